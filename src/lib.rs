@@ -1,0 +1,4 @@
+//! Entra ID sign-in for any web app, put in front of it. ARCHITECTURE.md tells how the modules fit.
+
+pub mod base;
+pub mod config;

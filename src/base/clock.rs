@@ -1,0 +1,36 @@
+//! The time, passed in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Tells the time in seconds since 1970; a test can move it.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    shift: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// Seconds since 1970.
+    pub fn now(&self) -> u64 {
+        let millis = self.now_millis();
+        millis / 1000
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_millis(&self) -> u64 {
+        let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis());
+        let real = u64::try_from(real).unwrap_or(u64::MAX);
+        real.saturating_add_signed(self.shift.load(Ordering::Relaxed).saturating_mul(1000))
+    }
+
+    /// Moves this clock and all its clones by that many seconds. For the emulator and for tests.
+    pub fn shift(&self, seconds: i64) {
+        self.shift.fetch_add(seconds, Ordering::Relaxed);
+    }
+}

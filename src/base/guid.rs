@@ -1,0 +1,100 @@
+//! A GUID as Entra writes it: tenant ids, object ids, client ids.
+
+use std::fmt;
+
+/// A GUID, compared as a value: case and spelling cannot differ.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Guid([u8; 16]);
+
+impl Guid {
+    /// Reads `aaaabbbb-0000-cccc-1111-dddd2222eeee`, in either case; no braces, no other spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        const DASHES: [usize; 4] = [8, 13, 18, 23];
+        let bytes = text.as_bytes();
+        if bytes.len() != 36 {
+            return None;
+        }
+        let mut nibbles = [0u8; 32];
+        let mut slots = nibbles.iter_mut();
+        for (at, byte) in bytes.iter().enumerate() {
+            if DASHES.contains(&at) {
+                if *byte != b'-' {
+                    return None;
+                }
+                continue;
+            }
+            let value = char::from(*byte).to_digit(16)?;
+            *slots.next()? = u8::try_from(value).ok()?;
+        }
+        let mut out = [0u8; 16];
+        for (byte, pair) in out.iter_mut().zip(nibbles.chunks_exact(2)) {
+            if let [high, low] = pair {
+                *byte = high << 4 | low;
+            }
+        }
+        Some(Self(out))
+    }
+
+    /// A GUID made of the given bytes; the version bits are set as RFC 9562 says for random ones.
+    pub fn from_random(mut bytes: [u8; 16]) -> Self {
+        let [.., seven, eight, _, _, _, _, _, _, _, _] = &mut bytes;
+        let _ = eight;
+        *seven = (*seven & 0x0f) | 0x40;
+        let [_, _, _, _, _, _, _, _, variant, ..] = &mut bytes;
+        *variant = (*variant & 0x3f) | 0x80;
+        Self(bytes)
+    }
+
+    /// The sixteen bytes, in the order they are written.
+    pub fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Guid {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, byte) in self.0.iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                out.write_str("-")?;
+            }
+            write!(out, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Guid {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_either_case_and_writes_lower() {
+        let guid = Guid::parse("AAAABBBB-0000-cccc-1111-dddd2222eeee").unwrap();
+        assert_eq!(guid.to_string(), "aaaabbbb-0000-cccc-1111-dddd2222eeee");
+    }
+
+    #[test]
+    fn refuses_every_other_spelling() {
+        for text in [
+            "",
+            "{aaaabbbb-0000-cccc-1111-dddd2222eeee}",
+            "aaaabbbb0000cccc1111dddd2222eeee",
+            "aaaabbbb-0000-cccc-1111-dddd2222eeeg",
+            "aaaabbbb-0000-cccc-1111-dddd2222eeee ",
+        ] {
+            assert!(Guid::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_random_one_carries_version_four() {
+        let guid = Guid::from_random([0xff; 16]);
+        assert_eq!(guid.to_string(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+}

@@ -1,0 +1,13 @@
+//! Words that all modules share.
+//!
+//! Nothing here does I/O, reads a clock or makes randomness by itself.
+
+pub mod clock;
+pub mod guid;
+pub mod identity;
+pub mod pattern;
+pub mod random;
+pub mod return_to;
+pub mod secret;
+pub mod site;
+pub mod target;

@@ -1,0 +1,221 @@
+//! Our public address and the paths under it.
+
+use http::HeaderValue;
+
+/// The address people see, and what is ours on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    https: bool,
+    host: String,
+    port: Option<u16>,
+    prefix: String,
+    redirect_path: String,
+    return_hosts: Vec<String>,
+    hosts: Vec<String>,
+}
+
+/// Why an address cannot be ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSite {
+    /// Not an absolute http(s) URL with a host.
+    #[error("not an http or https address")]
+    NotAnAddress,
+    /// Carries user, path, query or fragment.
+    #[error("only scheme, host and port; no path, query or user")]
+    MoreThanOrigin,
+    /// http on a host that is not loopback.
+    #[error("not https")]
+    NotHttps,
+    /// A prefix or redirect path that is not a plain path.
+    #[error("not a plain path")]
+    NotAPath,
+}
+
+impl Site {
+    /// Reads `public_url` and `prefix`; `redirect_path` defaults to prefix + `/callback`.
+    ///
+    /// # Errors
+    /// `BadSite` says what is wrong.
+    pub fn parse(public_url: &str, prefix: &str, redirect_path: Option<&str>) -> Result<Self, BadSite> {
+        let url = url::Url::parse(public_url).map_err(|_| BadSite::NotAnAddress)?;
+        let https = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            _ => return Err(BadSite::NotAnAddress),
+        };
+        let host = url.host_str().ok_or(BadSite::NotAnAddress)?.trim_end_matches('.').to_owned();
+        let bare = matches!(url.path(), "/" | "") && url.query().is_none() && url.fragment().is_none();
+        if !bare || !url.username().is_empty() || url.password().is_some() {
+            return Err(BadSite::MoreThanOrigin);
+        }
+        if !https && !is_loopback(&host) {
+            return Err(BadSite::NotHttps);
+        }
+        let redirect_path = redirect_path.map_or_else(|| format!("{prefix}/callback"), str::to_owned);
+        for path in [prefix, &redirect_path] {
+            let plain = super::target::Target::parse(&http::Method::GET, path, super::target::Strictness::Strict);
+            if path.len() < 2 || path.ends_with('/') || path.contains('?') || plain.is_err() {
+                return Err(BadSite::NotAPath);
+            }
+        }
+        let prefix = prefix.to_owned();
+        Ok(Self { https, host, port: url.port(), prefix, redirect_path, return_hosts: Vec::new(), hosts: Vec::new() })
+    }
+
+    /// Adds the further hosts of `[server] hosts` and `return_hosts`.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: Vec<String>, return_hosts: Vec<String>) -> Self {
+        self.hosts = hosts.into_iter().map(|it| it.to_ascii_lowercase()).collect();
+        self.return_hosts = return_hosts.into_iter().map(|it| it.to_ascii_lowercase()).collect();
+        self
+    }
+
+    /// Whether cookies may be `Secure` and `__Host-`.
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// The host name, lower case, without port.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Host and, where it is not the scheme's own, port.
+    pub fn authority(&self) -> String {
+        match self.port {
+            Some(port) => format!("{}:{port}", self.host),
+            None => self.host.clone(),
+        }
+    }
+
+    /// Scheme, host and port, without a slash at the end: issuer of the assertion.
+    pub fn origin(&self) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority())
+    }
+
+    /// Where our own pages are: `/oauth2`.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The path that Entra sends people back to.
+    pub fn redirect_path(&self) -> &str {
+        &self.redirect_path
+    }
+
+    /// The redirect URI to register at Entra.
+    pub fn redirect_uri(&self) -> String {
+        format!("{}{}", self.origin(), self.redirect_path)
+    }
+
+    /// Whether the path is one of ours, not the app's.
+    pub fn is_ours(&self, path: &str) -> bool {
+        let below = path.strip_prefix(&self.prefix);
+        below.is_some_and(|it| it.is_empty() || it.starts_with('/')) || path == self.redirect_path
+    }
+
+    /// Whether a `Host` (or `:authority`) names this site; case, a trailing dot and the scheme's own port do not matter.
+    pub fn is_host(&self, text: &str) -> bool {
+        let Some((name, port)) = split_authority(text) else { return false };
+        let name = name.trim_end_matches('.');
+        let own = if self.https { 443 } else { 80 };
+        let same_port = port.unwrap_or(own) == self.port.unwrap_or(own);
+        if same_port && name.eq_ignore_ascii_case(&self.host) {
+            return true;
+        }
+        self.hosts.iter().any(|it| match split_authority(it) {
+            Some((host, Some(theirs))) => host.eq_ignore_ascii_case(name) && port.unwrap_or(own) == theirs,
+            Some((host, None)) => host.eq_ignore_ascii_case(name),
+            None => false,
+        })
+    }
+
+    /// Whether `rd` may name this host: ours, or one of `return_hosts` (`.example.com` covers what is below it, by label).
+    pub fn may_return_to(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.return_hosts.iter().any(|it| match it.strip_prefix('.') {
+            Some(domain) => host.strip_suffix(domain).is_some_and(|it| it.ends_with('.')),
+            None => *it == host,
+        })
+    }
+
+    /// Whether an `Origin` header is this site's.
+    pub fn is_origin(&self, value: &HeaderValue) -> bool {
+        let origin = value.to_str().unwrap_or_default();
+        match origin.split_once("://") {
+            Some((scheme, authority)) => scheme == if self.https { "https" } else { "http" } && self.is_host(authority),
+            None => false,
+        }
+    }
+}
+
+/// Host and port of an authority; IPv6 in brackets.
+pub fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
+    let split = if text.starts_with('[') { text.find(']').map(|it| it + 1)? } else { text.find(':').unwrap_or(text.len()) };
+    let (host, rest) = text.split_at_checked(split)?;
+    let plain = !host.is_empty() && host.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'[' | b']' | b':'));
+    if !plain {
+        return None;
+    }
+    match rest.strip_prefix(':') {
+        None if rest.is_empty() => Some((host, None)),
+        None => None,
+        Some(port) if port.bytes().all(|it| it.is_ascii_digit()) => Some((host, Some(port.parse().ok()?))),
+        Some(_) => None,
+    }
+}
+
+/// Whether a host name means this machine only.
+pub fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> Site {
+        let site = Site::parse("https://app.example.com", "/oauth2", None).unwrap();
+        site.with_hosts(vec!["alt.example.org".into()], vec![".example.com".into(), "one.example.org".into()])
+    }
+
+    #[test]
+    fn knows_its_own_names() {
+        for host in ["app.example.com", "APP.example.com", "app.example.com.", "app.example.com:443", "alt.example.org"] {
+            assert!(site().is_host(host), "{host}");
+        }
+        for host in ["", "app.example.com:80", "example.com", "app.example.com@evil", "app.example.com:443:1", "evil.com/app.example.com", "xapp.example.com"] {
+            assert!(!site().is_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn return_hosts_end_at_a_label() {
+        assert!(site().may_return_to("a.example.com"));
+        assert!(site().may_return_to("one.example.org"));
+        for host in ["badexample.com", "example.com", "a.one.example.org", "example.com.evil"] {
+            assert!(!site().may_return_to(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_is_ours_ends_at_a_segment() {
+        assert!(site().is_ours("/oauth2"));
+        assert!(site().is_ours("/oauth2/x"));
+        assert!(!site().is_ours("/oauth22"));
+        let v1 = Site::parse("https://a.example", "/oauth2", Some("/v1/callback")).unwrap();
+        assert!(v1.is_ours("/v1/callback"));
+        assert!(!v1.is_ours("/v1/callback/x"));
+        assert_eq!(v1.redirect_uri(), "https://a.example/v1/callback");
+    }
+
+    #[test]
+    fn http_is_for_loopback_only() {
+        assert!(Site::parse("http://localhost:4180", "/oauth2", None).is_ok());
+        assert!(Site::parse("http://[::1]:4180", "/oauth2", None).is_ok());
+        assert_eq!(Site::parse("http://app.example.com", "/oauth2", None), Err(BadSite::NotHttps));
+        assert_eq!(Site::parse("https://a.example/x", "/oauth2", None), Err(BadSite::MoreThanOrigin));
+    }
+}

@@ -1,0 +1,251 @@
+//! What a request asks for: method and path, with exactly one reading, or refused.
+
+use http::uri::PathAndQuery;
+use http::{Method, Uri};
+
+/// A method and a path that cannot be read two ways.
+///
+/// The bytes judged are the bytes that are sent on: nothing is rewritten, only refused (RFC 3986 6 lists the
+/// equivalences that proxies and apps disagree on).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    method: Method,
+    path_and_query: PathAndQuery,
+}
+
+/// How strictly a path is read (`[upstream] paths`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// Whatever two servers might read differently is refused.
+    #[default]
+    Strict,
+    /// `//`, `;` and `%2f` pass, for apps that use them in names; dot segments never do.
+    Lenient,
+}
+
+/// Why a target was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ambiguous {
+    /// `.` or `..` as a segment, plain or encoded, also before a `;`.
+    #[error("a dot segment")]
+    DotSegment,
+    /// `//`.
+    #[error("an empty segment")]
+    EmptySegment,
+    /// `%2f` or `%5c`, `\`.
+    #[error("an encoded slash or a backslash")]
+    Slash,
+    /// A `;` in the path.
+    #[error("a path parameter")]
+    PathParameter,
+    /// A control character, NUL, a space, `#`, or a byte beyond ASCII; plain or encoded where it ends strings.
+    #[error("a character that is not allowed")]
+    Character,
+    /// `%` without two hexadecimal digits, or an encoded `%` that hides a second encoding.
+    #[error("a malformed or doubled percent-encoding")]
+    Percent,
+    /// Not a path at all (`*`, an authority).
+    #[error("not a path")]
+    NotAPath,
+    /// `CONNECT`, `TRACE`.
+    #[error("a method that is not served")]
+    Method,
+    /// More bytes than `MOST_BYTES`.
+    #[error("too long")]
+    TooLong,
+}
+
+/// The longest path with query that is read, in bytes.
+pub const MOST_BYTES: usize = 16 * 1024;
+
+impl Target {
+    /// Reads the target of a request.
+    ///
+    /// # Errors
+    /// `Ambiguous` where two readers could disagree on what is meant.
+    pub fn read(method: &Method, uri: &Uri, strictness: Strictness) -> Result<Self, Ambiguous> {
+        let path_and_query = uri.path_and_query().ok_or(Ambiguous::NotAPath)?;
+        plain(method, path_and_query.as_str(), strictness)?;
+        Ok(Self { method: method.clone(), path_and_query: path_and_query.clone() })
+    }
+
+    /// Reads a target that came as text (`X-Original-URI`, `entrada explain`).
+    ///
+    /// # Errors
+    /// `Ambiguous` where two readers could disagree on what is meant.
+    pub fn parse(method: &Method, text: &str, strictness: Strictness) -> Result<Self, Ambiguous> {
+        plain(method, text, strictness)?;
+        let path_and_query = PathAndQuery::try_from(text).map_err(|_| Ambiguous::Character)?;
+        // What the library keeps must be what was read: it cuts a fragment, for one.
+        if path_and_query.as_str() != text {
+            return Err(Ambiguous::Character);
+        }
+        Ok(Self { method: method.clone(), path_and_query })
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path, without the query.
+    pub fn path(&self) -> &str {
+        self.path_and_query.path()
+    }
+
+    /// The query, without its `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.path_and_query.query()
+    }
+
+    /// Path and query, byte for byte as they came.
+    pub fn path_and_query(&self) -> &PathAndQuery {
+        &self.path_and_query
+    }
+}
+
+fn plain(method: &Method, text: &str, strictness: Strictness) -> Result<(), Ambiguous> {
+    if matches!(*method, Method::CONNECT | Method::TRACE) {
+        return Err(Ambiguous::Method);
+    }
+    if text.len() > MOST_BYTES {
+        return Err(Ambiguous::TooLong);
+    }
+    if !text.starts_with('/') {
+        return Err(Ambiguous::NotAPath);
+    }
+    if text.bytes().any(|it| !(0x21..=0x7e).contains(&it) || it == b'#') {
+        return Err(Ambiguous::Character);
+    }
+    let path = text.split_once('?').map_or(text, |(path, _)| path);
+    path_is_plain(path.as_bytes(), strictness)
+}
+
+fn path_is_plain(path: &[u8], strictness: Strictness) -> Result<(), Ambiguous> {
+    let strict = strictness == Strictness::Strict;
+    let mut rest = path.iter();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'\\' => return Err(Ambiguous::Slash),
+            b';' if strict => return Err(Ambiguous::PathParameter),
+            b'%' => encoded_is_plain(hex(rest.next(), rest.next())?, strict)?,
+            b'<' | b'>' | b'"' | b'`' | b'^' | b'{' | b'}' | b'|' if strict => return Err(Ambiguous::Character),
+            _ => {}
+        }
+    }
+    segments_are_plain(path, strict)
+}
+
+fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), Ambiguous> {
+    match byte {
+        0..=0x1f | 0x7f => Err(Ambiguous::Character),
+        b'\\' => Err(Ambiguous::Slash),
+        b'/' if strict => Err(Ambiguous::Slash),
+        b'%' => Err(Ambiguous::Percent),
+        b'.' | b'?' | b'#' if strict => Err(Ambiguous::Character),
+        b';' if strict => Err(Ambiguous::PathParameter),
+        _ => Ok(()),
+    }
+}
+
+fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), Ambiguous> {
+    let decoded = decode(path);
+    let count = decoded.split(|it| *it == b'/').count();
+    for (at, segment) in decoded.split(|it| *it == b'/').enumerate() {
+        // `/x/..;a=b/y`: some servers drop the parameter first and then climb.
+        let name = segment.split(|it| *it == b';').next().unwrap_or_default();
+        if matches!(name, b"." | b"..") {
+            return Err(Ambiguous::DotSegment);
+        }
+        if strict && segment.is_empty() && at != 0 && at + 1 != count {
+            return Err(Ambiguous::EmptySegment);
+        }
+    }
+    // `//host/path` at the very start is another origin to a browser.
+    if path.starts_with(b"//") {
+        return Err(Ambiguous::EmptySegment);
+    }
+    Ok(())
+}
+
+fn decode(path: &[u8]) -> Vec<u8> {
+    percent_encoding::percent_decode(path).collect()
+}
+
+fn hex(high: Option<&u8>, low: Option<&u8>) -> Result<u8, Ambiguous> {
+    let digit = |it: Option<&u8>| it.and_then(|it| char::from(*it).to_digit(16)).ok_or(Ambiguous::Percent);
+    u8::try_from(digit(high)? << 4 | digit(low)?).map_err(|_| Ambiguous::Percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Target, Ambiguous> {
+        Target::parse(&Method::GET, text, Strictness::Strict)
+    }
+
+    #[test]
+    fn plain_targets_keep_every_byte() {
+        for text in ["/", "/a", "/a/", "/a/b.c/~x", "/a?x=//..%2f;#".trim_end_matches('#'), "/%E2%82%AC", "/a%20b", "/.well-known/x", "/a..b", "/@me", "/a:b"] {
+            assert_eq!(read(text).unwrap().path_and_query().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_two_ways_is_refused() {
+        for text in [
+            "",
+            "*",
+            "a",
+            "//",
+            "//evil",
+            "/a//b",
+            "/..",
+            "/a/..",
+            "/a/../b",
+            "/./a",
+            "/a/.",
+            "/%2e%2e/a",
+            "/%2E/a",
+            "/a%2fb",
+            "/a%5cb",
+            "/a\\b",
+            "/a;b",
+            "/..;/a",
+            "/a%3bb",
+            "/a#b",
+            "/a%00",
+            "/a\0",
+            "/a%23",
+            "/a%3fb",
+            "/a%252e",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/a b",
+            "/ü",
+            "/a%0d%0a",
+        ] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lenient_still_refuses_to_climb() {
+        let lenient = |text| Target::parse(&Method::GET, text, Strictness::Lenient);
+        for text in ["/a//b", "/a;b=c/d", "/a%2fb"] {
+            assert!(lenient(text).is_ok(), "{text}");
+        }
+        for text in ["/a/../b", "/a/%2e%2e/b", "/a/..;/b", "/a%2f..%2fb", "//a", "/a\\b", "/a%5cb", "/a%00b", "/a%252fb"] {
+            assert!(lenient(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn methods_that_tunnel_or_echo_are_refused() {
+        for method in [Method::CONNECT, Method::TRACE] {
+            assert_eq!(Target::parse(&method, "/", Strictness::Strict), Err(Ambiguous::Method));
+        }
+    }
+}
