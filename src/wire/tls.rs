@@ -1,0 +1,38 @@
+//! Which certificates we believe when we are the client.
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use std::path::{Path, PathBuf};
+
+/// Why a file of certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {cause}")]
+pub struct BadRoots {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub cause: String,
+}
+
+/// The roots of the system (Mozilla's where it has none) and those of `extra`.
+///
+/// # Errors
+/// `BadRoots` where `extra` cannot be read or holds no certificate.
+pub fn roots(extra: Option<&Path>) -> Result<RootCertStore, BadRoots> {
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(native.certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    let Some(path) = extra else { return Ok(roots) };
+    let bad = |cause: String| BadRoots { path: path.to_owned(), cause };
+    let mut found = false;
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|it| bad(it.to_string()))? {
+        let certificate = certificate.map_err(|it| bad(it.to_string()))?;
+        roots.add(certificate).map_err(|it| bad(it.to_string()))?;
+        found = true;
+    }
+    if found { Ok(roots) } else { Err(bad("holds no certificate".to_owned())) }
+}
