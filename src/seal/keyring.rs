@@ -1,0 +1,50 @@
+//! The operator's secrets: the newest seals, all of them open.
+
+use crate::base::random::Random;
+use crate::base::secret::Secret;
+use aws_lc_rs::hkdf;
+use zeroize::Zeroizing;
+
+/// One key for each secret and purpose (HKDF-SHA-256, RFC 5869).
+pub struct Keyring {
+    masters: Vec<hkdf::Prk>,
+}
+
+struct Length(usize);
+
+impl hkdf::KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+impl Keyring {
+    /// Takes the secrets in their order; without any, makes a random one that lives as long as the process.
+    pub fn new(secrets: &[Secret], random: &Random) -> Self {
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"entrada 1");
+        let mut masters: Vec<_> = secrets.iter().map(|it| salt.extract(it.expose().as_bytes())).collect();
+        if masters.is_empty() {
+            masters.push(salt.extract(Zeroizing::new(random.bytes::<32>()).as_ref()));
+        }
+        Self { masters }
+    }
+
+    /// The keys of one purpose, the sealing one first.
+    ///
+    /// Empty only if HKDF cannot give `N` bytes, which holds for no `N` up to 8160 (RFC 5869 2.3).
+    pub fn keys<const N: usize>(&self, purpose: &str) -> Vec<Zeroizing<[u8; N]>> {
+        self.masters.iter().filter_map(|it| derive(it, purpose)).collect()
+    }
+}
+
+fn derive<const N: usize>(master: &hkdf::Prk, purpose: &str) -> Option<Zeroizing<[u8; N]>> {
+    let mut out = Zeroizing::new([0; N]);
+    master.expand(&[purpose.as_bytes()], Length(N)).ok()?.fill(out.as_mut()).ok()?;
+    Some(out)
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Keyring of {}", self.masters.len())
+    }
+}
