@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -52,10 +52,14 @@ async fn answer(world: &World, request: Request<Incoming>, tls: bool) -> Reply {
     if world.control.is_down() {
         return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>The service is unavailable.</p>");
     }
-    match read(request, tls).await {
+    let mut reply = match read(request, tls).await {
         Ok(asking) => route(world, &path, &asking, tls).await,
         Err((status, text)) => web::reply(status, "text/plain; charset=utf-8", text),
+    };
+    if let Ok(id) = HeaderValue::from_str(&world.guid()) {
+        reply.headers_mut().insert("x-ms-request-id", id);
     }
+    reply
 }
 
 fn count(world: &World, path: &str) {
