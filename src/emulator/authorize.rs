@@ -115,7 +115,11 @@ fn check(asking: &Asking) -> Result<(), Refusal> {
         return Err(Refusal::new(90_023, "invalid_request", "Unsupported 'prompt' value."));
     }
     if asking.value("code_challenge").is_some() && asking.value("code_challenge_method") != Some("S256") {
-        return Err(Refusal::new(501_491, "invalid_request", "Only the code challenge method S256 is supported here."));
+        return Err(Refusal::new(9_002_313, "invalid_request", "Only the code challenge method S256 is supported here."));
+    }
+    // RFC 7636 section 4.2: a SHA-256 in base64url is 43 letters long.
+    if asking.value("code_challenge").is_some_and(|it| it.len() != 43) {
+        return Err(Refusal::new(501_491, "invalid_request", "The size of the Code_Challenge parameter is invalid."));
     }
     Ok(())
 }

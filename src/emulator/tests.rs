@@ -420,3 +420,38 @@ async fn tls_is_trusted_through_the_written_authority() {
         assert!(connector.connect(name, stream).await.is_ok());
     }
 }
+
+#[tokio::test]
+async fn pkce_is_held_to_its_size_its_method_and_its_presence() {
+    let emulator = begin().await;
+    for (name, value, code) in [("code_challenge", "short", "AADSTS501491"), ("code_challenge_method", "plain", "AADSTS9002313")] {
+        let back = ask(&authorize(&emulator, &[(name, value)]), None, &[]).await.sent_back();
+        assert_eq!((back["error"].as_str(), back["state"].as_str()), ("invalid_request", "s 1"));
+        assert!(back["error_description"].starts_with(code), "{back:?}");
+    }
+    let page = ask(&authorize(&emulator, &[("code_challenge", "")]), None, &[]).await;
+    let code = pick(&emulator, &page, ("person", &oid(&emulator, "tom"))).await.sent_back()["code"].clone();
+    refused(&redeem(&emulator, &code, &[]).await, 400, "invalid_grant", 501_481);
+    assert_eq!(redeem(&emulator, &code, &[("code_verifier", "")]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_silent_request_does_not_pass_over_missing_consent() {
+    let emulator = begin().await;
+    let page = sign_in(&emulator, "carla").await;
+    let cookie = pick(&emulator, &page, ("consent", "yes")).await.cookie();
+    let back = ask(&authorize(&emulator, &[("prompt", "none")]), None, &[("cookie", &cookie)]).await.sent_back();
+    assert_eq!(back["error"], "consent_required");
+    assert!(back["error_description"].starts_with("AADSTS65001"));
+}
+
+#[tokio::test]
+async fn the_clients_request_id_becomes_the_correlation_id_and_browsers_may_not_redeem() {
+    let emulator = begin().await;
+    let id = "12345678-1234-4234-8234-123456789abc";
+    let headers = [("client-request-id", id), ("origin", "http://localhost:9")];
+    let seen = ask(&at(&emulator, "oauth2/v2.0/token"), Some(&[("grant_type", "refresh_token")]), &headers).await;
+    refused(&seen, 400, "invalid_request", 9_002_326);
+    assert_eq!(seen.json()["correlation_id"], id);
+    assert_eq!(seen.header("x-ms-request-id").len(), 36);
+}

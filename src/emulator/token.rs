@@ -110,6 +110,8 @@ authorization request for this user and resource.",
             let text = "The Code_Verifier does not match the code_challenge supplied in the authorization request.";
             return Err(invalid_grant(501_481, text));
         }
+        // RFC 9700 section 4.8.2: a verifier without a challenge is a downgrade.
+        (None, Some(_)) => return Err(invalid_grant(501_481, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")),
         _ => {}
     }
     if world.codes.look_and_change(code, |it| it.used = true).is_none_or(|(_, old)| old.used) {
