@@ -104,8 +104,8 @@ impl Emulator {
     }
 
     /// Scheme, address and port, without a slash at the end: `http://127.0.0.1:PORT`.
-    pub fn authority(&self) -> &str {
-        &self.world.authority
+    pub fn authority(&self) -> String {
+        self.world.authority.clone()
     }
 
     /// The GUID of the pretend tenant.

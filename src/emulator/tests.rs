@@ -87,8 +87,9 @@ fn authorize(emulator: &Emulator, more: &[(&str, &str)]) -> String {
 }
 
 async fn pick(emulator: &Emulator, page: &Seen, pair: (&str, &str)) -> Seen {
+    let own = emulator.authority();
     let form = [("transaction", page.transaction()), pair];
-    ask(&at(emulator, "pick"), Some(&form), &[("origin", emulator.authority()), ("sec-fetch-site", "same-origin")]).await
+    ask(&at(emulator, "pick"), Some(&form), &[("origin", &own), ("sec-fetch-site", "same-origin")]).await
 }
 
 fn oid(emulator: &Emulator, name: &str) -> String {
@@ -343,10 +344,11 @@ async fn foreign_hosts_and_foreign_forms_are_refused() {
     let seen = ask(&at(&emulator, "discovery/v2.0/keys"), None, &[("host", "rebound.example")]).await;
     assert_eq!(seen.status, StatusCode::MISDIRECTED_REQUEST);
     let page = ask(&authorize(&emulator, &[]), None, &[]).await;
+    let own = emulator.authority();
     let person = oid(&emulator, "maya");
     let form = [("transaction", page.transaction()), ("person", person.as_str())];
     let foreign: [&[(&str, &str)]; 4] =
-        [&[], &[("origin", "https://evil.example")], &[("origin", "null")], &[("origin", emulator.authority()), ("sec-fetch-site", "cross-site")]];
+        [&[], &[("origin", "https://evil.example")], &[("origin", "null")], &[("origin", &own), ("sec-fetch-site", "cross-site")]];
     for headers in foreign {
         assert_eq!(ask(&at(&emulator, "pick"), Some(&form), headers).await.status, StatusCode::FORBIDDEN, "{headers:?}");
     }
@@ -412,7 +414,8 @@ async fn tls_is_trusted_through_the_written_authority() {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
-    let address = emulator.authority().strip_prefix("https://").unwrap();
+    let authority = emulator.authority();
+    let address = authority.strip_prefix("https://").unwrap();
     for name in ["localhost", "127.0.0.1"] {
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let name = rustls::pki_types::ServerName::try_from(name).unwrap();
