@@ -2,6 +2,5 @@
 
 pub mod base;
 pub mod config;
-pub mod seal;
-pub mod telemetry;
+pub mod emulator;
 pub mod wire;

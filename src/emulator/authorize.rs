@@ -1,0 +1,265 @@
+//! The authorization endpoint: checks, picker, consent, and the way back to the app.
+
+use http::StatusCode;
+use url::Url;
+
+use super::claims::opaque_hint;
+use super::discovery::Tenant;
+use super::page;
+use super::people::{Person, Trouble};
+use super::refusal::{Refusal, Told};
+use super::web::{self, Asking, Reply};
+use super::world::{Asked, Grant, SignedIn, World, is_guid};
+
+/// How long a page may stay open, in seconds.
+const PATIENCE: u64 = 3600;
+
+/// Answers an authorization request (OpenID Connect Core section 3.1.2.1).
+pub(super) fn authorize(world: &World, tenant: Tenant, asking: &Asking) -> Reply {
+    let correlation = correlation(world, asking);
+    let asked = match read(world, asking, &correlation) {
+        Ok(asked) => asked,
+        Err(refusal) => return page::refusal(&refusal.at(world, &correlation)),
+    };
+    if let Err(refusal) = check(asking) {
+        return send_error(&asked, &refusal.at(world, &correlation));
+    }
+    let prompt = asking.value("prompt").unwrap_or_default();
+    let hint = asking.value("login_hint");
+    let session = asking.session().and_then(|id| world.sessions.look(id)).map(|(_, who)| who);
+    let silent = session.as_ref().and_then(|who| Some((who, world.person(&who.oid)?))).filter(|(_, person)| hint.is_none_or(|hint| is_named(person, hint)));
+    match (prompt, silent) {
+        ("none", Some((who, person))) => finish(world, &asked, who, person, true),
+        ("none", None) => send_error(&asked, &not_signed_in().at(world, &correlation)),
+        ("", Some((who, person))) if hint.is_some() && person.trouble.is_none() => finish(world, &asked, who, person, false),
+        _ => pick(world, tenant, asked, hint),
+    }
+}
+
+fn not_signed_in() -> Refusal {
+    Refusal::new(50_058, "login_required", "A silent sign-in request was sent but no user is signed in.")
+}
+
+fn is_named(person: &Person, hint: &str) -> bool {
+    person.user_name.eq_ignore_ascii_case(hint) || opaque_hint(person) == hint
+}
+
+fn pick(world: &World, tenant: Tenant, asked: Asked, hint: Option<&str>) -> Reply {
+    let transaction = world.random.text::<24>();
+    world.asked.put(transaction.clone(), world.clock.now(), asked);
+    let action = format!("/{}/pick", tenant.segment());
+    let first = |person: &&Person| hint.is_some_and(|hint| is_named(person, hint));
+    let people = world.people.iter().filter(first).chain(world.people.iter().filter(|it| !first(it)));
+    page::picker(&action, &transaction, people)
+}
+
+/// The client's own id for the request where it sent one, as Entra takes it over.
+pub(super) fn correlation(world: &World, asking: &Asking) -> String {
+    let sent = asking.value("client-request-id").or_else(|| asking.header("client-request-id"));
+    sent.filter(|it| is_guid(it)).map_or_else(|| world.guid(), str::to_owned)
+}
+
+/// The checks whose failure must never lead to a redirect.
+fn read(world: &World, asking: &Asking, correlation: &str) -> Result<Asked, Refusal> {
+    let client = asking.value("client_id").ok_or_else(|| Refusal::missing("client_id"))?;
+    if !client.eq_ignore_ascii_case(&world.client_id) {
+        return Err(unknown_client(client));
+    }
+    let redirect = asking.value("redirect_uri").ok_or_else(|| Refusal::new(900_971, "invalid_request", "No reply address provided."))?;
+    if !world.knows_redirect(redirect) {
+        let text = format!(
+            "The redirect URI '{redirect}' specified in the request does not match the redirect URIs configured for the application '{client}'. \
+Make sure the redirect URI sent in the request matches one added to your application in the Azure portal."
+        );
+        return Err(Refusal::new(50_011, "invalid_request", text));
+    }
+    let owned = |name: &str| asking.value(name).map(str::to_owned);
+    Ok(Asked {
+        redirect_uri: redirect.to_owned(),
+        state: owned("state"),
+        nonce: owned("nonce"),
+        scope: owned("scope").unwrap_or_default(),
+        challenge: owned("code_challenge"),
+        form_post: asking.value("response_mode") == Some("form_post"),
+        correlation: correlation.to_owned(),
+        consenting: None,
+    })
+}
+
+/// That client is not registered (AADSTS700016).
+pub(super) fn unknown_client(client: &str) -> Refusal {
+    let text = format!(
+        "Application with identifier '{client}' was not found in the directory 'Contoso'. This can happen if the application has not been installed by \
+the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
+    );
+    Refusal::new(700_016, "unauthorized_client", text)
+}
+
+/// The checks whose failure is told to the app.
+fn check(asking: &Asking) -> Result<(), Refusal> {
+    match asking.value("response_type") {
+        Some("code") => {}
+        None => return Err(Refusal::missing("response_type")),
+        Some(other) => {
+            let text = format!("The response type '{other}' is not enabled for the application.");
+            return Err(Refusal::new(700_054, "unsupported_response_type", text));
+        }
+    }
+    if asking.value("scope").is_none() {
+        return Err(Refusal::missing("scope"));
+    }
+    if !matches!(asking.value("response_mode"), None | Some("query" | "form_post")) {
+        return Err(Refusal::new(90_023, "invalid_request", "The value of the input parameter 'response_mode' is not supported."));
+    }
+    if !matches!(asking.value("prompt"), None | Some("none" | "login" | "select_account" | "consent")) {
+        return Err(Refusal::new(90_023, "invalid_request", "Unsupported 'prompt' value."));
+    }
+    if asking.value("code_challenge").is_some() && asking.value("code_challenge_method") != Some("S256") {
+        return Err(Refusal::new(9_002_313, "invalid_request", "Only the code challenge method S256 is supported here."));
+    }
+    // RFC 7636 section 4.2: a SHA-256 in base64url is 43 letters long.
+    if asking.value("code_challenge").is_some_and(|it| it.len() != 43) {
+        return Err(Refusal::new(501_491, "invalid_request", "The size of the Code_Challenge parameter is invalid."));
+    }
+    Ok(())
+}
+
+/// Takes the form of the picker or of the consent page.
+pub(super) fn picked(world: &World, tenant: Tenant, asking: &Asking, tls: bool) -> Reply {
+    if !asking.is_own() {
+        return page::notice(StatusCode::FORBIDDEN, "Refused", "This form was not sent by a page of the emulator.");
+    }
+    let taken = asking.form.value("transaction").and_then(|id| world.asked.take(id));
+    let Some((_, asked)) = taken.filter(|(born, _)| world.clock.now() <= born.saturating_add(PATIENCE)) else {
+        return page::notice(StatusCode::BAD_REQUEST, "Start again", "This page is no longer valid. Go back to the app and sign in again.");
+    };
+    if asking.form.value("cancel").is_some() {
+        return send(&asked, vec![("error", "access_denied".to_owned()), ("error_subcode", "cancel".to_owned())]);
+    }
+    let agreed = asked.consenting.is_some() && asking.form.value("consent") == Some("yes");
+    if asked.consenting.is_some() && !agreed {
+        return declined(world, &asked);
+    }
+    let oid = asked.consenting.as_deref().or_else(|| asking.form.value("person"));
+    let Some(person) = oid.and_then(|oid| world.person(oid)) else {
+        return page::notice(StatusCode::BAD_REQUEST, "Nobody", "There is no such account.");
+    };
+    match person.trouble {
+        Some(Trouble::MustConsent) if !agreed => {
+            let transaction = world.random.text::<24>();
+            let reply = page::consent(&format!("/{}/pick", tenant.segment()), &transaction, person, &asked.scope);
+            world.asked.put(transaction, world.clock.now(), Asked { consenting: Some(person.oid.clone()), ..asked });
+            reply
+        }
+        Some(Trouble::MustConsent) | None => sign_in(world, asking, &asked, person, tls),
+        Some(trouble) => page::refusal(&refusal_for(world, trouble, person).at(world, &asked.correlation)),
+    }
+}
+
+fn sign_in(world: &World, asking: &Asking, asked: &Asked, person: &Person, tls: bool) -> Reply {
+    if let Some(old) = asking.session() {
+        world.sessions.take(old);
+    }
+    let who = SignedIn { oid: person.oid.clone(), sid: world.guid() };
+    let id = world.random.text::<32>();
+    world.sessions.put(id.clone(), world.clock.now(), who.clone());
+    web::with_session(code(world, asked, &who), Some(&id), tls)
+}
+
+fn declined(world: &World, asked: &Asked) -> Reply {
+    let told = Refusal::new(65_004, "access_denied", "User declined to consent to access the app.").at(world, &asked.correlation);
+    let mut pairs = error_pairs(&told);
+    pairs.push(("admin_consent", "True".to_owned()));
+    send(asked, pairs)
+}
+
+fn refusal_for(world: &World, trouble: Trouble, person: &Person) -> Refusal {
+    let client = &world.client_id;
+    match trouble {
+        Trouble::NotAssigned => {
+            let text = format!(
+                "Your administrator has configured the application Entrada ('{client}') to block users unless they are specifically granted ('assigned') \
+access to the application. The signed-in user '{}' is blocked because they are not a direct member of a group with access, nor had access directly assigned by \
+an administrator. Please contact your administrator to assign access to this application.",
+                person.user_name
+            );
+            Refusal::new(50_105, "interaction_required", text)
+        }
+        Trouble::MustConsent => {
+            let text = format!(
+                "The user or administrator has not consented to use the application with ID '{client}' named 'Entrada'. Send an interactive authorization \
+request for this user and resource."
+            );
+            Refusal { suberror: Some("consent_required"), ..Refusal::new(65_001, "consent_required", text) }
+        }
+        Trouble::Blocked => {
+            let text = "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
+            Refusal { suberror: Some("message_only"), ..Refusal::new(53_003, "interaction_required", text) }
+        }
+        Trouble::PasswordExpired => {
+            Refusal { suberror: Some("user_password_expired"), ..Refusal::new(50_055, "interaction_required", "The password is expired.") }
+        }
+    }
+}
+
+/// Ends a request of somebody who is signed in.
+fn finish(world: &World, asked: &Asked, who: &SignedIn, person: &Person, silent: bool) -> Reply {
+    match person.trouble {
+        Some(trouble) if silent => send_error(asked, &refusal_for(world, trouble, person).at(world, &asked.correlation)),
+        _ => code(world, asked, who),
+    }
+}
+
+fn code(world: &World, asked: &Asked, who: &SignedIn) -> Reply {
+    let code = format!("1.{}", world.random.text::<160>());
+    world.codes.put(code.clone(), world.clock.now(), Grant { asked: asked.clone(), who: who.clone(), used: false });
+    send_with_session(asked, vec![("code", code)], Some(&who.sid))
+}
+
+fn error_pairs(told: &Told) -> Vec<(&'static str, String)> {
+    let mut pairs = vec![("error", told.refusal.error.to_owned()), ("error_description", told.description())];
+    pairs.extend(told.uri.clone().map(|uri| ("error_uri", uri)));
+    pairs
+}
+
+fn send_error(asked: &Asked, told: &Told) -> Reply {
+    send(asked, error_pairs(told))
+}
+
+fn send(asked: &Asked, pairs: Vec<(&'static str, String)>) -> Reply {
+    send_with_session(asked, pairs, None)
+}
+
+/// Sends the browser back to the app; no `iss` parameter, as with Entra.
+fn send_with_session(asked: &Asked, mut pairs: Vec<(&'static str, String)>, sid: Option<&str>) -> Reply {
+    pairs.extend(asked.state.clone().map(|state| ("state", state)));
+    pairs.extend(sid.map(|sid| ("session_state", sid.to_owned())));
+    if asked.form_post {
+        return page::form_post(&asked.redirect_uri, &pairs);
+    }
+    let Ok(mut url) = Url::parse(&asked.redirect_uri) else {
+        return page::notice(StatusCode::BAD_REQUEST, "Refused", "The redirect URI is no address.");
+    };
+    url.query_pairs_mut().extend_pairs(pairs);
+    web::redirect(url.as_str())
+}
+
+/// Signs out (OpenID Connect RP-Initiated Logout), and goes to a known place only.
+pub(super) fn logout(world: &World, asking: &Asking, tls: bool) -> Reply {
+    let session = asking.session().and_then(|id| Some((id, world.sessions.look(id)?.1)));
+    let hinted = asking.value("logout_hint");
+    let meant = session.filter(|(_, who)| hinted.is_none_or(|hint| world.person(&who.oid).is_some_and(|it| opaque_hint(it) == hint)));
+    let onward = asking.value("post_logout_redirect_uri").filter(|it| world.knows_origin(it)).and_then(|it| Url::parse(it).ok());
+    let reply = match onward {
+        Some(mut url) => {
+            if let Some(state) = asking.value("state") {
+                url.query_pairs_mut().append_pair("state", state);
+            }
+            web::redirect(url.as_str())
+        }
+        None => page::notice(StatusCode::OK, "You signed out of your account", "It is a good idea to close all browser windows."),
+    };
+    let Some((id, _)) = meant else { return reply };
+    world.sessions.take(id);
+    web::with_session(reply, None, tls)
+}

@@ -1,0 +1,137 @@
+//! The tokens and what they say.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use super::control::Wrong;
+use super::keys::{BadKey, SigningKey, signing_input};
+use super::people::Person;
+use super::world::{Grant, TENANT, World};
+
+/// Tokens are back-dated by that many seconds.
+const BACK: u64 = 300;
+/// Tokens live that many seconds from now.
+pub(super) const LIFE: u64 = 3600;
+/// More groups than that are not listed in a JWT.
+const MOST_GROUPS: usize = 200;
+/// Microsoft Graph, for which access tokens are.
+const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
+
+/// The subject: another one for each client.
+pub(super) fn subject(client_id: &str, oid: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("{client_id}|{oid}").as_bytes()))
+}
+
+/// The opaque value of the `login_hint` claim.
+pub(super) fn opaque_hint(person: &Person) -> String {
+    format!("O.{}", URL_SAFE_NO_PAD.encode(format!("{}|{TENANT}|{}", person.oid, person.user_name)))
+}
+
+fn envelope(world: &World, audience: &str) -> Map<String, Value> {
+    let now = world.clock.now();
+    let mut claims = Map::new();
+    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    put("aud", audience.into());
+    put("iss", format!("{}/{TENANT}/v2.0", world.authority).into());
+    put("iat", now.saturating_sub(BACK).into());
+    put("nbf", now.saturating_sub(BACK).into());
+    put("exp", (now + LIFE).into());
+    put("aio", format!("AXQAi/8IAAAA{}", world.random.text::<32>()).into());
+    put("rh", format!("1.AXQA{}", world.random.text::<24>()).into());
+    put("uti", world.random.text::<16>().into());
+    put("ver", "2.0".into());
+    put("tid", TENANT.into());
+    claims
+}
+
+fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value> {
+    let mut claims = envelope(world, &world.client_id);
+    let has = |scope: &str| grant.asked.scope.split(' ').any(|it| it == scope);
+    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    put("sub", subject(&world.client_id, &person.oid).into());
+    put("sid", grant.who.sid.as_str().into());
+    put("login_hint", opaque_hint(person).into());
+    put("acct", u8::from(person.home_tenant.is_some()).into());
+    if has("profile") {
+        put("oid", person.oid.as_str().into());
+        put("name", person.name.as_str().into());
+        put("preferred_username", person.user_name.as_str().into());
+    }
+    if let (true, Some(email)) = (has("email"), &person.email) {
+        put("email", email.as_str().into());
+    }
+    if let Some(nonce) = &grant.asked.nonce {
+        put("nonce", nonce.as_str().into());
+    }
+    if let Some(home) = &person.home_tenant {
+        put("idp", format!("https://sts.windows.net/{home}/").into());
+    }
+    if !person.roles.is_empty() {
+        put("roles", json!(person.roles));
+    }
+    if person.groups.len() > MOST_GROUPS {
+        put("_claim_names", json!({"groups": "src1"}));
+        let endpoint = format!("https://graph.windows.net/{TENANT}/users/{}/getMemberObjects", person.oid);
+        put("_claim_sources", json!({"src1": {"endpoint": endpoint}}));
+    } else if !person.groups.is_empty() {
+        put("groups", json!(person.groups));
+    }
+    claims
+}
+
+/// The ID token; the next wrong that a test asked for is worked in.
+pub(super) fn id_token(world: &World, key: &SigningKey, person: &Person, grant: &Grant) -> Result<String, BadKey> {
+    let mut claims = id_claims(world, person, grant);
+    let wrong = world.control.next_wrong();
+    let now = world.clock.now();
+    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    match wrong {
+        Some(Wrong::Nonce) => put("nonce", "another".into()),
+        Some(Wrong::Issuer) => put("iss", format!("https://issuer.example/{TENANT}/v2.0").into()),
+        Some(Wrong::Audience) => put("aud", "99999999-9999-4999-8999-999999999999".into()),
+        Some(Wrong::Expired) => put("exp", now.saturating_sub(600).into()),
+        Some(Wrong::NotYet) => put("nbf", (now + 600).into()),
+        Some(Wrong::Tid) => put("tid", "99999999-9999-4999-8999-999999999999".into()),
+        Some(Wrong::Signature | Wrong::AlgNone) | None => None,
+    };
+    let claims = Value::Object(claims);
+    match wrong {
+        Some(Wrong::AlgNone) => Ok(format!("{}.", signing_input(&json!({"typ": "JWT", "alg": "none", "kid": key.kid()}), &claims))),
+        Some(Wrong::Signature) => {
+            // The signature of other claims under the right key: well-formed, and it does not fit.
+            let other = key.jwt(&json!({"sub": "somebody else"}))?;
+            let signature = other.rsplit_once('.').map_or("", |(_, it)| it);
+            let header = json!({"typ": "JWT", "alg": "RS256", "kid": key.kid()});
+            Ok(format!("{}.{signature}", signing_input(&header, &claims)))
+        }
+        _ => key.jwt(&claims),
+    }
+}
+
+/// An access token for a person, addressed to Microsoft Graph.
+pub(super) fn access_token(world: &World, key: &SigningKey, person: &Person, scope: &str) -> Result<String, BadKey> {
+    let mut claims = envelope(world, GRAPH);
+    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    put("azp", world.client_id.as_str().into());
+    put("azpacr", "1".into());
+    put("oid", person.oid.as_str().into());
+    put("sub", subject(GRAPH, &person.oid).into());
+    put("preferred_username", person.user_name.as_str().into());
+    put("scp", scope.into());
+    key.jwt(&Value::Object(claims))
+}
+
+/// An access token for the app itself (RFC 6749 section 4.4); exactly the members seen with Entra.
+pub(super) fn app_token(world: &World, key: &SigningKey, audience: &str) -> Result<String, BadKey> {
+    let principal = "11aa11aa-bb11-4c22-8d33-44ee44ee44ee";
+    let mut claims = envelope(world, audience);
+    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    put("azp", world.client_id.as_str().into());
+    put("azpacr", "1".into());
+    put("oid", principal.into());
+    put("sub", principal.into());
+    put("xms_ftd", world.random.text::<24>().into());
+    key.jwt(&Value::Object(claims))
+}

@@ -1,0 +1,199 @@
+//! A pretend Microsoft Entra, on this machine only: for development, for tests, and to see the product without a tenant.
+//!
+//! It stands by itself: from the rest of the crate it takes the clock and the randomness, nothing else.
+
+mod authorize;
+mod claims;
+mod control;
+mod discovery;
+mod keys;
+mod page;
+mod people;
+mod refusal;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod time;
+mod tls;
+mod token;
+mod web;
+mod world;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+pub use self::control::{Control, Wrong};
+pub use self::people::{Person, Trouble};
+pub use self::tls::BadTls;
+
+use self::world::{TENANT, Table, World, guid};
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+
+/// How many connections are served at once.
+const MOST_CONNECTIONS: usize = 512;
+
+/// How the emulator is to be.
+pub struct Options {
+    /// The time that tokens tell.
+    pub clock: Clock,
+    /// Where codes, ids and secrets come from.
+    pub random: Random,
+    /// The registered redirect URIs, compared exactly; a loopback entry without a port matches any port, and one without a path any path.
+    /// Empty: any loopback address.
+    pub redirect_uris: Vec<String>,
+    /// The client id, a GUID; a random one when absent.
+    pub client_id: Option<String>,
+    /// The client secret; a random one when absent.
+    pub client_secret: Option<String>,
+    /// Serve TLS, and write the throw-away authority's certificate to `ca.pem` in this directory.
+    pub tls: Option<PathBuf>,
+}
+
+/// Why the emulator does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It would be seen from other machines.
+    #[error("the emulator listens on loopback addresses only, not on {0}")]
+    NotLoopback(SocketAddr),
+    /// The listener is unusable.
+    #[error("the emulator's listener is unusable: {0}")]
+    Listener(#[from] std::io::Error),
+    /// TLS was asked for and cannot be offered.
+    #[error(transparent)]
+    Tls(#[from] BadTls),
+}
+
+/// A running emulator; it stops when dropped.
+pub struct Emulator {
+    world: Arc<World>,
+    ca_file: Option<PathBuf>,
+    stop: CancellationToken,
+}
+
+impl Emulator {
+    /// Starts to serve on a listener bound to a loopback address; returns at once, while the first key is still being made.
+    ///
+    /// # Errors
+    ///
+    /// When the address is not loopback, the listener unusable, or TLS cannot be set up.
+    pub async fn start(listener: TcpListener, options: Options) -> Result<Self, Error> {
+        let address = listener.local_addr()?;
+        if !address.ip().is_loopback() {
+            return Err(Error::NotLoopback(address));
+        }
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let (acceptor, ca_file) = match &options.tls {
+            Some(directory) => Some(tls::acceptor(directory, options.clock.now())?).unzip(),
+            None => (None, None),
+        };
+        let scheme = if acceptor.is_some() { "https" } else { "http" };
+        let world = Arc::new(world(options, format!("{scheme}://{address}")));
+        let stop = CancellationToken::new();
+        let first = Arc::clone(&world);
+        tokio::spawn(async move { first.control.rotate_keys().await });
+        tokio::spawn(stop.clone().run_until_cancelled_owned(accept(listener, Arc::clone(&world), acceptor, stop.clone())));
+        Ok(Self { world, ca_file, stop })
+    }
+
+    /// Scheme, address and port, without a slash at the end: `http://127.0.0.1:PORT`.
+    pub fn authority(&self) -> String {
+        self.world.authority.clone()
+    }
+
+    /// The GUID of the pretend tenant.
+    pub fn tenant_id(&self) -> &str {
+        TENANT
+    }
+
+    /// The registered client id.
+    pub fn client_id(&self) -> &str {
+        &self.world.client_id
+    }
+
+    /// The registered client secret.
+    pub fn client_secret(&self) -> &str {
+        &self.world.client_secret
+    }
+
+    /// Everybody who can be picked.
+    pub fn people(&self) -> &[Person] {
+        &self.world.people
+    }
+
+    /// The file with the throw-away authority's certificate, when TLS is served.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// Levers and counters for tests.
+    pub fn control(&self) -> &Control {
+        &self.world.control
+    }
+
+    /// Ends all connections and stops to listen.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until it was told to stop.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn world(options: Options, authority: String) -> World {
+    let Options { clock, random, redirect_uris, client_id, client_secret, .. } = options;
+    World {
+        client_id: client_id.unwrap_or_else(|| guid(&random)),
+        client_secret: client_secret.unwrap_or_else(|| random.text::<30>()),
+        control: Control::new(clock.clone()),
+        people: people::everybody(),
+        asked: Table::new(),
+        sessions: Table::new(),
+        codes: Table::new(),
+        refresh: Table::new(),
+        redirect_uris,
+        authority,
+        clock,
+        random,
+    }
+}
+
+async fn accept(listener: tokio::net::TcpListener, world: Arc<World>, acceptor: Option<TlsAcceptor>, stop: CancellationToken) {
+    let places = Arc::new(tokio::sync::Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file handles, most likely: it passes.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (world, acceptor) = (Arc::clone(&world), acceptor.clone());
+        let served = async move {
+            match acceptor {
+                Some(acceptor) => {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_secs(10), acceptor.accept(stream)).await {
+                        serve::connection(world, stream, true).await;
+                    }
+                }
+                None => serve::connection(world, stream, false).await,
+            }
+            drop(place);
+        };
+        tokio::spawn(stop.clone().run_until_cancelled_owned(served));
+    }
+}

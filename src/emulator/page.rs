@@ -1,0 +1,106 @@
+//! The emulator's pages: plain HTML that works without script.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+
+use super::people::Person;
+use super::refusal::Told;
+use super::web::{self, Reply};
+
+const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:0 auto;padding:1rem}\
+.banner{background:#7a1f00;color:#fff;padding:.5rem 1rem;border-radius:.25rem;font-weight:700}\
+button{font:inherit;display:block;width:100%;text-align:left;margin:.5rem 0;padding:.75rem 1rem;border:1px solid #888;border-radius:.25rem;background:Canvas;\
+color:CanvasText;cursor:pointer}button:focus-visible{outline:3px solid #06c}small{display:block;opacity:.8}dt{font-weight:700}dd{margin:0 0 .5rem;overflow-wrap:anywhere}";
+
+const SUBMIT: &str = "document.forms[0].submit()";
+
+/// Escapes a text for HTML, in content and in quoted attributes.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn hash(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())))
+}
+
+fn shell(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+<title>{title} – Entrada emulator</title><style>{STYLE}</style></head><body><p class=\"banner\" role=\"note\">NOT MICROSOFT – Entrada emulator</p>\
+<main><h1>{title}</h1>{body}</main></body></html>"
+    )
+}
+
+/// No `form-action`: browsers apply it to the redirect back to the app as well.
+fn policy() -> String {
+    format!("default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", hash(STYLE))
+}
+
+fn page(status: StatusCode, title: &str, body: &str) -> Reply {
+    web::html(status, shell(title, body), &policy(), "same-origin")
+}
+
+fn form(action: &str, transaction: &str, buttons: &str) -> String {
+    let (action, transaction) = (escape(action), escape(transaction));
+    format!("<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"transaction\" value=\"{transaction}\">{buttons}</form>")
+}
+
+/// Everybody as a button, and a way back.
+pub(super) fn picker<'a>(action: &str, transaction: &str, people: impl Iterator<Item = &'a Person>) -> Reply {
+    let mut buttons = String::new();
+    for person in people {
+        let (oid, name, user, about) = (escape(&person.oid), escape(&person.name), escape(&person.user_name), escape(person.about));
+        buttons.push_str(&format!("<button name=\"person\" value=\"{oid}\">{name}<small>{user} – {about}</small></button>"));
+    }
+    buttons.push_str("<button name=\"cancel\" value=\"1\">Cancel</button>");
+    page(StatusCode::OK, "Pick an account", &form(action, transaction, &buttons))
+}
+
+/// Asks for the consent of a person.
+pub(super) fn consent(action: &str, transaction: &str, person: &Person, scope: &str) -> Reply {
+    let text = format!("<p>{}, this app asks for: {}</p>", escape(&person.name), escape(scope));
+    let buttons = "<button name=\"consent\" value=\"yes\">Accept</button><button name=\"consent\" value=\"no\">Decline</button>";
+    page(StatusCode::OK, "Permissions requested", &(text + &form(action, transaction, buttons)))
+}
+
+/// A refusal that stays with the emulator, as with Entra.
+pub(super) fn refusal(told: &Told) -> Reply {
+    let Told { refusal, trace, correlation, time, .. } = told;
+    let body = format!(
+        "<p>AADSTS{}: {}</p><dl><dt>Request Id</dt><dd>{trace}</dd><dt>Correlation Id</dt><dd>{}</dd><dt>Timestamp</dt><dd>{time}</dd></dl>",
+        refusal.code,
+        escape(&refusal.text),
+        escape(correlation)
+    );
+    page(StatusCode::BAD_REQUEST, "Sorry, but we’re having trouble signing you in", &body)
+}
+
+/// A page with one sentence.
+pub(super) fn notice(status: StatusCode, title: &str, text: &str) -> Reply {
+    page(status, title, &format!("<p>{}</p>", escape(text)))
+}
+
+/// A form that submits itself to the app (OAuth 2.0 Form Post Response Mode), with a button where scripts are off.
+pub(super) fn form_post(to: &str, pairs: &[(&str, String)]) -> Reply {
+    let mut fields = String::new();
+    for (name, value) in pairs {
+        fields.push_str(&format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value)));
+    }
+    let body = format!("<form method=\"post\" action=\"{}\">{fields}<button>Continue</button></form><script>{SUBMIT}</script>", escape(to));
+    let policy = format!("{}; script-src {}", policy(), hash(SUBMIT));
+    // The app sees `Origin` only where the policy lets it out.
+    web::html(StatusCode::OK, shell("Working", &body), &policy, "strict-origin")
+}

@@ -1,0 +1,76 @@
+//! The people of the pretend tenant: one for each case a sign-in can meet.
+
+/// What stands between a person and the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The app demands an assignment and this person has none (AADSTS50105).
+    NotAssigned,
+    /// Consent is asked at each sign-in (AADSTS65001).
+    MustConsent,
+    /// Conditional access says no (AADSTS53003).
+    Blocked,
+    /// The password has expired (AADSTS50055).
+    PasswordExpired,
+}
+
+/// A person of the pretend tenant.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The object id, a GUID.
+    pub oid: String,
+    /// The display name.
+    pub name: String,
+    /// What `preferred_username` carries.
+    pub user_name: String,
+    /// The mail address, where there is one.
+    pub email: Option<String>,
+    /// The app roles.
+    pub roles: Vec<String>,
+    /// The object ids of all groups.
+    pub groups: Vec<String>,
+    /// The home tenant of a guest.
+    pub home_tenant: Option<String>,
+    /// What the picker says about this person.
+    pub about: &'static str,
+    /// Why the sign-in does not succeed.
+    pub trouble: Option<Trouble>,
+}
+
+/// Another tenant, where the guest is at home.
+const ELSEWHERE: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
+
+fn person(number: u32, name: &str, user_name: &str, about: &'static str) -> Person {
+    Person {
+        oid: format!("00aa00aa-bb11-cc22-dd33-44ee44ee{number:04x}"),
+        name: name.to_owned(),
+        user_name: user_name.to_owned(),
+        email: Some(user_name.to_owned()),
+        roles: Vec::new(),
+        groups: Vec::new(),
+        home_tenant: None,
+        about,
+        trouble: None,
+    }
+}
+
+fn groups(count: u32) -> Vec<String> {
+    (1..=count).map(|number| format!("0a1b2c3d-0000-4000-8000-{number:012x}")).collect()
+}
+
+/// Everybody of the pretend tenant, in the order of the picker.
+pub(super) fn everybody() -> Vec<Person> {
+    let with_trouble = |person: Person, trouble| Person { trouble: Some(trouble), ..person };
+    vec![
+        Person { roles: vec!["Admin".to_owned()], groups: groups(3), ..person(1, "Maya Okafor", "maya@contoso.example", "role Admin, three groups") },
+        person(2, "Tom Becker", "tom@contoso.example", "no role"),
+        Person { email: None, ..person(3, "Ines Duarte", "ines@contoso.example", "no e-mail address") },
+        Person { home_tenant: Some(ELSEWHERE.to_owned()), ..person(4, "Priya Nair", "priya@fabrikam.example", "guest of another tenant") },
+        person(5, "Zoë Łukasiewicz 山田", "zoe@contoso.example", "a name beyond ASCII"),
+        Person { groups: groups(600), ..person(6, "Grace Many", "grace@contoso.example", "member of 600 groups") },
+        with_trouble(person(7, "Noah Unassigned", "noah@contoso.example", "not assigned to the app"), Trouble::NotAssigned),
+        with_trouble(person(8, "Carla Consent", "carla@contoso.example", "has to consent first"), Trouble::MustConsent),
+        with_trouble(person(9, "Bruno Blocked", "bruno@contoso.example", "blocked by conditional access"), Trouble::Blocked),
+        with_trouble(person(10, "Xenia Expired", "xenia@contoso.example", "password has expired"), Trouble::PasswordExpired),
+    ]
+}

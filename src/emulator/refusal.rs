@@ -1,0 +1,81 @@
+//! Refusals in Entra's shape: an AADSTS code, an OAuth error, and ids to search for.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::time::timestamp;
+use super::web::{self, Reply};
+use super::world::World;
+
+/// A refusal before it got its ids.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    /// The number after AADSTS.
+    pub(super) code: u32,
+    /// The OAuth error (RFC 6749 section 5.2).
+    pub(super) error: &'static str,
+    /// The sentence after the code.
+    pub(super) text: String,
+    /// Entra's finer reason.
+    pub(super) suberror: Option<&'static str>,
+}
+
+/// Codes without a page of their own: no `error_uri` is sent for them.
+const WITHOUT_PAGE: [u32; 2] = [700_038, 70_003];
+
+impl Refusal {
+    pub(super) fn new(code: u32, error: &'static str, text: impl Into<String>) -> Self {
+        Self { code, error, text: text.into(), suberror: None }
+    }
+
+    /// A parameter is missing (AADSTS900144).
+    pub(super) fn missing(name: &str) -> Self {
+        Self::new(900_144, "invalid_request", format!("The request body must contain the following parameter: '{name}'."))
+    }
+
+    /// The HTTP status: 401 only for a client that could not prove itself.
+    pub(super) fn status(&self) -> StatusCode {
+        if self.error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST }
+    }
+
+    /// Gives it its ids and the time.
+    pub(super) fn at(self, world: &World, correlation: &str) -> Told {
+        Told { trace: world.guid(), correlation: correlation.to_owned(), time: timestamp(world.clock.now()), uri: error_uri(world, self.code), refusal: self }
+    }
+}
+
+fn error_uri(world: &World, code: u32) -> Option<String> {
+    (!WITHOUT_PAGE.contains(&code)).then(|| format!("{}/error?code={code}", world.authority))
+}
+
+/// A refusal with its ids.
+pub(super) struct Told {
+    pub(super) refusal: Refusal,
+    pub(super) trace: String,
+    pub(super) correlation: String,
+    pub(super) time: String,
+    pub(super) uri: Option<String>,
+}
+
+impl Told {
+    /// `error_description`, with blanks between the parts as Entra writes it since 2026.
+    pub(super) fn description(&self) -> String {
+        let Refusal { code, text, .. } = &self.refusal;
+        format!("AADSTS{code}: {text} Trace ID: {} Correlation ID: {} Timestamp: {}", self.trace, self.correlation, self.time)
+    }
+
+    /// The JSON answer of the token endpoint.
+    pub(super) fn json(&self) -> Reply {
+        let mut body = json!({"error": self.refusal.error, "error_description": self.description(), "error_codes": [self.refusal.code],
+            "timestamp": self.time, "trace_id": self.trace, "correlation_id": self.correlation});
+        if let Some(members) = body.as_object_mut() {
+            if let Some(uri) = &self.uri {
+                members.insert("error_uri".to_owned(), Value::from(uri.as_str()));
+            }
+            if let Some(suberror) = self.refusal.suberror {
+                members.insert("suberror".to_owned(), Value::from(suberror));
+            }
+        }
+        web::json(self.refusal.status(), &body)
+    }
+}

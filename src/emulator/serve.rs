@@ -1,0 +1,152 @@
+//! From bytes on a connection to the right endpoint.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::discovery::{self, Tenant};
+use super::refusal::Refusal;
+use super::web::{self, Asking, Reply};
+use super::world::{Pairs, World};
+use super::{authorize, page, token};
+
+/// The largest body in bytes.
+const MOST_BODY: usize = 64 * 1024;
+/// The largest header section in bytes.
+const MOST_HEAD: usize = 64 * 1024;
+/// How long a client may take for its header section.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+
+/// Serves one connection until it ends.
+pub(super) async fn connection<S>(world: Arc<World>, stream: S, tls: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let world = Arc::clone(&world);
+        async move { Ok::<_, Infallible>(answer(&world, request, tls).await) }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MOST_HEAD).max_headers(100);
+    // A connection that breaks is the client's matter.
+    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer(world: &World, request: Request<Incoming>, tls: bool) -> Reply {
+    let delay = world.control.delay();
+    if delay > 0 {
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+    }
+    let path = request.uri().path().to_owned();
+    count(world, &path);
+    if world.control.is_down() {
+        return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>The service is unavailable.</p>");
+    }
+    let mut reply = match read(request, tls).await {
+        Ok(asking) => route(world, &path, &asking, tls).await,
+        Err((status, text)) => web::reply(status, "text/plain; charset=utf-8", text),
+    };
+    if let Ok(id) = HeaderValue::from_str(&world.guid()) {
+        reply.headers_mut().insert("x-ms-request-id", id);
+    }
+    reply
+}
+
+fn count(world: &World, path: &str) {
+    let control = &world.control;
+    let counter = match path.split_once('/').and_then(|(_, rest)| rest.split_once('/')).map(|(_, rest)| rest) {
+        Some("oauth2/v2.0/token") => &control.token,
+        Some("oauth2/v2.0/authorize") => &control.authorize,
+        Some("discovery/v2.0/keys") => &control.published,
+        Some("v2.0/.well-known/openid-configuration") => &control.discovery,
+        _ => return,
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Only loopback names: a foreign name that resolves to this machine (DNS rebinding) gets nothing.
+fn is_loopback_host(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|it| it.is_ascii_digit()) => name,
+        _ => host,
+    };
+    matches!(name.to_ascii_lowercase().as_str(), "127.0.0.1" | "localhost" | "[::1]")
+}
+
+async fn read(request: Request<Incoming>, tls: bool) -> Result<Asking, (StatusCode, &'static str)> {
+    let (head, body) = request.into_parts();
+    let mut hosts = head.headers.get_all(http::header::HOST).iter();
+    let (Some(host), None) = (hosts.next().and_then(|it| it.to_str().ok()), hosts.next()) else {
+        return Err((StatusCode::BAD_REQUEST, "Exactly one Host header is needed."));
+    };
+    if !is_loopback_host(host) || head.uri.authority().is_some_and(|it| it.as_str() != host) {
+        return Err((StatusCode::MISDIRECTED_REQUEST, "The emulator answers to 127.0.0.1, localhost and [::1] only."));
+    }
+    let form = if head.method == Method::POST {
+        let kind = head.headers.get(http::header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+        if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "A form is needed."));
+        }
+        let body = Limited::new(body, MOST_BODY).collect().await;
+        body.map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or broke off."))?.to_bytes()
+    } else {
+        Bytes::new()
+    };
+    Ok(Asking {
+        query: Pairs::read(head.uri.query().unwrap_or_default().as_bytes()),
+        form: Pairs::read(&form),
+        origin: format!("{}://{host}", if tls { "https" } else { "http" }),
+        method: head.method,
+        headers: head.headers,
+    })
+}
+
+async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Reply {
+    let Some((segment, rest)) = path.strip_prefix('/').and_then(|it| it.split_once('/')) else {
+        return page::notice(StatusCode::NOT_FOUND, "Nothing here", "The emulator pretends to be Microsoft Entra, for sign-ins on this machine.");
+    };
+    if (segment, rest) == ("common", "discovery/instance") {
+        return web::public_json(&discovery::instance(world, asking.query.value("authorization_endpoint")));
+    }
+    let Some(tenant) = Tenant::read(segment) else {
+        return unknown_tenant(world, segment, rest, asking);
+    };
+    let reading = matches!(asking.method, Method::GET | Method::HEAD);
+    match (rest, reading, asking.method == Method::POST) {
+        ("v2.0/.well-known/openid-configuration", true, _) => web::public_json(&discovery::metadata(world, tenant)),
+        ("discovery/v2.0/keys", true, _) => keys(world).await,
+        ("oauth2/v2.0/authorize", true, _) | ("oauth2/v2.0/authorize", _, true) => authorize::authorize(world, tenant, asking),
+        ("oauth2/v2.0/logout", true, _) | ("oauth2/v2.0/logout", _, true) => authorize::logout(world, asking, tls),
+        ("oauth2/v2.0/token", _, true) => token::token(world, asking).await,
+        ("pick", _, true) => authorize::picked(world, tenant, asking, tls),
+        _ => page::notice(StatusCode::NOT_FOUND, "Nothing here", "The emulator has no such address, or not for this method."),
+    }
+}
+
+async fn keys(world: &World) -> Reply {
+    let keys = world.control.keys().await;
+    if keys.is_empty() {
+        return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>There is no signing key.</p>");
+    }
+    let issuer = discovery::template(world);
+    web::public_json(&json!({"keys": keys.iter().map(|it| it.jwk(&issuer)).collect::<Vec<_>>()}))
+}
+
+fn unknown_tenant(world: &World, segment: &str, rest: &str, asking: &Asking) -> Reply {
+    let text = format!(
+        "Tenant '{segment}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your \
+subscription administrator, this may happen if there are no active subscriptions for the tenant."
+    );
+    let told = Refusal::new(90_002, "invalid_tenant", text).at(world, &authorize::correlation(world, asking));
+    if rest == "oauth2/v2.0/authorize" { page::refusal(&told) } else { told.json() }
+}

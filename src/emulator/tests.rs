@@ -1,0 +1,460 @@
+//! The emulator over real sockets, with a client that follows nothing by itself.
+
+use std::net::TcpListener;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use super::*;
+
+const APP: &str = "http://localhost:9/back";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+struct Seen {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Seen {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |it| it.to_str().unwrap())
+    }
+
+    fn sent_back(&self) -> std::collections::HashMap<String, String> {
+        assert_eq!(self.status, StatusCode::FOUND, "{}", self.body);
+        let url = url::Url::parse(self.header("location")).unwrap();
+        url.query_pairs().into_owned().collect()
+    }
+
+    fn transaction(&self) -> &str {
+        let rest = self.body.split_once("name=\"transaction\" value=\"").expect("a form").1;
+        rest.split_once('"').unwrap().0
+    }
+
+    fn cookie(&self) -> String {
+        self.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+}
+
+fn options() -> Options {
+    let random = Random::new(|out| aws_lc_rs::rand::SecureRandom::fill(&aws_lc_rs::rand::SystemRandom::new(), out).unwrap());
+    Options { clock: Clock::system(), random, redirect_uris: vec!["http://localhost/back".to_owned()], client_id: None, client_secret: None, tls: None }
+}
+
+async fn begin() -> Emulator {
+    Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options()).await.unwrap()
+}
+
+async fn ask(uri: &str, form: Option<&[(&str, &str)]>, headers: &[(&str, &str)]) -> Seen {
+    let mut request = Request::builder().uri(uri).method(if form.is_some() { "POST" } else { "GET" });
+    if form.is_some() {
+        request = request.header("content-type", "application/x-www-form-urlencoded");
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = form.map_or(String::new(), |it| url::form_urlencoded::Serializer::new(String::new()).extend_pairs(it).finish());
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let reply = client.request(request.body(Full::from(body)).unwrap()).await.unwrap();
+    let (head, body) = reply.into_parts();
+    let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    Seen { status: head.status, headers: head.headers, body }
+}
+
+fn at(emulator: &Emulator, rest: &str) -> String {
+    format!("{}/{TENANT}/{rest}", emulator.authority())
+}
+
+fn authorize(emulator: &Emulator, more: &[(&str, &str)]) -> String {
+    let mut url = url::Url::parse(&at(emulator, "oauth2/v2.0/authorize")).unwrap();
+    let usual = [("client_id", emulator.client_id()), ("response_type", "code"), ("redirect_uri", APP), ("scope", "openid profile email offline_access")];
+    let usual = usual.into_iter().chain([("state", "s 1"), ("nonce", "n1"), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256")]);
+    let kept = usual.filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
+    url.query_pairs_mut().extend_pairs(kept).extend_pairs(more);
+    url.into()
+}
+
+async fn pick(emulator: &Emulator, page: &Seen, pair: (&str, &str)) -> Seen {
+    let own = emulator.authority();
+    let form = [("transaction", page.transaction()), pair];
+    ask(&at(emulator, "pick"), Some(&form), &[("origin", &own), ("sec-fetch-site", "same-origin")]).await
+}
+
+fn oid(emulator: &Emulator, name: &str) -> String {
+    emulator.people().iter().find(|it| it.user_name.starts_with(name)).unwrap().oid.clone()
+}
+
+async fn sign_in(emulator: &Emulator, name: &str) -> Seen {
+    let page = ask(&authorize(emulator, &[]), None, &[]).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("NOT MICROSOFT"));
+    pick(emulator, &page, ("person", &oid(emulator, name))).await
+}
+
+async fn redeem(emulator: &Emulator, code: &str, more: &[(&str, &str)]) -> Seen {
+    let usual = [("grant_type", "authorization_code"), ("client_id", emulator.client_id()), ("client_secret", emulator.client_secret())];
+    let usual = usual.into_iter().chain([("code", code), ("redirect_uri", APP), ("code_verifier", VERIFIER)]);
+    let form: Vec<_> = usual.filter(|(name, _)| !more.iter().any(|(other, _)| other == name)).chain(more.iter().copied()).collect();
+    let form: Vec<_> = form.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    ask(&at(emulator, "oauth2/v2.0/token"), Some(&form), &[]).await
+}
+
+async fn tokens(emulator: &Emulator, name: &str) -> Value {
+    let code = sign_in(emulator, name).await.sent_back()["code"].clone();
+    let seen = redeem(emulator, &code, &[]).await;
+    assert_eq!(seen.status, StatusCode::OK, "{}", seen.body);
+    assert_eq!(seen.header("cache-control"), "no-store, no-cache");
+    seen.json()
+}
+
+/// Verified by another implementation, with the key from the published set.
+async fn verified(emulator: &Emulator, token: &str) -> Result<Value, jsonwebtoken::errors::Error> {
+    let set: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&ask(&at(emulator, "discovery/v2.0/keys"), None, &[]).await.body).unwrap();
+    let kid = jsonwebtoken::decode_header(token)?.kid.unwrap();
+    let key = jsonwebtoken::DecodingKey::from_jwk(set.find(&kid).expect("the key is published")).unwrap();
+    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+    rules.set_audience(&[emulator.client_id()]);
+    rules.set_issuer(&[at(emulator, "v2.0")]);
+    rules.validate_nbf = true;
+    Ok(jsonwebtoken::decode::<Value>(token, &key, &rules)?.claims)
+}
+
+async fn id_claims(emulator: &Emulator, name: &str) -> Value {
+    let tokens = tokens(emulator, name).await;
+    verified(emulator, tokens["id_token"].as_str().unwrap()).await.unwrap()
+}
+
+fn refused(seen: &Seen, status: u16, error: &str, code: u64) {
+    let body = seen.json();
+    assert_eq!((seen.status.as_u16(), body["error"].as_str().unwrap(), body["error_codes"][0].as_u64().unwrap()), (status, error, code), "{body}");
+    let text = body["error_description"].as_str().unwrap();
+    assert!(text.starts_with(&format!("AADSTS{code}: ")), "{text}");
+    assert!(text.contains(" Trace ID: ") && text.contains(" Correlation ID: ") && text.contains(" Timestamp: "), "{text}");
+    assert_eq!(body["timestamp"].as_str().unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn the_whole_flow_ends_in_a_token_that_others_verify() {
+    let emulator = begin().await;
+    let back = sign_in(&emulator, "maya").await.sent_back();
+    assert_eq!(back["state"], "s 1");
+    let tokens = redeem(&emulator, &back["code"], &[("client_info", "1")]).await.json();
+    let claims = verified(&emulator, tokens["id_token"].as_str().unwrap()).await.unwrap();
+    assert_eq!(claims["nonce"], "n1");
+    assert_eq!(claims["sid"], back["session_state"].as_str());
+    assert_eq!(claims["roles"], serde_json::json!(["Admin"]));
+    assert_eq!(claims["groups"].as_array().unwrap().len(), 3);
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3900);
+    assert_eq!(claims["iat"], claims["nbf"]);
+    assert_eq!(tokens["scope"], "openid profile email");
+    assert!(tokens["client_info"].is_string() && tokens["expires_in"].is_u64());
+    assert_eq!(emulator.control().token_calls(), 1);
+    assert_eq!(emulator.control().authorize_calls(), 1);
+    assert_eq!(emulator.control().keys_calls(), 1);
+}
+
+#[tokio::test]
+async fn every_person_has_the_claims_of_their_case() {
+    let emulator = begin().await;
+    let ines = id_claims(&emulator, "ines").await;
+    assert!(ines.get("email").is_none() && ines.get("roles").is_none() && ines.get("groups").is_none());
+    let priya = id_claims(&emulator, "priya").await;
+    assert_eq!(priya["acct"], 1);
+    assert!(priya["idp"].as_str().unwrap().starts_with("https://sts.windows.net/"));
+    assert_eq!(id_claims(&emulator, "zoe").await["name"], "Zoë Łukasiewicz 山田");
+    let grace = id_claims(&emulator, "grace").await;
+    assert!(grace.get("groups").is_none());
+    assert_eq!(grace["_claim_names"]["groups"], "src1");
+    assert!(grace["_claim_sources"]["src1"]["endpoint"].as_str().unwrap().ends_with("/getMemberObjects"));
+}
+
+#[tokio::test]
+async fn discovery_names_the_tenant_or_a_template() {
+    let emulator = begin().await;
+    for tenant in [TENANT, "contoso.example"] {
+        let seen = ask(&format!("{}/{tenant}/v2.0/.well-known/openid-configuration", emulator.authority()), None, &[]).await;
+        assert_eq!(seen.json()["issuer"], at(&emulator, "v2.0"));
+        assert_eq!(seen.json()["token_endpoint"], at(&emulator, "oauth2/v2.0/token"));
+        assert!(seen.json().get("code_challenge_methods_supported").is_none());
+    }
+    let seen = ask(&format!("{}/common/v2.0/.well-known/openid-configuration", emulator.authority()), None, &[]).await;
+    assert_eq!(seen.json()["issuer"], format!("{}/{{tenantid}}/v2.0", emulator.authority()));
+    assert!(seen.json()["tenant_region_scope"].is_null());
+    let seen = ask(&format!("{}/typo.example/v2.0/.well-known/openid-configuration", emulator.authority()), None, &[]).await;
+    refused(&seen, 400, "invalid_tenant", 90_002);
+    let seen = ask(&format!("{}/common/discovery/instance?api-version=1.1", emulator.authority()), None, &[]).await;
+    assert!(seen.json()["metadata"][0]["aliases"].is_array());
+    assert_eq!(emulator.control().discovery_calls(), 4);
+}
+
+#[tokio::test]
+async fn the_key_id_is_the_thumbprint_of_a_certificate_that_says_what_it_is() {
+    let emulator = begin().await;
+    let set = ask(&at(&emulator, "discovery/v2.0/keys"), None, &[]).await.json();
+    let key = &set["keys"][0];
+    let der = STANDARD.decode(key["x5c"][0].as_str().unwrap()).unwrap();
+    let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &der);
+    assert_eq!(key["kid"], URL_SAFE_NO_PAD.encode(thumbprint.as_ref()));
+    assert_eq!(key["kid"], key["x5t"]);
+    assert!(key.get("alg").is_none());
+    assert_eq!(URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap().len(), 256);
+    assert!(der.windows(16).any(|it| it == b"Entrada emulator"));
+}
+
+#[tokio::test]
+async fn codes_are_bound_and_single_use() {
+    let emulator = begin().await;
+    let code = sign_in(&emulator, "tom").await.sent_back()["code"].clone();
+    refused(&redeem(&emulator, "1.nonsense", &[]).await, 400, "invalid_grant", 70_000);
+    refused(&redeem(&emulator, &code, &[("redirect_uri", "http://localhost:9/other")]).await, 400, "invalid_grant", 500_112);
+    refused(&redeem(&emulator, &code, &[("code_verifier", "wrong")]).await, 400, "invalid_grant", 501_481);
+    refused(&redeem(&emulator, &code, &[("code_verifier", "")]).await, 400, "invalid_grant", 50_148);
+    assert_eq!(redeem(&emulator, &code, &[]).await.status, StatusCode::OK);
+    refused(&redeem(&emulator, &code, &[]).await, 400, "invalid_grant", 54_005);
+}
+
+#[tokio::test]
+async fn codes_expire_after_ten_minutes() {
+    let clock = Clock::system();
+    let emulator = Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), Options { clock: clock.clone(), ..options() }).await.unwrap();
+    let code = sign_in(&emulator, "tom").await.sent_back()["code"].clone();
+    clock.shift(602);
+    refused(&redeem(&emulator, &code, &[]).await, 400, "invalid_grant", 70_008);
+}
+
+#[tokio::test]
+async fn clients_have_to_prove_themselves() {
+    let emulator = begin().await;
+    refused(&redeem(&emulator, "x", &[("client_secret", "wrong")]).await, 401, "invalid_client", 7_000_215);
+    refused(&redeem(&emulator, "x", &[("client_secret", TENANT)]).await, 401, "invalid_client", 7_000_215);
+    refused(&redeem(&emulator, "x", &[("client_secret", "")]).await, 401, "invalid_client", 7_000_218);
+    refused(&redeem(&emulator, "x", &[("client_id", TENANT)]).await, 400, "unauthorized_client", 700_016);
+    let odd = redeem(&emulator, "x", &[("grant_type", "no_such_grant")]).await;
+    refused(&odd, 400, "unsupported_grant_type", 70_003);
+    assert!(odd.json().get("error_uri").is_none());
+    refused(&redeem(&emulator, "x", &[("grant_type", "")]).await, 400, "invalid_request", 900_144);
+}
+
+#[tokio::test]
+async fn basic_authentication_and_client_credentials_work() {
+    let emulator = begin().await;
+    let basic = format!("Basic {}", STANDARD.encode(format!("{}:{}", emulator.client_id(), emulator.client_secret())));
+    let form = [("grant_type", "client_credentials"), ("scope", "https://graph.microsoft.com/.default")];
+    let seen = ask(&at(&emulator, "oauth2/v2.0/token"), Some(&form), &[("authorization", &basic)]).await;
+    let mut names: Vec<_> = seen.json().as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    assert_eq!(names, ["access_token", "expires_in", "ext_expires_in", "token_type"]);
+    let form = [("grant_type", "client_credentials"), ("scope", "User.Read")];
+    refused(&ask(&at(&emulator, "oauth2/v2.0/token"), Some(&form), &[("authorization", &basic)]).await, 400, "invalid_scope", 1_002_012);
+}
+
+#[tokio::test]
+async fn refresh_tokens_roll_and_the_old_ones_stay() {
+    let emulator = begin().await;
+    let first = tokens(&emulator, "maya").await["refresh_token"].as_str().unwrap().to_owned();
+    for _ in 0..2 {
+        let seen = redeem(&emulator, "", &[("grant_type", "refresh_token"), ("refresh_token", &first)]).await;
+        assert_eq!(seen.status, StatusCode::OK, "{}", seen.body);
+        assert_ne!(seen.json()["refresh_token"], first.as_str());
+        let claims = verified(&emulator, seen.json()["id_token"].as_str().unwrap()).await.unwrap();
+        assert!(claims.get("nonce").is_none());
+    }
+    let seen = redeem(&emulator, "", &[("grant_type", "refresh_token"), ("refresh_token", "1.other")]).await;
+    refused(&seen, 400, "invalid_grant", 9_002_313);
+    assert_eq!(seen.json()["suberror"], "bad_token");
+}
+
+#[tokio::test]
+async fn refusals_that_stay_on_the_page_never_redirect() {
+    let emulator = begin().await;
+    let cases = [("redirect_uri", "http://localhost:9/other", 50_011), ("redirect_uri", "https://evil.example/back", 50_011), ("client_id", TENANT, 700_016)];
+    for (name, value, code) in cases {
+        let seen = ask(&authorize(&emulator, &[(name, value)]), None, &[]).await;
+        assert_eq!(seen.status, StatusCode::BAD_REQUEST);
+        assert!(seen.headers.get("location").is_none());
+        assert!(seen.body.contains(&format!("AADSTS{code}")) && seen.body.contains("Request Id") && seen.body.contains("Timestamp"), "{}", seen.body);
+    }
+    for (name, code) in [("noah", 50_105), ("bruno", 53_003), ("xenia", 50_055)] {
+        let seen = sign_in(&emulator, name).await;
+        assert!(seen.headers.get("location").is_none() && seen.body.contains(&format!("AADSTS{code}")), "{}", seen.body);
+    }
+}
+
+#[tokio::test]
+async fn cancel_and_consent_answer_as_entra_does() {
+    let emulator = begin().await;
+    let page = ask(&authorize(&emulator, &[]), None, &[]).await;
+    let back = pick(&emulator, &page, ("cancel", "1")).await.sent_back();
+    assert_eq!((back["error"].as_str(), back["error_subcode"].as_str()), ("access_denied", "cancel"));
+    assert!(!back.contains_key("error_description"));
+    let page = sign_in(&emulator, "carla").await;
+    let back = pick(&emulator, &page, ("consent", "no")).await.sent_back();
+    assert_eq!((back["error"].as_str(), back["admin_consent"].as_str()), ("access_denied", "True"));
+    assert!(back["error_description"].starts_with("AADSTS65004"));
+    let page = sign_in(&emulator, "carla").await;
+    assert!(pick(&emulator, &page, ("consent", "yes")).await.sent_back().contains_key("code"));
+}
+
+#[tokio::test]
+async fn the_emulators_own_session_makes_silent_sign_in_possible_until_logout() {
+    let emulator = begin().await;
+    let silent = authorize(&emulator, &[("prompt", "none")]);
+    let back = ask(&silent, None, &[]).await.sent_back();
+    assert_eq!(back["error"], "login_required");
+    assert!(back["error_description"].starts_with("AADSTS50058"));
+    let cookie = sign_in(&emulator, "maya").await.cookie();
+    assert!(ask(&silent, None, &[("cookie", &cookie)]).await.sent_back().contains_key("code"));
+    let hinted = |name| authorize(&emulator, &[("login_hint", name)]);
+    assert!(ask(&hinted("maya@contoso.example"), None, &[("cookie", &cookie)]).await.sent_back().contains_key("code"));
+    assert_eq!(ask(&hinted("tom@contoso.example"), None, &[("cookie", &cookie)]).await.status, StatusCode::OK);
+    let chosen = authorize(&emulator, &[("login_hint", "maya@contoso.example"), ("prompt", "select_account")]);
+    assert_eq!(ask(&chosen, None, &[("cookie", &cookie)]).await.status, StatusCode::OK);
+    let bad = at(&emulator, "oauth2/v2.0/logout?post_logout_redirect_uri=https%3A%2F%2Fevil.example%2F");
+    assert!(ask(&bad, None, &[]).await.headers.get("location").is_none());
+    let out = ask(&at(&emulator, "oauth2/v2.0/logout?post_logout_redirect_uri=http%3A%2F%2Flocalhost%3A9%2Fbye&state=x"), None, &[("cookie", &cookie)]).await;
+    assert_eq!(out.header("location"), "http://localhost:9/bye?state=x");
+    assert_eq!(ask(&silent, None, &[("cookie", &cookie)]).await.sent_back()["error"], "login_required");
+}
+
+#[tokio::test]
+async fn form_post_carries_everything_in_a_form() {
+    let emulator = begin().await;
+    let page = ask(&authorize(&emulator, &[("response_mode", "form_post"), ("state", "\"><b>")]), None, &[]).await;
+    let seen = pick(&emulator, &page, ("person", &oid(&emulator, "maya"))).await;
+    assert_eq!(seen.status, StatusCode::OK);
+    assert!(seen.body.contains("name=\"code\"") && seen.body.contains("value=\"&quot;&gt;&lt;b&gt;\""));
+    assert_eq!(seen.header("referrer-policy"), "strict-origin");
+}
+
+#[tokio::test]
+async fn foreign_hosts_and_foreign_forms_are_refused() {
+    let emulator = begin().await;
+    let seen = ask(&at(&emulator, "discovery/v2.0/keys"), None, &[("host", "rebound.example")]).await;
+    assert_eq!(seen.status, StatusCode::MISDIRECTED_REQUEST);
+    let page = ask(&authorize(&emulator, &[]), None, &[]).await;
+    let own = emulator.authority();
+    let person = oid(&emulator, "maya");
+    let form = [("transaction", page.transaction()), ("person", person.as_str())];
+    let foreign: [&[(&str, &str)]; 4] =
+        [&[], &[("origin", "https://evil.example")], &[("origin", "null")], &[("origin", &own), ("sec-fetch-site", "cross-site")]];
+    for headers in foreign {
+        assert_eq!(ask(&at(&emulator, "pick"), Some(&form), headers).await.status, StatusCode::FORBIDDEN, "{headers:?}");
+    }
+    let long = "x".repeat(70_000);
+    assert_eq!(ask(&at(&emulator, "oauth2/v2.0/token"), Some(&[("code", &long)]), &[]).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_wrong_once() {
+    use jsonwebtoken::errors::ErrorKind;
+    let emulator = begin().await;
+    for (wrong, kind) in [
+        (Wrong::Issuer, ErrorKind::InvalidIssuer),
+        (Wrong::Audience, ErrorKind::InvalidAudience),
+        (Wrong::Signature, ErrorKind::InvalidSignature),
+        (Wrong::Expired, ErrorKind::ExpiredSignature),
+        (Wrong::NotYet, ErrorKind::ImmatureSignature),
+    ] {
+        emulator.control().wrong(wrong);
+        let tokens = tokens(&emulator, "maya").await;
+        assert_eq!(verified(&emulator, tokens["id_token"].as_str().unwrap()).await.unwrap_err().kind(), &kind);
+    }
+    emulator.control().wrong(Wrong::AlgNone);
+    let none = tokens(&emulator, "maya").await["id_token"].as_str().unwrap().to_owned();
+    assert!(none.ends_with('.') && verified(&emulator, &none).await.is_err());
+    emulator.control().wrong(Wrong::Nonce);
+    assert_eq!(id_claims(&emulator, "maya").await["nonce"], "another");
+    emulator.control().wrong(Wrong::Tid);
+    assert_ne!(id_claims(&emulator, "maya").await["tid"], TENANT);
+    assert_eq!(id_claims(&emulator, "maya").await["tid"], TENANT);
+}
+
+#[tokio::test]
+async fn keys_rotate_and_outages_can_be_had() {
+    let emulator = begin().await;
+    let keys = at(&emulator, "discovery/v2.0/keys");
+    let first = ask(&keys, None, &[]).await.json()["keys"][0]["kid"].clone();
+    assert!(emulator.control().rotate_keys().await);
+    let set = ask(&keys, None, &[]).await.json();
+    assert_eq!(set["keys"].as_array().unwrap().len(), 2);
+    assert_eq!(set["keys"][1]["kid"], first);
+    assert_eq!(id_claims(&emulator, "maya").await["ver"], "2.0");
+    emulator.control().be_down(true);
+    assert_eq!(ask(&keys, None, &[]).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    emulator.control().be_down(false);
+    assert_eq!(ask(&keys, None, &[]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn other_machines_never_see_it() {
+    let started = Emulator::start(TcpListener::bind("0.0.0.0:0").unwrap(), options()).await;
+    assert!(matches!(started.err(), Some(Error::NotLoopback(_))));
+}
+
+#[tokio::test]
+async fn tls_is_trusted_through_the_written_authority() {
+    use rustls::pki_types::pem::PemObject as _;
+    let directory = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let emulator = Emulator::start(listener, Options { tls: Some(directory.path().to_owned()), ..options() }).await.unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from_pem_file(emulator.ca_file().unwrap()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let authority = emulator.authority();
+    let address = authority.strip_prefix("https://").unwrap();
+    for name in ["localhost", "127.0.0.1"] {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let name = rustls::pki_types::ServerName::try_from(name).unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config.clone()));
+        assert!(connector.connect(name, stream).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn pkce_is_held_to_its_size_its_method_and_its_presence() {
+    let emulator = begin().await;
+    for (name, value, code) in [("code_challenge", "short", "AADSTS501491"), ("code_challenge_method", "plain", "AADSTS9002313")] {
+        let back = ask(&authorize(&emulator, &[(name, value)]), None, &[]).await.sent_back();
+        assert_eq!((back["error"].as_str(), back["state"].as_str()), ("invalid_request", "s 1"));
+        assert!(back["error_description"].starts_with(code), "{back:?}");
+    }
+    let page = ask(&authorize(&emulator, &[("code_challenge", "")]), None, &[]).await;
+    let code = pick(&emulator, &page, ("person", &oid(&emulator, "tom"))).await.sent_back()["code"].clone();
+    refused(&redeem(&emulator, &code, &[]).await, 400, "invalid_grant", 501_481);
+    assert_eq!(redeem(&emulator, &code, &[("code_verifier", "")]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_silent_request_does_not_pass_over_missing_consent() {
+    let emulator = begin().await;
+    let page = sign_in(&emulator, "carla").await;
+    let cookie = pick(&emulator, &page, ("consent", "yes")).await.cookie();
+    let back = ask(&authorize(&emulator, &[("prompt", "none")]), None, &[("cookie", &cookie)]).await.sent_back();
+    assert_eq!(back["error"], "consent_required");
+    assert!(back["error_description"].starts_with("AADSTS65001"));
+}
+
+#[tokio::test]
+async fn the_clients_request_id_becomes_the_correlation_id_and_browsers_may_not_redeem() {
+    let emulator = begin().await;
+    let id = "12345678-1234-4234-8234-123456789abc";
+    let headers = [("client-request-id", id), ("origin", "http://localhost:9")];
+    let seen = ask(&at(&emulator, "oauth2/v2.0/token"), Some(&[("grant_type", "refresh_token")]), &headers).await;
+    refused(&seen, 400, "invalid_request", 9_002_326);
+    assert_eq!(seen.json()["correlation_id"], id);
+    assert_eq!(seen.header("x-ms-request-id").len(), 36);
+}

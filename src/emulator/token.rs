@@ -1,0 +1,185 @@
+//! The token endpoint.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::StatusCode;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use super::authorize::{correlation, unknown_client};
+use super::claims;
+use super::keys::SigningKey;
+use super::refusal::Refusal;
+use super::web::{self, Asking, Reply};
+use super::world::{Grant, TENANT, World, is_guid};
+
+/// How long a code may be redeemed, in seconds.
+const CODE_LIFE: u64 = 600;
+/// How long a refresh token lives, in seconds.
+const REFRESH_LIFE: u64 = 90 * 86_400;
+
+/// Answers a token request (RFC 6749 section 3.2).
+pub(super) async fn token(world: &World, asking: &Asking) -> Reply {
+    let correlation = correlation(world, asking);
+    let keys = world.control.keys().await;
+    let Some(key) = keys.first() else {
+        return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>There is no signing key.</p>");
+    };
+    match answer(world, asking, key) {
+        Ok(body) => web::json(StatusCode::OK, &body),
+        Err(refusal) => refusal.at(world, &correlation).json(),
+    }
+}
+
+fn answer(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+    if asking.header("origin").is_some() {
+        let text = "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.";
+        return Err(Refusal::new(9_002_326, "invalid_request", text));
+    }
+    let grant = asking.form.value("grant_type").ok_or_else(|| Refusal::missing("grant_type"))?;
+    if !matches!(grant, "authorization_code" | "refresh_token" | "client_credentials") {
+        return Err(Refusal::new(70_003, "unsupported_grant_type", format!("The app requested an unsupported grant type '{grant}'.")));
+    }
+    client(world, asking)?;
+    match grant {
+        "authorization_code" => redeem(world, asking, key),
+        "refresh_token" => refresh(world, asking, key),
+        _ => for_the_app(world, asking, key),
+    }
+}
+
+/// The client's id and secret: from the form, else from the `Authorization` header (RFC 6749 section 2.3.1).
+fn credentials(asking: &Asking) -> (Option<String>, Option<String>) {
+    let owned = |name: &str| asking.form.value(name).map(str::to_owned);
+    let basic = asking.header("authorization").and_then(|it| it.strip_prefix("Basic ").map(str::trim));
+    let Some(pair) = basic.and_then(|it| STANDARD.decode(it).ok()).and_then(|it| String::from_utf8(it).ok()) else {
+        return (owned("client_id"), owned("client_secret"));
+    };
+    let decode = |it: &str| percent_decode_str(&it.replace('+', " ")).decode_utf8_lossy().into_owned();
+    pair.split_once(':').map_or((None, None), |(id, secret)| (Some(decode(id)), Some(decode(secret))))
+}
+
+fn client(world: &World, asking: &Asking) -> Result<(), Refusal> {
+    let (id, secret) = credentials(asking);
+    let id = id.ok_or_else(|| Refusal::missing("client_id"))?;
+    if id == "00000000-0000-0000-0000-000000000000" {
+        return Err(Refusal::new(700_038, "unauthorized_client", format!("{id} is not a valid application identifier.")));
+    }
+    if !id.eq_ignore_ascii_case(&world.client_id) {
+        return Err(unknown_client(&id));
+    }
+    let Some(secret) = secret else {
+        let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
+        return Err(Refusal::new(7_000_218, "invalid_client", text));
+    };
+    // Digests are compared, so that not even the length shows.
+    let same = |one: &str, two: &str| verify_slices_are_equal(digest(&SHA256, one.as_bytes()).as_ref(), digest(&SHA256, two.as_bytes()).as_ref()).is_ok();
+    if is_guid(&secret) || !same(&secret, &world.client_secret) {
+        let text = format!(
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a \
+secret added to app '{id}'."
+        );
+        return Err(Refusal::new(7_000_215, "invalid_client", text));
+    }
+    Ok(())
+}
+
+fn redeem(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+    let code = asking.form.value("code").ok_or_else(|| Refusal::missing("code"))?;
+    let redirect = asking.form.value("redirect_uri").ok_or_else(|| Refusal::missing("redirect_uri"))?;
+    let verifier = asking.form.value("code_verifier");
+    let (born, grant) = world.codes.look(code).ok_or_else(|| invalid_grant(70_000, "The provided value for the 'code' parameter is not valid."))?;
+    if world.clock.now() > born.saturating_add(CODE_LIFE) {
+        return Err(invalid_grant(
+            70_008,
+            "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive \
+authorization request for this user and resource.",
+        ));
+    }
+    if redirect != grant.asked.redirect_uri {
+        let text = "The reply address does not match the reply address provided when requesting Authorization code.";
+        return Err(invalid_grant(500_112, text));
+    }
+    match (&grant.asked.challenge, verifier) {
+        (Some(_), None) => {
+            return Err(invalid_grant(50_148, "The code_verifier does not match the code_challenge supplied in the authorization request for PKCE."));
+        }
+        (Some(challenge), Some(verifier)) if *challenge != URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes())) => {
+            let text = "The Code_Verifier does not match the code_challenge supplied in the authorization request.";
+            return Err(invalid_grant(501_481, text));
+        }
+        // RFC 9700 section 4.8.2: a verifier without a challenge is a downgrade.
+        (None, Some(_)) => return Err(invalid_grant(501_481, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")),
+        _ => {}
+    }
+    if world.codes.look_and_change(code, |it| it.used = true).is_none_or(|(_, old)| old.used) {
+        let text = "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
+        return Err(invalid_grant(54_005, text));
+    }
+    let scope = asking.form.value("scope").unwrap_or(&grant.asked.scope).to_owned();
+    tokens(world, asking, key, &grant, &scope)
+}
+
+fn invalid_grant(code: u32, text: &str) -> Refusal {
+    Refusal::new(code, "invalid_grant", text)
+}
+
+fn refresh(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+    let token = asking.form.value("refresh_token").ok_or_else(|| Refusal::missing("refresh_token"))?;
+    let unknown = || Refusal { suberror: Some("bad_token"), ..invalid_grant(9_002_313, "Invalid request. Request is malformed or invalid.") };
+    let (born, mut grant) = world.refresh.look(token).ok_or_else(unknown)?;
+    if world.clock.now() > born.saturating_add(REFRESH_LIFE) {
+        let text = "The refresh token has expired due to inactivity. The token was issued and was inactive for 90.00:00:00.";
+        return Err(Refusal { suberror: Some("token_expired"), ..invalid_grant(700_082, text) });
+    }
+    // A refreshed ID token carries no nonce: there was no authorization request.
+    grant.asked.nonce = None;
+    let scope = asking.form.value("scope").unwrap_or(&grant.asked.scope).to_owned();
+    tokens(world, asking, key, &grant, &scope)
+}
+
+fn no_token() -> Refusal {
+    Refusal::new(90_033, "temporarily_unavailable", "A transient error has occurred. Please try again.")
+}
+
+fn tokens(world: &World, asking: &Asking, key: &SigningKey, grant: &Grant, scope: &str) -> Result<Value, Refusal> {
+    let person = world.person(&grant.who.oid).ok_or_else(|| invalid_grant(50_034, "The user account does not exist in the directory."))?;
+    let has = |wanted: &str| scope.split(' ').any(|it| it == wanted);
+    let mut meant = grant.clone();
+    scope.clone_into(&mut meant.asked.scope);
+    // Entra's answer lists the resource scopes and leaves `offline_access` out.
+    let told: Vec<&str> = scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
+    let told = told.join(" ");
+    let access = claims::access_token(world, key, person, &told).map_err(|_| no_token())?;
+    let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access});
+    let Some(members) = body.as_object_mut() else { return Err(no_token()) };
+    if has("offline_access") {
+        let refresh = format!("1.{}", world.random.text::<200>());
+        world.refresh.put(refresh.clone(), world.clock.now(), meant.clone());
+        members.insert("refresh_token".to_owned(), refresh.into());
+    }
+    if has("openid") {
+        let token = claims::id_token(world, key, person, &meant).map_err(|_| no_token())?;
+        members.insert("id_token".to_owned(), token.into());
+    }
+    if asking.form.value("client_info") == Some("1") {
+        let info = json!({"uid": person.oid, "utid": TENANT}).to_string();
+        members.insert("client_info".to_owned(), URL_SAFE_NO_PAD.encode(info).into());
+    }
+    Ok(body)
+}
+
+fn for_the_app(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+    let scope = asking.form.value("scope").ok_or_else(|| Refusal::missing("scope"))?;
+    let Some(audience) = scope.strip_suffix("/.default") else {
+        let text = format!(
+            "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the \
+resource identifier (application ID URI)."
+        );
+        return Err(Refusal::new(1_002_012, "invalid_scope", text));
+    };
+    let access = claims::app_token(world, key, audience).map_err(|_| no_token())?;
+    Ok(json!({"token_type": "Bearer", "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access}))
+}

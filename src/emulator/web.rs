@@ -1,0 +1,114 @@
+//! Requests as the endpoints see them, and the answers they give.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::Value;
+
+use super::world::Pairs;
+
+/// An answer.
+pub(super) type Reply = Response<Full<Bytes>>;
+
+/// The emulator's session cookie.
+pub(super) const COOKIE: &str = "entra-emulator-session";
+
+/// A request whose body has been read.
+pub(super) struct Asking {
+    pub(super) method: Method,
+    pub(super) headers: HeaderMap,
+    pub(super) query: Pairs,
+    pub(super) form: Pairs,
+    /// Scheme and host as the client wrote them, without a slash at the end.
+    pub(super) origin: String,
+}
+
+impl Asking {
+    /// A parameter of the form, else of the query.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.form.value(name).or_else(|| self.query.value(name))
+    }
+
+    /// A header, where it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|it| it.to_str().ok())
+    }
+
+    /// The value of the emulator's session cookie.
+    pub(super) fn session(&self) -> Option<&str> {
+        let lines = self.headers.get_all(http::header::COOKIE).iter().filter_map(|it| it.to_str().ok());
+        lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    }
+
+    /// Whether a form was sent by one of the emulator's own pages (RFC 6454 section 7, Fetch Metadata).
+    pub(super) fn is_own(&self) -> bool {
+        let site = self.header("sec-fetch-site").map(|it| it == "same-origin");
+        let origin = self.header("origin").map(|it| it == self.origin);
+        matches!((site, origin), (Some(true), None) | (None | Some(true), Some(true)))
+    }
+}
+
+/// An answer of that status and kind.
+pub(super) fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    reply
+}
+
+/// JSON that nobody may keep.
+pub(super) fn json(status: StatusCode, body: &Value) -> Reply {
+    let mut reply = reply(status, "application/json; charset=utf-8", body.to_string());
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
+    reply.headers_mut().insert("pragma", HeaderValue::from_static("no-cache"));
+    reply.headers_mut().insert("expires", HeaderValue::from_static("-1"));
+    reply
+}
+
+/// JSON that may be kept for a day and read by any page, as Entra's metadata.
+pub(super) fn public_json(body: &Value) -> Reply {
+    let mut reply = reply(StatusCode::OK, "application/json; charset=utf-8", body.to_string());
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=86400, private"));
+    reply.headers_mut().insert("access-control-allow-origin", HeaderValue::from_static("*"));
+    reply
+}
+
+/// A page under a content policy. The referrer stays within the origin, so that forms still carry their `Origin`.
+pub(super) fn html(status: StatusCode, body: String, policy: &str, referrer: &'static str) -> Reply {
+    let mut reply = reply(status, "text/html; charset=utf-8", body);
+    let headers = reply.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-frame-options", HeaderValue::from_static("DENY"));
+    reply
+}
+
+/// Sends the browser on.
+pub(super) fn redirect(to: &str) -> Reply {
+    let Ok(to) = HeaderValue::from_str(to) else {
+        return reply(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", "This address cannot be redirected to.");
+    };
+    let mut reply = reply(StatusCode::FOUND, "text/plain; charset=utf-8", "");
+    reply.headers_mut().insert(LOCATION, to);
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// Sets the session cookie, or clears it. Lax, since authorization requests are cross-site navigations.
+pub(super) fn with_session(mut reply: Reply, id: Option<&str>, tls: bool) -> Reply {
+    let secure = if tls { "; Secure" } else { "" };
+    let line = match id {
+        Some(id) => format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax{secure}"),
+        None => format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}"),
+    };
+    if let Ok(line) = HeaderValue::from_str(&line) {
+        reply.headers_mut().append(SET_COOKIE, line);
+    }
+    reply
+}

@@ -1,0 +1,189 @@
+//! All that the endpoints share.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+
+use url::{Host, Url};
+
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+
+use super::control::Control;
+use super::people::Person;
+
+/// The pretend tenant.
+pub(super) const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+/// Its verified domain.
+pub(super) const DOMAIN: &str = "contoso.example";
+/// No table grows beyond this; the oldest entry goes.
+const MOST: usize = 4096;
+
+/// An authorization request that passed the first checks.
+#[derive(Clone, Default)]
+pub(super) struct Asked {
+    pub(super) redirect_uri: String,
+    pub(super) state: Option<String>,
+    pub(super) nonce: Option<String>,
+    pub(super) scope: String,
+    pub(super) challenge: Option<String>,
+    pub(super) form_post: bool,
+    pub(super) correlation: String,
+    /// Who waits on the consent page, by object id.
+    pub(super) consenting: Option<String>,
+}
+
+/// Somebody signed in at the emulator.
+#[derive(Clone)]
+pub(super) struct SignedIn {
+    pub(super) oid: String,
+    pub(super) sid: String,
+}
+
+/// What a code or a refresh token stands for.
+#[derive(Clone)]
+pub(super) struct Grant {
+    pub(super) asked: Asked,
+    pub(super) who: SignedIn,
+    pub(super) used: bool,
+}
+
+/// A bounded table whose entries have an age.
+pub(super) struct Table<V>(Mutex<HashMap<String, (u64, V)>>);
+
+impl<V: Clone> Table<V> {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+
+    /// Puts an entry in; the oldest goes when the table is full.
+    pub(super) fn put(&self, key: String, now: u64, value: V) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.len() >= MOST
+            && let Some(oldest) = map.iter().min_by_key(|(_, (born, _))| *born).map(|(key, _)| key.clone())
+        {
+            map.remove(&oldest);
+        }
+        map.insert(key, (now, value));
+    }
+
+    /// When it was put in, and what it is.
+    pub(super) fn look(&self, key: &str) -> Option<(u64, V)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Like `look`, and changes it in the same step, so that of two racing callers one sees the old value.
+    pub(super) fn look_and_change(&self, key: &str, change: impl FnOnce(&mut V)) -> Option<(u64, V)> {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = map.get_mut(key)?;
+        let old = entry.clone();
+        change(&mut entry.1);
+        Some(old)
+    }
+
+    /// Takes it out.
+    pub(super) fn take(&self, key: &str) -> Option<(u64, V)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+    }
+}
+
+/// All that the endpoints share.
+pub(super) struct World {
+    pub(super) clock: Clock,
+    pub(super) random: Random,
+    pub(super) redirect_uris: Vec<String>,
+    pub(super) client_id: String,
+    pub(super) client_secret: String,
+    pub(super) authority: String,
+    pub(super) people: Vec<Person>,
+    pub(super) control: Control,
+    pub(super) asked: Table<Asked>,
+    pub(super) sessions: Table<SignedIn>,
+    pub(super) codes: Table<Grant>,
+    pub(super) refresh: Table<Grant>,
+}
+
+impl World {
+    /// A random GUID.
+    pub(super) fn guid(&self) -> String {
+        guid(&self.random)
+    }
+
+    /// The person of that object id.
+    pub(super) fn person(&self, oid: &str) -> Option<&Person> {
+        self.people.iter().find(|it| it.oid == oid)
+    }
+
+    /// Whether that is a registered redirect URI; the port of loopback names does not count where the entry has none.
+    pub(super) fn knows_redirect(&self, uri: &str) -> bool {
+        let Ok(url) = Url::parse(uri) else { return false };
+        if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() || uri.len() > 256 {
+            return false;
+        }
+        if self.redirect_uris.is_empty() {
+            return is_loopback(&url);
+        }
+        self.redirect_uris.iter().any(|known| known == uri || Url::parse(known).is_ok_and(|known| matches_loopback(&known, &url)))
+    }
+
+    /// Whether a browser may be sent there after the sign-out: the origin of a registered redirect URI.
+    pub(super) fn knows_origin(&self, uri: &str) -> bool {
+        let Ok(url) = Url::parse(uri) else { return false };
+        if self.redirect_uris.is_empty() {
+            return is_loopback(&url);
+        }
+        self.redirect_uris.iter().filter_map(|it| Url::parse(it).ok()).any(|known| {
+            known.origin() == url.origin() || (is_loopback(&known) && known.port().is_none() && known.scheme() == url.scheme() && known.host() == url.host())
+        })
+    }
+}
+
+fn matches_loopback(known: &Url, url: &Url) -> bool {
+    let same_place = known.path() == "/" || (known.path() == url.path() && known.query() == url.query());
+    is_loopback(known) && known.port().is_none() && known.scheme() == url.scheme() && known.host() == url.host() && same_place
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let named = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    named && matches!(url.scheme(), "http" | "https")
+}
+
+/// A random GUID, version 4 (RFC 9562 section 5.4).
+pub(super) fn guid(random: &Random) -> String {
+    let [a, b, c, d] = [(); 4].map(|()| u32::from_be_bytes(random.bytes()));
+    format!("{a:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{d:08x}", b >> 16, b & 0xfff, ((c >> 16) & 0x3fff) | 0x8000, c & 0xffff)
+}
+
+/// Whether a text has the form of a GUID.
+pub(super) fn is_guid(text: &str) -> bool {
+    let parts = text.split('-').map(str::len);
+    parts.eq([8, 4, 4, 4, 12]) && text.bytes().all(|it| it == b'-' || it.is_ascii_hexdigit())
+}
+
+/// The pairs of a form or a query; a later pair of the same name does not replace the first.
+pub(super) struct Pairs(HashMap<String, String>);
+
+impl Pairs {
+    /// Reads `application/x-www-form-urlencoded` (WHATWG URL section 5.1).
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let mut map = HashMap::new();
+        for (name, value) in url::form_urlencoded::parse(bytes).take(64) {
+            entry(&mut map, name.into_owned(), value.into_owned());
+        }
+        Self(map)
+    }
+
+    /// The value, unless it is missing or empty.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|it| !it.is_empty())
+    }
+}
+
+fn entry<K: Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, value: V) {
+    map.entry(key).or_insert(value);
+}
