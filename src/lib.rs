@@ -3,4 +3,6 @@
 pub mod base;
 pub mod config;
 pub mod emulator;
+pub mod seal;
+pub mod telemetry;
 pub mod wire;
