@@ -1,3 +1,7 @@
 //! HTTP as we need it: what is true of a request, cookies, bodies, replies, and the client towards Entra.
 
+pub mod cookies;
+pub mod forwarded;
+pub mod inbound;
+pub mod peer;
 pub mod tls;

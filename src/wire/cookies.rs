@@ -1,0 +1,132 @@
+//! Our cookies: found in a request, made for an answer, and never shown to the app.
+
+use cookie::{Cookie, SameSite};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+
+/// Bytes of all `Cookie` lines that are looked through; past it none of ours is found.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// What our cookies are called on this site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    session: String,
+    secure: bool,
+}
+
+/// What a request says of one of our names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// It is not there.
+    None,
+    /// It stands once.
+    One(&'a str),
+    /// It stands more than once: somebody planted one, and none can be believed.
+    Several,
+}
+
+impl Names {
+    /// `__Host-entrada` on https, where browsers refuse it from sibling hosts (RFC 6265bis 4.1.3.2); plain on http.
+    pub fn new(https: bool) -> Self {
+        let session = if https { "__Host-entrada" } else { "entrada" };
+        Self { session: session.to_owned(), secure: https }
+    }
+
+    /// The session's.
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// A sign-in under way, by the first characters of its `state`.
+    pub fn pending(&self, state: &str) -> String {
+        let short: String = state.chars().take(8).collect();
+        format!("{}-s-{short}", self.session)
+    }
+
+    /// How often this browser set out to sign in lately.
+    pub fn rounds(&self) -> String {
+        format!("{}-r", self.session)
+    }
+
+    /// Whether a cookie's name is one of ours, whichever scheme made it.
+    pub fn is_ours(name: &str) -> bool {
+        let rest = name.strip_prefix("__Host-").unwrap_or(name).strip_prefix("entrada");
+        rest.is_some_and(|it| it.is_empty() || it.starts_with('-'))
+    }
+
+    /// A `Set-Cookie` that lives for `seconds`, or for the browser's session.
+    pub fn set(&self, name: &str, value: &str, seconds: Option<u64>) -> Option<HeaderValue> {
+        let mut built = Cookie::build((name, value)).path("/").http_only(true).secure(self.secure).same_site(SameSite::Lax);
+        if let Some(seconds) = seconds {
+            built = built.max_age(cookie::time::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
+        }
+        HeaderValue::from_str(&built.to_string()).ok()
+    }
+
+    /// A `Set-Cookie` that takes it away; the attributes are those it was set with.
+    pub fn remove(&self, name: &str) -> Option<HeaderValue> {
+        self.set(name, "", Some(0))
+    }
+}
+
+/// All cookies of a request, name and value, in order.
+pub fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let mut left = MOST_BYTES;
+    let lines = headers.get_all(COOKIE).iter().take_while(move |it| {
+        left = left.saturating_sub(it.len());
+        left > 0
+    });
+    lines.filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(';')).filter_map(|it| it.trim_matches([' ', '\t']).split_once('='))
+}
+
+/// Looks for one of our names.
+pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Found<'a> {
+    let mut found = Found::None;
+    for (theirs, value) in all(headers) {
+        if theirs == name {
+            found = if found == Found::None { Found::One(value) } else { return Found::Several };
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(lines: &[&str]) -> HeaderMap {
+        let mut out = HeaderMap::new();
+        for line in lines {
+            out.append(COOKIE, HeaderValue::from_str(line).unwrap());
+        }
+        out
+    }
+
+    #[test]
+    fn finds_ours_among_theirs_and_sees_doubles() {
+        let names = Names::new(true);
+        assert_eq!(find(&request(&["a=b; __Host-entrada=xyz; c"]), names.session()), Found::One("xyz"));
+        assert_eq!(find(&request(&["a=b", "__Host-entrada=xyz"]), names.session()), Found::One("xyz"));
+        assert_eq!(find(&request(&["__Host-entrada=1; __Host-entrada=2"]), names.session()), Found::Several);
+        assert_eq!(find(&request(&["__Host-entrada=1", "__Host-entrada=1"]), names.session()), Found::Several);
+        assert_eq!(find(&request(&["__host-entrada=1; x__Host-entrada=1"]), names.session()), Found::None);
+    }
+
+    #[test]
+    fn ours_are_known_by_name_in_either_scheme() {
+        for name in ["entrada", "entrada-s-12345678", "__Host-entrada", "__Host-entrada-r"] {
+            assert!(Names::is_ours(name), "{name}");
+        }
+        for name in ["entradas", "my-entrada", "__Host-other", ""] {
+            assert!(!Names::is_ours(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_kept_from_scripts_and_other_sites() {
+        let set = Names::new(true).set("__Host-entrada", "v", None).unwrap();
+        assert_eq!(set, "__Host-entrada=v; HttpOnly; SameSite=Lax; Secure; Path=/");
+        let gone = Names::new(false).remove("entrada").unwrap();
+        assert_eq!(gone, "entrada=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
+    }
+}

@@ -1,0 +1,208 @@
+//! Who may speak for the client. The only place that reads `X-Forwarded-*`, `Forwarded` and `X-Original-*`.
+
+use super::peer::Peer;
+use crate::base::target::{Ambiguous, Strictness, Target};
+use crate::config::server::Trust;
+use http::{HeaderMap, HeaderValue, Method};
+use std::net::IpAddr;
+
+/// Entries of `X-Forwarded-For` that are walked at most.
+const MOST_HOPS: usize = 32;
+
+/// What is believed of the way a request came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The client's address: the peer's, or what a trusted peer says of it.
+    pub client: Option<IpAddr>,
+    /// Whether the client spoke https.
+    pub https: Option<bool>,
+    /// The host that the client asked, from a trusted peer.
+    pub host: Option<HeaderValue>,
+    /// The chain so far, from a trusted peer.
+    pub chain: Option<HeaderValue>,
+    /// Whether the peer is one of `trusted_proxies`.
+    pub trusted: bool,
+}
+
+/// Why a forward-auth question is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAsked {
+    /// Not from `trusted_proxies`.
+    #[error("the caller is not one of [server] trusted_proxies")]
+    Untrusted,
+    /// A header of the dialect is missing, doubled or contradicts another.
+    #[error("{0} is missing, doubled or contradicts another header")]
+    Header(&'static str),
+    /// The target can be read two ways.
+    #[error("the asked target is refused: {0}")]
+    Ambiguous(#[from] Ambiguous),
+}
+
+/// Whether the peer's forwarded headers are believed.
+pub fn is_trusted(peer: &Peer, trust: &Trust) -> bool {
+    match peer.ip() {
+        Some(ip) => trust.networks.iter().any(|it| it.contains(&ip)),
+        None => trust.unix,
+    }
+}
+
+/// Reads what is believed of the way; of a peer that is not trusted, nothing but its own address.
+pub fn read(headers: &HeaderMap, peer: &Peer, trust: &Trust) -> Way {
+    if !is_trusted(peer, trust) {
+        return Way { client: peer.ip(), https: None, host: None, chain: None, trusted: false };
+    }
+    let chain = only(headers, "x-forwarded-for").cloned();
+    let https = match only(headers, "x-forwarded-proto").map(HeaderValue::as_bytes) {
+        Some(b"https" | b"wss") => Some(true),
+        Some(b"http" | b"ws") => Some(false),
+        _ => None,
+    };
+    let client = chain.as_ref().and_then(|it| client(it, trust)).or(peer.ip());
+    Way { client, https, host: only(headers, "x-forwarded-host").cloned(), chain, trusted: true }
+}
+
+/// The target that nginx asks about: `X-Original-URL` or `X-Original-URI`, and `X-Original-Method`.
+///
+/// nginx's `auth_request` sends the client's own headers along, so only what the configuration sets may be read, and each
+/// header at most once: a second line would be the client's.
+///
+/// # Errors
+/// `NotAsked` says why there is nothing to judge.
+pub fn asked_by_nginx(headers: &HeaderMap, peer: &Peer, trust: &Trust, strictness: Strictness) -> Result<Asked, NotAsked> {
+    if !is_trusted(peer, trust) {
+        return Err(NotAsked::Untrusted);
+    }
+    let method = once(headers, "x-original-method")?.ok_or(NotAsked::Header("X-Original-Method"))?;
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| NotAsked::Header("X-Original-Method"))?;
+    let uri = once(headers, "x-original-uri")?;
+    let url = once(headers, "x-original-url")?.map(split_url).transpose()?;
+    let (host, path) = match (uri, url) {
+        (Some(uri), None) => (None, uri),
+        (None, Some((host, path))) => (Some(host), path),
+        (Some(uri), Some((host, path))) if uri == path => (Some(host), uri),
+        (Some(_), Some(_)) => return Err(NotAsked::Header("X-Original-URL")),
+        (None, None) => return Err(NotAsked::Header("X-Original-URI")),
+    };
+    let target = Target::parse(&method, path, strictness)?;
+    Ok(Asked { target, host: host.map(str::to_owned) })
+}
+
+/// What a front proxy asks about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The target to judge.
+    pub target: Target,
+    /// The host that the client asked, where the dialect says.
+    pub host: Option<String>,
+}
+
+fn split_url(url: &str) -> Result<(&str, &str), NotAsked> {
+    let bad = NotAsked::Header("X-Original-URL");
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or(bad)?;
+    let split = rest.find('/').ok_or(bad)?;
+    rest.split_at_checked(split).ok_or(bad)
+}
+
+fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, NotAsked> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(NotAsked::Header(name));
+    }
+    first.map(|it| it.to_str().map_err(|_| NotAsked::Header(name))).transpose()
+}
+
+/// The value of a header that stands once; a second line makes both worthless.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
+}
+
+/// From the right, the first address that is not a trusted proxy's own.
+fn client(chain: &HeaderValue, trust: &Trust) -> Option<IpAddr> {
+    let chain = chain.to_str().ok()?;
+    let mut last = None;
+    for entry in chain.rsplit(',').take(MOST_HOPS) {
+        let address = address(entry.trim())?;
+        last = Some(address);
+        if !trust.networks.iter().any(|it| it.contains(&address)) {
+            return last;
+        }
+    }
+    last
+}
+
+/// An address with or without port; IPv6 with or without brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|it| it.split_once(']')).map(|(it, _)| it);
+    let parsed = match bare {
+        Some(bare) => bare.parse().ok(),
+        None => text.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|it| it.ip())),
+    };
+    parsed.map(|it: IpAddr| it.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trust() -> Trust {
+        Trust { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false }
+    }
+
+    fn peer(ip: &str) -> Peer {
+        Peer { address: Some(format!("{ip}:1").parse().unwrap()), tls: false }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut out = HeaderMap::new();
+        for (name, value) in pairs {
+            out.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        out
+    }
+
+    #[test]
+    fn a_stranger_speaks_for_nobody() {
+        let way = read(&headers(&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil")]), &peer("192.0.2.1"), &trust());
+        assert_eq!(way, Way { client: Some("192.0.2.1".parse().unwrap()), https: None, host: None, chain: None, trusted: false });
+    }
+
+    #[test]
+    fn the_client_is_the_first_stranger_from_the_right() {
+        for (chain, client) in [
+            ("6.6.6.6, 1.2.3.4, 10.0.0.7", "1.2.3.4"),
+            ("::ffff:1.2.3.4", "1.2.3.4"),
+            ("[2001:db8::1]:99, 10.1.1.1", "2001:db8::1"),
+            ("junk, 10.0.0.9", "10.0.0.1"),
+            ("1.2.3.4:80", "1.2.3.4"),
+        ] {
+            let way = read(&headers(&[("x-forwarded-for", chain)]), &peer("10.0.0.1"), &trust());
+            assert_eq!(way.client, Some(client.parse().unwrap()), "{chain}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_stands_twice_is_worth_nothing() {
+        let way = read(&headers(&[("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")]), &peer("10.0.0.1"), &trust());
+        assert_eq!(way.https, None);
+    }
+
+    #[test]
+    fn nginx_is_heard_only_with_its_own_headers_once_each() {
+        let ask = |pairs: &[(&'static str, &str)], ip| asked_by_nginx(&headers(pairs), &peer(ip), &trust(), Strictness::Strict);
+        let good = ask(&[("x-original-uri", "/a?b"), ("x-original-method", "POST")], "10.0.0.1").unwrap();
+        assert_eq!((good.target.method().as_str(), good.target.path()), ("POST", "/a"));
+        let url = ask(&[("x-original-url", "https://app.example/a"), ("x-original-method", "GET")], "10.0.0.1").unwrap();
+        assert_eq!((url.target.path(), url.host.as_deref()), ("/a", Some("app.example")));
+        assert_eq!(ask(&[("x-original-uri", "/a"), ("x-original-method", "GET")], "192.0.2.1"), Err(NotAsked::Untrusted));
+        assert!(matches!(ask(&[("x-original-uri", "/a")], "10.0.0.1"), Err(NotAsked::Header(_))));
+        assert!(matches!(ask(&[("x-original-uri", "/a"), ("x-original-uri", "/b"), ("x-original-method", "GET")], "10.0.0.1"), Err(NotAsked::Header(_))));
+        assert!(matches!(
+            ask(&[("x-original-uri", "/a"), ("x-original-url", "http://h/b"), ("x-original-method", "GET")], "10.0.0.1"),
+            Err(NotAsked::Header(_))
+        ));
+        assert!(matches!(ask(&[("x-original-uri", "/a/../b"), ("x-original-method", "GET")], "10.0.0.1"), Err(NotAsked::Ambiguous(_))));
+    }
+}

@@ -1,0 +1,170 @@
+//! What is true of a request, read once.
+
+use super::forwarded::{self, Way};
+use super::peer::Peer;
+use crate::base::random::Random;
+use crate::base::target::{Ambiguous, Strictness, Target};
+use crate::config::server::Trust;
+use http::header::{ACCEPT, HOST, HeaderMap, HeaderValue, UPGRADE};
+use http::request::Parts;
+use http::{Method, Version};
+
+/// A request, as far as it is known before anybody is asked who sent it.
+#[derive(Debug)]
+pub struct Inbound {
+    /// What is asked for, in its one reading.
+    pub target: Target,
+    /// The host that was asked, as it was written.
+    pub host: HeaderValue,
+    /// The way it came.
+    pub way: Way,
+    /// Whether the client spoke https.
+    pub https: bool,
+    /// What kind of caller it is, for the shape of a refusal.
+    pub asker: Asker,
+    /// Our reference for this request: in the answer, the log and the page.
+    pub request_id: HeaderValue,
+    /// Whether it wants to leave HTTP (`Upgrade`, or extended `CONNECT`).
+    pub upgrade: bool,
+}
+
+/// What kind of caller asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// A browser that goes to a page: it can be redirected.
+    Navigation,
+    /// A form that a browser sends: it gets a page, but what was typed is not sent on.
+    Form,
+    /// A script, an API client, a preflight, a WebSocket: it gets JSON and no redirect.
+    Script,
+}
+
+/// Why a request is not read at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The target can be read two ways.
+    #[error("the target can be read two ways: {0}")]
+    Target(#[from] Ambiguous),
+    /// No host, two hosts, or two that differ (RFC 9112 3.2).
+    #[error("the host is missing or said twice")]
+    Host,
+}
+
+impl Inbound {
+    /// Reads the head of a request.
+    ///
+    /// # Errors
+    /// `Refused` where two readers could disagree on it.
+    pub fn read(parts: &Parts, peer: &Peer, trust: &Trust, strictness: Strictness, random: &Random) -> Result<Self, Refused> {
+        let host = host(parts)?;
+        let connect = parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_some_and(|it| it.as_str() == "websocket");
+        // RFC 8441: an extended CONNECT asks for a page as GET would; it is judged as one.
+        let method = if connect { &Method::GET } else { &parts.method };
+        let target = Target::read(method, &parts.uri, strictness)?;
+        let way = forwarded::read(&parts.headers, peer, trust);
+        let https = way.https.unwrap_or(peer.tls);
+        let upgrade = connect || (parts.version < Version::HTTP_2 && parts.headers.contains_key(UPGRADE));
+        let asker = if upgrade { Asker::Script } else { asker(&parts.method, &parts.headers) };
+        let request_id = HeaderValue::from_str(&random.text::<12>()).map_err(|_| Refused::Host)?;
+        let host = way.host.clone().unwrap_or(host);
+        Ok(Self { target, host, way, https, asker, request_id, upgrade })
+    }
+
+    /// The reference as text.
+    pub fn reference(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
+    }
+}
+
+/// The one host of a request: `Host` in HTTP/1.1, `:authority` in HTTP/2, and never two that differ.
+fn host(parts: &Parts) -> Result<HeaderValue, Refused> {
+    let mut lines = parts.headers.get_all(HOST).iter();
+    let line = lines.next();
+    if lines.next().is_some() {
+        return Err(Refused::Host);
+    }
+    let authority = parts.uri.authority().map(|it| it.as_str());
+    match (line, authority) {
+        (Some(line), None) => Ok(line.clone()),
+        (Some(line), Some(authority)) if line.as_bytes().eq_ignore_ascii_case(authority.as_bytes()) => Ok(line.clone()),
+        (None, Some(authority)) if parts.version >= Version::HTTP_2 => HeaderValue::from_str(authority).map_err(|_| Refused::Host),
+        _ => Err(Refused::Host),
+    }
+}
+
+fn asker(method: &Method, headers: &HeaderMap) -> Asker {
+    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
+    let html = headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(accepts_html);
+    let early = text("sec-purpose").or_else(|| text("purpose")).is_some_and(|it| it.contains("prefetch") || it.contains("prerender"));
+    if early {
+        return Asker::Script;
+    }
+    let navigates = match text("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => html && text("x-requested-with").is_none(),
+    };
+    match *method {
+        Method::GET | Method::HEAD if navigates => Asker::Navigation,
+        Method::POST if html && navigates => Asker::Form,
+        _ => Asker::Script,
+    }
+}
+
+fn accepts_html(accept: &str) -> bool {
+    accept.split(',').any(|it| {
+        let mut parts = it.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let html = kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml");
+        html && !parts.any(|it| matches!(it, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn read(request: http::request::Builder) -> Result<Inbound, Refused> {
+        let parts = request.body(()).unwrap().into_parts().0;
+        let peer = Peer { address: Some("192.0.2.1:1".parse().unwrap()), tls: false };
+        Inbound::read(&parts, &peer, &Trust::default(), Strictness::Strict, &crate::seal::random::system())
+    }
+
+    #[test]
+    fn one_host_or_none_at_all() {
+        assert!(read(Request::get("/").header("host", "a")).is_ok());
+        assert!(read(Request::get("http://a/").header("host", "A")).is_ok());
+        assert_eq!(read(Request::get("/")).unwrap_err(), Refused::Host);
+        assert_eq!(read(Request::get("/").header("host", "a").header("host", "a")).unwrap_err(), Refused::Host);
+        assert_eq!(read(Request::get("http://b/").header("host", "a")).unwrap_err(), Refused::Host);
+        assert!(read(Request::get("http://b/").version(Version::HTTP_2)).is_ok());
+        assert!(matches!(read(Request::builder().method("CONNECT").uri("a:443").header("host", "a:443")), Err(Refused::Target(_))));
+    }
+
+    #[test]
+    fn who_can_be_redirected_and_who_cannot() {
+        let asker = |method: &str, headers: &[(&str, &str)]| {
+            let mut request = Request::builder().method(method).uri("/").header("host", "a");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            read(request).unwrap().asker
+        };
+        assert_eq!(asker("GET", &[("sec-fetch-mode", "navigate")]), Asker::Navigation);
+        assert_eq!(asker("GET", &[("accept", "text/html,*/*;q=0.8")]), Asker::Navigation);
+        assert_eq!(asker("POST", &[("accept", "text/html"), ("sec-fetch-mode", "navigate")]), Asker::Form);
+        for script in [
+            &[("sec-fetch-mode", "cors"), ("accept", "text/html")][..],
+            &[("accept", "*/*")],
+            &[("accept", "application/json")],
+            &[("accept", "text/html;q=0")],
+            &[("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")],
+            &[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")],
+            &[("accept", "text/html"), ("upgrade", "websocket")],
+        ] {
+            assert_eq!(asker("GET", script), Asker::Script, "{script:?}");
+        }
+        assert_eq!(asker("OPTIONS", &[("accept", "text/html")]), Asker::Script);
+        assert_eq!(asker("PUT", &[("accept", "text/html")]), Asker::Script);
+    }
+}
