@@ -1,8 +1,11 @@
 //! Entra ID sign-in for any web app, put in front of it. ARCHITECTURE.md tells how the modules fit.
 
+pub mod access;
 pub mod base;
 pub mod config;
 pub mod emulator;
+pub mod entra;
 pub mod seal;
+pub mod session;
 pub mod telemetry;
 pub mod wire;

@@ -59,6 +59,11 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), segments, below })
     }
 
+    /// `/**`: every path.
+    pub fn everything() -> Self {
+        Self { text: "/**".to_owned(), segments: Vec::new(), below: true }
+    }
+
     /// Whether `path` is meant.
     pub fn matches(&self, path: &str) -> bool {
         let mut rest = path.strip_prefix('/').map(|it| it.split('/'));

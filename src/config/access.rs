@@ -13,7 +13,7 @@ pub struct Access {
 }
 
 /// `[[access.rule]]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Which paths.
     pub path: Pattern,

@@ -1,0 +1,257 @@
+//! The rules, compiled once, and their verdicts.
+
+use crate::base::identity::{Groups, Identity};
+use crate::base::target::Target;
+use crate::config::access::{Access, Allow, Rule, SignedOut, Table};
+use crate::session::record::Session;
+use http::Method;
+use std::sync::Arc;
+
+/// The rules of `[access]`.
+#[derive(Debug)]
+pub struct Policy {
+    rules: Vec<Rule>,
+    default: Rule,
+}
+
+/// Leave to send one target on. Not `Clone`: one judgment, one request.
+#[derive(Debug)]
+pub struct Permit {
+    target: Target,
+    session: Option<Arc<Session>>,
+}
+
+impl Permit {
+    /// The very target that was judged.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The person it was judged for, if one is signed in.
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        self.session.as_ref()
+    }
+}
+
+/// What comes of a judgment.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Let through.
+    Permitted(Permit),
+    /// A person has to sign in first.
+    SignIn(SignedOut),
+    /// Signed in, and not allowed.
+    Forbidden,
+    /// A group rule decides, and Entra did not tell the groups (overage).
+    GroupsUnknown,
+}
+
+/// A verdict and the rule that gave it.
+#[derive(Debug)]
+pub struct Judged {
+    /// What comes of it.
+    pub verdict: Verdict,
+    /// The rule's line in the file; none where the default decided.
+    pub line: Option<usize>,
+}
+
+/// Why a rule decided, for `entrada explain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because<'a> {
+    /// The first rule whose path and method match.
+    Rule(&'a Rule),
+    /// No rule names the path.
+    Default(&'a Rule),
+    /// Rules name the path, but none its method: nobody may.
+    NoMethod,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Yes,
+    No,
+    Unknown,
+}
+
+impl Policy {
+    /// Takes the rules in their order.
+    pub fn compile(config: &Access) -> Self {
+        let path = crate::base::pattern::Pattern::everything();
+        let default = Rule { path, methods: Vec::new(), allow: config.default.clone(), signed_out: SignedOut::Auto, line: 0 };
+        Self { rules: config.rules.clone(), default }
+    }
+
+    /// Judges a request: `target` by `session`.
+    pub fn judge(&self, target: Target, session: Option<Arc<Session>>) -> Judged {
+        let (allow, signed_out, line) = match self.because(&target) {
+            Because::Rule(rule) => (&rule.allow, rule.signed_out, Some(rule.line)),
+            Because::Default(rule) => (&rule.allow, rule.signed_out, None),
+            Because::NoMethod => (&Allow::Nobody, SignedOut::Auto, None),
+        };
+        let verdict = match fits(allow, session.as_deref().map(Session::identity)) {
+            Some(Fit::Yes) => Verdict::Permitted(Permit { target, session }),
+            Some(Fit::No) => Verdict::Forbidden,
+            Some(Fit::Unknown) => Verdict::GroupsUnknown,
+            None => Verdict::SignIn(signed_out),
+        };
+        Judged { verdict, line }
+    }
+
+    /// Which rule decides on a target.
+    pub fn because(&self, target: &Target) -> Because<'_> {
+        let mut named = false;
+        for rule in &self.rules {
+            if rule.path.matches(target.path()) {
+                if covers_method(rule, target.method()) {
+                    return Because::Rule(rule);
+                }
+                named = true;
+            }
+        }
+        if named { Because::NoMethod } else { Because::Default(&self.default) }
+    }
+
+    /// Whether a person fits a rule's `allow`, for `entrada explain`: nothing where they must sign in.
+    pub fn would_allow(allow: &Allow, identity: Option<&Identity>) -> Option<bool> {
+        fits(allow, identity).map(|it| it == Fit::Yes)
+    }
+
+    /// All groups and roles that a rule names: they go to the app first when not all fit.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        let tables = self.rules.iter().map(|it| &it.allow).chain([&self.default.allow]).filter_map(|it| match it {
+            Allow::Tables(tables) => Some(tables),
+            _ => None,
+        });
+        tables.flatten().flat_map(|it| it.groups.iter().chain(&it.roles)).map(String::as_str)
+    }
+}
+
+fn covers_method(rule: &Rule, method: &Method) -> bool {
+    rule.methods.is_empty() || rule.methods.contains(method) || (*method == Method::HEAD && rule.methods.contains(&Method::GET))
+}
+
+/// Nothing where a stranger would have to say who they are.
+fn fits(allow: &Allow, who: Option<&Identity>) -> Option<Fit> {
+    match (allow, who) {
+        (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => Some(Fit::Yes),
+        (Allow::Nobody, _) => Some(Fit::No),
+        (Allow::SignedIn | Allow::Tables(_), None) => None,
+        (Allow::Tables(tables), Some(who)) => {
+            let mut fit = Fit::No;
+            for table in tables {
+                match holds(table, who) {
+                    Fit::Yes => return Some(Fit::Yes),
+                    Fit::Unknown => fit = Fit::Unknown,
+                    Fit::No => {}
+                }
+            }
+            Some(fit)
+        }
+    }
+}
+
+/// Every list that is not empty must hold; an empty table holds for nobody.
+fn holds(table: &Table, who: &Identity) -> Fit {
+    let Table { roles, groups, users, tenants } = table;
+    if roles.is_empty() && groups.is_empty() && users.is_empty() && tenants.is_empty() {
+        return Fit::No;
+    }
+    let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
+        && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
+        && (tenants.is_empty() || tenants.iter().any(|it| crate::base::guid::Guid::parse(it) == Some(who.tid)));
+    match (known, groups.is_empty(), &who.groups) {
+        (false, ..) => Fit::No,
+        (true, true, _) => Fit::Yes,
+        (true, false, Groups::Overage) => Fit::Unknown,
+        (true, false, Groups::Known(theirs)) if groups.iter().any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => Fit::Yes,
+        (true, false, Groups::Known(_)) => Fit::No,
+    }
+}
+
+fn is_user(named: &str, who: &Identity) -> bool {
+    match crate::base::guid::Guid::parse(named) {
+        Some(oid) => oid == who.oid,
+        None => who.preferred_username.as_deref().is_some_and(|it| it.to_lowercase() == named.to_lowercase()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::guid::Guid;
+    use crate::base::pattern::Pattern;
+    use crate::base::target::Strictness;
+
+    fn maya() -> Identity {
+        Identity {
+            oid: Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee44ee").unwrap(),
+            tid: Guid::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap(),
+            name: None,
+            preferred_username: Some("Maya@contoso.example".into()),
+            email: None,
+            email_verified: false,
+            roles: vec!["Admin".into()],
+            groups: Groups::Known(vec!["g1".into()]),
+            entra_sid: None,
+            login_hint: None,
+            auth_time: 0,
+            custom: Vec::new(),
+        }
+    }
+
+    fn rule(path: &str, methods: &[Method], allow: Allow) -> Rule {
+        Rule { path: Pattern::parse(path).unwrap(), methods: methods.to_vec(), allow, signed_out: SignedOut::Auto, line: 1 }
+    }
+
+    fn stranger(policy: &Policy, method: Method, path: &str) -> Verdict {
+        policy.judge(Target::parse(&method, path, Strictness::Strict).unwrap(), None).verdict
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides_and_a_method_none_names_is_nobodys() {
+        let rules = vec![
+            rule("/public/**", &[], Allow::Anyone),
+            rule("/form", &[Method::GET], Allow::Anyone),
+            rule("/**", &[Method::GET, Method::POST], Allow::SignedIn),
+        ];
+        let policy = Policy::compile(&Access { default: Allow::Anyone, rules });
+        assert!(matches!(stranger(&policy, Method::GET, "/public/x"), Verdict::Permitted(_)));
+        assert!(matches!(stranger(&policy, Method::HEAD, "/form"), Verdict::Permitted(_)));
+        assert!(matches!(stranger(&policy, Method::POST, "/form"), Verdict::SignIn(_)));
+        assert!(matches!(stranger(&policy, Method::DELETE, "/x"), Verdict::Forbidden));
+    }
+
+    #[test]
+    fn every_list_of_a_table_must_hold() {
+        let table = |roles: &[&str], groups: &[&str], users: &[&str], tenants: &[&str]| {
+            let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
+            Allow::Tables(vec![Table { roles: list(roles), groups: list(groups), users: list(users), tenants: list(tenants) }])
+        };
+        let maya = maya();
+        let allowed = |allow: &Allow| Policy::would_allow(allow, Some(&maya)).unwrap();
+        assert!(allowed(&table(&["Reader", "Admin"], &[], &[], &[])));
+        assert!(allowed(&table(&["Admin"], &["G1"], &["maya@contoso.example"], &["AAAABBBB-0000-cccc-1111-dddd2222eeee"])));
+        for no in [
+            table(&["admin"], &[], &[], &[]),
+            table(&["Admin"], &["g2"], &[], &[]),
+            table(&["Admin"], &[], &["tom@contoso.example"], &[]),
+            table(&["Admin"], &[], &[], &["aaaabbbb-0000-cccc-1111-dddd2222eeef"]),
+            table(&[], &[], &[], &[]),
+            Allow::Tables(vec![]),
+            Allow::Nobody,
+        ] {
+            assert!(!allowed(&no), "{no:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_groups_are_never_taken_for_none() {
+        let mut maya = maya();
+        maya.groups = Groups::Overage;
+        let groups = |roles: &[&str]| Table { roles: roles.iter().map(|it| (*it).to_owned()).collect(), groups: vec!["g1".into()], ..Table::default() };
+        assert!(fits(&Allow::Tables(vec![groups(&[])]), Some(&maya)) == Some(Fit::Unknown));
+        assert!(fits(&Allow::Tables(vec![groups(&["Other"])]), Some(&maya)) == Some(Fit::No));
+        let either = vec![groups(&[]), Table { roles: vec!["Admin".into()], ..Table::default() }];
+        assert!(fits(&Allow::Tables(either), Some(&maya)) == Some(Fit::Yes));
+    }
+}

@@ -1,0 +1,8 @@
+//! Who is signed in, and who is about to be.
+//!
+//! A session begins only from a verified user. Stores know no cookies and no requests.
+
+pub mod pending;
+pub mod record;
+pub mod rounds;
+pub mod store;

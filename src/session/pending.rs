@@ -1,0 +1,43 @@
+//! A sign-in under way, as it waits sealed in the browser's own cookie.
+
+use serde::{Deserialize, Serialize};
+
+/// Seconds that a sign-in may take.
+pub const LIFE: u64 = 600;
+
+/// Sign-ins under way in one browser at most; the oldest makes room.
+pub const MOST: usize = 5;
+
+/// What must come back together: the state, the nonce, the PKCE verifier, and the page the person was going to.
+#[derive(Deserialize, Serialize)]
+pub struct Pending {
+    /// Sent to Entra and back.
+    pub state: String,
+    /// Must stand in the ID token.
+    pub nonce: String,
+    /// Proves to Entra that we began this sign-in (RFC 7636).
+    pub verifier: String,
+    /// Where the person was going; judged again when it is read.
+    pub return_to: String,
+    /// When it began, seconds since 1970.
+    pub begun: u64,
+}
+
+impl Pending {
+    /// As bytes to seal.
+    pub fn write(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads what was sealed; too old is nothing.
+    pub fn read(bytes: &[u8], now: u64) -> Option<Self> {
+        let pending: Self = serde_json::from_slice(bytes).ok()?;
+        (now < pending.begun.saturating_add(LIFE)).then_some(pending)
+    }
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Pending")
+    }
+}

@@ -1,0 +1,116 @@
+//! Sessions in memory.
+
+use super::record::Session;
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::base::secret::Secret;
+use crate::config;
+use crate::entra::verified::VerifiedUser;
+use arc_swap::ArcSwapOption;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Bytes of a session id (256 bits), and of its base64url text.
+const ID_BYTES: usize = 32;
+const ID_TEXT: usize = 43;
+
+type Key = [u8; 32];
+
+/// Sessions in this process, found by the SHA-256 of the id in the cookie: what memory holds opens nothing.
+#[derive(Debug)]
+pub struct Store {
+    sessions: Cache<Key, Arc<Session>>,
+    clock: Clock,
+    random: Random,
+    idle: u64,
+    lifetime: u64,
+}
+
+impl Store {
+    /// An empty store. The one unused longest makes room when it is full: a newcomer is never turned away (LRU, not TinyLFU).
+    pub fn new(config: &config::session::Session, clock: Clock, random: Random) -> Self {
+        let sessions = Cache::builder()
+            .max_capacity(config.capacity)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_idle(config.idle + Duration::from_secs(1))
+            .time_to_live(config.lifetime + Duration::from_secs(1))
+            .eviction_listener(|_, session: Arc<Session>, _| session.ended.cancel())
+            .build();
+        Self { sessions, clock, random, idle: config.idle.as_secs(), lifetime: config.lifetime.as_secs() }
+    }
+
+    /// Begins a session under a new id; the id goes to the browser and is kept nowhere.
+    pub fn begin(&self, user: VerifiedUser) -> (Secret, Arc<Session>) {
+        let id = self.random.bytes::<ID_BYTES>();
+        let now = self.clock.now();
+        let identity = user.into_identity();
+        let session = Arc::new(Session {
+            user: identity.oid.to_string(),
+            identity,
+            sid: self.random.text::<16>(),
+            began: now,
+            ends: now.saturating_add(self.lifetime),
+            last_seen: AtomicU64::new(now),
+            ended: CancellationToken::new(),
+            attached: ArcSwapOption::empty(),
+        });
+        self.sessions.insert(key(&id), Arc::clone(&session));
+        (Secret::new(URL_SAFE_NO_PAD.encode(id)), session)
+    }
+
+    /// The live session of an id, and notes that it was used.
+    pub fn find(&self, id: &str) -> Option<Arc<Session>> {
+        let key = read(id)?;
+        let session = self.sessions.get(&key)?;
+        let now = self.clock.now();
+        let last_seen = session.last_seen();
+        if now >= session.ends || now >= last_seen.saturating_add(self.idle) || session.ended.is_cancelled() {
+            self.sessions.invalidate(&key);
+            session.ended.cancel();
+            return None;
+        }
+        if now > last_seen {
+            session.last_seen.store(now, std::sync::atomic::Ordering::Relaxed);
+        }
+        Some(session)
+    }
+
+    /// Ends the session of an id; whatever hangs on it ends too.
+    pub fn end(&self, id: &str) -> Option<Arc<Session>> {
+        let session = self.sessions.remove(&read(id)?)?;
+        session.ended.cancel();
+        Some(session)
+    }
+
+    /// When a session goes idle if nobody uses it, seconds since 1970.
+    pub fn goes_idle(&self, session: &Session) -> u64 {
+        session.last_seen().saturating_add(self.idle).min(session.ends)
+    }
+
+    /// About how many there are.
+    pub fn count(&self) -> u64 {
+        self.sessions.entry_count()
+    }
+}
+
+fn read(id: &str) -> Option<Key> {
+    if id.len() != ID_TEXT {
+        return None;
+    }
+    let mut bytes = [0; ID_BYTES];
+    let length = URL_SAFE_NO_PAD.decode_slice(id, &mut bytes).ok()?;
+    (length == ID_BYTES).then(|| key(&bytes))
+}
+
+fn key(id: &[u8; ID_BYTES]) -> Key {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, id).as_ref());
+    out
+}
