@@ -5,6 +5,7 @@ pub mod base;
 pub mod config;
 pub mod emulator;
 pub mod entra;
+pub mod headers;
 pub mod seal;
 pub mod session;
 pub mod telemetry;

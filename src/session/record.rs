@@ -59,13 +59,18 @@ impl Session {
         &self.ended
     }
 
-    /// What was attached, if it is of that type.
+    /// What is attached.
     pub fn attached(&self) -> arc_swap::Guard<Option<Arc<Box<Attachment>>>> {
         self.attached.load()
     }
 
     /// Attaches something, in place of what was there.
-    pub fn attach(&self, it: Box<Attachment>) {
-        self.attached.store(Some(Arc::new(it)));
+    pub fn attach(&self, it: Arc<Box<Attachment>>) {
+        self.attached.store(Some(it));
+    }
+
+    /// Lets go of what is attached; whoever needs it makes it again.
+    pub fn detach(&self) {
+        self.attached.store(None);
     }
 }

@@ -1,7 +1,7 @@
 //! Our cookies: found in a request, made for an answer, and never shown to the app.
 
 use cookie::{Cookie, SameSite};
-use http::header::COOKIE;
+use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 /// Bytes of all `Cookie` lines that are looked through; past it none of ours is found.
@@ -69,14 +69,14 @@ impl Names {
     }
 }
 
-/// All cookies of a request, name and value, in order.
+/// All cookies of a request, name and value, in order. Read as bytes: one that is not text must not hide the others.
 pub fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let mut left = MOST_BYTES;
     let lines = headers.get_all(COOKIE).iter().take_while(move |it| {
         left = left.saturating_sub(it.len());
         left > 0
     });
-    lines.filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(';')).filter_map(|it| it.trim_matches([' ', '\t']).split_once('='))
+    lines.flat_map(|it| it.as_bytes().split(|it| *it == b';')).filter_map(|it| std::str::from_utf8(it).ok()?.trim_matches([' ', '\t']).split_once('='))
 }
 
 /// Looks for one of our names.
@@ -88,6 +88,51 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Found<'a> {
         }
     }
     found
+}
+
+/// Takes our cookies out of a request before the app sees it.
+pub fn hide(headers: &mut HeaderMap) {
+    if !headers.get_all(COOKIE).iter().any(|it| pairs(it).any(|it| is_ours_in(it, b'='))) {
+        return;
+    }
+    let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(without_ours).collect();
+    headers.remove(COOKIE);
+    for line in lines {
+        headers.append(COOKIE, line);
+    }
+}
+
+fn without_ours(line: &HeaderValue) -> Option<HeaderValue> {
+    let mut left = Vec::with_capacity(line.len());
+    for pair in pairs(line).filter(|it| !is_ours_in(it, b'=') && !it.is_empty()) {
+        if !left.is_empty() {
+            left.extend_from_slice(b"; ");
+        }
+        left.extend_from_slice(pair);
+    }
+    if left.is_empty() { None } else { HeaderValue::from_maybe_shared(bytes::Bytes::from(left)).ok() }
+}
+
+/// Drops what the app would set under our names.
+pub fn guard(headers: &mut HeaderMap) {
+    if !headers.get_all(SET_COOKIE).iter().any(|it| is_ours_in(it.as_bytes(), b'=')) {
+        return;
+    }
+    let theirs: Vec<_> = headers.get_all(SET_COOKIE).iter().filter(|it| !is_ours_in(it.as_bytes(), b'=')).cloned().collect();
+    headers.remove(SET_COOKIE);
+    for line in theirs {
+        headers.append(SET_COOKIE, line);
+    }
+}
+
+fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|it| *it == b';').map(<[u8]>::trim_ascii)
+}
+
+/// Whether a pair's name is ours; a cookie without a name has its value read as one by some servers.
+fn is_ours_in(pair: &[u8], end: u8) -> bool {
+    let name = pair.split(|it| *it == end || *it == b';').find(|it| !it.trim_ascii().is_empty()).unwrap_or_default();
+    std::str::from_utf8(name.trim_ascii()).is_ok_and(Names::is_ours)
 }
 
 #[cfg(test)]
@@ -120,6 +165,32 @@ mod tests {
         for name in ["entradas", "my-entrada", "__Host-other", ""] {
             assert!(!Names::is_ours(name), "{name}");
         }
+    }
+
+    #[test]
+    fn the_app_sees_its_own_cookies_only() {
+        let mut headers = request(&["a=b; __Host-entrada=xyz;c=d", "entrada=1; entrada-s-12345678=x", "=entrada; e=f"]);
+        headers.append(COOKIE, HeaderValue::from_bytes(b"g=\xff; entrada-r=1").unwrap());
+        hide(&mut headers);
+        let left: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!(left, [&b"a=b; c=d"[..], b"e=f", b"g=\xff"]);
+    }
+
+    #[test]
+    fn the_app_sets_none_under_our_names() {
+        let mut headers = HeaderMap::new();
+        for line in ["a=b; Path=/", "__Host-entrada=x; Path=/", " entrada =x", "=entrada=x"] {
+            headers.append(SET_COOKIE, HeaderValue::from_str(line).unwrap());
+        }
+        guard(&mut headers);
+        assert_eq!(headers.get_all(SET_COOKIE).iter().collect::<Vec<_>>(), ["a=b; Path=/"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_hide_nothing() {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_bytes(b"g=\xff; entrada=1").unwrap());
+        assert_eq!(find(&headers, "entrada"), Found::One("1"));
     }
 
     #[test]

@@ -1,0 +1,280 @@
+//! Identity headers: made once per session, written into each of its requests.
+
+use super::lists::{Told, tell};
+use super::mint::{Occasion, mint};
+use super::owned::Owned;
+use super::text::{push_entry, push_value};
+use crate::access::policy::Permit;
+use crate::base::clock::Clock;
+use crate::base::identity::{Groups, Identity};
+use crate::base::random::Random;
+use crate::base::target::Target;
+use crate::config::headers::{Headers as Config, Set};
+use crate::seal::jwk::{NoKey, SigningKeys, short_id};
+use crate::session::record::{Attachment, Session};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+const WORDS: usize = 8;
+
+const X_FORWARDED: [HeaderName; WORDS] = [
+    HeaderName::from_static("x-forwarded-user"),
+    HeaderName::from_static("x-forwarded-preferred-username"),
+    HeaderName::from_static("x-forwarded-email"),
+    HeaderName::from_static("x-forwarded-name"),
+    HeaderName::from_static("x-forwarded-groups"),
+    HeaderName::from_static("x-forwarded-roles"),
+    HeaderName::from_static("x-forwarded-tenant"),
+    HeaderName::from_static("x-forwarded-groups-truncated"),
+];
+
+const X_AUTH_REQUEST: [HeaderName; WORDS] = [
+    HeaderName::from_static("x-auth-request-user"),
+    HeaderName::from_static("x-auth-request-preferred-username"),
+    HeaderName::from_static("x-auth-request-email"),
+    HeaderName::from_static("x-auth-request-name"),
+    HeaderName::from_static("x-auth-request-groups"),
+    HeaderName::from_static("x-auth-request-roles"),
+    HeaderName::from_static("x-auth-request-tenant"),
+    HeaderName::from_static("x-auth-request-groups-truncated"),
+];
+
+/// Makes identity headers for whoever was permitted.
+#[derive(Debug)]
+pub struct Headers {
+    sheet: Arc<Sheet>,
+    issuer: String,
+    audience: String,
+    lifetime: u64,
+    named: HashSet<String>,
+    keys: SigningKeys,
+    clock: Clock,
+    random: Random,
+    minted: Mutex<VecDeque<(u64, Weak<Session>)>>,
+}
+
+/// The names, the same for all people.
+#[derive(Debug)]
+struct Sheet {
+    owned: Owned,
+    path: Vec<HeaderName>,
+    answer: Vec<HeaderName>,
+    custom: Vec<(HeaderName, String)>,
+    assertion: HeaderName,
+}
+
+/// What one person's requests carry, ready to be written.
+#[derive(Debug)]
+struct Block {
+    /// The words of a set in its order, then the custom ones.
+    values: Arc<[Option<HeaderValue>]>,
+    assertion: HeaderValue,
+    minted: u64,
+}
+
+/// Theirs taken out, ours written: the only way through to the app. Purposefully not `Clone`: one permit, one request.
+#[derive(Debug)]
+pub struct IdentityHeaders {
+    permit: Permit,
+    attached: Option<Arc<Box<Attachment>>>,
+    sheet: Arc<Sheet>,
+}
+
+impl Headers {
+    /// `named` are the groups and roles that rules name: they are told first.
+    pub fn new(config: &Config, issuer: String, named: HashSet<String>, keys: SigningKeys, clock: Clock, random: Random) -> Self {
+        let path = config.send.iter().flat_map(|it| match it {
+            Set::XForwarded => X_FORWARDED,
+            Set::XAuthRequest => X_AUTH_REQUEST,
+        });
+        let sheet = Sheet {
+            owned: Owned::new(config.custom.iter().map(|it| &it.0).chain([&config.assertion.name])),
+            path: path.collect(),
+            answer: X_AUTH_REQUEST.to_vec(),
+            custom: config.custom.clone(),
+            assertion: config.assertion.name.clone(),
+        };
+        let (audience, lifetime) = (config.assertion.audience.clone(), config.assertion.lifetime.as_secs());
+        Self { sheet: Arc::new(sheet), issuer, audience, lifetime, named, keys, clock, random, minted: Mutex::default() }
+    }
+
+    /// The public keys of the assertion, as a JWKS document.
+    pub fn jwks(&self) -> &str {
+        self.keys.jwks()
+    }
+
+    /// Headers for the request that `permit` lets through.
+    ///
+    /// # Errors
+    /// `NoKey` if the assertion cannot be signed; nothing goes through then.
+    pub fn identify(&self, permit: Permit) -> Result<IdentityHeaders, NoKey> {
+        let attached = match permit.session() {
+            Some(session) => Some(self.attached(session)?),
+            None => None,
+        };
+        Ok(IdentityHeaders { permit, attached, sheet: Arc::clone(&self.sheet) })
+    }
+
+    fn attached(&self, session: &Arc<Session>) -> Result<Arc<Box<Attachment>>, NoKey> {
+        match self.fresh(session) {
+            Some(attached) => Ok(attached),
+            None => self.mint(session),
+        }
+    }
+
+    fn fresh(&self, session: &Session) -> Option<Arc<Box<Attachment>>> {
+        let attached = session.attached();
+        let minted = block(attached.as_ref()?)?.minted;
+        let now = self.clock.now();
+        // A clock that was set back must not keep an assertion forever.
+        (now >= minted && now - minted < self.lifetime.div_ceil(2)).then(|| attached.clone()).flatten()
+    }
+
+    /// Mints under a lock and looks again first: a hundred requests at that moment make one assertion.
+    fn mint(&self, session: &Arc<Session>) -> Result<Arc<Box<Attachment>>, NoKey> {
+        let mut minted = self.minted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(attached) = self.fresh(session) {
+            return Ok(attached);
+        }
+        let now = self.clock.now();
+        let who = session.identity();
+        let (groups, roles) = (tell(who.groups.ids(), &self.named), tell(&who.roles, &self.named));
+        let groups = Told { truncated: groups.truncated || who.groups == Groups::Overage, ..groups };
+        let occasion =
+            Occasion { issuer: &self.issuer, audience: &self.audience, session: session.sid(), id: &short_id(&self.random), now, lifetime: self.lifetime };
+        let assertion = mint(&self.keys, who, &groups, &roles, &occasion)?;
+        let values = session.attached().as_ref().and_then(|it| block(it)).map(|it| Arc::clone(&it.values));
+        let values = values.unwrap_or_else(|| self.values(session, &groups, &roles).into());
+        let made: Arc<Box<Attachment>> = Arc::new(Box::new(Block { values, assertion, minted: now }));
+        session.attach(Arc::clone(&made));
+        self.forget_old(&mut minted, now);
+        minted.push_back((now, Arc::downgrade(session)));
+        Ok(made)
+    }
+
+    /// Sessions at rest keep no assertion: one that nobody can use any more is only memory.
+    fn forget_old(&self, minted: &mut VecDeque<(u64, Weak<Session>)>, now: u64) {
+        while minted.front().is_some_and(|it| it.0.saturating_add(self.lifetime) <= now) {
+            let Some((at, session)) = minted.pop_front() else { return };
+            let Some(session) = session.upgrade() else { continue };
+            let still = session.attached().as_ref().and_then(|it| block(it)).is_some_and(|it| it.minted == at);
+            if still {
+                session.detach();
+            }
+        }
+    }
+
+    /// All values in one buffer: a session is one allocation, not eight.
+    fn values(&self, session: &Session, groups: &Told<'_>, roles: &Told<'_>) -> Vec<Option<HeaderValue>> {
+        let who = session.identity();
+        let truncated = groups.truncated || roles.truncated;
+        let mut out = Buffer::default();
+        out.add(Some(session.user()));
+        out.add(who.preferred_username.as_deref());
+        out.add(who.email.as_deref());
+        out.add(who.name.as_deref());
+        out.add_list(&groups.entries);
+        out.add_list(&roles.entries);
+        out.add(Some(&who.tid.to_string()));
+        out.add(truncated.then_some("true"));
+        for (_, claim) in &self.sheet.custom {
+            out.add(custom(who, claim));
+        }
+        out.into_values()
+    }
+}
+
+fn custom<'a>(who: &'a Identity, claim: &str) -> Option<&'a str> {
+    who.custom.iter().find(|it| it.0 == claim).map(|it| it.1.as_str())
+}
+
+fn block(attached: &Arc<Box<Attachment>>) -> Option<&Block> {
+    let attached: &Attachment = attached.as_ref().as_ref();
+    attached.downcast_ref()
+}
+
+/// Texts one after another, and where each ends.
+#[derive(Default)]
+struct Buffer {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Buffer {
+    fn add(&mut self, text: Option<&str>) {
+        push_value(&mut self.text, text.unwrap_or_default());
+        self.ends.push(self.text.len());
+    }
+
+    fn add_list(&mut self, entries: &[&str]) {
+        for (at, entry) in entries.iter().enumerate() {
+            if at > 0 {
+                self.text.push(',');
+            }
+            push_entry(&mut self.text, entry);
+        }
+        self.ends.push(self.text.len());
+    }
+
+    fn into_values(self) -> Vec<Option<HeaderValue>> {
+        let all = Bytes::from(self.text.into_bytes());
+        let mut begin = 0;
+        let mut values = Vec::with_capacity(self.ends.len());
+        for end in self.ends {
+            let value = (end > begin).then(|| all.slice(begin..end));
+            values.push(value.and_then(|it| HeaderValue::from_maybe_shared(it).ok()));
+            begin = end;
+        }
+        values
+    }
+}
+
+impl IdentityHeaders {
+    /// What was judged, and what is sent byte for byte.
+    pub fn target(&self) -> &Target {
+        self.permit.target()
+    }
+
+    /// Whose request it is; none for a stranger on an open path.
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        self.permit.session()
+    }
+
+    /// Takes out every header that folds to one of ours, and writes ours. Hop-by-hop headers must have gone before.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        self.sheet.owned.strip(headers);
+        let Some(block) = self.block() else { return };
+        for names in self.sheet.path.chunks(WORDS) {
+            for (name, value) in names.iter().zip(block.values.iter()) {
+                if let Some(value) = value {
+                    headers.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        for ((name, _), value) in self.sheet.custom.iter().zip(block.values.iter().skip(WORDS)) {
+            if let Some(value) = value {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        headers.insert(self.sheet.assertion.clone(), block.assertion.clone());
+    }
+
+    /// Writes the set `x-auth-request` and the assertion into a forward-auth answer; a name without a value is written empty, so
+    /// that the front proxy overwrites what the client sent.
+    pub fn answer(&self, headers: &mut HeaderMap) {
+        const EMPTY: HeaderValue = HeaderValue::from_static("");
+        let block = self.block();
+        let names = self.sheet.answer.iter().chain(self.sheet.custom.iter().map(|it| &it.0));
+        for (at, name) in names.enumerate() {
+            let value = block.and_then(|it| it.values.get(at)?.clone());
+            headers.insert(name.clone(), value.unwrap_or(EMPTY));
+        }
+        headers.insert(self.sheet.assertion.clone(), block.map_or(EMPTY, |it| it.assertion.clone()));
+    }
+
+    fn block(&self) -> Option<&Block> {
+        block(self.attached.as_ref()?)
+    }
+}

@@ -1,0 +1,93 @@
+//! Header names that are ours or absent, in every spelling that some server reads as ours.
+
+use http::{HeaderMap, HeaderName};
+
+/// Whatever folds to one of these beginnings is ours: the sets, our own, and what proxies say of each other.
+const PREFIXES: [&str; 6] = ["x-forwarded-", "x-auth-request-", "x-entrada-", "x-ms-client-principal", "x-ms-token-", "x-original-"];
+
+/// Names that are ours, whole.
+const NAMES: [&str; 3] = ["forwarded", "x-real-ip", "x-request-id"];
+
+/// The names that no client may speak under.
+#[derive(Clone, Debug)]
+pub struct Owned {
+    further: Vec<String>,
+}
+
+impl Owned {
+    /// The names that are always ours, and those that the configuration adds.
+    pub fn new<'a>(further: impl IntoIterator<Item = &'a HeaderName>) -> Self {
+        Self { further: further.into_iter().map(|it| fold(it.as_str())).collect() }
+    }
+
+    /// Whether the name folds to one of ours: case, and every sign that is neither letter nor digit taken for `-`
+    /// (CGI and WSGI read `X_Forwarded_User` as `X-Forwarded-User`).
+    pub fn covers(&self, name: &str) -> bool {
+        PREFIXES.iter().any(|it| folds_to(name, it, true))
+            || NAMES.iter().any(|it| folds_to(name, it, false))
+            || self.further.iter().any(|it| folds_to(name, it, false))
+    }
+
+    /// Takes all of them out.
+    pub fn strip(&self, headers: &mut HeaderMap) {
+        // Most requests bring none: nothing is allocated then.
+        while let Some(name) = headers.keys().find(|it| self.covers(it.as_str())).cloned() {
+            headers.remove(&name);
+        }
+    }
+}
+
+fn fold(name: &str) -> String {
+    name.bytes().map(|it| char::from(folded(it))).collect()
+}
+
+fn folded(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+/// Whether `name` folds to `ours`, or to something that begins with it.
+fn folds_to(name: &str, ours: &str, prefix: bool) -> bool {
+    let long_enough = if prefix { name.len() >= ours.len() } else { name.len() == ours.len() };
+    long_enough && name.bytes().zip(ours.bytes()).all(|(theirs, ours)| folded(theirs) == ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn every_spelling_goes_and_nothing_else() {
+        let custom = HeaderName::from_static("x-employee-id");
+        let owned = Owned::new([&custom]);
+        let ours = [
+            "x-forwarded-user",
+            "x_forwarded_user",
+            "x.forwarded.user",
+            "x-forwarded_groups-truncated",
+            "x-auth-request-email",
+            "x_auth_request_email",
+            "x-entrada-assertion",
+            "x_entrada_assertion",
+            "x-ms-client-principal",
+            "x-ms-client-principal-id",
+            "x_ms_client_principal",
+            "x-ms-token-aad-id-token",
+            "x-forwarded-for",
+            "forwarded",
+            "x-real-ip",
+            "x_employee_id",
+            "x~employee!id",
+            "x-original-url",
+        ];
+        let theirs = ["host", "x-custom", "x-employee-id2", "authorization", "cookie", "forwarded2", "x-forwarder", "x-ms-version"];
+        let mut headers = HeaderMap::new();
+        for name in ours.iter().chain(&theirs) {
+            headers.append(*name, HeaderValue::from_static("1"));
+            headers.append(*name, HeaderValue::from_static("2"));
+        }
+        owned.strip(&mut headers);
+        let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, theirs);
+    }
+}

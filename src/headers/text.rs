@@ -1,0 +1,37 @@
+//! Text as it can stand in a header.
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// Everything but visible ASCII and the space; and `%`, so that it can be undone.
+const VALUE: &AsciiSet = &CONTROLS.add(b'%');
+
+/// In a list the comma parts the entries.
+const ENTRY: &AsciiSet = &VALUE.add(b',');
+
+/// Appends a single value; what is not visible ASCII or a space becomes percent-encoded UTF-8.
+pub(super) fn push_value(out: &mut String, text: &str) {
+    out.extend(utf8_percent_encode(text.trim(), VALUE));
+}
+
+/// Appends an entry of a comma-separated list.
+pub(super) fn push_entry(out: &mut String, text: &str) {
+    out.extend(utf8_percent_encode(text.trim(), ENTRY));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_ascii_comes_out_and_it_can_be_undone() {
+        for text in ["Maya Okafor", "Zoë Ñandú", "100 %", "a\r\nX: y", "\u{0}", "名前"] {
+            let mut out = String::new();
+            push_value(&mut out, text);
+            assert!(out.bytes().all(|it| (0x20..=0x7e).contains(&it)), "{out}");
+            assert_eq!(percent_encoding::percent_decode_str(&out).decode_utf8().unwrap(), text);
+        }
+        let mut out = String::new();
+        push_entry(&mut out, "a,b");
+        assert_eq!(out, "a%2Cb");
+    }
+}
