@@ -9,4 +9,5 @@ pub mod headers;
 pub mod seal;
 pub mod session;
 pub mod telemetry;
+pub mod upstream;
 pub mod wire;

@@ -15,7 +15,7 @@ pub struct Entra {
     pub credential: Credential,
     /// Scheme, host and port of the authority, without a slash at the end: `https://login.microsoftonline.com`.
     pub authority: String,
-    /// Tenants whose people may sign in, with `organizations` and `common`. Not yet part of the configuration.
+    /// Scopes beyond `openid profile email offline_access`.
     pub scopes: Vec<String>,
     /// Further roots towards Entra.
     pub ca_file: Option<PathBuf>,

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod entra;
 pub mod headers;
+pub mod pages;
 pub mod server;
 pub mod session;
 pub mod telemetry;
@@ -26,6 +27,8 @@ pub struct Config {
     pub headers: headers::Headers,
     /// `[access]`.
     pub access: access::Access,
+    /// `[pages]`.
+    pub pages: pages::Pages,
     /// `[telemetry]`.
     pub telemetry: telemetry::Telemetry,
 }

@@ -36,6 +36,16 @@ pub enum Listen {
     Systemd,
 }
 
+impl std::fmt::Display for Listen {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(out),
+            Self::Unix(path) => write!(out, "unix:{}", path.display()),
+            Self::Systemd => out.write_str("systemd"),
+        }
+    }
+}
+
 /// Whose `X-Forwarded-*`, `Forwarded` and `X-Original-*` are believed. Nobody's by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
@@ -65,8 +75,10 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// A connection without a request under way, or that never sent one.
     pub idle_timeout: Duration,
-    /// No byte of a request or response body, or of a tunnel's both sides.
+    /// A client that sends no byte of its request body, or takes none of the response.
     pub body_timeout: Duration,
+    /// An app that sends no byte of a response it began, and a tunnel in which nobody speaks.
+    pub stream_timeout: Duration,
     /// Connections at a time; beyond it a quick 503.
     pub connections: usize,
     /// HTTP/2 streams of one connection.
@@ -81,6 +93,7 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(60),
+            stream_timeout: Duration::from_secs(3600),
             connections: 10_000,
             streams: 128,
         }

@@ -50,6 +50,7 @@ pub struct Headers {
     lifetime: u64,
     named: HashSet<String>,
     keys: SigningKeys,
+    jwks_tag: HeaderValue,
     clock: Clock,
     random: Random,
     minted: Mutex<VecDeque<(u64, Weak<Session>)>>,
@@ -97,12 +98,18 @@ impl Headers {
             assertion: config.assertion.name.clone(),
         };
         let (audience, lifetime) = (config.assertion.audience.clone(), config.assertion.lifetime.as_secs());
-        Self { sheet: Arc::new(sheet), issuer, audience, lifetime, named, keys, clock, random, minted: Mutex::default() }
+        let jwks_tag = HeaderValue::from_str(&format!("\"{}\"", keys.tag())).unwrap_or(HeaderValue::from_static("\"\""));
+        Self { jwks_tag, sheet: Arc::new(sheet), issuer, audience, lifetime, named, keys, clock, random, minted: Mutex::default() }
     }
 
     /// The public keys of the assertion, as a JWKS document.
     pub fn jwks(&self) -> &str {
         self.keys.jwks()
+    }
+
+    /// The `ETag` of that document.
+    pub fn jwks_tag(&self) -> &HeaderValue {
+        &self.jwks_tag
     }
 
     /// Headers for the request that `permit` lets through.

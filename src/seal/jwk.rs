@@ -52,6 +52,12 @@ impl SigningKeys {
         &self.jwks
     }
 
+    /// A short digest of the document, for an `ETag`.
+    pub fn tag(&self) -> String {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.jwks.as_bytes());
+        URL_SAFE_NO_PAD.encode(digest.as_ref())
+    }
+
     /// Header and claims as a compact JWS (RFC 7515), signed with ES256 (RFC 7518 3.4).
     ///
     /// # Errors

@@ -36,6 +36,13 @@ impl Pending {
     }
 }
 
+impl Pending {
+    /// Whether this is the sign-in that a callback's `state` belongs to; compared in constant time.
+    pub fn is_for(&self, state: &str) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(self.state.as_bytes(), state.as_bytes()).is_ok()
+    }
+}
+
 impl std::fmt::Debug for Pending {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Pending")

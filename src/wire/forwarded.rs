@@ -68,8 +68,8 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &Trust) -> Way {
 ///
 /// # Errors
 /// `NotAsked` says why there is nothing to judge.
-pub fn asked_by_nginx(headers: &HeaderMap, peer: &Peer, trust: &Trust, strictness: Strictness) -> Result<Asked, NotAsked> {
-    if !is_trusted(peer, trust) {
+pub fn asked_by_nginx(headers: &HeaderMap, way: &Way, strictness: Strictness) -> Result<Asked, NotAsked> {
+    if !way.trusted {
         return Err(NotAsked::Untrusted);
     }
     let method = once(headers, "x-original-method")?.ok_or(NotAsked::Header("X-Original-Method"))?;
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn nginx_is_heard_only_with_its_own_headers_once_each() {
-        let ask = |pairs: &[(&'static str, &str)], ip| asked_by_nginx(&headers(pairs), &peer(ip), &trust(), Strictness::Strict);
+        let ask = |pairs: &[(&'static str, &str)], ip| asked_by_nginx(&headers(pairs), &read(&HeaderMap::new(), &peer(ip), &trust()), Strictness::Strict);
         let good = ask(&[("x-original-uri", "/a?b"), ("x-original-method", "POST")], "10.0.0.1").unwrap();
         assert_eq!((good.target.method().as_str(), good.target.path()), ("POST", "/a"));
         let url = ask(&[("x-original-url", "https://app.example/a"), ("x-original-method", "GET")], "10.0.0.1").unwrap();

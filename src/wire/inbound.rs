@@ -92,7 +92,8 @@ fn host(parts: &Parts) -> Result<HeaderValue, Refused> {
     }
 }
 
-fn asker(method: &Method, headers: &HeaderMap) -> Asker {
+/// What kind of caller it is, by what browsers say of themselves (Fetch Metadata) and by what it accepts.
+pub fn asker(method: &Method, headers: &HeaderMap) -> Asker {
     let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
     let html = headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(accepts_html);
     let early = text("sec-purpose").or_else(|| text("purpose")).is_some_and(|it| it.contains("prefetch") || it.contains("prerender"));

@@ -1,7 +1,9 @@
 //! HTTP as we need it: what is true of a request, cookies, bodies, replies, and the client towards Entra.
 
+pub mod body;
 pub mod cookies;
 pub mod forwarded;
 pub mod inbound;
 pub mod peer;
+pub mod reply;
 pub mod tls;

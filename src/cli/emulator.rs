@@ -1,0 +1,62 @@
+//! `entrada emulator`: the pretend Entra alone.
+
+use super::run::runtime;
+use super::terminal::{Failure, say};
+use crate::base::clock::Clock;
+use crate::emulator::{Emulator, Options};
+use crate::seal::random;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+
+/// What can be chosen.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Port to listen on, on loopback; 0 takes a free one.
+    #[arg(long, default_value_t = 4182)]
+    port: u16,
+    /// Serve https with a throw-away CA in this directory; MSAL refuses plain http.
+    #[arg(long, value_name = "DIRECTORY", num_args = 0..=1, default_missing_value = ".entrada-emulator")]
+    tls: Option<PathBuf>,
+    /// A redirect URI to accept; can be given several times.
+    #[arg(long, default_value = "http://localhost:4180/oauth2/callback")]
+    redirect_uri: Vec<String>,
+    /// Application (client) ID to accept.
+    #[arg(long, default_value = "11112222-bbbb-3333-cccc-4444dddd5555")]
+    client_id: String,
+    /// Client secret to accept: a pretend one, for a pretend Entra.
+    #[arg(long, default_value = "pretend-client-secret-value")]
+    client_secret: String,
+}
+
+/// `entrada emulator`.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    runtime()?.block_on(serve(arguments))
+}
+
+async fn serve(arguments: &Arguments) -> Result<(), Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
+        .map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1:{}: {it}", arguments.port)).hint("choose another port with --port"))?;
+    let options = Options {
+        clock: Clock::system(),
+        random: random::system(),
+        redirect_uris: arguments.redirect_uri.clone(),
+        client_id: arguments.client_id.clone(),
+        client_secret: arguments.client_secret.clone(),
+        tls: arguments.tls.clone(),
+    };
+    let emulator = Emulator::start(listener, options).await.map_err(Failure::new)?;
+    say(&format!("authority      {}", emulator.authority()));
+    say(&format!("tenant         {}", emulator.tenant_id()));
+    say(&format!("client id      {}", emulator.client_id()));
+    say(&format!("client secret  {}", emulator.client_secret()));
+    if let Some(path) = emulator.ca_file() {
+        say(&format!("CA file        {}", path.display()));
+    }
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(Failure::new)?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    emulator.stop();
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! `entrada explain`: which rule decides, with the code that judges requests.
+
+use super::check::{environment, read};
+use super::terminal::{Failure, say};
+use crate::access::policy::{Because, Policy};
+use crate::base::guid::Guid;
+use crate::base::identity::{Groups, Identity};
+use crate::base::target::Target;
+use crate::config::Config;
+use crate::config::access::{Allow, Table};
+use crate::config::entra::Tenant;
+use http::Method;
+use std::path::PathBuf;
+
+/// What can be asked.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// GET, POST ...
+    method: String,
+    /// Path of the app, with or without a query.
+    path: String,
+    /// An app role that the person has; can be given several times.
+    #[arg(long)]
+    role: Vec<String>,
+    /// Object id of a group that the person is in; can be given several times.
+    #[arg(long)]
+    group: Vec<String>,
+    /// The person's object id or sign-in name.
+    #[arg(long)]
+    user: Option<String>,
+    /// The person's tenant ID; the configured one where it is not given.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Ask about somebody who is not signed in.
+    #[arg(long, conflicts_with_all = ["role", "group", "user", "tenant"])]
+    signed_out: bool,
+    /// The configuration file.
+    #[arg(long, short, env = "ENTRADA_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// `entrada explain METHOD PATH`.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let config = read(arguments.config.as_deref(), &environment())?;
+    let method = Method::from_bytes(arguments.method.to_uppercase().as_bytes()).map_err(|_| Failure::new(format!("{:?} is no method", arguments.method)))?;
+    let target = match Target::parse(&method, &arguments.path, config.upstream.paths) {
+        Ok(target) => target,
+        Err(error) => {
+            say(&format!("{method} {}\n  refused with 400: {error}", arguments.path));
+            return Ok(());
+        }
+    };
+    if config.server.site.is_ours(target.path()) {
+        say(&format!("{method} {}\n  answered by Entrada itself; no rule decides", target.path()));
+        return Ok(());
+    }
+    let policy = Policy::compile(&config.access);
+    let who = if arguments.signed_out { None } else { Some(person(arguments, &config)?) };
+    say(&told(&policy, &target, who.as_ref()));
+    Ok(())
+}
+
+fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
+    let head = format!("{} {}", target.method(), target.path());
+    let (why, allow) = match policy.because(target) {
+        Because::Rule(rule) => (format!("the rule at line {}, path = \"{}\"{}", rule.line, rule.path, methods(&rule.methods)), &rule.allow),
+        Because::Default(rule) => ("[access] default, since no rule names this path".to_owned(), &rule.allow),
+        Because::NoMethod => return format!("{head}\n  decides  rules name this path, but none this method\n  result   nobody may (403)"),
+    };
+    let result = match Policy::would_allow(allow, who) {
+        Some(true) => "allowed",
+        Some(false) => "refused (403)",
+        None => "has to sign in first (302 or 401)",
+    };
+    format!("{head}\n  decides  {why}\n  allow    {}\n  result   {result}", describe(allow))
+}
+
+fn methods(methods: &[Method]) -> String {
+    let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+    if names.is_empty() { String::new() } else { format!(", methods = {}", names.join(" ")) }
+}
+
+fn describe(allow: &Allow) -> String {
+    match allow {
+        Allow::Anyone => "anyone".to_owned(),
+        Allow::SignedIn => "whoever is signed in".to_owned(),
+        Allow::Nobody => "nobody".to_owned(),
+        Allow::Tables(tables) => tables.iter().map(table).collect::<Vec<_>>().join(", or "),
+    }
+}
+
+fn table(table: &Table) -> String {
+    let parts = [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &table.tenants)];
+    let parts = parts.iter().filter(|it| !it.1.is_empty()).map(|(name, values)| format!("{name} {}", values.join(" or ")));
+    parts.collect::<Vec<_>>().join(" and ")
+}
+
+fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
+    let nobody = Guid::from_random([0; 16]);
+    let tid = match (&arguments.tenant, &config.entra.tenant) {
+        (Some(text), _) => Guid::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is no tenant ID")))?,
+        (None, Tenant::Id(id)) => *id,
+        (None, Tenant::Domain(_)) => nobody,
+    };
+    let oid = arguments.user.as_deref().and_then(Guid::parse);
+    Ok(Identity {
+        oid: oid.unwrap_or(nobody),
+        tid,
+        name: None,
+        preferred_username: arguments.user.clone().filter(|_| oid.is_none()),
+        email: None,
+        email_verified: false,
+        roles: arguments.role.clone(),
+        groups: Groups::Known(arguments.group.clone()),
+        entra_sid: None,
+        login_hint: None,
+        auth_time: 0,
+        custom: Vec::new(),
+    })
+}

@@ -1,0 +1,85 @@
+//! The commands: what is typed, what is printed, and how it ends.
+
+mod check;
+mod dev;
+mod emulator;
+mod explain;
+mod health;
+mod run;
+pub mod service;
+mod terminal;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Entra ID sign-in for any web app, in front of it.
+#[derive(Debug, Parser)]
+#[command(name = "entrada", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve, in front of an app.
+    Run(Config),
+    /// Serve on this machine only, with a pretend Entra: pick a person and you are signed in.
+    Dev(dev::Arguments),
+    /// The pretend Entra alone, for other people's tests.
+    Emulator(emulator::Arguments),
+    /// Read the configuration and print every problem at once.
+    Check(Config),
+    /// Which access rule decides about a request, and why.
+    Explain(explain::Arguments),
+    /// Ask the admin listener whether the process lives (for a container's health check).
+    Health(Config),
+    /// Print a new secret for [session] secrets.
+    Secret,
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, clap::Args)]
+struct Config {
+    /// The configuration file; without it, entrada.toml where there is one, and the environment.
+    #[arg(long, short, env = "ENTRADA_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Run(config) => run::run(config.config),
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Emulator(arguments) => emulator::run(&arguments),
+        Command::Check(config) => check::run(config.config.as_deref()),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Health(config) => health::run(config.config.as_deref()),
+        Command::Secret => secret(),
+        Command::Completions { shell } => completions(shell),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => terminal::fail(&failure),
+    }
+}
+
+fn secret() -> Result<(), terminal::Failure> {
+    let secret = crate::seal::random::system().text::<32>();
+    terminal::say(&secret);
+    Ok(())
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), terminal::Failure> {
+    let mut out = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "entrada", &mut out);
+    terminal::say(String::from_utf8_lossy(&out).trim_end());
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! `entrada run`.
+
+use super::check::{environment, read};
+use super::service::{Bound, Service};
+use super::terminal::{Failure, complain};
+use crate::base::clock::Clock;
+use crate::config::telemetry::{Format, Level};
+use crate::config::{self, Config};
+use crate::seal::random;
+use crate::sidecar::Lasting;
+use crate::telemetry::log::Log;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// `entrada run`.
+pub(super) fn run(path: Option<PathBuf>) -> Result<(), Failure> {
+    let config = read(path.as_deref(), &environment())?;
+    runtime()?.block_on(serve(config, path))
+}
+
+/// All cores; the request path never blocks one.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    // The first call decides for the process; a second one finds it decided.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|it| Failure::new(format!("no runtime: {it}")))
+}
+
+async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
+    let log = start_log(&config, std::io::stdout())?;
+    let lasting = Lasting::new(&config, Clock::system(), random::system(), log, environment());
+    let (service, bound) = furnish(&config, lasting)?;
+    let signals = Signals::new().map_err(|it| Failure::new(format!("signals cannot be heard: {it}")))?;
+    let shutdown = CancellationToken::new();
+    tokio::spawn(signals.listen(Arc::clone(&service), path, shutdown.clone()));
+    // A systemd that is not there is no failure.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(public_url = config.server.site.origin(), redirect_uri = config.server.site.redirect_uri(), "listening");
+    service.serve(bound, shutdown).await;
+    Ok(())
+}
+
+/// The house and its listeners; warnings are printed.
+pub(super) fn furnish(config: &Config, lasting: Lasting) -> Result<(Arc<Service>, Bound), Failure> {
+    let bound = Bound::new(config).map_err(|(listen, error)| {
+        Failure::new(format!("cannot listen on {listen}: {error}")).hint("see whether something else listens there already, or choose another [server] listen or admin_listen")
+    })?;
+    let (service, warnings) = Service::start(config, lasting).map_err(Failure::new)?;
+    warnings.iter().for_each(|it| complain(&format!("warning: {it}")));
+    Ok((service, bound))
+}
+
+/// The log, and our own events and our libraries' into it.
+pub(super) fn start_log(config: &Config, to: impl std::io::Write + Send + 'static) -> Result<Log, Failure> {
+    let log = Log::start(&config.telemetry, to).map_err(|it| Failure::new(format!("the log cannot be started: {it}")))?;
+    let level = match config.telemetry.level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "warn,entrada=info",
+        Level::Debug => "info,entrada=debug",
+    };
+    let line = {
+        let log = log.clone();
+        move || log.line()
+    };
+    let builder = tracing_subscriber::fmt().with_writer(line).with_ansi(false).with_env_filter(tracing_subscriber::EnvFilter::new(level));
+    // A second subscriber in one process (tests) is refused, and the first one goes on.
+    let _ = match config.telemetry.log {
+        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Text => builder.without_time().try_init(),
+    };
+    Ok(log)
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, hang_up: signal(SignalKind::hangup())? })
+    }
+
+    async fn listen(mut self, service: Arc<Service>, path: Option<PathBuf>, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hang_up.recv() => reload(&service, path.clone()).await,
+            }
+        }
+        tracing::info!("draining");
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        shutdown.cancel();
+    }
+}
+
+/// A file that cannot be used keeps the old configuration.
+async fn reload(service: &Service, path: Option<PathBuf>) {
+    crate::server::tls::reload();
+    let read = tokio::task::spawn_blocking(move || config::load(path.as_deref(), &environment())).await;
+    let Ok(outcome) = read else { return };
+    let Some(config) = outcome.config else {
+        for problem in &outcome.problems {
+            tracing::error!(key = problem.key, what = problem.what, "the configuration was not reloaded");
+        }
+        return;
+    };
+    match service.reload(&config).await {
+        Ok(warnings) => {
+            warnings.iter().for_each(|it| tracing::warn!(what = it, "reload"));
+            tracing::info!("the configuration was reloaded");
+        }
+        Err(error) => tracing::error!(%error, "the configuration was not reloaded"),
+    }
+}

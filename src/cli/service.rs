@@ -1,0 +1,172 @@
+//! The running service: the house, its listeners, and how it is reloaded and drained.
+
+use crate::config::Config;
+use crate::config::server::Listen;
+use crate::entra::Entra;
+use crate::flow;
+use crate::server::admin::{self, Source};
+use crate::server::{self, Handle, Listener, Settings};
+use crate::sidecar::{self, Lasting, Sidecar};
+use crate::wire::body::Body;
+use crate::wire::peer::Peer;
+use arc_swap::ArcSwap;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long a reloaded configuration may take to reach Entra before it is used all the same.
+const REACH: Duration = Duration::from_secs(3);
+
+/// A house that can be furnished anew while people live in it.
+#[derive(Debug)]
+pub struct Service {
+    house: ArcSwap<Sidecar>,
+    config: Mutex<Config>,
+    keeping: Mutex<CancellationToken>,
+    draining: CancellationToken,
+}
+
+/// Where a service listens.
+#[derive(Debug)]
+pub struct Bound {
+    /// For people.
+    pub data: Vec<Listener>,
+    /// For health, readiness and figures.
+    pub admin: Vec<Listener>,
+}
+
+impl Bound {
+    /// Binds what the configuration names.
+    ///
+    /// # Errors
+    /// The listener that cannot be bound, and why.
+    pub fn new(config: &Config) -> Result<Self, (Listen, std::io::Error)> {
+        let bind = |it: &Listen| Listener::bind(it).map_err(|error| (it.clone(), error));
+        let mut data = Vec::new();
+        for listen in &config.server.listen {
+            data.extend(bind(listen)?);
+        }
+        Ok(Self { data, admin: bind(&config.server.admin_listen)? })
+    }
+}
+
+impl Service {
+    /// Furnishes the house and begins to ask Entra for its keys. The strings are warnings for the operator.
+    ///
+    /// # Errors
+    /// The section that cannot be used.
+    pub fn start(config: &Config, lasting: Lasting) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
+        let (house, warnings) = Sidecar::new(config, lasting)?;
+        let keeping = keep(&house.entra);
+        let service = Self {
+            house: ArcSwap::from_pointee(house),
+            config: Mutex::new(config.clone()),
+            keeping: Mutex::new(keeping),
+            draining: CancellationToken::new(),
+        };
+        Ok((Arc::new(service), warnings))
+    }
+
+    /// Serves until `shutdown`, then drains.
+    pub async fn serve(self: Arc<Self>, bound: Bound, shutdown: CancellationToken) {
+        let server = lock(&self.config).server.clone();
+        let settings = Settings { limits: server.limits, tls: server.tls, grace: server.shutdown_grace };
+        let tunnels = self.house.load().lasting.tunnels.clone();
+        let over = CancellationToken::new();
+        for listener in bound.admin {
+            tokio::spawn(admin::serve_admin(listener, Ready(Arc::clone(&self)), over.clone()));
+        }
+        let draining = self.draining.clone();
+        let told = shutdown.clone();
+        tokio::spawn(async move {
+            told.cancelled().await;
+            draining.cancel();
+        });
+        server::serve(bound.data, settings, Answering(Arc::clone(&self)), tunnels, shutdown).await;
+        lock(&self.keeping).cancel();
+        over.cancel();
+    }
+
+    /// Takes a new configuration. Sessions stay; the strings are warnings, and the keys that need a restart.
+    ///
+    /// # Errors
+    /// The section that cannot be used; the old house stays as it is.
+    pub async fn reload(&self, config: &Config) -> Result<Vec<String>, sidecar::Error> {
+        let lasting = self.house.load().lasting.clone();
+        let (house, mut warnings) = Sidecar::new(config, lasting)?;
+        warnings.extend(needs_restart(&lock(&self.config), config));
+        let keeping = keep(&house.entra);
+        // While the new one reaches for Entra, the old one goes on signing people in.
+        let _ = tokio::time::timeout(REACH, reached(&house.entra)).await;
+        self.house.store(Arc::new(house));
+        std::mem::replace(&mut *lock(&self.keeping), keeping).cancel();
+        *lock(&self.config) = config.clone();
+        Ok(warnings)
+    }
+
+    /// The house as it stands.
+    pub fn house(&self) -> Arc<Sidecar> {
+        self.house.load_full()
+    }
+}
+
+fn keep(entra: &Arc<Entra>) -> CancellationToken {
+    let stop = CancellationToken::new();
+    tokio::spawn(Arc::clone(entra).keep_fresh(stop.clone()));
+    stop
+}
+
+async fn reached(entra: &Entra) {
+    while entra.ready().is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keys whose change is seen only after a restart.
+fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let (before, after) = (&old.session, &new.session);
+    let changed = [
+        ("server.listen", old.server.listen != new.server.listen),
+        ("server.admin_listen", old.server.admin_listen != new.server.admin_listen),
+        ("server.limits", old.server.limits != new.server.limits),
+        ("server.tls", old.server.tls != new.server.tls),
+        ("server.shutdown_grace", old.server.shutdown_grace != new.server.shutdown_grace),
+        ("session.idle", before.idle != after.idle),
+        ("session.lifetime", before.lifetime != after.lifetime),
+        ("session.capacity", before.capacity != after.capacity),
+        ("telemetry", old.telemetry != new.telemetry),
+    ];
+    changed.into_iter().filter(|it| it.1).map(|it| format!("{} has changed; it needs a restart", it.0)).collect()
+}
+
+#[derive(Clone, Debug)]
+struct Answering(Arc<Service>);
+
+impl Handle for Answering {
+    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let house = self.0.house.load_full();
+        flow::handle(&house, request, peer).await
+    }
+}
+
+struct Ready(Arc<Service>);
+
+impl Source for Ready {
+    fn ready(&self) -> Result<(), Vec<String>> {
+        if self.0.draining.is_cancelled() {
+            return Err(vec!["draining".to_owned()]);
+        }
+        self.0.house.load().entra.ready().map_err(|it| vec![it])
+    }
+
+    fn metrics(&self) -> String {
+        let house = self.0.house.load();
+        house.lasting.metrics.text(house.lasting.store.count())
+    }
+}

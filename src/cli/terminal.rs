@@ -1,0 +1,56 @@
+//! How the terminal speaks: `error:` and then `hint:` lines that one can follow.
+
+use std::fmt::{self, Display};
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Why a command fails.
+#[derive(Debug)]
+pub(super) struct Failure {
+    what: String,
+    hints: Vec<String>,
+    told: bool,
+}
+
+impl Failure {
+    /// In lower case, without a full stop.
+    pub(super) fn new(what: impl Display) -> Self {
+        Self { what: what.to_string(), hints: Vec::new(), told: false }
+    }
+
+    /// Everything has been printed already; only the exit code is left to say.
+    pub(super) fn told() -> Self {
+        Self { what: String::new(), hints: Vec::new(), told: true }
+    }
+
+    /// What can be done about it.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "error: {}", self.what)?;
+        self.hints.iter().try_for_each(|it| write!(out, "\nhint: {it}"))
+    }
+}
+
+/// Prints why, and says which exit code it is.
+pub(super) fn fail(failure: &Failure) -> ExitCode {
+    if !failure.told {
+        complain(&failure.to_string());
+    }
+    ExitCode::FAILURE
+}
+
+/// A line on standard output. A reader that went away is no failure of ours.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// A line on standard error.
+pub(super) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

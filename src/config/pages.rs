@@ -1,0 +1,10 @@
+//! `[pages]`: what people see.
+
+use std::path::PathBuf;
+
+/// `[pages]`, as meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pages {
+    /// A directory of templates that stand in for ours, by file name.
+    pub templates: Option<PathBuf>,
+}

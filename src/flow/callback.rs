@@ -1,0 +1,134 @@
+//! Back from Entra.
+
+use super::authenticate::authenticate;
+use super::refusal::Refusal;
+use super::sign_in::{self, Start, only, rounds_in_state};
+use super::Facts;
+use crate::base::return_to::ReturnTo;
+use crate::entra::failure;
+use crate::session::pending::Pending;
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::cookies::{Found, find};
+use crate::wire::inbound::Inbound;
+use crate::wire::reply;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// A form that Entra posts: a code of up to 2 KiB and a state.
+const FORM: usize = 16 * 1024;
+const FORM_TIME: Duration = Duration::from_secs(10);
+
+/// What Entra sends along. A parameter that stands twice has no one reading.
+#[derive(Default)]
+struct Answer<'a> {
+    code: Option<Cow<'a, str>>,
+    state: Option<Cow<'a, str>>,
+    error: Option<Cow<'a, str>>,
+    description: Option<Cow<'a, str>>,
+}
+
+/// `GET|POST <redirect_path>`: 303 to where the person was going.
+pub(super) async fn callback(house: &Sidecar, inbound: &Inbound, request: Request<Incoming>, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+    only(inbound, &[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
+    if inbound.target.method() == Method::POST {
+        return posted(house, request).await;
+    }
+    let query = inbound.target.query().unwrap_or_default();
+    let answer = Answer::read(query).ok_or(Refusal::SaidTwice)?;
+    let state = answer.state.as_deref().unwrap_or_default();
+    let name = house.names.pending(state);
+    let Some(pending) = open(house, request.headers(), &name, state) else {
+        return stale(house, inbound, request.headers(), state).await;
+    };
+    let outcome = finish(house, request.headers(), &answer, &pending, facts).await;
+    let label = if outcome.is_ok() { "signed_in" } else { "refused" };
+    house.lasting.metrics.signed_in(label);
+    // Whatever came of it, this sign-in is over.
+    let mut response = outcome.unwrap_or_else(|refusal| {
+        facts.cause = Some(refusal.cause());
+        refusal.answer(house, inbound.asker, inbound.reference())
+    });
+    if let Some(gone) = house.names.remove(&name) {
+        response.headers_mut().append(SET_COOKIE, gone);
+    }
+    Ok(response)
+}
+
+/// A cross-site POST carries no Lax cookie: the browser comes again by GET.
+async fn posted(house: &Sidecar, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    let body = Limited::new(request.into_body(), FORM).collect();
+    let body = tokio::time::timeout(FORM_TIME, body).await.map_err(|_| Refusal::BadForm)?.map_err(|_| Refusal::BadForm)?.to_bytes();
+    let text = std::str::from_utf8(&body).map_err(|_| Refusal::BadForm)?;
+    let answer = Answer::read(text).ok_or(Refusal::SaidTwice)?;
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    let parts = [("code", answer.code), ("state", answer.state), ("error", answer.error), ("error_description", answer.description)];
+    for (key, value) in parts.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+        query.append_pair(key, &value);
+    }
+    let location = format!("{}?{}", house.site.redirect_path(), query.finish());
+    reply::redirect(StatusCode::SEE_OTHER, &location).ok_or(Refusal::BadForm)
+}
+
+/// Nothing under way that this belongs to: Back, reload, a bookmark, or a callback that another browser began. Entra hears nothing of it.
+async fn stale(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &str) -> Result<Response<Body>, Refusal> {
+    if authenticate(house, headers).is_some() {
+        return reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"));
+    }
+    match rounds_in_state(house, state) {
+        // Ours, but its cookie did not come back: begin again, and keep counting.
+        Some(rounds) => sign_in::begin(house, inbound, headers, Start { rounds: Some(rounds), ..Start::at(ReturnTo::home()) }).await,
+        None => Err(Refusal::NothingUnderWay(sign_in::start_url(&house.site, &ReturnTo::home()))),
+    }
+}
+
+async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pending: &Pending, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+    let return_to = ReturnTo::parse(&pending.return_to, &house.site);
+    let again = sign_in::start_url(&house.site, &return_to);
+    if let Some(error) = answer.error.as_deref() {
+        let refusal = failure::Refusal::of_callback(error, answer.description.as_deref());
+        return Err(Refusal::SignIn(crate::entra::Error::Refused(refusal), again));
+    }
+    let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
+    let redeemed = house.entra.redeem(code, &pending.nonce, &pending.verifier).await;
+    let signed_in = redeemed.map_err(|it| Refusal::SignIn(it, again))?;
+    // A new id at each sign-in: whatever this browser brought is over, planted or not.
+    if let Found::One(old) = find(headers, house.names.session()) {
+        house.lasting.store.end(old);
+    }
+    let (id, session) = house.lasting.store.begin(signed_in.user);
+    facts.session = Some(session);
+    let mut response = reply::redirect(StatusCode::SEE_OTHER, return_to.as_str()).ok_or(Refusal::Internal("no redirect"))?;
+    let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
+    response.headers_mut().append(SET_COOKIE, cookie);
+    Ok(response)
+}
+
+fn open(house: &Sidecar, headers: &HeaderMap, name: &str, state: &str) -> Option<Pending> {
+    let Found::One(sealed) = find(headers, name) else { return None };
+    let pending = Pending::read(&house.pending.open(name, sealed)?, house.lasting.clock.now())?;
+    pending.is_for(state).then_some(pending)
+}
+
+impl<'a> Answer<'a> {
+    fn read(query: &'a str) -> Option<Self> {
+        let mut out = Self::default();
+        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let slot = match &*key {
+                "code" => &mut out.code,
+                "state" => &mut out.state,
+                "error" => &mut out.error,
+                "error_description" => &mut out.description,
+                _ => continue,
+            };
+            if slot.replace(value).is_some() {
+                return None;
+            }
+        }
+        Some(out)
+    }
+}

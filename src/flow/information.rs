@@ -1,0 +1,93 @@
+//! What scripts and apps may ask: who am I, how long may I stay, which keys sign.
+
+use super::Facts;
+use super::authenticate::authenticate;
+use super::refusal::Refusal;
+use super::sign_in::{only, start_url};
+use crate::base::identity::Groups;
+use crate::base::return_to::ReturnTo;
+use crate::session::record::Session;
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::inbound::Inbound;
+use crate::wire::reply;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// How long the public keys may be kept, as `Cache-Control` says it.
+const KEYS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+#[derive(Serialize)]
+struct User<'a> {
+    user: &'a str,
+    tenant: String,
+    name: Option<&'a str>,
+    preferred_username: Option<&'a str>,
+    email: Option<&'a str>,
+    groups: &'a [String],
+    groups_truncated: bool,
+    roles: &'a [String],
+    expires_at: u64,
+}
+
+#[derive(Serialize)]
+struct Life {
+    began_at: u64,
+    idle_at: u64,
+    expires_at: u64,
+    now: u64,
+}
+
+/// `GET /userinfo`.
+pub(super) fn user(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+    let session = asker(house, inbound, headers, facts)?;
+    let who = session.identity();
+    Ok(reply::json(
+        StatusCode::OK,
+        &User {
+            user: session.user(),
+            tenant: who.tid.to_string(),
+            name: who.name.as_deref(),
+            preferred_username: who.preferred_username.as_deref(),
+            email: who.email.as_deref(),
+            groups: who.groups.ids(),
+            groups_truncated: who.groups == Groups::Overage,
+            roles: &who.roles,
+            expires_at: session.ends(),
+        },
+    ))
+}
+
+/// `GET /session`.
+pub(super) fn session(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+    let session = asker(house, inbound, headers, facts)?;
+    let idle_at = house.lasting.store.goes_idle(&session);
+    let life = Life { began_at: session.began(), idle_at, expires_at: session.ends(), now: house.lasting.clock.now() };
+    Ok(reply::json(StatusCode::OK, &life))
+}
+
+/// `GET /jwks.json`: public, and the same for everybody.
+pub(super) fn keys(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+    only(inbound, &[Method::GET, Method::HEAD], "GET")?;
+    let jwks = house.headers.jwks();
+    let tag = house.headers.jwks_tag();
+    let known = headers.get(IF_NONE_MATCH).is_some_and(|it| it == tag);
+    let body = if known { Body::empty() } else { Body::full(jwks.to_owned()) };
+    let mut response = Response::new(body);
+    *response.status_mut() = if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    let out = response.headers_mut();
+    out.insert(CACHE_CONTROL, KEYS_CACHE);
+    out.insert(CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
+    out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    out.insert(ETAG, tag.clone());
+    Ok(response)
+}
+
+fn asker(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, facts: &mut Facts) -> Result<Arc<Session>, Refusal> {
+    only(inbound, &[Method::GET, Method::HEAD], "GET")?;
+    let session = authenticate(house, headers);
+    facts.session.clone_from(&session);
+    session.ok_or_else(|| Refusal::SignedOut(start_url(&house.site, &ReturnTo::home())))
+}

@@ -1,0 +1,125 @@
+//! What a request lives through; the only place where the modules meet.
+//!
+//! Nothing here opens a way to the app but `proxy`, and it has none without a permit.
+
+mod authenticate;
+mod callback;
+mod forward_auth;
+mod information;
+mod proxy;
+mod refusal;
+mod route;
+mod sign_in;
+mod sign_out;
+mod words;
+
+use crate::session::record::Session;
+use crate::sidecar::Sidecar;
+use crate::telemetry::log;
+use crate::wire::body::Body;
+use crate::wire::inbound::{Inbound, asker};
+use crate::wire::peer::Peer;
+use http::{HeaderName, HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use refusal::Refusal;
+use route::Route;
+use std::sync::Arc;
+use std::time::Instant;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is written down of a request when it is over.
+#[derive(Debug, Default)]
+struct Facts {
+    rule: Option<usize>,
+    session: Option<Arc<Session>>,
+    cause: Option<String>,
+}
+
+/// Answers a request.
+pub async fn handle(house: &Sidecar, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    let began = Instant::now();
+    let (parts, body) = request.into_parts();
+    let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.random) {
+        Ok(inbound) => inbound,
+        Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
+    };
+    let route = Route::of(&inbound.target, &house.site);
+    let mut facts = Facts::default();
+    let request = Request::from_parts(parts, body);
+    let outcome = answer(house, &inbound, route, request, &mut facts).await;
+    let mut response = outcome.unwrap_or_else(|refusal| {
+        facts.cause = Some(refusal.cause());
+        refusal.answer(house, inbound.asker, inbound.reference())
+    });
+    response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
+    write_down(house, &inbound, route, &response, &facts, began);
+    response
+}
+
+async fn answer(house: &Sidecar, inbound: &Inbound, route: Route, request: Request<Incoming>, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+    let host = inbound.host.to_str().unwrap_or_default();
+    if !route.is_for_any_host() && !house.site.is_host(host) {
+        return Err(Refusal::Misdirected);
+    }
+    match route {
+        Route::App => proxy::proxy(house, inbound, request, facts).await,
+        Route::ForwardAuth => forward_auth::nginx(house, request.headers(), inbound, facts),
+        Route::Start => sign_in::start(house, inbound, request.headers()).await,
+        Route::SignIn => sign_in::page(house, inbound, request.headers()).await,
+        Route::Callback => callback::callback(house, inbound, request, facts).await,
+        Route::SignOut => sign_out::sign_out(house, inbound, request.headers()),
+        Route::UserInfo => information::user(house, inbound, request.headers(), facts),
+        Route::Session => information::session(house, inbound, request.headers(), facts),
+        Route::Keys => information::keys(house, inbound, request.headers()),
+        Route::Nothing => Err(Refusal::NotFound),
+    }
+}
+
+fn write_down(house: &Sidecar, inbound: &Inbound, route: Route, response: &Response<Body>, facts: &Facts, began: Instant) {
+    let took = began.elapsed();
+    let status = response.status().as_u16();
+    house.lasting.metrics.answered(route.name(), status, took.as_secs_f64());
+    house.lasting.log.request(&log::Request {
+        time_ms: house.lasting.clock.now_millis(),
+        event: "request",
+        request_id: inbound.reference(),
+        method: inbound.target.method().as_str(),
+        path: inbound.target.path(),
+        status,
+        route: route.name(),
+        rule: facts.rule,
+        user: facts.session.as_deref().map(Session::user),
+        client: inbound.way.client,
+        duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        cause: facts.cause.as_deref(),
+    });
+}
+
+/// A request whose head has no single reading; nothing of its target is repeated, not even in the log.
+fn unread(house: &Sidecar, parts: &http::request::Parts, peer: &Peer, began: Instant, refusal: Refusal) -> Response<Body> {
+    let reference = house.lasting.random.text::<12>();
+    let cause = refusal.cause();
+    let mut response = refusal.answer(house, asker(&parts.method, &parts.headers), &reference);
+    if let Ok(value) = HeaderValue::from_str(&reference) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    let took = began.elapsed();
+    let status = response.status().as_u16();
+    house.lasting.metrics.answered("refused", status, took.as_secs_f64());
+    house.lasting.log.request(&log::Request {
+        time_ms: house.lasting.clock.now_millis(),
+        event: "request",
+        request_id: &reference,
+        method: parts.method.as_str(),
+        path: "",
+        status,
+        route: "refused",
+        rule: None,
+        user: None,
+        client: peer.ip(),
+        duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        cause: Some(&cause),
+    });
+    response
+}

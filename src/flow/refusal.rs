@@ -1,0 +1,208 @@
+//! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
+
+use super::words::{self, Words};
+use crate::entra;
+use crate::pages::{Notice, Page};
+use crate::seal::jwk::NoKey;
+use crate::sidecar::Sidecar;
+use crate::upstream;
+use crate::wire::body::Body;
+use crate::wire::forwarded::NotAsked;
+use crate::wire::inbound::{Asker, Refused};
+use crate::wire::reply;
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+/// What a 401 asks for (RFC 9110 11.6.1): a sign-in in a browser, for which no registered scheme exists.
+pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
+
+/// Why a request is not answered as it was meant. A text inside is for the log or is a place of ours.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The head has no single reading.
+    Unread(Refused),
+    /// A host that is not ours.
+    Misdirected,
+    /// Nothing of ours under this path.
+    NotFound,
+    /// Not with this method; these are allowed.
+    Method(&'static str),
+    /// Nobody is signed in, and a redirect would not help; the place to begin.
+    SignedOut(String),
+    /// The rules say no.
+    Forbidden,
+    /// A rule asks for groups that Entra did not list.
+    GroupsUnknown,
+    /// A WebSocket from another site's page.
+    ForeignOrigin,
+    /// Another site sent the browser to sign out.
+    CrossSite,
+    /// A callback that belongs to nothing under way; the place to begin again.
+    NothingUnderWay(String),
+    /// A callback whose parameters have no one reading.
+    SaidTwice,
+    /// A posted callback that is no form.
+    BadForm,
+    /// Round and round.
+    Loop(Loop),
+    /// Entra cannot be asked to begin a sign-in.
+    Entra(entra::Error),
+    /// A sign-in came back, and failed; the place to try again.
+    SignIn(entra::Error, String),
+    /// The app.
+    Upstream(upstream::Error),
+    /// A front proxy's question that is none.
+    NotAsked(NotAsked),
+    /// Ours to mend.
+    Internal(&'static str),
+}
+
+/// What keeps a browser going round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loop {
+    /// Our cookies do not come back at all.
+    Cookie,
+    /// They do, but the session's does not, or it ends at once.
+    Session,
+    /// The public address is https, and the browser came by http.
+    Scheme,
+}
+
+impl From<entra::Error> for Refusal {
+    fn from(error: entra::Error) -> Self {
+        Self::Entra(error)
+    }
+}
+
+impl From<upstream::Error> for Refusal {
+    fn from(error: upstream::Error) -> Self {
+        Self::Upstream(error)
+    }
+}
+
+impl From<NotAsked> for Refusal {
+    fn from(error: NotAsked) -> Self {
+        Self::NotAsked(error)
+    }
+}
+
+impl From<NoKey> for Refusal {
+    fn from(_: NoKey) -> Self {
+        Self::Internal("the assertion could not be signed")
+    }
+}
+
+impl Refusal {
+    /// For the log.
+    pub(super) fn cause(&self) -> String {
+        match self {
+            Self::Unread(it) => it.to_string(),
+            Self::Misdirected => "the host is not one of ours".to_owned(),
+            Self::NotFound => "nothing of ours".to_owned(),
+            Self::Method(allow) => format!("only {allow}"),
+            Self::SignedOut(_) => "signed out".to_owned(),
+            Self::Forbidden => "forbidden by the access rules".to_owned(),
+            Self::GroupsUnknown => "a rule names groups, and Entra sent too many to be listed".to_owned(),
+            Self::ForeignOrigin => "an upgrade from a page of another origin".to_owned(),
+            Self::CrossSite => "sign-out sent by another site".to_owned(),
+            Self::NothingUnderWay(_) => "a callback without a sign-in under way".to_owned(),
+            Self::SaidTwice => "a callback without one code, or with a parameter twice".to_owned(),
+            Self::BadForm => "a posted callback that is no form".to_owned(),
+            Self::Loop(it) => format!("sign-in loop: {it:?}"),
+            Self::Entra(it) | Self::SignIn(it, _) => format!("entra: {it}"),
+            Self::Upstream(it) => format!("upstream: {it}"),
+            Self::NotAsked(it) => it.to_string(),
+            Self::Internal(it) => (*it).to_owned(),
+        }
+    }
+
+    /// For the person or the program that asked.
+    pub(super) fn answer(self, house: &Sidecar, asker: Asker, reference: &str) -> Response<Body> {
+        if let Self::NotAsked(_) = self {
+            return reply::empty(StatusCode::FORBIDDEN);
+        }
+        let words = self.words(&house.site.origin());
+        let mut response = match asker {
+            Asker::Script => words.as_problem(&self, house, reference),
+            Asker::Navigation | Asker::Form => words.as_page(house, reference),
+        };
+        let headers = response.headers_mut();
+        match &self {
+            Self::SignedOut(_) => {
+                headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+            }
+            Self::Method(allow) => {
+                headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            _ if words.status == StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            _ => {}
+        }
+        response
+    }
+
+    fn words(&self, origin: &str) -> Words {
+        match self {
+            Self::Unread(it) => words::unread(it),
+            Self::Misdirected => words::misdirected(origin),
+            Self::NotFound => words::not_found(),
+            Self::Method(allow) => words::method(allow),
+            Self::SignedOut(start) => words::signed_out(start),
+            Self::Forbidden => words::forbidden(),
+            Self::GroupsUnknown => words::groups_unknown(),
+            Self::ForeignOrigin => words::foreign_origin(),
+            Self::CrossSite => words::cross_site(),
+            Self::NothingUnderWay(start) => words::nothing_under_way(start),
+            Self::SaidTwice | Self::BadForm => words::bad_callback(),
+            Self::Loop(it) => words::turning(*it),
+            Self::Entra(it) => words::entra(it, None),
+            Self::SignIn(it, again) => words::entra(it, Some(again)),
+            Self::Upstream(it) => words::upstream(it),
+            Self::NotAsked(_) | Self::Internal(_) => words::internal(),
+        }
+    }
+}
+
+/// RFC 9457.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    reference: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_in_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+}
+
+impl Words {
+    fn as_problem(&self, refusal: &Refusal, house: &Sidecar, reference: &str) -> Response<Body> {
+        let sign_in_url = match refusal {
+            Refusal::SignedOut(start) => Some(format!("{}{start}", house.site.origin())),
+            _ => None,
+        };
+        let code = self.details.iter().find(|it| it.0 == words::CODE).map(|it| it.1.as_str());
+        let status = self.status.as_u16();
+        let problem = Problem { r#type: "about:blank", title: &self.title, status, detail: &self.what, reference, sign_in_url, code };
+        reply::problem(self.status, &problem)
+    }
+
+    fn as_page(&self, house: &Sidecar, reference: &str) -> Response<Body> {
+        let page = Page::Notice(Notice {
+            kind: self.kind,
+            status: self.status.as_u16(),
+            title: self.title.clone(),
+            what: self.what.clone(),
+            whose: self.whose,
+            next: self.next.clone(),
+            action: self.action.clone(),
+            details: self.details.clone(),
+            reference: reference.to_owned(),
+        });
+        reply::page(self.status, house.pages.render(&page), &house.page_policy)
+    }
+}

@@ -1,0 +1,73 @@
+//! Which of our ways a request goes.
+
+use crate::base::site::Site;
+use crate::base::target::Target;
+
+/// The ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// To the app.
+    App,
+    /// A front proxy asks; `auth` is nginx's dialect.
+    ForwardAuth,
+    /// Off to Entra.
+    Start,
+    /// The page with the button.
+    SignIn,
+    /// Back from Entra.
+    Callback,
+    /// Out.
+    SignOut,
+    /// Who am I, in JSON.
+    UserInfo,
+    /// How long may I stay, in JSON.
+    Session,
+    /// The public keys of the assertion.
+    Keys,
+    /// Under our prefix, but nothing of ours.
+    Nothing,
+}
+
+impl Route {
+    /// By path alone.
+    pub(super) fn of(target: &Target, site: &Site) -> Self {
+        let path = target.path();
+        if path == site.redirect_path() {
+            return Self::Callback;
+        }
+        if !site.is_ours(path) {
+            return Self::App;
+        }
+        match path.strip_prefix(site.prefix()).unwrap_or_default() {
+            "/auth" | "/auth/nginx" => Self::ForwardAuth,
+            "/start" => Self::Start,
+            "/sign_in" => Self::SignIn,
+            "/sign_out" => Self::SignOut,
+            "/userinfo" => Self::UserInfo,
+            "/session" => Self::Session,
+            "/jwks.json" => Self::Keys,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// A front proxy asks under a name of its own, and the app fetches public keys by an inner address.
+    pub(super) fn is_for_any_host(self) -> bool {
+        matches!(self, Self::ForwardAuth | Self::Keys)
+    }
+
+    /// For log and figures.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::ForwardAuth => "forward_auth",
+            Self::Start => "start",
+            Self::SignIn => "sign_in",
+            Self::Callback => "callback",
+            Self::SignOut => "sign_out",
+            Self::UserInfo => "userinfo",
+            Self::Session => "session",
+            Self::Keys => "jwks",
+            Self::Nothing => "nothing",
+        }
+    }
+}

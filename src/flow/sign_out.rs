@@ -1,0 +1,89 @@
+//! Out: here, then at Entra.
+
+use super::authenticate::authenticate;
+use super::refusal::Refusal;
+use super::sign_in::{only, start_url};
+use crate::base::return_to::ReturnTo;
+use crate::pages::Page;
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::cookies::{Found, find};
+use crate::wire::inbound::{Asker, Inbound};
+use crate::wire::reply;
+use http::header::{ORIGIN, SET_COOKIE};
+use http::{HeaderMap, Method, Response, StatusCode};
+
+/// `GET|POST /sign_out?rd=`: ends the session here and goes on to Entra's sign-out.
+pub(super) fn sign_out(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+    only(inbound, &[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
+    let rd = rd(inbound);
+    let wanted = wanted(house, inbound, headers);
+    match wanted {
+        Wanted::No => Err(Refusal::CrossSite),
+        // Nobody is signed in: this is also where Entra's sign-out leads back to.
+        _ if authenticate(house, headers).is_none() && inbound.target.method() != Method::POST => Ok(signed_out(house, rd.as_deref())),
+        Wanted::Ask => Ok(ask(house, rd.as_deref())),
+        Wanted::Yes => end(house, headers, rd.as_deref()),
+    }
+}
+
+enum Wanted {
+    Yes,
+    Ask,
+    No,
+}
+
+/// Whether the person wants it. What another site makes a browser send changes nothing.
+fn wanted(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Wanted {
+    let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
+    let foreign = headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it));
+    if inbound.target.method() == Method::POST {
+        return if foreign || site == Some(b"cross-site") { Wanted::No } else { Wanted::Yes };
+    }
+    match site {
+        Some(b"same-origin" | b"same-site" | b"none") if inbound.asker == Asker::Navigation => Wanted::Yes,
+        _ => Wanted::Ask,
+    }
+}
+
+fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
+    let ended = match find(headers, house.names.session()) {
+        Found::One(id) => house.lasting.store.end(id),
+        Found::None | Found::Several => None,
+    };
+    let hint = ended.as_ref().and_then(|it| it.identity().login_hint.as_deref());
+    let back = match rd.map(|it| ReturnTo::parse(it, &house.site)) {
+        Some(place) if place.as_str().starts_with('/') => format!("{}{}", house.site.origin(), place.as_str()),
+        Some(place) => place.as_str().to_owned(),
+        None => format!("{}{}/sign_out", house.site.origin(), house.site.prefix()),
+    };
+    let at_entra = ended.as_ref().and_then(|_| house.entra.sign_out_url(&back, hint));
+    let mut response = match at_entra {
+        Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url).ok_or(Refusal::Internal("the address of Entra is no header"))?,
+        None => signed_out(house, rd),
+    };
+    for name in [house.names.session().to_owned(), house.names.rounds()] {
+        let gone = house.names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;
+        response.headers_mut().append(SET_COOKIE, gone);
+    }
+    Ok(response)
+}
+
+fn signed_out(house: &Sidecar, rd: Option<&str>) -> Response<Body> {
+    let return_to = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &house.site));
+    let page = Page::SignedOut { sign_in: start_url(&house.site, &return_to) };
+    reply::page(StatusCode::OK, house.pages.render(&page), &house.page_policy)
+}
+
+fn ask(house: &Sidecar, rd: Option<&str>) -> Response<Body> {
+    let rd = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &house.site));
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("rd", rd.as_str()).finish();
+    let action = format!("{}/sign_out?{query}", house.site.prefix());
+    let page = Page::ConfirmSignOut { action, rd: rd.as_str().to_owned() };
+    reply::page(StatusCode::OK, house.pages.render(&page), &house.page_policy)
+}
+
+fn rd(inbound: &Inbound) -> Option<String> {
+    let query = inbound.target.query().unwrap_or_default().as_bytes();
+    url::form_urlencoded::parse(query).find(|it| it.0 == "rd").map(|it| it.1.into_owned())
+}

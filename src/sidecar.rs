@@ -1,0 +1,147 @@
+//! The furnished house: one field a module, built once from the configuration.
+
+use crate::access::policy::Policy;
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::base::site::Site;
+use crate::base::target::Strictness;
+use crate::config::Config;
+use crate::config::server::Trust;
+use crate::entra::Entra;
+use crate::headers::identity::Headers;
+use crate::pages::Pages;
+use crate::seal::envelope::Envelope;
+use crate::seal::jwk::{NoKey, SigningKeys};
+use crate::seal::keyring::Keyring;
+use crate::session::store::Store;
+use crate::telemetry::log::Log;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::{BadUpstream, Tunnels, Upstream};
+use crate::wire::client::{self, Client};
+use crate::wire::cookies::Names;
+use http::HeaderValue;
+use std::sync::Arc;
+
+/// What outlives a reload: sessions, figures, and the key of a process that was given no secret.
+#[derive(Clone, Debug)]
+pub struct Lasting {
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// The sessions.
+    pub store: Arc<Store>,
+    /// The log.
+    pub log: Log,
+    /// The figures.
+    pub metrics: Arc<Metrics>,
+    /// Upgraded connections.
+    pub tunnels: Tunnels,
+    /// Seals where `[session] secrets` is empty.
+    pub keyring: Arc<Keyring>,
+    /// The environment that names a proxy towards Entra.
+    pub environment: Arc<Vec<(String, String)>>,
+}
+
+/// Everything that a request needs.
+#[derive(Debug)]
+pub struct Sidecar {
+    /// Our public address.
+    pub site: Site,
+    /// What our cookies are called.
+    pub names: Names,
+    /// Whose forwarded headers are believed.
+    pub trust: Trust,
+    /// How strictly paths are read.
+    pub strictness: Strictness,
+    /// Sign-in at Entra.
+    pub entra: Arc<Entra>,
+    /// Who may.
+    pub policy: Policy,
+    /// What the app hears.
+    pub headers: Headers,
+    /// The app.
+    pub upstream: Upstream,
+    /// What people see.
+    pub pages: Pages,
+    /// The policy that the pages are sent under.
+    pub page_policy: HeaderValue,
+    /// Seals a sign-in under way.
+    pub pending: Envelope,
+    /// Seals the count of rounds, in its cookie.
+    pub rounds: Envelope,
+    /// Seals the count of rounds, in `state`.
+    pub state: Envelope,
+    /// What outlives a reload.
+    pub lasting: Lasting,
+}
+
+/// Why the house cannot be furnished.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `[upstream]`: its certificates cannot be used.
+    #[error("[upstream] {0}")]
+    Upstream(#[from] BadUpstream),
+    /// `[entra]`: the roots or the proxy cannot be used.
+    #[error("[entra] {0}")]
+    Client(#[from] client::BadClient),
+    /// The assertion cannot be signed.
+    #[error("[session] {0}")]
+    Key(#[from] NoKey),
+    /// The policy of the pages is no header.
+    #[error("[pages] the content security policy cannot be sent")]
+    Pages,
+}
+
+impl Lasting {
+    /// What a process begins with.
+    pub fn new(config: &Config, clock: Clock, random: Random, log: Log, environment: Vec<(String, String)>) -> Self {
+        Self {
+            store: Arc::new(Store::new(&config.session, clock.clone(), random.clone())),
+            keyring: Arc::new(Keyring::new(&[], &random)),
+            metrics: Arc::default(),
+            tunnels: Tunnels::new(),
+            environment: Arc::new(environment),
+            clock,
+            random,
+            log,
+        }
+    }
+}
+
+impl Sidecar {
+    /// Builds everything; opens no connection. The strings are warnings for the operator.
+    ///
+    /// # Errors
+    /// `Error` names the section that cannot be used.
+    pub fn new(config: &Config, lasting: Lasting) -> Result<(Self, Vec<String>), Error> {
+        let site = config.server.site.clone();
+        let fresh = (!config.session.secrets.is_empty()).then(|| Keyring::new(&config.session.secrets, &lasting.random));
+        let keyring = fresh.as_ref().unwrap_or(&lasting.keyring);
+        let seal = |purpose| Envelope::new(keyring, purpose, &lasting.random);
+        let policy = Policy::compile(&config.access);
+        let named = policy.named().map(str::to_owned).collect();
+        let (clock, random) = (lasting.clock.clone(), lasting.random.clone());
+        let headers = Headers::new(&config.headers, site.origin(), named, SigningKeys::new(keyring)?, clock.clone(), random.clone());
+        let client = Client::new(config.entra.ca_file.as_deref(), &lasting.environment)?;
+        let custom = config.headers.custom.iter().map(|it| it.1.clone()).collect();
+        let (pages, warnings) = Pages::new(config.pages.templates.as_deref());
+        let sidecar = Self {
+            names: Names::new(site.is_https()),
+            trust: config.server.trusted_proxies.clone(),
+            strictness: config.upstream.paths,
+            entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), clock, random, client, custom)),
+            policy,
+            headers,
+            upstream: Upstream::new(&config.upstream, &config.server.limits)?,
+            page_policy: HeaderValue::from_str(pages.csp()).map_err(|_| Error::Pages)?,
+            pages,
+            pending: seal("sign-in under way"),
+            rounds: seal("sign-in rounds, cookie"),
+            state: seal("sign-in rounds, state"),
+            site,
+            lasting,
+        };
+        Ok((sidecar, warnings))
+    }
+}

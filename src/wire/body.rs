@@ -1,0 +1,69 @@
+//! The body of an answer: nothing, a text of ours, or a stream that is passed on as it comes.
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Why a stream broke off.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A stream of somebody else's bytes; never held, only passed on.
+pub type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
+
+/// The body of an answer.
+pub struct Body(Kind);
+
+enum Kind {
+    Full(Option<Bytes>),
+    Stream(Stream),
+}
+
+impl Body {
+    /// Nothing.
+    pub fn empty() -> Self {
+        Self(Kind::Full(None))
+    }
+
+    /// A text of ours.
+    pub fn full(text: impl Into<Bytes>) -> Self {
+        Self(Kind::Full(Some(text.into()).filter(|it| !it.is_empty())))
+    }
+
+    /// A stream.
+    pub fn stream(stream: impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
+        Self(Kind::Stream(Box::pin(stream)))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.0 {
+            Kind::Full(text) => Poll::Ready(text.take().map(|it| Ok(Frame::data(it)))),
+            Kind::Stream(stream) => stream.as_mut().poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Full(text) => text.is_none(),
+            Kind::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Full(text) => SizeHint::with_exact(text.as_ref().map_or(0, |it| it.len() as u64)),
+            Kind::Stream(stream) => stream.size_hint(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Body")
+    }
+}
