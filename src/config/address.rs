@@ -1,6 +1,7 @@
 //! Addresses as configuration writes them.
 
 use super::problem::{Complaint, quote};
+use crate::base::pattern::Pattern;
 use crate::base::site::is_loopback;
 use url::Url;
 
@@ -33,13 +34,21 @@ pub(super) fn is_private(url: &Url) -> bool {
 
 /// `contoso.com`: labels of letters, digits and inner hyphens, at least two of them.
 pub(super) fn is_domain(text: &str) -> bool {
-    let label = |it: &str| !it.is_empty() && it.len() <= 63 && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') && !it.starts_with('-') && !it.ends_with('-');
+    let label = |it: &str| {
+        !it.is_empty() && it.len() <= 63 && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') && !it.starts_with('-') && !it.ends_with('-')
+    };
     text.len() <= 253 && text.contains('.') && text.split('.').all(label)
 }
 
 /// The path of a `unix:` address, which has to be absolute.
 pub(super) fn socket_path(path: &str) -> Result<std::path::PathBuf, Complaint> {
     let plain = path.starts_with('/') && !path.starts_with("//") && path.len() < 108 && !path.contains('\0');
-    let refused = || Complaint::new(format!("{} is not a socket's path", quote(path))).hint("write an absolute path of at most 107 bytes, like unix:/run/entrada.sock");
+    let refused =
+        || Complaint::new(format!("{} is not a socket's path", quote(path))).hint("write an absolute path of at most 107 bytes, like unix:/run/entrada.sock");
     if plain { Ok(path.into()) } else { Err(refused()) }
+}
+
+/// The path of a rule or a route.
+pub(super) fn pattern(text: &str) -> Result<Pattern, Complaint> {
+    Pattern::parse(text).map_err(|it| Complaint::new(format!("{} is not understood: {it}", quote(text))))
 }

@@ -48,8 +48,7 @@ impl<'a> Ask<'_, 'a> {
 
     /// Text that means something.
     pub(super) fn parse<T>(self, read: impl Fn(&str) -> Result<T, Complaint>) -> Option<Found<T>> {
-        let default = (!self.needed).then(|| "\"\"".to_owned());
-        let Some(entry) = self.find(default) else {
+        let Some(entry) = self.find(None) else {
             self.miss();
             return None;
         };
@@ -168,6 +167,17 @@ impl<'a> Ask<'_, 'a> {
             if path.is_dir() { Ok(path) } else { Err(Complaint::new(format!("{} is not a directory", quote(text)))) }
         };
         self.parse(there).map(|it| it.value)
+    }
+
+    /// Whether anything is written, and not empty text. For secrets and tables, whose default cannot be told.
+    pub(super) fn is_there(&self) -> bool {
+        self.section.look(self.name, self.alias).is_some()
+    }
+
+    /// Whether anything but empty text is written.
+    pub(super) fn is_written(&self) -> bool {
+        let entry = self.section.look(self.name, self.alias);
+        entry.is_some_and(|it| !matches!(it.raw, Raw::File(DeValue::String(text)) if text.is_empty()))
     }
 
     pub(super) fn find(&self, default: Option<String>) -> Option<Entry<'a>> {

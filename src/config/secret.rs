@@ -26,7 +26,8 @@ impl<'a> Ask<'_, 'a> {
         let Some(entry) = self.find(None) else { return Vec::new() };
         match entry.raw {
             Raw::File(DeValue::Array(values)) => {
-                let one = |it: &'a toml::Spanned<DeValue<'a>>| self.one_secret(Raw::File(it.get_ref()), self.section.spot(self.name, At::Offset(it.span().start)));
+                let one =
+                    |it: &'a toml::Spanned<DeValue<'a>>| self.one_secret(Raw::File(it.get_ref()), self.section.spot(self.name, At::Offset(it.span().start)));
                 values.iter().filter_map(one).collect()
             }
             Raw::Variable(text) => {
@@ -42,7 +43,8 @@ impl<'a> Ask<'_, 'a> {
             Raw::Variable(text) => Ok(Secret::new(text)),
             Raw::File(DeValue::String(text)) if text.is_empty() => Err(Complaint::new("is empty").hint(FORMS)),
             Raw::File(DeValue::String(text)) => {
-                self.section.warn(&spot, Complaint::new("a secret stands in the file itself").hint(format!("{FORMS}, so that the file can be shown to others")));
+                self.section
+                    .warn(&spot, Complaint::new("a secret stands in the file itself").hint(format!("{FORMS}, so that the file can be shown to others")));
                 Ok(Secret::new(text.as_ref()))
             }
             Raw::File(DeValue::Table(table)) => self.from_table(table),
@@ -70,7 +72,8 @@ impl<'a> Ask<'_, 'a> {
         let is_name = !name.is_empty() && name.len() <= 100 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
         if !is_name {
             // Whoever pasted the secret itself here must not find it in a log.
-            return Err(Complaint::new("env is not the name of a variable").hint("env names the variable that holds the secret, like { env = \"AZURE_CLIENT_SECRET\" }"));
+            return Err(Complaint::new("env is not the name of a variable")
+                .hint("env names the variable that holds the secret, like { env = \"AZURE_CLIENT_SECRET\" }"));
         }
         let missing = || Complaint::new(format!("the variable {name} is not set, or is empty")).hint(format!("export {name}=... before starting"));
         self.section.variable(name).map(Secret::new).ok_or_else(missing)

@@ -114,6 +114,11 @@ impl<'a> Section<'a> {
     /// The alias comes last because platforms inject `AZURE_*` unasked, for whatever else runs there.
     pub(super) fn find(&self, name: &'static str, alias: Option<&str>, default: Option<String>) -> Option<Entry<'a>> {
         self.know(name, default, false);
+        self.look(name, alias)
+    }
+
+    /// The same, for a key that is asked for elsewhere.
+    pub(super) fn look(&self, name: &str, alias: Option<&str>) -> Option<Entry<'a>> {
         let ours = variable_of(&join(&self.name, name));
         let from = |variable: &str| {
             let raw = Raw::Variable(self.written.variable(variable)?);
@@ -163,9 +168,21 @@ impl<'a> Section<'a> {
         Spot { key: join(&self.name, name), at }
     }
 
-    /// A key of this table that is not written, or not by itself: points at the table.
+    /// Where a key's value is written, or, where it is not, the table it would stand in.
     pub(super) fn spot_of(&self, name: &str) -> Spot {
-        self.spot(name, self.at.clone())
+        let variable = Some(variable_of(&join(&self.name, name))).filter(|it| self.variables && self.written.variable(it).is_some());
+        let file = || self.written_value(name).map_or_else(|| self.at.clone(), |it| it.1);
+        self.spot(name, variable.map_or_else(file, At::Variable))
+    }
+
+    /// This table itself.
+    pub(super) fn spot_of_table(&self) -> Spot {
+        Spot { key: self.name.clone(), at: self.at.clone() }
+    }
+
+    /// Whether a list is written that has no entry.
+    pub(super) fn is_empty_list(&self, name: &str) -> bool {
+        matches!(self.written_value(name), Some((DeValue::Array(values), _)) if values.is_empty())
     }
 
     /// Where to set a key, for a hint.

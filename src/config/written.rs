@@ -172,7 +172,7 @@ pub(super) fn join(section: &str, name: &str) -> String {
 }
 
 /// A key as it may stand in a message.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     let bare = name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'));
     if bare && !name.is_empty() && name.len() <= 60 { name.to_owned() } else { quote(name) }
 }

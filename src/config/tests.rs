@@ -1,0 +1,90 @@
+use super::*;
+use crate::base::secret::Secret;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use toml::de::DeValue;
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+const SECRET: &str = "8Qx~uN7mGd2Jz4kPw9Rt5Yb1Vc6Hs3Lf";
+
+/// As small as a file can be.
+const SMALL: &str = r#"
+[server]
+public_url = "https://app.example.com"
+[upstream]
+url = "http://127.0.0.1:3000"
+[entra]
+tenant = "contoso.com"
+client_id = "11112222-bbbb-3333-cccc-4444dddd5555"
+client_secret = { env = "CLIENT" }
+"#;
+
+fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|it| (it.0.to_owned(), it.1.to_owned())).collect()
+}
+
+fn told(text: &str, pairs: &[(&str, &str)]) -> String {
+    problem::print(&read("entrada.toml", text, &environment(pairs)), "entrada.toml")
+}
+
+/// What is told of the small file with further lines.
+fn told_of(more: &str) -> String {
+    told(&format!("{SMALL}{more}"), &[("CLIENT", SECRET)])
+}
+
+fn meant(text: &str, pairs: &[(&str, &str)]) -> Config {
+    let outcome = read("entrada.toml", text, &environment(pairs));
+    assert_eq!(problem::print(&outcome, "entrada.toml"), "");
+    outcome.config.unwrap()
+}
+
+fn assert_told(text: &str, expected: &str) {
+    assert_eq!(text, expected.trim_start_matches('\n'), "\n{text}");
+}
+
+#[test]
+fn a_file_with_many_mistakes_is_told_all_of_them_at_once() {
+    let text = r#"
+[server]
+listen = ["127.0.0.1:4180", ":8080"]
+publik_url = "https://app.example.com"
+public_url = "http://app.example.com"
+admin_listen = "127.0.0.1:4180"
+shutdown_grace = 30
+
+[server.limits]
+idle_timeout = "2d"
+conections = 5
+
+[upstream]
+url = "127.0.0.1:3000"
+
+[entra]
+tenant = "contoso"
+client_id = "app"
+client_secret = { env = "CLIENT" }
+
+[session]
+store = "redis"
+secrets = [{ env = "SHORT" }, { file = "/nowhere/secret" }]
+idle = "1d"
+
+[[access.rule]]
+path = "/admin/**"
+allow = "anyone"
+
+[[access.rule]]
+path = "/admin/users"
+methods = ["get"]
+allow = { roles = [], tenants = ["contoso.com"] }
+
+[bearer]
+audiences = []
+"#;
+    assert_told(
+        &told(text, &[("CLIENT", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e"), ("SHORT", "tooshort")]),
+        r#"
+"#,
+    );
+}
