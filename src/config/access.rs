@@ -105,10 +105,11 @@ pub(super) fn read(section: &Section<'_>) -> Access {
 /// A rule, and where its path is written.
 fn rule(section: &Section<'_>) -> Option<Found<Rule>> {
     let path = section.key("path").needed().parse(pattern);
-    let methods = section.key("methods").list(&[], method).into_iter().map(|it| it.value).collect();
+    let methods = section.key("methods").whole_list(&[], method);
     let signed_out = section.key("signed_out").choice(&[("auto", SignedOut::Auto), ("401", SignedOut::Unauthorized)]);
     let allow = allow(section);
     let path = path?;
+    let methods = methods?.into_iter().map(|it| it.value).collect();
     let rule = Rule { path: path.value, methods, allow: allow?, signed_out, line: section.line() };
     Some(Found { value: rule, spot: path.spot })
 }

@@ -73,9 +73,18 @@ impl<'a> Ask<'_, 'a> {
 
     /// A list of texts; one alone needs no brackets, and the environment parts them by commas.
     pub(super) fn list<T>(self, default: &[&'static str], read: impl Fn(&str) -> Result<T, Complaint>) -> Vec<Found<T>> {
+        self.each(default, read).into_iter().flatten().collect()
+    }
+
+    /// The same, or nothing where one entry is wrong: for lists that mean something else when they are shorter.
+    pub(super) fn whole_list<T>(self, default: &[&'static str], read: impl Fn(&str) -> Result<T, Complaint>) -> Option<Vec<Found<T>>> {
+        self.each(default, read).into_iter().collect()
+    }
+
+    fn each<T>(&self, default: &[&'static str], read: impl Fn(&str) -> Result<T, Complaint>) -> Vec<Option<Found<T>>> {
         let Some(entry) = self.find(Some(format!("{default:?}"))) else {
             let one = |text: &&str| Some(Found { value: read(text).ok()?, spot: self.section.spot_of(self.name) });
-            return default.iter().filter_map(one).collect();
+            return default.iter().map(one).collect();
         };
         let spot = |at| self.section.spot(self.name, at);
         let entries: Vec<_> = match entry.raw {
@@ -88,7 +97,7 @@ impl<'a> Ask<'_, 'a> {
             }
             Raw::File(_) => vec![entry],
         };
-        entries.into_iter().filter_map(|it| self.judge(self.as_text(&it)?, it, &read)).collect()
+        entries.into_iter().map(|it| self.judge(self.as_text(&it)?, it, &read)).collect()
     }
 
     /// `true` or `false`.
@@ -169,9 +178,9 @@ impl<'a> Ask<'_, 'a> {
         self.parse(there).map(|it| it.value)
     }
 
-    /// Whether anything is written, and not empty text. For secrets and tables, whose default cannot be told.
+    /// Whether anything is written at all.
     pub(super) fn is_there(&self) -> bool {
-        self.section.look(self.name, self.alias).is_some()
+        self.find(None).is_some()
     }
 
     /// Whether anything but empty text is written.

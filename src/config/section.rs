@@ -100,9 +100,9 @@ impl<'a> Section<'a> {
     fn all<T>(self, read: impl FnOnce(&Self) -> T) -> T {
         let outcome = read(&self);
         let asked = self.asked.borrow();
-        for key in self.table.into_iter().flat_map(|it| it.keys()) {
+        for (key, value) in self.table.into_iter().flatten() {
             if !asked.contains(&key.get_ref().as_ref()) {
-                self.written.unknown(&self.name, key.get_ref(), key.span().start);
+                self.written.unknown(&self.name, key.get_ref(), value.get_ref().is_table(), key.span().start);
             }
         }
         drop(asked);

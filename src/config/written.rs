@@ -65,6 +65,7 @@ struct Findings {
 struct Unknown {
     section: String,
     name: String,
+    is_table: bool,
     offset: usize,
 }
 
@@ -91,10 +92,10 @@ impl<'a> Written<'a> {
     }
 
     /// A key in the file that nobody asked for. What was meant is told at the end, when all keys are known.
-    pub(super) fn unknown(&self, section: &str, name: &str, offset: usize) {
+    pub(super) fn unknown(&self, section: &str, name: &str, is_table: bool, offset: usize) {
         let mut findings = self.findings.borrow_mut();
         if findings.unknown.len() < MOST_TOLD {
-            findings.unknown.push(Unknown { section: section.to_owned(), name: name.to_owned(), offset });
+            findings.unknown.push(Unknown { section: section.to_owned(), name: name.to_owned(), is_table, offset });
         }
     }
 
@@ -181,7 +182,7 @@ fn unknown_key(keys: &BTreeMap<String, Key>, unknown: &Unknown) -> Complaint {
     let parts = |it: &'_ str| it.rsplit_once('.').map_or((String::new(), it.to_owned()), |(section, name)| (section.to_owned(), name.to_owned()));
     let all: Vec<_> = keys.keys().map(|it| parts(it)).collect();
     let here: Vec<_> = all.iter().filter(|it| it.0 == unknown.section).map(|it| it.1.as_str()).collect();
-    let complaint = Complaint::new("is not a known key");
+    let complaint = Complaint::new(if unknown.is_table { "is not a known section" } else { "is not a known key" });
     if let Some(meant) = nearest(&unknown.name, here.iter().copied()) {
         return complaint.hint(format!("did you mean {}?", join(&unknown.section, meant)));
     }
