@@ -1,5 +1,6 @@
 //! What is typed after `cargo bench --bench cost --`.
 
+use crate::terminal::Outcome;
 use std::path::PathBuf;
 
 /// Measures what a proxied request costs, next to nginx, and writes docs/benchmarks.md.
@@ -12,9 +13,9 @@ pub struct Arguments {
     /// Only these parts; prints, and writes no page.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub only: Vec<Part>,
-    /// The program to measure; without it, the one cargo built along with this benchmark.
-    #[arg(long, default_value = env!("CARGO_BIN_EXE_entrada"))]
-    pub binary: PathBuf,
+    /// The program to measure; without it, the one that cargo built along with this benchmark.
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
     /// Rounds of each scenario that count.
     #[arg(long)]
     pub rounds: Option<usize>,
@@ -43,6 +44,17 @@ impl Arguments {
     /// Whether this part is wanted.
     pub fn wants(&self, part: Part) -> bool {
         self.only.contains(&part) || self.only.is_empty() && part != Part::Nginx
+    }
+
+    /// The program to measure.
+    pub fn program(&self) -> Outcome<PathBuf> {
+        let along = PathBuf::from(env!("CARGO_BIN_EXE_entrada"));
+        let binary = match &self.binary {
+            Some(binary) => binary,
+            None if cfg!(debug_assertions) => return Err("a debug build says nothing about speed\nmake bench, or give a release build with --binary".into()),
+            None => &along,
+        };
+        binary.canonicalize().map_err(|it| format!("{}: {it}\ncargo build --release", binary.display()).into())
     }
 
     /// Whether the whole is wanted, as it is meant.

@@ -1,7 +1,7 @@
 //! One round: wrk drives a server for a while, and a window in the middle of it is measured.
 
 use crate::http::{Connection, Site};
-use crate::nginx::App;
+use crate::nginx::{App, Counter};
 use crate::process::{Cpu, Process};
 use crate::terminal::Outcome;
 use std::fs;
@@ -14,7 +14,7 @@ use std::time::Duration;
 const SCRIPT: &str = r#"
 done = function(summary, latency)
     local e = summary.errors
-    io.write(string.format("figures %d %d %d %d %d %d %d %d %d\n", summary.requests, summary.duration, e.connect, e.read, e.write, e.timeout, e.status,
+    io.write(string.format("figures %d %d %d %d %d %d %d %d %d %d\n", summary.requests, summary.duration, summary.bytes, e.connect, e.read, e.write, e.timeout, e.status,
         latency:percentile(50), latency:percentile(99)))
 end
 "#;
@@ -37,14 +37,41 @@ const HEADERS: [(&str, &str); 10] = [
 const COOKIES: &str =
     "theme=dark; lang=en-US; _ga=GA1.1.1234567890.1700000000; csrftoken=q8WJx0m2bV5tY7nL3kR9sD1fG6hZ4cXp; visit=2f1e7c9a-6b0d-4e8f-9a3c-5d7b1e2f4a6c";
 
+/// How large the body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// 1 KiB: the cost of a request.
+    Small,
+    /// 1 MiB: the cost of its bytes.
+    Large,
+}
+
+impl Size {
+    /// In bytes.
+    pub fn bytes(self) -> u32 {
+        match self {
+            Self::Small => 1024,
+            Self::Large => 1024 * 1024,
+        }
+    }
+
+    /// The name of the file.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Small => "1k",
+            Self::Large => "1m",
+        }
+    }
+}
+
 /// How long a round takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Whole seconds that wrk runs.
+    /// Whole seconds that wrk runs; one more for large bodies.
     pub seconds: u64,
     /// Before the window: connections are made, TLS is spoken.
     pub lead: Duration,
-    /// What is measured.
+    /// In which CPU time and requests are counted.
     pub window: Duration,
 }
 
@@ -53,12 +80,24 @@ pub struct Timing {
 pub struct Load<'a> {
     /// Of whom.
     pub site: &'a Site,
-    /// Path of the request.
-    pub path: &'a str,
+    /// Path of the request, without the file.
+    pub folder: &'a str,
+    /// Which file.
+    pub size: Size,
     /// The session's cookie, `name=value`.
     pub session: Option<&'a str>,
     /// Connections.
     pub connections: u32,
+}
+
+impl Load<'_> {
+    fn path(&self) -> String {
+        format!("{}/{}", self.folder, self.size.file())
+    }
+
+    fn url(&self) -> String {
+        self.site.url(&self.path())
+    }
 }
 
 /// The figures of one round.
@@ -93,29 +132,29 @@ impl Driver {
     pub fn round(&self, load: &Load<'_>, server: &mut Process, app: &mut App, timing: Timing) -> Outcome<Figures> {
         probe(load)?;
         let mut counter = app.counter()?;
-        let before = counter.requests()?;
-        let wrk = self.command(load, timing.seconds).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let start = Moment::take(server, &mut counter)?;
+        let seconds = timing.seconds + u64::from(load.size == Size::Large);
+        let wrk = self.command(load, seconds).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         sleep(timing.lead);
-        let first = Moment::take(server, || counter.requests())?;
+        let first = Moment::take(server, &mut counter)?;
         sleep(timing.window);
-        let second = Moment::take(server, || counter.requests())?;
+        let second = Moment::take(server, &mut counter)?;
         let output = wrk.wait_with_output()?;
         let counted = read(&String::from_utf8_lossy(&output.stdout))?;
-        let seen = counter.requests()?.saturating_sub(before);
+        let end = Moment::take(server, &mut counter)?;
         server.must_live()?;
-        counted.judge(load, seen)?;
+        counted.judge(load, end.requests.saturating_sub(start.requests))?;
         probe(load)?;
-        let requests = second.requests.saturating_sub(first.requests);
-        if requests == 0 {
+        let passed = counted.passed(load.size);
+        // What is under way at the edges of a window counts little for small answers. Large ones are counted by their bytes, over the whole round.
+        let cpu = match load.size {
+            Size::Small => second.since(&first) / count(second.requests.saturating_sub(first.requests)),
+            Size::Large => end.since(&start) / passed,
+        };
+        if !cpu.is_finite() {
             return Err(format!("no request went through {} in a whole round", load.site.host).into());
         }
-        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of seconds and thousands of requests are exact in an f64")]
-        Ok(Figures {
-            cpu: second.since(&first) / 1000.0 / requests as f64,
-            rate: counted.requests as f64 * 1e6 / counted.microseconds as f64,
-            p50: counted.p50 as f64,
-            p99: counted.p99 as f64,
-        })
+        Ok(Figures { cpu: cpu / 1000.0, rate: passed * 1e6 / count(counted.microseconds), p50: count(counted.p50), p99: count(counted.p99) })
     }
 
     /// Only drives.
@@ -134,7 +173,7 @@ impl Driver {
         for (name, value) in HEADERS {
             command.arg("-H").arg(format!("{name}: {value}"));
         }
-        command.arg(load.site.url(load.path));
+        command.arg(load.url());
         command
     }
 }
@@ -147,10 +186,9 @@ fn cookie(load: &Load<'_>) -> String {
 pub fn probe(load: &Load<'_>) -> Outcome<()> {
     let cookie = cookie(load);
     let headers: Vec<_> = HEADERS.into_iter().chain([("Cookie", cookie.as_str())]).collect();
-    let reply = Connection::open(load.site)?.get(load.path, &headers)?;
-    let size = if load.path.ends_with("1m") { 1024 * 1024 } else { 1024 };
-    if reply.status != 200 || reply.body.len() != size {
-        return Err(format!("{} answered {} with {} bytes: {}", load.site.url(load.path), reply.status, reply.body.len(), start_of(&reply.text())).into());
+    let reply = Connection::open(load.site)?.get(&load.path(), &headers)?;
+    if reply.status != 200 || reply.body.len() != load.size.bytes() as usize {
+        return Err(format!("{} answered {} with {} bytes: {}", load.url(), reply.status, reply.body.len(), start_of(&reply.text())).into());
     }
     Ok(())
 }
@@ -168,23 +206,29 @@ struct Moment {
 
 impl Moment {
     /// CPU is read on both sides of the count, since the count takes its time under load.
-    fn take(server: &Process, requests: impl FnOnce() -> Outcome<u64>) -> Outcome<Self> {
+    fn take(server: &Process, counter: &mut Counter) -> Outcome<Self> {
         let before = server.cpu()?;
-        let requests = requests()?;
+        let requests = counter.requests()?;
         Ok(Self { before, after: server.cpu()?, requests })
     }
 
     /// Nanoseconds between the middles of two moments.
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of seconds are exact in an f64")]
     fn since(&self, earlier: &Self) -> f64 {
-        f64::midpoint(self.before.since(&earlier.before) as f64, self.after.since(&earlier.after) as f64)
+        f64::midpoint(count(self.before.since(&earlier.before)), count(self.after.since(&earlier.after)))
     }
+}
+
+/// Nanoseconds of seconds, and bytes of some seconds, are exact in an `f64`.
+#[expect(clippy::cast_precision_loss, reason = "nothing here reaches 2^53")]
+fn count(it: u64) -> f64 {
+    it as f64
 }
 
 /// What wrk says at the end.
 struct Counted {
     requests: u64,
     microseconds: u64,
+    bytes: u64,
     broken: u64,
     refused: u64,
     p50: u64,
@@ -192,8 +236,16 @@ struct Counted {
 }
 
 impl Counted {
+    /// Answers: small ones by number, large ones by their bytes, the unfinished included.
+    fn passed(&self, size: Size) -> f64 {
+        match size {
+            Size::Small => count(self.requests),
+            Size::Large => count(self.bytes) / f64::from(size.bytes()),
+        }
+    }
+
     fn judge(&self, load: &Load<'_>, seen_by_the_app: u64) -> Outcome<()> {
-        let whose = load.site.url(load.path);
+        let whose = load.url();
         if self.refused > 0 {
             return Err(format!("{} of {} answers of {whose} were not 2xx", self.refused, self.requests).into());
         }
@@ -210,6 +262,6 @@ impl Counted {
 fn read(output: &str) -> Outcome<Counted> {
     let line = output.lines().find_map(|it| it.strip_prefix("figures ")).ok_or_else(|| format!("wrk gave no figures: {output}"))?;
     let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-    let [requests, microseconds, connect, read, write, timeout, refused, p50, p99] = numbers.try_into().map_err(|_| "wrk gave other figures")?;
-    Ok(Counted { requests, microseconds, broken: connect + read + write + timeout, refused, p50, p99 })
+    let [requests, microseconds, bytes, connect, read, write, timeout, refused, p50, p99] = numbers.try_into().map_err(|_| "wrk gave other figures")?;
+    Ok(Counted { requests, microseconds, bytes, broken: connect + read + write + timeout, refused, p50, p99 })
 }

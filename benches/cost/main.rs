@@ -43,14 +43,13 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Outcome<()> {
     let tools = Tools::find()?;
-    let binary = arguments.binary.canonicalize().map_err(|it| format!("{}: {it}\ncargo build --release", arguments.binary.display()))?;
     raise_file_limit(20_000);
     let dir = tempfile::tempdir()?;
     if let Some(binary) = &arguments.train {
         return train::train(&tools, dir.path(), &binary.canonicalize()?);
     }
     let effort = effort(arguments);
-    let report = measure(arguments, effort, &tools, dir.path(), &binary)?;
+    let report = if effort.nginx_only { requests(effort, &tools, dir.path(), None)? } else { measure(arguments, effort, &tools, dir.path())? };
     say(&format!("\n{}", report.tables()));
     if arguments.is_whole() {
         std::fs::create_dir_all(Path::new(PAGE).parent().ok_or("docs has no place")?)?;
@@ -69,18 +68,24 @@ fn effort(arguments: &Arguments) -> Effort {
     Effort { rounds: arguments.rounds.unwrap_or(rounds), timing, quick: arguments.quick, nginx_only: arguments.wants(Part::Nginx) }
 }
 
-fn measure(arguments: &Arguments, effort: Effort, tools: &Tools, dir: &Path, binary: &Path) -> Outcome<Report> {
+fn measure(arguments: &Arguments, effort: Effort, tools: &Tools, dir: &Path) -> Outcome<Report> {
+    let binary = arguments.program()?;
     let mut report = Report::default();
     if arguments.wants(Part::Start) {
-        report.start = Some(memory::start_time(binary, if effort.quick { 5 } else { 15 })?);
+        report.start = Some(memory::start_time(&binary, if effort.quick { 5 } else { 15 })?);
     }
     if arguments.wants(Part::Memory) {
         let (connections, sessions) = if effort.quick { (500, 1000) } else { (2000, 10_000) };
-        report.memory = Some(memory::measure(tools, dir, binary, Amount { connections, sessions })?);
+        report.memory = Some(memory::measure(tools, dir, &binary, Amount { connections, sessions })?);
     }
-    if arguments.wants(Part::Requests) || arguments.wants(Part::Nginx) {
-        let mut stage = Stage::set(tools, dir, (!effort.nginx_only).then_some(binary))?;
-        report.results = rounds::measure(&mut stage, &Driver::new(&tools.wrk, dir)?, effort)?;
+    if arguments.wants(Part::Requests) {
+        report.results = requests(effort, tools, dir, Some(&binary))?.results;
     }
     Ok(report)
+}
+
+fn requests(effort: Effort, tools: &Tools, dir: &Path, binary: Option<&Path>) -> Outcome<Report> {
+    let mut stage = Stage::set(tools, dir, binary)?;
+    let results = rounds::measure(&mut stage, &Driver::new(&tools.wrk, dir)?, effort)?;
+    Ok(Report { results, ..Report::default() })
 }

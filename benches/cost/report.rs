@@ -1,6 +1,6 @@
 //! Tables, targets, and the page in docs.
 
-use crate::load::Figures;
+use crate::load::{Figures, Size};
 use crate::memory::Memory;
 use crate::rounds::{Effort, Result, Scenario};
 use crate::stage::Contestant;
@@ -23,7 +23,7 @@ const HOW: &str = "
 ## How it is measured
 
 - CPU is the time of the whole process tree (`/proc/PID/task/*/schedstat`) in a window in the middle of each round, divided by the requests that the app counted in
-  that window. Rate and latency are wrk's. The app, and wrk, are processes of their own and do not count.
+  that window; for 1 MiB, of the whole round by the bytes that wrk took. Rate and latency are wrk's. The app, and wrk, are processes of their own and do not count.
 - The contestants take turns in every round, in changing order. The first round of each scenario warms up and is discarded. Every server runs with as many workers
   as there are cores, keeps its connections to clients and to the app, and closes none for age.
 - A run fails if a single answer is not 2xx, if a connection breaks, or if the app has seen fewer requests than were answered (a redirect to sign-in never reaches it).
@@ -64,7 +64,7 @@ impl Report {
         let mut out = BEFORE.to_owned();
         let _ = writeln!(out, "\n| Machine | |\n|---|---|");
         let own = ("Entrada", format!("{}, release build without profile-guided optimization", env!("CARGO_PKG_VERSION")));
-        let rounds = ("Rounds", format!("{} of {} s for each row, after one to warm up", effort.rounds, effort.timing.seconds));
+        let rounds = ("Rounds", format!("{} of {} s (one second more for 1 MiB) for each row, after one to warm up", effort.rounds, effort.timing.seconds));
         for (name, value) in machine.lines.iter().chain([&own, &rounds]) {
             let _ = writeln!(out, "| {name} | {value} |");
         }
@@ -110,7 +110,7 @@ impl Report {
 
     /// A ratio within the scenario of 1 KiB in clear.
     fn cost(&self, what: &str, connections: u32, to: Contestant, limit: f64, figure: fn(&Figures) -> f64) -> Option<Target> {
-        let is_meant = |it: &Scenario| it.connections == connections && it.size == "1k" && !it.tls;
+        let is_meant = |it: &Scenario| it.connections == connections && it.size == Size::Small && !it.tls;
         let result = self.results.iter().find(|it| is_meant(&it.scenario))?;
         let measured = result.of(Contestant::Entrada)?.ratio(result.of(to)?, figure).median;
         let limit_text = format!("{limit:.2} x");

@@ -1,6 +1,6 @@
 //! Scenarios, and the interleaved rounds of each.
 
-use crate::load::{Driver, Figures, Timing};
+use crate::load::{Driver, Figures, Size, Timing};
 use crate::stage::{Contestant, Stage};
 use crate::statistics::{Spread, median};
 use crate::terminal::{Outcome, hum, say};
@@ -10,8 +10,8 @@ use crate::terminal::{Outcome, hum, say};
 pub struct Scenario {
     /// Connections at once.
     pub connections: u32,
-    /// `1k` or `1m`.
-    pub size: &'static str,
+    /// Of the body.
+    pub size: Size,
     /// Over TLS.
     pub tls: bool,
     contestants: &'static [Contestant],
@@ -20,12 +20,12 @@ pub struct Scenario {
 impl Scenario {
     /// As a heading.
     pub fn title(&self) -> String {
-        let size = if self.size == "1m" { "1 MiB" } else { "1 KiB" };
+        let size = if self.size == Size::Large { "1 MiB" } else { "1 KiB" };
         let connections = if self.connections == 1 { "1 connection".to_owned() } else { format!("{} connections", self.connections) };
         format!("{size}, {connections}{}", if self.tls { ", TLS" } else { "" })
     }
 
-    const fn clear(connections: u32, size: &'static str, contestants: &'static [Contestant]) -> Self {
+    const fn clear(connections: u32, size: Size, contestants: &'static [Contestant]) -> Self {
         Self { connections, size, tls: false, contestants }
     }
 }
@@ -37,13 +37,13 @@ const LARGE: &[Contestant] = &[Contestant::Nginx, Contestant::NginxTuned, Contes
 
 /// The headline first.
 const SCENARIOS: [Scenario; 7] = [
-    Scenario::clear(64, "1k", WITH_LOGS),
-    Scenario::clear(512, "1k", FOUR),
-    Scenario::clear(1, "1k", FOUR),
-    Scenario { connections: 64, size: "1k", tls: true, contestants: FOUR },
-    Scenario::clear(64, "1m", LARGE),
-    Scenario::clear(512, "1m", LARGE),
-    Scenario::clear(1, "1m", LARGE),
+    Scenario::clear(64, Size::Small, WITH_LOGS),
+    Scenario::clear(512, Size::Small, FOUR),
+    Scenario::clear(1, Size::Small, FOUR),
+    Scenario { connections: 64, size: Size::Small, tls: true, contestants: FOUR },
+    Scenario::clear(64, Size::Large, LARGE),
+    Scenario::clear(512, Size::Large, LARGE),
+    Scenario::clear(1, Size::Large, LARGE),
 ];
 
 /// How many of the scenarios a quick run makes.

@@ -1,7 +1,7 @@
 //! Everything that runs side by side while requests are measured.
 
 use crate::entrada::{self, Entrada, Place};
-use crate::load::Load;
+use crate::load::{Load, Size};
 use crate::nginx::{self, App, Certificate, Proxy};
 use crate::process::Process;
 use crate::sign_in::{Browser, Emulator};
@@ -98,13 +98,8 @@ impl Stage {
     }
 
     /// Process, load and app of a round.
-    pub fn round(&mut self, who: Contestant, tls: bool, size: &'static str, connections: u32) -> Outcome<(Load<'_>, &mut Process, &mut App)> {
-        let path = match (who, size) {
-            (Contestant::EntradaPublic, "1m") => "/public/1m",
-            (Contestant::EntradaPublic, _) => "/public/1k",
-            (_, "1m") => "/app/1m",
-            (_, _) => "/app/1k",
-        };
+    pub fn round(&mut self, who: Contestant, tls: bool, size: Size, connections: u32) -> Outcome<(Load<'_>, &mut Process, &mut App)> {
+        let folder = if who == Contestant::EntradaPublic { "/public" } else { "/app" };
         let (process, site, session) = if who.is_ours() {
             let ours = self.ours.as_mut().ok_or("there is no program to measure")?;
             let (entrada, session) = match (who, tls) {
@@ -123,7 +118,7 @@ impl Stage {
             (&mut proxy.process, if tls { &proxy.tls } else { &proxy.clear }, STAND_IN)
         };
         let session = (who != Contestant::EntradaPublic).then_some(session);
-        Ok((Load { site, path, session, connections }, process, &mut self.app))
+        Ok((Load { site, folder, size, session, connections }, process, &mut self.app))
     }
 }
 

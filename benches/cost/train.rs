@@ -1,7 +1,7 @@
 //! The load that a profile is taken from: what people's requests do, each for a few seconds.
 
 use crate::entrada::{Entrada, Kind, Place};
-use crate::load::{Driver, Load};
+use crate::load::{Driver, Load, Size};
 use crate::nginx::App;
 use crate::sign_in::{Browser, Emulator};
 use crate::stage::certificate;
@@ -30,14 +30,14 @@ pub fn train(tools: &Tools, dir: &Path, binary: &Path) -> Outcome<()> {
         }
         let session = browser.sign_in()?;
         let parts = [
-            ("/app/1k", Some(session.as_str()), 64),
-            ("/app/1k", Some(session.as_str()), 512),
-            ("/public/1k", None, 64),
-            ("/app/1m", Some(session.as_str()), 16),
+            ("/app", Size::Small, Some(session.as_str()), 64),
+            ("/app", Size::Small, Some(session.as_str()), 512),
+            ("/public", Size::Small, None, 64),
+            ("/app", Size::Large, Some(session.as_str()), 16),
         ];
-        for (path, session, connections) in parts {
-            say(&format!("training: {kind:?} {path}, {connections} connections"));
-            driver.drive(&Load { site: &entrada.site, path, session, connections }, SECONDS)?;
+        for (folder, size, session, connections) in parts {
+            say(&format!("training: {kind:?} {folder}/{}, {connections} connections", size.file()));
+            driver.drive(&Load { site: &entrada.site, folder, size, session, connections }, SECONDS)?;
         }
         drop(browser);
         let status = entrada.process.stop()?;
