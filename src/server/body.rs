@@ -1,7 +1,7 @@
 //! The body of an answer, watched: a request is over when this ends, not when the handler returns.
 
 use super::state::State;
-use crate::wire::body::{BoxError, Body};
+use crate::wire::body::{Body, BoxError};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;

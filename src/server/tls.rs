@@ -166,11 +166,7 @@ impl Contents {
         }
         // What the parser says could quote the file.
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| Error::Key { path: files.key.clone() })?;
-        CertifiedKey::from_der(chain, key, provider).map_err(|cause| Error::Pair {
-            certificate: files.certificate.clone(),
-            key: files.key.clone(),
-            cause,
-        })
+        CertifiedKey::from_der(chain, key, provider).map_err(|cause| Error::Pair { certificate: files.certificate.clone(), key: files.key.clone(), cause })
     }
 }
 
