@@ -7,6 +7,7 @@ pub mod emulator;
 pub mod entra;
 pub mod headers;
 pub mod seal;
+pub mod server;
 pub mod session;
 pub mod telemetry;
 pub mod upstream;
