@@ -150,7 +150,7 @@ impl Whose {
             Self::Admin => "Your admin",
             Self::AppOwner => "The app’s owner",
             Self::Entra => "Microsoft Entra",
-            Self::Nobody => "Nobody: wait a little",
+            Self::Nobody => "Nobody has to: it passes, wait a little",
         }
     }
 }

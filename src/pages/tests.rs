@@ -119,7 +119,7 @@ fn a_template_that_cannot_be_used_is_named_with_its_reason_and_ours_stands_in() 
         ("notice.html", "{{ title|safe }}", "filter safe is unknown"),
         ("notice.html", "{% autoescape false %}{{ title }}{% endautoescape %}", "without escaping"),
         ("notice.html", "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "ran out of fuel"),
-        ("notice.html", "{% include \"../secret\" %}", "does not exist"),
+        ("notice.html", "{% include \"../secret\" %}", "non-existing template"),
         ("layout.html", "{% block content %}", "layout.html"),
         ("style.css", "</style><b>", "</style"),
     ];
