@@ -6,6 +6,7 @@ pub mod config;
 pub mod emulator;
 pub mod entra;
 pub mod headers;
+pub mod pages;
 pub mod seal;
 pub mod server;
 pub mod session;
