@@ -47,7 +47,7 @@ impl<'a> Ask<'_, 'a> {
                     .warn(&spot, Complaint::new("a secret stands in the file itself").hint(format!("{FORMS}, so that the file can be shown to others")));
                 Ok(Secret::new(text.as_ref()))
             }
-            Raw::File(DeValue::Table(table)) => self.from_table(table),
+            Raw::File(DeValue::Table(table)) => self.of_table(table),
             Raw::File(other) => Err(unexpected("a secret", other).hint(FORMS)),
         };
         match secret {
@@ -59,16 +59,16 @@ impl<'a> Ask<'_, 'a> {
         }
     }
 
-    fn from_table(&self, table: &DeTable<'_>) -> Result<Secret, Complaint> {
+    fn of_table(&self, table: &DeTable<'_>) -> Result<Secret, Complaint> {
         let mut entries = table.iter().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref()));
         match (entries.next(), entries.next()) {
-            (Some(("env", DeValue::String(name))), None) => self.from_variable(name),
-            (Some(("file", DeValue::String(path))), None) => from_file(path),
+            (Some(("env", DeValue::String(name))), None) => self.of_variable(name),
+            (Some(("file", DeValue::String(path))), None) => of_file(path),
             _ => Err(Complaint::new("is not how a secret is written").hint(FORMS)),
         }
     }
 
-    fn from_variable(&self, name: &str) -> Result<Secret, Complaint> {
+    fn of_variable(&self, name: &str) -> Result<Secret, Complaint> {
         let is_name = !name.is_empty() && name.len() <= 100 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
         if !is_name {
             // Whoever pasted the secret itself here must not find it in a log.
@@ -81,7 +81,7 @@ impl<'a> Ask<'_, 'a> {
 }
 
 /// Reads the file anew each time; a newline at its end is not part of the secret.
-fn from_file(path: &str) -> Result<Secret, Complaint> {
+fn of_file(path: &str) -> Result<Secret, Complaint> {
     let refused = |why: &dyn std::fmt::Display| Complaint::new(format!("the secret's file {} cannot be read: {why}", quote(path)));
     let about = std::fs::metadata(path).map_err(|it| refused(&it))?;
     // Not a pipe either: it would be waited for, and is empty at the next reload.
