@@ -5,7 +5,7 @@
 # It writes nothing, so the root may be read-only. TLS, secrets and a configuration are mounted; the environment alone will do.
 
 FROM rust:1.95-bookworm AS build
-# For the profile of real load (benches/release.sh); without them the binary is built all the same.
+# For the profile of real load (benches/pgo.sh); without them the binary is built all the same.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends nginx wrk \
     && rm -rf /var/lib/apt/lists/* \
@@ -16,7 +16,7 @@ RUN make release
 
 # glibc, the certificates of public authorities, a user; no shell.
 FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /build/target/release/entrada /usr/local/bin/entrada
+COPY --from=build /build/target/dist/entrada /usr/local/bin/entrada
 ENV ENTRADA_SERVER_LISTEN=0.0.0.0:4180
 EXPOSE 4180
 USER 65532:65532

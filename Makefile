@@ -17,6 +17,16 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
+# CPU, latency and memory next to nginx, into docs/benchmarks.md (a quarter of an hour); `make bench QUICK=1` prints the headline within minutes.
+BENCH_PROFILE := $(if $(QUICK),quick,release)
+bench:
+	cargo build --profile $(BENCH_PROFILE)
+	cargo bench --profile dev --bench cost -- --binary $${CARGO_TARGET_DIR:-target}/$(BENCH_PROFILE)/entrada $(if $(QUICK),--quick) $(ARGS)
+
+# The binary to hand out: with profile-guided optimization where llvm-tools, nginx and wrk are here.
+release:
+	benches/pgo.sh
+
 # Bans, licenses and sources of everything that is linked in.
 deny:
 	@if [ -x target/tools/cargo-deny/bin/cargo-deny ]; then target/tools/cargo-deny/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources; \
@@ -28,13 +38,6 @@ advisories:
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
-
-# The distributed binary, target/release/entrada; with a profile of real load where llvm-tools, nginx and wrk are there.
-release:
-	benches/release.sh
-
-bench:
-	cargo bench --bench cost
 
 # One target for a minute: `make fuzz TARGET=return_to`. Needs cargo-fuzz and a nightly compiler.
 TARGET ?= target

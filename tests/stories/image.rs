@@ -27,8 +27,8 @@ fn only(name: &str) -> String {
 fn the_image_is_built_by_the_makefiles_own_release() {
     assert!(instructions().iter().any(|it| it.0 == "RUN" && it.1.contains("make release")));
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
-    assert!(makefile.contains("\nrelease:\n\tbenches/release.sh\n"));
-    assert!(shipped().iter().any(|it| it.0 == "COPY" && it.1.contains("--from=build") && it.1.contains("target/release/entrada")));
+    assert!(makefile.contains("\nrelease:\n\tbenches/pgo.sh\n"));
+    assert!(shipped().iter().any(|it| it.0 == "COPY" && it.1.contains("--from=build") && it.1.contains("target/dist/entrada")));
 }
 
 #[test]

@@ -1,7 +1,12 @@
-//! What people and programs live through with Entrada, each told as a story.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a story that cannot go on says so by falling over")]
+//! Stories: people, scripts, proxies and attackers before the running program, over real sockets.
+#![cfg(test)]
 
+mod attacks;
 mod fuzz;
 mod image;
+mod life;
 mod outside;
+mod path;
+mod sign_in;
 mod verify;
+mod world;
