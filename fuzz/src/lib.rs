@@ -7,6 +7,7 @@ use entrada::base::secret::Secret;
 use entrada::base::site::Site;
 use entrada::base::target::{Strictness, Target};
 use entrada::config::server::Trust;
+use entrada::config::{self, problem};
 use entrada::seal::envelope::Envelope;
 use entrada::seal::keyring::Keyring;
 use entrada::session::pending::Pending;
@@ -20,7 +21,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 pub type Holds = fn(&[u8]);
 
 /// Each by the name of its fuzz target and of its folder of seeds.
-pub const ALL: &[(&str, Holds)] = &[("target", target), ("return_to", return_to), ("cookies", cookies), ("forwarded", forwarded), ("pending", pending)];
+pub const ALL: &[(&str, Holds)] =
+    &[("target", target), ("return_to", return_to), ("cookies", cookies), ("forwarded", forwarded), ("pending", pending), ("configuration", configuration)];
 
 /// A target that is read is byte for byte what came, climbs nowhere, and means the same to a WHATWG reader.
 pub fn target(data: &[u8]) {
@@ -147,4 +149,16 @@ pub fn pending(data: &[u8]) {
     let read = Pending::read(&made.write(), now).unwrap();
     assert!(read.is_for(&text) && read.return_to == text && read.nonce == text && read.verifier == text);
     assert!(Pending::read(&made.write(), now + 100_000).is_none());
+}
+
+/// A configuration is read, or every reason why not is told; nothing is both.
+pub fn configuration(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let variable = ("ENTRADA_SERVER_PUBLIC_URL".to_owned(), text.lines().next().unwrap_or_default().to_owned());
+    for outcome in [config::read("entrada.toml", &text, &[]), config::read("entrada.toml", "", &[variable])] {
+        assert_eq!(outcome.config.is_some(), outcome.problems.is_empty());
+        let told = problem::print(&outcome, "entrada.toml");
+        assert!(outcome.problems.iter().all(|it| !it.what.is_empty() && told.contains(&it.key)));
+        assert_eq!(told.is_empty(), outcome.problems.is_empty() && outcome.warnings.is_empty());
+    }
 }

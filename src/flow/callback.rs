@@ -3,7 +3,7 @@
 use super::authenticate::authenticate;
 use super::refusal::Refusal;
 use super::sign_in::{self, Start, only, rounds_in_state};
-use super::Facts;
+use super::facts::Facts;
 use crate::base::return_to::ReturnTo;
 use crate::entra::failure;
 use crate::session::pending::Pending;

@@ -1,6 +1,6 @@
 //! What scripts and apps may ask: who am I, how long may I stay, which keys sign.
 
-use super::Facts;
+use super::facts::Facts;
 use super::authenticate::authenticate;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};

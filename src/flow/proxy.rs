@@ -2,7 +2,8 @@
 
 use super::authenticate::authenticate;
 use super::refusal::Refusal;
-use super::{Facts, sign_in};
+use super::facts::Facts;
+use super::sign_in;
 use crate::access::policy::{Permit, Verdict};
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOut;
