@@ -13,6 +13,7 @@ use openidconnect::{
     AccessToken, AuthType, AuthUrl, ClientId, ClientSecret, EmptyAdditionalClaims, EndpointNotSet, EndpointSet, IdToken, IssuerUrl, JsonWebKeySet,
     OAuth2TokenResponse, RedirectUrl, RefreshToken, Scope, TokenResponse, TokenUrl,
 };
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
@@ -72,6 +73,7 @@ pub fn client(registration: &Registration, metadata: &Metadata) -> Result<Oidc, 
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Answer {
     access_token: AccessToken,
+    #[serde(deserialize_with = "bearer")]
     token_type: CoreTokenType,
     id_token: Option<Text>,
 }
@@ -114,6 +116,12 @@ impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncrypt
     fn id_token(&self) -> Option<&LibraryToken> {
         None
     }
+}
+
+/// `token_type`, which is read in any case (RFC 6749 section 5.1).
+fn bearer<'de, D: Deserializer<'de>>(from: D) -> Result<CoreTokenType, D::Error> {
+    let name = String::deserialize(from)?;
+    if name.eq_ignore_ascii_case("bearer") { Ok(CoreTokenType::Bearer) } else { Err(D::Error::custom("the token is of no known type")) }
 }
 
 /// A secret that comes in JSON, and never leaves in it.

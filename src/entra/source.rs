@@ -122,12 +122,19 @@ impl Source {
     pub async fn keep_fresh(&self) {
         let mut failures = 0;
         loop {
-            let turn = self.turn.lock().await;
-            let outcome = self.ask_all().await;
-            drop(turn);
+            let outcome = self.ask_again().await;
             failures = self.told(&outcome, failures);
             tokio::time::sleep(self.pause(failures)).await;
         }
+    }
+
+    /// Asks for everything, known or not.
+    ///
+    /// # Errors
+    /// Why Entra could not be asked; what is known stays.
+    pub async fn ask_again(&self) -> Result<Arc<Snapshot>, Error> {
+        let _turn = self.turn.lock().await;
+        self.ask_all().await
     }
 
     /// Logs what has changed, and counts failures in a row.
