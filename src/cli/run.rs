@@ -1,12 +1,13 @@
 //! `entrada run`.
 
 use super::check::{environment, read};
-use super::service::{Bound, Service};
+use super::service::{Bound, NotBound, Service};
 use super::terminal::{Failure, complain};
 use crate::base::clock::Clock;
 use crate::config::telemetry::{Format, Level};
 use crate::config::{self, Config};
 use crate::seal::random;
+use crate::server::tls::Certificates;
 use crate::sidecar::Lasting;
 use crate::telemetry::log::Log;
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
     let (service, bound) = furnish(&config, lasting)?;
     let signals = Signals::new().map_err(|it| Failure::new(format!("signals cannot be heard: {it}")))?;
     let shutdown = CancellationToken::new();
-    tokio::spawn(signals.listen(Arc::clone(&service), path, shutdown.clone()));
+    tokio::spawn(signals.listen(Arc::clone(&service), bound.tls.clone(), path, shutdown.clone()));
     // A systemd that is not there is no failure.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(public_url = config.server.site.origin(), redirect_uri = config.server.site.redirect_uri(), "listening");
@@ -43,8 +44,12 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
 
 /// The house and its listeners; warnings are printed.
 pub(super) fn furnish(config: &Config, lasting: Lasting) -> Result<(Arc<Service>, Bound), Failure> {
-    let bound = Bound::new(config).map_err(|(listen, error)| {
-        Failure::new(format!("cannot listen on {listen}: {error}")).hint("see whether something else listens there already, or choose another [server] listen or admin_listen")
+    let bound = Bound::new(config).map_err(|it| {
+        let hint = match it {
+            NotBound::Listen(..) => "see whether something else listens there already, or choose another [server] listen or admin_listen",
+            NotBound::Tls(_) => "certificate is the chain in PEM, leaf first, and key its private key in PEM",
+        };
+        Failure::new(it).hint(hint)
     })?;
     let (service, warnings) = Service::start(config, lasting).map_err(Failure::new)?;
     warnings.iter().for_each(|it| complain(&format!("warning: {it}")));
@@ -85,12 +90,12 @@ impl Signals {
         Ok(Self { terminate, interrupt, hang_up: signal(SignalKind::hangup())? })
     }
 
-    async fn listen(mut self, service: Arc<Service>, path: Option<PathBuf>, shutdown: CancellationToken) {
+    async fn listen(mut self, service: Arc<Service>, tls: Option<Certificates>, path: Option<PathBuf>, shutdown: CancellationToken) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
-                _ = self.hang_up.recv() => reload(&service, path.clone()).await,
+                _ = self.hang_up.recv() => reload(&service, tls.as_ref(), path.clone()).await,
             }
         }
         tracing::info!("draining");
@@ -100,8 +105,10 @@ impl Signals {
 }
 
 /// A file that cannot be used keeps the old configuration.
-async fn reload(service: &Service, path: Option<PathBuf>) {
-    crate::server::tls::reload();
+async fn reload(service: &Service, tls: Option<&Certificates>, path: Option<PathBuf>) {
+    if let Some(tls) = tls {
+        tls.reload().await;
+    }
     let read = tokio::task::spawn_blocking(move || config::load(path.as_deref(), &environment())).await;
     let Ok(outcome) = read else { return };
     let Some(config) = outcome.config else {

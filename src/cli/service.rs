@@ -5,6 +5,7 @@ use crate::config::server::Listen;
 use crate::entra::Entra;
 use crate::flow;
 use crate::server::admin::{self, Source};
+use crate::server::tls::{self, Certificates};
 use crate::server::{self, Handle, Listener, Settings};
 use crate::sidecar::{self, Lasting, Sidecar};
 use crate::wire::body::Body;
@@ -28,27 +29,41 @@ pub struct Service {
     draining: CancellationToken,
 }
 
-/// Where a service listens.
+/// Where a service listens, and the certificate it shows there.
 #[derive(Debug)]
 pub struct Bound {
     /// For people.
     pub data: Vec<Listener>,
     /// For health, readiness and figures.
     pub admin: Vec<Listener>,
+    /// Where we terminate TLS.
+    pub tls: Option<Certificates>,
+}
+
+/// Why a service cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum NotBound {
+    /// A listener cannot be bound.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(Listen, std::io::Error),
+    /// The certificate or its key cannot be used.
+    #[error("[server] tls: {0}")]
+    Tls(#[from] tls::Error),
 }
 
 impl Bound {
     /// Binds what the configuration names.
     ///
     /// # Errors
-    /// The listener that cannot be bound, and why.
-    pub fn new(config: &Config) -> Result<Self, (Listen, std::io::Error)> {
-        let bind = |it: &Listen| Listener::bind(it).map_err(|error| (it.clone(), error));
+    /// The listener that cannot be bound, or the file of the certificate that cannot be used, and why.
+    pub fn new(config: &Config) -> Result<Self, NotBound> {
+        let bind = |it: &Listen| Listener::bind(it).map_err(|error| NotBound::Listen(it.clone(), error));
+        let tls = config.server.tls.as_ref().map(Certificates::load).transpose()?;
         let mut data = Vec::new();
         for listen in &config.server.listen {
             data.extend(bind(listen)?);
         }
-        Ok(Self { data, admin: bind(&config.server.admin_listen)? })
+        Ok(Self { data, admin: bind(&config.server.admin_listen)?, tls })
     }
 }
 
@@ -72,7 +87,7 @@ impl Service {
     /// Serves until `shutdown`, then drains.
     pub async fn serve(self: Arc<Self>, bound: Bound, shutdown: CancellationToken) {
         let server = lock(&self.config).server.clone();
-        let settings = Settings { limits: server.limits, tls: server.tls, grace: server.shutdown_grace };
+        let settings = Settings { limits: server.limits, tls: bound.tls, grace: server.shutdown_grace };
         let tunnels = self.house.load().lasting.tunnels.clone();
         let over = CancellationToken::new();
         for listener in bound.admin {

@@ -37,10 +37,12 @@ async fn forward(house: &Sidecar, inbound: &Inbound, mut request: Request<Incomi
     cookies::hide(request.headers_mut());
     let trip = Trip {
         client: inbound.way.client,
+        peer: inbound.way.peer,
         https: inbound.https,
         host: inbound.host.clone(),
         chain: inbound.way.chain.clone(),
         request_id: inbound.request_id.clone(),
+        upgrade: inbound.upgrade,
         ends: permit.session().filter(|_| inbound.upgrade).map(|it| it.ended().clone()),
         tunnels: house.lasting.tunnels.clone(),
     };

@@ -83,6 +83,17 @@ pub struct IdentityHeaders {
     sheet: Arc<Sheet>,
 }
 
+/// Knows the names that no client may speak under.
+#[derive(Clone, Debug)]
+pub struct Stripper(Arc<Sheet>);
+
+impl Stripper {
+    /// Takes out every header that folds to one of ours.
+    pub fn strip(&self, headers: &mut HeaderMap) {
+        self.0.owned.strip(headers);
+    }
+}
+
 impl Headers {
     /// `named` are the groups and roles that rules name: they are told first.
     pub fn new(config: &Config, issuer: String, named: HashSet<String>, keys: SigningKeys, clock: Clock, random: Random) -> Self {
@@ -247,6 +258,11 @@ impl IdentityHeaders {
     /// Whose request it is; none for a stranger on an open path.
     pub fn session(&self) -> Option<&Arc<Session>> {
         self.permit.session()
+    }
+
+    /// Takes ours out of what comes later: trailers.
+    pub fn stripper(&self) -> Stripper {
+        Stripper(Arc::clone(&self.sheet))
     }
 
     /// Takes out every header that folds to one of ours, and writes ours. Hop-by-hop headers must have gone before.

@@ -1,5 +1,251 @@
 //! The way to the app. Nothing goes through without identity headers, and the path that is sent is the permit's.
+//!
+//! Bodies stream both ways and are never held. What is hop-by-hop ends here before ours is written. The app's cookies and
+//! our own are not this module's matter.
 
+mod body;
+mod connect;
+mod error;
+mod hop;
+mod pool;
+mod told;
+mod trip;
 mod tunnel;
+mod upgrade;
 
+pub use error::{BadUpstream, Error, Fault};
+pub use trip::Trip;
 pub use tunnel::Tunnels;
+
+use crate::base::pattern::Pattern;
+use crate::config::server::Limits;
+use crate::config::upstream::{Destination, HostHeader, Upstream as Config};
+use crate::headers::identity::IdentityHeaders;
+use crate::wire::body::Body;
+use body::{Coming, Outgoing, Progress};
+use connect::Dial;
+use http::header::{COOKIE, EXPECT, HOST, TE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use pool::{Pool, Returning};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use upgrade::Upgrade;
+
+/// All apps behind us.
+#[derive(Debug)]
+pub struct Upstream {
+    app: App,
+    routes: Vec<(Pattern, App)>,
+    host: HostHeader,
+    response_timeout: Duration,
+    body_timeout: Duration,
+    stream_timeout: Duration,
+}
+
+#[derive(Debug)]
+struct App {
+    dial: Dial,
+    authority: Authority,
+    host: HeaderValue,
+    link: Link,
+}
+
+#[derive(Debug)]
+enum Link {
+    /// HTTP/1.1: a pool.
+    One(Arc<Pool>),
+    /// HTTP/2: one connection that all requests share.
+    Two(Mutex<Option<http2::SendRequest<Outgoing>>>),
+}
+
+impl Upstream {
+    /// Reads certificates; opens no connection.
+    ///
+    /// # Errors
+    /// `BadUpstream` names the file that cannot be used.
+    pub fn new(config: &Config, limits: &Limits) -> Result<Self, BadUpstream> {
+        let routes = config.routes.iter().map(|it| Ok((it.path.clone(), App::new(&it.destination, config)?)));
+        Ok(Self {
+            app: App::new(&config.destination, config)?,
+            routes: routes.collect::<Result<_, BadUpstream>>()?,
+            host: config.host,
+            response_timeout: config.response_timeout,
+            body_timeout: limits.body_timeout,
+            stream_timeout: limits.stream_timeout,
+        })
+    }
+
+    /// Sends on what was judged, and brings back what the app answers.
+    ///
+    /// # Errors
+    /// `Error` where nothing usable came back.
+    pub async fn forward(&self, mut request: Request<Incoming>, identity: IdentityHeaders, trip: Trip) -> Result<Response<Body>, Error> {
+        let app = self.routes.iter().find(|it| it.0.matches(identity.target().path())).map_or(&self.app, |it| &it.1);
+        let upgrade = if trip.upgrade { Upgrade::of(&mut request, &trip.request_id) } else { None };
+        let (mut parts, body) = request.into_parts();
+        self.dress(&mut parts.headers, app, &identity, &trip);
+        let (body, progress) = Outgoing::new(body, self.body_timeout, identity.stripper());
+        let mut request = Request::from_parts(parts, body);
+        if let Some(upgrade) = &upgrade {
+            upgrade.ask(&mut request);
+        }
+        let path = identity.target().path_and_query().clone();
+        match &app.link {
+            Link::Two(_) if upgrade.is_some() => Err(Error::UpgradeToH2c),
+            Link::Two(shared) => {
+                let response = self.in_time(progress.as_ref(), app.send_two(shared, request, path)).await?;
+                Ok(self.coming(response, None))
+            }
+            Link::One(pool) => {
+                let (response, sender) = self.in_time(progress.as_ref(), app.send_one(pool, request, path)).await?;
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    return self.switch(upgrade.ok_or(Error::Upgrade)?, response, trip);
+                }
+                Ok(self.coming(response, Some(Returning::new(Arc::clone(pool), sender, progress))))
+            }
+        }
+    }
+
+    /// From a client's headers to those that the app gets. The order matters: what `Connection` names goes before ours is written.
+    fn dress(&self, headers: &mut HeaderMap, app: &App, identity: &IdentityHeaders, trip: &Trip) {
+        let trailers = matches!(app.link, Link::Two(_)) && hop::takes_trailers(headers);
+        hop::strip(headers);
+        // The client was told to go on when its body was first asked for: after it was let in.
+        headers.remove(EXPECT);
+        join_cookies(headers);
+        identity.apply(headers);
+        told::write(headers, trip);
+        if trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+        let host = match self.host {
+            HostHeader::Preserve => trip.host.clone(),
+            HostHeader::Upstream => app.host.clone(),
+        };
+        headers.insert(HOST, host);
+    }
+
+    /// As long as the app takes some of the body, it is given time. Connecting has a bound of its own within this one.
+    async fn in_time<T>(&self, progress: Option<&Progress>, response: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut response = std::pin::pin!(response);
+        let mut frames = 0;
+        loop {
+            if let Ok(outcome) = tokio::time::timeout(self.response_timeout, response.as_mut()).await {
+                return outcome;
+            }
+            match progress.map(Progress::frames) {
+                Some(more) if more > frames => frames = more,
+                _ => return Err(Error::ResponseTimeout),
+            }
+        }
+    }
+
+    fn coming(&self, response: Response<Incoming>, returning: Option<Returning>) -> Response<Body> {
+        let (mut parts, body) = response.into_parts();
+        hop::strip(&mut parts.headers);
+        // The version is a neighbor's matter as well.
+        parts.version = Version::HTTP_11;
+        parts.extensions.clear();
+        Response::from_parts(parts, Body::stream(Coming::new(body, self.stream_timeout, returning)))
+    }
+
+    fn switch(&self, upgrade: Upgrade, response: Response<Incoming>, trip: Trip) -> Result<Response<Body>, Error> {
+        let (answer, client, app) = upgrade.switched(response)?;
+        trip.tunnels.join(client, app, trip.ends, self.stream_timeout);
+        Ok(answer.map(|()| Body::empty()))
+    }
+}
+
+impl App {
+    fn new(to: &Destination, config: &Config) -> Result<Self, BadUpstream> {
+        let text = match to {
+            Destination::Http { host, port } | Destination::H2c { host, port } | Destination::Https { host, port } => authority(host, *port),
+            Destination::Unix(_) => "localhost".to_owned(),
+        };
+        let link = if matches!(to, Destination::H2c { .. }) { Link::Two(Mutex::default()) } else { Link::One(Arc::default()) };
+        let host = HeaderValue::from_str(&text).map_err(|_| BadUpstream::Name(text.clone()))?;
+        let authority = Authority::try_from(text.as_str()).map_err(|_| BadUpstream::Name(text.clone()))?;
+        Ok(Self { dial: Dial::new(to, config)?, authority, host, link })
+    }
+
+    async fn send_one(
+        &self,
+        pool: &Arc<Pool>,
+        mut request: Request<Outgoing>,
+        path: PathAndQuery,
+    ) -> Result<(Response<Incoming>, hyper::client::conn::http1::SendRequest<Outgoing>), Error> {
+        *request.uri_mut() = Uri::from(path);
+        *request.version_mut() = Version::HTTP_11;
+        if let Some(mut sender) = pool.take().await {
+            let spare = repeatable(&request);
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, sender)),
+                // The app had closed it meanwhile: what was never sent, or may be sent twice, goes again, once, on a new connection.
+                Err(mut error) => request = error.take_message().or(spare).ok_or_else(|| Error::of_hyper(error.into_error()))?,
+            }
+        }
+        let mut sender = self.dial.http1().await?;
+        let response = sender.send_request(request).await.map_err(Error::of_hyper)?;
+        Ok((response, sender))
+    }
+
+    async fn send_two(
+        &self,
+        shared: &Mutex<Option<http2::SendRequest<Outgoing>>>,
+        mut request: Request<Outgoing>,
+        path: PathAndQuery,
+    ) -> Result<Response<Incoming>, Error> {
+        *request.uri_mut() = Uri::builder().scheme(Scheme::HTTP).authority(self.authority_for(&request)).path_and_query(path).build()?;
+        request.headers_mut().remove(HOST);
+        *request.version_mut() = Version::HTTP_2;
+        let live = || shared.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|it| !it.is_closed());
+        if let Some(mut sender) = live() {
+            let spare = repeatable(&request);
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok(response),
+                Err(mut error) => request = error.take_message().or(spare).ok_or_else(|| Error::of_hyper(error.into_error()))?,
+            }
+        }
+        // Two requests that find none at the same moment open one each; the later one stays.
+        let mut sender = self.dial.http2().await?;
+        *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
+        sender.send_request(request).await.map_err(Error::of_hyper)
+    }
+
+    /// HTTP/2 says the host in `:authority` (RFC 9113 8.3.1).
+    fn authority_for(&self, request: &Request<Outgoing>) -> Authority {
+        let host = request.headers().get(HOST).and_then(|it| Authority::try_from(it.as_bytes()).ok());
+        host.unwrap_or_else(|| self.authority.clone())
+    }
+}
+
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// A copy of a request that may be sent twice (RFC 9110 9.2.2) and has no body.
+fn repeatable(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+    let idempotent = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
+    if !idempotent || !http_body::Body::is_end_stream(request.body()) || request.headers().contains_key(http::header::UPGRADE) {
+        return None;
+    }
+    let mut copy = Request::new(Outgoing::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    *copy.version_mut() = request.version();
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
+}
+
+/// HTTP/2 may send a cookie a line; HTTP/1.1 apps expect one line (RFC 9113 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(COOKIE).iter();
+    let (Some(_), Some(_)) = (lines.next(), lines.next()) else { return };
+    let lines: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
+}

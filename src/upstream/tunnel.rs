@@ -1,5 +1,13 @@
 //! Upgraded connections: bytes both ways until one side, the session or the process ends.
 
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,7 +24,7 @@ impl Tunnels {
         Self::default()
     }
 
-    /// Waits until all have ended by themselves. No new ones may begin any more.
+    /// Waits until all have ended by themselves.
     pub async fn wait(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -25,5 +33,86 @@ impl Tunnels {
     /// Ends all of them.
     pub fn end(&self) {
         self.end.cancel();
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Joins two upgraded connections until one ends, `ends` is canceled, or nobody speaks for `silence`.
+    pub(super) fn join(&self, client: OnUpgrade, app: OnUpgrade, ends: Option<CancellationToken>, silence: Duration) {
+        let end = self.end.clone();
+        self.tasks.spawn(async move {
+            let ended = async {
+                match ends {
+                    Some(ends) => ends.cancelled_owned().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // Its session's end is looked at first, so that a busy tunnel ends as well.
+                biased;
+                () = end.cancelled_owned() => {}
+                () = ended => {}
+                () = carry(client, app, silence) => {}
+            }
+        });
+    }
+}
+
+async fn carry(client: OnUpgrade, app: OnUpgrade, silence: Duration) {
+    let (Ok(client), Ok(app)) = tokio::join!(client, app) else { return };
+    let spoke = Arc::new(AtomicBool::new(true));
+    let mut client = Heard { io: TokioIo::new(client), spoke: Arc::clone(&spoke) };
+    let mut app = TokioIo::new(app);
+    tokio::select! {
+        // One side is gone: so is the tunnel.
+        _ = copy_bidirectional(&mut client, &mut app) => {}
+        () = silent(&spoke, silence) => {}
+    }
+}
+
+/// Returns after a whole `silence` in which no byte went either way.
+async fn silent(spoke: &AtomicBool, silence: Duration) {
+    while spoke.swap(false, Ordering::Relaxed) {
+        tokio::time::sleep(silence).await;
+    }
+}
+
+/// Notes that a byte came from or went to the client; every byte of a tunnel does one of both.
+struct Heard<T> {
+    io: T,
+    spoke: Arc<AtomicBool>,
+}
+
+impl<T> Heard<T> {
+    fn note<R>(&self, polled: Poll<R>) -> Poll<R> {
+        if polled.is_ready() {
+            self.spoke.store(true, Ordering::Relaxed);
+        }
+        polled
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_read(context, into);
+        self.note(polled)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Heard<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.note(polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
     }
 }

@@ -14,6 +14,8 @@ const MOST_HOPS: usize = 32;
 pub struct Way {
     /// The client's address: the peer's, or what a trusted peer says of it.
     pub client: Option<IpAddr>,
+    /// Whoever holds the other end of the connection.
+    pub peer: Option<IpAddr>,
     /// Whether the client spoke https.
     pub https: Option<bool>,
     /// The host that the client asked, from a trusted peer.
@@ -49,7 +51,7 @@ pub fn is_trusted(peer: &Peer, trust: &Trust) -> bool {
 /// Reads what is believed of the way; of a peer that is not trusted, nothing but its own address.
 pub fn read(headers: &HeaderMap, peer: &Peer, trust: &Trust) -> Way {
     if !is_trusted(peer, trust) {
-        return Way { client: peer.ip(), https: None, host: None, chain: None, trusted: false };
+        return Way { client: peer.ip(), peer: peer.ip(), https: None, host: None, chain: None, trusted: false };
     }
     let chain = only(headers, "x-forwarded-for").cloned();
     let https = match only(headers, "x-forwarded-proto").map(HeaderValue::as_bytes) {
@@ -58,7 +60,7 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &Trust) -> Way {
         _ => None,
     };
     let client = chain.as_ref().and_then(|it| client(it, trust)).or(peer.ip());
-    Way { client, https, host: only(headers, "x-forwarded-host").cloned(), chain, trusted: true }
+    Way { client, peer: peer.ip(), https, host: only(headers, "x-forwarded-host").cloned(), chain, trusted: true }
 }
 
 /// The target that nginx asks about: `X-Original-URL` or `X-Original-URI`, and `X-Original-Method`.
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn a_stranger_speaks_for_nobody() {
         let way = read(&headers(&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil")]), &peer("192.0.2.1"), &trust());
-        assert_eq!(way, Way { client: Some("192.0.2.1".parse().unwrap()), https: None, host: None, chain: None, trusted: false });
+        assert_eq!(way, Way { client: peer("192.0.2.1").ip(), peer: peer("192.0.2.1").ip(), https: None, host: None, chain: None, trusted: false });
     }
 
     #[test]

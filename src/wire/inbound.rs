@@ -5,7 +5,7 @@ use super::peer::Peer;
 use crate::base::random::Random;
 use crate::base::target::{Ambiguous, Strictness, Target};
 use crate::config::server::Trust;
-use http::header::{ACCEPT, HOST, HeaderMap, HeaderValue, UPGRADE};
+use http::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{Method, Version};
 
@@ -63,7 +63,7 @@ impl Inbound {
         let target = Target::read(method, &parts.uri, strictness)?;
         let way = forwarded::read(&parts.headers, peer, trust);
         let https = way.https.unwrap_or(peer.tls);
-        let upgrade = connect || (parts.version < Version::HTTP_2 && parts.headers.contains_key(UPGRADE));
+        let upgrade = connect || asks_to_upgrade(parts);
         let asker = if upgrade { Asker::Script } else { asker(&parts.method, &parts.headers) };
         let request_id = HeaderValue::from_str(&random.text::<12>()).map_err(|_| Refused::Host)?;
         let host = way.host.clone().unwrap_or(host);
@@ -90,6 +90,18 @@ fn host(parts: &Parts) -> Result<HeaderValue, Refused> {
         (None, Some(authority)) if parts.version >= Version::HTTP_2 => HeaderValue::from_str(authority).map_err(|_| Refused::Host),
         _ => Err(Refused::Host),
     }
+}
+
+/// RFC 9110 7.8. An upgrade to HTTP/2 in clear is not taken: what follows it would be judged by nobody.
+fn asks_to_upgrade(parts: &Parts) -> bool {
+    let mut lines = parts.headers.get_all(UPGRADE).iter();
+    let (Some(protocol), None) = (lines.next().and_then(|it| it.to_str().ok()), lines.next()) else { return false };
+    let http = protocol
+        .split(',')
+        .map(str::trim)
+        .any(|it| it.get(..2).is_some_and(|it| it.eq_ignore_ascii_case("h2")) || it.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("http")));
+    let named = parts.headers.get_all(CONNECTION).iter().filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(','));
+    parts.version == Version::HTTP_11 && !http && named.map(str::trim).any(|it| it.eq_ignore_ascii_case("upgrade"))
 }
 
 /// What kind of caller it is, by what browsers say of themselves (Fetch Metadata) and by what it accepts.
@@ -161,7 +173,7 @@ mod tests {
             &[("accept", "text/html;q=0")],
             &[("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")],
             &[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")],
-            &[("accept", "text/html"), ("upgrade", "websocket")],
+            &[("accept", "text/html"), ("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")],
         ] {
             assert_eq!(asker("GET", script), Asker::Script, "{script:?}");
         }

@@ -1,0 +1,161 @@
+//! Where people and front proxies come in: TCP, unix sockets, and what systemd hands over.
+
+use super::io::Socket;
+use crate::config::server::Listen;
+use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
+
+/// Connections that the kernel holds until they are accepted; it caps this by `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// When the kernel begins to ask whether a silent client still is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// A socket that listens. A unix socket's file goes with it.
+#[derive(Debug)]
+pub struct Listener {
+    kind: Kind,
+    _file: Option<SocketFile>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Binds one place of the configuration; systemd may hand over several sockets.
+    ///
+    /// # Errors
+    /// Where it cannot be bound; on a unix socket also where somebody answers there, or where the file is no socket.
+    pub fn bind(listen: &Listen) -> io::Result<Vec<Self>> {
+        match listen {
+            Listen::Tcp(address) => Ok(vec![tcp(*address)?]),
+            Listen::Unix(path) => Ok(vec![unix(path)?]),
+            Listen::Systemd => systemd(),
+        }
+    }
+
+    /// Its address; none on a unix socket.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.kind {
+            Kind::Tcp(it) => it.local_addr().ok(),
+            Kind::Unix(_) => None,
+        }
+    }
+
+    /// The next connection, and its address where it has one.
+    pub(super) async fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
+        match &self.kind {
+            Kind::Tcp(it) => {
+                let (stream, address) = it.accept().await?;
+                // A connection that is gone already shows on its first read.
+                let _ = stream.set_nodelay(true);
+                Ok((Socket::Tcp(stream), Some(address)))
+            }
+            Kind::Unix(it) => Ok((Socket::Unix(it.accept().await?.0), None)),
+        }
+    }
+
+    /// Whether TLS is spoken here where it is configured. Who comes by a unix socket is on this machine, and speaks in clear.
+    pub(super) fn may_be_tls(&self) -> bool {
+        matches!(self.kind, Kind::Tcp(_))
+    }
+
+    fn from_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        // Accepted sockets take it over. A client that lost its power is noticed though nobody writes to it.
+        let _ = SockRef::from(&listener).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE));
+        Ok(Self { kind: Kind::Tcp(TcpListener::from_std(listener)?), _file: None })
+    }
+
+    fn from_unix(listener: std::os::unix::net::UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self { kind: Kind::Unix(UnixListener::from_std(listener)?), _file: file })
+    }
+}
+
+fn tcp(address: SocketAddr) -> io::Result<Listener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Else the port is taken for a minute after a restart.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Listener::from_tcp(socket.into())
+}
+
+fn unix(path: &Path) -> io::Result<Listener> {
+    remove_stale(path)?;
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile::new(path)?;
+    socket.listen(BACKLOG)?;
+    Listener::from_unix(socket.into(), Some(file))
+}
+
+/// Removes the socket that a process which was killed left behind, and nothing else.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let Ok(there) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    if !there.file_type().is_socket() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists and is not a socket"));
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody answers on this socket already")),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file of a unix socket, removed with the listener unless another process has put its own in its place.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|it| it == self.identity) {
+            // Nothing can be done about a file that stays.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|it| (it.dev(), it.ino()))
+}
+
+/// All sockets of `LISTEN_FDS` (sd_listen_fds(3)). They can be taken once: a second taker would close them under the first.
+fn systemd() -> io::Result<Vec<Listener>> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    let none = |why: &str| io::Error::new(io::ErrorKind::NotFound, why.to_owned());
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(none("the sockets of systemd are taken by another listener"));
+    }
+    let mut handed = listenfd::ListenFd::from_env();
+    let listeners: Vec<_> = (0..handed.len()).map(|at| take(&mut handed, at)).collect::<io::Result<_>>()?;
+    if listeners.is_empty() { Err(none("systemd handed over no socket (LISTEN_FDS)")) } else { Ok(listeners) }
+}
+
+fn take(handed: &mut listenfd::ListenFd, at: usize) -> io::Result<Listener> {
+    if let Ok(Some(listener)) = handed.take_tcp_listener(at) {
+        return Listener::from_tcp(listener);
+    }
+    match handed.take_unix_listener(at)? {
+        Some(listener) => Listener::from_unix(listener, None),
+        None => Err(io::Error::new(io::ErrorKind::NotFound, "a socket of systemd is gone")),
+    }
+}

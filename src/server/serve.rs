@@ -1,0 +1,141 @@
+//! Accept, serve, drain.
+
+use super::connection::{self, Handle, Protocol};
+use super::io::{Noted, Socket};
+use super::listener::Listener;
+use super::sweep::{Phase, Registry};
+use super::tls::Certificates;
+use crate::config::server::Limits;
+use crate::upstream::Tunnels;
+use crate::wire::peer::Peer;
+use std::io::{self, Write as _};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What a client reads that found no place.
+const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 48\r\n\
+cache-control: no-store\r\nconnection: close\r\n\r\nToo many connections. Try again in a few seconds";
+/// Rest after an accept that failed: out of file handles, most likely, which passes.
+const REST: Duration = Duration::from_millis(50);
+/// How long ends may take after the deadline.
+const LAST: Duration = Duration::from_secs(1);
+
+/// How to serve.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bounds of every wait and size.
+    pub limits: Limits,
+    /// Where we terminate TLS, on TCP.
+    pub tls: Option<Certificates>,
+    /// How long requests under way may take to finish once `shutdown` is told.
+    pub grace: Duration,
+}
+
+/// Serves until `shutdown`, then drains: nothing new is accepted, what rests is closed, what is under way may finish within the
+/// grace, tunnels included; then everything ends.
+pub async fn serve<H: Handle>(listeners: Vec<Listener>, settings: Settings, handle: H, tunnels: Tunnels, shutdown: CancellationToken) {
+    let over = CancellationToken::new();
+    // Also where this future is dropped midway.
+    let _over = over.clone().drop_guard();
+    let front = Arc::new(Front {
+        registry: Arc::new(Registry::new()),
+        protocol: Arc::new(Protocol::new(&settings.limits)),
+        places: Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS))),
+        tls: settings.tls.as_ref().map(Certificates::acceptor),
+        tasks: TaskTracker::new(),
+        handle,
+    });
+    tokio::spawn(over.clone().run_until_cancelled_owned(Arc::clone(&front.registry).sweep(settings.limits.clone())));
+    if let Some(certificates) = settings.tls {
+        tokio::spawn(over.clone().run_until_cancelled_owned(certificates.watch()));
+    }
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        accepting.spawn(shutdown.clone().run_until_cancelled_owned(accept(listener, Arc::clone(&front))));
+    }
+    shutdown.cancelled().await;
+    while accepting.join_next().await.is_some() {}
+    front.drain(settings.grace, &tunnels).await;
+}
+
+/// What all listeners share.
+struct Front<H> {
+    registry: Arc<Registry>,
+    protocol: Arc<Protocol>,
+    places: Arc<Semaphore>,
+    tls: Option<TlsAcceptor>,
+    tasks: TaskTracker,
+    handle: H,
+}
+
+async fn accept<H: Handle>(listener: Listener, front: Arc<Front<H>>) {
+    let mut failing = false;
+    loop {
+        match listener.accept().await {
+            Ok((socket, address)) => {
+                failing = false;
+                let tls = front.tls.clone().filter(|_| listener.may_be_tls());
+                let peer = Peer { address, tls: tls.is_some() };
+                front.admit(socket, peer, tls);
+            }
+            // The client went before it was its turn.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+            Err(error) => {
+                if !failing {
+                    tracing::error!(%error, "connections cannot be accepted");
+                }
+                failing = true;
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+impl<H: Handle> Front<H> {
+    fn admit(&self, socket: Socket, peer: Peer, tls: Option<TlsAcceptor>) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            // A handshake for a refusal is work that an attacker would gladly order.
+            return self.registry.refuse(if tls.is_some() { None } else { tell(socket) });
+        };
+        let noted = Noted::new(socket, self.registry.enter(), place);
+        self.tasks.spawn(connection::serve(Arc::clone(&self.protocol), noted, tls, self.handle.clone(), peer));
+    }
+
+    async fn drain(&self, grace: Duration, tunnels: &Tunnels) {
+        self.tasks.close();
+        self.registry.enter_phase(Phase::Draining);
+        let finished = async {
+            self.tasks.wait().await;
+            // Only now: a request that finishes may have become a tunnel.
+            tunnels.wait().await;
+        };
+        if tokio::time::timeout(grace, finished).await.is_ok() {
+            return;
+        }
+        tunnels.end();
+        self.registry.enter_phase(Phase::Ending);
+        let ended = async {
+            self.tasks.wait().await;
+            tunnels.wait().await;
+        };
+        if tokio::time::timeout(LAST, ended).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "connections did not end in time");
+        }
+    }
+}
+
+/// Says that there is no place. The buffer of a new socket takes the few bytes at once; where it does not, nobody waits for it.
+fn tell(socket: Socket) -> Option<OwnedFd> {
+    let fd = socket.into_fd().ok()?;
+    let socket = socket2::Socket::from(fd);
+    (&socket).write_all(NO_PLACE).ok()?;
+    socket.shutdown(Shutdown::Write).ok()?;
+    Some(socket.into())
+}

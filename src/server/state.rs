@@ -1,0 +1,247 @@
+//! What is known of one connection, noted by those who work on it and read by the sweeper.
+
+use futures_util::task::AtomicWaker;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::Context;
+
+/// Milliseconds since the server began, moved on by the sweeper only: reading it costs a load, not a system call.
+#[derive(Debug)]
+pub(super) struct Coarse(AtomicU64);
+
+impl Default for Coarse {
+    /// Begins at 1: 0 says "never".
+    fn default() -> Self {
+        Self(AtomicU64::new(1))
+    }
+}
+
+impl Coarse {
+    /// The time of the last tick.
+    pub(super) fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Moves it on.
+    pub(super) fn set(&self, milliseconds: u64) {
+        self.0.store(milliseconds.saturating_add(1), Ordering::Relaxed);
+    }
+}
+
+/// What the sweeper tells a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Nothing.
+    Nothing,
+    /// To finish what is under way and to begin nothing more.
+    Close,
+    /// To end at once.
+    Drop,
+}
+
+const CLOSE: u8 = 1;
+const DROP: u8 = 2;
+
+/// One connection. Times are `Coarse`; what they race with is only how many milliseconds late the sweeper sees them.
+#[derive(Debug)]
+pub(super) struct State {
+    clock: Arc<Coarse>,
+    /// Requests whose answer has not ended yet.
+    in_flight: AtomicU32,
+    /// Answers with a part that the connection took and has not come back for more: it waits for the client.
+    handed: AtomicU32,
+    /// A head is under way since then.
+    head_since: AtomicU64,
+    /// When the last answer ended.
+    done_at: AtomicU64,
+    /// When an answer last began to wait for the client.
+    waits_at: AtomicU64,
+    read_at: AtomicU64,
+    written_at: AtomicU64,
+    /// The client is given time to read the last answer, since then.
+    lingers_since: AtomicU64,
+    /// The socket took no more bytes when last asked.
+    blocked: AtomicBool,
+    /// HTTP/2: bytes may arrive that begin no request.
+    multiplexed: AtomicBool,
+    /// A WebSocket runs in an HTTP/2 stream, which hyper does not count as a request.
+    tunneled: AtomicBool,
+    /// The last HTTP/1.1 request had a body.
+    uploads: AtomicBool,
+    /// Nobody serves this connection any more; as a tunnel it may live on.
+    over: AtomicBool,
+    told: AtomicU8,
+    waker: AtomicWaker,
+}
+
+/// What the sweeper reads at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// Requests under way.
+    pub(super) in_flight: bool,
+    /// The client does not take what it is given.
+    pub(super) handed: bool,
+    /// The socket takes no more.
+    pub(super) blocked: bool,
+    /// See `State`.
+    pub(super) multiplexed: bool,
+    /// See `State`.
+    pub(super) tunneled: bool,
+    /// 0 where no head is under way.
+    pub(super) head_since: u64,
+    /// See `State`.
+    pub(super) done_at: u64,
+    /// See `State`.
+    pub(super) waits_at: u64,
+    /// When bytes last arrived.
+    pub(super) read_at: u64,
+    /// When the socket last took bytes.
+    pub(super) written_at: u64,
+    /// 0 where it does not linger.
+    pub(super) lingers_since: u64,
+}
+
+impl State {
+    /// A connection that was just accepted: its first head counts from now, with the TLS handshake before it.
+    pub(super) fn new(clock: Arc<Coarse>) -> Self {
+        let now = clock.now();
+        let at = || AtomicU64::new(now);
+        Self {
+            clock,
+            in_flight: AtomicU32::new(0),
+            handed: AtomicU32::new(0),
+            head_since: at(),
+            done_at: at(),
+            waits_at: at(),
+            read_at: at(),
+            written_at: at(),
+            lingers_since: AtomicU64::new(0),
+            blocked: AtomicBool::new(false),
+            multiplexed: AtomicBool::new(false),
+            tunneled: AtomicBool::new(false),
+            uploads: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            told: AtomicU8::new(0),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Bytes arrived.
+    pub(super) fn has_read(&self) {
+        let now = self.clock.now();
+        self.read_at.store(now, Ordering::Relaxed);
+        let idle = self.in_flight.load(Ordering::Relaxed) == 0 && !self.multiplexed.load(Ordering::Relaxed);
+        if idle && self.head_since.load(Ordering::Relaxed) == 0 {
+            self.head_since.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// The socket took bytes.
+    pub(super) fn has_written(&self) {
+        self.written_at.store(self.clock.now(), Ordering::Relaxed);
+        if self.blocked.load(Ordering::Relaxed) {
+            self.blocked.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// The socket takes no more bytes.
+    pub(super) fn is_blocked(&self) {
+        if !self.blocked.swap(true, Ordering::Relaxed) {
+            self.waits_at.store(self.clock.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the last request may have sent more than was read, so that closing now would reset the connection under its answer.
+    pub(super) fn uploads(&self) -> bool {
+        self.uploads.load(Ordering::Relaxed)
+    }
+
+    /// The answer is out; the client may still be sending.
+    pub(super) fn lingers(&self) {
+        self.lingers_since.store(self.clock.now(), Ordering::Relaxed);
+    }
+
+    /// A request begins.
+    pub(super) fn begins(&self, multiplexed: bool, has_body: bool) {
+        self.head_since.store(0, Ordering::Relaxed);
+        self.multiplexed.store(multiplexed, Ordering::Relaxed);
+        self.uploads.store(has_body && !multiplexed, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The answer of a request has ended.
+    pub(super) fn ends(&self) {
+        self.done_at.store(self.clock.now(), Ordering::Relaxed);
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// An answer has given a part away.
+    pub(super) fn hands_out(&self) {
+        self.waits_at.store(self.clock.now(), Ordering::Relaxed);
+        self.handed.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// An answer is asked for more.
+    pub(super) fn is_asked(&self) {
+        self.handed.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// A stream became a tunnel.
+    pub(super) fn tunnels(&self) {
+        self.tunneled.store(true, Ordering::Relaxed);
+    }
+
+    /// Nobody listens to the sweeper any more.
+    pub(super) fn is_over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the sweeper may forget it.
+    pub(super) fn forgotten(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// What the sweeper judges by.
+    pub(super) fn seen(&self) -> Seen {
+        let at = |it: &AtomicU64| it.load(Ordering::Relaxed);
+        Seen {
+            in_flight: self.in_flight.load(Ordering::Acquire) > 0,
+            handed: self.handed.load(Ordering::Acquire) > 0,
+            blocked: self.blocked.load(Ordering::Relaxed),
+            multiplexed: self.multiplexed.load(Ordering::Relaxed),
+            tunneled: self.tunneled.load(Ordering::Relaxed),
+            head_since: at(&self.head_since),
+            done_at: at(&self.done_at),
+            waits_at: at(&self.waits_at),
+            read_at: at(&self.read_at),
+            written_at: at(&self.written_at),
+            lingers_since: at(&self.lingers_since),
+        }
+    }
+
+    /// Tells the connection to finish.
+    pub(super) fn close(&self) {
+        self.tell(CLOSE);
+    }
+
+    /// Tells the connection to end at once.
+    pub(super) fn drop_now(&self) {
+        self.tell(DROP);
+    }
+
+    fn tell(&self, what: u8) {
+        if self.told.fetch_max(what, Ordering::AcqRel) < what {
+            self.waker.wake();
+        }
+    }
+
+    /// What the sweeper has told; the task is woken when that changes.
+    pub(super) fn told(&self, context: &Context<'_>) -> Told {
+        self.waker.register(context.waker());
+        match self.told.load(Ordering::Acquire) {
+            0 => Told::Nothing,
+            CLOSE => Told::Close,
+            _ => Told::Drop,
+        }
+    }
+}

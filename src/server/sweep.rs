@@ -1,0 +1,238 @@
+//! The one timer: looks at all connections every now and then, and ends those that take too long.
+
+use super::state::{Coarse, Seen, State};
+use crate::config::server::Limits;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How long a client that was refused may take to read why, milliseconds.
+const REFUSED: u64 = 1000;
+/// How many of those are kept open at a time.
+const MOST_REFUSED: usize = 256;
+/// How long a client may take to close after an answer that came before its upload had ended.
+const LINGER: Duration = Duration::from_secs(5);
+/// At most one line in the log about refused connections in that time, milliseconds.
+const LOG_EVERY: u64 = 10_000;
+
+/// Where the server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// As usual.
+    Serving,
+    /// What is under way may finish.
+    Draining,
+    /// Everything ends.
+    Ending,
+}
+
+/// The bounds in milliseconds, each a tick longer: a time that is noted may be a tick old already, and nobody is cut off early.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    grain: u64,
+    header: u64,
+    idle: u64,
+    body: u64,
+    stream: u64,
+    linger: u64,
+}
+
+impl Bounds {
+    fn new(limits: &Limits, grain: Duration) -> Self {
+        let bound = |it: Duration| milliseconds(it.saturating_add(grain));
+        Self {
+            grain: milliseconds(grain),
+            header: bound(limits.header_timeout),
+            idle: bound(limits.idle_timeout),
+            body: bound(limits.body_timeout),
+            stream: bound(limits.stream_timeout),
+            linger: bound(limits.header_timeout.min(LINGER)),
+        }
+    }
+}
+
+fn milliseconds(it: Duration) -> u64 {
+    u64::try_from(it.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// All connections of one server.
+#[derive(Debug)]
+pub(super) struct Registry {
+    clock: Arc<Coarse>,
+    newcomers: Mutex<Vec<Weak<State>>>,
+    refused: Mutex<Refused>,
+    phase: watch::Sender<Phase>,
+}
+
+#[derive(Debug, Default)]
+struct Refused {
+    open: Vec<(u64, OwnedFd)>,
+    count: u64,
+}
+
+impl Registry {
+    /// No connection yet.
+    pub(super) fn new() -> Self {
+        Self { clock: Arc::default(), newcomers: Mutex::default(), refused: Mutex::default(), phase: watch::Sender::new(Phase::Serving) }
+    }
+
+    /// A new connection, watched from now on.
+    pub(super) fn enter(&self) -> Arc<State> {
+        let state = Arc::new(State::new(Arc::clone(&self.clock)));
+        lock(&self.newcomers).push(Arc::downgrade(&state));
+        state
+    }
+
+    /// Counts a connection that found no place; one that was told so is kept open for a moment, so that it can read it.
+    pub(super) fn refuse(&self, told: Option<OwnedFd>) {
+        let mut refused = lock(&self.refused);
+        refused.count += 1;
+        if let Some(told) = told.filter(|_| refused.open.len() < MOST_REFUSED) {
+            refused.open.push((self.clock.now(), told));
+        }
+    }
+
+    /// Goes on to the next phase.
+    pub(super) fn enter_phase(&self, phase: Phase) {
+        self.phase.send_replace(phase);
+    }
+
+    /// Sweeps for as long as the task lives.
+    pub(super) async fn sweep(self: Arc<Self>, limits: Limits) {
+        let grain = grain(&limits);
+        let mut sweeper = Sweeper { bounds: Bounds::new(&limits, grain), watched: Vec::new(), logged: 0 };
+        let (begin, mut phase) = (Instant::now(), self.phase.subscribe());
+        let mut ticks = tokio::time::interval(grain);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                // The sender is ours, so it lives.
+                _ = phase.changed() => {}
+            }
+            self.clock.set(milliseconds(begin.elapsed()));
+            let now = *phase.borrow_and_update();
+            sweeper.look(&self, now);
+        }
+    }
+}
+
+/// Fine enough for the shortest bound, never finer than 20 ms nor coarser than half a second.
+fn grain(limits: &Limits) -> Duration {
+    let shortest = limits.header_timeout.min(limits.idle_timeout).min(limits.body_timeout);
+    (shortest / 8).clamp(Duration::from_millis(20), Duration::from_millis(500))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Sweeper {
+    bounds: Bounds,
+    watched: Vec<Watched>,
+    logged: u64,
+}
+
+impl Sweeper {
+    fn look(&mut self, registry: &Registry, phase: Phase) {
+        let now = registry.clock.now();
+        let newcomers = std::mem::take(&mut *lock(&registry.newcomers));
+        self.watched.extend(newcomers.into_iter().map(|state| Watched { state, closing: None, stuck: None }));
+        let bounds = self.bounds;
+        self.watched.retain_mut(|it| it.look(now, &bounds, phase));
+        // A crowd that has gone must not be paid for ever after.
+        if self.watched.len() < self.watched.capacity() / 4 {
+            self.watched.shrink_to(self.watched.len() * 2);
+        }
+        self.let_go(registry, now);
+    }
+
+    fn let_go(&mut self, registry: &Registry, now: u64) {
+        let mut refused = lock(&registry.refused);
+        refused.open.retain(|it| now.saturating_sub(it.0) < REFUSED);
+        if refused.count > 0 && (self.logged == 0 || now.saturating_sub(self.logged) >= LOG_EVERY) {
+            let count = std::mem::take(&mut refused.count);
+            self.logged = now;
+            tracing::warn!(count, "connections were refused: [server.limits] connections is reached");
+        }
+    }
+}
+
+/// A connection, and what only the sweeper needs to know of it.
+struct Watched {
+    state: Weak<State>,
+    /// It was told to close, then.
+    closing: Option<u64>,
+    /// Some answer waited for the client at every look since then.
+    stuck: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Live,
+    Close,
+    Drop,
+}
+
+impl Watched {
+    /// Returns whether there is anything left to watch.
+    fn look(&mut self, now: u64, bounds: &Bounds, phase: Phase) -> bool {
+        let Some(state) = self.state.upgrade().filter(|it| !it.forgotten()) else { return false };
+        let seen = state.seen();
+        self.stuck = seen.handed.then(|| self.stuck.unwrap_or(now));
+        match self.judge(&seen, now, bounds, phase) {
+            Verdict::Live => {}
+            Verdict::Close => self.close(&state, &seen, now, bounds),
+            Verdict::Drop => state.drop_now(),
+        }
+        true
+    }
+
+    fn judge(&self, seen: &Seen, now: u64, bounds: &Bounds, phase: Phase) -> Verdict {
+        let since = |at: u64| now.saturating_sub(at);
+        if phase == Phase::Ending {
+            return Verdict::Drop;
+        }
+        if seen.lingers_since != 0 {
+            return if since(seen.lingers_since) >= bounds.linger { Verdict::Drop } else { Verdict::Live };
+        }
+        let waits = seen.handed || seen.blocked;
+        if waits && since(seen.written_at.max(seen.waits_at)) >= bounds.body {
+            return Verdict::Drop;
+        }
+        // One stream of HTTP/2 can stand still forever while others go on: those may finish here, the rest is dropped then.
+        let stuck = self.stuck.is_some_and(|it| since(it) >= bounds.stream);
+        let over = !waits && !seen.in_flight && is_over(seen, now, bounds);
+        if phase == Phase::Draining || stuck || over { Verdict::Close } else { Verdict::Live }
+    }
+
+    /// First kindly (HTTP/2 says GOAWAY, a connection at rest ends at once); then, if nothing happens any more, for good.
+    fn close(&mut self, state: &State, seen: &Seen, now: u64, bounds: &Bounds) {
+        let Some(told) = self.closing else {
+            self.closing = Some(now);
+            return state.close();
+        };
+        if seen.in_flight || seen.handed || seen.blocked || (seen.tunneled && now.saturating_sub(seen.read_at.max(seen.written_at)) < bounds.stream) {
+            return;
+        }
+        let still = now.saturating_sub(told.max(seen.written_at)) >= 2 * bounds.grain;
+        if still || now.saturating_sub(told) >= bounds.header {
+            state.drop_now();
+        }
+    }
+}
+
+/// Whether a connection without a request under way has had its time.
+fn is_over(seen: &Seen, now: u64, bounds: &Bounds) -> bool {
+    let since = |at: u64| now.saturating_sub(at);
+    if seen.tunneled {
+        return since(seen.read_at.max(seen.written_at)) >= bounds.stream;
+    }
+    // Bytes still go out after the last answer has ended, to a client that reads slowly.
+    let idle = since(seen.done_at.max(seen.written_at)) >= bounds.idle;
+    let late = seen.head_since != 0 && since(seen.head_since) >= bounds.header;
+    // Whoever only sends HTTP/2 PINGs makes us write too.
+    let pings = seen.multiplexed && since(seen.done_at) >= bounds.stream;
+    idle || late || pings
+}

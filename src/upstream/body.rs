@@ -1,0 +1,211 @@
+//! Bodies on their way: neither is held, and neither may stand still forever.
+
+use super::error::{Broke, Silent, boxed};
+use super::pool::Returning;
+use crate::headers::identity::Stripper;
+use crate::wire::body::BoxError;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// A client's body on its way to the app. `None` where there is none, which needs no memory and no timer.
+pub(super) struct Outgoing(Option<Pin<Box<Carried>>>);
+
+pin_project! {
+    struct Carried {
+        #[pin]
+        from: Incoming,
+        #[pin]
+        stall: Stall,
+        stripper: Stripper,
+        progress: Progress,
+    }
+}
+
+/// How far a client's body has come: the connection can be used again only when it was sent whole, and the app is given time as long as
+/// it takes some of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress(Arc<(AtomicBool, AtomicU64)>);
+
+impl Progress {
+    pub(super) fn is_whole(&self) -> bool {
+        self.0.0.load(Ordering::Acquire)
+    }
+
+    /// Grows by each frame.
+    pub(super) fn frames(&self) -> u64 {
+        self.0.1.load(Ordering::Relaxed)
+    }
+}
+
+impl Outgoing {
+    /// Takes a client's body; trailers are stripped of what no client may say.
+    pub(super) fn new(from: Incoming, timeout: Duration, stripper: Stripper) -> (Self, Option<Progress>) {
+        if from.is_end_stream() {
+            return (Self::empty(), None);
+        }
+        let progress = Progress::default();
+        let carried = Carried { from, stall: Stall::new(timeout), stripper, progress: progress.clone() };
+        (Self(Some(Box::pin(carried))), Some(progress))
+    }
+
+    /// No body at all.
+    pub(super) fn empty() -> Self {
+        Self(None)
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(carried) = &mut self.0 else { return Poll::Ready(None) };
+        let mut this = carried.as_mut().project();
+        let polled = this.from.as_mut().poll_frame(context);
+        if polled.is_pending() {
+            return this.stall.poll(context).map(|()| Some(Err(boxed(Broke::Stalled))));
+        }
+        this.stall.moved();
+        let frame = match ready!(polled) {
+            Some(Ok(frame)) => Some(Ok(plain(frame, this.stripper))),
+            Some(Err(_)) => Some(Err(boxed(Broke::Broke))),
+            None => None,
+        };
+        let (whole, frames) = &*this.progress.0;
+        frames.fetch_add(1, Ordering::Relaxed);
+        if frame.is_none() || this.from.is_end_stream() {
+            whole.store(true, Ordering::Release);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|it| it.from.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or(SizeHint::with_exact(0), |it| it.from.size_hint())
+    }
+}
+
+/// A trailer can be read as a header by the app: ours are taken out there too.
+fn plain(frame: Frame<Bytes>, stripper: &Stripper) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            super::hop::strip(&mut trailers);
+            stripper.strip(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
+}
+
+pin_project! {
+    /// The app's body on its way to the client; gives the connection back when it has ended.
+    pub(super) struct Coming {
+        #[pin]
+        from: Incoming,
+        #[pin]
+        stall: Stall,
+        returning: Option<Returning>,
+    }
+}
+
+impl Coming {
+    pub(super) fn new(from: Incoming, timeout: Duration, mut returning: Option<Returning>) -> Self {
+        if from.is_end_stream() {
+            give_back(&mut returning);
+        }
+        Self { from, stall: Stall::new(timeout), returning }
+    }
+}
+
+fn give_back(returning: &mut Option<Returning>) {
+    if let Some(returning) = returning.take() {
+        returning.give_back();
+    }
+}
+
+impl Body for Coming {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut this = self.project();
+        let polled = this.from.as_mut().poll_frame(context);
+        if polled.is_pending() {
+            return this.stall.poll(context).map(|()| Some(Err(boxed(Silent))));
+        }
+        this.stall.moved();
+        match ready!(polled) {
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    super::hop::strip(trailers);
+                }
+                // hyper's server asks no more once the last frame says so.
+                if this.from.is_end_stream() {
+                    give_back(this.returning);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(boxed(error)))),
+            None => {
+                give_back(this.returning);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.from.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.from.size_hint()
+    }
+}
+
+pin_project! {
+    /// Bounds a wait for the next frame. The timer is made at the first wait and only moved afterwards.
+    struct Stall {
+        timeout: Duration,
+        waiting: bool,
+        #[pin]
+        sleep: Option<Sleep>,
+    }
+}
+
+impl Stall {
+    fn new(timeout: Duration) -> Self {
+        Self { timeout, waiting: false, sleep: None }
+    }
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        if !*this.waiting {
+            *this.waiting = true;
+            let until = Instant::now() + *this.timeout;
+            match this.sleep.as_mut().as_pin_mut() {
+                Some(sleep) => sleep.reset(until),
+                None => this.sleep.set(Some(tokio::time::sleep_until(until))),
+            }
+        }
+        match this.sleep.as_mut().as_pin_mut() {
+            Some(sleep) => sleep.poll(context),
+            None => Poll::Pending,
+        }
+    }
+
+    fn moved(self: Pin<&mut Self>) {
+        *self.project().waiting = false;
+    }
+}

@@ -1,0 +1,124 @@
+//! Connections to an app are opened here.
+
+use super::body::Outgoing;
+use super::error::{BadUpstream, Error};
+use crate::config::server::TlsFiles;
+use crate::config::upstream::{Destination, Upstream as Config};
+use crate::wire::tls::roots;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+/// Largest head of a response, in bytes.
+const HEAD: usize = 128 * 1024;
+
+/// Where an app is, ready to be dialed.
+pub(super) struct Dial {
+    way: Way,
+    timeout: Duration,
+}
+
+enum Way {
+    Tcp { host: String, port: u16 },
+    Tls { host: String, port: u16, name: ServerName<'static>, connector: TlsConnector },
+    Unix(PathBuf),
+}
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+impl Dial {
+    pub(super) fn new(to: &Destination, config: &Config) -> Result<Self, BadUpstream> {
+        let way = match to {
+            Destination::Http { host, port } | Destination::H2c { host, port } => Way::Tcp { host: host.clone(), port: *port },
+            Destination::Unix(path) => Way::Unix(path.clone()),
+            Destination::Https { host, port } => {
+                let name = ServerName::try_from(host.clone()).map_err(|_| BadUpstream::Name(host.clone()))?;
+                Way::Tls { host: host.clone(), port: *port, name, connector: TlsConnector::from(Arc::new(tls(config)?)) }
+            }
+        };
+        Ok(Self { way, timeout: config.connect_timeout })
+    }
+
+    /// A new HTTP/1.1 connection; a task of its own drives it, so that an end of file is seen while nobody uses it.
+    pub(super) async fn http1(&self) -> Result<http1::SendRequest<Outgoing>, Error> {
+        let io = self.open().await?;
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(HEAD);
+        let (sender, connection) = builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
+        // How it ends is told to whoever waits for a response.
+        tokio::spawn(async move { drop(connection.with_upgrades().await) });
+        Ok(sender)
+    }
+
+    /// A new HTTP/2 connection in clear, by prior knowledge (RFC 9113 3.3).
+    pub(super) async fn http2(&self) -> Result<http2::SendRequest<Outgoing>, Error> {
+        let io = self.open().await?;
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).max_header_list_size(64 * 1024).keep_alive_interval(Duration::from_secs(20));
+        let (sender, connection) = builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(sender)
+    }
+
+    async fn open(&self) -> Result<Box<dyn Io>, Error> {
+        match tokio::time::timeout(self.timeout, self.dial()).await {
+            Ok(io) => io.map_err(Error::Connect),
+            Err(_) => Err(Error::ConnectTimeout),
+        }
+    }
+
+    async fn dial(&self) -> std::io::Result<Box<dyn Io>> {
+        match &self.way {
+            Way::Tcp { host, port } => Ok(Box::new(tcp(host, *port).await?)),
+            Way::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            Way::Tls { host, port, name, connector } => Ok(Box::new(connector.connect(name.clone(), tcp(host, *port).await?).await?)),
+        }
+    }
+}
+
+async fn tcp(host: &str, port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn tls(config: &Config) -> Result<ClientConfig, BadUpstream> {
+    let roots = roots(config.ca_file.as_deref())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let bad = |it: rustls::Error| BadUpstream::Certificate(it.to_string());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(bad)?.with_root_certificates(roots);
+    let mut tls = match &config.client_certificate {
+        Some(files) => {
+            let (chain, key) = pair(files)?;
+            builder.with_client_auth_cert(chain, key).map_err(bad)?
+        }
+        None => builder.with_no_client_auth(),
+    };
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+fn pair(files: &TlsFiles) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), BadUpstream> {
+    let bad = |path: &std::path::Path, cause: rustls::pki_types::pem::Error| BadUpstream::Certificate(format!("{}: {cause}", path.display()));
+    let chain = CertificateDer::pem_file_iter(&files.certificate).and_then(Iterator::collect).map_err(|it| bad(&files.certificate, it))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|it| bad(&files.key, it))?;
+    Ok((chain, key))
+}
+
+impl std::fmt::Debug for Dial {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.way {
+            Way::Tcp { host, port } | Way::Tls { host, port, .. } => write!(out, "{host}:{port}"),
+            Way::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Why a request did not come back from the app.
+
+use crate::wire::body::BoxError;
+
+/// Why a request did not come back from the app.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nobody listens there, or TLS failed.
+    #[error("cannot connect: {0}")]
+    Connect(std::io::Error),
+    /// Not connected within `connect_timeout`.
+    #[error("cannot connect in time")]
+    ConnectTimeout,
+    /// No head of a response within `response_timeout`.
+    #[error("no response in time")]
+    ResponseTimeout,
+    /// The connection broke before the head of a response, or what came is no HTTP.
+    #[error("no usable response: {0}")]
+    Broken(hyper::Error),
+    /// The client sent no more of its body.
+    #[error("the client stopped sending its body")]
+    ClientStalled,
+    /// The client's own body broke off.
+    #[error("the client's body broke off")]
+    ClientBroke,
+    /// The app switched protocols in a way that was not asked for.
+    #[error("the app's answer to an upgrade does not fit")]
+    Upgrade,
+    /// An upgrade towards an upstream that speaks HTTP/2.
+    #[error("an h2c upstream takes no upgrades")]
+    UpgradeToH2c,
+    /// The request cannot be written for this upstream.
+    #[error("the request cannot be sent on: {0}")]
+    Unsendable(#[from] http::Error),
+}
+
+/// Whose fault it is, for the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// 502: the app cannot be reached, or answers nonsense.
+    Unreachable,
+    /// 504: the app is too slow.
+    Slow,
+    /// 408: the client stopped sending.
+    Client,
+    /// 501: the app's protocol has no such thing.
+    NotSupported,
+}
+
+impl Error {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::ConnectTimeout | Self::ResponseTimeout => Fault::Slow,
+            Self::ClientStalled | Self::ClientBroke => Fault::Client,
+            Self::UpgradeToH2c => Fault::NotSupported,
+            Self::Connect(_) | Self::Broken(_) | Self::Upgrade | Self::Unsendable(_) => Fault::Unreachable,
+        }
+    }
+
+    /// Looks for our own cause under hyper's.
+    pub(super) fn of_hyper(error: hyper::Error) -> Self {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(it) = cause {
+            match it.downcast_ref::<Broke>() {
+                Some(Broke::Stalled) => return Self::ClientStalled,
+                Some(Broke::Broke) => return Self::ClientBroke,
+                None => cause = it.source(),
+            }
+        }
+        Self::Broken(error)
+    }
+}
+
+/// How a client's body ended early.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(super) enum Broke {
+    #[error("the client stopped sending")]
+    Stalled,
+    #[error("the client broke off")]
+    Broke,
+}
+
+/// An app that sends no more of a response it began.
+#[derive(Debug, thiserror::Error)]
+#[error("the app stopped sending")]
+pub(super) struct Silent;
+
+pub(super) fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> BoxError {
+    Box::new(error)
+}
+
+/// Why `[upstream]` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadUpstream {
+    /// `ca_file`.
+    #[error("ca_file: {0}")]
+    Roots(#[from] crate::wire::tls::BadRoots),
+    /// `client_certificate`.
+    #[error("client_certificate: {0}")]
+    Certificate(String),
+    /// A host that no certificate can be for.
+    #[error("url: {0:?} is no name for TLS")]
+    Name(String),
+}

@@ -1,0 +1,84 @@
+//! An upgrade as the client asks for it, and as the app is asked.
+
+use super::body::Outgoing;
+use super::error::Error;
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{CONNECTION, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+const UPGRADE_VALUE: HeaderValue = HeaderValue::from_static("upgrade");
+const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+
+/// Appended to the key (RFC 6455 1.3).
+const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// What the client asks to change to.
+pub(super) struct Upgrade {
+    client: OnUpgrade,
+    protocol: HeaderValue,
+    /// The key we send in place of a client of HTTP/2, which has none (RFC 8441 5).
+    key: Option<HeaderValue>,
+}
+
+impl Upgrade {
+    /// Takes the upgrade out of a request: before it is sent on.
+    pub(super) fn of(request: &mut Request<Incoming>, request_id: &HeaderValue) -> Option<Self> {
+        let client = hyper::upgrade::on(&mut *request);
+        if request.method() == Method::CONNECT {
+            // Our reference is sixteen characters and new for each request: it serves as the nonce of RFC 6455 4.1.
+            let nonce: Vec<u8> = request_id.as_bytes().iter().copied().chain(std::iter::repeat(b'0')).take(16).collect();
+            let key = HeaderValue::from_str(&STANDARD.encode(nonce)).ok()?;
+            return Some(Self { client, protocol: WEBSOCKET, key: Some(key) });
+        }
+        let protocol = request.headers().get(UPGRADE)?.clone();
+        Some(Self { client, protocol, key: None })
+    }
+
+    /// Asks the app: after hop-by-hop headers have gone.
+    pub(super) fn ask(&self, request: &mut Request<Outgoing>) {
+        let connect = request.method() == Method::CONNECT;
+        if connect {
+            *request.method_mut() = Method::GET;
+            *request.body_mut() = Outgoing::empty();
+            request.extensions_mut().remove::<hyper::ext::Protocol>();
+        }
+        let headers = request.headers_mut();
+        headers.insert(CONNECTION, UPGRADE_VALUE);
+        headers.insert(UPGRADE, self.protocol.clone());
+        if let Some(key) = &self.key {
+            headers.insert(SEC_WEBSOCKET_KEY, key.clone());
+        }
+    }
+
+    /// The app has switched: the answer to the client, and both ends to join.
+    pub(super) fn switched(self, mut response: Response<Incoming>) -> Result<(Response<()>, OnUpgrade, OnUpgrade), Error> {
+        let theirs = response.headers().get(UPGRADE).cloned().ok_or(Error::Upgrade)?;
+        if !theirs.as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes()) {
+            return Err(Error::Upgrade);
+        }
+        let app = hyper::upgrade::on(&mut response);
+        let mut answer = Response::new(());
+        *answer.headers_mut() = std::mem::take(response.headers_mut());
+        super::hop::strip(answer.headers_mut());
+        match &self.key {
+            None => {
+                *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                answer.headers_mut().insert(CONNECTION, UPGRADE_VALUE);
+                answer.headers_mut().insert(UPGRADE, theirs);
+            }
+            Some(key) => accepted(key, answer.headers_mut())?,
+        }
+        Ok((answer, self.client, app))
+    }
+}
+
+/// Towards HTTP/2 there is no `Sec-WebSocket-Accept`; we asked, so we check it.
+fn accepted(key: &HeaderValue, headers: &mut HeaderMap) -> Result<(), Error> {
+    let said = headers.remove(SEC_WEBSOCKET_ACCEPT).ok_or(Error::Upgrade)?;
+    let expected = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), MAGIC].concat()));
+    if said.as_bytes() == expected.as_bytes() { Ok(()) } else { Err(Error::Upgrade) }
+}
