@@ -3,6 +3,7 @@
 pub mod access;
 pub mod base;
 pub mod config;
+pub mod demo;
 pub mod emulator;
 pub mod entra;
 pub mod headers;
