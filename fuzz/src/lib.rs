@@ -1,13 +1,16 @@
 //! What must hold of every parser of foreign bytes, whatever the bytes: one function each, for cargo-fuzz and for the ordinary tests.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "what does not hold is found by falling over")]
 
+use entrada::base::guid::Guid;
 use entrada::base::random::Random;
 use entrada::base::return_to::ReturnTo;
 use entrada::base::secret::Secret;
 use entrada::base::site::Site;
 use entrada::base::target::{Strictness, Target};
+use entrada::config::entra::Tenant;
 use entrada::config::server::Trust;
 use entrada::config::{self, problem};
+use entrada::entra::{keys, metadata, token};
 use entrada::seal::envelope::Envelope;
 use entrada::seal::keyring::Keyring;
 use entrada::session::pending::Pending;
@@ -21,8 +24,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 pub type Holds = fn(&[u8]);
 
 /// Each by the name of its fuzz target and of its folder of seeds.
-pub const ALL: &[(&str, Holds)] =
-    &[("target", target), ("return_to", return_to), ("cookies", cookies), ("forwarded", forwarded), ("pending", pending), ("configuration", configuration)];
+pub const ALL: &[(&str, Holds)] = &[
+    ("target", target),
+    ("return_to", return_to),
+    ("cookies", cookies),
+    ("forwarded", forwarded),
+    ("pending", pending),
+    ("tokens", tokens),
+    ("configuration", configuration),
+];
 
 /// A target that is read is byte for byte what came, climbs nowhere, and means the same to a WHATWG reader.
 pub fn target(data: &[u8]) {
@@ -150,6 +160,36 @@ pub fn pending(data: &[u8]) {
     assert!(read.is_for(&text) && read.return_to == text && read.nonce == text && read.verifier == text);
     assert!(Pending::read(&made.write(), now + 100_000).is_none());
 }
+
+/// Signed once, with a key that nobody has any more.
+const TOKEN: &[u8] = include_bytes!("../corpus/tokens/00");
+/// Its public half.
+const KEYS: &[u8] = include_bytes!("../corpus/tokens/01");
+
+/// No token verifies but the one that was signed; no two keys share a name; discovery leads nowhere but to the authority.
+pub fn tokens(data: &[u8]) {
+    if let Ok(read) = token::parse(data) {
+        assert!(!read.kid().is_empty());
+        let verified = keys::read(KEYS).unwrap().iter().any(|it| read.verify(it).is_ok());
+        assert_eq!(verified, data == TOKEN);
+    } else {
+        assert!(data != TOKEN);
+    }
+    if let Ok(read) = keys::read(data) {
+        assert!((1..=64).contains(&read.len()));
+        assert!(read.iter().all(|it| !it.kid().is_empty() && !it.fits(b"", &[0; 256])));
+    }
+    let tenant = Guid::parse("8f1c4b3e-0000-4000-8000-000000000002").unwrap();
+    if let Ok(read) = metadata::read(data, "https://login.microsoftonline.com", &Tenant::Id(tenant)) {
+        assert_eq!(read.tenant, tenant);
+        for address in [Some(read.issuer), Some(read.authorization), Some(read.token), Some(read.keys), read.end_session].into_iter().flatten() {
+            assert!(AUTHORITY.iter().any(|it| address.starts_with(it)), "{address}");
+        }
+    }
+}
+
+/// The names of one authority.
+const AUTHORITY: &[&str] = &["https://login.microsoftonline.com/", "https://login.windows.net/", "https://login.microsoft.com/", "https://sts.windows.net/"];
 
 /// A configuration is read, or every reason why not is told; nothing is both.
 pub fn configuration(data: &[u8]) {

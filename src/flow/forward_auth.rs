@@ -1,7 +1,7 @@
 //! A front proxy asks: the same authenticate, judge and headers as in the path, answered in its dialect.
 
-use super::facts::Facts;
 use super::authenticate::authenticate;
+use super::facts::Facts;
 use super::refusal::Refusal;
 use super::sign_in::start_url;
 use crate::access::policy::Verdict;

@@ -1,8 +1,8 @@
 //! The way to the app.
 
 use super::authenticate::authenticate;
-use super::refusal::Refusal;
 use super::facts::Facts;
+use super::refusal::Refusal;
 use super::sign_in;
 use crate::access::policy::{Permit, Verdict};
 use crate::base::return_to::ReturnTo;

@@ -11,10 +11,10 @@ pub const REFUSED: &[(&str, &[&str])] = &[
     ("clippy", &["unwrap_used", "expect_used", "panic", "indexing_slicing", "todo", "unimplemented", "dbg_macro", "print_stdout", "print_stderr"]),
 ];
 
-/// Where the header names of a front proxy may stand: where they are read, where we write our own, and where an operator's names are
-/// judged, which sees no request.
+/// Where the header names of a front proxy may stand: where they are read, where we write our own, where an operator's names
+/// are judged, which sees no request, and in the app that shows what it received.
 const READS_FORWARDED: &[&str] = &["src/wire/forwarded.rs"];
-const NAMES_FORWARDED: &[&str] = &["src/headers/", "src/upstream/", "src/config/"];
+const NAMES_FORWARDED: &[&str] = &["src/headers/", "src/upstream/", "src/config/", "src/demo/"];
 
 /// Functions and files that cannot be read at one sitting.
 pub fn too_long(tree: &Tree) -> Vec<String> {
