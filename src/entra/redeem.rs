@@ -5,7 +5,8 @@ use super::metadata::Metadata;
 use super::oidc::{self, Registration};
 use crate::base::secret::Secret;
 use crate::wire::client::Client;
-use openidconnect::{AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RequestTokenError};
+use openidconnect::{AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RequestTokenError};
+use std::pin::Pin;
 
 const ENDPOINT: &str = "token endpoint";
 
@@ -15,15 +16,26 @@ const ENDPOINT: &str = "token endpoint";
 /// What Entra refused, or why it gave no ID token.
 pub async fn redeem(registration: &Registration, metadata: &Metadata, client: &Client, code: &str, verifier: &str) -> Result<Secret, Error> {
     let oidc = oidc::client(registration, metadata)?;
-    let send = |request: HttpRequest| send(client, request);
     let request = oidc.exchange_code(AuthorizationCode::new(code.to_owned())).set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
-    let answer = request.request_async(&send).await.map_err(|error| match error {
+    let answer = request.request_async(&Sender(client.clone())).await.map_err(|error| match error {
         RequestTokenError::ServerResponse(refusal) => Error::Refused(refusal),
         RequestTokenError::Request(error) => error,
         // Both may hold the whole answer, tokens included: neither is told.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Error::Answer,
     })?;
     answer.into_id_token().ok_or(Error::Answer)
+}
+
+/// Our client, as the library wants to call one.
+struct Sender(Client);
+
+impl<'c> AsyncHttpClient<'c> for Sender {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(send(&self.0, request))
+    }
 }
 
 async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse, Error> {
