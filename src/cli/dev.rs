@@ -91,6 +91,7 @@ fn start_demo(public_url: &str, shutdown: CancellationToken) -> Result<String, F
         audience: public_url.to_owned(),
         sign_out_path: "/oauth2/sign_out".to_owned(),
         start_path: "/oauth2/start".to_owned(),
+        clock: Clock::system(),
     };
     tokio::spawn(demo::serve(listener, options, shutdown));
     Ok(format!("http://{address}"))

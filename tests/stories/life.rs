@@ -116,7 +116,8 @@ async fn turned_secrets_keep_sign_ins_under_way_and_old_assertions_verifiable() 
     let mut maya = world.browser();
     maya.visits("/x").await;
     let old = maya.asks("GET", "/oauth2/jwks.json", SCRIPT).await.json();
-    let turned = world.changed("secrets = [{ env = \"STORY_SEAL\" }]", "secrets = [\"a newer secret of the stories, 32 bytes and more\", { env = \"STORY_SEAL\" }]");
+    let turned =
+        world.changed("secrets = [{ env = \"STORY_SEAL\" }]", "secrets = [\"a newer secret of the stories, 32 bytes and more\", { env = \"STORY_SEAL\" }]");
     world.service.reload(&turned).await.unwrap();
     let new = maya.asks("GET", "/oauth2/jwks.json", SCRIPT).await.json();
     assert_eq!(new["keys"].as_array().unwrap().len(), 2);

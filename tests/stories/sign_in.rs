@@ -54,7 +54,8 @@ async fn what_is_asked_of_entra_is_a_code_with_pkce_state_and_nonce() {
 async fn hints_are_passed_on_and_nothing_else() {
     let world = World::start().await;
     let mut maya = world.browser();
-    let page = maya.until("/oauth2/start?rd=/x&login_hint=maya@contoso.example&domain_hint=contoso.example&prompt=login&scope=evil&client_id=evil", "authorize").await;
+    let page =
+        maya.until("/oauth2/start?rd=/x&login_hint=maya@contoso.example&domain_hint=contoso.example&prompt=login&scope=evil&client_id=evil", "authorize").await;
     let asked: std::collections::HashMap<_, _> = page.url.query_pairs().into_owned().collect();
     assert_eq!(asked["login_hint"], "maya@contoso.example");
     assert_eq!(asked["domain_hint"], "contoso.example");
@@ -154,16 +155,7 @@ async fn a_sign_in_that_takes_too_long_begins_afresh() {
 #[tokio::test]
 async fn a_token_that_is_wrong_in_any_way_signs_nobody_in() {
     let world = World::start().await;
-    for wrong in [
-        Wrong::Nonce,
-        Wrong::Issuer,
-        Wrong::Audience,
-        Wrong::Signature,
-        Wrong::Expired,
-        Wrong::NotYet,
-        Wrong::AlgNone,
-        Wrong::Tid,
-    ] {
+    for wrong in [Wrong::Nonce, Wrong::Issuer, Wrong::Audience, Wrong::Signature, Wrong::Expired, Wrong::NotYet, Wrong::AlgNone, Wrong::Tid] {
         let mut maya = world.browser();
         maya.visits("/x").await;
         world.emulator.control().wrong(wrong);
@@ -218,7 +210,10 @@ async fn whom_entra_refuses_reads_why_and_whose_move_it_is() {
     // What Entra tells in the callback; its own page keeps most codes, consent comes back.
     for (query, words) in [
         ("error=access_denied&error_description=AADSTS65004%3A+User+declined+to+consent", "You stopped the sign-in"),
-        ("error=invalid_request&error_description=AADSTS50105%3A+not+assigned+Trace+ID%3A+11111111-2222-3333-4444-555555555555+Correlation+ID%3A+99999999-2222-3333-4444-555555555555", "You are not assigned to this app"),
+        (
+            "error=invalid_request&error_description=AADSTS50105%3A+not+assigned+Trace+ID%3A+11111111-2222-3333-4444-555555555555+Correlation+ID%3A+99999999-2222-3333-4444-555555555555",
+            "You are not assigned to this app",
+        ),
         ("error=interaction_required&error_description=AADSTS53003%3A+%3Cscript%3Ealert(1)%3C%2Fscript%3E", "Your company does not allow this sign-in"),
     ] {
         let page = bruno.until("/x", "authorize").await;
