@@ -1,12 +1,45 @@
 # Everything a newcomer types: `make dev` and `make test`.
-.PHONY: dev test lint
+.PHONY: dev test setup lint deny advisories docs release bench fuzz
 
 dev:
 	cargo run -q -- dev
 
-test: lint
+# Gets all it needs (tests/outside/setup.sh), and says what it had to skip.
+test: setup lint deny docs
+	rm -f target/skipped.txt
 	cargo test
+	@if [ -s target/skipped.txt ]; then echo; echo "SKIPPED:"; sort -u target/skipped.txt; fi
+
+setup:
+	tests/outside/setup.sh
 
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+
+# CPU, latency and memory next to nginx, into docs/benchmarks.md (a quarter of an hour); `make bench QUICK=1` prints the headline within minutes.
+BENCH_PROFILE := $(if $(QUICK),quick,release)
+bench:
+	cargo build --profile $(BENCH_PROFILE)
+	cargo bench --profile dev --bench cost -- --binary $${CARGO_TARGET_DIR:-target}/$(BENCH_PROFILE)/entrada $(if $(QUICK),--quick) $(ARGS)
+
+# The binary to hand out: with profile-guided optimization where llvm-tools, nginx and wrk are here.
+release:
+	benches/pgo.sh
+
+# Bans, licenses and sources of everything that is linked in.
+deny:
+	@if [ -x target/tools/cargo-deny/bin/cargo-deny ]; then target/tools/cargo-deny/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources; \
+	else echo "SKIPPED: cargo-deny is not there: make setup"; test "$$CI" != true; fi
+
+# Known vulnerabilities; needs the advisory database from the network.
+advisories:
+	target/tools/cargo-deny/bin/cargo-deny --locked check advisories
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+
+# One target for a minute: `make fuzz TARGET=return_to`. Needs cargo-fuzz and a nightly compiler.
+TARGET ?= target
+fuzz:
+	cargo +nightly fuzz run $(TARGET) -- -max_total_time=60

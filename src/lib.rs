@@ -2,13 +2,18 @@
 
 pub mod access;
 pub mod base;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod emulator;
 pub mod entra;
+pub mod flow;
 pub mod headers;
+pub mod pages;
 pub mod seal;
 pub mod server;
 pub mod session;
+pub mod sidecar;
 pub mod telemetry;
 pub mod upstream;
 pub mod wire;

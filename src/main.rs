@@ -1,3 +1,5 @@
-//! The program: hands its arguments to the command line.
+//! Hands the arguments to `cli`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    entrada::cli::main()
+}

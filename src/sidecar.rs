@@ -19,7 +19,6 @@ use crate::telemetry::metrics::Metrics;
 use crate::upstream::{BadUpstream, Tunnels, Upstream};
 use crate::wire::client::{self, Client};
 use crate::wire::cookies::Names;
-use http::HeaderValue;
 use std::sync::Arc;
 
 /// What outlives a reload: sessions, figures, and the key of a process that was given no secret.
@@ -64,8 +63,6 @@ pub struct Sidecar {
     pub upstream: Upstream,
     /// What people see.
     pub pages: Pages,
-    /// The policy that the pages are sent under.
-    pub page_policy: HeaderValue,
     /// Seals a sign-in under way.
     pub pending: Envelope,
     /// Seals the count of rounds, in its cookie.
@@ -88,9 +85,6 @@ pub enum Error {
     /// The assertion cannot be signed.
     #[error("[session] {0}")]
     Key(#[from] NoKey),
-    /// The policy of the pages is no header.
-    #[error("[pages] the content security policy cannot be sent")]
-    Pages,
 }
 
 impl Lasting {
@@ -134,7 +128,6 @@ impl Sidecar {
             policy,
             headers,
             upstream: Upstream::new(&config.upstream, &config.server.limits)?,
-            page_policy: HeaderValue::from_str(pages.csp()).map_err(|_| Error::Pages)?,
             pages,
             pending: seal("sign-in under way"),
             rounds: seal("sign-in rounds, cookie"),

@@ -34,8 +34,8 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         clock: Clock::system(),
         random: random::system(),
         redirect_uris: vec![format!("{public_url}/oauth2/callback")],
-        client_id: "11112222-bbbb-3333-cccc-4444dddd5555".to_owned(),
-        client_secret: random::system().text::<24>(),
+        client_id: Some("11112222-bbbb-3333-cccc-4444dddd5555".to_owned()),
+        client_secret: None,
         tls: None,
     };
     let emulator = Emulator::start(loopback(0)?, options).await.map_err(Failure::new)?;
@@ -91,6 +91,7 @@ fn start_demo(public_url: &str, shutdown: CancellationToken) -> Result<String, F
         audience: public_url.to_owned(),
         sign_out_path: "/oauth2/sign_out".to_owned(),
         start_path: "/oauth2/start".to_owned(),
+        clock: Clock::system(),
     };
     tokio::spawn(demo::serve(listener, options, shutdown));
     Ok(format!("http://{address}"))
@@ -136,7 +137,7 @@ log = "text"
 }
 
 fn announce(public_url: &str, upstream: &str, emulator: &Emulator, theirs: bool) {
-    let names: Vec<_> = emulator.people().iter().map(|it| it.upn.split('@').next().unwrap_or_default().to_owned()).collect();
+    let names: Vec<_> = emulator.people().iter().map(|it| it.user_name.split('@').next().unwrap_or_default().to_owned()).collect();
     let app = if theirs { upstream.to_owned() } else { format!("{upstream} (the built-in demo)") };
     say(&format!(
         "\n  open      {public_url}\n  sign in   as {}\n  app       {app}\n  Entra     {} (pretend; not Microsoft)\n\n  Ctrl-C stops it.\n",

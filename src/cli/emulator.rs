@@ -40,8 +40,8 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         clock: Clock::system(),
         random: random::system(),
         redirect_uris: arguments.redirect_uri.clone(),
-        client_id: arguments.client_id.clone(),
-        client_secret: arguments.client_secret.clone(),
+        client_id: Some(arguments.client_id.clone()),
+        client_secret: Some(arguments.client_secret.clone()),
         tls: arguments.tls.clone(),
     };
     let emulator = Emulator::start(listener, options).await.map_err(Failure::new)?;

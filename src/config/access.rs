@@ -1,7 +1,14 @@
 //! `[access]`: who may.
 
+use super::address::pattern;
+use super::ask::choose;
+use super::problem::{Complaint, quote};
+use super::section::{Found, Section, unexpected};
+use crate::base::guid::Guid;
 use crate::base::pattern::Pattern;
 use http::Method;
+use toml::Spanned;
+use toml::de::DeValue;
 
 /// `[access]`, as meant. The first rule whose path and method match decides.
 #[derive(Clone, Debug)]
@@ -28,11 +35,12 @@ pub struct Rule {
 }
 
 /// Who may.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Allow {
     /// Everybody, signed in or not.
     Anyone,
     /// Whoever is signed in.
+    #[default]
     SignedIn,
     /// Nobody.
     Nobody,
@@ -53,7 +61,7 @@ pub struct Table {
     pub tenants: Vec<String>,
 }
 
-/// `signed_out = "auto" | "401" | "redirect"`.
+/// `signed_out = "auto" | "401"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignedOut {
     /// By who asks: a browser that navigates is redirected, everything else gets 401.
@@ -61,4 +69,140 @@ pub enum SignedOut {
     Auto,
     /// Never redirect.
     Unauthorized,
+}
+
+/// Rules that are looked through for each request.
+const MOST_RULES: usize = 1000;
+
+/// Stands for the words of `allow`; tables are read apart.
+#[derive(Clone, Copy, Debug, Default)]
+enum Word {
+    #[default]
+    SignedIn,
+    Anyone,
+    Nobody,
+}
+
+const WORDS: [(&str, Word); 3] = [("signed-in", Word::SignedIn), ("anyone", Word::Anyone), ("nobody", Word::Nobody)];
+
+impl From<Word> for Allow {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::SignedIn => Self::SignedIn,
+            Word::Anyone => Self::Anyone,
+            Word::Nobody => Self::Nobody,
+        }
+    }
+}
+
+pub(super) fn read(section: &Section<'_>) -> Access {
+    let default = section.key("default").choice(&WORDS).into();
+    let rules: Vec<_> = section.each("rule", MOST_RULES, rule).into_iter().flatten().collect();
+    refuse_covered(section, &rules);
+    Access { default, rules: rules.into_iter().map(|it| it.value).collect() }
+}
+
+/// A rule, and where its path is written.
+fn rule(section: &Section<'_>) -> Option<Found<Rule>> {
+    let path = section.key("path").needed().parse(pattern);
+    let methods = section.key("methods").whole_list(&[], method);
+    let signed_out = section.key("signed_out").choice(&[("auto", SignedOut::Auto), ("401", SignedOut::Unauthorized)]);
+    let allow = allow(section);
+    let path = path?;
+    let methods = methods?.into_iter().map(|it| it.value).collect();
+    let rule = Rule { path: path.value, methods, allow: allow?, signed_out, line: section.line() };
+    Some(Found { value: rule, spot: path.spot })
+}
+
+fn method(text: &str) -> Result<Method, Complaint> {
+    let refused = || Complaint::new(format!("{} is not a method", quote(text)));
+    let method = Method::from_bytes(text.as_bytes()).map_err(|_| refused().hint("write one method an entry, like [\"GET\", \"POST\"]"))?;
+    if text.bytes().any(|it| it.is_ascii_lowercase()) {
+        return Err(refused().hint(format!("methods are in capitals: {}", quote(&text.to_uppercase()))));
+    }
+    if matches!(method, Method::CONNECT | Method::TRACE) {
+        return Err(refused().hint("CONNECT and TRACE are never let through"));
+    }
+    Ok(method)
+}
+
+/// A word, a table, or a list of tables.
+fn allow(section: &Section<'_>) -> Option<Allow> {
+    let Some(value) = section.find_written("allow") else {
+        let complaint = Complaint::new("is missing").hint("write \"anyone\", \"signed-in\", \"nobody\" or a table like { roles = [\"Admin\"] }");
+        section.complain(&section.spot_of("allow"), complaint);
+        return None;
+    };
+    let tables: Vec<&Spanned<DeValue<'_>>> = match value.get_ref() {
+        DeValue::String(word) => {
+            let chosen = choose(word, &WORDS).map_err(|it| section.complain(&section.spot_of("allow"), it));
+            return chosen.ok().map(Allow::from);
+        }
+        DeValue::Table(_) => vec![value],
+        DeValue::Array(tables) if !tables.is_empty() => tables.iter().collect(),
+        other => {
+            let complaint = unexpected("a word, a table or a list of tables", other).hint("to let nobody in, write \"nobody\"");
+            section.complain(&section.spot_of("allow"), complaint);
+            return None;
+        }
+    };
+    let read: Vec<_> = tables.iter().filter_map(|it| section.table("allow", it, table)).collect();
+    (read.len() == tables.len()).then_some(Allow::Tables(read))
+}
+
+fn table(section: &Section<'_>) -> Table {
+    let some = |text: &str| if text.is_empty() { Err(Complaint::new("is empty")) } else { Ok(text.to_owned()) };
+    let values = |found: Vec<Found<String>>| -> Vec<String> { found.into_iter().map(|it| it.value).collect() };
+    let groups = section.key("groups").list(&[], some);
+    for it in groups.iter().filter(|it| Guid::parse(&it.value).is_none()) {
+        let complaint = Complaint::new(format!("{} is a group's name; Entra sends object IDs", quote(&it.value)));
+        section.warn(&it.spot, complaint.hint("copy the group's Object ID from Entra, unless its token is set to carry names"));
+    }
+    let table = Table {
+        roles: values(section.key("roles").list(&[], some)),
+        groups: values(groups),
+        users: values(section.key("users").list(&[], user)),
+        tenants: values(section.key("tenants").list(&[], tenant)),
+    };
+    // A list that is written and empty would hold for everybody, while its author means nobody.
+    let keys = ["roles", "groups", "users", "tenants"];
+    if keys.iter().all(|it| section.look(it, None).is_none()) || keys.iter().any(|it| section.is_empty_list(it)) {
+        let complaint = Complaint::new("names nobody").hint("write at least one value for each key; or \"signed-in\", or \"nobody\"");
+        section.complain(&section.spot_of_table(), complaint);
+    }
+    table
+}
+
+fn user(text: &str) -> Result<String, Complaint> {
+    let is_upn = text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty() && !domain.contains('@'))
+        && !text.contains(char::is_whitespace);
+    let refused = || Complaint::new(format!("{} is not a user", quote(text))).hint("write an object ID, or a sign-in name like maya@contoso.com");
+    if is_upn || Guid::parse(text).is_some() { Ok(text.to_owned()) } else { Err(refused()) }
+}
+
+fn tenant(text: &str) -> Result<String, Complaint> {
+    let refused = || Complaint::new(format!("{} is not a tenant ID", quote(text))).hint("write the Directory (tenant) ID; a domain is not understood here yet");
+    if Guid::parse(text).is_some() { Ok(text.to_owned()) } else { Err(refused()) }
+}
+
+/// A rule that an earlier one covers decides nothing, and its author thinks it does.
+fn refuse_covered(section: &Section<'_>, rules: &[Found<Rule>]) {
+    for (at, rule) in rules.iter().enumerate() {
+        let earlier = || rules.iter().take(at).map(|it| &it.value).filter(|it| it.path.covers(&rule.value.path));
+        let by = match rule.value.methods.as_slice() {
+            [] => earlier().find(|it| it.methods.is_empty()),
+            methods => {
+                let covered = |method: &Method| earlier().find(|it| names(it, method));
+                methods.iter().map(covered).collect::<Option<Vec<_>>>().and_then(|it| it.first().copied())
+            }
+        };
+        if let Some(by) = by {
+            let complaint = Complaint::new(format!("can never match: {} at line {} matches first", quote(&by.path.to_string()), by.line));
+            section.complain(&rule.spot, complaint.hint("the first rule that matches decides; put the narrower one first"));
+        }
+    }
+}
+
+fn names(rule: &Rule, method: &Method) -> bool {
+    rule.methods.is_empty() || rule.methods.contains(method) || (*method == Method::HEAD && rule.methods.contains(&Method::GET))
 }

@@ -1,7 +1,12 @@
 //! `[headers]`: what the app receives.
 
+use super::ask::choose;
+use super::problem::{Complaint, quote};
+use super::section::{Found, Section, unexpected};
+use super::written::{At, Spot, plain};
 use http::HeaderName;
 use std::time::Duration;
+use toml::de::DeValue;
 
 /// `[headers]`, as meant.
 #[derive(Clone, Debug)]
@@ -32,4 +37,118 @@ pub struct Assertion {
     pub audience: String,
     /// From `iat` to `exp`.
     pub lifetime: Duration,
+}
+
+/// Whatever folds to one of these beginnings is ours: the sets, our own, and what proxies say of each other.
+pub const OWNED_PREFIXES: [&str; 6] = ["x-forwarded-", "x-auth-request-", "x-entrada-", "x-ms-client-principal", "x-ms-token-", "x-original-"];
+
+/// Names that are ours, whole.
+pub const OWNED_NAMES: [&str; 3] = ["forwarded", "x-real-ip", "x-request-id"];
+
+/// Names that mean something to HTTP or to every app: hop-by-hop (RFC 9110 7.6.1), framing, and what the client says of itself.
+const RESERVED: [&str; 16] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "expect",
+    "cookie",
+    "authorization",
+];
+
+/// Folds like `headers::owned`: CGI and WSGI read `_` as `-`.
+fn fold(name: &str) -> String {
+    name.chars().map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+pub(super) fn read(section: &Section<'_>, origin: Option<&str>) -> Headers {
+    let sets = [("x-forwarded", Set::XForwarded), ("x-auth-request", Set::XAuthRequest)];
+    let mut send: Vec<Set> = Vec::new();
+    for it in section.key("send").list(&["x-forwarded"], |it| choose(it, &sets)) {
+        if !send.contains(&it.value) {
+            send.push(it.value);
+        }
+    }
+    let custom = custom(section);
+    let assertion = section.inner("assertion", |it| assertion(it, origin));
+    let mut names: Vec<String> = assertion.iter().map(|it| fold(it.name.as_str())).collect();
+    for it in &custom {
+        let folded = fold(it.value.0.as_str());
+        if names.contains(&folded) {
+            section.complain(
+                &it.spot,
+                Complaint::new("this header is written by something else already").hint("give each header one meaning; \"_\" counts as \"-\""),
+            );
+        }
+        names.push(folded);
+    }
+    let custom = custom.into_iter().map(|it| it.value).collect();
+    // Where the name could not be read there is a problem, and this never leaves.
+    let assertion = assertion.unwrap_or_else(|| Assertion { name: HeaderName::from_static(ASSERTION), audience: String::new(), lifetime: Duration::ZERO });
+    Headers { send, custom, assertion }
+}
+
+const ASSERTION: &str = "x-entrada-assertion";
+
+fn assertion(section: &Section<'_>, origin: Option<&str>) -> Option<Assertion> {
+    let name = section.key("name").parse_or("X-Entrada-Assertion", assertion_name);
+    let audience = section.key("audience").text().map(|it| it.value).or_else(|| origin.map(str::to_owned));
+    let minute = Duration::from_mins(1);
+    let lifetime = section.key("lifetime").duration(5 * minute, minute..=60 * minute);
+    Some(Assertion { name: name?.value, audience: audience.unwrap_or_default(), lifetime })
+}
+
+fn assertion_name(text: &str) -> Result<HeaderName, Complaint> {
+    let name = header_name(text)?;
+    let own = fold(text).starts_with("x-entrada-");
+    if own || !is_owned(text) { Ok(name) } else { Err(taken(text)) }
+}
+
+fn custom_name(text: &str) -> Result<HeaderName, Complaint> {
+    let name = header_name(text)?;
+    if is_owned(text) { Err(taken(text)) } else { Ok(name) }
+}
+
+fn header_name(text: &str) -> Result<HeaderName, Complaint> {
+    let refused = || Complaint::new(format!("{} is not a header's name", quote(text))).hint("write letters, digits and hyphens, like X-Employee-Id");
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| refused())?;
+    if RESERVED.contains(&fold(text).as_str()) { Err(taken(text)) } else { Ok(name) }
+}
+
+fn is_owned(text: &str) -> bool {
+    let folded = fold(text);
+    OWNED_PREFIXES.iter().any(|it| folded.starts_with(it)) || OWNED_NAMES.contains(&folded.as_str())
+}
+
+fn taken(text: &str) -> Complaint {
+    Complaint::new(format!("{} has a meaning of its own", quote(text))).hint("choose another name, like X-Employee-Id")
+}
+
+/// `custom = { "X-Employee-Id" = "employeeid" }`.
+fn custom(section: &Section<'_>) -> Vec<Found<(HeaderName, String)>> {
+    let Some(value) = section.find_written("custom") else { return Vec::new() };
+    let spot = |key: &str, offset| Spot { key: format!("headers.custom.{key}"), at: At::Offset(offset) };
+    let DeValue::Table(table) = value.get_ref() else {
+        section.complain(&section.spot_of("custom"), unexpected("a table", value.get_ref()).hint("write { \"X-Employee-Id\" = \"employeeid\" }"));
+        return Vec::new();
+    };
+    let one = |(name, claim): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
+        let name_text: &std::borrow::Cow<'_, str> = name.get_ref();
+        let value = custom_name(name_text).and_then(|header| match claim.get_ref() {
+            DeValue::String(text) if !text.is_empty() => Ok((header, text.as_ref().to_owned())),
+            _ => Err(Complaint::new("a header carries a claim, by the claim's name").hint("write { \"X-Employee-Id\" = \"employeeid\" }")),
+        });
+        let spot = spot(&plain(name_text), name.span().start);
+        value.map_err(|it| section.complain(&spot, it)).ok().map(|value| Found { value, spot })
+    };
+    table.iter().filter_map(one).collect()
 }

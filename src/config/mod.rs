@@ -2,33 +2,111 @@
 //!
 //! Everything is read and judged before anything is refused, so an operator sees every mistake at once. Nothing here opens a
 //! socket or asks Entra; secrets' files are read.
+//!
+//! A key is known because it is asked for: `section.key("idle").duration(...)` is its whole life, from its name, its variable
+//! (`ENTRADA_SESSION_IDLE`) and its default to its bounds. Where a key is written more than once, the variable `ENTRADA_*` counts
+//! before the file, and the file before `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`,
+//! which platforms inject for whatever runs there. An empty variable is as if it were not set. Arrays of tables and tables with
+//! free keys come from the file only.
+
+mod address;
+mod ask;
+mod duration;
+mod fit;
+mod lines;
+mod nearest;
+mod secret;
+mod section;
+mod whole;
+mod written;
 
 pub mod access;
 pub mod entra;
 pub mod headers;
 pub mod pages;
+pub mod problem;
 pub mod server;
 pub mod session;
 pub mod telemetry;
 pub mod upstream;
 
-/// The whole configuration, as meant: every value is parsed and fits the others.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// `[server]`.
-    pub server: server::Server,
-    /// `[upstream]`.
-    pub upstream: upstream::Upstream,
-    /// `[entra]`.
-    pub entra: entra::Entra,
-    /// `[session]`.
-    pub session: session::Session,
-    /// `[headers]`.
-    pub headers: headers::Headers,
-    /// `[access]`.
-    pub access: access::Access,
-    /// `[pages]`.
-    pub pages: pages::Pages,
-    /// `[telemetry]`.
-    pub telemetry: telemetry::Telemetry,
+#[cfg(test)]
+mod tests;
+
+pub use whole::Config;
+pub use written::Key;
+
+use problem::{Judged, Place, Problem};
+use section::Section;
+use std::io::Read as _;
+use std::path::Path;
+use toml::de::DeTable;
+use written::Written;
+
+/// A configuration, or all that is wrong with it.
+pub type Outcome = Judged<Config>;
+
+/// The longest file that is read, in bytes.
+pub const MOST_BYTES: usize = 1024 * 1024;
+
+/// The file that is read where none is named, if it is there.
+const DEFAULT_FILE: &str = "entrada.toml";
+
+/// One of each array of tables and of the shapes of `allow`, so that reading asks for every key there is.
+const EVERY_TABLE: &str = "[[upstream.route]]\n[[access.rule]]\nallow = {}\n";
+
+/// Reads a file and the environment; without a path `entrada.toml`, or, where it is not there, the environment alone.
+pub fn load(path: Option<&Path>, environment: &[(String, String)]) -> Outcome {
+    let file = path.unwrap_or(Path::new(DEFAULT_FILE));
+    if path.is_none() && !file.exists() {
+        return finish(None, None, environment);
+    }
+    match text_of(file) {
+        Ok(text) => read(&file.display().to_string(), &text, environment),
+        Err(problem) => Judged::refused(problem),
+    }
+}
+
+/// Reads a text and the environment. `name` stands for the file's where the whole of it is meant.
+pub fn read(name: &str, text: &str, environment: &[(String, String)]) -> Outcome {
+    if text.len() > MOST_BYTES {
+        return Judged::refused(whole_file(format!("{name} is longer than {MOST_BYTES} bytes")));
+    }
+    match DeTable::parse(text) {
+        Ok(table) => finish(Some(text), Some(table.get_ref()), environment),
+        Err(error) => Judged::refused(syntax(text, &error)),
+    }
+}
+
+/// Every key that can be set, by name.
+pub fn keys() -> Vec<Key> {
+    let Ok(table) = DeTable::parse(EVERY_TABLE) else { return Vec::new() };
+    let written = Written::new(Some(EVERY_TABLE), &[]);
+    Section::root(&written, Some(table.get_ref()), |root| whole::read(root, &written));
+    written.into_keys()
+}
+
+fn finish(text: Option<&str>, table: Option<&DeTable<'_>>, environment: &[(String, String)]) -> Outcome {
+    let written = Written::new(text, environment);
+    let config = Section::root(&written, table, |root| whole::read(root, &written));
+    written.judge(config)
+}
+
+fn text_of(file: &Path) -> Result<String, Problem> {
+    let refused = |why: &dyn std::fmt::Display| whole_file(format!("{} cannot be read: {why}", file.display()));
+    let mut bytes = Vec::new();
+    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    std::fs::File::open(file).and_then(|it| it.take(most).read_to_end(&mut bytes)).map_err(|it| refused(&it))?;
+    String::from_utf8(bytes).map_err(|_| refused(&"it is not UTF-8"))
+}
+
+fn whole_file(what: String) -> Problem {
+    Problem { key: "file".to_owned(), place: Place::Whole, what, hint: None }
+}
+
+/// The parser's own excerpt is not told: the line may hold a secret.
+fn syntax(text: &str, error: &toml::de::Error) -> Problem {
+    let (line, column) = lines::Lines::new(text).line_and_column(error.span().map_or(0, |it| it.start));
+    let what = error.message().lines().collect::<Vec<_>>().join(", ");
+    Problem { key: "TOML".to_owned(), place: Place::Line { line, column }, what, hint: None }
 }

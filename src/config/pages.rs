@@ -1,5 +1,6 @@
 //! `[pages]`: what people see.
 
+use super::section::Section;
 use std::path::PathBuf;
 
 /// `[pages]`, as meant.
@@ -7,4 +8,8 @@ use std::path::PathBuf;
 pub struct Pages {
     /// A directory of templates that stand in for ours, by file name.
     pub templates: Option<PathBuf>,
+}
+
+pub(super) fn read(section: &Section<'_>) -> Pages {
+    Pages { templates: section.key("templates").directory() }
 }

@@ -1,8 +1,11 @@
 //! `[server]`: where we listen and what people call us.
 
-use crate::base::site::Site;
+use super::address::{is_domain, socket_path};
+use super::problem::{Complaint, quote};
+use super::section::{Found, Section};
+use crate::base::site::{BadSite, Site, split_authority};
 use ipnet::IpNet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +31,7 @@ pub struct Server {
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// `host:port`; names are resolved at start.
+    /// `address:port`.
     Tcp(SocketAddr),
     /// `unix:/path`.
     Unix(PathBuf),
@@ -97,5 +100,205 @@ impl Default for Limits {
             connections: 10_000,
             streams: 128,
         }
+    }
+}
+
+/// `[server]` as far as it could be read; the parts that other sections have to fit.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) server: Option<Server>,
+    pub(super) listen: Vec<Found<Listen>>,
+    pub(super) admin_listen: Option<Found<Listen>>,
+    /// What public URL, prefix and redirect path make together.
+    pub(super) site: Option<Site>,
+}
+
+/// Stands in for a public URL that could not be read, so that paths are judged all the same. Never leaves: there is a problem.
+const UNREAD: &str = "https://unread.invalid";
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+pub(super) fn read(section: &Section<'_>, redirect_path: Option<&Found<String>>) -> Draft {
+    let listen = section.key("listen").list(&["127.0.0.1:4180"], listen);
+    let admin_listen = section.key("admin_listen").parse_or("127.0.0.1:4181", self::listen);
+    let public_url = section.key("public_url").needed().parse(public_url);
+    let prefix = section.key("prefix").parse_or("/oauth2", |it| path(it, "prefix"));
+    let hosts = section.key("hosts").list(&[], host);
+    let return_hosts = section.key("return_hosts").list(&[], return_host);
+    let trusted_proxies = trust(section);
+    let shutdown_grace = section.key("shutdown_grace").duration(Duration::from_secs(30), Duration::ZERO..=HOUR);
+    let tls = section.inner("tls", tls);
+    let limits = section.inner("limits", limits);
+    judge_listeners(section, &listen, admin_listen.as_ref());
+
+    let own = prefix.as_ref().map_or("/oauth2", |it| &it.value);
+    let redirect = redirect_path.map(|it| it.value.as_str());
+    let site = Site::parse(public_url.as_ref().map_or(UNREAD, |it| &it.value), own, redirect).ok();
+    let site = site.map(|it| it.with_hosts(values(hosts), values(return_hosts)));
+    let server = site.clone().zip(admin_listen.as_ref()).map(|(site, admin)| Server {
+        listen: listen.iter().map(|it| it.value.clone()).collect(),
+        site,
+        trusted_proxies,
+        admin_listen: admin.value.clone(),
+        shutdown_grace,
+        tls,
+        limits,
+    });
+    Draft { server, listen, admin_listen, site }
+}
+
+fn values<T>(found: Vec<Found<T>>) -> Vec<T> {
+    found.into_iter().map(|it| it.value).collect()
+}
+
+fn public_url(text: &str) -> Result<String, Complaint> {
+    let example = "write the address that people type, like https://app.example.com";
+    match Site::parse(text, "/oauth2", None) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(BadSite::NotHttps) => Err(Complaint::new(format!("{} is not https", quote(text)))
+            .hint("behind a TLS proxy, still write the address that people see; http is for localhost only")),
+        Err(error) => Err(Complaint::new(error.to_string()).hint(example)),
+    }
+}
+
+/// A path of our own: plain, and not the whole site.
+pub(super) fn path(text: &str, name: &str) -> Result<String, Complaint> {
+    let refused = || Complaint::new(format!("{} cannot be our {name}", quote(text)));
+    if text.ends_with('/') {
+        return Err(refused().hint("a path without a slash at its end, like /oauth2; \"/\" would take the whole site from the app"));
+    }
+    match Site::parse(UNREAD, "/oauth2", Some(text)) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(refused().hint("write a plain path that begins with \"/\", without query, dots as segments or encoded signs")),
+    }
+}
+
+fn host(text: &str) -> Result<String, Complaint> {
+    let refused = || {
+        Complaint::new(format!("{} is not a host name", quote(text)))
+            .hint("write a name, with its port where it has one, like alt.example.com or localhost:4180")
+    };
+    split_authority(text).map(|_| text.to_owned()).ok_or_else(refused)
+}
+
+fn return_host(text: &str) -> Result<String, Complaint> {
+    let name = text.strip_prefix('.').unwrap_or(text);
+    if is_domain(name) || name == "localhost" {
+        return Ok(text.to_owned());
+    }
+    let complaint = Complaint::new(format!("{} is not a host name", quote(text)));
+    Err(match text.strip_prefix('*') {
+        Some(rest) => complaint.hint(format!("write {} for all names below it", quote(rest))),
+        None => complaint.hint("write a name without scheme and port, like app.example.com, or .example.com for all names below it"),
+    })
+}
+
+/// Reads where to listen.
+fn listen(text: &str) -> Result<Listen, Complaint> {
+    if text == "systemd" {
+        return Ok(Listen::Systemd);
+    }
+    if let Some(path) = text.strip_prefix("unix:") {
+        return socket_path(path).map(Listen::Unix);
+    }
+    if let Ok(address) = text.parse() {
+        return Ok(Listen::Tcp(address));
+    }
+    let complaint = Complaint::new(format!("{} is not an address to listen on", quote(text)));
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    Err(match (host, port.parse::<u16>()) {
+        ("" | "*", Ok(port)) => complaint.hint(format!("write \"0.0.0.0:{port}\" for all addresses, or \"127.0.0.1:{port}\" for this machine only")),
+        ("localhost", Ok(port)) => complaint.hint(format!("write \"127.0.0.1:{port}\"")),
+        _ => complaint.hint("write address and port, like \"127.0.0.1:4180\" or \"[::1]:4180\"; or \"unix:/run/entrada.sock\", or \"systemd\""),
+    })
+}
+
+fn judge_listeners(section: &Section<'_>, listen: &[Found<Listen>], admin: Option<&Found<Listen>>) {
+    for (at, it) in listen.iter().enumerate() {
+        if listen.iter().take(at).any(|earlier| overlap(&earlier.value, &it.value)) {
+            section.complain(&it.spot, Complaint::new(format!("{} is listened on already", quote(&it.value.to_string()))));
+        }
+    }
+    let Some(admin) = admin else { return };
+    if listen.iter().any(|it| overlap(&it.value, &admin.value)) {
+        let complaint = Complaint::new(format!("{} is where people's requests arrive", quote(&admin.value.to_string())));
+        section.complain(&admin.spot, complaint.hint("health and figures need an address of their own, like \"127.0.0.1:4181\""));
+    }
+    if matches!(admin.value, Listen::Tcp(address) if address.ip().is_unspecified()) {
+        let complaint = Complaint::new("health and figures are open to whoever can reach this machine");
+        section.warn(&admin.spot, complaint.hint("keep the port from the public, or write \"127.0.0.1:4181\""));
+    }
+}
+
+/// Whether two listeners cannot both be had. Port 0 is any free one.
+fn overlap(one: &Listen, other: &Listen) -> bool {
+    match (one, other) {
+        (Listen::Tcp(one), Listen::Tcp(other)) => {
+            // [::] takes the IPv4 addresses too, where the system lets it.
+            let all = |it: &SocketAddr, theirs: &SocketAddr| it.ip().is_unspecified() && (it.is_ipv6() || theirs.is_ipv4());
+            one.port() != 0 && one.port() == other.port() && (one.ip() == other.ip() || all(one, other) || all(other, one))
+        }
+        (one, other) => one == other,
+    }
+}
+
+fn trust(section: &Section<'_>) -> Trust {
+    let mut trust = Trust::default();
+    for it in section.key("trusted_proxies").list(&[], trusted) {
+        match it.value {
+            None => trust.unix = true,
+            Some(network) => {
+                if network.prefix_len() == 0 {
+                    let complaint = Complaint::new("everybody may say who a client is and which host was asked");
+                    section.warn(&it.spot, complaint.hint("name only the networks your proxies are in, like \"10.0.0.0/8\""));
+                }
+                trust.networks.push(network);
+            }
+        }
+    }
+    trust
+}
+
+/// A network, a single address, or nothing for unix sockets.
+fn trusted(text: &str) -> Result<Option<IpNet>, Complaint> {
+    let refused = || Complaint::new(format!("{} is not a network", quote(text))).hint("write \"10.0.0.0/8\", \"fd00::/8\", a single address, or \"unix\"");
+    if text == "unix" {
+        return Ok(None);
+    }
+    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(single).map(Some).ok_or_else(refused)
+}
+
+/// Certificate and key, which are only of use together.
+pub(super) fn tls(section: &Section<'_>) -> Option<TlsFiles> {
+    let (certificate, key) = (section.key("certificate"), section.key("key"));
+    let written = (certificate.is_written(), key.is_written());
+    let lacking = match written {
+        (true, false) => Some(("key", "the certificate")),
+        (false, true) => Some(("certificate", "the key")),
+        _ => None,
+    };
+    if let Some((name, other)) = lacking {
+        section.complain(&section.spot_of(name), Complaint::new(format!("is missing beside {other}")).hint("write both, as PEM files, or neither"));
+    }
+    let (certificate, key) = (certificate.file(), key.file());
+    certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key })
+}
+
+fn limits(section: &Section<'_>) -> Limits {
+    let default = Limits::default();
+    let size = |name, default: usize, range| usize::try_from(section.key(name).number(u64::try_from(default).unwrap_or(u64::MAX), range)).unwrap_or(default);
+    let time = |name, default, range| section.key(name).duration(default, range);
+    let second = Duration::from_secs(1);
+    Limits {
+        header_bytes: size("header_bytes", default.header_bytes, 8 * 1024..=1024 * 1024),
+        headers: size("headers", default.headers, 16..=4096),
+        header_timeout: time("header_timeout", default.header_timeout, second..=5 * MINUTE),
+        idle_timeout: time("idle_timeout", default.idle_timeout, second..=HOUR),
+        body_timeout: time("body_timeout", default.body_timeout, second..=HOUR),
+        stream_timeout: time("stream_timeout", default.stream_timeout, second..=7 * 24 * HOUR),
+        connections: size("connections", default.connections, 1..=1_000_000),
+        streams: u32::try_from(section.key("streams").number(u64::from(default.streams), 1..=10_000)).unwrap_or(default.streams),
     }
 }

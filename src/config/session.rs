@@ -1,7 +1,14 @@
 //! `[session]`: how long a sign-in lasts and what seals it.
 
+use super::problem::Complaint;
+use super::section::{Found, Section};
 use crate::base::secret::Secret;
 use std::time::Duration;
+
+/// The shortest secret, in bytes: as many as the keys that are derived from it have.
+const LEAST_SECRET: usize = 32;
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// `[session]`, as meant.
 #[derive(Clone, Debug)]
@@ -14,4 +21,37 @@ pub struct Session {
     pub lifetime: Duration,
     /// Sessions held at most; past it the one unused longest goes.
     pub capacity: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Store {
+    #[default]
+    Memory,
+}
+
+pub(super) fn read(section: &Section<'_>) -> Session {
+    let Store::Memory = section.key("store").choice(&[("memory", Store::Memory)]);
+    let session = Session {
+        secrets: secrets(section),
+        idle: section.key("idle").duration(Duration::from_hours(1), Duration::from_secs(10)..=30 * DAY),
+        lifetime: section.key("lifetime").duration(Duration::from_hours(12), Duration::from_secs(10)..=90 * DAY),
+        capacity: section.key("capacity").number(100_000, 1..=10_000_000),
+    };
+    if session.idle > session.lifetime {
+        let complaint = Complaint::new("is longer than lifetime, so it would never end a session").hint("choose an idle time of at most lifetime");
+        section.complain(&section.spot_of("idle"), complaint);
+    }
+    session
+}
+
+fn secrets(section: &Section<'_>) -> Vec<Secret> {
+    let long_enough = |it: Found<Secret>| {
+        if it.value.expose().len() >= LEAST_SECRET {
+            return Some(it.value);
+        }
+        let complaint = Complaint::new(format!("a secret has fewer than {LEAST_SECRET} bytes")).hint("entrada secret prints a good one");
+        section.complain(&it.spot, complaint);
+        None
+    };
+    section.key("secrets").secrets().into_iter().filter_map(long_enough).collect()
 }

@@ -1,5 +1,7 @@
 //! `[telemetry]`: what is written down.
 
+use super::section::Section;
+
 /// `[telemetry]`, as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Telemetry {
@@ -31,4 +33,11 @@ pub enum Level {
     Info,
     /// More, for finding a fault.
     Debug,
+}
+
+pub(super) fn read(section: &Section<'_>) -> Telemetry {
+    Telemetry {
+        log: section.key("log").choice(&[("json", Format::Json), ("text", Format::Text)]),
+        level: section.key("level").choice(&[("info", Level::Info), ("error", Level::Error), ("warn", Level::Warn), ("debug", Level::Debug)]),
+    }
 }

@@ -1,5 +1,9 @@
 //! `[upstream]`: the app that we stand before.
 
+use super::address::{origin, pattern, socket_path};
+use super::problem::{Complaint, quote};
+use super::section::{Found, Section};
+use super::server;
 use crate::base::pattern::Pattern;
 use crate::base::target::Strictness;
 use crate::config::server::TlsFiles;
@@ -72,4 +76,88 @@ pub enum HostHeader {
     Preserve,
     /// The upstream's own.
     Upstream,
+}
+
+/// `[upstream]` as far as it could be read; the parts that have to fit `[server]`.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) upstream: Option<Upstream>,
+    /// All destinations, the routes' too.
+    pub(super) destinations: Vec<Found<Destination>>,
+    /// The paths of the routes.
+    pub(super) paths: Vec<Found<Pattern>>,
+}
+
+/// Routes that are looked through for each request.
+const MOST_ROUTES: usize = 1000;
+
+pub(super) fn read(section: &Section<'_>) -> Draft {
+    let destination = section.key("url").needed().parse(destination);
+    let host = section.key("host").choice(&[("preserve", HostHeader::Preserve), ("upstream", HostHeader::Upstream)]);
+    let paths = section.key("paths").choice(&[("strict", Strictness::Strict), ("lenient", Strictness::Lenient)]);
+    let ca_file = section.key("ca_file").file();
+    let client_certificate = section.inner("client_certificate", server::tls);
+    let least = Duration::from_millis(100);
+    let connect_timeout = section.key("connect_timeout").duration(Duration::from_secs(5), least..=Duration::from_mins(5));
+    let response_timeout = section.key("response_timeout").duration(Duration::from_mins(1), least..=Duration::from_hours(1));
+    let written = section.each("route", MOST_ROUTES, route);
+    refuse_twins(section, &written);
+    let routes = longest_first(&written);
+    let upstream =
+        destination.clone().map(|it| Upstream { destination: it.value, routes, host, paths, ca_file, client_certificate, connect_timeout, response_timeout });
+    let destinations = destination.into_iter().chain(written.iter().filter_map(|it| it.1.clone())).collect();
+    Draft { upstream, destinations, paths: written.into_iter().filter_map(|it| it.0).collect() }
+}
+
+type WrittenRoute = (Option<Found<Pattern>>, Option<Found<Destination>>);
+
+fn route(section: &Section<'_>) -> WrittenRoute {
+    (section.key("path").needed().parse(route_path), section.key("url").needed().parse(destination))
+}
+
+fn refuse_twins(section: &Section<'_>, routes: &[WrittenRoute]) {
+    let mut seen = std::collections::HashSet::new();
+    for path in routes.iter().filter_map(|it| it.0.as_ref()) {
+        if !seen.insert(path.value.to_string()) {
+            section.complain(&path.spot, Complaint::new("another route has this path already"));
+        }
+    }
+}
+
+fn longest_first(written: &[WrittenRoute]) -> Vec<Route> {
+    let both = |it: &WrittenRoute| it.0.clone().zip(it.1.clone());
+    let mut routes: Vec<_> = written.iter().filter_map(both).map(|(path, to)| Route { path: path.value, destination: to.value }).collect();
+    routes.sort_by_key(|it| std::cmp::Reverse(it.path.to_string().len()));
+    routes
+}
+
+/// A plain path, which stands for all below it too.
+fn route_path(text: &str) -> Result<Pattern, Complaint> {
+    let refused = || Complaint::new(format!("{} cannot be a route's path", quote(text)));
+    if matches!(text, "/" | "/**") {
+        return Err(refused().hint("everything else goes to [upstream] url"));
+    }
+    if let Some(path) = text.strip_suffix("/**").or_else(|| text.strip_suffix('/')) {
+        return Err(refused().hint(format!("write {}; what is below it is meant too", quote(path))));
+    }
+    if text.contains(['*', '{', '}', '?']) {
+        return Err(refused().hint("write a plain path, like \"/api\"; what is below it is meant too"));
+    }
+    pattern(text).and_then(|_| pattern(&format!("{text}/**")))
+}
+
+fn destination(text: &str) -> Result<Destination, Complaint> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return socket_path(path).map(Destination::Unix);
+    }
+    // To the library h2c is no scheme with a host.
+    let http = text.strip_prefix("h2c://").map(|it| format!("http://{it}"));
+    let url = origin(http.as_deref().unwrap_or(text), &["http", "https"])?;
+    let port = url.port_or_known_default().unwrap_or(80);
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(match (url.scheme(), http) {
+        (_, Some(_)) => Destination::H2c { host, port },
+        ("https", _) => Destination::Https { host, port },
+        _ => Destination::Http { host, port },
+    })
 }

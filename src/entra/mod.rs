@@ -2,4 +2,119 @@
 //!
 //! A `VerifiedUser` is made here only, and only of a token that passed every check.
 
+pub mod aadsts;
+pub mod authorize;
+pub mod error;
+pub mod failure;
+pub mod keys;
+pub mod metadata;
+mod oidc;
+mod redeem;
+mod rules;
+mod source;
+#[cfg(test)]
+mod tests;
+pub mod token;
 pub mod verified;
+
+pub use self::error::Error;
+
+use self::authorize::{Begun, Hints};
+use self::oidc::Registration;
+use self::rules::Expected;
+use self::source::Source;
+use self::verified::VerifiedUser;
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::config;
+use crate::config::entra::Credential;
+use crate::wire::client::Client;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Sign-in at one tenant with one app registration.
+#[derive(Debug)]
+pub struct Entra {
+    source: Source,
+    registration: Registration,
+    client: Client,
+    clock: Clock,
+    random: Random,
+    guests: bool,
+    custom: Vec<String>,
+}
+
+/// A sign-in that is done.
+#[derive(Debug)]
+pub struct Redeemed {
+    /// Who it is.
+    pub user: VerifiedUser,
+}
+
+impl Entra {
+    /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text.
+    pub fn new(config: &config::entra::Entra, redirect_uri: String, clock: Clock, random: Random, client: Client, custom: Vec<String>) -> Self {
+        let Credential::Secret(secret) = config.credential.clone();
+        Self {
+            source: Source::new(config.authority.clone(), config.tenant.clone(), client.clone(), clock.clone(), random.clone()),
+            registration: Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() },
+            client,
+            clock,
+            random,
+            guests: config.guests,
+            custom,
+        }
+    }
+
+    /// Begins a sign-in: PKCE, a nonce, and the address at Entra. `state` comes back with the browser.
+    ///
+    /// # Errors
+    /// Where Entra was never reached, and is not now.
+    pub async fn begin(&self, hints: &Hints, state: &str) -> Result<Begun, Error> {
+        let snapshot = self.source.snapshot().await?;
+        authorize::begin(&self.registration, &snapshot.metadata, &self.random, hints, state)
+    }
+
+    /// Redeems the code that came back, and verifies what it brings.
+    ///
+    /// # Errors
+    /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
+    pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
+        let snapshot = self.source.snapshot().await?;
+        let text = redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await?;
+        let unverified = token::parse(text.expose().as_bytes())?;
+        let (snapshot, key) = self.source.key(unverified.kid()).await?;
+        let claims = unverified.verify(&key)?;
+        let expected = Expected {
+            metadata: &snapshot.metadata,
+            client_id: self.registration.client_id,
+            nonce,
+            guests: self.guests,
+            now: self.clock.now(),
+            custom: &self.custom,
+        };
+        Ok(Redeemed { user: VerifiedUser::new(rules::judge(&claims, &key, &expected)?) })
+    }
+
+    /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
+    pub fn sign_out_url(&self, back: &str, hint: Option<&str>) -> Option<String> {
+        authorize::sign_out(&self.registration, &self.source.known()?.metadata, back, hint)
+    }
+
+    /// Keeps discovery and keys fresh until `stop`.
+    pub async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
+        stop.run_until_cancelled(self.source.keep_fresh()).await;
+    }
+
+    /// Whether Entra was reached once; a later outage changes nothing.
+    ///
+    /// # Errors
+    /// Why it was not, in words for the operator.
+    pub fn ready(&self) -> Result<(), String> {
+        match (self.source.known(), self.source.failure()) {
+            (Some(_), _) => Ok(()),
+            (None, Some(cause)) => Err(format!("Entra was not reached yet: {cause}")),
+            (None, None) => Err("Entra was not reached yet".to_owned()),
+        }
+    }
+}

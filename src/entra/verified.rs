@@ -7,7 +7,6 @@ use crate::base::identity::Identity;
 pub struct VerifiedUser(Identity);
 
 impl VerifiedUser {
-    #[allow(dead_code, reason = "the verifier calls it")]
     pub(in crate::entra) fn new(identity: Identity) -> Self {
         Self(identity)
     }

@@ -203,6 +203,6 @@ impl Words {
             details: self.details.clone(),
             reference: reference.to_owned(),
         });
-        reply::page(self.status, house.pages.render(&page), &house.page_policy)
+        reply::page(self.status, house.pages.render(&page), house.pages.policy(&page))
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap
     }
     let start = start_url(&house.site, &start.return_to);
     let page = Page::SignIn(SignIn { start, app: house.site.authority() });
-    Ok(reply::page(StatusCode::OK, house.pages.render(&page), &house.page_policy))
+    Ok(reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page)))
 }
 
 /// Where a person begins to sign in, to come back to `return_to`.

@@ -72,7 +72,7 @@ fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Respons
 fn signed_out(house: &Sidecar, rd: Option<&str>) -> Response<Body> {
     let return_to = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &house.site));
     let page = Page::SignedOut { sign_in: start_url(&house.site, &return_to) };
-    reply::page(StatusCode::OK, house.pages.render(&page), &house.page_policy)
+    reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page))
 }
 
 fn ask(house: &Sidecar, rd: Option<&str>) -> Response<Body> {
@@ -80,7 +80,7 @@ fn ask(house: &Sidecar, rd: Option<&str>) -> Response<Body> {
     let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("rd", rd.as_str()).finish();
     let action = format!("{}/sign_out?{query}", house.site.prefix());
     let page = Page::ConfirmSignOut { action, rd: rd.as_str().to_owned() };
-    reply::page(StatusCode::OK, house.pages.render(&page), &house.page_policy)
+    reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page))
 }
 
 fn rd(inbound: &Inbound) -> Option<String> {

@@ -4,7 +4,7 @@ use super::refusal::Loop;
 use crate::entra::failure::Refusal as AtEntra;
 use crate::entra::{self, aadsts};
 use crate::pages::{Action, Kind, Whose};
-use crate::upstream;
+use crate::upstream::{self, Fault};
 use crate::wire::inbound::Refused;
 use http::StatusCode;
 
@@ -132,12 +132,24 @@ pub(super) fn turning(cause: Loop) -> Words {
 }
 
 pub(super) fn upstream(error: &upstream::Error) -> Words {
-    if error.is_timeout() {
-        let what = "The app behind this address took too long to answer.";
-        return Words::new(Kind::Unavailable, StatusCode::GATEWAY_TIMEOUT, Whose::AppOwner, "The app does not answer", what).then("Try again in a moment.");
+    match error.fault() {
+        Fault::Slow => {
+            let what = "The app behind this address took too long to answer.";
+            Words::new(Kind::Unavailable, StatusCode::GATEWAY_TIMEOUT, Whose::AppOwner, "The app does not answer", what).then("Try again in a moment.")
+        }
+        Fault::Unreachable => {
+            let what = "The app behind this address cannot be reached right now.";
+            Words::new(Kind::Unavailable, StatusCode::BAD_GATEWAY, Whose::AppOwner, "The app is not available", what).then("Try again in a moment.")
+        }
+        Fault::Client => {
+            let what = "What you sent did not arrive whole, so it was not passed on.";
+            Words::new(Kind::BadRequest, StatusCode::REQUEST_TIMEOUT, Whose::You, "The upload stopped", what).then("Send it again.")
+        }
+        Fault::NotSupported => {
+            let what = "The app behind this address speaks HTTP/2, which has no such upgrade.";
+            Words::new(Kind::BadRequest, StatusCode::NOT_IMPLEMENTED, Whose::AppOwner, "This connection cannot be changed", what)
+        }
     }
-    let what = "The app behind this address cannot be reached right now.";
-    Words::new(Kind::Unavailable, StatusCode::BAD_GATEWAY, Whose::AppOwner, "The app is not available", what).then("Try again in a moment.")
 }
 
 pub(super) fn internal() -> Words {

@@ -1,12 +1,7 @@
 //! Header names that are ours or absent, in every spelling that some server reads as ours.
 
+use crate::config::headers::{OWNED_NAMES, OWNED_PREFIXES};
 use http::{HeaderMap, HeaderName};
-
-/// Whatever folds to one of these beginnings is ours: the sets, our own, and what proxies say of each other.
-const PREFIXES: [&str; 6] = ["x-forwarded-", "x-auth-request-", "x-entrada-", "x-ms-client-principal", "x-ms-token-", "x-original-"];
-
-/// Names that are ours, whole.
-const NAMES: [&str; 3] = ["forwarded", "x-real-ip", "x-request-id"];
 
 /// The names that no client may speak under.
 #[derive(Clone, Debug)]
@@ -23,8 +18,8 @@ impl Owned {
     /// Whether the name folds to one of ours: case, and every sign that is neither letter nor digit taken for `-`
     /// (CGI and WSGI read `X_Forwarded_User` as `X-Forwarded-User`).
     pub fn covers(&self, name: &str) -> bool {
-        PREFIXES.iter().any(|it| folds_to(name, it, true))
-            || NAMES.iter().any(|it| folds_to(name, it, false))
+        OWNED_PREFIXES.iter().any(|it| folds_to(name, it, true))
+            || OWNED_NAMES.iter().any(|it| folds_to(name, it, false))
             || self.further.iter().any(|it| folds_to(name, it, false))
     }
 

@@ -1,0 +1,64 @@
+//! What is typed after `cargo bench --bench cost --`.
+
+use crate::terminal::Outcome;
+use std::path::PathBuf;
+
+/// Measures what a proxied request costs, next to nginx, and writes docs/benchmarks.md.
+#[derive(Debug, clap::Parser)]
+#[command(name = "cost")]
+pub struct Arguments {
+    /// Fewer and shorter rounds, the first scenarios only; prints, and writes no page.
+    #[arg(long)]
+    pub quick: bool,
+    /// Only these parts; prints, and writes no page.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<Part>,
+    /// The program to measure; without it, the one that cargo built along with this benchmark.
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
+    /// Rounds of each scenario that count.
+    #[arg(long)]
+    pub rounds: Option<usize>,
+    /// Only drives this (instrumented) program, for profile-guided optimization.
+    #[arg(long, value_name = "BINARY")]
+    pub train: Option<PathBuf>,
+    /// cargo says so.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Requests through nginx and Entrada.
+    Requests,
+    /// Requests through nginx alone.
+    Nginx,
+    /// Memory of process, connections and sessions.
+    Memory,
+    /// How soon `entrada dev` listens.
+    Start,
+}
+
+impl Arguments {
+    /// Whether this part is wanted.
+    pub fn wants(&self, part: Part) -> bool {
+        self.only.contains(&part) || self.only.is_empty() && part != Part::Nginx
+    }
+
+    /// The program to measure.
+    pub fn program(&self) -> Outcome<PathBuf> {
+        let along = PathBuf::from(env!("CARGO_BIN_EXE_entrada"));
+        let binary = match &self.binary {
+            Some(binary) => binary,
+            None if cfg!(debug_assertions) => return Err("a debug build says nothing about speed\nmake bench, or give a release build with --binary".into()),
+            None => &along,
+        };
+        binary.canonicalize().map_err(|it| format!("{}: {it}\ncargo build --release", binary.display()).into())
+    }
+
+    /// Whether the whole is wanted, as it is meant.
+    pub fn is_whole(&self) -> bool {
+        !self.quick && self.only.is_empty() && self.rounds.is_none()
+    }
+}

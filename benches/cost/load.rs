@@ -1,0 +1,267 @@
+//! One round: wrk drives a server for a while, and a window in the middle of it is measured.
+
+use crate::http::{Connection, Site};
+use crate::nginx::{App, Counter};
+use crate::process::{Cpu, Process};
+use crate::terminal::Outcome;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Makes wrk print exact figures at the end. It defines no `response`, which would slow wrk down.
+const SCRIPT: &str = r#"
+done = function(summary, latency)
+    local e = summary.errors
+    io.write(string.format("figures %d %d %d %d %d %d %d %d %d %d\n", summary.requests, summary.duration, summary.bytes, e.connect, e.read, e.write, e.timeout, e.status,
+        latency:percentile(50), latency:percentile(99)))
+end
+"#;
+
+/// Ten headers such as a browser sends; the cookie comes besides.
+const HEADERS: [(&str, &str); 10] = [
+    ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
+    ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+    ("Accept-Language", "en-US,en;q=0.5"),
+    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    ("Referer", "http://localhost/app/start"),
+    ("Upgrade-Insecure-Requests", "1"),
+    ("Sec-Fetch-Dest", "document"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Site", "same-origin"),
+    ("Priority", "u=0, i"),
+];
+
+/// 150 bytes of the app's own cookies.
+const COOKIES: &str =
+    "theme=dark; lang=en-US; _ga=GA1.1.1234567890.1700000000; csrftoken=q8WJx0m2bV5tY7nL3kR9sD1fG6hZ4cXp; visit=2f1e7c9a-6b0d-4e8f-9a3c-5d7b1e2f4a6c";
+
+/// How large the body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// 1 KiB: the cost of a request.
+    Small,
+    /// 1 MiB: the cost of its bytes.
+    Large,
+}
+
+impl Size {
+    /// In bytes.
+    pub fn bytes(self) -> u32 {
+        match self {
+            Self::Small => 1024,
+            Self::Large => 1024 * 1024,
+        }
+    }
+
+    /// The name of the file.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Small => "1k",
+            Self::Large => "1m",
+        }
+    }
+}
+
+/// How long a round takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Whole seconds that wrk runs; one more for large bodies.
+    pub seconds: u64,
+    /// Before the window: connections are made, TLS is spoken.
+    pub lead: Duration,
+    /// In which CPU time and requests are counted.
+    pub window: Duration,
+}
+
+/// What is asked for, and how often at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Load<'a> {
+    /// Of whom.
+    pub site: &'a Site,
+    /// Path of the request, without the file.
+    pub folder: &'a str,
+    /// Which file.
+    pub size: Size,
+    /// The session's cookie, `name=value`.
+    pub session: Option<&'a str>,
+    /// Connections.
+    pub connections: u32,
+}
+
+impl Load<'_> {
+    fn path(&self) -> String {
+        format!("{}/{}", self.folder, self.size.file())
+    }
+
+    fn url(&self) -> String {
+        self.site.url(&self.path())
+    }
+}
+
+/// The figures of one round.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures {
+    /// CPU time of the whole process tree for each request, in microseconds.
+    pub cpu: f64,
+    /// Requests per second.
+    pub rate: f64,
+    /// Median latency in microseconds.
+    pub p50: f64,
+    /// 99th percentile of the latency in microseconds.
+    pub p99: f64,
+}
+
+/// Drives servers.
+#[derive(Debug)]
+pub struct Driver {
+    wrk: PathBuf,
+    script: PathBuf,
+}
+
+impl Driver {
+    /// With this wrk; its script is kept in `dir`.
+    pub fn new(wrk: &Path, dir: &Path) -> Outcome<Self> {
+        let script = dir.join("figures.lua");
+        fs::write(&script, SCRIPT)?;
+        Ok(Self { wrk: wrk.to_owned(), script })
+    }
+
+    /// Drives `server` and measures it. Fails where one answer was not 2xx, or did not come from the app.
+    pub fn round(&self, load: &Load<'_>, server: &mut Process, app: &mut App, timing: Timing) -> Outcome<Figures> {
+        probe(load)?;
+        let mut counter = app.counter()?;
+        let start = Moment::take(server, &mut counter)?;
+        let seconds = timing.seconds + u64::from(load.size == Size::Large);
+        let wrk = self.command(load, seconds).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        sleep(timing.lead);
+        let first = Moment::take(server, &mut counter)?;
+        sleep(timing.window);
+        let second = Moment::take(server, &mut counter)?;
+        let output = wrk.wait_with_output()?;
+        let counted = read(&String::from_utf8_lossy(&output.stdout))?;
+        let end = Moment::take(server, &mut counter)?;
+        server.must_live()?;
+        counted.judge(load, end.requests.saturating_sub(start.requests))?;
+        probe(load)?;
+        let passed = counted.passed(load.size);
+        // What is under way at the edges of a window counts little for small answers. Large ones are counted by their bytes, over the whole round.
+        let cpu = match load.size {
+            Size::Small => second.since(&first) / count(second.requests.saturating_sub(first.requests)),
+            Size::Large => end.since(&start) / passed,
+        };
+        if !cpu.is_finite() {
+            return Err(format!("no request went through {} in a whole round", load.site.host).into());
+        }
+        Ok(Figures { cpu: cpu / 1000.0, rate: passed * 1e6 / count(counted.microseconds), p50: count(counted.p50), p99: count(counted.p99) })
+    }
+
+    /// Only drives.
+    pub fn drive(&self, load: &Load<'_>, seconds: u64) -> Outcome<()> {
+        probe(load)?;
+        let output = self.command(load, seconds).output()?;
+        let counted = read(&String::from_utf8_lossy(&output.stdout))?;
+        counted.judge(load, counted.requests)
+    }
+
+    fn command(&self, load: &Load<'_>, seconds: u64) -> Command {
+        let threads = if load.connections < 2 { 1 } else { 2 };
+        let mut command = Command::new(&self.wrk);
+        command.args(["-t", &threads.to_string(), "-c", &load.connections.to_string(), "-d", &format!("{seconds}s"), "--timeout", "10s", "-s"]);
+        command.arg(&self.script).arg("-H").arg(format!("Host: {}", load.site.host)).arg("-H").arg(format!("Cookie: {}", cookie(load)));
+        for (name, value) in HEADERS {
+            command.arg("-H").arg(format!("{name}: {value}"));
+        }
+        command.arg(load.url());
+        command
+    }
+}
+
+fn cookie(load: &Load<'_>) -> String {
+    load.session.map_or_else(|| COOKIES.to_owned(), |it| format!("{COOKIES}; {it}"))
+}
+
+/// One request by hand. wrk counts a redirect as a success; this does not.
+pub fn probe(load: &Load<'_>) -> Outcome<()> {
+    let cookie = cookie(load);
+    let headers: Vec<_> = HEADERS.into_iter().chain([("Cookie", cookie.as_str())]).collect();
+    let reply = Connection::open(load.site)?.get(&load.path(), &headers)?;
+    if reply.status != 200 || reply.body.len() != load.size.bytes() as usize {
+        return Err(format!("{} answered {} with {} bytes: {}", load.url(), reply.status, reply.body.len(), start_of(&reply.text())).into());
+    }
+    Ok(())
+}
+
+fn start_of(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+/// CPU time and requests at one moment.
+struct Moment {
+    before: Cpu,
+    after: Cpu,
+    requests: u64,
+}
+
+impl Moment {
+    /// CPU is read on both sides of the count, since the count takes its time under load.
+    fn take(server: &Process, counter: &mut Counter) -> Outcome<Self> {
+        let before = server.cpu()?;
+        let requests = counter.requests()?;
+        Ok(Self { before, after: server.cpu()?, requests })
+    }
+
+    /// Nanoseconds between the middles of two moments.
+    fn since(&self, earlier: &Self) -> f64 {
+        f64::midpoint(count(self.before.since(&earlier.before)), count(self.after.since(&earlier.after)))
+    }
+}
+
+/// Nanoseconds of seconds, and bytes of some seconds, are exact in an `f64`.
+#[expect(clippy::cast_precision_loss, reason = "nothing here reaches 2^53")]
+fn count(it: u64) -> f64 {
+    it as f64
+}
+
+/// What wrk says at the end.
+struct Counted {
+    requests: u64,
+    microseconds: u64,
+    bytes: u64,
+    broken: u64,
+    refused: u64,
+    p50: u64,
+    p99: u64,
+}
+
+impl Counted {
+    /// Answers: small ones by number, large ones by their bytes, the unfinished included.
+    fn passed(&self, size: Size) -> f64 {
+        match size {
+            Size::Small => count(self.requests),
+            Size::Large => count(self.bytes) / f64::from(size.bytes()),
+        }
+    }
+
+    fn judge(&self, load: &Load<'_>, seen_by_the_app: u64) -> Outcome<()> {
+        let whose = load.url();
+        if self.refused > 0 {
+            return Err(format!("{} of {} answers of {whose} were not 2xx", self.refused, self.requests).into());
+        }
+        if self.broken > 0 {
+            return Err(format!("{} connections of {whose} failed", self.broken).into());
+        }
+        if seen_by_the_app < self.requests {
+            return Err(format!("{whose} answered {} requests, the app has seen {seen_by_the_app} of them", self.requests).into());
+        }
+        Ok(())
+    }
+}
+
+fn read(output: &str) -> Outcome<Counted> {
+    let line = output.lines().find_map(|it| it.strip_prefix("figures ")).ok_or_else(|| format!("wrk gave no figures: {output}"))?;
+    let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+    let [requests, microseconds, bytes, connect, read, write, timeout, refused, p50, p99] = numbers.try_into().map_err(|_| "wrk gave other figures")?;
+    Ok(Counted { requests, microseconds, bytes, broken: connect + read + write + timeout, refused, p50, p99 })
+}

@@ -1,0 +1,91 @@
+//! `make bench`: CPU, latency and memory of the release build, next to nginx in the same run.
+
+mod arguments;
+mod entrada;
+mod http;
+mod load;
+mod memory;
+mod nginx;
+mod process;
+mod report;
+mod rounds;
+mod sign_in;
+mod stage;
+mod statistics;
+mod terminal;
+mod tools;
+mod train;
+
+use arguments::{Arguments, Part};
+use clap::Parser as _;
+use load::{Driver, Timing};
+use memory::Amount;
+use report::Report;
+use rounds::Effort;
+use stage::Stage;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use terminal::{Outcome, complain, say};
+use tools::{Machine, Tools, raise_file_limit};
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Outcome<()> {
+    let tools = Tools::find()?;
+    raise_file_limit(20_000);
+    let dir = tempfile::tempdir()?;
+    if let Some(binary) = &arguments.train {
+        return train::train(&tools, dir.path(), &binary.canonicalize()?);
+    }
+    let effort = effort(arguments);
+    let report = if effort.nginx_only { requests(effort, &tools, dir.path(), None)? } else { measure(arguments, effort, &tools, dir.path())? };
+    say(&format!("\n{}", report.tables()));
+    if arguments.is_whole() {
+        std::fs::create_dir_all(Path::new(PAGE).parent().ok_or("docs has no place")?)?;
+        std::fs::write(PAGE, report.page(&Machine::describe(&tools), effort))?;
+        say("written to docs/benchmarks.md");
+    }
+    Ok(())
+}
+
+fn effort(arguments: &Arguments) -> Effort {
+    let (rounds, timing) = if arguments.quick {
+        (3, Timing { seconds: 1, lead: Duration::from_millis(250), window: Duration::from_millis(650) })
+    } else {
+        (7, Timing { seconds: 2, lead: Duration::from_millis(350), window: Duration::from_millis(1500) })
+    };
+    Effort { rounds: arguments.rounds.unwrap_or(rounds), timing, quick: arguments.quick, nginx_only: arguments.wants(Part::Nginx) }
+}
+
+fn measure(arguments: &Arguments, effort: Effort, tools: &Tools, dir: &Path) -> Outcome<Report> {
+    let binary = arguments.program()?;
+    let mut report = Report::default();
+    if arguments.wants(Part::Start) {
+        report.start = Some(memory::start_time(&binary, if effort.quick { 5 } else { 15 })?);
+    }
+    if arguments.wants(Part::Memory) {
+        let (connections, sessions) = if effort.quick { (500, 1000) } else { (2000, 10_000) };
+        report.memory = Some(memory::measure(tools, dir, &binary, Amount { connections, sessions })?);
+    }
+    if arguments.wants(Part::Requests) {
+        report.results = requests(effort, tools, dir, Some(&binary))?.results;
+    }
+    Ok(report)
+}
+
+fn requests(effort: Effort, tools: &Tools, dir: &Path, binary: Option<&Path>) -> Outcome<Report> {
+    let mut stage = Stage::set(tools, dir, binary)?;
+    let results = rounds::measure(&mut stage, &Driver::new(&tools.wrk, dir)?, effort)?;
+    Ok(Report { results, ..Report::default() })
+}

@@ -1,0 +1,168 @@
+//! Memory: of the idle process, of an idle connection, of a session; and how soon `entrada dev` listens.
+
+use crate::entrada::{Entrada, Kind, Place};
+use crate::http::{Connection, Site};
+use crate::nginx::{App, Certificate, Proxy};
+use crate::process::{Process, free_port};
+use crate::sign_in::{Browser, Emulator};
+use crate::stage::certificate;
+use crate::statistics::median;
+use crate::terminal::{Outcome, hum, say};
+use crate::tools::Tools;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+/// Sign-ins before the first look: allocator and tables have their first growth behind them.
+const FIRST: usize = 500;
+
+/// Threads that sign in.
+const THREADS: usize = 4;
+
+/// Until background work of the measured process is done.
+const REST: Duration = Duration::from_secs(1);
+
+/// How much is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Amount {
+    /// Connections that are kept idle.
+    pub connections: usize,
+    /// Sign-ins.
+    pub sessions: usize,
+}
+
+/// What was found, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// The process that has served nobody.
+    pub idle: f64,
+    /// For each idle connection that has served one request.
+    pub connection: f64,
+    /// The same of nginx.
+    pub nginx_connection: f64,
+    /// For each session at rest.
+    pub session: f64,
+    /// For each session that made a request within its assertion's life.
+    pub session_in_use: f64,
+    /// How many sessions were made.
+    pub sessions: usize,
+    /// How many connections were made.
+    pub connections: usize,
+}
+
+/// Measures, each in a process of its own that has done nothing else.
+pub fn measure(tools: &Tools, dir: &Path, binary: &Path, amount: Amount) -> Outcome<Memory> {
+    hum("memory: idle");
+    let certificate = certificate(dir)?;
+    let app = App::start(&tools.nginx, dir)?;
+    let new = || fresh(binary, dir, app.port, &certificate);
+    let (entrada, emulator) = new()?;
+    sleep(REST);
+    let idle = bytes(entrada.process.resident()?);
+    hum(", connections");
+    let cookie = Browser::open(&entrada.site, &emulator)?.sign_in()?;
+    let connection = connections(&entrada.process, &entrada.site, &cookie, amount.connections)?;
+    let proxy = Proxy::start(&tools.nginx, dir, app.port, &certificate, crate::nginx::Kind::Bare)?;
+    let nginx_connection = connections(&proxy.process, &proxy.clear, &cookie, amount.connections)?;
+    hum(", sessions");
+    let (entrada, emulator) = new()?;
+    let (session, session_in_use) = sessions(&entrada, &emulator, amount.sessions)?;
+    say("");
+    Ok(Memory { idle, connection, nginx_connection, session, session_in_use, sessions: amount.sessions, connections: amount.connections })
+}
+
+fn fresh(binary: &Path, dir: &Path, app: u16, certificate: &Certificate) -> Outcome<(Entrada, Emulator)> {
+    let place = Place::choose(Kind::Clear, certificate)?;
+    let emulator = Emulator::start(binary, &[place.redirect_uri()])?;
+    let entrada = Entrada::start(binary, dir, app, &place, certificate, &emulator)?;
+    Ok((entrada, emulator))
+}
+
+/// Bytes for each connection that is kept after one request.
+fn connections(process: &Process, site: &Site, cookie: &str, count: usize) -> Outcome<f64> {
+    let ask = || -> Outcome<Connection> {
+        let mut connection = Connection::open(site)?;
+        let reply = connection.get("/app/1k", &[("accept", "text/html"), ("cookie", cookie)])?;
+        if reply.status == 200 { Ok(connection) } else { Err(format!("{} answered {}", site.host, reply.status).into()) }
+    };
+    for _ in 0..50 {
+        ask()?;
+    }
+    sleep(REST);
+    let before = process.resident()?;
+    let kept = (0..count).map(|_| ask()).collect::<Outcome<Vec<_>>>()?;
+    sleep(REST);
+    let after = process.resident()?;
+    drop(kept);
+    Ok(per(before, after, count))
+}
+
+/// Bytes for each session, at rest and in use.
+fn sessions(entrada: &Entrada, emulator: &Emulator, count: usize) -> Outcome<(f64, f64)> {
+    let process = &entrada.process;
+    let first = sign_in_many(entrada, emulator, FIRST)?;
+    use_all(&entrada.site, &first)?;
+    sleep(REST);
+    let before = process.resident()?;
+    let cookies = sign_in_many(entrada, emulator, count)?;
+    sleep(REST);
+    let at_rest = process.resident()?;
+    use_all(&entrada.site, &cookies)?;
+    sleep(REST);
+    let in_use = process.resident()?;
+    Ok((per(before, at_rest, count), per(before, in_use, count)))
+}
+
+fn sign_in_many(entrada: &Entrada, emulator: &Emulator, count: usize) -> Outcome<Vec<String>> {
+    let share = |it: usize| (it + 1) * count / THREADS - it * count / THREADS;
+    let sign_in = |count: usize| -> Outcome<Vec<String>> {
+        let mut browser = Browser::open(&entrada.site, emulator)?;
+        (0..count).map(|_| browser.sign_in()).collect()
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|it| scope.spawn(move || sign_in(share(it)))).collect();
+        let parts = threads.into_iter().map(|it| it.join().map_err(|_| "a thread failed")?).collect::<Outcome<Vec<_>>>()?;
+        Ok(parts.concat())
+    })
+}
+
+/// One request of each session.
+fn use_all(site: &Site, cookies: &[String]) -> Outcome<()> {
+    let mut connection = Connection::open(site)?;
+    for cookie in cookies {
+        let reply = connection.get("/app/1k", &[("accept", "text/html"), ("cookie", cookie)])?;
+        if reply.status != 200 {
+            return Err(format!("a session was not known any more: {}", reply.status).into());
+        }
+    }
+    Ok(())
+}
+
+fn per(before: u64, after: u64, count: usize) -> f64 {
+    (bytes(after) - bytes(before)) / f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no process here has 2^53 bytes")]
+fn bytes(count: u64) -> f64 {
+    count as f64
+}
+
+/// Median time from starting `entrada dev` to its first accepted connection, in milliseconds.
+pub fn start_time(binary: &Path, starts: usize) -> Outcome<f64> {
+    hum("start of entrada dev");
+    let mut times = Vec::new();
+    for _ in 0..=starts {
+        let port = free_port()?;
+        let mut command = Command::new(binary);
+        command.args(["dev", "--port", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        let began = Instant::now();
+        let mut process = Process::start("entrada dev", &mut command)?;
+        process.wait_for(port)?;
+        times.push(began.elapsed().as_secs_f64() * 1000.0);
+        process.stop()?;
+    }
+    say("");
+    // The first start reads the file from disk.
+    Ok(median(times.into_iter().skip(1)))
+}

@@ -1,0 +1,183 @@
+//! nginx: as the app behind everything, and as the proxies that Entrada is compared with.
+
+use crate::http::{Connection, Site};
+use crate::process::{Process, free_port};
+use crate::terminal::Outcome;
+use crate::tools::{cores, is_root};
+use rustls::ClientConfig;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+/// No connection is closed for its age or its number of requests, in any of the servers: what is measured is requests.
+const KEEP: &str = "keepalive_timeout 300s; keepalive_requests 1000000000;";
+
+/// The app: static files, served by an nginx of its own whose CPU time is not counted.
+#[derive(Debug)]
+pub struct App {
+    process: Process,
+    /// Where it listens.
+    pub port: u16,
+    status: Site,
+}
+
+impl App {
+    /// Starts it, with bodies of 1 KiB and 1 MiB under `/app` and `/public`.
+    pub fn start(nginx: &Path, dir: &Path) -> Outcome<Self> {
+        let dir = folder(dir, "app")?;
+        for place in ["files/app", "files/public"] {
+            let place = folder(&dir, place)?;
+            fs::write(place.join("1k"), body(1024))?;
+            fs::write(place.join("1m"), body(1024 * 1024))?;
+        }
+        let (port, status) = (free_port()?, free_port()?);
+        let servers = format!(
+            "server {{ listen 127.0.0.1:{port} backlog=4096; root {}; open_file_cache max=100; sendfile on; tcp_nopush on; }}
+             server {{ listen 127.0.0.1:{status}; location / {{ stub_status; }} }}",
+            dir.join("files").display()
+        );
+        let process = start(nginx, &dir, "access_log off;", &servers, port)?;
+        Ok(Self { process, port, status: Site::local(status, None) })
+    }
+
+    /// A watch on the number of requests that have reached it.
+    pub fn counter(&mut self) -> Outcome<Counter> {
+        self.process.must_live()?;
+        Ok(Counter { connection: Connection::open(&self.status)?, own: 0 })
+    }
+}
+
+/// Reads how many requests the app has seen (nginx's `stub_status`).
+pub struct Counter {
+    connection: Connection,
+    own: u64,
+}
+
+impl Counter {
+    /// Requests so far, without those of this watch.
+    pub fn requests(&mut self) -> Outcome<u64> {
+        let text = self.connection.get("/", &[])?.text();
+        let count = text.lines().nth(2).and_then(|it| it.split_whitespace().nth(2)).and_then(|it| it.parse::<u64>().ok());
+        self.own += 1;
+        Ok(count.ok_or("nginx has no stub_status")?.saturating_sub(self.own))
+    }
+}
+
+/// Text that is no run of one letter.
+fn body(size: usize) -> Vec<u8> {
+    (0..size).map(|it| b'a' + u8::try_from(it * 7 % 26).unwrap_or_default()).collect()
+}
+
+/// What a proxy does besides passing on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `proxy_pass` with kept connections, all else as nginx ships.
+    Bare,
+    /// Adds the headers that Entrada adds.
+    Headers,
+    /// Writes its access log.
+    Logged,
+    /// Buffers that fit a large body.
+    Tuned,
+}
+
+/// An nginx in front of the app, in clear and over TLS.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The master and its workers.
+    pub process: Process,
+    /// In clear.
+    pub clear: Site,
+    /// Over TLS.
+    pub tls: Site,
+}
+
+/// A certificate for `localhost` made for this run.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The chain, PEM.
+    pub chain: PathBuf,
+    /// The key, PEM.
+    pub key: PathBuf,
+    /// A client that believes it.
+    pub believed: Arc<ClientConfig>,
+}
+
+impl Proxy {
+    /// Starts it before `app`.
+    pub fn start(nginx: &Path, dir: &Path, app: u16, certificate: &Certificate, kind: Kind) -> Outcome<Self> {
+        let dir = folder(dir, &format!("{kind:?}").to_lowercase())?;
+        let (clear, tls) = (free_port()?, free_port()?);
+        let log = match kind {
+            Kind::Logged => format!("access_log {};", dir.join("access.log").display()),
+            Kind::Bare | Kind::Headers | Kind::Tuned => "access_log off;".to_owned(),
+        };
+        let more = match kind {
+            Kind::Bare | Kind::Logged => String::new(),
+            Kind::Headers => added_headers(),
+            Kind::Tuned => "proxy_buffer_size 64k; proxy_buffers 16 64k; proxy_busy_buffers_size 256k; proxy_max_temp_file_size 0;".to_owned(),
+        };
+        let servers = format!(
+            "upstream app {{ server 127.0.0.1:{app}; keepalive 512; {KEEP} }}
+             server {{
+                 listen 127.0.0.1:{clear} backlog=4096;
+                 listen 127.0.0.1:{tls} ssl backlog=4096;
+                 ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
+                 location / {{ proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection \"\"; {more} }}
+             }}",
+            chain = certificate.chain.display(),
+            key = certificate.key.display()
+        );
+        let process = start(nginx, &dir, &log, &servers, clear)?;
+        let believed = Some(Arc::clone(&certificate.believed));
+        Ok(Self { process, clear: Site::local(clear, None), tls: Site::local(tls, believed) })
+    }
+}
+
+/// The thirteen headers that Entrada adds for a signed-in person, with values as long as hers.
+fn added_headers() -> String {
+    let assertion = "x".repeat(700);
+    let group = "0a1b2c3d-0000-4000-8000-000000000001";
+    let fixed = [
+        ("X-Forwarded-User", "00aa00aa-bb11-cc22-dd33-44ee44ee0001".to_owned()),
+        ("X-Forwarded-Preferred-Username", "maya@contoso.example".to_owned()),
+        ("X-Forwarded-Email", "maya@contoso.example".to_owned()),
+        ("X-Forwarded-Name", "Maya Okafor".to_owned()),
+        ("X-Forwarded-Groups", [group; 3].join(",")),
+        ("X-Forwarded-Roles", "Admin".to_owned()),
+        ("X-Forwarded-Tenant", "aaaabbbb-0000-cccc-1111-dddd2222eeee".to_owned()),
+        ("X-Entrada-Assertion", assertion),
+        ("X-Forwarded-For", "$remote_addr".to_owned()),
+        ("X-Forwarded-Proto", "$scheme".to_owned()),
+        ("X-Forwarded-Host", "$http_host".to_owned()),
+        ("Forwarded", "for=$remote_addr;host=$http_host;proto=$scheme".to_owned()),
+        ("X-Request-Id", "$request_id".to_owned()),
+    ];
+    fixed.iter().map(|(name, value)| format!("proxy_set_header {name} \"{value}\"; ")).collect()
+}
+
+fn start(nginx: &Path, dir: &Path, log: &str, servers: &str, port: u16) -> Outcome<Process> {
+    let here = dir.display();
+    let user = if is_root() { "user root;" } else { "" };
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|it| format!("{it}_temp_path {here}/{it}; ")).concat();
+    let config = format!(
+        "{user} worker_processes {cores}; daemon off; pid {here}/pid; error_log {here}/error.log warn;
+         events {{ worker_connections 8192; }}
+         http {{ {log} {KEEP} {temporary} {servers} }}",
+        cores = cores()
+    );
+    let file = dir.join("nginx.conf");
+    fs::write(&file, config)?;
+    let mut command = Command::new(nginx);
+    command.arg("-p").arg(dir).arg("-e").arg(dir.join("error.log")).arg("-c").arg(file).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut process = Process::start("nginx", &mut command)?;
+    process.wait_for(port).map_err(|it| format!("{it}: {}", fs::read_to_string(dir.join("error.log")).unwrap_or_default()))?;
+    Ok(process)
+}
+
+fn folder(dir: &Path, name: &str) -> Outcome<PathBuf> {
+    let dir = dir.join(name);
+    fs::create_dir_all(&dir)?;
+    Ok(dir)
+}

@@ -1,0 +1,150 @@
+//! A server under measurement: its CPU time and memory as the kernel counts them, and its end.
+
+use crate::terminal::Outcome;
+use std::collections::HashMap;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long a server may take to listen, and to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A child process with all of its own children. They end with it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+}
+
+/// CPU time of every thread, in nanoseconds.
+#[derive(Debug, Default)]
+pub struct Cpu(HashMap<(u32, u32), u64>);
+
+impl Cpu {
+    /// What was spent since `earlier`, in nanoseconds. A thread that ended in between is left out; it never makes the rest look cheaper.
+    pub fn since(&self, earlier: &Self) -> u64 {
+        self.0.iter().map(|(thread, time)| time.saturating_sub(earlier.0.get(thread).copied().unwrap_or_default())).sum()
+    }
+}
+
+impl Process {
+    /// Starts it.
+    pub fn start(name: &str, command: &mut Command) -> Outcome<Self> {
+        let child = command.stdin(Stdio::null()).spawn().map_err(|it| format!("{name} cannot be started: {it}"))?;
+        Ok(Self { name: name.to_owned(), child })
+    }
+
+    /// The child itself, for its pipes.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Waits until somebody listens on this port of loopback.
+    pub fn wait_for(&mut self, port: u16) -> Outcome<()> {
+        let began = Instant::now();
+        while TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_err() {
+            self.must_live()?;
+            if began.elapsed() > PATIENCE {
+                return Err(format!("{} does not listen on port {port}", self.name).into());
+            }
+            sleep(Duration::from_micros(200));
+        }
+        Ok(())
+    }
+
+    /// Fails where it has ended.
+    pub fn must_live(&mut self) -> Outcome<()> {
+        match self.child.try_wait()? {
+            Some(status) => Err(format!("{} has ended: {status}", self.name).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// CPU time of the whole tree so far, by thread.
+    pub fn cpu(&self) -> Outcome<Cpu> {
+        let mut out = Cpu::default();
+        for pid in self.tree() {
+            for thread in numbers_in(&format!("/proc/{pid}/task")) {
+                // A thread that has just ended has no file any more.
+                let Ok(text) = fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")) else { continue };
+                let spent = text.split_whitespace().next().and_then(|it| it.parse().ok());
+                out.0.insert((pid, thread), spent.ok_or("this kernel has no schedstat")?);
+            }
+        }
+        if out.0.is_empty() {
+            return Err(format!("{} has no threads, or this kernel no schedstat", self.name).into());
+        }
+        Ok(out)
+    }
+
+    /// Resident memory of the whole tree, in bytes. Pages that processes share count once for each.
+    pub fn resident(&self) -> Outcome<u64> {
+        let mut sum = 0;
+        for pid in self.tree() {
+            let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+            let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+            let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+            sum += kib * 1024;
+        }
+        Ok(sum)
+    }
+
+    /// Asks it to end and waits; by force where it does not.
+    pub fn stop(mut self) -> Outcome<ExitStatus> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Outcome<ExitStatus> {
+        if let Some(status) = self.child.try_wait()? {
+            return Ok(status);
+        }
+        let tree = self.tree();
+        signal("TERM", &[self.child.id()]);
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            sleep(Duration::from_millis(1));
+        }
+        signal("KILL", &tree);
+        Ok(self.child.wait()?)
+    }
+
+    /// The child and everything below it.
+    fn tree(&self) -> Vec<u32> {
+        let mut out = vec![self.child.id()];
+        let mut next = 0;
+        while let Some(pid) = out.get(next).copied() {
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+            out.extend(children.split_whitespace().filter_map(|it| it.parse::<u32>().ok()));
+            next += 1;
+        }
+        out
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It is over either way.
+        let _ = self.end();
+    }
+}
+
+/// The standard library sends nothing but SIGKILL; every shell can.
+fn signal(name: &str, pids: &[u32]) {
+    let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+    let _ = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", pids.join(" "))).stderr(Stdio::null()).status();
+}
+
+fn numbers_in(folder: &str) -> Vec<u32> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|it| it.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// A port of loopback that nobody listens on.
+pub fn free_port() -> Outcome<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

@@ -1,0 +1,185 @@
+//! Tables, targets, and the page in docs.
+
+use crate::load::{Figures, Size};
+use crate::memory::Memory;
+use crate::rounds::{Effort, Result, Scenario};
+use crate::stage::Contestant;
+use crate::tools::Machine;
+use std::fmt::Write as _;
+
+const KIB: f64 = 1024.0;
+const MIB: f64 = 1024.0 * 1024.0;
+
+const BEFORE: &str = "# Benchmarks
+
+What a proxied request costs, compared with nginx on the same machine in the same run. This page is written by `make bench`, which needs nginx and wrk
+(on Debian: `apt-get install nginx-light wrk`) and overwrites it.
+
+**Trust the ratios, not the figures**: a ratio is taken between rounds that ran within the same seconds, and is the median over the rounds (lowest and highest in
+brackets). Times and rates depend on the machine, where load, proxy and app share the cores.
+";
+
+const HOW: &str = "
+## How it is measured
+
+- CPU is the time of the whole process tree (`/proc/PID/task/*/schedstat`) in a window in the middle of each round, divided by the requests that the app counted in
+  that window; for 1 MiB, of the whole round by the bytes that wrk took. Rate and latency are wrk's. The app, and wrk, are processes of their own and do not count.
+- The contestants take turns in every round, in changing order. The first round of each scenario warms up and is discarded. Every server runs with as many workers
+  as there are cores, keeps its connections to clients and to the app, and closes none for age.
+- A run fails if a single answer is not 2xx, if a connection breaks, or if the app has seen fewer requests than were answered (a redirect to sign-in never reaches it).
+- Requests are HTTP/1.1 and carry ten headers of a browser, 150 bytes of cookies and the session's cookie, nginx's too. Entrada judges them by the last of 16 access
+  rules (`allow = { roles = [...] }`), sends the `x-forwarded` set and the assertion, and takes the session from a real sign-in at the emulator. A public path is
+  asked for without a session.
+- *nginx, `proxy_pass`* is what Debian ships with `proxy_http_version 1.1` and kept upstream connections, nothing else set. *The same headers added* sets 13 headers
+  with `proxy_set_header`, among them a constant of 700 bytes in place of the assertion. *Large buffers* has `proxy_buffers 16 64k` and no temporary files.
+- Access logs are off on both sides, but in the rows that say otherwise, where both write to a file (nginx its default format, Entrada JSON). Those two are compared
+  with each other.
+- Certificates are ECDSA P-256; TLS 1.3.
+- An idle connection is the growth of resident memory over many connections that have served one request each; a session, over many real sign-ins of a person with a
+  role and three groups. A session in use also holds its prebuilt headers and its assertion, until the assertion has expired.
+";
+
+/// Everything that was measured.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Of requests.
+    pub results: Vec<Result>,
+    /// Of memory.
+    pub memory: Option<Memory>,
+    /// `entrada dev`, in milliseconds.
+    pub start: Option<f64>,
+}
+
+/// One promise, and what came of it.
+struct Target {
+    what: String,
+    limit: String,
+    measured: String,
+    met: bool,
+}
+
+impl Report {
+    /// The whole page.
+    pub fn page(&self, machine: &Machine, effort: Effort) -> String {
+        let mut out = BEFORE.to_owned();
+        let _ = writeln!(out, "\n| Machine | |\n|---|---|");
+        let own = ("Entrada", format!("{}, release build without profile-guided optimization", env!("CARGO_PKG_VERSION")));
+        let rounds = ("Rounds", format!("{} of {} s (one second more for 1 MiB) for each row, after one to warm up", effort.rounds, effort.timing.seconds));
+        for (name, value) in machine.lines.iter().chain([&own, &rounds]) {
+            let _ = writeln!(out, "| {name} | {value} |");
+        }
+        out + "\n" + &self.tables() + HOW
+    }
+
+    /// Targets and tables.
+    pub fn tables(&self) -> String {
+        let mut out = String::new();
+        let targets = self.targets();
+        if !targets.is_empty() {
+            let _ = writeln!(out, "## Targets\n\n| what | target | measured | |\n|---|---|---|---|");
+            for it in targets {
+                let _ = writeln!(out, "| {} | {} | {} | {} |", it.what, it.limit, it.measured, if it.met { "met" } else { "**missed**" });
+            }
+            out.push('\n');
+        }
+        for result in &self.results {
+            out.push_str(&table(result));
+        }
+        if let Some(memory) = &self.memory {
+            out.push_str(&memory_table(memory));
+        }
+        out
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        let mut out = Vec::new();
+        out.extend(self.cost("CPU per request, signed in, to nginx", 64, Contestant::Nginx, 1.15, |it| it.cpu));
+        out.extend(self.cost("the same, to nginx that adds the same headers", 64, Contestant::NginxHeaders, 1.0, |it| it.cpu));
+        out.extend(self.cost("CPU per request, signed in, to nginx", 512, Contestant::Nginx, 1.3, |it| it.cpu));
+        for connections in [1, 64, 512] {
+            out.extend(self.cost("p99, signed in, to nginx", connections, Contestant::Nginx, 1.5, |it| it.p99));
+        }
+        if let Some(it) = &self.memory {
+            out.push(most("idle connection", it.connection / KIB, 16.0, "KiB"));
+            out.push(most("100 000 sessions, with the process", (it.idle + it.session * 100_000.0) / MIB, 120.0, "MiB"));
+            out.push(most("idle process", it.idle / MIB, 20.0, "MiB"));
+        }
+        out.extend(self.start.map(|it| most("`entrada dev`, from exec to listening", it, 50.0, "ms")));
+        out
+    }
+
+    /// A ratio within the scenario of 1 KiB in clear.
+    fn cost(&self, what: &str, connections: u32, to: Contestant, limit: f64, figure: fn(&Figures) -> f64) -> Option<Target> {
+        let is_meant = |it: &Scenario| it.connections == connections && it.size == Size::Small && !it.tls;
+        let result = self.results.iter().find(|it| is_meant(&it.scenario))?;
+        let measured = result.of(Contestant::Entrada)?.ratio(result.of(to)?, figure).median;
+        let limit_text = format!("{limit:.2} x");
+        Some(Target {
+            what: format!("{what}; {}", result.scenario.title()),
+            limit: format!("at most {limit_text}"),
+            measured: format!("{measured:.2} x"),
+            met: measured <= limit,
+        })
+    }
+}
+
+fn most(what: &str, measured: f64, limit: f64, unit: &str) -> Target {
+    Target { what: what.to_owned(), limit: format!("under {limit:.0} {unit}"), measured: format!("{measured:.1} {unit}"), met: measured <= limit }
+}
+
+fn table(result: &Result) -> String {
+    let mut out = format!(
+        "## {}\n\n| | CPU us/request | ratio to nginx | requests/s | p50 ms | p99 ms | p99 ratio |\n|---|--:|--:|--:|--:|--:|--:|\n",
+        result.scenario.title()
+    );
+    for series in &result.series {
+        let base = result.of(series.who.baseline());
+        let ratio = |figure: fn(&Figures) -> f64| match base {
+            Some(base) if base.who != series.who => {
+                let it = series.ratio(base, figure);
+                format!("{:.2} ({:.2} - {:.2})", it.median, it.low, it.high)
+            }
+            _ => "1".to_owned(),
+        };
+        let _ = writeln!(
+            out,
+            "| {} | {:.1} | {} | {:.0} | {:.2} | {:.2} | {} |",
+            series.who.name(),
+            series.median(|it| it.cpu),
+            if series.who == Contestant::NginxLogged { to_bare(result, |it| it.cpu) } else { ratio(|it| it.cpu) },
+            series.median(|it| it.rate),
+            series.median(|it| it.p50) / 1000.0,
+            series.median(|it| it.p99) / 1000.0,
+            if series.who == Contestant::NginxLogged { to_bare(result, |it| it.p99) } else { ratio(|it| it.p99) },
+        );
+    }
+    if result.of(Contestant::EntradaLogged).is_some() {
+        out.push_str("\nThe ratios of the last row are to nginx with its access log on.\n");
+    }
+    out + "\n"
+}
+
+fn to_bare(result: &Result, figure: fn(&Figures) -> f64) -> String {
+    let pair = result.of(Contestant::NginxLogged).zip(result.of(Contestant::Nginx));
+    pair.map_or_else(String::new, |(logged, bare)| {
+        let it = logged.ratio(bare, figure);
+        format!("{:.2} ({:.2} - {:.2})", it.median, it.low, it.high)
+    })
+}
+
+fn memory_table(it: &Memory) -> String {
+    let mut out = String::from("## Memory\n\n| | |\n|---|--:|\n");
+    let rows = [
+        ("the process, idle, ready".to_owned(), format!("{:.1} MiB", it.idle / MIB)),
+        (format!("an idle connection (of {})", it.connections), format!("{:.1} KiB", it.connection / KIB)),
+        ("the same of nginx".to_owned(), format!("{:.1} KiB", it.nginx_connection / KIB)),
+        (format!("a session at rest (of {})", it.sessions), format!("{:.0} bytes", it.session)),
+        ("a session in use, with its headers and assertion".to_owned(), format!("{:.0} bytes", it.session_in_use)),
+        ("100 000 sessions at rest, with the process, by those figures".to_owned(), format!("{:.0} MiB", (it.idle + it.session * 1e5) / MIB)),
+        ("100 000 sessions all in use within minutes, likewise".to_owned(), format!("{:.0} MiB", (it.idle + it.session_in_use * 1e5) / MIB)),
+    ];
+    for (name, value) in rows {
+        let _ = writeln!(out, "| {name} | {value} |");
+    }
+    out
+}

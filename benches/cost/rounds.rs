@@ -1,0 +1,130 @@
+//! Scenarios, and the interleaved rounds of each.
+
+use crate::load::{Driver, Figures, Size, Timing};
+use crate::stage::{Contestant, Stage};
+use crate::statistics::{Spread, median};
+use crate::terminal::{Outcome, hum, say};
+
+/// What is measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// Connections at once.
+    pub connections: u32,
+    /// Of the body.
+    pub size: Size,
+    /// Over TLS.
+    pub tls: bool,
+    contestants: &'static [Contestant],
+}
+
+impl Scenario {
+    /// As a heading.
+    pub fn title(&self) -> String {
+        let size = if self.size == Size::Large { "1 MiB" } else { "1 KiB" };
+        let connections = if self.connections == 1 { "1 connection".to_owned() } else { format!("{} connections", self.connections) };
+        format!("{size}, {connections}{}", if self.tls { ", TLS" } else { "" })
+    }
+
+    const fn clear(connections: u32, size: Size, contestants: &'static [Contestant]) -> Self {
+        Self { connections, size, tls: false, contestants }
+    }
+}
+
+const FOUR: &[Contestant] = &[Contestant::Nginx, Contestant::NginxHeaders, Contestant::Entrada, Contestant::EntradaPublic];
+const WITH_LOGS: &[Contestant] =
+    &[Contestant::Nginx, Contestant::NginxHeaders, Contestant::Entrada, Contestant::EntradaPublic, Contestant::NginxLogged, Contestant::EntradaLogged];
+const LARGE: &[Contestant] = &[Contestant::Nginx, Contestant::NginxTuned, Contestant::NginxHeaders, Contestant::Entrada, Contestant::EntradaPublic];
+
+/// The headline first.
+const SCENARIOS: [Scenario; 7] = [
+    Scenario::clear(64, Size::Small, WITH_LOGS),
+    Scenario::clear(512, Size::Small, FOUR),
+    Scenario::clear(1, Size::Small, FOUR),
+    Scenario { connections: 64, size: Size::Small, tls: true, contestants: FOUR },
+    Scenario::clear(64, Size::Large, LARGE),
+    Scenario::clear(512, Size::Large, LARGE),
+    Scenario::clear(1, Size::Large, LARGE),
+];
+
+/// How many of the scenarios a quick run makes.
+const QUICK: usize = 2;
+
+/// All figures of one contestant in one scenario, round by round.
+#[derive(Debug)]
+pub struct Series {
+    /// Whose.
+    pub who: Contestant,
+    /// One for each round.
+    pub rounds: Vec<Figures>,
+}
+
+impl Series {
+    /// Median of one figure.
+    pub fn median(&self, figure: impl Fn(&Figures) -> f64) -> f64 {
+        median(self.rounds.iter().map(figure))
+    }
+
+    /// Ratio of one figure to another series', round by round: both were measured within the same seconds.
+    pub fn ratio(&self, to: &Self, figure: impl Fn(&Figures) -> f64) -> Spread {
+        Spread::of(self.rounds.iter().zip(&to.rounds).map(|(ours, theirs)| figure(ours) / figure(theirs)))
+    }
+}
+
+/// All figures of one scenario.
+#[derive(Debug)]
+pub struct Result {
+    /// Which.
+    pub scenario: Scenario,
+    /// In the order of the table.
+    pub series: Vec<Series>,
+}
+
+impl Result {
+    /// One contestant's.
+    pub fn of(&self, who: Contestant) -> Option<&Series> {
+        self.series.iter().find(|it| it.who == who)
+    }
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Rounds that count; one more goes before them.
+    pub rounds: usize,
+    /// Of each round.
+    pub timing: Timing,
+    /// A few scenarios only.
+    pub quick: bool,
+    /// nginx alone.
+    pub nginx_only: bool,
+}
+
+/// Measures all scenarios.
+pub fn measure(stage: &mut Stage, driver: &Driver, effort: Effort) -> Outcome<Vec<Result>> {
+    let count = if effort.quick { QUICK } else { SCENARIOS.len() };
+    SCENARIOS.into_iter().take(count).map(|it| one(stage, driver, effort, it)).collect()
+}
+
+fn one(stage: &mut Stage, driver: &Driver, effort: Effort, scenario: Scenario) -> Outcome<Result> {
+    hum(&format!("{:<32}", scenario.title()));
+    let contestants = scenario.contestants.iter().filter(|it| !(effort.nginx_only && it.is_ours()));
+    let mut series: Vec<_> = contestants.map(|it| Series { who: *it, rounds: Vec::new() }).collect();
+    for round in 0..=effort.rounds {
+        // Nobody always comes first, or always after the same one.
+        let many = series.len();
+        let forth = round.is_multiple_of(2);
+        for step in 0..many {
+            let place = (round + if forth { step } else { many - 1 - step }) % many;
+            let Some(it) = series.get_mut(place) else { continue };
+            let (load, process, app) = stage.round(it.who, scenario.tls, scenario.size, scenario.connections)?;
+            let figures = driver.round(&load, process, app, effort.timing)?;
+            // The first round warms caches, pools and connections up.
+            if round > 0 {
+                it.rounds.push(figures);
+            }
+        }
+        hum(".");
+    }
+    say("");
+    Ok(Result { scenario, series })
+}

@@ -1,0 +1,113 @@
+//! Real sign-ins: at the emulator, by the redirects that a browser would follow.
+
+use crate::http::{Connection, Reply, Site};
+use crate::process::Process;
+use crate::terminal::Outcome;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Who signs in: a person with a role and three groups.
+const PERSON: &str = "maya@contoso.example";
+
+/// Where a sign-in begins.
+const START: &str = "/oauth2/start?rd=%2Fapp%2F1k&login_hint=maya%40contoso.example";
+
+/// What a browser says of itself when somebody follows a link.
+const NAVIGATION: [(&str, &str); 2] = [("accept", "text/html"), ("sec-fetch-mode", "navigate")];
+
+/// The program's own pretend Entra, in a process of its own.
+#[derive(Debug)]
+pub struct Emulator {
+    _process: Process,
+    site: Site,
+    /// `[entra] authority`.
+    pub authority: String,
+    /// `[entra] tenant`.
+    pub tenant: String,
+    /// `[entra] client_id`.
+    pub client_id: String,
+    /// `[entra] client_secret`.
+    pub client_secret: String,
+}
+
+impl Emulator {
+    /// Starts it for these redirect URIs, and reads what it prints.
+    pub fn start(binary: &Path, redirect_uris: &[String]) -> Outcome<Self> {
+        let mut command = Command::new(binary);
+        command.args(["emulator", "--port", "0"]).args(redirect_uris.iter().flat_map(|it| ["--redirect-uri", it]));
+        let mut process = Process::start("entrada emulator", command.stdout(Stdio::piped()))?;
+        let mut lines = BufReader::new(process.child().stdout.take().ok_or("no output")?).lines();
+        let mut said = |label: &str| -> Outcome<String> {
+            let line = lines.next().ok_or("the emulator ended without a word")??;
+            let value = line.strip_prefix(label).ok_or_else(|| format!("the emulator said {line:?} in place of its {label}"))?;
+            Ok(value.trim().to_owned())
+        };
+        let authority = said("authority")?;
+        let (tenant, client_id, client_secret) = (said("tenant")?, said("client id")?, said("client secret")?);
+        let host = authority.strip_prefix("http://").ok_or("the emulator is not at http://")?.to_owned();
+        let port = host.rsplit(':').next().unwrap_or_default().parse()?;
+        Ok(Self { _process: process, site: Site { port, host, tls: None }, authority, tenant, client_id, client_secret })
+    }
+}
+
+/// A person's browser, as far as signing in needs one.
+pub struct Browser<'a> {
+    app: Connection,
+    app_origin: String,
+    entra: Connection,
+    emulator: &'a Emulator,
+    /// Signed in at the emulator, which then asks no more.
+    known: Option<String>,
+}
+
+impl<'a> Browser<'a> {
+    /// Opens it.
+    pub fn open(app: &Site, emulator: &'a Emulator) -> Outcome<Self> {
+        Ok(Self { app: Connection::open(app)?, app_origin: app.origin(), entra: Connection::open(&emulator.site)?, emulator, known: None })
+    }
+
+    /// Signs in anew; the answer is the session's cookie, `name=value`.
+    pub fn sign_in(&mut self) -> Outcome<String> {
+        let started = self.app.get(START, &NAVIGATION)?;
+        let pending = started.cookies().collect::<Vec<_>>().join("; ");
+        let back = self.at_entra(started.location()?)?;
+        let target = back.strip_prefix(&self.app_origin).ok_or_else(|| format!("the emulator leads to another place: {back}"))?;
+        let headers: Vec<_> = NAVIGATION.into_iter().chain([("cookie", pending.as_str())]).collect();
+        let landed = self.app.get(target, &headers)?;
+        landed.location().map_err(|it| format!("the callback failed: {it}"))?;
+        let session = landed.cookies().find(|it| it.starts_with("entrada=") || it.starts_with("__Host-entrada="));
+        Ok(session.ok_or("the callback set no session cookie")?.to_owned())
+    }
+
+    /// From the authorization request to the address that the emulator sends the browser back to.
+    fn at_entra(&mut self, address: &str) -> Outcome<String> {
+        let target = address.strip_prefix(&self.emulator.authority).ok_or_else(|| format!("sign-in leads to another place: {address}"))?;
+        let cookie = self.known.clone().unwrap_or_default();
+        let headers: Vec<_> = NAVIGATION.into_iter().chain((!cookie.is_empty()).then_some(("cookie", cookie.as_str()))).collect();
+        let mut reply = self.entra.get(target, &headers)?;
+        if reply.status == 200 {
+            reply = self.pick(&reply)?;
+        }
+        if let Some(cookie) = reply.cookies().next() {
+            self.known = Some(cookie.to_owned());
+        }
+        Ok(reply.location()?.to_owned())
+    }
+
+    /// Presses the person's button on the account picker.
+    fn pick(&mut self, page: &Reply) -> Outcome<Reply> {
+        let text = page.text();
+        let action = between(&text, "action=\"", "\"")?;
+        let transaction = between(&text, "name=\"transaction\" value=\"", "\"")?;
+        let before_her = text.split_once(PERSON).ok_or("the person is not on the picker")?.0;
+        let button = before_her.rsplit("name=\"person\" value=\"").next().ok_or("the person has no button")?;
+        let form = format!("transaction={transaction}&person={}", between(button, "", "\"")?);
+        self.entra.post(action, &[("origin", &self.emulator.authority), ("sec-fetch-site", "same-origin")], &form)
+    }
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Outcome<&'a str> {
+    let rest = text.split_once(before).map(|it| it.1);
+    rest.and_then(|it| it.split_once(after)).map(|it| it.0).ok_or_else(|| format!("no {before} on the page").into())
+}

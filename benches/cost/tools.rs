@@ -1,0 +1,87 @@
+//! The foreign programs that are needed, and what this machine is. Nothing is installed.
+
+use crate::terminal::Outcome;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where they are.
+#[derive(Debug)]
+pub struct Tools {
+    /// nginx.
+    pub nginx: PathBuf,
+    /// wrk.
+    pub wrk: PathBuf,
+}
+
+impl Tools {
+    /// Looks for them; what is missing is said at once.
+    pub fn find() -> Outcome<Self> {
+        let (nginx, wrk) = (find("nginx"), find("wrk"));
+        let missing: Vec<_> = [("nginx-light", nginx.is_none()), ("wrk", wrk.is_none())].into_iter().filter(|it| it.1).map(|it| it.0).collect();
+        match (nginx, wrk) {
+            (Some(nginx), Some(wrk)) => Ok(Self { nginx, wrk }),
+            _ => Err(format!("the benchmark needs {} on this machine\napt-get install {}", missing.join(" and "), missing.join(" ")).into()),
+        }
+    }
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
+    folders.map(|it| it.join(name)).find(|it| it.is_file())
+}
+
+/// Lets this process and its children hold many connections, where the system allows it.
+pub fn raise_file_limit(wanted: u32) {
+    let own = std::process::id().to_string();
+    // A system without prlimit, or with a lower bound, tells so later by a failing connection.
+    let _ = Command::new("prlimit").args(["--pid", &own, &format!("--nofile={wanted}:")]).output();
+}
+
+/// Cores that the servers and the load share.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Whether we are root: nginx then needs to be told to stay so, to read our files.
+pub fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find_map(|it| it.strip_prefix("Uid:")).and_then(|it| it.split_whitespace().nth(1)) == Some("0")
+}
+
+/// What the figures were measured on, without a name or a path of the machine.
+#[derive(Debug)]
+pub struct Machine {
+    /// One line for each fact.
+    pub lines: Vec<(&'static str, String)>,
+}
+
+impl Machine {
+    /// Asks the system.
+    pub fn describe(tools: &Tools) -> Self {
+        let lines = vec![
+            ("Date", output("date", ["-u", "+%F"])),
+            ("CPU", format!("{}, {} cores shared by load, servers and app", cpu_model(), cores())),
+            ("Kernel", std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()),
+            ("nginx", output(&tools.nginx, ["-v"]).trim_start_matches("nginx version: ").to_owned()),
+            ("wrk", output(&tools.wrk, ["-v"]).split(" [").next().unwrap_or_default().trim_start_matches("wrk ").to_owned()),
+            ("Rust", output("rustc", ["--version"])),
+        ];
+        Self { lines }
+    }
+}
+
+fn cpu_model() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = text.lines().find(|it| it.starts_with("model name"));
+    line.and_then(|it| it.split_once(':')).map_or_else(|| std::env::consts::ARCH.to_owned(), |it| it.1.trim().to_owned())
+}
+
+/// The first line a program prints, on either stream.
+fn output<const N: usize>(program: impl AsRef<Path>, arguments: [&str; N]) -> String {
+    let arguments = arguments.map(OsStr::new);
+    let Ok(output) = Command::new(program.as_ref()).args(arguments).output() else { return "unknown".to_owned() };
+    let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()
+}

@@ -1,0 +1,54 @@
+//! Addresses as configuration writes them.
+
+use super::problem::{Complaint, quote};
+use crate::base::pattern::Pattern;
+use crate::base::site::is_loopback;
+use url::Url;
+
+/// An absolute URL of scheme, host and port alone. `schemes` are http's or https's. The text is not told: it may hold a password.
+pub(super) fn origin(text: &str, schemes: &[&str]) -> Result<Url, Complaint> {
+    let example = schemes.first().unwrap_or(&"https");
+    let refused = || Complaint::new("is not an address").hint(format!("write scheme, host and port, like {example}://host.example:8080"));
+    let graphic = text.bytes().all(|it| it.is_ascii_graphic() && it != b'\\');
+    let (scheme, rest) = text.split_once("://").ok_or_else(refused)?;
+    if !graphic || rest.is_empty() || rest.starts_with('/') || !schemes.contains(&scheme) {
+        return Err(refused());
+    }
+    let url = Url::parse(text).map_err(|_| refused())?;
+    if !url.username().is_empty() || url.password().is_some() || rest.contains('@') {
+        return Err(Complaint::new("has a user or a password").hint("only scheme, host and port belong here"));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(Complaint::new("has a path or a query").hint("only scheme, host and port belong here"));
+    }
+    if url.port() == Some(0) || url.host_str().is_none() {
+        return Err(refused());
+    }
+    Ok(url)
+}
+
+/// Whether it is https, or http to this machine itself.
+pub(super) fn is_private(url: &Url) -> bool {
+    url.scheme() == "https" || url.host_str().is_some_and(is_loopback)
+}
+
+/// `contoso.com`: labels of letters, digits and inner hyphens, at least two of them.
+pub(super) fn is_domain(text: &str) -> bool {
+    let label = |it: &str| {
+        !it.is_empty() && it.len() <= 63 && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') && !it.starts_with('-') && !it.ends_with('-')
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(label)
+}
+
+/// The path of a `unix:` address, which has to be absolute.
+pub(super) fn socket_path(path: &str) -> Result<std::path::PathBuf, Complaint> {
+    let plain = path.starts_with('/') && !path.starts_with("//") && path.len() < 108 && !path.contains('\0');
+    let refused =
+        || Complaint::new(format!("{} is not a socket's path", quote(path))).hint("write an absolute path of at most 107 bytes, like unix:/run/entrada.sock");
+    if plain { Ok(path.into()) } else { Err(refused()) }
+}
+
+/// The path of a rule or a route.
+pub(super) fn pattern(text: &str) -> Result<Pattern, Complaint> {
+    Pattern::parse(text).map_err(|it| Complaint::new(format!("{} is not understood: {it}", quote(text))))
+}

@@ -1,0 +1,98 @@
+//! Secrets: from a variable, from a file, or, with a warning, from the configuration itself. No message tells their text.
+
+use super::ask::Ask;
+use super::problem::{Complaint, quote};
+use super::section::{Found, Raw, unexpected};
+use super::written::{At, Spot};
+use crate::base::secret::Secret;
+use std::io::Read as _;
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+/// The longest file that is read for a secret, in bytes.
+const MOST_BYTES: u64 = 64 * 1024;
+
+const FORMS: &str = "write { file = \"/run/secrets/name\" } or { env = \"NAME\" }";
+
+impl<'a> Ask<'_, 'a> {
+    /// One secret.
+    pub(super) fn secret(self) -> Option<Found<Secret>> {
+        let entry = self.find(None)?;
+        self.one_secret(entry.raw, entry.spot)
+    }
+
+    /// A list of secrets; the environment parts them by commas.
+    pub(super) fn secrets(self) -> Vec<Found<Secret>> {
+        let Some(entry) = self.find(None) else { return Vec::new() };
+        match entry.raw {
+            Raw::File(DeValue::Array(values)) => {
+                let one =
+                    |it: &'a toml::Spanned<DeValue<'a>>| self.one_secret(Raw::File(it.get_ref()), self.section.spot(self.name, At::Offset(it.span().start)));
+                values.iter().filter_map(one).collect()
+            }
+            Raw::Variable(text) => {
+                let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+                parts.filter_map(|it| self.one_secret(Raw::Variable(it), entry.spot.clone())).collect()
+            }
+            raw @ Raw::File(_) => self.one_secret(raw, entry.spot).into_iter().collect(),
+        }
+    }
+
+    fn one_secret(&self, raw: Raw<'a>, spot: Spot) -> Option<Found<Secret>> {
+        let secret = match raw {
+            Raw::Variable(text) => Ok(Secret::new(text)),
+            Raw::File(DeValue::String(text)) if text.is_empty() => Err(Complaint::new("is empty").hint(FORMS)),
+            Raw::File(DeValue::String(text)) => {
+                self.section
+                    .warn(&spot, Complaint::new("a secret stands in the file itself").hint(format!("{FORMS}, so that the file can be shown to others")));
+                Ok(Secret::new(text.as_ref()))
+            }
+            Raw::File(DeValue::Table(table)) => self.of_table(table),
+            Raw::File(other) => Err(unexpected("a secret", other).hint(FORMS)),
+        };
+        match secret {
+            Ok(value) => Some(Found { value, spot }),
+            Err(complaint) => {
+                self.section.complain(&spot, complaint);
+                None
+            }
+        }
+    }
+
+    fn of_table(&self, table: &DeTable<'_>) -> Result<Secret, Complaint> {
+        let mut entries = table.iter().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref()));
+        match (entries.next(), entries.next()) {
+            (Some(("env", DeValue::String(name))), None) => self.of_variable(name),
+            (Some(("file", DeValue::String(path))), None) => of_file(path),
+            _ => Err(Complaint::new("is not how a secret is written").hint(FORMS)),
+        }
+    }
+
+    fn of_variable(&self, name: &str) -> Result<Secret, Complaint> {
+        let is_name = !name.is_empty() && name.len() <= 100 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+        if !is_name {
+            // Whoever pasted the secret itself here must not find it in a log.
+            return Err(Complaint::new("env is not the name of a variable")
+                .hint("env names the variable that holds the secret, like { env = \"AZURE_CLIENT_SECRET\" }"));
+        }
+        let missing = || Complaint::new(format!("the variable {name} is not set, or is empty")).hint(format!("export {name}=... before starting"));
+        self.section.variable(name).map(Secret::new).ok_or_else(missing)
+    }
+}
+
+/// Reads the file anew each time; a newline at its end is not part of the secret.
+fn of_file(path: &str) -> Result<Secret, Complaint> {
+    let refused = |why: &dyn std::fmt::Display| Complaint::new(format!("the secret's file {} cannot be read: {why}", quote(path)));
+    let about = std::fs::metadata(path).map_err(|it| refused(&it))?;
+    // Not a pipe either: it would be waited for, and is empty at the next reload.
+    if !about.is_file() {
+        return Err(refused(&"it is not a file"));
+    }
+    if about.len() > MOST_BYTES {
+        return Err(refused(&format!("it is longer than {MOST_BYTES} bytes")));
+    }
+    let mut text = Zeroizing::new(String::new());
+    std::fs::File::open(path).and_then(|it| it.take(MOST_BYTES).read_to_string(&mut text)).map_err(|it| refused(&it))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() { Err(Complaint::new(format!("the secret's file {} is empty", quote(path)))) } else { Ok(Secret::new(secret)) }
+}

@@ -1,0 +1,41 @@
+//! The whole configuration.
+
+use super::section::Section;
+use super::written::Written;
+use super::{access, entra, fit, headers, pages, server, session, telemetry, upstream};
+
+/// The whole configuration, as meant: every value is parsed and fits the others.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[server]`.
+    pub server: server::Server,
+    /// `[upstream]`.
+    pub upstream: upstream::Upstream,
+    /// `[entra]`.
+    pub entra: entra::Entra,
+    /// `[session]`.
+    pub session: session::Session,
+    /// `[headers]`.
+    pub headers: headers::Headers,
+    /// `[access]`.
+    pub access: access::Access,
+    /// `[pages]`.
+    pub pages: pages::Pages,
+    /// `[telemetry]`.
+    pub telemetry: telemetry::Telemetry,
+}
+
+/// Reads every section, whatever is wrong with the others.
+pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> {
+    let entra = root.inner("entra", entra::read);
+    let server = root.inner("server", |it| server::read(it, entra.redirect_path.as_ref()));
+    let upstream = root.inner("upstream", upstream::read);
+    let origin = server.site.as_ref().map(crate::base::site::Site::origin);
+    let session = root.inner("session", session::read);
+    let headers = root.inner("headers", |it| headers::read(it, origin.as_deref()));
+    let access = root.inner("access", access::read);
+    let pages = root.inner("pages", pages::read);
+    let telemetry = root.inner("telemetry", telemetry::read);
+    fit::judge(written, &server, &entra, &upstream);
+    Some(Config { server: server.server?, upstream: upstream.upstream?, entra: entra.entra?, session, headers, access, pages, telemetry })
+}

@@ -1,0 +1,193 @@
+//! What was written, in the file and in the environment, and all that was found out about it.
+
+use super::lines::Lines;
+use super::nearest::nearest;
+use super::problem::{Complaint, Judged, Place, Problem, quote};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Problems, and warnings, that are told at most: a file of rubbish has no end of them.
+const MOST_TOLD: usize = 100;
+
+/// What every variable of ours begins with.
+const OURS: &str = "ENTRADA_";
+
+/// Variables of ours that name no key.
+const NO_KEYS: [&str; 1] = ["ENTRADA_CONFIG"];
+
+/// One thing that an operator can set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its whole name: `server.limits.idle_timeout`; `access.rule.path` in an array of tables.
+    pub name: String,
+    /// What holds where it is not written, as it would be written in TOML; nothing where there is no such value.
+    pub default: Option<String>,
+    /// The variable that sets it; nothing where only the file can.
+    pub variable: Option<String>,
+    pub(super) is_table: bool,
+}
+
+/// Where a value is written.
+#[derive(Clone, Debug)]
+pub(super) enum At {
+    Nowhere,
+    /// From this byte of the file on.
+    Offset(usize),
+    Variable(String),
+}
+
+/// A key and where its value is written: what a problem points at.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    pub(super) key: String,
+    pub(super) at: At,
+}
+
+/// File, environment and findings. Findings are kept in a cell so that reading a key is one expression.
+#[derive(Debug)]
+pub(super) struct Written<'a> {
+    lines: Option<Lines<'a>>,
+    environment: &'a [(String, String)],
+    findings: RefCell<Findings>,
+}
+
+#[derive(Debug, Default)]
+struct Findings {
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    /// By whole name.
+    keys: BTreeMap<String, Key>,
+    variables: BTreeSet<String>,
+    unknown: Vec<Unknown>,
+}
+
+#[derive(Debug)]
+struct Unknown {
+    section: String,
+    name: String,
+    is_table: bool,
+    offset: usize,
+}
+
+impl<'a> Written<'a> {
+    pub(super) fn new(text: Option<&'a str>, environment: &'a [(String, String)]) -> Self {
+        Self { lines: text.map(Lines::new), environment, findings: RefCell::default() }
+    }
+
+    /// A variable that is set. An empty one is as if it were not: that is how compose files leave things out.
+    pub(super) fn variable(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.environment.iter().find(|it| it.0 == name)?;
+        self.findings.borrow_mut().variables.insert(name.to_owned());
+        Some(value.trim()).filter(|it| !it.is_empty())
+    }
+
+    /// The line of a byte of the file, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.lines.as_ref().map_or(0, |it| it.line(offset))
+    }
+
+    /// A key that can be set; told once for each reading, in an array for each of its tables.
+    pub(super) fn know(&self, key: Key) {
+        self.findings.borrow_mut().keys.entry(key.name.clone()).or_insert(key);
+    }
+
+    /// A key in the file that nobody asked for. What was meant is told at the end, when all keys are known.
+    pub(super) fn unknown(&self, section: &str, name: &str, is_table: bool, offset: usize) {
+        let mut findings = self.findings.borrow_mut();
+        if findings.unknown.len() < MOST_TOLD {
+            findings.unknown.push(Unknown { section: section.to_owned(), name: name.to_owned(), is_table, offset });
+        }
+    }
+
+    pub(super) fn complain(&self, spot: &Spot, complaint: Complaint) {
+        let problem = self.problem(spot, complaint);
+        let mut findings = self.findings.borrow_mut();
+        if findings.problems.len() < MOST_TOLD {
+            findings.problems.push(problem);
+        }
+    }
+
+    pub(super) fn warn(&self, spot: &Spot, complaint: Complaint) {
+        let warning = self.problem(spot, complaint);
+        let mut findings = self.findings.borrow_mut();
+        if findings.warnings.len() < MOST_TOLD {
+            findings.warnings.push(warning);
+        }
+    }
+
+    fn problem(&self, spot: &Spot, Complaint { what, hint }: Complaint) -> Problem {
+        let place = match (&spot.at, &self.lines) {
+            (At::Offset(offset), Some(lines)) => {
+                let (line, column) = lines.line_and_column(*offset);
+                Place::Line { line, column }
+            }
+            (At::Variable(name), _) => Place::Variable(name.clone()),
+            _ => Place::Whole,
+        };
+        Problem { key: spot.key.clone(), place, what, hint }
+    }
+
+    /// All keys that were asked for.
+    pub(super) fn into_keys(self) -> Vec<Key> {
+        self.findings.into_inner().keys.into_values().filter(|it| !it.is_table).collect()
+    }
+
+    /// Judges what nobody asked for, and ends the reading.
+    pub(super) fn judge<T>(self, config: Option<T>) -> Judged<T> {
+        let unknown = std::mem::take(&mut self.findings.borrow_mut().unknown);
+        for it in unknown {
+            let complaint = unknown_key(&self.findings.borrow().keys, &it);
+            let spot = Spot { key: join(&it.section, &plain(&it.name)), at: At::Offset(it.offset) };
+            self.complain(&spot, complaint);
+        }
+        self.warn_of_variables();
+        let Findings { problems, warnings, .. } = self.findings.into_inner();
+        Judged::new(config, problems, warnings, self.lines.is_some())
+    }
+
+    /// Orchestrators inject variables under a service's name, so an unknown one is no problem.
+    fn warn_of_variables(&self) {
+        let ours = self.environment.iter().map(|it| it.0.as_str()).filter(|it| it.starts_with(OURS) && !NO_KEYS.contains(it));
+        for name in ours {
+            let findings = self.findings.borrow();
+            if findings.variables.contains(name) {
+                continue;
+            }
+            let known = findings.keys.values().filter_map(|it| it.variable.as_deref()?.strip_prefix(OURS));
+            let meant = nearest(name.strip_prefix(OURS).unwrap_or_default(), known).map(|it| format!("did you mean {OURS}{it}?"));
+            drop(findings);
+            let spot = Spot { key: "environment".to_owned(), at: At::Variable(name.to_owned()) };
+            self.warn(&spot, Complaint { what: "no key has this variable".to_owned(), hint: meant });
+        }
+    }
+}
+
+/// The variable that sets a key.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("{OURS}{}", key.replace('.', "_").to_uppercase())
+}
+
+/// The whole name of a key of a section.
+pub(super) fn join(section: &str, name: &str) -> String {
+    if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
+}
+
+/// A key as it may stand in a message.
+pub(super) fn plain(name: &str) -> String {
+    let bare = name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'));
+    if bare && !name.is_empty() && name.len() <= 60 { name.to_owned() } else { quote(name) }
+}
+
+fn unknown_key(keys: &BTreeMap<String, Key>, unknown: &Unknown) -> Complaint {
+    let parts = |it: &'_ str| it.rsplit_once('.').map_or((String::new(), it.to_owned()), |(section, name)| (section.to_owned(), name.to_owned()));
+    let all: Vec<_> = keys.keys().map(|it| parts(it)).collect();
+    let here: Vec<_> = all.iter().filter(|it| it.0 == unknown.section).map(|it| it.1.as_str()).collect();
+    let complaint = Complaint::new(if unknown.is_table { "is not a known section" } else { "is not a known key" });
+    if let Some(meant) = nearest(&unknown.name, here.iter().copied()) {
+        return complaint.hint(format!("did you mean {}?", join(&unknown.section, meant)));
+    }
+    if let Some((section, name)) = all.iter().find(|it| it.1 == unknown.name && !it.0.is_empty()) {
+        return complaint.hint(format!("{name} belongs under [{section}]"));
+    }
+    complaint.hint(format!("known here: {}", here.join(", ")))
+}

@@ -1,0 +1,137 @@
+//! The app behind `entrada dev`: an ordinary web app without any sign-in, which shows what it receives.
+//!
+//! It verifies the assertion as an app in any language would, with code that shares nothing with the code that signs: it imports neither `seal`
+//! nor `headers`. It listens on loopback only, and every size it reads is bounded.
+
+mod claims;
+mod keys;
+mod live;
+mod look;
+mod received;
+mod route;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod web;
+
+use crate::base::clock::Clock;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use keys::Keys;
+use look::Look;
+use route::App;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use verify::Expected;
+
+/// Connections at a time.
+const MOST_CONNECTIONS: usize = 1024;
+/// The largest header section in bytes.
+const MOST_HEAD: usize = 64 * 1024;
+/// How long a connection may finish what it is at, once the end has come.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What the app is told about the sign-in in front of it; any app needs the first four.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The header that carries the assertion.
+    pub assertion_header: String,
+    /// Where the public keys are, with http on loopback.
+    pub jwks_url: String,
+    /// Who signs: `iss`.
+    pub issuer: String,
+    /// For whom: `aud`.
+    pub audience: String,
+    /// Where a form is posted to sign out.
+    pub sign_out_path: String,
+    /// Where a sign-in begins.
+    pub start_path: String,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why the demo does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The demo believes whoever connects; nobody else on the network may.
+    #[error("the demo listens on loopback only, not on {0}")]
+    NotLoopback(std::net::SocketAddr),
+    /// The address of the keys is none that the demo fetches from.
+    #[error("the address of the keys: {0}")]
+    Keys(#[from] keys::BadAddress),
+    /// The pages do not parse.
+    #[error("a page of the demo: {0}")]
+    Look(#[from] minijinja::Error),
+    /// The listener has no address.
+    #[error(transparent)]
+    Listener(#[from] std::io::Error),
+}
+
+/// Serves until `shutdown`, HTTP/1.1 and HTTP/2 with prior knowledge.
+///
+/// # Errors
+/// `Error` at once, where it cannot begin.
+pub async fn serve(listener: TcpListener, options: Options, shutdown: CancellationToken) -> Result<(), Error> {
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        return Err(Error::NotLoopback(address));
+    }
+    let app = Arc::new(furnish(options, shutdown.clone())?);
+    let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return Ok(()) };
+        let stream = tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = stream else {
+            // Out of file descriptors, most likely: a pause instead of a busy loop.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
+        tokio::spawn(async move {
+            connection(app, stream, shutdown).await;
+            drop(seat);
+        });
+    }
+}
+
+fn furnish(options: Options, shutdown: CancellationToken) -> Result<App, Error> {
+    let expected = Expected {
+        header: options.assertion_header.to_ascii_lowercase(),
+        issuer: options.issuer,
+        audience: options.audience,
+        keys: Keys::at(&options.jwks_url)?,
+    };
+    let look = Look::new(&expected.header, options.sign_out_path, &options.start_path)?;
+    Ok(App { expected, look, clock: options.clock, shutdown })
+}
+
+async fn connection(app: Arc<App>, stream: TcpStream, shutdown: CancellationToken) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(app.answer(request).await) }
+    });
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    // Purposefully without a header timeout: it would also end connections at rest, in the middle of the proxy's reuse of them.
+    server.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MOST_HEAD).max_headers(200);
+    server.http2().timer(TokioTimer::new()).max_header_list_size(64 * 1024).max_concurrent_streams(200);
+    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // A connection that breaks is the other side's matter.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = tokio::time::timeout(GRACE, connection).await;
+}

@@ -1,0 +1,37 @@
+//! The headers that came, in three heaps: who it is, about the request, and what the browser sent.
+
+use http::HeaderMap;
+use minijinja::context;
+use minijinja::value::Value;
+
+/// A value longer than this many characters is folded away.
+const LONG: usize = 160;
+
+/// The part of a long value that is shown, in characters.
+const SHOWN: usize = 72;
+
+const ABOUT: [&str; 6] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "traceparent", "x-request-id"];
+
+/// Every header, for the template.
+pub(super) fn received(headers: &HeaderMap, assertion: &str) -> Value {
+    let identity = |name: &str| {
+        let is_set = name.starts_with("x-forwarded-") || name.starts_with("x-auth-request-") || name.starts_with("x-ms-") || name.starts_with("x-entrada-");
+        name == assertion || (is_set && !ABOUT.contains(&name))
+    };
+    let about = |name: &str| ABOUT.contains(&name);
+    let heap = |is_in: &dyn Fn(&str) -> bool| -> Value {
+        let all = headers.iter().filter(|it| is_in(it.0.as_str()));
+        all.map(|(name, value)| entry(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))).collect()
+    };
+    context! {
+        identity => heap(&identity),
+        about => heap(&about),
+        browser => heap(&|name| !identity(name) && !about(name)),
+    }
+}
+
+fn entry(name: &str, value: &str) -> Value {
+    let is_long = value.chars().count() > LONG;
+    let begin: String = value.chars().take(SHOWN).collect();
+    context! { name, value, begin, is_long, size => value.len() }
+}

@@ -1,0 +1,110 @@
+//! Which page for which path.
+
+use super::live;
+use super::look::{Extra, Look, Sheet};
+use super::socket;
+use super::verify::{Expected, Outcome, verify};
+use super::web::{self, Reply};
+use crate::base::clock::Clock;
+use http::header::{ACCEPT, ALLOW};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use hyper::body::Incoming;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+/// What the app is made of.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) expected: Expected,
+    pub(super) look: Look,
+    pub(super) clock: Clock,
+    pub(super) shutdown: CancellationToken,
+}
+
+impl App {
+    /// Answers one request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let path = request.uri().path().to_owned();
+        match path.as_str() {
+            "/ws" => socket::echo(request, self.shutdown.clone()),
+            "/echo" => echo(request).await,
+            "/upload" if request.method() == Method::POST => self.upload(request).await,
+            "/upload" if !is_read => not_with_this_method("GET, HEAD, POST"),
+            _ if !is_read => not_with_this_method("GET, HEAD"),
+            "/events" => live::events(self.clock.clone(), self.shutdown.clone()),
+            "/download" => download(request.uri().query().unwrap_or_default()),
+            _ => self.page(sheet(&path), &request.into_parts().0, Extra::None).await,
+        }
+    }
+
+    async fn page(&self, sheet: Sheet, head: &Parts, extra: Extra) -> Reply {
+        let outcome = self.outcome(&head.headers).await;
+        match self.look.render(sheet, &head.headers, outcome.as_ref(), &extra) {
+            Ok(html) => web::page(sheet.status(), html, self.look.policy(sheet)),
+            Err(error) => {
+                tracing::warn!(%error, "a page of the demo was not rendered");
+                web::text(StatusCode::INTERNAL_SERVER_ERROR, "This page of the demo cannot be shown.\n")
+            }
+        }
+    }
+
+    async fn outcome(&self, headers: &HeaderMap) -> Option<Outcome> {
+        verify(&self.expected, headers, self.clock.now()).await
+    }
+
+    /// Counts; a browser gets the page, a program gets JSON.
+    async fn upload(&self, request: Request<Incoming>) -> Reply {
+        let (head, body) = request.into_parts();
+        let Some(bytes) = live::count(body).await else {
+            return web::text(StatusCode::BAD_REQUEST, "The upload broke off.\n");
+        };
+        let wants_page = head.headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(|it| it.contains("text/html"));
+        if wants_page { self.page(Sheet::Upload, &head, Extra::Uploaded(bytes)).await } else { web::json(&json!({ "bytes": bytes })) }
+    }
+}
+
+fn sheet(path: &str) -> Sheet {
+    let below = |name: &str| path == name || path.strip_prefix(name).is_some_and(|it| it.starts_with('/'));
+    match path {
+        "/" => Sheet::Index,
+        "/websocket" => Sheet::WebSocket,
+        "/stream" => Sheet::Stream,
+        "/upload" => Sheet::Upload,
+        _ if below("/admin") => Sheet::Admin,
+        _ if below("/public") => Sheet::Public,
+        _ => Sheet::NotFound,
+    }
+}
+
+/// The request as it arrived, for tests and the curious.
+async fn echo(request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
+    let Some(bytes) = live::count(body).await else {
+        return web::text(StatusCode::BAD_REQUEST, "The body broke off.\n");
+    };
+    web::json(&json!({
+        "method": head.method.as_str(),
+        "path": head.uri.path(),
+        "query": head.uri.query(),
+        "version": format!("{:?}", head.version),
+        "headers": headers,
+        "bytes": bytes,
+    }))
+}
+
+fn download(query: &str) -> Reply {
+    let bytes = url::form_urlencoded::parse(query.as_bytes()).find(|it| it.0 == "bytes").and_then(|it| it.1.parse().ok());
+    match bytes {
+        Some(bytes) if bytes <= live::MOST_DOWNLOAD => live::download(bytes),
+        _ => web::text(StatusCode::BAD_REQUEST, "Say how many: /download?bytes=1000000, up to 64 GiB.\n"),
+    }
+}
+
+fn not_with_this_method(allow: &'static str) -> Reply {
+    let mut out = web::text(StatusCode::METHOD_NOT_ALLOWED, "Not with this method.\n");
+    out.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    out
+}

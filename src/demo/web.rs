@@ -1,0 +1,44 @@
+//! Answers of the demo: each under a policy, none guessed at by a browser.
+
+use crate::wire::body::Body;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+/// An answer of the demo.
+pub(super) type Reply = Response<Body>;
+
+/// For whatever is no page: nothing may be done with it.
+const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; sandbox");
+
+/// An answer of that kind.
+pub(super) fn reply(status: StatusCode, kind: &'static str, body: Body) -> Reply {
+    let mut out = Response::new(body);
+    *out.status_mut() = status;
+    let headers = out.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_SECURITY_POLICY, NOTHING);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    out
+}
+
+/// A sentence.
+pub(super) fn text(status: StatusCode, text: &'static str) -> Reply {
+    reply(status, "text/plain; charset=utf-8", Body::full(Bytes::from_static(text.as_bytes())))
+}
+
+/// JSON.
+pub(super) fn json(value: &impl Serialize) -> Reply {
+    reply(StatusCode::OK, "application/json", Body::full(serde_json::to_vec(value).unwrap_or_default()))
+}
+
+/// A page under a policy of its own.
+pub(super) fn page(status: StatusCode, html: String, policy: &HeaderValue) -> Reply {
+    let mut out = reply(status, "text/html; charset=utf-8", Body::full(html));
+    out.headers_mut().insert(CONTENT_SECURITY_POLICY, policy.clone());
+    out
+}

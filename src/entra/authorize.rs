@@ -1,0 +1,87 @@
+//! The way to Entra and the way out of it: the addresses that browsers are sent to.
+
+use super::error::Error;
+use super::metadata::Metadata;
+use super::oidc::{self, Registration};
+use crate::base::random::Random;
+use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
+use openidconnect::{
+    ClientId, CsrfToken, EndSessionUrl, LoginHint, LogoutHint, LogoutRequest, Nonce, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, Scope,
+};
+use std::fmt;
+
+/// What a sign-in asks for beside `openid`, which the library adds: `profile` brings `oid` and `tid`, `email` the address.
+/// `offline_access` is not among them: no refresh token is kept, so none is asked for.
+const SCOPES: [&str; 2] = ["profile", "email"];
+
+/// What may make a sign-in shorter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Whom to sign in.
+    pub login_hint: Option<String>,
+    /// Whose domain: skips the page that asks for it.
+    pub domain_hint: Option<String>,
+    /// `login` or `select_account`.
+    pub prompt: Option<String>,
+}
+
+/// A sign-in that has begun: where the browser goes, and what must be kept until it comes back.
+pub struct Begun {
+    /// The address at Entra.
+    pub location: String,
+    /// Must stand in the ID token.
+    pub nonce: String,
+    /// Proves that we began this sign-in (PKCE, RFC 7636).
+    pub verifier: String,
+}
+
+/// Begins a sign-in under that `state`.
+///
+/// # Errors
+/// `Address`, where an endpoint is none.
+pub fn begin(registration: &Registration, metadata: &Metadata, random: &Random, hints: &Hints, state: &str) -> Result<Begun, Error> {
+    let client = oidc::client(registration, metadata)?;
+    let verifier = PkceCodeVerifier::new(random.text::<32>());
+    let nonce = Nonce::new(random.text::<24>());
+    let (sent_state, sent_nonce) = (CsrfToken::new(state.to_owned()), nonce.clone());
+    let mut request = client
+        .authorize_url(CoreAuthenticationFlow::AuthorizationCode, || sent_state, || sent_nonce)
+        .add_scopes(SCOPES.into_iter().map(str::to_owned).chain(registration.scopes.iter().cloned()).map(Scope::new))
+        .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
+        .add_extra_param("response_mode", "query");
+    let prompt = match hints.prompt.as_deref() {
+        Some("login") => Some(CoreAuthPrompt::Login),
+        Some("select_account") => Some(CoreAuthPrompt::SelectAccount),
+        _ => None,
+    };
+    // A hint and the wish to choose contradict each other.
+    let choosing = prompt == Some(CoreAuthPrompt::SelectAccount);
+    if let Some(hint) = hints.login_hint.as_ref().filter(|_| !choosing) {
+        request = request.set_login_hint(LoginHint::new(hint.clone()));
+    }
+    if let Some(domain) = &hints.domain_hint {
+        request = request.add_extra_param("domain_hint", domain.clone());
+    }
+    if let Some(prompt) = prompt {
+        request = request.add_prompt(prompt);
+    }
+    let (location, ..) = request.url();
+    Ok(Begun { location: location.into(), nonce: nonce.secret().clone(), verifier: verifier.into_secret() })
+}
+
+/// Where a browser signs out (OpenID Connect RP-Initiated Logout 1.0), to come back to `back`; `None` where Entra names no such place.
+pub fn sign_out(registration: &Registration, metadata: &Metadata, back: &str, hint: Option<&str>) -> Option<String> {
+    let endpoint = EndSessionUrl::new(metadata.end_session.clone()?).ok()?;
+    let back = PostLogoutRedirectUrl::new(back.to_owned()).ok()?;
+    let mut request = LogoutRequest::from(endpoint).set_client_id(ClientId::new(registration.client_id.to_string())).set_post_logout_redirect_uri(back);
+    if let Some(hint) = hint {
+        request = request.set_logout_hint(LogoutHint::new(hint.to_owned()));
+    }
+    Some(request.http_get_url().into())
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Begun")
+    }
+}

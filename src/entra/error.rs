@@ -1,0 +1,49 @@
+//! Why a sign-in does not go on.
+
+use super::failure::Refusal;
+use super::keys::BadKeys;
+use super::metadata::BadMetadata;
+use super::token::Invalid;
+use crate::wire::client;
+
+/// Why a sign-in does not go on. None holds a token, a code or a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Entra said no.
+    #[error("Entra refused: {0}")]
+    Refused(Refusal),
+    /// The ID token broke a rule.
+    #[error("the ID token is refused: {0}")]
+    Token(#[from] Invalid),
+    /// No answer from an endpoint.
+    #[error("no answer from the {endpoint}: {cause}")]
+    Unreachable {
+        /// Which one.
+        endpoint: &'static str,
+        /// Why.
+        cause: client::Error,
+    },
+    /// An endpoint answered with a status that tells nothing more.
+    #[error("the {endpoint} answered with status {status}")]
+    Status {
+        /// Which one.
+        endpoint: &'static str,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The discovery document is not believed.
+    #[error("{0}")]
+    Metadata(#[from] BadMetadata),
+    /// The document of keys is of no use.
+    #[error("{0}")]
+    Keys(#[from] BadKeys),
+    /// The token is signed with a key that Entra has not published yet, at least not on the server that was asked.
+    #[error("the ID token is signed with a key that Entra has not published yet")]
+    UnknownKey,
+    /// The token endpoint's answer cannot be read, or holds no ID token.
+    #[error("the token endpoint's answer cannot be read or holds no ID token")]
+    Answer,
+    /// An address that the sign-in needs is none.
+    #[error("{0} is not an address")]
+    Address(&'static str),
+}

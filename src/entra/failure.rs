@@ -1,0 +1,168 @@
+//! What Entra says when it refuses: an OAuth error, an AADSTS code, and ids to search for.
+
+use crate::base::guid::Guid;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+/// Longest description that is read, in bytes.
+const DESCRIPTION: usize = 8 * 1024;
+
+/// A refusal of Entra; holds nothing but checked, harmless text, since at the callback anybody can write one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The OAuth error (RFC 6749 sections 4.1.2.1 and 5.2); `unknown` where it is none.
+    pub error: String,
+    /// The number after `AADSTS`.
+    pub code: Option<u32>,
+    /// Finds the request in Entra's sign-in log.
+    pub correlation_id: Option<String>,
+    /// Finds the answer in Microsoft's own log.
+    pub trace_id: Option<String>,
+    /// When, as Entra writes it: `2026-01-09 02:02:12Z`.
+    pub timestamp: Option<String>,
+}
+
+impl Refusal {
+    /// Reads `error` and `error_description` of a callback.
+    pub fn of_callback(error: &str, description: Option<&str>) -> Self {
+        let text = description.filter(|it| it.len() <= DESCRIPTION).unwrap_or_default();
+        Self {
+            error: error_name(error),
+            code: code_in(text),
+            correlation_id: guid(after(text, "Correlation ID:")),
+            trace_id: guid(after(text, "Trace ID:")),
+            timestamp: timestamp(after(text, "Timestamp:")),
+        }
+    }
+
+    /// Reads the body of an error answer of the token or the discovery endpoint; `None` where it is none.
+    pub fn of_body(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+/// The members of an error body that are read; foreign types in the optional ones are no reason to lose the others.
+#[derive(Deserialize)]
+struct Body {
+    error: String,
+    #[serde(default)]
+    error_description: Value,
+    #[serde(default)]
+    error_codes: Value,
+    #[serde(default)]
+    correlation_id: Value,
+    #[serde(default)]
+    trace_id: Value,
+    #[serde(default)]
+    timestamp: Value,
+}
+
+impl<'de> Deserialize<'de> for Refusal {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let body = Body::deserialize(from)?;
+        let said = Self::of_callback(&body.error, body.error_description.as_str());
+        let listed = body.error_codes.as_array().and_then(|it| it.first()?.as_u64()).and_then(|it| u32::try_from(it).ok());
+        Ok(Self {
+            code: listed.or(said.code),
+            correlation_id: guid(body.correlation_id.as_str()).or(said.correlation_id),
+            trace_id: guid(body.trace_id.as_str()).or(said.trace_id),
+            timestamp: timestamp(body.timestamp.as_str()).or(said.timestamp),
+            error: said.error,
+        })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.error)?;
+        if let Some(code) = self.code {
+            write!(out, " AADSTS{code}")?;
+        }
+        if let Some(id) = &self.correlation_id {
+            write!(out, " correlation id {id}")?;
+        }
+        Ok(())
+    }
+}
+
+impl openidconnect::ErrorResponse for Refusal {}
+
+fn error_name(text: &str) -> String {
+    let plain = (1..=64).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'));
+    if plain { text } else { "unknown" }.to_owned()
+}
+
+fn code_in(text: &str) -> Option<u32> {
+    let (_, rest) = text.split_once("AADSTS")?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    rest.get(..digits)?.parse().ok()
+}
+
+/// The word after a label. Older texts part their pieces by line ends, newer ones by blanks.
+fn after<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    text.split_once(label).map(|it| it.1.trim_start())
+}
+
+fn guid(text: Option<&str>) -> Option<String> {
+    Guid::parse(text?.split_whitespace().next()?).map(|it| it.to_string())
+}
+
+fn timestamp(text: Option<&str>) -> Option<String> {
+    let text = text?.get(..20)?;
+    let shaped = text.bytes().zip(b"0000-00-00 00:00:00Z").all(|(it, shape)| if *shape == b'0' { it.is_ascii_digit() } else { it == *shape });
+    shaped.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "0000aaaa-11bb-cccc-dd33-eeeeee333333";
+    const CORRELATION: &str = "aaaa0000-bb11-2222-33cc-444444dddddd";
+
+    #[test]
+    fn both_spellings_of_a_description_are_read() {
+        for gap in [" ", "\r\n"] {
+            let text = format!(
+                "AADSTS65004: User declined to consent to access the app.{gap}Trace ID: {TRACE}{gap}Correlation ID: {CORRELATION}{gap}Timestamp: 2026-01-09 02:02:12Z"
+            );
+            let refusal = Refusal::of_callback("access_denied", Some(&text));
+            assert_eq!(refusal.code, Some(65_004));
+            assert_eq!(refusal.trace_id.as_deref(), Some(TRACE));
+            assert_eq!(refusal.correlation_id.as_deref(), Some(CORRELATION));
+            assert_eq!(refusal.timestamp.as_deref(), Some("2026-01-09 02:02:12Z"));
+            assert_eq!(refusal.to_string(), format!("access_denied AADSTS65004 correlation id {CORRELATION}"));
+        }
+    }
+
+    #[test]
+    fn a_cancelled_sign_in_comes_without_a_description() {
+        let refusal = Refusal::of_callback("access_denied", None);
+        assert_eq!((refusal.error.as_str(), refusal.code, refusal.timestamp), ("access_denied", None, None));
+    }
+
+    #[test]
+    fn what_anybody_could_write_does_not_get_through() {
+        let text = "AADSTS99999999999: <script> Trace ID: <b>x</b> Correlation ID: ../.. Timestamp: 2026-01-09 02:02:12Z<i>";
+        let refusal = Refusal::of_callback("<script>alert(1)</script>", Some(text));
+        assert_eq!(refusal.to_string(), "unknown");
+        assert_eq!((refusal.code, refusal.trace_id), (None, None));
+        assert_eq!(refusal.timestamp.as_deref(), Some("2026-01-09 02:02:12Z"));
+        assert_eq!(Refusal::of_callback(&"a".repeat(65), Some(&"é".repeat(100_000))).error, "unknown");
+    }
+
+    #[test]
+    fn the_body_of_the_token_endpoint_is_read() {
+        let body = format!(
+            r#"{{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.","error_codes":[7000215],
+            "timestamp":"2026-01-09 02:02:12Z","trace_id":"{TRACE}","correlation_id":"{CORRELATION}","error_uri":"https://x"}}"#
+        );
+        let refusal = Refusal::of_body(body.as_bytes()).unwrap();
+        assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
+        assert_eq!(refusal.trace_id.as_deref(), Some(TRACE));
+        let odd = Refusal::of_body(br#"{"error":"server_error","error_codes":"none","trace_id":7}"#).unwrap();
+        assert_eq!((odd.error.as_str(), odd.code, odd.trace_id), ("server_error", None, None));
+        assert!(Refusal::of_body(b"<html>").is_none() && Refusal::of_body(b"{}").is_none());
+    }
+}

@@ -1,0 +1,198 @@
+//! Entra's signing keys (JWKS, RFC 7517), each parsed once and kept a day past its last sight.
+
+use super::token::Invalid;
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Largest document, in bytes.
+const DOCUMENT: usize = 1024 * 1024;
+/// Keys in one document at most; Entra publishes 6 to 14.
+const MOST: usize = 64;
+/// Keys that are kept at most, over all documents of a day.
+const KEPT: usize = 256;
+/// Seconds that a key is kept after it was last seen. An answer may lack a live key for hours: its servers do not agree at all times.
+const MEMORY: u64 = 24 * 3600;
+/// Longest text of a member, in characters: a modulus of 8192 bits has 1366.
+const TEXT: usize = 2048;
+/// Smallest and largest modulus, in bytes.
+const MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
+
+/// Why a document of keys is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadKeys {
+    /// Larger than 1 MiB, or more than 64 keys.
+    #[error("the document of keys is too large")]
+    TooLarge,
+    /// No document of keys.
+    #[error("the document of keys is malformed")]
+    Malformed,
+    /// Not one key that an RS256 token could be verified with.
+    #[error("the document holds no usable key")]
+    None,
+}
+
+/// A public key that may verify RS256 tokens.
+pub struct Key {
+    kid: String,
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+    issuer: Option<String>,
+    cloud: Option<String>,
+    public: ParsedPublicKey,
+}
+
+impl Key {
+    /// Its name.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Whether the signature over `signed` is this key's (RSASSA-PKCS1-v1_5 with SHA-256, RFC 7518 section 3.3).
+    pub fn fits(&self, signed: &[u8], signature: &[u8]) -> bool {
+        self.public.verify_sig(signed, signature).is_ok()
+    }
+
+    /// Refuses a key that signs for others: the issuer it is published for, `{tenantid}` filled in, must be the token's, and its cloud ours.
+    /// Where Entra says neither, there is nothing to compare.
+    ///
+    /// # Errors
+    /// `Invalid::KeyIssuer`.
+    pub fn speaks_for(&self, issuer: &str, tenant: &str, cloud: Option<&str>) -> Result<(), Invalid> {
+        let meant = self.issuer.as_ref().map(|it| it.replace("{tenantid}", tenant));
+        let other_cloud = self.cloud.as_deref().zip(cloud).is_some_and(|(key, ours)| key != ours);
+        if meant.is_some_and(|it| it != issuer) || other_cloud { Err(Invalid::KeyIssuer) } else { Ok(()) }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.modulus == other.modulus && self.exponent == other.exponent
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Key({})", self.kid)
+    }
+}
+
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<Entry>,
+}
+
+/// A key as it is written. Members are read as they come, so that a key of a future kind spoils only itself.
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(default)]
+    kty: Value,
+    #[serde(default, rename = "use")]
+    usage: Value,
+    #[serde(default)]
+    alg: Value,
+    #[serde(default)]
+    kid: Value,
+    #[serde(default)]
+    n: Value,
+    #[serde(default)]
+    e: Value,
+    #[serde(default)]
+    issuer: Value,
+    #[serde(default)]
+    cloud_instance_name: Value,
+}
+
+/// Reads a document of keys; what is no RSA signing key of 2048 bits or more is passed over, and so is a `kid` that two different keys claim.
+///
+/// # Errors
+/// `BadKeys` where nothing usable is left.
+pub fn read(bytes: &[u8]) -> Result<Vec<Key>, BadKeys> {
+    if bytes.len() > DOCUMENT {
+        return Err(BadKeys::TooLarge);
+    }
+    let document: Document = serde_json::from_slice(bytes).map_err(|_| BadKeys::Malformed)?;
+    if document.keys.len() > MOST {
+        return Err(BadKeys::TooLarge);
+    }
+    let all: Vec<Key> = document.keys.iter().filter_map(Entry::key).collect();
+    let claimed_twice = |key: &Key| all.iter().any(|it| it.kid == key.kid && !it.is_same(key));
+    let doubtful: Vec<bool> = all.iter().map(claimed_twice).collect();
+    let usable: Vec<Key> = all.into_iter().zip(doubtful).filter(|it| !it.1).map(|it| it.0).collect();
+    if usable.is_empty() { Err(BadKeys::None) } else { Ok(usable) }
+}
+
+impl Entry {
+    fn key(&self) -> Option<Key> {
+        let signs = self.usage.is_null() || self.usage == "sig";
+        let rs256 = self.alg.is_null() || self.alg == "RS256";
+        if self.kty != "RSA" || !signs || !rs256 {
+            return None;
+        }
+        let kid = text(&self.kid)?.to_owned();
+        let (modulus, exponent) = (number(&self.n)?, number(&self.e)?);
+        let strong = MODULUS.contains(&modulus.len()) && modulus.first().is_some_and(|it| modulus.len() > *MODULUS.start() || *it >= 0x80);
+        let odd = exponent.last().is_some_and(|it| it & 1 == 1) && exponent.len() <= 4 && exponent != [1];
+        if !strong || !odd {
+            return None;
+        }
+        let parts = RsaPublicKeyComponents { n: &modulus, e: &exponent };
+        let public = parts.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?;
+        // A member that is there must be a text: a key is not freed from its issuer by a slip.
+        let said = |it: &Value| if it.is_null() { Some(None) } else { text(it).map(|it| Some(it.to_owned())) };
+        let (issuer, cloud) = (said(&self.issuer)?, said(&self.cloud_instance_name)?);
+        Some(Key { kid, modulus, exponent, issuer, cloud, public })
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    value.as_str().filter(|it| (1..=TEXT).contains(&it.len()))
+}
+
+/// Base64urlUInt (RFC 7518 section 2), without leading zeros.
+fn number(value: &Value) -> Option<Vec<u8>> {
+    let bytes = URL_SAFE_NO_PAD.decode(text(value)?).ok()?;
+    Some(bytes.into_iter().skip_while(|it| *it == 0).collect())
+}
+
+/// The keys that are known: what the last documents held, merged by `kid`.
+#[derive(Clone, Debug, Default)]
+pub struct Keys(BTreeMap<String, Held>);
+
+#[derive(Clone, Debug)]
+struct Held {
+    key: Arc<Key>,
+    seen: u64,
+}
+
+impl Keys {
+    /// The key of that name.
+    pub fn find(&self, kid: &str) -> Option<&Arc<Key>> {
+        self.0.get(kid).map(|it| &it.key)
+    }
+
+    /// Adds what a document holds. A key is dropped a day after it was last seen, never because one document lacks it; a name that
+    /// suddenly stands for another key keeps the old one until then. The second value says whether that happened.
+    #[must_use]
+    pub fn merged(&self, fresh: Vec<Key>, now: u64) -> (Self, bool) {
+        let mut all = self.0.clone();
+        all.retain(|_, it| now.saturating_sub(it.seen) <= MEMORY);
+        let mut swapped = false;
+        for key in fresh {
+            match all.get(&key.kid) {
+                Some(old) if !old.key.is_same(&key) => swapped = true,
+                _ => {
+                    all.insert(key.kid.clone(), Held { key: Arc::new(key), seen: now });
+                }
+            }
+        }
+        while all.len() > KEPT {
+            let Some(oldest) = all.iter().min_by_key(|it| it.1.seen).map(|it| it.0.clone()) else { break };
+            all.remove(&oldest);
+        }
+        (Self(all), swapped)
+    }
+}

@@ -1,0 +1,141 @@
+//! The `openidconnect` client as we use it: it builds the requests, and reads the token endpoint's answer into types of ours.
+
+use super::error::Error;
+use super::failure::Refusal;
+use super::metadata::Metadata;
+use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+use openidconnect::core::{
+    CoreAuthDisplay, CoreAuthPrompt, CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
+    CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
+};
+use openidconnect::{
+    AccessToken, AuthType, AuthUrl, ClientId, ClientSecret, EmptyAdditionalClaims, EndpointNotSet, EndpointSet, IdToken, IssuerUrl, JsonWebKeySet,
+    OAuth2TokenResponse, RedirectUrl, RefreshToken, Scope, TokenResponse, TokenUrl,
+};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::time::Duration;
+
+/// The library's client, with Entra's refusals and our reading of its answer.
+pub type Oidc = openidconnect::Client<
+    EmptyAdditionalClaims,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    Refusal,
+    Answer,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+    EndpointNotSet,
+>;
+
+/// The app registration, as far as requests need it.
+#[derive(Debug)]
+pub struct Registration {
+    /// Application (client) ID.
+    pub client_id: Guid,
+    /// The client secret.
+    pub secret: Secret,
+    /// Where people come back.
+    pub redirect_uri: String,
+    /// Scopes beyond `openid profile email`.
+    pub scopes: Vec<String>,
+}
+
+/// A client for one registration at the endpoints that are known now. It gets no keys: tokens are verified in `token`.
+///
+/// # Errors
+/// `Address` names what is none.
+pub fn client(registration: &Registration, metadata: &Metadata) -> Result<Oidc, Error> {
+    let issuer = IssuerUrl::new(metadata.issuer.clone()).map_err(|_| Error::Address("issuer"))?;
+    let authorization = AuthUrl::new(metadata.authorization.clone()).map_err(|_| Error::Address("authorization_endpoint"))?;
+    let token = TokenUrl::new(metadata.token.clone()).map_err(|_| Error::Address("token_endpoint"))?;
+    let redirect = RedirectUrl::new(registration.redirect_uri.clone()).map_err(|_| Error::Address("the redirect URI"))?;
+    let id = ClientId::new(registration.client_id.to_string());
+    let client = openidconnect::Client::new(id, issuer, JsonWebKeySet::new(Vec::new()));
+    let client = client.set_client_secret(ClientSecret::new(registration.secret.expose().to_owned()));
+    Ok(client.set_auth_uri(authorization).set_token_uri(token).set_redirect_uri(redirect).set_auth_type(AuthType::RequestBody))
+}
+
+/// The token endpoint's answer.
+///
+/// The ID token stays a text until it is verified: the library's own type would refuse a token for the form of claims that we never read.
+/// Access and refresh tokens are not used yet.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Answer {
+    access_token: AccessToken,
+    #[serde(deserialize_with = "bearer")]
+    token_type: CoreTokenType,
+    id_token: Option<Text>,
+}
+
+impl Answer {
+    /// The ID token, not verified.
+    pub fn into_id_token(self) -> Option<Secret> {
+        self.id_token.map(|it| it.0)
+    }
+}
+
+impl OAuth2TokenResponse for Answer {
+    type TokenType = CoreTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &CoreTokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        None
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        None
+    }
+
+    fn scopes(&self) -> Option<&Vec<Scope>> {
+        None
+    }
+}
+
+type LibraryToken = IdToken<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+
+impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm> for Answer {
+    /// Never one that the library parsed: see `into_id_token`.
+    fn id_token(&self) -> Option<&LibraryToken> {
+        None
+    }
+}
+
+/// `token_type`, which is read in any case (RFC 6749 section 5.1).
+fn bearer<'de, D: Deserializer<'de>>(from: D) -> Result<CoreTokenType, D::Error> {
+    let name = String::deserialize(from)?;
+    if name.eq_ignore_ascii_case("bearer") { Ok(CoreTokenType::Bearer) } else { Err(D::Error::custom("the token is of no known type")) }
+}
+
+/// A secret that comes in JSON, and never leaves in it.
+#[derive(Debug)]
+struct Text(Secret);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|it| Self(Secret::new(it)))
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
+    }
+}

@@ -1,0 +1,46 @@
+//! A code for an ID token (OpenID Connect Core section 3.1.3).
+
+use super::error::Error;
+use super::metadata::Metadata;
+use super::oidc::{self, Registration};
+use crate::base::secret::Secret;
+use crate::wire::client::Client;
+use openidconnect::{AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RequestTokenError};
+use std::pin::Pin;
+
+const ENDPOINT: &str = "token endpoint";
+
+/// Redeems a code, once: it is good for one use, so nothing is tried again.
+///
+/// # Errors
+/// What Entra refused, or why it gave no ID token.
+pub async fn redeem(registration: &Registration, metadata: &Metadata, client: &Client, code: &str, verifier: &str) -> Result<Secret, Error> {
+    let oidc = oidc::client(registration, metadata)?;
+    let request = oidc.exchange_code(AuthorizationCode::new(code.to_owned())).set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
+    let answer = request.request_async(&Sender(client.clone())).await.map_err(|error| match error {
+        RequestTokenError::ServerResponse(refusal) => Error::Refused(refusal),
+        RequestTokenError::Request(error) => error,
+        // Both may hold the whole answer, tokens included: neither is told.
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Error::Answer,
+    })?;
+    answer.into_id_token().ok_or(Error::Answer)
+}
+
+/// Our client as the library wants one.
+struct Sender(Client);
+
+impl<'c> AsyncHttpClient<'c> for Sender {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(send(&self.0, request))
+    }
+}
+
+async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse, Error> {
+    let response = client.send(request).await.map_err(|cause| Error::Unreachable { endpoint: ENDPOINT, cause })?;
+    let status = response.status().as_u16();
+    // 429 and 5xx may come with a page of HTML; below, a body says more.
+    if status >= 429 { Err(Error::Status { endpoint: ENDPOINT, status }) } else { Ok(response.map(|it| it.to_vec())) }
+}

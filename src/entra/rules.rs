@@ -1,0 +1,159 @@
+//! What the claims of an ID token must be, and what they tell of a person.
+
+use super::keys::Key;
+use super::metadata::Metadata;
+use super::token::{Claims, Invalid};
+use crate::base::guid::Guid;
+use crate::base::identity::{Groups, Identity};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use serde_json::Value;
+
+/// Seconds that our clock and Entra's may differ.
+const LEEWAY: u64 = 60;
+/// Seconds that a token may live from now: a day is the longest that a tenant can set, and this is two.
+const LIFE: u64 = 2 * 24 * 3600;
+/// Longest text of a person, in bytes; longer ones are left out.
+const TEXT: usize = 1024;
+/// Longest `login_hint` and longest custom claim, in bytes.
+const LONG: usize = 4096;
+
+/// What a token must agree with.
+#[derive(Debug)]
+pub struct Expected<'a> {
+    /// The tenant, its issuer and its cloud.
+    pub metadata: &'a Metadata,
+    /// This app.
+    pub client_id: Guid,
+    /// The nonce of the sign-in.
+    pub nonce: &'a str,
+    /// Whether guests may.
+    pub guests: bool,
+    /// Seconds since 1970.
+    pub now: u64,
+    /// Claims that are kept as text.
+    pub custom: &'a [String],
+}
+
+/// Judges the claims of a token that `key` has signed, and reads the person off them.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn judge(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Identity, Invalid> {
+    let tid = origin(claims, key, expected.metadata)?;
+    audience(claims, expected.client_id)?;
+    let iat = times(claims, expected.now)?;
+    // The nonce is a secret of this browser's sign-in.
+    let nonce = claims.text("nonce").filter(|it| !it.is_empty()).ok_or(Invalid::Nonce)?;
+    verify_slices_are_equal(nonce.as_bytes(), expected.nonce.as_bytes()).map_err(|_| Invalid::Nonce)?;
+    let oid = claims.text("oid").and_then(Guid::parse).ok_or(Invalid::NoOid)?;
+    if !expected.guests && is_guest(claims, tid) {
+        return Err(Invalid::Guest);
+    }
+    person(claims, oid, tid, iat, expected.custom)
+}
+
+/// Who issued it: version, issuer, tenant, and that the key signs for them (`learn:/access-tokens`, "Validate the issuer").
+fn origin(claims: &Claims, key: &Key, metadata: &Metadata) -> Result<Guid, Invalid> {
+    if claims.text("ver") != Some("2.0") {
+        return Err(Invalid::Version);
+    }
+    if claims.text("iss") != Some(&metadata.issuer) {
+        return Err(Invalid::Issuer);
+    }
+    let tid = claims.text("tid").and_then(Guid::parse).filter(|it| *it == metadata.tenant).ok_or(Invalid::Tenant)?;
+    key.speaks_for(&metadata.issuer, &tid.to_string(), metadata.cloud.as_deref())?;
+    Ok(tid)
+}
+
+/// `aud` is this app and nobody else; `azp`, where it stands, is too.
+fn audience(claims: &Claims, client_id: Guid) -> Result<(), Invalid> {
+    let is_ours = |it: &Value| it.as_str().and_then(Guid::parse) == Some(client_id);
+    let ours = match claims.claim("aud") {
+        Some(Value::Array(all)) => matches!(all.as_slice(), [one] if is_ours(one)),
+        Some(one) => is_ours(one),
+        None => false,
+    };
+    if !ours {
+        return Err(Invalid::Audience);
+    }
+    if claims.claim("azp").is_some_and(|it| !is_ours(it)) { Err(Invalid::Party) } else { Ok(()) }
+}
+
+/// `exp`, `nbf` and `iat` in whole seconds; gives `iat`.
+fn times(claims: &Claims, now: u64) -> Result<u64, Invalid> {
+    let time = |name| claims.claim(name).and_then(Value::as_u64);
+    let (Some(exp), Some(iat)) = (time("exp"), time("iat")) else { return Err(Invalid::Times) };
+    let nbf = match claims.claim("nbf") {
+        None => iat,
+        Some(it) => it.as_u64().ok_or(Invalid::Times)?,
+    };
+    if exp.saturating_add(LEEWAY) <= now {
+        return Err(Invalid::Expired);
+    }
+    if nbf.max(iat) > now.saturating_add(LEEWAY) {
+        return Err(Invalid::NotYet);
+    }
+    if exp > now.saturating_add(LIFE) || exp < iat { Err(Invalid::Times) } else { Ok(iat) }
+}
+
+/// Whether the person is at home elsewhere: `acct`, else a foreign identity provider, else the name that a guest has here.
+fn is_guest(claims: &Claims, tid: Guid) -> bool {
+    let acct = claims.claim("acct").is_some_and(|it| *it == 1 || it == "1");
+    let at_home = |idp: &str| idp.split('/').any(|it| Guid::parse(it) == Some(tid));
+    let elsewhere = claims.claim("idp").is_some_and(|it| !it.as_str().is_some_and(at_home));
+    acct || elsewhere || claims.text("upn").is_some_and(|it| it.to_ascii_uppercase().contains("#EXT#"))
+}
+
+fn person(claims: &Claims, oid: Guid, tid: Guid, iat: u64, custom: &[String]) -> Result<Identity, Invalid> {
+    let text = |name: &str, most: usize| claims.text(name).filter(|it| (1..=most).contains(&it.len())).map(str::to_owned);
+    let email = text("email", TEXT);
+    let verified = claims.claim("xms_edov").is_some_and(|it| *it == true || *it == 1 || it == "1" || it == "true");
+    Ok(Identity {
+        oid,
+        tid,
+        name: text("name", TEXT),
+        preferred_username: text("preferred_username", TEXT),
+        email_verified: verified && email.is_some(),
+        email,
+        roles: list(claims.claim("roles"))?,
+        groups: groups(claims)?,
+        entra_sid: text("sid", TEXT),
+        login_hint: text("login_hint", LONG),
+        auth_time: claims.claim("auth_time").and_then(Value::as_u64).filter(|it| *it <= iat.saturating_add(LEEWAY)).unwrap_or(iat),
+        custom: custom.iter().filter_map(|name| Some((name.clone(), plain(claims.claim(name)?)?))).collect(),
+    })
+}
+
+/// The groups, or that there are too many. The pointer of an overage leads to a retired service, and is never followed.
+fn groups(claims: &Claims) -> Result<Groups, Invalid> {
+    let pointed = claims.claim("_claim_names").is_some_and(|it| it.get("groups").is_some());
+    let has = claims.claim("hasgroups").is_some_and(|it| *it == true || it == "true");
+    if pointed || has { Ok(Groups::Overage) } else { list(claims.claim("groups")).map(Groups::Known) }
+}
+
+fn list(value: Option<&Value>) -> Result<Vec<String>, Invalid> {
+    match value {
+        None => Ok(Vec::new()),
+        Some(Value::String(one)) => Ok(vec![one.clone()]),
+        Some(Value::Array(all)) => all.iter().map(|it| it.as_str().map(str::to_owned)).collect::<Option<_>>().ok_or(Invalid::Lists),
+        Some(_) => Err(Invalid::Lists),
+    }
+}
+
+/// A claim as text: a list joined by commas, unless an entry could be taken for two; an object not at all.
+fn plain(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Array(all) => all.iter().map(|it| scalar(it).filter(|it| !it.contains(','))).collect::<Option<Vec<_>>>()?.join(","),
+        one => scalar(one)?,
+    };
+    (1..=LONG).contains(&text.len()).then_some(text)
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(it) => Some(it.clone()),
+        Value::Number(it) => Some(it.to_string()),
+        Value::Bool(it) => Some(it.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

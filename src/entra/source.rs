@@ -1,0 +1,206 @@
+//! What Entra publishes, kept fresh: the discovery document and the keys.
+//!
+//! Both are read from a snapshot without a lock. What is known stays in use while Entra cannot be asked.
+
+use super::error::Error;
+use super::failure::Refusal;
+use super::keys::{self, Key, Keys};
+use super::metadata::{self, Metadata};
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::config::entra::Tenant;
+use crate::wire::client::Client;
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::Request;
+use http::header::ACCEPT;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How often both are asked for in the background, in seconds (`learn:/signing-key-rollover`).
+const REFRESH: u64 = 3600;
+/// Longest pause between two tries while nothing is known yet, in seconds.
+const STARTING: u64 = 30;
+/// Longest pause between two tries while the known keys serve, in seconds.
+const LATER: u64 = 15 * 60;
+/// An unknown `kid` makes us ask again at most once in so many seconds.
+const COOL_DOWN: u64 = 30;
+/// For so many milliseconds a failed first try answers for the next ones too.
+const FAILED: u64 = 1000;
+
+const DISCOVERY: &str = "discovery endpoint";
+const KEYS: &str = "keys endpoint";
+
+/// What is known of Entra at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Where everything is.
+    pub metadata: Metadata,
+    keys: Keys,
+}
+
+/// Asks Entra, one try at a time, and keeps the answers.
+#[derive(Debug)]
+pub struct Source {
+    authority: String,
+    tenant: Tenant,
+    client: Client,
+    clock: Clock,
+    random: Random,
+    known: ArcSwapOption<Snapshot>,
+    /// When the last try failed, milliseconds since 1970, and why; gone with the next that succeeds.
+    failed: ArcSwapOption<(u64, Error)>,
+    turn: Mutex<Turn>,
+}
+
+/// Held by whoever asks Entra.
+#[derive(Debug, Default)]
+struct Turn {
+    /// When an unknown `kid` last made us ask, seconds since 1970.
+    forced: Option<u64>,
+}
+
+impl Source {
+    /// A source that knows nothing yet.
+    pub fn new(authority: String, tenant: Tenant, client: Client, clock: Clock, random: Random) -> Self {
+        Self { authority, tenant, client, clock, random, known: ArcSwapOption::empty(), failed: ArcSwapOption::empty(), turn: Mutex::default() }
+    }
+
+    /// What is known.
+    pub fn known(&self) -> Option<Arc<Snapshot>> {
+        self.known.load_full()
+    }
+
+    /// Why nothing is known; `None` before the first try has ended.
+    pub fn failure(&self) -> Option<Error> {
+        self.failed.load().as_ref().map(|it| it.1.clone())
+    }
+
+    /// What is known; asks where nothing is. Whoever comes while somebody asks waits for that answer.
+    ///
+    /// # Errors
+    /// Why Entra could not be asked.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        if let Some(known) = self.known() {
+            return Ok(known);
+        }
+        let turn = self.turn.lock().await;
+        if let Some(known) = self.known() {
+            return Ok(known);
+        }
+        if let Some(failed) = self.failed.load().as_ref().filter(|it| self.clock.now_millis().abs_diff(it.0) < FAILED) {
+            return Err(failed.1.clone());
+        }
+        let outcome = self.ask_all().await;
+        drop(turn);
+        outcome
+    }
+
+    /// The key of that name, and what else is known. A name that is not known makes us ask for the keys, at most once per cool-down.
+    ///
+    /// # Errors
+    /// `UnknownKey`, or why Entra could not be asked.
+    pub async fn key(&self, kid: &str) -> Result<(Arc<Snapshot>, Arc<Key>), Error> {
+        let snapshot = self.snapshot().await?;
+        if let Some(key) = snapshot.keys.find(kid) {
+            return Ok((Arc::clone(&snapshot), Arc::clone(key)));
+        }
+        let mut turn = self.turn.lock().await;
+        let now = self.clock.now();
+        // Whoever had the turn before may have brought it.
+        let mut newest = self.known().unwrap_or(snapshot);
+        if newest.keys.find(kid).is_none() && turn.forced.is_none_or(|it| now.abs_diff(it) >= COOL_DOWN) {
+            turn.forced = Some(now);
+            newest = self.ask_keys(&newest.metadata).await?;
+        }
+        let key = newest.keys.find(kid).map(Arc::clone).ok_or(Error::UnknownKey)?;
+        Ok((newest, key))
+    }
+
+    /// Asks for everything again and again, for ever: hourly, and sooner where it failed.
+    pub async fn keep_fresh(&self) {
+        let mut failures = 0;
+        loop {
+            let outcome = self.ask_again().await;
+            failures = self.told(&outcome, failures);
+            tokio::time::sleep(self.pause(failures)).await;
+        }
+    }
+
+    /// Asks for everything, known or not.
+    ///
+    /// # Errors
+    /// Why Entra could not be asked; what is known stays.
+    pub async fn ask_again(&self) -> Result<Arc<Snapshot>, Error> {
+        let _turn = self.turn.lock().await;
+        self.ask_all().await
+    }
+
+    /// Logs what has changed, and counts failures in a row.
+    fn told(&self, outcome: &Result<Arc<Snapshot>, Error>, failures: u32) -> u32 {
+        match outcome {
+            Ok(snapshot) => {
+                if failures > 0 {
+                    tracing::info!(issuer = snapshot.metadata.issuer, "Entra can be asked again");
+                }
+                0
+            }
+            Err(cause) => {
+                if failures == 0 {
+                    tracing::warn!(%cause, known = self.known().is_some(), "Entra cannot be asked; what is known stays in use");
+                }
+                failures.saturating_add(1)
+            }
+        }
+    }
+
+    /// Until the next try. No two replicas ask in step.
+    fn pause(&self, failures: u32) -> Duration {
+        let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
+        let most = if self.known().is_some() { LATER } else { STARTING };
+        let (seconds, spread) = match failures {
+            0 => (REFRESH, 10),
+            _ => (2_u64.saturating_pow(failures - 1).min(most), 2),
+        };
+        let millis = seconds * 1000;
+        Duration::from_millis(millis - millis / spread / 2 + millis / spread * jitter / u64::from(u16::MAX))
+    }
+
+    async fn ask_all(&self) -> Result<Arc<Snapshot>, Error> {
+        let asked = async {
+            // A domain is resolved once; from then on it is the tenant's id that is asked for.
+            let tenant = self.known().map_or_else(|| self.tenant.clone(), |it| Tenant::Id(it.metadata.tenant));
+            let document = self.document(DISCOVERY, &metadata::address(&self.authority, &tenant)).await?;
+            let metadata = metadata::read(&document, &self.authority, &tenant)?;
+            self.ask_keys(&metadata).await
+        };
+        let outcome = asked.await;
+        let failed = outcome.as_ref().err().map(|it| Arc::new((self.clock.now_millis(), it.clone())));
+        self.failed.store(failed);
+        outcome
+    }
+
+    async fn ask_keys(&self, metadata: &Metadata) -> Result<Arc<Snapshot>, Error> {
+        let fresh = keys::read(&self.document(KEYS, &metadata.keys).await?)?;
+        let old = self.known();
+        let (keys, swapped) = old.map(|it| it.keys.clone()).unwrap_or_default().merged(fresh, self.clock.now());
+        if swapped {
+            tracing::warn!("Entra's keys name another key than before by the same kid; the earlier one stays");
+        }
+        let snapshot = Arc::new(Snapshot { metadata: metadata.clone(), keys });
+        self.known.store(Some(Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
+
+    async fn document(&self, endpoint: &'static str, address: &str) -> Result<Bytes, Error> {
+        let request = Request::get(address).header(ACCEPT, "application/json").body(Bytes::new()).map_err(|_| Error::Address(endpoint))?;
+        let response = self.client.send(request).await.map_err(|cause| Error::Unreachable { endpoint, cause })?;
+        let status = response.status().as_u16();
+        match status {
+            200 => Ok(response.into_body()),
+            400..=428 => Err(Refusal::of_body(response.body()).map_or(Error::Status { endpoint, status }, Error::Refused)),
+            _ => Err(Error::Status { endpoint, status }),
+        }
+    }
+}

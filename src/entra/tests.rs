@@ -1,0 +1,445 @@
+//! Sign-ins at the emulator, over real sockets.
+
+mod tokens;
+
+use super::keys::BadKeys;
+use super::metadata::BadMetadata;
+use super::token::Invalid;
+use super::*;
+use crate::base::guid::Guid;
+use crate::base::identity::{Groups, Identity};
+use crate::base::secret::Secret;
+use crate::config::entra::Tenant;
+use crate::emulator::{Emulator, Options, Wrong};
+use crate::wire::client;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::{Request, Response};
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const BACK: &str = "http://localhost:9/oauth2/callback";
+
+/// An emulator, and a way to sign in there.
+struct World {
+    emulator: Emulator,
+    clock: Clock,
+    browser: Client,
+    entra: Arc<Entra>,
+}
+
+impl World {
+    async fn start() -> Self {
+        Self::with(None, |_| {}).await
+    }
+
+    async fn with(tls: Option<PathBuf>, change: impl FnOnce(&mut config::entra::Entra)) -> Self {
+        let clock = Clock::system();
+        let random = crate::seal::random::system();
+        let options = Options { clock: clock.clone(), random: random.clone(), redirect_uris: Vec::new(), client_id: None, client_secret: None, tls };
+        let emulator = Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap();
+        let mut config = config::entra::Entra {
+            tenant: Tenant::Id(Guid::parse(emulator.tenant_id()).unwrap()),
+            client_id: Guid::parse(emulator.client_id()).unwrap(),
+            credential: Credential::Secret(Secret::new(emulator.client_secret())),
+            authority: emulator.authority(),
+            scopes: Vec::new(),
+            ca_file: emulator.ca_file().map(ToOwned::to_owned),
+            guests: true,
+        };
+        change(&mut config);
+        let client = Client::new(config.ca_file.as_deref(), &[]).unwrap();
+        let custom = ["roles", "acct", "nothing", "_claim_names"].map(str::to_owned).to_vec();
+        let browser = Client::new(emulator.ca_file(), &[]).unwrap();
+        let entra = Arc::new(Entra::new(&config, BACK.to_owned(), clock.clone(), random, client, custom));
+        Self { emulator, clock, browser, entra }
+    }
+
+    /// Picks a person at Entra; gives the code that comes back.
+    async fn picks(&self, begun: &Begun, name: &str) -> String {
+        let page = self.browser.send(Request::get(&begun.location).body(Bytes::new()).unwrap()).await.unwrap();
+        let page = String::from_utf8(page.into_body().to_vec()).unwrap();
+        let transaction = page.split_once("name=\"transaction\" value=\"").unwrap().1.split_once('"').unwrap().0;
+        let oid = &self.emulator.people().iter().find(|it| it.user_name.starts_with(name)).unwrap().oid;
+        let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("transaction", transaction).append_pair("person", oid).finish();
+        let own = self.emulator.authority();
+        let request = Request::post(format!("{own}/{}/pick", self.emulator.tenant_id()))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("origin", &own)
+            .header("sec-fetch-site", "same-origin");
+        let answer = self.browser.send(request.body(form).unwrap()).await.unwrap();
+        query(location(&answer))["code"].clone()
+    }
+
+    async fn redeems(&self, name: &str) -> Result<Identity, Error> {
+        let begun = self.entra.begin(&Hints::default(), "some-state").await?;
+        let code = self.picks(&begun, name).await;
+        self.entra.redeem(&code, &begun.nonce, &begun.verifier).await.map(|it| it.user.into_identity())
+    }
+}
+
+fn location(answer: &Response<Bytes>) -> &str {
+    answer.headers()["location"].to_str().unwrap()
+}
+
+fn query(address: &str) -> HashMap<String, String> {
+    url::Url::parse(address).unwrap().query_pairs().into_owned().collect()
+}
+
+async fn soon(mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it did not come about");
+}
+
+#[tokio::test]
+async fn a_sign_in_ends_in_the_person_who_was_picked() {
+    let world = World::start().await;
+    let maya = world.redeems("maya").await.unwrap();
+    let person = &world.emulator.people()[0];
+    assert_eq!(maya.oid.to_string(), person.oid);
+    assert_eq!(maya.tid.to_string(), world.emulator.tenant_id());
+    assert_eq!(maya.name.as_deref(), Some("Maya Okafor"));
+    assert_eq!(maya.preferred_username.as_deref(), Some("maya@contoso.example"));
+    assert_eq!((maya.email.as_deref(), maya.email_verified), (Some("maya@contoso.example"), false));
+    assert_eq!(maya.roles, ["Admin"]);
+    assert_eq!(maya.groups, Groups::Known(person.groups.clone()));
+    assert!(maya.entra_sid.is_some() && maya.login_hint.unwrap().starts_with("O."));
+    assert!(world.clock.now() - maya.auth_time < 600);
+    let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(maya.custom, [text("roles", "Admin"), text("acct", "0")]);
+    assert_eq!((world.emulator.control().discovery_calls(), world.emulator.control().keys_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn people_differ_in_address_groups_and_home() {
+    let world = World::start().await;
+    let ines = world.redeems("ines").await.unwrap();
+    assert_eq!((ines.email, ines.groups), (None, Groups::Known(Vec::new())));
+    assert_eq!(world.redeems("grace").await.unwrap().groups, Groups::Overage);
+    assert_eq!(world.redeems("zoe").await.unwrap().name.as_deref(), Some("Zoë Łukasiewicz 山田"));
+    assert_eq!(world.redeems("priya").await.unwrap().tid.to_string(), world.emulator.tenant_id());
+}
+
+#[tokio::test]
+async fn guests_stay_outside_where_the_operator_says_so() {
+    let world = World::with(None, |it| it.guests = false).await;
+    assert_eq!(world.redeems("priya").await.unwrap_err(), Error::Token(Invalid::Guest));
+    assert!(world.redeems("maya").await.is_ok());
+}
+
+#[tokio::test]
+async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
+    let world = World::with(None, |it| it.scopes = vec!["api://app/read".to_owned()]).await;
+    let hints = Hints { login_hint: Some("maya@contoso.example".to_owned()), domain_hint: Some("contoso.example".to_owned()), prompt: None };
+    let begun = world.entra.begin(&hints, "the state").await.unwrap();
+    let sent = query(&begun.location);
+    assert_eq!(sent["code_challenge"], URL_SAFE_NO_PAD.encode(digest(&SHA256, begun.verifier.as_bytes())));
+    for (name, value) in [
+        ("code_challenge_method", "S256"),
+        ("response_type", "code"),
+        ("response_mode", "query"),
+        ("scope", "openid profile email api://app/read"),
+        ("redirect_uri", BACK),
+        ("client_id", world.emulator.client_id()),
+        ("state", "the state"),
+        ("nonce", &begun.nonce),
+        ("login_hint", "maya@contoso.example"),
+        ("domain_hint", "contoso.example"),
+    ] {
+        assert_eq!(sent[name], value, "{name}");
+    }
+    let again = world.entra.begin(&hints, "the state").await.unwrap();
+    assert!(again.nonce != begun.nonce && again.verifier != begun.verifier);
+    assert_eq!(format!("{again:?}"), "Begun");
+    let choosing = Hints { prompt: Some("select_account".to_owned()), ..hints };
+    let sent = query(&world.entra.begin(&choosing, "s").await.unwrap().location);
+    assert_eq!(sent["prompt"], "select_account");
+    assert!(!sent.contains_key("login_hint"));
+}
+
+#[tokio::test]
+async fn every_wrong_token_of_the_emulator_is_refused_by_name() {
+    let world = World::start().await;
+    for (wrong, invalid) in [
+        (Wrong::Nonce, Invalid::Nonce),
+        (Wrong::Issuer, Invalid::Issuer),
+        (Wrong::Audience, Invalid::Audience),
+        (Wrong::Signature, Invalid::Signature),
+        (Wrong::Expired, Invalid::Expired),
+        (Wrong::NotYet, Invalid::NotYet),
+        (Wrong::AlgNone, Invalid::Algorithm),
+        (Wrong::Tid, Invalid::Tenant),
+    ] {
+        world.emulator.control().wrong(wrong);
+        assert_eq!(world.redeems("maya").await.unwrap_err(), Error::Token(invalid), "{wrong:?}");
+    }
+    assert!(world.redeems("maya").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_sign_in_goes_through_while_the_keys_rotate() {
+    let world = World::start().await;
+    world.redeems("maya").await.unwrap();
+    let control = world.emulator.control();
+    assert!(control.rotate_keys().await);
+    world.redeems("tom").await.unwrap();
+    assert_eq!(control.keys_calls(), 2);
+    // Within the cool-down a further new key has to wait, and Entra hears nothing of it.
+    assert!(control.rotate_keys().await);
+    assert_eq!(world.redeems("maya").await.unwrap_err(), Error::UnknownKey);
+    assert_eq!(control.keys_calls(), 2);
+    world.clock.shift(31);
+    world.redeems("maya").await.unwrap();
+    assert_eq!(control.keys_calls(), 3);
+}
+
+#[tokio::test]
+async fn a_storm_of_unknown_keys_asks_once_in_a_cool_down() {
+    let world = World::start().await;
+    world.entra.begin(&Hints::default(), "s").await.unwrap();
+    let control = world.emulator.control();
+    let storm = || async {
+        let tries: Vec<_> = (0..50)
+            .map(|number| {
+                let entra = Arc::clone(&world.entra);
+                tokio::spawn(async move { entra.source.key(&format!("no-such-key-{number}")).await.err() })
+            })
+            .collect();
+        for outcome in tries {
+            assert_eq!(outcome.await.unwrap(), Some(Error::UnknownKey));
+        }
+    };
+    storm().await;
+    assert_eq!(control.keys_calls(), 2);
+    world.clock.shift(29);
+    storm().await;
+    assert_eq!(control.keys_calls(), 2);
+    world.clock.shift(2);
+    storm().await;
+    assert_eq!(control.keys_calls(), 3);
+}
+
+#[tokio::test]
+async fn what_is_known_serves_while_entra_is_down() {
+    let world = World::start().await;
+    world.redeems("maya").await.unwrap();
+    let kid = world.entra.source.known().unwrap();
+    world.emulator.control().be_down(true);
+    let endpoint = "discovery endpoint";
+    assert_eq!(world.entra.source.ask_again().await.unwrap_err(), Error::Status { endpoint, status: 503 });
+    assert!(Arc::ptr_eq(&kid, &world.entra.source.known().unwrap()));
+    assert_eq!(world.entra.ready(), Ok(()));
+    assert!(world.entra.begin(&Hints::default(), "s").await.is_ok());
+    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err(), Error::Status { endpoint: "token endpoint", status: 503 });
+    world.emulator.control().be_down(false);
+    world.redeems("maya").await.unwrap();
+}
+
+#[tokio::test]
+async fn entra_is_down_at_the_start_and_comes_back() {
+    let world = World::start().await;
+    world.emulator.control().be_down(true);
+    assert_eq!(world.entra.ready().unwrap_err(), "Entra was not reached yet");
+    let stop = CancellationToken::new();
+    let keeping = tokio::spawn(Arc::clone(&world.entra).keep_fresh(stop.clone()));
+    soon(|| world.entra.ready().is_err_and(|it| it.ends_with("the discovery endpoint answered with status 503"))).await;
+    assert!(matches!(world.entra.begin(&Hints::default(), "s").await, Err(Error::Status { status: 503, .. })));
+    assert_eq!(world.entra.sign_out_url(BACK, None), None);
+    world.emulator.control().be_down(false);
+    soon(|| world.entra.ready().is_ok()).await;
+    world.redeems("maya").await.unwrap();
+    world.emulator.control().be_down(true);
+    assert_eq!(world.entra.ready(), Ok(()));
+    stop.cancel();
+    keeping.await.unwrap();
+}
+
+#[tokio::test]
+async fn many_who_come_first_ask_once_and_a_failure_holds_for_a_second() {
+    let world = World::start().await;
+    let control = world.emulator.control();
+    let many = || async {
+        let all: Vec<_> = (0..20)
+            .map(|_| {
+                let entra = Arc::clone(&world.entra);
+                tokio::spawn(async move { entra.begin(&Hints::default(), "s").await.is_ok() })
+            })
+            .collect();
+        let mut outcomes = Vec::new();
+        for it in all {
+            outcomes.push(it.await.unwrap());
+        }
+        outcomes
+    };
+    control.be_down(true);
+    control.be_slow(50);
+    assert_eq!(many().await, [false; 20]);
+    assert_eq!(control.discovery_calls(), 1);
+    control.be_down(false);
+    world.clock.shift(2);
+    assert_eq!(many().await, [true; 20]);
+    assert_eq!((control.discovery_calls(), control.keys_calls()), (2, 1));
+}
+
+#[tokio::test]
+async fn nobody_listens_at_the_authority() {
+    let world = World::with(None, |it| it.authority = "http://127.0.0.1:1".to_owned()).await;
+    let error = world.entra.begin(&Hints::default(), "s").await.unwrap_err();
+    assert!(matches!(&error, Error::Unreachable { endpoint: "discovery endpoint", cause: client::Error::Connect(_) }), "{error}");
+    assert!(world.entra.ready().unwrap_err().contains("Connection refused"), "{:?}", world.entra.ready());
+}
+
+#[tokio::test]
+async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
+    let world = World::start().await;
+    let begun = world.entra.begin(&Hints::default(), "s").await.unwrap();
+    let refused = |outcome: Result<Redeemed, Error>| match outcome.unwrap_err() {
+        Error::Refused(refusal) => refusal,
+        other => panic!("{other}"),
+    };
+    let code = world.picks(&begun, "maya").await;
+    let refusal = refused(world.entra.redeem(&code, &begun.nonce, &"x".repeat(43)).await);
+    assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_grant", Some(501_481)));
+    assert!(refusal.correlation_id.is_some() && refusal.trace_id.is_some() && refusal.timestamp.is_some());
+    world.entra.redeem(&code, &begun.nonce, &begun.verifier).await.unwrap();
+    let refusal = refused(world.entra.redeem(&code, &begun.nonce, &begun.verifier).await);
+    assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_grant", Some(54_005)));
+    assert_eq!(world.emulator.control().token_calls(), 3);
+    assert!(!refusal.to_string().contains(&code));
+
+    let world = World::with(None, |it| it.credential = Credential::Secret(Secret::new("not-the-secret"))).await;
+    let refusal = match world.redeems("maya").await.unwrap_err() {
+        Error::Refused(refusal) => refusal,
+        other => panic!("{other}"),
+    };
+    assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
+    assert_eq!(aadsts::find(7_000_215).unwrap().who, "OPER");
+    assert!(!format!("{:?}", world.entra).contains("not-the-secret"));
+}
+
+#[tokio::test]
+async fn a_code_does_not_serve_another_sign_in() {
+    let world = World::start().await;
+    let first = world.entra.begin(&Hints::default(), "s").await.unwrap();
+    let second = world.entra.begin(&Hints::default(), "s").await.unwrap();
+    let code = world.picks(&first, "maya").await;
+    assert_eq!(world.entra.redeem(&code, &second.nonce, &first.verifier).await.unwrap_err(), Error::Token(Invalid::Nonce));
+    let code = world.picks(&first, "maya").await;
+    assert_eq!(world.entra.redeem(&code, "", &first.verifier).await.unwrap_err(), Error::Token(Invalid::Nonce));
+}
+
+#[tokio::test]
+async fn a_domain_is_resolved_to_the_tenant_and_a_misspelled_one_is_named() {
+    let world = World::with(None, |it| it.tenant = Tenant::Domain("contoso.example".to_owned())).await;
+    assert_eq!(world.redeems("maya").await.unwrap().tid.to_string(), world.emulator.tenant_id());
+    assert!(world.entra.source.ask_again().await.is_ok());
+    let world = World::with(None, |it| it.tenant = Tenant::Domain("contoso-typo.example".to_owned())).await;
+    let error = world.entra.begin(&Hints::default(), "s").await.unwrap_err();
+    assert!(matches!(&error, Error::Refused(it) if it.code == Some(90_002)), "{error}");
+    assert!(world.entra.ready().unwrap_err().contains("AADSTS90002"));
+}
+
+#[tokio::test]
+async fn an_alias_for_any_tenant_is_not_taken_for_one() {
+    let world = World::with(None, |it| it.tenant = Tenant::Domain("common".to_owned())).await;
+    assert_eq!(world.entra.begin(&Hints::default(), "s").await.unwrap_err(), Error::Metadata(BadMetadata::Issuer));
+}
+
+#[tokio::test]
+async fn over_tls_only_a_known_root_is_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::with(Some(directory.path().to_owned()), |_| {}).await;
+    world.redeems("maya").await.unwrap();
+    let world = World::with(Some(directory.path().to_owned()), |it| it.ca_file = None).await;
+    let error = world.entra.begin(&Hints::default(), "s").await.unwrap_err();
+    assert!(error.to_string().contains("invalid peer certificate"), "{error}");
+}
+
+#[tokio::test]
+async fn signing_out_leads_through_entra_and_back() {
+    let world = World::start().await;
+    world.entra.begin(&Hints::default(), "s").await.unwrap();
+    let url = world.entra.sign_out_url("http://localhost:9/oauth2/sign_out", Some("O.abc")).unwrap();
+    let place = format!("{}/{}/oauth2/v2.0/logout?", world.emulator.authority(), world.emulator.tenant_id());
+    assert!(url.starts_with(&place), "{url}");
+    let sent = query(&url);
+    assert_eq!((sent["post_logout_redirect_uri"].as_str(), sent["logout_hint"].as_str()), ("http://localhost:9/oauth2/sign_out", "O.abc"));
+}
+
+/// Answers every request on a socket with the same JSON.
+async fn always(status: u16, body: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = format!("http://{}", listener.local_addr().unwrap());
+    let body = body.replace("AUTHORITY", &authority);
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await;
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            let _ = stream.write_all(head.as_bytes()).await;
+        }
+    });
+    authority
+}
+
+#[tokio::test]
+async fn an_authority_that_talks_nonsense_is_named() {
+    const DOCUMENT: &str = r#"{"issuer":"AUTHORITY/aaaabbbb-0000-cccc-1111-dddd2222eeee/v2.0","authorization_endpoint":"AUTHORITY/a",
+        "token_endpoint":"AUTHORITY/t","jwks_uri":"AUTHORITY/k","keys":[],
+        "id_token":"e30.secret.secret","access_token":"secret","token_type":"Bearer"}"#;
+    for (status, body, expected) in [
+        (200, "<html>", Error::Metadata(BadMetadata::Malformed)),
+        (302, "", Error::Status { endpoint: "discovery endpoint", status: 302 }),
+        (404, "<html>", Error::Status { endpoint: "discovery endpoint", status: 404 }),
+        (429, "{\"error\":\"x\"}", Error::Status { endpoint: "discovery endpoint", status: 429 }),
+        (200, DOCUMENT, Error::Keys(BadKeys::None)),
+    ] {
+        let authority = always(status, body).await;
+        let tenant = Tenant::Domain("contoso.example".to_owned());
+        let world = World::with(None, |it| (it.authority, it.tenant) = (authority, tenant)).await;
+        assert_eq!(world.entra.begin(&Hints::default(), "s").await.unwrap_err(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
+    let tenant = Guid::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap();
+    for (status, body, expected) in [
+        (200, r#"{"access_token":"secret","token_type":"Bearer"}"#, Error::Answer),
+        (200, r#"{"access_token":"secret","token_type":"mac","id_token":"secret"}"#, Error::Answer),
+        (200, r#"{"access_token":"secret","token_type":"bearer","id_token":"secret"}"#, Error::Token(Invalid::Malformed)),
+        (200, "secret", Error::Answer),
+        (400, "secret", Error::Answer),
+        (502, "secret", Error::Status { endpoint: "token endpoint", status: 502 }),
+    ] {
+        let authority = always(status, body).await;
+        let metadata = metadata::Metadata {
+            issuer: format!("{authority}/{tenant}/v2.0"),
+            tenant,
+            authorization: format!("{authority}/a"),
+            token: format!("{authority}/t"),
+            keys: format!("{authority}/k"),
+            end_session: None,
+            cloud: None,
+        };
+        let registration = Registration { client_id: tenant, secret: Secret::new("s"), redirect_uri: BACK.to_owned(), scopes: Vec::new() };
+        let client = Client::new(None, &[]).unwrap();
+        let outcome = redeem::redeem(&registration, &metadata, &client, "code", "verifier").await;
+        let error = match outcome {
+            Ok(text) => Error::Token(token::parse(text.expose().as_bytes()).unwrap_err()),
+            Err(error) => error,
+        };
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        assert_eq!(error, expected, "{body}");
+    }
+}

@@ -1,0 +1,503 @@
+//! One token after the other against the core and the rules, with keys of our own.
+
+use super::super::keys::{self, BadKeys, Key, Keys};
+use super::super::metadata::Metadata;
+use super::super::rules::{Expected, judge};
+use super::super::token::{self, Claims, Invalid};
+use crate::base::guid::Guid;
+use crate::base::identity::{Groups, Identity};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512};
+use base64::Engine as _;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+
+const NOW: u64 = 1_800_000_000;
+const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const OTHER: &str = "99999999-9999-4999-8999-999999999999";
+const CLIENT: &str = "11111111-2222-4333-8444-555555555555";
+const OID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee44ee";
+const ISSUER: &str = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee/v2.0";
+const TEMPLATE: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
+
+static PAIR: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).unwrap());
+static OTHER_PAIR: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).unwrap());
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn jwk(pair: &KeyPair, kid: &str) -> Value {
+    let public = components(pair);
+    json!({"kty": "RSA", "use": "sig", "kid": kid, "n": encode(public.0), "e": encode(public.1), "issuer": TEMPLATE,
+        "cloud_instance_name": "microsoftonline.com"})
+}
+
+/// Modulus and exponent of a pair, read off its PKCS#1 encoding (RFC 8017 appendix A.1.1).
+fn components(pair: &KeyPair) -> (Vec<u8>, Vec<u8>) {
+    let der = pair.public_key().as_ref();
+    let length = pair.public_modulus_len();
+    // SEQUENCE (4), INTEGER (4), a zero, the modulus, INTEGER (2), the exponent.
+    (der[9..9 + length].to_vec(), der[9 + length + 2..].to_vec())
+}
+
+fn document(all: &[Value]) -> Vec<u8> {
+    json!({"keys": all}).to_string().into_bytes()
+}
+
+fn key_of(jwk: &Value) -> Key {
+    keys::read(&document(std::slice::from_ref(jwk))).unwrap().remove(0)
+}
+
+fn key() -> Key {
+    key_of(&jwk(&PAIR, "k1"))
+}
+
+fn header() -> Value {
+    json!({"typ": "JWT", "alg": "RS256", "kid": "k1"})
+}
+
+fn claims() -> Value {
+    json!({"aud": CLIENT, "iss": ISSUER, "iat": NOW - 300, "nbf": NOW - 300, "exp": NOW + 3600, "ver": "2.0", "tid": TENANT, "oid": OID,
+        "nonce": "n1", "sub": "s", "name": "Maya Okafor", "preferred_username": "maya@contoso.com"})
+}
+
+fn signed_with(pair: &KeyPair, header: &str, claims: &str) -> String {
+    let input = format!("{}.{}", encode(header), encode(claims));
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature).unwrap();
+    format!("{input}.{}", encode(signature))
+}
+
+fn signed(header: &Value, claims: &Value) -> String {
+    signed_with(&PAIR, &header.to_string(), &claims.to_string())
+}
+
+fn metadata() -> Metadata {
+    Metadata {
+        issuer: ISSUER.to_owned(),
+        tenant: Guid::parse(TENANT).unwrap(),
+        authorization: String::new(),
+        token: String::new(),
+        keys: String::new(),
+        end_session: None,
+        cloud: Some("microsoftonline.com".to_owned()),
+    }
+}
+
+fn verified(token: &str, key: &Key) -> Result<Claims, Invalid> {
+    token::parse(token.as_bytes())?.verify(key)
+}
+
+fn judged_with(token: &str, key: &Key, guests: bool, custom: &[&str]) -> Result<Identity, Invalid> {
+    let custom: Vec<_> = custom.iter().map(|it| (*it).to_owned()).collect();
+    let metadata = metadata();
+    let expected = Expected { metadata: &metadata, client_id: Guid::parse(CLIENT).unwrap(), nonce: "n1", guests, now: NOW, custom: &custom };
+    judge(&verified(token, key)?, key, &expected)
+}
+
+fn judged(token: &str) -> Result<Identity, Invalid> {
+    judged_with(token, &key(), true, &[])
+}
+
+/// The usual claims with one of them changed; `null` takes it out.
+fn with(name: &str, value: Value) -> String {
+    signed(&header(), &changed(claims(), name, value))
+}
+
+fn changed(mut object: Value, name: &str, value: Value) -> Value {
+    let members = object.as_object_mut().unwrap();
+    if value.is_null() {
+        members.remove(name)
+    } else {
+        members.insert(name.to_owned(), value)
+    };
+    object
+}
+
+/// What another implementation says of the same token, told to be as strict as it can.
+fn second_opinion(token: &str) -> bool {
+    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+    rules.set_audience(&[CLIENT]);
+    rules.set_issuer(&[ISSUER]);
+    // The fixed time of these tests is not the library's.
+    rules.validate_exp = false;
+    let jwk = jwk(&PAIR, "k1");
+    let key = jsonwebtoken::DecodingKey::from_rsa_components(jwk["n"].as_str().unwrap(), jwk["e"].as_str().unwrap()).unwrap();
+    jsonwebtoken::decode::<Value>(token, &key, &rules).is_ok()
+}
+
+#[test]
+fn a_good_token_is_accepted_here_and_by_another_implementation() {
+    let token = signed(&header(), &claims());
+    let maya = judged(&token).unwrap();
+    assert_eq!((maya.oid.to_string().as_str(), maya.tid.to_string().as_str()), (OID, TENANT));
+    assert_eq!(maya.auth_time, NOW - 300);
+    assert!(second_opinion(&token));
+    assert_eq!(format!("{:?} {:?}", token::parse(token.as_bytes()).unwrap(), verified(&token, &key()).unwrap()), "Unverified Claims");
+}
+
+#[test]
+fn claims_that_break_a_rule_are_refused_by_name() {
+    for (name, value, expected) in [
+        ("iss", json!(null), Invalid::Issuer),
+        ("iss", json!(7), Invalid::Issuer),
+        ("iss", json!([ISSUER]), Invalid::Issuer),
+        ("iss", json!(format!("{ISSUER}/")), Invalid::Issuer),
+        ("iss", json!(ISSUER.replace(TENANT, OTHER)), Invalid::Issuer),
+        ("iss", json!(ISSUER.replace("https", "HTTPS")), Invalid::Issuer),
+        ("iss", json!(TEMPLATE), Invalid::Issuer),
+        ("iss", json!(format!("https://sts.windows.net/{TENANT}/")), Invalid::Issuer),
+        ("aud", json!(null), Invalid::Audience),
+        ("aud", json!(7), Invalid::Audience),
+        ("aud", json!(OTHER), Invalid::Audience),
+        ("aud", json!(format!("api://{CLIENT}")), Invalid::Audience),
+        ("aud", json!([CLIENT, OTHER]), Invalid::Audience),
+        ("aud", json!([CLIENT, CLIENT]), Invalid::Audience),
+        ("aud", json!([]), Invalid::Audience),
+        ("azp", json!(OTHER), Invalid::Party),
+        ("azp", json!([CLIENT]), Invalid::Party),
+        ("exp", json!(null), Invalid::Times),
+        ("exp", json!(NOW - 60), Invalid::Expired),
+        ("exp", json!((NOW + 3600).to_string()), Invalid::Times),
+        ("exp", json!(NOW as f64 + 0.5), Invalid::Times),
+        ("exp", json!(-1), Invalid::Times),
+        ("exp", json!(u64::MAX), Invalid::Times),
+        ("exp", json!(1e300), Invalid::Times),
+        ("exp", json!(NOW + 3 * 24 * 3600), Invalid::Times),
+        ("nbf", json!(NOW + 61), Invalid::NotYet),
+        ("nbf", json!(u64::MAX), Invalid::NotYet),
+        ("nbf", json!("soon"), Invalid::Times),
+        ("iat", json!(null), Invalid::Times),
+        ("iat", json!(NOW + 61), Invalid::NotYet),
+        ("iat", json!(true), Invalid::Times),
+        ("nonce", json!(null), Invalid::Nonce),
+        ("nonce", json!(""), Invalid::Nonce),
+        ("nonce", json!("n2"), Invalid::Nonce),
+        ("nonce", json!("n1 "), Invalid::Nonce),
+        ("nonce", json!(["n1"]), Invalid::Nonce),
+        ("tid", json!(null), Invalid::Tenant),
+        ("tid", json!(OTHER), Invalid::Tenant),
+        ("tid", json!("contoso.com"), Invalid::Tenant),
+        ("tid", json!([TENANT]), Invalid::Tenant),
+        ("oid", json!(null), Invalid::NoOid),
+        ("oid", json!("maya@contoso.com"), Invalid::NoOid),
+        ("oid", json!(format!("{{{OID}}}")), Invalid::NoOid),
+        ("ver", json!(null), Invalid::Version),
+        ("ver", json!("1.0"), Invalid::Version),
+        ("ver", json!(2.0), Invalid::Version),
+        ("roles", json!({"Admin": true}), Invalid::Lists),
+        ("roles", json!(["Admin", 7]), Invalid::Lists),
+        ("groups", json!(7), Invalid::Lists),
+        ("TID", json!(OTHER), Invalid::Twice),
+    ] {
+        assert_eq!(judged(&with(name, value.clone())).unwrap_err(), expected, "{name} {value}");
+    }
+}
+
+#[test]
+fn claims_within_the_leeway_and_in_their_other_forms_are_accepted() {
+    for (name, value) in [
+        ("exp", json!(NOW - 59)),
+        ("nbf", json!(NOW + 60)),
+        ("nbf", json!(null)),
+        ("iat", json!(NOW + 60)),
+        ("aud", json!([CLIENT])),
+        ("aud", json!(CLIENT.to_uppercase())),
+        ("azp", json!(CLIENT)),
+        ("tid", json!(TENANT.to_uppercase())),
+        ("xms_ftd", json!({"anything": [1, null, -2, 1.5, {"deep": true}]})),
+        ("name", json!(null)),
+        ("email_verified", json!("true")),
+        ("address", json!("a text where the standard has an object")),
+    ] {
+        assert!(judged(&with(name, value.clone())).is_ok(), "{name} {value}");
+    }
+}
+
+#[test]
+fn a_header_that_is_not_plainly_ours_is_refused() {
+    for (name, value, expected) in [
+        ("alg", json!(null), Invalid::Algorithm),
+        ("alg", json!("none"), Invalid::Algorithm),
+        ("alg", json!("None"), Invalid::Algorithm),
+        ("alg", json!("rs256"), Invalid::Algorithm),
+        ("alg", json!("HS256"), Invalid::Algorithm),
+        ("alg", json!("RS512"), Invalid::Algorithm),
+        ("alg", json!("PS256"), Invalid::Algorithm),
+        ("alg", json!("ES256"), Invalid::Algorithm),
+        ("alg", json!("ML-DSA-65"), Invalid::Algorithm),
+        ("alg", json!(["RS256"]), Invalid::Algorithm),
+        ("kid", json!(null), Invalid::NoKeyId),
+        ("kid", json!(""), Invalid::NoKeyId),
+        ("kid", json!(1), Invalid::NoKeyId),
+        ("kid", json!("k".repeat(257)), Invalid::NoKeyId),
+        ("kid", json!("k2"), Invalid::Signature),
+        ("kid", json!("../../dev/null"), Invalid::Signature),
+        ("crit", json!(["exp"]), Invalid::Critical),
+        ("crit", json!([]), Invalid::Critical),
+        ("b64", json!(false), Invalid::Critical),
+        ("zip", json!("DEF"), Invalid::Critical),
+        ("enc", json!("A256GCM"), Invalid::Critical),
+        ("typ", json!("at+jwt"), Invalid::Type),
+        ("typ", json!("entrada+jwt"), Invalid::Type),
+        ("typ", json!(1), Invalid::Type),
+        ("cty", json!("JWT"), Invalid::Type),
+    ] {
+        let token = signed(&changed(header(), name, value.clone()), &claims());
+        assert_eq!(judged(&token).unwrap_err(), expected, "{name} {value}");
+    }
+    for (name, value) in [("typ", json!(null)), ("typ", json!("jwt")), ("x5t", json!("abc"))] {
+        assert!(judged(&signed(&changed(header(), name, value.clone()), &claims())).is_ok(), "{name} {value}");
+    }
+}
+
+#[test]
+fn a_key_that_the_token_brings_along_is_not_looked_at() {
+    let own = changed(header(), "jwk", jwk(&OTHER_PAIR, "k1"));
+    let own = changed(own, "jku", json!("https://attacker.example/keys"));
+    let token = signed_with(&OTHER_PAIR, &own.to_string(), &claims().to_string());
+    assert_eq!(judged(&token).unwrap_err(), Invalid::Signature);
+}
+
+#[test]
+fn what_is_not_one_plain_token_is_malformed() {
+    let good = signed(&header(), &claims());
+    let parts: Vec<_> = good.split('.').collect();
+    let padded = URL_SAFE.encode(header().to_string() + "  ");
+    assert!(padded.ends_with('='));
+    for token in [
+        String::new(),
+        ".".to_owned(),
+        "..".to_owned(),
+        parts[..2].join("."),
+        format!("{good}."),
+        format!("{good}.x"),
+        format!(".{good}"),
+        format!("{good}\n"),
+        format!(" {good}"),
+        format!("{good}="),
+        format!("{padded}.{}.{}", parts[1], parts[2]),
+        format!("{}.{}.{}", encode("[]"), parts[1], parts[2]),
+        format!("{}.{}.{}", encode(header().to_string() + "{}"), parts[1], parts[2]),
+        format!("{}.{}.{}", "A".repeat(8193), parts[1], parts[2]),
+        format!("{good}é"),
+    ] {
+        assert_eq!(judged(&token).unwrap_err(), Invalid::Malformed, "{token}");
+        assert!(!second_opinion(&token));
+    }
+    assert_eq!(token::parse(&[0xff, 0xfe]).unwrap_err(), Invalid::Malformed);
+    assert_eq!(judged(&"a".repeat(64 * 1024 + 1)).unwrap_err(), Invalid::TooLarge);
+    for payload in ["[]", "7", "", "{", "{}{}", "\"a\""] {
+        assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), payload)).unwrap_err(), Invalid::Malformed, "{payload}");
+    }
+}
+
+#[test]
+fn nothing_may_be_said_twice() {
+    let claims = claims().to_string();
+    let doubled = format!("{{\"tid\":\"{OTHER}\",{}", &claims[1..]);
+    assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), &doubled)).unwrap_err(), Invalid::Twice);
+    let deep = format!("{{\"a\":[{{\"b\":1,\"b\":2}}],{}", &claims[1..]);
+    assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), &deep)).unwrap_err(), Invalid::Twice);
+    let header = header().to_string();
+    let doubled = format!("{{\"alg\":\"none\",{}", &header[1..]);
+    assert_eq!(judged(&signed_with(&PAIR, &doubled, &claims)).unwrap_err(), Invalid::Twice);
+}
+
+#[test]
+fn a_signature_fits_one_text_under_one_key_and_one_hash() {
+    let good = signed(&header(), &claims());
+    let (input, signature) = good.rsplit_once('.').unwrap();
+    let other = signed(&header(), &changed(claims(), "oid", json!(OTHER)));
+    assert_eq!(judged(&format!("{}.{signature}", other.rsplit_once('.').unwrap().0)).unwrap_err(), Invalid::Signature);
+    assert_eq!(judged(&format!("{input}.")).unwrap_err(), Invalid::Signature);
+    assert_eq!(judged(&signed_with(&OTHER_PAIR, &header().to_string(), &claims().to_string())).unwrap_err(), Invalid::Signature);
+    let mut wide = vec![0; PAIR.public_modulus_len()];
+    PAIR.sign(&RSA_PKCS1_SHA512, &SystemRandom::new(), input.as_bytes(), &mut wide).unwrap();
+    assert_eq!(judged(&format!("{input}.{}", encode(wide))).unwrap_err(), Invalid::Signature);
+    // The public key as the secret of an HMAC: the oldest of these tricks.
+    let hs = changed(header(), "alg", json!("HS256"));
+    let input = format!("{}.{}", encode(hs.to_string()), encode(claims().to_string()));
+    let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, PAIR.public_key().as_ref());
+    let token = format!("{input}.{}", encode(aws_lc_rs::hmac::sign(&secret, input.as_bytes())));
+    assert_eq!(judged(&token).unwrap_err(), Invalid::Algorithm);
+}
+
+#[test]
+fn a_key_signs_only_for_its_issuer_and_its_cloud() {
+    let token = signed(&header(), &claims());
+    let msa = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+    for (name, value) in [("issuer", json!(msa)), ("issuer", json!(ISSUER.replace(TENANT, OTHER))), ("cloud_instance_name", json!("microsoftonline.us"))] {
+        let key = key_of(&changed(jwk(&PAIR, "k1"), name, value));
+        assert_eq!(judged_with(&token, &key, true, &[]).unwrap_err(), Invalid::KeyIssuer);
+    }
+    for (name, value) in [("issuer", json!(ISSUER)), ("issuer", json!(null)), ("cloud_instance_name", json!(null))] {
+        assert!(judged_with(&token, &key_of(&changed(jwk(&PAIR, "k1"), name, value)), true, &[]).is_ok());
+    }
+}
+
+#[test]
+fn a_guest_is_known_by_any_of_three_signs() {
+    let home = |tid: &str| json!(format!("https://sts.windows.net/{tid}/"));
+    for (name, value, guest) in [
+        ("acct", json!(1), true),
+        ("acct", json!("1"), true),
+        ("idp", home(OTHER), true),
+        ("idp", json!("live.com"), true),
+        ("idp", json!(7), true),
+        ("upn", json!("mara_home.com#ext#@contoso.onmicrosoft.com"), true),
+        ("acct", json!(0), false),
+        ("idp", home(TENANT), false),
+        ("upn", json!("mara@contoso.com"), false),
+    ] {
+        let token = with(name, value.clone());
+        assert_eq!(judged_with(&token, &key(), false, &[]).err(), guest.then_some(Invalid::Guest), "{name} {value}");
+        assert!(judged_with(&token, &key(), true, &[]).is_ok());
+    }
+}
+
+#[test]
+fn an_address_is_verified_only_where_entra_says_so() {
+    let judged = |edov: Value, email: Value| {
+        let claims = changed(changed(claims(), "email", email), "xms_edov", edov);
+        let who = judged(&signed(&header(), &changed(claims, "email_verified", json!(true)))).unwrap();
+        (who.email.is_some(), who.email_verified)
+    };
+    for edov in [json!(true), json!(1), json!("1"), json!("true")] {
+        assert_eq!(judged(edov.clone(), json!("maya@contoso.com")), (true, true), "{edov}");
+        assert_eq!(judged(edov, json!(null)), (false, false));
+    }
+    for edov in [json!(null), json!(false), json!(0), json!("0"), json!("yes"), json!([true])] {
+        assert_eq!(judged(edov.clone(), json!("maya@contoso.com")), (true, false), "{edov}");
+    }
+}
+
+#[test]
+fn groups_that_do_not_fit_are_not_taken_for_none() {
+    let groups = |name: &str, value: Value| judged(&with(name, value)).unwrap().groups;
+    assert_eq!(groups("_claim_names", json!({"groups": "src1"})), Groups::Overage);
+    assert_eq!(groups("hasgroups", json!(true)), Groups::Overage);
+    assert_eq!(groups("hasgroups", json!("true")), Groups::Overage);
+    assert_eq!(groups("_claim_names", json!({"other": "src1"})), Groups::Known(Vec::new()));
+    assert_eq!(groups("groups", json!(["a", "b"])), Groups::Known(vec!["a".to_owned(), "b".to_owned()]));
+}
+
+#[test]
+fn custom_claims_are_kept_as_text_within_bounds() {
+    let all = json!({"text": "Zoë", "number": 7, "yes": true, "list": ["a", 1, false], "comma": ["a,b"], "object": {}, "null": null, "deep": [["a"]],
+        "long": "x".repeat(4097), "empty": ""});
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().extend(all.as_object().unwrap().clone());
+    let names: Vec<_> = all.as_object().unwrap().keys().map(String::as_str).chain(["missing"]).collect();
+    let mut custom = judged_with(&signed(&header(), &claims), &key(), true, &names).unwrap().custom;
+    custom.sort();
+    let kept = [("list", "a,1,false"), ("number", "7"), ("text", "Zoë"), ("yes", "true")];
+    assert_eq!(custom, kept.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[test]
+fn the_time_of_the_sign_in_is_never_ahead() {
+    let auth_time = |value: Value| judged(&with("auth_time", value)).unwrap().auth_time;
+    assert_eq!(auth_time(json!(NOW - 7200)), NOW - 7200);
+    assert_eq!(auth_time(json!(u64::MAX)), NOW - 300);
+    assert_eq!(auth_time(json!("now")), NOW - 300);
+}
+
+#[test]
+fn keys_that_are_weak_or_of_another_kind_are_passed_over() {
+    let good = jwk(&PAIR, "good");
+    let small = encode([0xff; 255]);
+    let bits_2047 = encode([[0x7f; 1].as_slice(), &[0xff; 255]].concat());
+    for (name, value) in [
+        ("kty", json!("EC")),
+        ("kty", json!("AKP")),
+        ("kty", json!(null)),
+        ("use", json!("enc")),
+        ("alg", json!("RS512")),
+        ("alg", json!("HS256")),
+        ("kid", json!(null)),
+        ("kid", json!("")),
+        ("kid", json!(7)),
+        ("n", json!(small)),
+        ("n", json!(bits_2047)),
+        ("n", json!(null)),
+        ("n", json!("!")),
+        ("n", json!(encode([0xff; 1025]))),
+        ("e", json!("AQ")),
+        ("e", json!("AA")),
+        ("e", json!("BA")),
+        ("e", json!(null)),
+        ("issuer", json!(7)),
+    ] {
+        let bad = changed(jwk(&PAIR, "bad"), name, value.clone());
+        assert_eq!(keys::read(&document(std::slice::from_ref(&bad))).unwrap_err(), BadKeys::None, "{name} {value}");
+        let left = keys::read(&document(&[bad, good.clone()])).unwrap();
+        assert_eq!(left.iter().map(Key::kid).collect::<Vec<_>>(), ["good"], "{name} {value}");
+    }
+}
+
+#[test]
+fn a_document_of_keys_is_bounded_and_has_one_reading() {
+    let two = [jwk(&PAIR, "k1"), jwk(&OTHER_PAIR, "k1")];
+    assert_eq!(keys::read(&document(&two)).unwrap_err(), BadKeys::None);
+    assert_eq!(keys::read(&document(&[jwk(&PAIR, "k1"), jwk(&PAIR, "k1")])).unwrap().len(), 2);
+    assert_eq!(keys::read(&document(&vec![jwk(&PAIR, "k1"); 65])).unwrap_err(), BadKeys::TooLarge);
+    assert_eq!(keys::read(&vec![b' '; 1024 * 1024 + 1]).unwrap_err(), BadKeys::TooLarge);
+    let text = String::from_utf8(document(&[jwk(&PAIR, "k1")])).unwrap();
+    let doubled = text.replace("\"kid\":", "\"kid\":\"k0\",\"kid\":");
+    for text in ["", "{}", "[]", "{\"keys\":7}", "{\"keys\":[7]}", &doubled] {
+        assert_eq!(keys::read(text.as_bytes()).unwrap_err(), BadKeys::Malformed, "{text}");
+    }
+}
+
+#[test]
+fn keys_stay_a_day_past_their_last_sight_and_do_not_change_under_one_name() {
+    let fresh = |pair: &KeyPair, kid: &str| vec![key_of(&jwk(pair, kid))];
+    let (keys, swapped) = Keys::default().merged(fresh(&PAIR, "k1"), NOW);
+    assert!(!swapped);
+    let (keys, _) = keys.merged(fresh(&OTHER_PAIR, "k2"), NOW + 24 * 3600);
+    assert!(keys.find("k1").is_some() && keys.find("k2").is_some());
+    let token = signed(&header(), &claims());
+    let (keys, swapped) = keys.merged(fresh(&OTHER_PAIR, "k1"), NOW + 24 * 3600);
+    assert!(swapped);
+    assert!(verified(&token, keys.find("k1").unwrap()).is_ok());
+    let (keys, _) = keys.merged(fresh(&OTHER_PAIR, "k2"), NOW + 24 * 3600 + 1);
+    assert!(keys.find("k1").is_none() && keys.find("k2").is_some());
+    let many = (0..300).fold(keys, |keys, number| keys.merged(fresh(&PAIR, &format!("n{number}")), NOW + 24 * 3600 + 2 + number).0);
+    assert!(many.find("n0").is_none() && many.find("k2").is_none() && many.find("n299").is_some());
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_parsers_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = token::parse(&bytes);
+        let _ = keys::read(&bytes);
+        let _ = super::super::failure::Refusal::of_body(&bytes);
+        let _ = super::super::metadata::read(&bytes, "https://login.microsoftonline.com", &crate::config::entra::Tenant::Domain("a.b".to_owned()));
+    }
+
+    #[test]
+    fn no_text_makes_the_reading_of_a_callback_panic(error in ".{0,80}", text in "(AADSTS|Trace ID:|Timestamp:|[0-9]{1,12}|.){0,40}") {
+        let refusal = super::super::failure::Refusal::of_callback(&error, Some(&text));
+        prop_assert!(refusal.to_string().is_ascii());
+    }
+
+    #[test]
+    fn a_signed_payload_of_any_kind_is_judged_and_does_not_panic(payload in "\\PC{0,60}|\\{(\"[a-z]{1,5}\":[0-9\\[\\]{}\",:]{0,20},?){0,4}\\}") {
+        prop_assert!(judged(&signed_with(&PAIR, &header().to_string(), &payload)).is_err());
+    }
+
+    #[test]
+    fn a_token_with_one_other_byte_is_refused(at in any::<prop::sample::Index>(), byte in 0x21u8..0x7f) {
+        static GOOD: LazyLock<String> = LazyLock::new(|| signed(&header(), &claims()));
+        let mut bytes = GOOD.clone().into_bytes();
+        let at = at.index(bytes.len());
+        prop_assume!(bytes[at] != byte);
+        bytes[at] = byte;
+        prop_assert!(judged(&String::from_utf8(bytes).unwrap()).is_err());
+    }
+}

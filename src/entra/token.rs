@@ -1,0 +1,258 @@
+//! The core that reads and verifies a signed token (JWS compact serialization, RFC 7515): RS256 and nothing else.
+//!
+//! What a token says is read only after its signature fits; what the claims must be is said in `rules`.
+
+use super::keys::Key;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::collections::HashSet;
+use std::fmt;
+
+/// Largest token, in bytes; 200 groups make one of 12 KiB.
+const TOKEN: usize = 64 * 1024;
+/// Largest header, in base64url.
+const HEADER: usize = 8 * 1024;
+/// Longest `kid`, in bytes; Entra's have 27.
+const KID: usize = 256;
+
+/// Why a token is refused. No variant holds text from the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// Longer than 64 KiB.
+    #[error("the token is too large")]
+    TooLarge,
+    /// Not three parts of base64url around JSON objects.
+    #[error("the token is malformed")]
+    Malformed,
+    /// A member of the header or a claim stands twice (RFC 7515 section 4, RFC 7519 section 4).
+    #[error("the token says something twice")]
+    Twice,
+    /// `alg` is not RS256.
+    #[error("the token is not signed with RS256")]
+    Algorithm,
+    /// `crit` asks for an extension (RFC 7515 section 4.1.11).
+    #[error("the token asks for an extension that is not known")]
+    Critical,
+    /// `typ` or `cty` says that this is something else than a JWT.
+    #[error("the token is of another type")]
+    Type,
+    /// No usable `kid`.
+    #[error("the token does not name its key")]
+    NoKeyId,
+    /// The signature does not fit.
+    #[error("the signature does not fit")]
+    Signature,
+    /// The key belongs to another issuer or cloud.
+    #[error("the token is signed with a key of another issuer")]
+    KeyIssuer,
+    /// `ver` is not 2.0.
+    #[error("the token is not of version 2.0")]
+    Version,
+    /// `iss` is not the tenant's issuer.
+    #[error("the token is from another issuer")]
+    Issuer,
+    /// `tid` is not the tenant.
+    #[error("the token is from another tenant")]
+    Tenant,
+    /// `aud` is not exactly this app.
+    #[error("the token is for another app")]
+    Audience,
+    /// `azp` is another app.
+    #[error("the token was given to another app")]
+    Party,
+    /// `nonce` is not that of the sign-in.
+    #[error("the token belongs to another sign-in")]
+    Nonce,
+    /// `exp` has passed.
+    #[error("the token has expired; check this machine's clock")]
+    Expired,
+    /// `nbf` or `iat` lies ahead.
+    #[error("the token is not valid yet; check this machine's clock")]
+    NotYet,
+    /// `exp` is further away than Entra ever sets it, or no time at all.
+    #[error("the token's times make no sense")]
+    Times,
+    /// `oid` is no GUID; scope `profile` brings it.
+    #[error("the token does not say who it is about (oid)")]
+    NoOid,
+    /// `roles` or `groups` is no list of texts.
+    #[error("the token's roles or groups cannot be read")]
+    Lists,
+    /// A guest, and `guests = false`.
+    #[error("guests may not sign in here")]
+    Guest,
+}
+
+/// A token that is well-formed, names RS256 and a key, and has not been verified.
+pub struct Unverified<'a> {
+    signed: &'a str,
+    payload: &'a str,
+    signature: Vec<u8>,
+    kid: String,
+}
+
+/// What a token says, once its signature fits; made by `Unverified::verify` only.
+#[derive(PartialEq)]
+pub struct Claims(Map<String, Value>);
+
+/// Reads a token without believing it.
+///
+/// # Errors
+/// `Invalid` says what keeps it from being verified at all.
+pub fn parse(bytes: &[u8]) -> Result<Unverified<'_>, Invalid> {
+    if bytes.len() > TOKEN {
+        return Err(Invalid::TooLarge);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Invalid::Malformed)?;
+    let (signed, signature) = text.rsplit_once('.').ok_or(Invalid::Malformed)?;
+    let (header, payload) = signed.split_once('.').ok_or(Invalid::Malformed)?;
+    if header.len() > HEADER || payload.contains('.') {
+        return Err(Invalid::Malformed);
+    }
+    let kid = judge(&object(header)?)?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Invalid::Malformed)?;
+    Ok(Unverified { signed, payload, signature, kid })
+}
+
+/// The header's rules; gives the `kid`. Keys that a header brings along (`jwk`, `x5c`) or points at (`jku`, `x5u`) are never looked at.
+fn judge(header: &Map<String, Value>) -> Result<String, Invalid> {
+    if header.get("alg").and_then(Value::as_str) != Some("RS256") {
+        return Err(Invalid::Algorithm);
+    }
+    if ["crit", "b64", "zip", "enc"].iter().any(|it| header.contains_key(*it)) {
+        return Err(Invalid::Critical);
+    }
+    let is_jwt = header.get("typ").is_none_or(|it| it.as_str().is_some_and(|it| it.eq_ignore_ascii_case("JWT")));
+    if !is_jwt || header.contains_key("cty") {
+        return Err(Invalid::Type);
+    }
+    let kid = header.get("kid").and_then(Value::as_str).filter(|it| (1..=KID).contains(&it.len()));
+    kid.map(str::to_owned).ok_or(Invalid::NoKeyId)
+}
+
+impl Unverified<'_> {
+    /// Which key it says it is signed with.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Verifies the signature, and only then reads the claims.
+    ///
+    /// # Errors
+    /// `Signature`, or what is wrong with the claims' form.
+    pub fn verify(&self, key: &Key) -> Result<Claims, Invalid> {
+        if key.kid() != self.kid || !key.fits(self.signed.as_bytes(), &self.signature) {
+            return Err(Invalid::Signature);
+        }
+        object(self.payload).map(Claims)
+    }
+}
+
+impl Claims {
+    /// A claim of any type.
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// A claim that is a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.claim(name)?.as_str()
+    }
+
+    /// The names of all claims.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Unverified<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Unverified")
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Claims")
+    }
+}
+
+/// Decodes base64url without padding around one JSON object without duplicates.
+fn object(part: &str) -> Result<Map<String, Value>, Invalid> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Invalid::Malformed)?;
+    match serde_json::from_slice(&bytes) {
+        Ok(Strict(Value::Object(map))) => Ok(map),
+        Ok(_) => Err(Invalid::Malformed),
+        Err(error) if error.to_string().starts_with(TWICE) => Err(Invalid::Twice),
+        Err(_) => Err(Invalid::Malformed),
+    }
+}
+
+/// How `Strict` says that a name stands twice.
+const TWICE: &str = "twice";
+
+/// JSON in which no object names a member twice, at any depth: serde_json by itself keeps the last one.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(StrictVisitor).map(Strict)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, it: bool) -> Result<Value, E> {
+        Ok(it.into())
+    }
+
+    fn visit_u64<E>(self, it: u64) -> Result<Value, E> {
+        Ok(it.into())
+    }
+
+    fn visit_i64<E>(self, it: i64) -> Result<Value, E> {
+        Ok(it.into())
+    }
+
+    fn visit_f64<E>(self, it: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(it).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, it: &str) -> Result<Value, E> {
+        Ok(it.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut out = Vec::new();
+        while let Some(Strict(item)) = items.next_element()? {
+            out.push(item);
+        }
+        Ok(Value::Array(out))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut out = Map::new();
+        let mut seen = HashSet::new();
+        while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
+            // `TID` beside `tid` is one name to a careless reader further on: neither is believed.
+            if !seen.insert(name.to_ascii_lowercase()) {
+                return Err(A::Error::custom(TWICE));
+            }
+            out.insert(name, value);
+        }
+        Ok(Value::Object(out))
+    }
+}

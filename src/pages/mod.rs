@@ -1,0 +1,98 @@
+//! The HTML that people see when it is not the app's: what happened, whose move it is, a reference to give to support.
+//!
+//! It decides nothing and knows no cause: it is handed the words. Every value is escaped, no page needs a script, and nothing is loaded from
+//! elsewhere.
+
+mod hostile;
+mod overrides;
+mod page;
+mod samples;
+mod set;
+mod style;
+#[cfg(test)]
+mod tests;
+
+pub use page::{Action, Kind, Notice, Page, SignIn, Whose};
+pub use samples::samples;
+
+use http::HeaderValue;
+use set::Set;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a person still reads if not even a built-in template renders.
+const LAST_RESORT: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Entrada</title></head>\
+<body><main><h1>This page cannot be shown</h1><p>Please tell the app's owner.</p></main></body></html>";
+
+/// The pages: ours, and those that an operator puts in their place.
+#[derive(Debug)]
+pub struct Pages {
+    ours: Set,
+    theirs: Option<Set>,
+    policy: HeaderValue,
+    policy_without_form_action: HeaderValue,
+    is_told: AtomicBool,
+}
+
+impl Pages {
+    /// Reads the operator's templates, where there is a directory of them (`[pages] templates`).
+    ///
+    /// Each of the warnings names a file that cannot be used, and why; the built-in one stands in for it.
+    pub fn new(templates: Option<&Path>) -> (Self, Vec<String>) {
+        let mut warnings = Vec::new();
+        let ours = Set::built_in(&mut warnings);
+        let theirs = templates.and_then(|it| overrides::load(&ours, it, &mut warnings));
+        let policy = |form_action| policy(&ours, theirs.as_ref(), form_action);
+        let pages = Self {
+            policy: policy("; form-action 'self'"),
+            // Chromium holds redirects after a form to `form-action` as well, and signing out goes on to Entra and from there wherever it sends.
+            policy_without_form_action: policy(""),
+            is_told: AtomicBool::new(false),
+            ours,
+            theirs,
+        };
+        (pages, warnings)
+    }
+
+    /// The page as HTML. What an operator's template cannot render, ours does.
+    pub fn render(&self, page: &Page) -> String {
+        if let Some(theirs) = &self.theirs {
+            match theirs.render(page) {
+                Ok(html) => return html,
+                Err(error) => self.tell(page, &error),
+            }
+        }
+        self.ours.render(page).unwrap_or_else(|error| {
+            self.tell(page, &error);
+            LAST_RESORT.to_owned()
+        })
+    }
+
+    /// The `Content-Security-Policy` that the page must be sent under.
+    pub fn policy(&self, page: &Page) -> &HeaderValue {
+        match page {
+            Page::ConfirmSignOut { .. } => &self.policy_without_form_action,
+            Page::Notice(_) | Page::SignIn(_) | Page::SignedOut { .. } => &self.policy,
+        }
+    }
+
+    /// Once: a template that fails does so for everybody.
+    fn tell(&self, page: &Page, error: &minijinja::Error) {
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(template = page.template(), cause = set::cause(error), "a page was not rendered as it should be");
+        }
+    }
+}
+
+fn policy(ours: &Set, theirs: Option<&Set>, form_action: &str) -> HeaderValue {
+    let mut styles = ours.style().source().to_owned();
+    let mut images = "";
+    if let Some(theirs) = theirs {
+        images = "; img-src 'self' data:";
+        if theirs.style() != ours.style() {
+            styles = format!("{styles} {}", theirs.style().source());
+        }
+    }
+    let text = format!("default-src 'none'; style-src {styles}{images}; base-uri 'none'; frame-ancestors 'none'{form_action}");
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}

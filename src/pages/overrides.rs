@@ -1,0 +1,93 @@
+//! The operator's own templates, each tried with sample data before it may be seen.
+
+use super::hostile;
+use super::page::Page;
+use super::samples::samples;
+use super::set::{self, STYLE, Set, TEMPLATES};
+use super::style::Style;
+use std::io::Read as _;
+use std::path::Path;
+
+/// The largest file that is read, in bytes.
+const MOST_BYTES: u64 = 256 * 1024;
+
+/// Ours with theirs in place. `None` if nothing of theirs can be used.
+///
+/// A file that begins with `_` is for others to include; any other must bear a name of ours.
+pub(super) fn load(ours: &Set, folder: &Path, warnings: &mut Vec<String>) -> Option<Set> {
+    let files = match names(folder) {
+        Ok(names) => names,
+        Err(error) => {
+            warnings.push(format!("[pages] templates: {} cannot be read ({error}); the built-in pages are used", folder.display()));
+            return None;
+        }
+    };
+    let pages: Vec<_> = samples().into_iter().flat_map(|(_, page)| [hostile::spoil(&page), page]).collect();
+    let (mut set, mut used) = (ours.clone(), 0);
+    for name in in_order(&files) {
+        match read(&folder.join(name)).and_then(|text| tried(&set, name, text, &pages)) {
+            Ok(with_it) => {
+                set = with_it;
+                used += 1;
+            }
+            Err(why) => warnings.push(format!("[pages] templates: {name} cannot be used, the built-in page stands in: {why}")),
+        }
+    }
+    for name in files.iter().filter(|it| !is_partial(it) && !is_ours(it)) {
+        let known: Vec<_> = TEMPLATES.iter().map(|it| it.0).chain([STYLE]).collect();
+        warnings.push(format!("[pages] templates: {name} is not used; the names are {}, or _any.html to be included", known.join(", ")));
+    }
+    (used > 0).then_some(set)
+}
+
+/// What others include comes first, then the frame, then the pages.
+fn in_order(files: &[String]) -> impl Iterator<Item = &str> {
+    let partials = files.iter().map(String::as_str).filter(|it| is_partial(it));
+    let ours = [STYLE].into_iter().chain(TEMPLATES.iter().map(|it| it.0));
+    partials.chain(ours.filter(|name| files.iter().any(|it| it == name)))
+}
+
+fn is_partial(name: &str) -> bool {
+    name.starts_with('_') && name.ends_with(".html")
+}
+
+fn is_ours(name: &str) -> bool {
+    name == STYLE || TEMPLATES.iter().any(|it| it.0 == name)
+}
+
+/// Names of templates and style sheets; pictures and notes may lie beside them.
+fn names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let Ok(name) = entry?.file_name().into_string() else { continue };
+        if name.ends_with(".html") || name.ends_with(".css") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|it| it.to_string())?;
+    let mut text = String::new();
+    let size = file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(|it| it.to_string())?;
+    if size as u64 > MOST_BYTES { Err(format!("it is larger than {} KiB", MOST_BYTES / 1024)) } else { Ok(text) }
+}
+
+/// The set with that file in it, if every page still renders.
+fn tried(set: &Set, name: &str, text: String, pages: &[Page]) -> Result<Set, String> {
+    let mut set = set.clone();
+    if name == STYLE {
+        set.restyle(Style::new(&text).map_err(|it| it.to_string())?);
+        return Ok(set);
+    }
+    set.put(name, text).map_err(|it| set::cause(&it))?;
+    for page in pages {
+        let html = set.render(page).map_err(|it| set::cause(&it))?;
+        if hostile::is_spoilt(&html) {
+            return Err("it prints a value without escaping it".to_owned());
+        }
+    }
+    Ok(set)
+}

@@ -1,0 +1,177 @@
+//! What a page says.
+
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::Serialize;
+
+/// A page, ready to be rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// Something that is not as the person expected.
+    Notice(Notice),
+    /// The sign-in page with its one button.
+    SignIn(SignIn),
+    /// Whoever was signed in is not any more.
+    SignedOut {
+        /// Where to sign in again.
+        sign_in: String,
+    },
+    /// Asks before signing out, since another site sent the person here.
+    ConfirmSignOut {
+        /// Where the form goes.
+        action: String,
+        /// The way back, for those who stay.
+        rd: String,
+    },
+}
+
+/// What happened, whose move it is, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What sort of thing happened.
+    pub kind: Kind,
+    /// The HTTP status that the page is sent with.
+    pub status: u16,
+    /// What happened, in a few words.
+    pub title: String,
+    /// What happened, in a sentence or two.
+    pub what: String,
+    /// Whose move it is.
+    pub whose: Whose,
+    /// What to do, step by step.
+    pub next: Vec<String>,
+    /// A way on.
+    pub action: Option<Action>,
+    /// Names and values for whoever looks into it.
+    pub details: Vec<(String, String)>,
+    /// What to give to support; it stands in the log as well.
+    pub reference: String,
+}
+
+/// The sign-in page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// Where the button leads.
+    pub start: String,
+    /// What the person signs in to: the host name of the app.
+    pub app: String,
+}
+
+/// What sort of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Entra, or we, refused a sign-in.
+    SignInFailed,
+    /// A form was sent while signed out.
+    SignInNeeded,
+    /// Signed in, and not allowed.
+    Forbidden,
+    /// Nothing of ours has this address.
+    NotFound,
+    /// A request that cannot be answered as it was sent.
+    BadRequest,
+    /// The app, Entra or we are not there at the moment.
+    Unavailable,
+    /// Signing in went round in circles and was stopped.
+    Loop,
+}
+
+/// Whose move it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    /// The person who reads the page.
+    You,
+    /// The admin of the person's company.
+    Admin,
+    /// Whoever runs the app.
+    AppOwner,
+    /// Microsoft.
+    Entra,
+    /// Nobody's: it passes.
+    Nobody,
+}
+
+/// A link that is shown as a button.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Action {
+    /// What the button says.
+    pub label: String,
+    /// Where it leads: a path of ours, or an address with http or https.
+    pub href: String,
+}
+
+impl Page {
+    /// The file name of the template.
+    pub(super) fn template(&self) -> &'static str {
+        match self {
+            Self::Notice(_) => "notice.html",
+            Self::SignIn(_) => "sign_in.html",
+            Self::SignedOut { .. } => "signed_out.html",
+            Self::ConfirmSignOut { .. } => "confirm_sign_out.html",
+        }
+    }
+
+    /// What the template may name.
+    pub(super) fn context(&self) -> Value {
+        match self {
+            Self::Notice(it) => it.context(),
+            Self::SignIn(it) => context! { start => link(&it.start), app => it.app.as_str() },
+            Self::SignedOut { sign_in } => context! { sign_in => link(sign_in) },
+            Self::ConfirmSignOut { action, rd } => context! { action => link(action), rd => link(rd) },
+        }
+    }
+}
+
+impl Notice {
+    fn context(&self) -> Value {
+        let action = self.action.as_ref().and_then(|it| Some(context! { label => it.label.as_str(), href => link(&it.href)? }));
+        let details: Vec<_> = self.details.iter().map(|(name, value)| context! { name => name.as_str(), value => value.as_str() }).collect();
+        context! {
+            kind => Serde(self.kind),
+            status => self.status,
+            title => self.title.as_str(),
+            what => self.what.as_str(),
+            whose => Serde(self.whose),
+            who => self.whose.words(),
+            next => self.next.clone(),
+            action,
+            details,
+            reference => self.reference.as_str(),
+        }
+    }
+}
+
+impl Whose {
+    fn words(self) -> &'static str {
+        match self {
+            Self::You => "You",
+            Self::Admin => "Your admin",
+            Self::AppOwner => "The app’s owner",
+            Self::Entra => "Microsoft Entra",
+            Self::Nobody => "Nobody has to: it passes, wait a little",
+        }
+    }
+}
+
+/// A place that may stand in `href`: a path of this site, or a web address. No escaping makes `javascript:` harmless.
+fn link(href: &str) -> Option<&str> {
+    let is_path = href.starts_with('/') && !href.starts_with("//") && !href.starts_with("/\\");
+    (is_path || href.starts_with("https://") || href.starts_with("http://")).then_some(href)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::link;
+
+    #[test]
+    fn only_paths_and_web_addresses_become_links() {
+        for href in ["/", "/oauth2/start?rd=%2F", "https://app.example.com/", "http://localhost:4180/"] {
+            assert_eq!(link(href), Some(href));
+        }
+        for href in ["", "javascript:alert(1)", "JavaScript:alert(1)", " /", "//evil.example", "/\\evil.example", "data:text/html,x", "https:evil"] {
+            assert_eq!(link(href), None, "{href}");
+        }
+    }
+}

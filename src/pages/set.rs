@@ -1,0 +1,84 @@
+//! Templates that belong together, and their style sheet.
+
+use super::page::Page;
+use super::style::Style;
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
+
+/// The built-in templates by file name; the first is the frame of the others.
+pub(super) const TEMPLATES: [(&str, &str); 5] = [
+    ("layout.html", include_str!("templates/layout.html")),
+    ("notice.html", include_str!("templates/notice.html")),
+    ("sign_in.html", include_str!("templates/sign_in.html")),
+    ("signed_out.html", include_str!("templates/signed_out.html")),
+    ("confirm_sign_out.html", include_str!("templates/confirm_sign_out.html")),
+];
+
+/// The file name of the style sheet.
+pub(super) const STYLE: &str = "style.css";
+
+/// Instructions that one page may take; ours take a few hundred.
+const FUEL: u64 = 100_000;
+
+/// Templates and their style sheet.
+#[derive(Clone, Debug)]
+pub(super) struct Set {
+    environment: Environment<'static>,
+    style: Style,
+}
+
+impl Set {
+    /// Ours. A template of ours that does not parse would be named in `warnings`; a test keeps that from happening.
+    pub(super) fn built_in(warnings: &mut Vec<String>) -> Self {
+        let style = Style::new(include_str!("templates/style.css")).unwrap_or_else(|it| {
+            warnings.push(format!("the built-in style sheet: {it}"));
+            Style::default()
+        });
+        let mut set = Self { environment: environment(), style };
+        for (name, source) in TEMPLATES {
+            if let Err(error) = set.environment.add_template(name, source) {
+                warnings.push(format!("the built-in {name}: {}", cause(&error)));
+            }
+        }
+        set
+    }
+
+    /// Takes in a template under that name, in place of any that had it.
+    pub(super) fn put(&mut self, name: &str, source: String) -> Result<(), Error> {
+        self.environment.add_template_owned(name.to_owned(), source)
+    }
+
+    /// Takes in another style sheet.
+    pub(super) fn restyle(&mut self, style: Style) {
+        self.style = style;
+    }
+
+    /// The style sheet.
+    pub(super) fn style(&self) -> &Style {
+        &self.style
+    }
+
+    /// The page as HTML.
+    pub(super) fn render(&self, page: &Page) -> Result<String, Error> {
+        let context = context! { style => self.style.element(), ..page.context() };
+        self.environment.get_template(page.template())?.render(context)
+    }
+}
+
+/// What went wrong, in one line.
+pub(super) fn cause(error: &Error) -> String {
+    let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    match (error.name(), error.line()) {
+        (Some(name), Some(line)) => format!("{detail} ({name}, line {line})"),
+        _ => detail,
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    // By default the file's name decides, and a name without `.html` would escape nothing.
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.remove_filter("safe");
+    environment
+}

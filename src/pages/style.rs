@@ -1,0 +1,69 @@
+//! The one style sheet, inlined and named in the policy by its digest.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::Value;
+
+/// A style sheet that can stand in a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Style {
+    text: String,
+    source: String,
+}
+
+/// Why a text is no style sheet of a page.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadStyle {
+    /// It would end the element it stands in.
+    #[error("it contains \"</style\"")]
+    Ends,
+    /// A browser replaces such characters, and the digest would not hold.
+    #[error("it contains a NUL character")]
+    Nul,
+}
+
+impl Style {
+    /// Line ends become plain ones, as HTML parsers make them before they compare the digest (HTML 13.2.3.5).
+    pub(super) fn new(text: &str) -> Result<Self, BadStyle> {
+        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+        if text.contains('\0') {
+            return Err(BadStyle::Nul);
+        }
+        if text.to_ascii_lowercase().contains("</style") {
+            return Err(BadStyle::Ends);
+        }
+        let source = format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
+        Ok(Self { text, source })
+    }
+
+    /// The source expression that allows it (CSP 3, 2.3.1).
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The whole element, so that no template can change a byte of what the digest covers.
+    pub(super) fn element(&self) -> Value {
+        Value::from_safe_string(format!("<style>{}</style>", self.text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Style;
+
+    #[test]
+    fn the_digest_is_that_of_the_text_a_browser_sees() {
+        // From `printf 'p{}\n' | openssl dgst -sha256 -binary | base64`.
+        let unix = Style::new("p{}\n").unwrap();
+        assert_eq!(unix.source(), "'sha256-ENciTu8dY6ZA4nEGXBqyKSkyCEnyvmHRBTrJoNuRdwE='");
+        assert_eq!(Style::new("\u{feff}p{}\r\n").unwrap(), unix);
+        assert_eq!(unix.element().to_string(), "<style>p{}\n</style>");
+    }
+
+    #[test]
+    fn a_style_sheet_cannot_leave_its_element() {
+        assert!(Style::new("p{}</STYLE ><b>").is_err());
+        assert!(Style::new("p{}\0").is_err());
+    }
+}

@@ -1,0 +1,282 @@
+//! The HTTP client towards Entra: bounded in time and size, through a proxy where the environment names one.
+
+use super::tls::{self, BadRoots};
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Until a TCP connection stands.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Until the whole answer is here, the connection included.
+const TOTAL: Duration = Duration::from_secs(10);
+/// Largest body of an answer, in bytes.
+const BODY: usize = 1024 * 1024;
+/// A connection that idles longer is not used again: it may be closed at the other end, and a code cannot be sent twice.
+const IDLE: Duration = Duration::from_secs(15);
+
+type Direct = HttpsConnector<HttpConnector>;
+type Tunneled = HttpsConnector<Tunnel<Direct>>;
+
+/// Sends one request and reads one answer; follows no redirect, keeps no cookie, repeats nothing.
+#[derive(Clone)]
+pub struct Client {
+    direct: legacy::Client<Direct, Full<Bytes>>,
+    proxy: Option<Proxy>,
+}
+
+#[derive(Clone)]
+struct Proxy {
+    tunneled: legacy::Client<Tunneled, Full<Bytes>>,
+    matcher: Arc<Matcher>,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum BadClient {
+    /// `ca_file` cannot be used.
+    #[error("ca_file: {0}")]
+    Roots(#[from] BadRoots),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// `HTTPS_PROXY` is no address of a proxy; the value may hold a password and is not repeated.
+    #[error("HTTPS_PROXY is not the address of an http or https proxy")]
+    Proxy,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No https address, and not on this machine.
+    #[error("only https addresses are asked, or http on this machine")]
+    Address,
+    /// No connection came about; the text is the cause.
+    #[error("{0}")]
+    Connect(String),
+    /// The time was over.
+    #[error("no answer within {} s", TOTAL.as_secs())]
+    Timeout,
+    /// The connection broke; the text is the cause.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// The answer is larger than 1 MiB.
+    #[error("the answer is larger than {BODY} bytes")]
+    TooLarge,
+}
+
+impl Client {
+    /// A client that believes the system's roots and those of `ca_file`, and uses the proxy that `environment` names.
+    ///
+    /// Read are `HTTPS_PROXY` and `NO_PROXY`, else their lower-case forms. What is on this machine is never asked through a proxy.
+    ///
+    /// # Errors
+    /// Where the roots, TLS or the proxy cannot be used.
+    pub fn new(ca_file: Option<&Path>, environment: &[(String, String)]) -> Result<Self, BadClient> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config = config.with_root_certificates(tls::roots(ca_file)?).with_no_client_auth();
+        let direct = Direct::from((tcp(), config.clone()));
+        let variable = |upper: &str| {
+            let lower = upper.to_ascii_lowercase();
+            let named = |name: &str| environment.iter().find(|it| it.0 == name).map_or("", |it| it.1.trim());
+            [named(upper), named(&lower)].into_iter().find(|it| !it.is_empty()).unwrap_or_default().to_owned()
+        };
+        let proxy = match variable("HTTPS_PROXY") {
+            address if address.is_empty() => None,
+            address => Some(Proxy::new(&address, &variable("NO_PROXY"), &direct, &config).ok_or(BadClient::Proxy)?),
+        };
+        Ok(Self { direct: pool().build(direct), proxy })
+    }
+
+    /// Sends a request once.
+    ///
+    /// # Errors
+    /// Where no complete answer came in time. Any status is an answer.
+    pub async fn send(&self, request: Request<impl Into<Bytes>>) -> Result<Response<Bytes>, Error> {
+        let request = request.map(|it| Full::new(it.into()));
+        let local = is_this_machine(request.uri());
+        if request.uri().scheme_str() != Some("https") && !(local && request.uri().scheme_str() == Some("http")) {
+            return Err(Error::Address);
+        }
+        let exchange = async {
+            let proxy = self.proxy.as_ref().filter(|it| !local && it.matcher.intercept(request.uri()).is_some());
+            let (head, body) = match proxy {
+                Some(proxy) => proxy.tunneled.request(request).await,
+                None => self.direct.request(request).await,
+            }
+            .map_err(|it| if it.is_connect() { Error::Connect(chain(&it)) } else { Error::Broken(chain(&it)) })?
+            .into_parts();
+            let body = Limited::new(body, BODY).collect().await.map_err(|it| broken(&*it))?;
+            Ok(Response::from_parts(head, body.to_bytes()))
+        };
+        tokio::time::timeout(TOTAL, exchange).await.map_err(|_| Error::Timeout)?
+    }
+}
+
+impl Proxy {
+    fn new(address: &str, no_proxy: &str, direct: &Direct, config: &ClientConfig) -> Option<Self> {
+        // Asked without exceptions: what the address means, whichever host is asked later.
+        let intercept = Matcher::builder().https(address).build().intercept(&Uri::from_static("https://host.invalid/"))?;
+        let tunnel = tunnel(&intercept, direct)?;
+        let matcher = Matcher::builder().https(address).no(no_proxy).build();
+        let tunneled = pool().build(Tunneled::from((tunnel, config.clone())));
+        Some(Self { tunneled, matcher: Arc::new(matcher) })
+    }
+}
+
+fn tunnel(intercept: &Intercept, direct: &Direct) -> Option<Tunnel<Direct>> {
+    if !matches!(intercept.uri().scheme_str(), Some("http" | "https")) {
+        return None;
+    }
+    let tunnel = Tunnel::new(intercept.uri().clone(), direct.clone());
+    Some(match intercept.basic_auth() {
+        Some(value) => tunnel.with_auth(value.clone()),
+        None => tunnel,
+    })
+}
+
+fn tcp() -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT));
+    tcp
+}
+
+fn pool() -> legacy::Builder {
+    let mut builder = legacy::Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(4);
+    builder
+}
+
+fn is_this_machine(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
+}
+
+fn broken(error: &(dyn std::error::Error + 'static)) -> Error {
+    if error.is::<LengthLimitError>() { Error::TooLarge } else { Error::Broken(chain(error)) }
+}
+
+/// What went wrong, cause by cause: "invalid peer certificate" stands at the very end of it.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |it| it.source()).map(ToString::to_string);
+    causes.collect::<Vec<_>>().join(": ")
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Client")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    fn client(environment: &[(&str, &str)]) -> Result<Client, BadClient> {
+        let environment: Vec<_> = environment.iter().map(|it| (it.0.to_owned(), it.1.to_owned())).collect();
+        Client::new(None, &environment)
+    }
+
+    /// Answers one connection with `answer`, and tells what it heard.
+    async fn one(answer: Vec<u8>) -> (u16, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            let count = stream.read(&mut head).await.unwrap();
+            let _ = stream.write_all(&answer).await;
+            let _ = stream.shutdown().await;
+            String::from_utf8_lossy(&head[..count]).into_owned()
+        });
+        (port, heard)
+    }
+
+    async fn ask(client: &Client, uri: &str) -> Result<Response<Bytes>, Error> {
+        client.send(Request::get(uri).body(Bytes::new()).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn plain_http_stays_on_this_machine() {
+        let client = client(&[]).unwrap();
+        for uri in ["http://192.0.2.1/", "http://example.com/", "http://127.0.0.1.example.com/", "/", "ftp://127.0.0.1/"] {
+            assert_eq!(ask(&client, uri).await.unwrap_err(), Error::Address, "{uri}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        let (port, _) = one(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 2\r\n\r\nok".to_vec()).await;
+        let response = ask(&client(&[]).unwrap(), &format!("http://127.0.0.1:{port}/")).await.unwrap();
+        assert_eq!((response.status().as_u16(), &response.body()[..]), (302, &b"ok"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_body_past_the_limit_is_refused_with_and_without_a_length() {
+        let body = vec![b'x'; BODY + 1];
+        for length in [format!("content-length: {}\r\n", body.len()), String::new()] {
+            let answer = [format!("HTTP/1.1 200 OK\r\n{length}\r\n").as_bytes(), &body].concat();
+            let (port, _) = one(answer).await;
+            assert_eq!(ask(&client(&[]).unwrap(), &format!("http://127.0.0.1:{port}/")).await.unwrap_err(), Error::TooLarge);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_https_host_is_asked_through_the_proxy_with_its_password() {
+        let (port, heard) = one(b"HTTP/1.1 403 Forbidden\r\n\r\n".to_vec()).await;
+        let client = client(&[("https_proxy", &format!("http://maya:secret@127.0.0.1:{port}"))]).unwrap();
+        let error = ask(&client, "https://login.example.com/x").await.unwrap_err();
+        assert!(matches!(&error, Error::Connect(_)), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+        let heard = heard.await.unwrap();
+        assert!(heard.starts_with("CONNECT login.example.com:443 HTTP/1.1\r\n"), "{heard}");
+        assert!(heard.contains("Proxy-Authorization: Basic bWF5YTpzZWNyZXQ="), "{heard}");
+    }
+
+    #[tokio::test]
+    async fn this_machine_and_no_proxy_hosts_are_asked_directly() {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", proxy.local_addr().unwrap());
+        let client = client(&[("HTTPS_PROXY", &address), ("NO_PROXY", "example.invalid")]).unwrap();
+        let (port, _) = one(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+        assert_eq!(ask(&client, &format!("http://localhost:{port}/")).await.unwrap().status().as_u16(), 200);
+        assert!(ask(&client, "https://login.example.invalid/").await.is_err());
+        assert!(ask(&client, "https://127.0.0.1:1/").await.is_err());
+        let asked = tokio::time::timeout(Duration::from_millis(50), proxy.accept()).await;
+        assert!(asked.is_err(), "the proxy was asked");
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_one_is_named_without_its_value() {
+        for value in ["socks5://127.0.0.1:1080", "::", "ftp://secret@proxy"] {
+            let error = client(&[("HTTPS_PROXY", value)]).unwrap_err();
+            assert!(matches!(error, BadClient::Proxy), "{value}");
+            assert!(!error.to_string().contains(value));
+        }
+        assert!(client(&[("HTTPS_PROXY", "proxy.example.com:3128")]).is_ok());
+        assert!(client(&[("HTTPS_PROXY", " ")]).is_ok());
+    }
+
+    #[test]
+    fn a_missing_file_of_roots_is_named() {
+        let error = Client::new(Some(Path::new("/nowhere/ca.pem")), &[]).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
+    }
+}

@@ -1,0 +1,1 @@
+//! How proxies of this kind have been broken, class by class.

@@ -1,0 +1,281 @@
+//! A browser as far as sign-in needs one: cookies, redirects, forms, and what it says of itself.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use url::Url;
+
+/// Cookies, codes and tokens that any browser of this run saw: none may stand in a log.
+pub static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// One person's browser.
+pub struct Browser {
+    jar: Vec<Cookie>,
+    address: SocketAddr,
+    home: Url,
+    /// Sent along with each request to the app.
+    pub says: Vec<(&'static str, String)>,
+    /// The page it shows.
+    pub page: Page,
+    /// Whether it keeps cookies at all.
+    pub keeps_cookies: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Cookie {
+    host: String,
+    name: String,
+    value: String,
+}
+
+/// What a request led to.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub url: Url,
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+    /// Every address on the way, the first first.
+    pub way: Vec<Url>,
+}
+
+impl Page {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.body))
+    }
+
+    /// The reference of a problem in JSON.
+    pub fn reference(&self) -> String {
+        self.json()["reference"].as_str().unwrap().to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |it| it.to_str().unwrap())
+    }
+
+    pub fn path_and_query(&self) -> String {
+        self.url[url::Position::BeforePath..].to_owned()
+    }
+
+    pub fn is_the_sign_in_at_entra(&self) -> bool {
+        self.status == 200 && self.body.contains("Pick an account") && self.body.contains("NOT MICROSOFT")
+    }
+
+    /// What the echo app received under that name; every line of it.
+    pub fn app_heard_all(&self, name: &str) -> Vec<String> {
+        let json = self.json();
+        let headers = json["headers"].as_array().unwrap_or_else(|| panic!("not the app: {}", self.body));
+        headers.iter().filter(|it| it[0].as_str().unwrap().eq_ignore_ascii_case(name)).map(|it| it[1].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What the echo app received under that name; empty where nothing.
+    pub fn app_heard(&self, name: &str) -> String {
+        let all = self.app_heard_all(name);
+        assert!(all.len() <= 1, "{name} came {} times", all.len());
+        all.into_iter().next().unwrap_or_default()
+    }
+}
+
+impl Browser {
+    pub(super) fn new(address: SocketAddr, public_url: &str) -> Self {
+        let home = Url::parse(public_url).unwrap();
+        let page = Page { url: home.clone(), status: 0, headers: HeaderMap::new(), body: String::new(), way: Vec::new() };
+        Self { jar: Vec::new(), address, home, says: Vec::new(), page, keeps_cookies: true }
+    }
+
+    /// Goes to a page of the app, and wherever that leads.
+    pub async fn visits(&mut self, path: &str) -> Page {
+        let url = self.home.join(path).unwrap();
+        self.navigates(Method::GET, url, Vec::new()).await
+    }
+
+    /// Picks somebody on the emulator's page that is shown.
+    pub async fn signs_in_as(&mut self, person: &str) -> Page {
+        let (url, form) = self.picks(person);
+        self.navigates(Method::POST, url, form.into_bytes()).await
+    }
+
+    fn picks(&self, person: &str) -> (Url, String) {
+        let shown = &self.page;
+        assert!(shown.is_the_sign_in_at_entra(), "not the picker: {} {}", shown.status, shown.url);
+        let action = between(&shown.body, "action=\"", "\"");
+        let transaction = between(&shown.body, "name=\"transaction\" value=\"", "\"");
+        let (before, _) = shown.body.split_once(&format!("<small>{person}")).unwrap_or_else(|| panic!("{person} is not in the picker"));
+        let (_, button) = before.rsplit_once("name=\"person\" value=\"").unwrap();
+        let oid = button.split('"').next().unwrap();
+        let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("transaction", transaction).append_pair("person", oid).finish();
+        (shown.url.join(action).unwrap(), form)
+    }
+
+    /// Signs in up to the redirect to the callback, and stops before it: the address of the callback.
+    pub async fn stops_at_the_callback(&mut self, person: &str, shown: Page) -> Url {
+        self.page = shown;
+        let (url, form) = self.picks(person);
+        let page = self.sends(Method::POST, url.clone(), NAVIGATION, form.into_bytes()).await;
+        let callback = url.join(page.header("location")).unwrap();
+        assert!(callback.query().unwrap().contains("code="), "{callback}");
+        callback
+    }
+
+    /// One request without following anything.
+    pub async fn asks(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> Page {
+        let url = self.home.join(path).unwrap();
+        self.sends(Method::from_bytes(method.as_bytes()).unwrap(), url, headers, Vec::new()).await
+    }
+
+    /// One request with a body, without following anything.
+    pub async fn posts(&mut self, path: &str, headers: &[(&str, &str)], body: &str) -> Page {
+        let url = self.home.join(path).unwrap();
+        self.sends(Method::POST, url, headers, body.as_bytes().to_vec()).await
+    }
+
+    /// Navigates and stops at the first redirect that `stop` names.
+    pub async fn until(&mut self, path: &str, stop: &str) -> Page {
+        let mut url = self.home.join(path).unwrap();
+        for _ in 0..20 {
+            let page = self.sends(Method::GET, url.clone(), NAVIGATION, Vec::new()).await;
+            let location = page.header("location").to_owned();
+            assert!(!location.is_empty(), "no redirect at {url}: {} {}", page.status, page.body);
+            url = url.join(&location).unwrap();
+            if url.as_str().contains(stop) {
+                return Page { url, ..page };
+            }
+        }
+        panic!("{stop} was not reached");
+    }
+
+    /// Goes to an address of the public site that came from elsewhere.
+    pub async fn opens(&mut self, url: &Url) -> Page {
+        self.navigates(Method::GET, url.clone(), Vec::new()).await
+    }
+
+    async fn navigates(&mut self, mut method: Method, mut url: Url, mut body: Vec<u8>) -> Page {
+        let mut way = Vec::new();
+        for _ in 0..20 {
+            way.push(url.clone());
+            let mut page = self.sends(method.clone(), url.clone(), NAVIGATION, std::mem::take(&mut body)).await;
+            if !matches!(page.status, 301 | 302 | 303 | 307) {
+                page.way = way;
+                self.page = page.clone();
+                return page;
+            }
+            url = url.join(page.header("location")).unwrap();
+            method = Method::GET;
+        }
+        panic!("twenty redirects: {way:#?}");
+    }
+
+    async fn sends(&mut self, method: Method, url: Url, headers: &[(&str, &str)], body: Vec<u8>) -> Page {
+        let ours = url.origin() == self.home.origin();
+        let address = if ours { self.address } else { url.socket_addrs(|| None).unwrap().into_iter().find(SocketAddr::is_ipv4).unwrap() };
+        let mut request = Request::builder().method(method.clone()).uri(&url[url::Position::BeforePath..url::Position::AfterQuery]);
+        let out = request.headers_mut().unwrap();
+        out.insert("host", HeaderValue::from_str(&url[url::Position::BeforeHost..url::Position::AfterPort]).unwrap());
+        if method == Method::POST {
+            out.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
+            out.insert("origin", HeaderValue::from_str(&url.origin().ascii_serialization()).unwrap());
+        }
+        let said = self.says.iter().filter(|_| ours).map(|(name, value)| (*name, value.as_str()));
+        for (name, value) in headers.iter().copied().chain(said) {
+            out.remove(name);
+        }
+        for (name, value) in headers.iter().copied().chain(self.says.iter().filter(|_| ours).map(|(name, value)| (*name, value.as_str()))) {
+            out.append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        let cookies = self.cookies(url.host_str().unwrap());
+        if !cookies.is_empty() {
+            out.append("cookie", HeaderValue::from_str(&cookies).unwrap());
+        }
+        let request = request.body(Full::new(Bytes::from(body))).unwrap();
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let driven = tokio::spawn(connection);
+        let response = sender.send_request(request).await.unwrap_or_else(|it| panic!("{method} {url}: {it}"));
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+        driven.abort();
+        self.keeps(url.host_str().unwrap(), &parts.headers);
+        remember(&url, &parts.headers);
+        let body = String::from_utf8_lossy(&body).into_owned();
+        Page { way: vec![url.clone()], url, status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    fn cookies(&self, host: &str) -> String {
+        let ours = self.jar.iter().filter(|it| it.host == host).map(|it| format!("{}={}", it.name, it.value));
+        ours.collect::<Vec<_>>().join("; ")
+    }
+
+    fn keeps(&mut self, host: &str, headers: &HeaderMap) {
+        for line in headers.get_all("set-cookie").iter().filter(|_| self.keeps_cookies) {
+            let line = line.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            self.jar.retain(|it| !(it.host == host && it.name == name));
+            if !line.contains("Max-Age=0") {
+                self.jar.push(Cookie { host: host.to_owned(), name: name.to_owned(), value: value.to_owned() });
+            }
+        }
+    }
+
+    /// The value of a cookie of the app's site.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let host = self.home.host_str().unwrap();
+        self.jar.iter().find(|it| it.host == host && it.name == name).map(|it| it.value.clone())
+    }
+
+    /// The names of all cookies of the app's site.
+    pub fn cookie_names(&self) -> Vec<String> {
+        let host = self.home.host_str().unwrap();
+        self.jar.iter().filter(|it| it.host == host).map(|it| it.name.clone()).collect()
+    }
+
+    /// Plants a cookie, as a sibling host or a thief would.
+    pub fn plants(&mut self, name: &str, value: &str) {
+        let host = self.home.host_str().unwrap().to_owned();
+        self.jar.retain(|it| !(it.host == host && it.name == name));
+        self.jar.push(Cookie { host, name: name.to_owned(), value: value.to_owned() });
+    }
+
+    /// Loses all cookies of the app's site.
+    pub fn forgets(&mut self) {
+        let host = self.home.host_str().unwrap().to_owned();
+        self.jar.retain(|it| it.host != host);
+    }
+
+    /// The `Cookie` header that it sends to the app.
+    pub fn cookie_header(&self) -> String {
+        self.cookies(self.home.host_str().unwrap())
+    }
+
+    /// The name of the session's cookie on this site.
+    pub fn session_name(&self) -> &'static str {
+        if self.home.scheme() == "https" { "__Host-entrada" } else { "entrada" }
+    }
+}
+
+/// What browsers say when somebody goes to a page.
+pub const NAVIGATION: &[(&str, &str)] = &[("accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")];
+
+/// What a page's own script says.
+pub const SCRIPT: &[(&str, &str)] = &[("accept", "application/json"), ("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")];
+
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    text.split_once(from).unwrap_or_else(|| panic!("no {from} in {text}")).1.split_once(to).unwrap().0
+}
+
+fn remember(url: &Url, headers: &HeaderMap) {
+    let mut secrets = SECRETS.lock().unwrap();
+    for line in headers.get_all("set-cookie") {
+        let value = line.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap().1;
+        if value.len() >= 32 {
+            secrets.push(value.to_owned());
+        }
+    }
+    for (name, value) in url.query_pairs() {
+        if matches!(&*name, "code" | "state" | "nonce" | "code_challenge") && value.len() >= 16 {
+            secrets.push(value.into_owned());
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The app behind the program: says what it received, and behaves badly on demand.
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+type Out = BoxBody<Bytes, Infallible>;
+
+/// A running app.
+pub struct Echo {
+    pub address: SocketAddr,
+    pub seen: Arc<Seen>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// What the app has seen.
+#[derive(Default)]
+pub struct Seen {
+    /// Requests.
+    pub requests: AtomicUsize,
+    /// Connections.
+    pub connections: AtomicUsize,
+    /// Bytes of the body that is being uploaded.
+    pub bytes: AtomicU64,
+    /// Targets, in order.
+    pub targets: Mutex<Vec<String>>,
+}
+
+impl Seen {
+    pub fn count(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    pub fn last_target(&self) -> String {
+        self.targets.lock().unwrap().last().cloned().unwrap_or_default()
+    }
+}
+
+impl Echo {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::<Seen>::default();
+        let task = tokio::spawn(serve(listener, Arc::clone(&seen)));
+        Self { address, seen, task }
+    }
+
+    /// The same app on a unix socket.
+    pub fn on_unix(&self, path: &std::path::Path) {
+        let listener = tokio::net::UnixListener::bind(path).unwrap();
+        let seen = Arc::clone(&self.seen);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(connection(TokioIo::new(stream), Arc::clone(&seen)));
+            }
+        });
+    }
+
+    /// Nobody listens any more.
+    pub fn dies(&self) {
+        self.task.abort();
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, seen: Arc<Seen>) {
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        seen.connections.fetch_add(1, Ordering::SeqCst);
+        stream.set_nodelay(true).unwrap();
+        connections.spawn(connection(TokioIo::new(stream), Arc::clone(&seen)));
+    }
+}
+
+async fn connection(io: impl hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static, seen: Arc<Seen>) {
+    let service = service_fn(move |request| {
+        let seen = Arc::clone(&seen);
+        async move { Ok::<_, Infallible>(answer(request, seen).await) }
+    });
+    let mut builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+    builder.http2().enable_connect_protocol();
+    drop(builder.serve_connection_with_upgrades(io, service).await);
+}
+
+async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
+    seen.requests.fetch_add(1, Ordering::SeqCst);
+    let target = request.uri().path_and_query().map_or("", |it| it.as_str()).to_owned();
+    seen.targets.lock().unwrap().push(target.clone());
+    let path = request.uri().path().to_owned();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    match last {
+        "ws" => web_socket(request),
+        "raw-upgrade" => raw_upgrade(request),
+        "events" => events(),
+        "never" => std::future::pending().await,
+        "slow" => {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            said(request, seen).await
+        }
+        "half" => half(),
+        "download" => download(&target),
+        "grpc" => trailers(request).await,
+        "sets-cookies" => {
+            let mut response = said(request, seen).await;
+            for line in ["theirs=1; Path=/", "entrada=planted; Path=/", "__Host-entrada=planted; Path=/; Secure", "entrada-s-12345678=x"] {
+                response.headers_mut().append("set-cookie", HeaderValue::from_static(line));
+            }
+            response
+        }
+        "hop" => {
+            let mut response = said(request, seen).await;
+            for (name, value) in [("connection", "x-private"), ("x-private", "1"), ("keep-alive", "timeout=9"), ("proxy-authenticate", "Basic")] {
+                response.headers_mut().append(name, HeaderValue::from_static(value));
+            }
+            response
+        }
+        "teapot" => status(StatusCode::IM_A_TEAPOT, "short and stout"),
+        _ => said(request, seen).await,
+    }
+}
+
+fn full(text: impl Into<Bytes>) -> Out {
+    Full::new(text.into()).boxed()
+}
+
+fn status(status: StatusCode, text: &'static str) -> Response<Out> {
+    let mut response = Response::new(full(text));
+    *response.status_mut() = status;
+    response
+}
+
+async fn said(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
+    let (parts, mut body) = request.into_parts();
+    let (mut bytes, mut trailers) = (0u64, Vec::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { break };
+        if let Some(data) = frame.data_ref() {
+            bytes += data.len() as u64;
+            seen.bytes.store(bytes, Ordering::SeqCst);
+        }
+        if let Some(more) = frame.trailers_ref() {
+            trailers = pairs(more);
+        }
+    }
+    let text = json!({
+        "method": parts.method.as_str(),
+        "target": parts.uri.path_and_query().map(|it| it.as_str()),
+        "authority": parts.uri.authority().map(|it| it.as_str()),
+        "version": format!("{:?}", parts.version),
+        "headers": pairs(&parts.headers),
+        "trailers": trailers,
+        "bytes": bytes,
+    });
+    let mut response = Response::new(full(text.to_string()));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    response
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<[String; 2]> {
+    headers.iter().map(|(name, value)| [name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()]).collect()
+}
+
+fn stream(frames: impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Sync + 'static) -> Response<Out> {
+    Response::new(BodyExt::boxed(StreamBody::new(frames)))
+}
+
+fn events() -> Response<Out> {
+    let ticks = futures_util::stream::unfold(0u32, |count| async move {
+        if count > 0 {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+        Some((Ok(Frame::data(Bytes::from(format!("data: {count}\n\n")))), count + 1))
+    });
+    let mut response = stream(ticks);
+    response.headers_mut().insert("content-type", HeaderValue::from_static("text/event-stream"));
+    response
+}
+
+/// A response that begins and never goes on.
+fn half() -> Response<Out> {
+    let first = futures_util::stream::once(async { Ok(Frame::data(Bytes::from_static(b"begun"))) });
+    stream(first.chain(futures_util::stream::pending()))
+}
+
+fn download(target: &str) -> Response<Out> {
+    let size: u64 = target.split_once("bytes=").map_or(0, |it| it.1.parse().unwrap());
+    const BLOCK: u64 = 64 * 1024;
+    let block = Bytes::from(vec![b'x'; BLOCK as usize]);
+    let frames = futures_util::stream::unfold((size, block), |(left, block)| async move {
+        let now = left.min(BLOCK);
+        (now > 0).then(|| (Ok(Frame::data(block.slice(..now as usize))), (left - now, block)))
+    });
+    stream(frames)
+}
+
+async fn trailers(request: Request<Incoming>) -> Response<Out> {
+    let te = request.headers().get("te").cloned();
+    let bytes = request.into_body().collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+    let mut end = HeaderMap::new();
+    end.insert("grpc-status", HeaderValue::from_static("0"));
+    let frames = [Ok(Frame::data(bytes)), Ok(Frame::trailers(end))];
+    let mut response = stream(futures_util::stream::iter(frames));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    response.headers_mut().insert("trailer", HeaderValue::from_static("grpc-status"));
+    if let Some(te) = te {
+        response.headers_mut().insert("x-te-heard", te);
+    }
+    response
+}
+
+fn switching(request: &mut Request<Incoming>) -> (Response<Out>, hyper::upgrade::OnUpgrade) {
+    let upgrade = hyper::upgrade::on(&mut *request);
+    let mut response = status(StatusCode::SWITCHING_PROTOCOLS, "");
+    response.headers_mut().insert("connection", HeaderValue::from_static("upgrade"));
+    response.headers_mut().insert("upgrade", request.headers()["upgrade"].clone());
+    let heard = request.headers().get("x-forwarded-user").cloned().unwrap_or(HeaderValue::from_static("nobody"));
+    response.headers_mut().insert("x-user-heard", heard);
+    (response, upgrade)
+}
+
+fn web_socket(mut request: Request<Incoming>) -> Response<Out> {
+    let Some(key) = request.headers().get("sec-websocket-key").cloned() else { return status(StatusCode::BAD_REQUEST, "no key") };
+    let (mut response, upgrade) = switching(&mut request);
+    let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+    response.headers_mut().insert("sec-websocket-accept", HeaderValue::from_str(&accept).unwrap());
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+        while let Some(Ok(message)) = socket.next().await {
+            if !(message.is_text() || message.is_binary()) || socket.send(message).await.is_err() {
+                break;
+            }
+        }
+    });
+    response
+}
+
+/// Any other protocol: bytes come back as they were sent.
+fn raw_upgrade(mut request: Request<Incoming>) -> Response<Out> {
+    let (response, upgrade) = switching(&mut request);
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
+        drop(tokio::io::copy(&mut from, &mut to).await);
+    });
+    response
+}

@@ -1,0 +1,285 @@
+//! The world of a story: a pretend Entra, the program, and an app behind it, all on loopback.
+
+pub mod browser;
+pub mod echo;
+pub mod raw;
+
+use browser::Browser;
+use echo::Echo;
+use entrada::base::clock::Clock;
+use entrada::cli::service::{Bound, Service};
+use entrada::config;
+use entrada::emulator::{Emulator, Options};
+use entrada::seal::random;
+use entrada::sidecar::Lasting;
+use entrada::telemetry::log::Log;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use tokio_util::sync::CancellationToken;
+
+pub const CLIENT_ID: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
+pub const CLIENT_SECRET: &str = "a~client.secret-Value_of_the_stories-0123";
+pub const SEAL: &str = "a secret of the stories, longer than 32 bytes";
+
+/// Everything that runs; it ends with the story.
+pub struct World {
+    pub emulator: Emulator,
+    pub app: Echo,
+    pub service: Arc<Service>,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    pub public_url: String,
+    pub clock: Clock,
+    pub shutdown: CancellationToken,
+    pub served: Option<tokio::task::JoinHandle<()>>,
+    pub log: Written,
+    text: String,
+}
+
+/// How a world differs from the usual one.
+pub struct Plan {
+    /// Lines into `[server]`.
+    pub server: String,
+    /// Lines into `[upstream]`; `url` is written unless it is here.
+    pub upstream: String,
+    /// Whole sections and rules behind the rest.
+    pub more: String,
+    /// The address people see, where it is not the listener's own.
+    pub public_url: Option<String>,
+    /// `[session]`.
+    pub session: String,
+    /// `[entra]`.
+    pub entra: String,
+    /// `[headers]`.
+    pub headers: String,
+    /// Whether Entra is down when the program starts.
+    pub entra_down: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let empty = String::new;
+        Self {
+            server: empty(),
+            upstream: empty(),
+            more: RULES.to_owned(),
+            public_url: None,
+            session: empty(),
+            entra: empty(),
+            headers: empty(),
+            entra_down: false,
+        }
+    }
+}
+
+/// What most stories live under.
+pub const RULES: &str = r#"
+[[access.rule]]
+path = "/public/**"
+allow = "anyone"
+[[access.rule]]
+path = "/admin/**"
+allow = { roles = ["Admin"] }
+[[access.rule]]
+path = "/group/**"
+allow = { groups = ["0a1b2c3d-0000-4000-8000-000000000001"] }
+[[access.rule]]
+path = "/api/**"
+allow = "signed-in"
+signed_out = "401"
+[[access.rule]]
+path = "/nobody/**"
+allow = "nobody"
+[[access.rule]]
+path = "/read/**"
+methods = ["GET"]
+allow = "signed-in"
+"#;
+
+impl World {
+    /// The usual one.
+    pub async fn start() -> Self {
+        Self::with(Plan::default()).await
+    }
+
+    /// One that differs.
+    pub async fn with(plan: Plan) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let clock = Clock::system();
+        let port = free_port();
+        let public_url = plan.public_url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
+        let options = Options {
+            clock: clock.clone(),
+            random: random::system(),
+            redirect_uris: vec![format!("{public_url}/oauth2/callback"), format!("{public_url}/v1/callback")],
+            client_id: Some(CLIENT_ID.to_owned()),
+            client_secret: Some(CLIENT_SECRET.to_owned()),
+            tls: None,
+        };
+        let emulator = Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap();
+        emulator.control().be_down(plan.entra_down);
+        let app = Echo::start().await;
+        let admin = free_port();
+        let text = text(&plan, port, admin, &public_url, &emulator, &app);
+        let config = read(&text);
+        let log = Written::default();
+        let line = Log::start(&config.telemetry, log.clone()).unwrap();
+        let lasting = Lasting::new(&config, clock.clone(), random::system(), line, Vec::new());
+        let bound = Bound::new(&config).unwrap();
+        let (service, _) = Service::start(&config, lasting).unwrap();
+        let shutdown = CancellationToken::new();
+        let served = tokio::spawn(Arc::clone(&service).serve(bound, shutdown.clone()));
+        let world = Self {
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            admin: SocketAddr::from(([127, 0, 0, 1], admin)),
+            served: Some(served),
+            emulator,
+            app,
+            service,
+            public_url,
+            clock,
+            shutdown,
+            log,
+            text,
+        };
+        if !plan.entra_down {
+            world.is_ready().await;
+        }
+        world
+    }
+
+    /// Waits until Entra was reached.
+    pub async fn is_ready(&self) {
+        for _ in 0..500 {
+            if self.service.house().entra.ready().is_ok() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("Entra was not reached: {:?}", self.service.house().entra.ready());
+    }
+
+    /// A browser without cookies.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.address, &self.public_url)
+    }
+
+    /// A browser in which that person is signed in.
+    pub async fn signed_in(&self, person: &str) -> Browser {
+        let mut browser = self.browser();
+        browser.visits("/").await;
+        let page = browser.signs_in_as(person).await;
+        assert_eq!(page.status, 200, "{person} could not sign in: {}", page.body);
+        browser
+    }
+
+    /// The configuration, with a change.
+    pub fn changed(&self, from: &str, to: &str) -> config::Config {
+        assert!(self.text.contains(from), "{from:?} is not in the configuration");
+        read(&self.text.replace(from, to))
+    }
+
+    /// Moves the time of everybody.
+    pub fn later(&self, seconds: i64) {
+        self.clock.shift(seconds);
+    }
+
+    /// All log lines so far; the writer is given a moment.
+    pub async fn logged(&self) -> String {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        self.log.text()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        secrets_are_not_in(&self.log.text());
+    }
+}
+
+/// Every story ends with this: what was used as a secret stands in no log.
+fn secrets_are_not_in(log: &str) {
+    if std::thread::panicking() {
+        return;
+    }
+    let used = browser::SECRETS.lock().unwrap();
+    for secret in used.iter().map(String::as_str).chain([CLIENT_SECRET, SEAL]) {
+        assert!(!log.contains(secret), "a secret stands in the log");
+    }
+}
+
+fn read(text: &str) -> config::Config {
+    let environment = [("STORY_CLIENT_SECRET", CLIENT_SECRET), ("STORY_SEAL", SEAL)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let outcome = config::read("story", text, &environment);
+    let problems = config::problem::print(&outcome, "story");
+    outcome.config.unwrap_or_else(|| panic!("{problems}\n{text}"))
+}
+
+fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulator, app: &Echo) -> String {
+    let url = if plan.upstream.contains("url =") { String::new() } else { format!("url = \"http://{}\"", app.address) };
+    let listen = if plan.server.contains("listen =") { String::new() } else { format!("listen = \"127.0.0.1:{port}\"") };
+    let hosts = if plan.public_url.is_none() { format!("hosts = [\"127.0.0.1:{port}\"]") } else { String::new() };
+    let secrets = if plan.session.contains("secrets =") { "" } else { "secrets = [{ env = \"STORY_SEAL\" }]" };
+    format!(
+        r#"
+[server]
+{listen}
+public_url = "{public_url}"
+{hosts}
+admin_listen = "127.0.0.1:{admin}"
+shutdown_grace = "3s"
+{server}
+[upstream]
+{url}
+{upstream}
+[entra]
+tenant = "{tenant}"
+client_id = "{CLIENT_ID}"
+client_secret = {{ env = "STORY_CLIENT_SECRET" }}
+authority = "{authority}"
+{entra}
+[session]
+{secrets}
+{session}
+[headers]
+{headers}
+{more}
+"#,
+        server = plan.server,
+        upstream = plan.upstream,
+        session = plan.session,
+        entra = plan.entra,
+        headers = plan.headers,
+        more = plan.more,
+        tenant = emulator.tenant_id(),
+        authority = emulator.authority(),
+    )
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What the log wrote.
+#[derive(Clone, Default)]
+pub struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

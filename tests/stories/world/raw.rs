@@ -1,0 +1,49 @@
+//! Bytes as an attacker or an odd client sends them, and HTTP/2.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sends bytes and reads until the other side closes or `patience` is over.
+pub async fn talk_for(address: SocketAddr, bytes: &[u8], patience: Duration) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut heard = Vec::new();
+    let _ = tokio::time::timeout(patience, stream.read_to_end(&mut heard)).await;
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+/// Sends a request and reads its answer; the connection is asked to close.
+pub async fn talk(address: SocketAddr, request: &str) -> String {
+    assert!(request.to_ascii_lowercase().contains("connection:"), "the story would wait");
+    talk_for(address, request.as_bytes(), PATIENCE).await
+}
+
+/// The status of an answer.
+pub fn status(answer: &str) -> u16 {
+    answer.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("no answer: {answer:?}"))
+}
+
+/// A connection in HTTP/2 by prior knowledge.
+pub async fn http2(address: SocketAddr) -> http2::SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// One request in HTTP/2.
+pub async fn ask2(sender: &mut http2::SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Response<String> {
+    let response = tokio::time::timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+    Response::from_parts(parts, String::from_utf8_lossy(&body).into_owned())
+}

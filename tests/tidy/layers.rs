@@ -1,0 +1,116 @@
+//! Who may know whom.
+
+use crate::tree::{Reference, Tree};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// From the ground up. A module imports only from layers below its own; modules on one layer do not know each other.
+const LAYERS: &[&[&str]] = &[
+    &["base"],
+    &["config"],
+    &["wire", "seal", "telemetry"],
+    &["entra", "pages", "emulator", "demo"],
+    &["session"],
+    &["access"],
+    &["headers"],
+    &["upstream"],
+    &["sidecar"],
+    &["flow"],
+    &["server"],
+    &["cli"],
+    &["lib", "main"],
+];
+
+/// Stores know no cookies, rules know no requests; nothing on the request path names what only a developer starts.
+const NEVER: &[(&[&str], &[&str])] = &[
+    (&["session", "access", "directory"], &["wire"]),
+    (&["session", "access", "directory", "headers", "upstream", "sidecar", "flow", "server"], &["emulator", "demo"]),
+];
+
+/// Who reads which section of the configuration. `cli` and `sidecar` hand them out.
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("access", &["access", "flow"]),
+    ("entra", &["entra"]),
+    ("headers", &["headers"]),
+    ("pages", &["pages"]),
+    ("server", &["wire", "upstream", "server"]),
+    ("session", &["session"]),
+    ("telemetry", &["telemetry"]),
+    ("upstream", &["upstream"]),
+];
+
+/// Modules that see the whole configuration.
+const WHOLE_CONFIG: &[&str] = &["config", "sidecar", "cli", "lib", "main"];
+
+/// What each import across modules does against the layers.
+pub fn against_the_layers(tree: &Tree) -> Vec<String> {
+    let mut out = BTreeSet::new();
+    for file in &tree.files {
+        let here = file.module.first().map_or("lib", String::as_str);
+        if layer(here).is_none() {
+            out.insert(format!("{}: `{here}` stands in no layer; add it to LAYERS", file.path));
+        }
+    }
+    for it in tree.references() {
+        let (here, there) = ends(&it);
+        let down = matches!((layer(here), layer(there)), (Some(here), Some(there)) if there < here);
+        if here != there && !down {
+            out.insert(format!("{}:{}: {here} imports {there}, which is not below it", it.file.path, it.line));
+        }
+        if NEVER.iter().any(|(who, what)| who.contains(&here) && what.contains(&there)) {
+            out.insert(format!("{}:{}: {here} must not know {there}", it.file.path, it.line));
+        }
+    }
+    out.into_iter().collect()
+}
+
+/// What reads more of the configuration than its own section.
+pub fn beyond_its_section(tree: &Tree) -> Vec<String> {
+    let mut out = BTreeSet::new();
+    for it in tree.references() {
+        let (here, there) = ends(&it);
+        // The bare module is judged by what is reached through it.
+        let Some(item) = it.to.get(1).map(String::as_str).or(it.glob.then_some("*")) else { continue };
+        let readers = SECTIONS.iter().find(|it| it.0 == item).map_or(&[][..], |it| it.1);
+        if there == "config" && !WHOLE_CONFIG.contains(&here) && !readers.contains(&here) {
+            out.insert(format!("{}:{}: {here} reads config::{item}, which is not its section", it.file.path, it.line));
+        }
+    }
+    out.into_iter().collect()
+}
+
+/// Files that import each other in a ring; a `mod.rs` and a child of its that imports it are one.
+pub fn rings(tree: &Tree) -> Vec<String> {
+    let mut below: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let imported = tree.references();
+    let imports = imported.iter().filter_map(|it| Some((it.file.path.as_str(), tree.file_of(&it.to)?)));
+    let declared = tree.files.iter().flat_map(|file| {
+        let children = file.source.children.iter().filter(|it| !it.test);
+        children.filter_map(|it| Some((file.path.as_str(), tree.file_of(&[&it.at[..], &[it.name.clone()]].concat())?)))
+    });
+    for (from, to) in imports.chain(declared).filter(|(from, to)| from != to) {
+        below.entry(from).or_default().insert(to);
+    }
+    let reached: BTreeMap<&str, BTreeSet<&str>> = below.keys().map(|it| (*it, reach(&below, it))).collect();
+    let ring = |start: &&str| reached[start].iter().copied().filter(|it| reached.get(it).is_some_and(|it| it.contains(start))).collect::<BTreeSet<_>>();
+    let rings: BTreeSet<_> = below.keys().map(ring).filter(|it| !it.is_empty()).collect();
+    rings.into_iter().map(|it| format!("a ring of imports: {}", it.into_iter().collect::<Vec<_>>().join(" <-> "))).collect()
+}
+
+fn reach<'a>(below: &BTreeMap<&'a str, BTreeSet<&'a str>>, start: &'a str) -> BTreeSet<&'a str> {
+    let (mut seen, mut todo) = (BTreeSet::new(), vec![start]);
+    while let Some(at) = todo.pop() {
+        todo.extend(below.get(at).into_iter().flatten().copied().filter(|it| seen.insert(*it)));
+    }
+    seen
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|it| it.contains(&module))
+}
+
+/// The modules that a reference leads from and to; an item of the root is `lib`'s.
+fn ends<'a>(it: &'a Reference<'_>) -> (&'a str, &'a str) {
+    let top = |place: &'a [String]| place.first().map(String::as_str).filter(|it| layer(it).is_some() || *it == "directory").unwrap_or("lib");
+    let here = it.file.module.first().map_or("lib", String::as_str);
+    (here, top(&it.to))
+}

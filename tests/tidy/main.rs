@@ -1,0 +1,50 @@
+//! The repository keeps its own order. What fails here is the layout, not the behavior.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on says so by falling over")]
+
+mod cases;
+mod layers;
+mod repository;
+mod shape;
+mod source;
+mod tree;
+
+use tree::Tree;
+
+fn nothing(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));
+}
+
+#[test]
+fn every_module_imports_only_from_layers_below() {
+    nothing(&layers::against_the_layers(&Tree::of_this_crate()));
+}
+
+#[test]
+fn every_module_reads_only_its_own_section_of_the_configuration() {
+    nothing(&layers::beyond_its_section(&Tree::of_this_crate()));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_ring() {
+    nothing(&layers::rings(&Tree::of_this_crate()));
+}
+
+#[test]
+fn files_and_functions_can_be_read_at_one_sitting() {
+    nothing(&shape::too_long(&Tree::of_this_crate()));
+}
+
+#[test]
+fn no_lint_is_switched_off_outside_tests() {
+    nothing(&shape::lints_switched_off(&Tree::of_this_crate()));
+}
+
+#[test]
+fn every_file_is_the_module_that_its_path_says() {
+    nothing(&shape::hidden_files(&Tree::of_this_crate()));
+}
+
+#[test]
+fn forwarded_headers_are_read_in_one_place() {
+    nothing(&shape::forwarded_read_elsewhere(&Tree::of_this_crate()));
+}

@@ -1,0 +1,128 @@
+//! What stands in the repository, and what it speaks of.
+
+use crate::shape::REFUSED;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Everything at the top, and nothing else.
+const TOP: &[&str] = &[
+    ".ci",
+    ".dockerignore",
+    ".gitignore",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "Dockerfile",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "Makefile",
+    "README.md",
+    "SECURITY.md",
+    "benches",
+    "clippy.toml",
+    "config.example.toml",
+    "deny.toml",
+    "docs",
+    "examples",
+    "fuzz",
+    "rustfmt.toml",
+    "src",
+    "tests",
+];
+
+/// Words that tell of somebody's own machine or errand, in pieces so that this list does not name them.
+const FOREIGN: &[&[&str]] = &[
+    &["/wo", "rk/"],
+    &["/fa", "rm/"],
+    &["/root", "/"],
+    &["/ho", "me/"],
+    &["before", "-stop"],
+    &["sub", "agent"],
+    &["DEVELOP", "ERS.md"],
+    &["registry.npm", "js"],
+    &["pypi", ".org/simple"],
+    &["files.python", "hosted"],
+    &["proxy.go", "lang"],
+    &["repo.ma", "ven"],
+    &["repo1.ma", "ven"],
+    &["static.", "crates.io"],
+    &["deb.deb", "ian"],
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Names that git does not look at, at the top.
+fn ignored() -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join(".gitignore")).unwrap();
+    text.lines().filter_map(|it| it.strip_prefix('/')).map(str::to_owned).chain([".git".to_owned()]).collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut out: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+    out.sort();
+    out
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
+/// All files that git would keep; what programs leave behind below is ignored by name.
+fn files(folder: &Path, out: &mut Vec<PathBuf>) {
+    let ignored = ignored();
+    for path in entries(folder) {
+        let left_behind =
+            ["node_modules", "target", ".venv", "__pycache__", "artifacts", "coverage"].contains(&name(&path)) || name(&path).ends_with(".profraw");
+        if left_behind || (folder == root() && ignored.contains(name(&path))) {
+            continue;
+        }
+        if path.is_dir() {
+            files(&path, out);
+        } else {
+            out.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_top_level_holds_what_it_should_and_nothing_else() {
+    let ignored = ignored();
+    let there: BTreeSet<_> = entries(root()).iter().map(|it| name(it).to_owned()).filter(|it| !ignored.contains(it) && !it.ends_with(".profraw")).collect();
+    let should: BTreeSet<_> = TOP.iter().map(|it| (*it).to_owned()).collect();
+    let (missing, strange) = (should.difference(&there).collect::<Vec<_>>(), there.difference(&should).collect::<Vec<_>>());
+    assert!(missing.is_empty() && strange.is_empty(), "missing {missing:?}, not expected {strange:?}");
+}
+
+#[test]
+fn the_repository_speaks_of_the_product_only() {
+    let words: Vec<_> = FOREIGN.iter().map(|it| it.concat().to_lowercase()).collect();
+    let mut all = Vec::new();
+    files(root(), &mut all);
+    let mut wrong = Vec::new();
+    for path in all {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            let line = line.to_lowercase();
+            wrong.extend(words.iter().filter(|it| line.contains(*it)).map(|it| format!("{}:{}: {it:?}", path.display(), number + 1)));
+        }
+    }
+    assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));
+}
+
+#[test]
+fn the_lints_that_the_house_lives_by_are_on() {
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    for (tool, lints) in REFUSED {
+        for lint in *lints {
+            let level = manifest["lints"][tool].get(lint).and_then(toml::Value::as_str);
+            assert!(matches!(level, Some("deny" | "forbid")) || (*lint == "missing_docs" && level == Some("warn")), "{tool}::{lint} is {level:?}");
+        }
+    }
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    assert!(makefile.contains("cargo clippy --all-targets -- -D warnings"), "warnings must fail");
+}
