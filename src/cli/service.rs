@@ -75,12 +75,8 @@ impl Service {
     pub fn start(config: &Config, lasting: Lasting) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
         let (house, warnings) = Sidecar::new(config, lasting)?;
         let keeping = keep(&house.entra);
-        let service = Self {
-            house: ArcSwap::from_pointee(house),
-            config: Mutex::new(config.clone()),
-            keeping: Mutex::new(keeping),
-            draining: CancellationToken::new(),
-        };
+        let service =
+            Self { house: ArcSwap::from_pointee(house), config: Mutex::new(config.clone()), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
         Ok((Arc::new(service), warnings))
     }
 

@@ -104,7 +104,7 @@ async fn check(expected: &Expected, parts: &Parts<'_>, now: u64, out: &mut Outco
     out.step("Algorithm", is_algorithm, format!("alg is {}", says("alg")));
     let key = find_key(expected, parts, out).await;
     match key.filter(|_| is_algorithm) {
-        Some(key) => out.step("Signature", parts.is_signed_by(&key), "ECDSA on P-256 with SHA-256 over header and claims".to_owned()),
+        Some(key) => out.step("Signature", parts.is_signed_by(&key), "ECDSA on P-256 with SHA-256".to_owned()),
         None => out.skip("Signature", "there is no key to try"),
     }
     let claim = |name: &str| parts.claims.get(name);

@@ -90,7 +90,13 @@ pub(super) fn groups_unknown() -> Words {
 }
 
 pub(super) fn foreign_origin() -> Words {
-    Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::AppOwner, "Not from another site", "A page of another site tried to open a connection with your sign-in.")
+    Words::new(
+        Kind::Forbidden,
+        StatusCode::FORBIDDEN,
+        Whose::AppOwner,
+        "Not from another site",
+        "A page of another site tried to open a connection with your sign-in.",
+    )
 }
 
 pub(super) fn cross_site() -> Words {
@@ -106,8 +112,14 @@ pub(super) fn nothing_under_way(start: &str) -> Words {
 }
 
 pub(super) fn bad_callback() -> Words {
-    Words::new(Kind::BadRequest, StatusCode::BAD_REQUEST, Whose::You, "This answer cannot be read", "What came back from the sign-in is incomplete or says something twice.")
-        .with("Go to the start page", "/")
+    Words::new(
+        Kind::BadRequest,
+        StatusCode::BAD_REQUEST,
+        Whose::You,
+        "This answer cannot be read",
+        "What came back from the sign-in is incomplete or says something twice.",
+    )
+    .with("Go to the start page", "/")
 }
 
 pub(super) fn turning(cause: Loop) -> Words {
@@ -161,7 +173,8 @@ pub(super) fn entra(error: &entra::Error, again: Option<&str>) -> Words {
         entra::Error::Refused(refusal) => refused(refusal),
         entra::Error::Token(invalid) => {
             let what = "Microsoft Entra's answer did not pass our checks, so nobody was signed in.";
-            Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, Whose::AppOwner, "You could not be signed in", what).detail("Check", Some(&invalid.to_string()))
+            Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, Whose::AppOwner, "You could not be signed in", what)
+                .detail("Check", Some(&invalid.to_string()))
         }
         _ => {
             let what = "Microsoft Entra, which signs people in here, cannot be reached right now. Whoever is signed in stays so.";
