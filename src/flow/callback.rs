@@ -1,5 +1,6 @@
 //! Back from Entra.
 
+use super::Facts;
 use super::authenticate::authenticate;
 use super::facts::Facts;
 use super::refusal::Refusal;

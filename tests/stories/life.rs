@@ -105,7 +105,7 @@ async fn a_reload_takes_new_rules_and_keeps_the_people() {
     let warnings = world.service.reload(&changed).await.unwrap();
     assert_eq!(warnings, ["server.shutdown_grace has changed; it needs a restart"]);
     // What cannot be used keeps the old one.
-    let broken = world.changed("[upstream]", "[upstream]\nca_file = \"Cargo.toml\"");
+    let broken = world.changed("[upstream]\nurl = \"http:", "[upstream]\nca_file = \"Cargo.toml\"\nurl = \"https:");
     assert!(world.service.reload(&broken).await.is_err());
     assert_eq!(maya.visits("/x").await.status, 200);
 }

@@ -114,7 +114,7 @@ impl Browser {
     pub async fn stops_at_the_callback(&mut self, person: &str, shown: Page) -> Url {
         self.page = shown;
         let (url, form) = self.picks(person);
-        let page = self.sends(Method::POST, url.clone(), NAVIGATION, form.into_bytes()).await;
+        let page = self.sends(Method::POST, url.clone(), FORM, form.into_bytes()).await;
         let callback = url.join(page.header("location")).unwrap();
         assert!(callback.query().unwrap().contains("code="), "{callback}");
         callback
@@ -156,7 +156,8 @@ impl Browser {
         let mut way = Vec::new();
         for _ in 0..20 {
             way.push(url.clone());
-            let mut page = self.sends(method.clone(), url.clone(), NAVIGATION, std::mem::take(&mut body)).await;
+            let says = if method == Method::POST { FORM } else { NAVIGATION };
+            let mut page = self.sends(method.clone(), url.clone(), says, std::mem::take(&mut body)).await;
             if !matches!(page.status, 301 | 302 | 303 | 307) {
                 page.way = way;
                 self.page = page.clone();
@@ -179,7 +180,7 @@ impl Browser {
             out.insert("origin", HeaderValue::from_str(&url.origin().ascii_serialization()).unwrap());
         }
         let said = self.says.iter().filter(|_| ours).map(|(name, value)| (*name, value.as_str()));
-        for (name, value) in headers.iter().copied().chain(said) {
+        for (name, _) in headers.iter().copied().chain(said) {
             out.remove(name);
         }
         for (name, value) in headers.iter().copied().chain(self.says.iter().filter(|_| ours).map(|(name, value)| (*name, value.as_str()))) {
@@ -199,7 +200,8 @@ impl Browser {
         driven.abort();
         self.keeps(url.host_str().unwrap(), &parts.headers);
         remember(&url, &parts.headers);
-        let body = String::from_utf8_lossy(&body).into_owned();
+        // As a reader sees it.
+        let body = String::from_utf8_lossy(&body).replace("&#x2f;", "/");
         Page { way: vec![url.clone()], url, status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
@@ -257,6 +259,9 @@ impl Browser {
 
 /// What browsers say when somebody goes to a page.
 pub const NAVIGATION: &[(&str, &str)] = &[("accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")];
+
+/// What browsers say when a page's own form is sent.
+pub const FORM: &[(&str, &str)] = &[("accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")];
 
 /// What a page's own script says.
 pub const SCRIPT: &[(&str, &str)] = &[("accept", "application/json"), ("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")];
