@@ -250,7 +250,6 @@ impl Browser {
     pub fn cookie_header(&self) -> String {
         self.cookies(self.home.host_str().unwrap())
     }
-    }
 }
 
 /// What browsers say when somebody goes to a page.
