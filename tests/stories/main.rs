@@ -8,5 +8,6 @@ mod life;
 mod outside;
 mod path;
 mod sign_in;
+mod tools;
 mod verify;
 mod world;
