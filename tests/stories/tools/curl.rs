@@ -3,8 +3,7 @@
 use super::command;
 use crate::outside;
 use crate::world::World;
-use std::path::PathBuf;
-use tokio::process::Command;
+use std::path::Path;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_gets_through_in_http1_and_in_http2() {
@@ -34,21 +33,36 @@ async fn curl_waits_for_100_continue_before_it_uploads() {
     let world = World::start().await;
     let maya = world.signed_in("maya@contoso.example").await;
     let cookie = format!("Cookie: {}", maya.cookie_header());
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("upload-of-curl");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("upload-of-curl");
     std::fs::write(&file, vec![b'x'; 3_000_000]).unwrap();
     let data = format!("@{}", file.display());
     let said = asks(
         &curl,
         &world,
-        &["--http1.1", "-v", "--stderr", "-", "-H", &cookie, "-H", "Expect: 100-continue", "--expect100-timeout", "30", "--data-binary", &data, "-w", "\n%{http_code}"],
+        &[
+            "--http1.1",
+            "-v",
+            "--stderr",
+            "-",
+            "-H",
+            &cookie,
+            "-H",
+            "Expect: 100-continue",
+            "--expect100-timeout",
+            "30",
+            "--data-binary",
+            &data,
+            "-w",
+            "\n%{http_code}",
+        ],
         "/reports",
     )
     .await;
     assert!(said.contains("HTTP/1.1 100 Continue") && said.ends_with("\n200"), "{said}");
 }
 
-async fn asks(curl: &PathBuf, world: &World, options: &[&str], path: &str) -> String {
-    let mut command = Command::new(curl);
+async fn asks(curl: &Path, world: &World, options: &[&str], path: &str) -> String {
+    let mut command = command::of(curl);
     command.args(["--silent", "--max-time", "40", "--noproxy", "*"]).args(options).arg(format!("http://{}{path}", world.address));
-    command::succeeds(&mut command).await
+    command::succeeds(command).await
 }

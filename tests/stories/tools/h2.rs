@@ -5,7 +5,6 @@ use crate::outside;
 use crate::world::World;
 use std::collections::BTreeSet;
 use std::path::Path;
-use tokio::process::Command;
 
 /// What hyper is known to fail, by section and number, and why we live with it.
 const KNOWN: &[(&str, &str)] = &[];
@@ -16,10 +15,10 @@ async fn the_listener_speaks_http2_as_h2spec_wants_it() {
     let world = World::start().await;
     let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join("h2spec.xml");
     let port = world.address.port().to_string();
-    let mut command = Command::new(h2spec);
+    let mut command = command::of(&h2spec);
     command.args(["--host", "127.0.0.1", "--port", &port, "--path", "/oauth2/jwks.json", "--timeout", "2", "--junit-report"]).arg(&report);
     command.args(["generic", "http2"]);
-    let output = command::run(&mut command).await;
+    let output = command::run(command).await;
     let said = String::from_utf8_lossy(&output.stdout);
 
     let (failed, cases) = failures(&std::fs::read_to_string(&report).unwrap());

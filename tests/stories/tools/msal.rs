@@ -8,7 +8,6 @@ use entrada::emulator::{Emulator, Options};
 use entrada::seal::random;
 use std::net::TcpListener;
 use std::path::Path;
-use tokio::process::Command;
 
 const REDIRECT_URI: &str = "http://localhost:4180/oauth2/callback";
 
@@ -16,10 +15,10 @@ const REDIRECT_URI: &str = "http://localhost:4180/oauth2/callback";
 async fn msal_for_python_signs_in_at_the_emulator() {
     let Some(python) = outside::python() else { return };
     let emulator = emulator("python").await;
-    let mut command = Command::new(python);
+    let mut command = command::of(&python);
     command.arg(outside::root().join("tests/outside/msal_python.py")).arg(authority(&emulator));
     command.arg(emulator.ca_file().unwrap()).args([CLIENT_ID, CLIENT_SECRET, REDIRECT_URI]);
-    let said = command::succeeds(&mut command).await;
+    let said = command::succeeds(command).await;
     assert!(said.starts_with("MSAL for Python"), "{said}");
 }
 
@@ -27,11 +26,11 @@ async fn msal_for_python_signs_in_at_the_emulator() {
 async fn msal_for_node_signs_in_at_the_emulator() {
     let (Some(node), Some(_)) = (outside::tool("node"), outside::node_modules()) else { return };
     let emulator = emulator("node").await;
-    let mut command = Command::new(node);
+    let mut command = command::of(&node);
     command.env("NODE_EXTRA_CA_CERTS", emulator.ca_file().unwrap());
     command.arg(outside::root().join("tests/outside/msal_node.mjs")).arg(authority(&emulator));
     command.args([CLIENT_ID, CLIENT_SECRET, REDIRECT_URI]);
-    let said = command::succeeds(&mut command).await;
+    let said = command::succeeds(command).await;
     assert!(said.starts_with("MSAL for Node"), "{said}");
 }
 
