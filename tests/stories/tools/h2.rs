@@ -16,7 +16,7 @@ async fn the_listener_speaks_http2_as_h2spec_wants_it() {
     let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join("h2spec.xml");
     let port = world.address.port().to_string();
     let mut command = command::of(&h2spec);
-    command.args(["--host", "127.0.0.1", "--port", &port, "--path", "/oauth2/jwks.json", "--timeout", "2", "--junit-report"]).arg(&report);
+    command.args(["--host", "127.0.0.1", "--port", &port, "--path", "/public/h2", "--timeout", "2", "--junit-report"]).arg(&report);
     command.args(["generic", "http2"]);
     let output = command::run(command).await;
     let said = String::from_utf8_lossy(&output.stdout);
