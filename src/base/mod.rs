@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod guid;
 pub mod identity;
+pub mod ids;
 pub mod pattern;
 pub mod random;
 pub mod return_to;

@@ -33,7 +33,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub async fn handle(house: &Sidecar, request: Request<Incoming>, peer: Peer) -> Response<Body> {
     let began = Instant::now();
     let (parts, body) = request.into_parts();
-    let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.random) {
+    let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
         Ok(inbound) => inbound,
         Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
     };
@@ -58,9 +58,10 @@ async fn answer(house: &Sidecar, inbound: &Inbound, route: Route, request: Reque
     match route {
         Route::App => proxy::proxy(house, inbound, request, facts).await,
         Route::ForwardAuth => forward_auth::nginx(house, request.headers(), inbound, facts),
-        Route::Start => sign_in::start(house, inbound, request.headers()).await,
-        Route::SignIn => sign_in::page(house, inbound, request.headers()).await,
-        Route::Callback => callback::callback(house, inbound, request, facts).await,
+        // In boxes: a request to the app must not carry the room that these need.
+        Route::Start => Box::pin(sign_in::start(house, inbound, request.headers())).await,
+        Route::SignIn => Box::pin(sign_in::page(house, inbound, request.headers())).await,
+        Route::Callback => Box::pin(callback::callback(house, inbound, request, facts)).await,
         Route::SignOut => sign_out::sign_out(house, inbound, request.headers()),
         Route::UserInfo => information::user(house, inbound, request.headers(), facts),
         Route::Session => information::session(house, inbound, request.headers(), facts),
@@ -91,7 +92,7 @@ fn write_down(house: &Sidecar, inbound: &Inbound, route: Route, response: &Respo
 
 /// A request whose head has no single reading; nothing of its target is repeated, not even in the log.
 fn unread(house: &Sidecar, parts: &http::request::Parts, peer: &Peer, began: Instant, refusal: Refusal) -> Response<Body> {
-    let reference = house.lasting.random.text::<12>();
+    let reference = String::from_utf8_lossy(&house.lasting.ids.next()).into_owned();
     let cause = refusal.cause();
     let mut response = refusal.answer(house, asker(&parts.method, &parts.headers), &reference);
     if let Ok(value) = HeaderValue::from_str(&reference) {

@@ -17,7 +17,7 @@ mod upgrade;
 
 pub use error::{BadUpstream, Error, Fault};
 pub use trip::Trip;
-pub use tunnel::Tunnels;
+pub use tunnel::{Ends, Tunnels};
 
 use crate::base::pattern::Pattern;
 use crate::config::server::Limits;
