@@ -99,7 +99,7 @@ impl Upstream {
         match &app.link {
             Link::Two(_) if upgrade.is_some() => Err(Error::UpgradeToH2c),
             Link::Two(shared) => {
-                let response = self.in_time(progress.as_ref(), app.send_two(shared, request, path)).await?;
+                let response = self.in_time(progress.as_ref(), Box::pin(app.send_two(shared, request, path))).await?;
                 Ok(self.coming(response, None))
             }
             Link::One(pool) => {
@@ -190,7 +190,8 @@ impl App {
                 Err(mut error) => request = error.take_message().or(spare).ok_or_else(|| Error::of_hyper(error.into_error()))?,
             }
         }
-        let mut sender = self.dial.http1().await?;
+        // Connecting is rare, and in a box: the room it needs would be moved with every request.
+        let mut sender = Box::pin(self.dial.http1()).await?;
         let response = sender.send_request(request).await.map_err(Error::of_hyper)?;
         Ok((response, sender))
     }
