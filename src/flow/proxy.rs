@@ -15,6 +15,7 @@ use crate::wire::inbound::{Asker, Inbound};
 use http::header::ORIGIN;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
+use std::time::Duration;
 
 /// Judges, and forwards what was judged.
 pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, request: Request<Incoming>, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
@@ -36,6 +37,7 @@ async fn forward(house: &Sidecar, inbound: &Inbound, mut request: Request<Incomi
         return Err(Refusal::ForeignOrigin);
     }
     cookies::hide(request.headers_mut());
+    let tunneled = permit.session().filter(|_| inbound.upgrade);
     let trip = Trip {
         client: inbound.way.client,
         peer: inbound.way.peer,
@@ -44,7 +46,8 @@ async fn forward(house: &Sidecar, inbound: &Inbound, mut request: Request<Incomi
         chain: inbound.way.chain.clone(),
         request_id: inbound.request_id.clone(),
         upgrade: inbound.upgrade,
-        ends: permit.session().filter(|_| inbound.upgrade).map(|it| it.ended().clone()),
+        ends: tunneled.map(|it| it.ended().clone()),
+        lasts: tunneled.map(|it| Duration::from_secs(it.ends().saturating_sub(house.lasting.clock.now()))),
         tunnels: house.lasting.tunnels.clone(),
     };
     let identity = house.headers.identify(permit)?;

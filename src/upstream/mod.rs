@@ -157,7 +157,7 @@ impl Upstream {
 
     fn switch(&self, upgrade: Upgrade, response: Response<Incoming>, trip: Trip) -> Result<Response<Body>, Error> {
         let (answer, client, app) = upgrade.switched(response)?;
-        trip.tunnels.join(client, app, trip.ends, self.stream_timeout);
+        trip.tunnels.join(client, app, (trip.ends, trip.lasts), self.stream_timeout);
         Ok(answer.map(|()| Body::empty()))
     }
 }

@@ -3,6 +3,7 @@
 use super::tunnel::Tunnels;
 use http::HeaderValue;
 use std::net::IpAddr;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// What is known of the way that a request came, and what hangs on it.
@@ -24,6 +25,8 @@ pub struct Trip {
     pub upgrade: bool,
     /// Ends a tunnel: the session's end.
     pub ends: Option<CancellationToken>,
+    /// How long a tunnel may last: until its session ends by itself. Nobody looks a session up while only its tunnel is used.
+    pub lasts: Option<Duration>,
     /// Where a tunnel is counted.
     pub tunnels: Tunnels,
 }
@@ -40,6 +43,7 @@ impl Trip {
             request_id: HeaderValue::from_static("AAAAAAAAAAAAAAAA"),
             upgrade: false,
             ends: None,
+            lasts: None,
             tunnels: Tunnels::new(),
         }
     }

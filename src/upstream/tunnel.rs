@@ -40,8 +40,8 @@ impl Tunnels {
         self.tasks.len()
     }
 
-    /// Joins two upgraded connections until one ends, `ends` is canceled, or nobody speaks for `silence`.
-    pub(super) fn join(&self, client: OnUpgrade, app: OnUpgrade, ends: Option<CancellationToken>, silence: Duration) {
+    /// Joins two upgraded connections until one ends, the session is ended or ends by itself, or nobody speaks for `silence`.
+    pub(super) fn join(&self, client: OnUpgrade, app: OnUpgrade, (ends, lasts): (Option<CancellationToken>, Option<Duration>), silence: Duration) {
         let end = self.end.clone();
         self.tasks.spawn(async move {
             let ended = async {
@@ -50,11 +50,18 @@ impl Tunnels {
                     None => std::future::pending().await,
                 }
             };
+            let over = async {
+                match lasts {
+                    Some(lasts) => tokio::time::sleep(lasts).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 // Its session's end is looked at first, so that a busy tunnel ends as well.
                 biased;
                 () = end.cancelled_owned() => {}
                 () = ended => {}
+                () = over => {}
                 () = carry(client, app, silence) => {}
             }
         });
