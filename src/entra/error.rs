@@ -1,9 +1,9 @@
 //! Why a sign-in does not go on.
 
 use super::failure::Refusal;
+use super::invalid::Invalid;
 use super::keys::BadKeys;
 use super::metadata::BadMetadata;
-use super::token::Invalid;
 use crate::wire::client;
 
 /// Why a sign-in does not go on. None holds a token, a code or a secret.

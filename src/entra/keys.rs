@@ -1,6 +1,6 @@
 //! Entra's signing keys (JWKS, RFC 7517), each parsed once and kept a day past its last sight.
 
-use super::token::Invalid;
+use super::invalid::Invalid;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

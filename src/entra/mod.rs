@@ -6,6 +6,7 @@ pub mod aadsts;
 pub mod authorize;
 pub mod error;
 pub mod failure;
+pub mod invalid;
 pub mod keys;
 pub mod metadata;
 mod oidc;

@@ -1,8 +1,9 @@
 //! What the claims of an ID token must be, and what they tell of a person.
 
+use super::invalid::Invalid;
 use super::keys::Key;
 use super::metadata::Metadata;
-use super::token::{Claims, Invalid};
+use super::token::Claims;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use aws_lc_rs::constant_time::verify_slices_are_equal;

@@ -2,9 +2,9 @@
 
 mod tokens;
 
+use super::invalid::Invalid;
 use super::keys::BadKeys;
 use super::metadata::BadMetadata;
-use super::token::Invalid;
 use super::*;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};

@@ -2,6 +2,7 @@
 //!
 //! What a token says is read only after its signature fits; what the claims must be is said in `rules`.
 
+use super::invalid::Invalid;
 use super::keys::Key;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,74 +17,6 @@ const TOKEN: usize = 64 * 1024;
 const HEADER: usize = 8 * 1024;
 /// Longest `kid`, in bytes; Entra's have 27.
 const KID: usize = 256;
-
-/// Why a token is refused. No variant holds text from the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    /// Longer than 64 KiB.
-    #[error("the token is too large")]
-    TooLarge,
-    /// Not three parts of base64url around JSON objects.
-    #[error("the token is malformed")]
-    Malformed,
-    /// A member of the header or a claim stands twice (RFC 7515 section 4, RFC 7519 section 4).
-    #[error("the token says something twice")]
-    Twice,
-    /// `alg` is not RS256.
-    #[error("the token is not signed with RS256")]
-    Algorithm,
-    /// `crit` asks for an extension (RFC 7515 section 4.1.11).
-    #[error("the token asks for an extension that is not known")]
-    Critical,
-    /// `typ` or `cty` says that this is something else than a JWT.
-    #[error("the token is of another type")]
-    Type,
-    /// No usable `kid`.
-    #[error("the token does not name its key")]
-    NoKeyId,
-    /// The signature does not fit.
-    #[error("the signature does not fit")]
-    Signature,
-    /// The key belongs to another issuer or cloud.
-    #[error("the token is signed with a key of another issuer")]
-    KeyIssuer,
-    /// `ver` is not 2.0.
-    #[error("the token is not of version 2.0")]
-    Version,
-    /// `iss` is not the tenant's issuer.
-    #[error("the token is from another issuer")]
-    Issuer,
-    /// `tid` is not the tenant.
-    #[error("the token is from another tenant")]
-    Tenant,
-    /// `aud` is not exactly this app.
-    #[error("the token is for another app")]
-    Audience,
-    /// `azp` is another app.
-    #[error("the token was given to another app")]
-    Party,
-    /// `nonce` is not that of the sign-in.
-    #[error("the token belongs to another sign-in")]
-    Nonce,
-    /// `exp` has passed.
-    #[error("the token has expired; check this machine's clock")]
-    Expired,
-    /// `nbf` or `iat` lies ahead.
-    #[error("the token is not valid yet; check this machine's clock")]
-    NotYet,
-    /// `exp` is further away than Entra ever sets it, or no time at all.
-    #[error("the token's times make no sense")]
-    Times,
-    /// `oid` is no GUID; scope `profile` brings it.
-    #[error("the token does not say who it is about (oid)")]
-    NoOid,
-    /// `roles` or `groups` is no list of texts.
-    #[error("the token's roles or groups cannot be read")]
-    Lists,
-    /// A guest, and `guests = false`.
-    #[error("guests may not sign in here")]
-    Guest,
-}
 
 /// A token that is well-formed, names RS256 and a key, and has not been verified.
 pub struct Unverified<'a> {

@@ -2,6 +2,7 @@
 
 use super::Facts;
 use super::authenticate::authenticate;
+use super::facts::Facts;
 use super::refusal::Refusal;
 use super::sign_in::{self, Start, only, rounds_in_state};
 use crate::base::return_to::ReturnTo;

@@ -1,7 +1,7 @@
 //! A front proxy asks: the same authenticate, judge and headers as in the path, answered in its dialect.
 
-use super::Facts;
 use super::authenticate::authenticate;
+use super::facts::Facts;
 use super::refusal::Refusal;
 use super::sign_in::start_url;
 use crate::access::policy::Verdict;
@@ -44,7 +44,7 @@ pub(super) fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, fac
 fn asked(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound) -> Result<Asked, Refusal> {
     let asked = asked_by_nginx(headers, &inbound.way, house.strictness)?;
     match asked.host.as_deref() {
-        Some(host) if !house.site.is_host(host) && !house.site.may_return_to(host) => Err(Refusal::NotAsked(NotAsked::Header("X-Original-URL"))),
+        Some(host) if !house.site.is_host(host) && !house.site.may_return_to(host) => Err(Refusal::NotAsked(NotAsked::OtherHost)),
         _ => Ok(asked),
     }
 }

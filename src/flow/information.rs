@@ -1,7 +1,7 @@
 //! What scripts and apps may ask: who am I, how long may I stay, which keys sign.
 
-use super::Facts;
 use super::authenticate::authenticate;
+use super::facts::Facts;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
 use crate::base::identity::Groups;

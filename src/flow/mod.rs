@@ -4,6 +4,7 @@
 
 mod authenticate;
 mod callback;
+mod facts;
 mod forward_auth;
 mod information;
 mod proxy;
@@ -19,22 +20,14 @@ use crate::telemetry::log;
 use crate::wire::body::Body;
 use crate::wire::inbound::{Inbound, asker};
 use crate::wire::peer::Peer;
+use facts::Facts;
 use http::{HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use refusal::Refusal;
 use route::Route;
-use std::sync::Arc;
 use std::time::Instant;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// What is written down of a request when it is over.
-#[derive(Debug, Default)]
-struct Facts {
-    rule: Option<usize>,
-    session: Option<Arc<Session>>,
-    cause: Option<String>,
-}
 
 /// Answers a request.
 pub async fn handle(house: &Sidecar, request: Request<Incoming>, peer: Peer) -> Response<Body> {

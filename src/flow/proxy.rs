@@ -1,8 +1,9 @@
 //! The way to the app.
 
 use super::authenticate::authenticate;
+use super::facts::Facts;
 use super::refusal::Refusal;
-use super::{Facts, sign_in};
+use super::sign_in;
 use crate::access::policy::{Permit, Verdict};
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOut;

@@ -1,6 +1,6 @@
 //! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
 
-use super::words::{self, Words};
+use super::words::{self, Loop, Words};
 use crate::entra;
 use crate::pages::{Notice, Page};
 use crate::seal::jwk::NoKey;
@@ -56,17 +56,6 @@ pub(super) enum Refusal {
     NotAsked(NotAsked),
     /// Ours to mend.
     Internal(&'static str),
-}
-
-/// What keeps a browser going round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loop {
-    /// Our cookies do not come back at all.
-    Cookie,
-    /// They do, but the session's does not, or it ends at once.
-    Session,
-    /// The public address is https, and the browser came by http.
-    Scheme,
 }
 
 impl From<entra::Error> for Refusal {

@@ -1,6 +1,7 @@
 //! Off to Entra.
 
-use super::refusal::{Loop, Refusal};
+use super::refusal::Refusal;
+use super::words::Loop;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
 use crate::entra::authorize::Hints;

@@ -1,6 +1,5 @@
 //! What people read when something did not work: what happened, whose move it is, what to do.
 
-use super::refusal::Loop;
 use crate::entra::failure::Refusal as AtEntra;
 use crate::entra::{self, aadsts};
 use crate::pages::{Action, Kind, Whose};
@@ -10,6 +9,17 @@ use http::StatusCode;
 
 /// Under this name the AADSTS code stands among the details.
 pub(super) const CODE: &str = "Code";
+
+/// What keeps a browser going round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loop {
+    /// Our cookies do not come back at all.
+    Cookie,
+    /// They do, but the session's does not, or it ends at once.
+    Session,
+    /// The public address is https, and the browser came by http.
+    Scheme,
+}
 
 /// The words of one refusal.
 #[derive(Debug)]

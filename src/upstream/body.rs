@@ -1,20 +1,18 @@
-//! Bodies on their way: neither is held, and neither may stand still forever.
+//! A client's body on its way to the app: never held, and it may not stand still forever.
 
-use super::error::{Broke, Silent, boxed};
-use super::pool::Returning;
+use super::error::{Broke, boxed};
+use super::stall::Stall;
 use crate::headers::identity::Stripper;
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep};
 
 /// A client's body on its way to the app. `None` where there is none, which needs no memory and no timer.
 pub(super) struct Outgoing(Option<Pin<Box<Carried>>>);
@@ -106,106 +104,5 @@ fn plain(frame: Frame<Bytes>, stripper: &Stripper) -> Frame<Bytes> {
             Frame::trailers(trailers)
         }
         Err(frame) => frame,
-    }
-}
-
-pin_project! {
-    /// The app's body on its way to the client; gives the connection back when it has ended.
-    pub(super) struct Coming {
-        #[pin]
-        from: Incoming,
-        #[pin]
-        stall: Stall,
-        returning: Option<Returning>,
-    }
-}
-
-impl Coming {
-    pub(super) fn new(from: Incoming, timeout: Duration, mut returning: Option<Returning>) -> Self {
-        if from.is_end_stream() {
-            give_back(&mut returning);
-        }
-        Self { from, stall: Stall::new(timeout), returning }
-    }
-}
-
-fn give_back(returning: &mut Option<Returning>) {
-    if let Some(returning) = returning.take() {
-        returning.give_back();
-    }
-}
-
-impl Body for Coming {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let mut this = self.project();
-        let polled = this.from.as_mut().poll_frame(context);
-        if polled.is_pending() {
-            return this.stall.poll(context).map(|()| Some(Err(boxed(Silent))));
-        }
-        this.stall.moved();
-        match ready!(polled) {
-            Some(Ok(mut frame)) => {
-                if let Some(trailers) = frame.trailers_mut() {
-                    super::hop::strip(trailers);
-                }
-                // hyper's server asks no more once the last frame says so.
-                if this.from.is_end_stream() {
-                    give_back(this.returning);
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Some(Err(error)) => Poll::Ready(Some(Err(boxed(error)))),
-            None => {
-                give_back(this.returning);
-                Poll::Ready(None)
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.from.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.from.size_hint()
-    }
-}
-
-pin_project! {
-    /// Bounds a wait for the next frame. The timer is made at the first wait and only moved afterwards.
-    struct Stall {
-        timeout: Duration,
-        waiting: bool,
-        #[pin]
-        sleep: Option<Sleep>,
-    }
-}
-
-impl Stall {
-    fn new(timeout: Duration) -> Self {
-        Self { timeout, waiting: false, sleep: None }
-    }
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        if !*this.waiting {
-            *this.waiting = true;
-            let until = Instant::now() + *this.timeout;
-            match this.sleep.as_mut().as_pin_mut() {
-                Some(sleep) => sleep.reset(until),
-                None => this.sleep.set(Some(tokio::time::sleep_until(until))),
-            }
-        }
-        match this.sleep.as_mut().as_pin_mut() {
-            Some(sleep) => sleep.poll(context),
-            None => Poll::Pending,
-        }
-    }
-
-    fn moved(self: Pin<&mut Self>) {
-        *self.project().waiting = false;
     }
 }

@@ -4,10 +4,12 @@
 //! our own are not this module's matter.
 
 mod body;
+mod coming;
 mod connect;
 mod error;
 mod hop;
 mod pool;
+mod stall;
 mod told;
 mod trip;
 mod tunnel;
@@ -22,7 +24,8 @@ use crate::config::server::Limits;
 use crate::config::upstream::{Destination, HostHeader, Upstream as Config};
 use crate::headers::identity::IdentityHeaders;
 use crate::wire::body::Body;
-use body::{Coming, Outgoing, Progress};
+use body::{Outgoing, Progress};
+use coming::Coming;
 use connect::Dial;
 use http::header::{COOKIE, EXPECT, HOST, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};

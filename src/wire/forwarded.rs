@@ -35,6 +35,9 @@ pub enum NotAsked {
     /// A header of the dialect is missing, doubled or contradicts another.
     #[error("{0} is missing, doubled or contradicts another header")]
     Header(&'static str),
+    /// The host that was asked is neither ours nor one of `return_hosts`.
+    #[error("the asked host is neither that of [server] public_url nor one of return_hosts")]
+    OtherHost,
     /// The target can be read two ways.
     #[error("the asked target is refused: {0}")]
     Ambiguous(#[from] Ambiguous),

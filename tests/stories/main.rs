@@ -2,7 +2,11 @@
 #![cfg(test)]
 
 mod attacks;
+mod fuzz;
+mod image;
 mod life;
+mod outside;
 mod path;
 mod sign_in;
+mod verify;
 mod world;

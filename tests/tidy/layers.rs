@@ -85,7 +85,7 @@ pub fn rings(tree: &Tree) -> Vec<String> {
     let imports = imported.iter().filter_map(|it| Some((it.file.path.as_str(), tree.file_of(&it.to)?)));
     let declared = tree.files.iter().flat_map(|file| {
         let children = file.source.children.iter().filter(|it| !it.test);
-        children.filter_map(|it| Some((file.path.as_str(), tree.file_of(&[&it.at[..], &[it.name.clone()]].concat())?)))
+        children.filter_map(|it| Some((file.path.as_str(), tree.file_of(&[&it.at[..], std::slice::from_ref(&it.name)].concat())?)))
     });
     for (from, to) in imports.chain(declared).filter(|(from, to)| from != to) {
         below.entry(from).or_default().insert(to);

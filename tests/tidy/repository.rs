@@ -126,3 +126,23 @@ fn the_lints_that_the_house_lives_by_are_on() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     assert!(makefile.contains("cargo clippy --all-targets -- -D warnings"), "warnings must fail");
 }
+
+#[test]
+fn every_configuration_key_is_in_the_example_and_in_the_docs() {
+    let example = fs::read_to_string(root().join("config.example.toml")).unwrap();
+    let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap_or_default();
+    let keys = entrada::config::keys();
+    assert!(keys.len() > 20, "these are not all keys: {keys:?}");
+    let mut wrong = Vec::new();
+    for key in keys.iter().map(|it| it.name.as_str()) {
+        let last = key.rsplit('.').next().unwrap();
+        let shown = example.lines().map(|it| it.trim_start_matches(['#', ' '])).any(|it| it.contains(&format!("{last} =")) || it.contains(&format!("{last}]")));
+        if !shown {
+            wrong.push(format!("{key} is not in config.example.toml"));
+        }
+        if !page.contains(&format!("`{key}`")) {
+            wrong.push(format!("{key} is not in docs/configuration.md as `{key}`"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));
+}

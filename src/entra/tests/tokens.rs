@@ -1,9 +1,10 @@
 //! One token after the other against the core and the rules, with keys of our own.
 
+use super::super::invalid::Invalid;
 use super::super::keys::{self, BadKeys, Key, Keys};
 use super::super::metadata::Metadata;
 use super::super::rules::{Expected, judge};
-use super::super::token::{self, Claims, Invalid};
+use super::super::token::{self, Claims};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use aws_lc_rs::rand::SystemRandom;

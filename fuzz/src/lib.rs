@@ -1,0 +1,204 @@
+//! What must hold of every parser of foreign bytes, whatever the bytes: one function each, for cargo-fuzz and for the ordinary tests.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "what does not hold is found by falling over")]
+
+use entrada::base::guid::Guid;
+use entrada::base::random::Random;
+use entrada::base::return_to::ReturnTo;
+use entrada::base::secret::Secret;
+use entrada::base::site::Site;
+use entrada::base::target::{Strictness, Target};
+use entrada::config::entra::Tenant;
+use entrada::config::server::Trust;
+use entrada::config::{self, problem};
+use entrada::entra::{keys, metadata, token};
+use entrada::seal::envelope::Envelope;
+use entrada::seal::keyring::Keyring;
+use entrada::session::pending::Pending;
+use entrada::wire::cookies::{self, Found, Names};
+use entrada::wire::forwarded;
+use entrada::wire::peer::Peer;
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+
+/// A function that falls over if what it is named for does not hold of the bytes.
+pub type Holds = fn(&[u8]);
+
+/// Each by the name of its fuzz target and of its folder of seeds.
+pub const ALL: &[(&str, Holds)] = &[
+    ("target", target),
+    ("return_to", return_to),
+    ("cookies", cookies),
+    ("forwarded", forwarded),
+    ("pending", pending),
+    ("tokens", tokens),
+    ("configuration", configuration),
+];
+
+/// A target that is read is byte for byte what came, climbs nowhere, and means the same to a WHATWG reader.
+pub fn target(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for strictness in [Strictness::Strict, Strictness::Lenient] {
+        if let Ok(read) = Target::parse(&Method::GET, text, strictness) {
+            assert_eq!(read.path_and_query().as_str(), text);
+            let whole = read.query().map_or_else(|| read.path().to_owned(), |query| format!("{}?{query}", read.path()));
+            assert_eq!(whole, text);
+            means_the_same(&read, strictness);
+        }
+        if let Ok(uri) = text.parse::<Uri>()
+            && let Ok(read) = Target::read(&Method::GET, &uri, strictness)
+        {
+            assert_eq!(Some(read.path_and_query()), uri.path_and_query());
+            assert!(Target::parse(&Method::GET, read.path_and_query().as_str(), strictness).is_ok());
+        }
+    }
+}
+
+fn means_the_same(read: &Target, strictness: Strictness) {
+    let url = url::Url::parse(&format!("https://app.example.com{}", read.path_and_query())).unwrap();
+    assert_eq!(url.host_str(), Some("app.example.com"));
+    match strictness {
+        Strictness::Strict => assert_eq!(url.path(), read.path()),
+        Strictness::Lenient => assert_eq!(url.path().split('/').count(), read.path().split('/').count()),
+    }
+}
+
+/// A place to return to stays on our own site, outside our own paths, or on a listed host, as a browser reads it.
+pub fn return_to(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let site = Site::parse("https://app.example.com", "/oauth2", None).unwrap();
+    let site = site.with_hosts(vec!["alt.example.org".into()], vec![".example.com".into(), "one.example.org".into()]);
+    let place = ReturnTo::parse(text, &site);
+    assert!(HeaderValue::from_str(place.as_str()).is_ok());
+    assert_eq!(ReturnTo::parse(place.as_str(), &site), place, "read again, it is the same");
+    let url = url::Url::parse("https://app.example.com/oauth2/callback").unwrap().join(place.as_str()).unwrap();
+    let host = url.host_str().unwrap();
+    assert_eq!(url.scheme(), "https");
+    assert!(url.username().is_empty() && url.password().is_none());
+    assert!(host == "app.example.com" || site.may_return_to(host), "{url}");
+    assert!(host != "app.example.com" || !site.is_ours(url.path()), "{url}");
+}
+
+/// The app sees none of our cookies and sets none, and all of its own; one of ours that stands twice is believed nowhere.
+pub fn cookies(data: &[u8]) {
+    let lines: Vec<_> = data.split(|it| *it == b'\n').filter_map(|it| HeaderValue::from_bytes(it).ok()).collect();
+    let (mut request, mut response) = (HeaderMap::new(), HeaderMap::new());
+    for line in &lines {
+        request.append(COOKIE, line.clone());
+        response.append(SET_COOKIE, line.clone());
+    }
+    let names = Names::new(true);
+    let times = cookies::all(&request).filter(|it| it.0 == names.session()).count();
+    assert_eq!(cookies::find(&request, names.session()) == Found::Several, times > 1);
+    assert_eq!(matches!(cookies::find(&request, names.session()), Found::One(_)), times == 1);
+
+    let theirs = theirs(&request);
+    cookies::hide(&mut request);
+    assert_eq!(cookies::find(&request, names.session()), Found::None);
+    assert!(cookies::all(&request).all(|it| !Names::is_ours(it.0.trim())));
+    assert_eq!(self::theirs(&request), theirs);
+
+    cookies::guard(&mut response);
+    for line in response.get_all(SET_COOKIE) {
+        let read = line.to_str().ok().and_then(|it| cookie::Cookie::parse(it).ok());
+        assert!(read.is_none_or(|it| !Names::is_ours(it.name())), "{line:?}");
+    }
+}
+
+fn theirs(headers: &HeaderMap) -> Vec<Vec<u8>> {
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|it| it.as_bytes().split(|it| *it == b';'));
+    let named = |pair: &&[u8]| pair.contains(&b'=') && !pair.starts_with(b"=");
+    let ours = |pair: &&[u8]| std::str::from_utf8(pair.split(|it| *it == b'=').next().unwrap_or_default().trim_ascii()).is_ok_and(Names::is_ours);
+    pairs.map(<[u8]>::trim_ascii).filter(named).filter(|it| !ours(it)).map(<[u8]>::to_vec).collect()
+}
+
+/// A stranger speaks for nobody; what a trusted proxy asks about is judged as it was written.
+pub fn forwarded(data: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in data.split(|it| *it == b'\n') {
+        let mut parts = line.splitn(2, |it| *it == b':');
+        let name = HeaderName::from_bytes(parts.next().unwrap_or_default());
+        let value = HeaderValue::from_bytes(parts.next().unwrap_or_default().trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    let trust = Trust { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false };
+    let peer = |ip: &str| Peer { address: Some(format!("{ip}:1").parse().unwrap()), tls: false };
+    let stranger = forwarded::read(&headers, &peer("192.0.2.1"), &trust);
+    let silent = forwarded::read(&HeaderMap::new(), &peer("192.0.2.1"), &trust);
+    assert_eq!(stranger, silent);
+    assert!(forwarded::asked_by_nginx(&headers, &stranger, Strictness::Strict).is_err());
+
+    let proxy = forwarded::read(&headers, &peer("10.0.0.1"), &trust);
+    assert!(proxy.trusted && proxy.client.is_some());
+    if let Ok(asked) = forwarded::asked_by_nginx(&headers, &proxy, Strictness::Strict) {
+        let written = ["x-original-uri", "x-original-url"].into_iter().filter_map(|it| headers.get(it)?.to_str().ok());
+        let target = asked.target.path_and_query().as_str();
+        written.for_each(|it| assert!(it.ends_with(target), "{it} is not {target}"));
+        assert_eq!(headers.get_all("x-original-method").iter().count(), 1);
+    }
+}
+
+/// Nothing opens that we did not seal, and a sealed sign-in opens under its own name only.
+pub fn pending(data: &[u8]) {
+    let random = Random::new(|out| out.fill(7));
+    let envelope = Envelope::new(&Keyring::new(&[Secret::new("a secret of at least thirty-two bytes")], &random), "sign-in under way", &random);
+    let (now, name) = (1_700_000_000, "__Host-entrada-s-12345678");
+    if let Ok(text) = std::str::from_utf8(data) {
+        assert_eq!(envelope.open(name, text), None);
+    }
+    let _ = Pending::read(data, now);
+
+    let text = String::from_utf8_lossy(data).into_owned();
+    let sealed = envelope.seal(name, data);
+    if let Some(sealed) = sealed.filter(|it| it.len() < 4096) {
+        assert_eq!(envelope.open(name, &sealed).as_deref(), Some(data));
+        assert_eq!(envelope.open("__Host-entrada-s-87654321", &sealed), None);
+    }
+    let made = Pending { state: text.clone(), nonce: text.clone(), verifier: text.clone(), return_to: text.clone(), begun: now };
+    let read = Pending::read(&made.write(), now).unwrap();
+    assert!(read.is_for(&text) && read.return_to == text && read.nonce == text && read.verifier == text);
+    assert!(Pending::read(&made.write(), now + 100_000).is_none());
+}
+
+/// Signed once, with a key that nobody has any more.
+const TOKEN: &[u8] = include_bytes!("../corpus/tokens/00");
+/// Its public half.
+const KEYS: &[u8] = include_bytes!("../corpus/tokens/01");
+
+/// No token verifies but the one that was signed; no two keys share a name; discovery leads nowhere but to the authority.
+pub fn tokens(data: &[u8]) {
+    if let Ok(read) = token::parse(data) {
+        assert!(!read.kid().is_empty());
+        let verified = keys::read(KEYS).unwrap().iter().any(|it| read.verify(it).is_ok());
+        assert_eq!(verified, data == TOKEN);
+    } else {
+        assert!(data != TOKEN);
+    }
+    if let Ok(read) = keys::read(data) {
+        assert!((1..=64).contains(&read.len()));
+        assert!(read.iter().all(|it| !it.kid().is_empty() && !it.fits(b"", &[0; 256])));
+    }
+    let tenant = Guid::parse("8f1c4b3e-0000-4000-8000-000000000002").unwrap();
+    if let Ok(read) = metadata::read(data, "https://login.microsoftonline.com", &Tenant::Id(tenant)) {
+        assert_eq!(read.tenant, tenant);
+        for address in [Some(read.issuer), Some(read.authorization), Some(read.token), Some(read.keys), read.end_session].into_iter().flatten() {
+            assert!(AUTHORITY.iter().any(|it| address.starts_with(it)), "{address}");
+        }
+    }
+}
+
+/// The names of one authority.
+const AUTHORITY: &[&str] = &["https://login.microsoftonline.com/", "https://login.windows.net/", "https://login.microsoft.com/", "https://sts.windows.net/"];
+
+/// A configuration is read, or every reason why not is told; nothing is both.
+pub fn configuration(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let variable = ("ENTRADA_SERVER_PUBLIC_URL".to_owned(), text.lines().next().unwrap_or_default().to_owned());
+    for outcome in [config::read("entrada.toml", &text, &[]), config::read("entrada.toml", "", &[variable])] {
+        assert_eq!(outcome.config.is_some(), outcome.problems.is_empty());
+        let told = problem::print(&outcome, "entrada.toml");
+        assert!(outcome.problems.iter().all(|it| !it.what.is_empty() && told.contains(&it.key)));
+        assert_eq!(told.is_empty(), outcome.problems.is_empty() && outcome.warnings.is_empty());
+    }
+}
