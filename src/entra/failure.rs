@@ -16,11 +16,11 @@ pub struct Refusal {
     /// The number after `AADSTS`.
     pub code: Option<u32>,
     /// Finds the request in Entra's sign-in log.
-    pub correlation_id: Option<String>,
+    pub correlation_id: Option<Box<str>>,
     /// Finds the answer in Microsoft's own log.
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Box<str>>,
     /// When, as Entra writes it: `2026-01-09 02:02:12Z`.
-    pub timestamp: Option<String>,
+    pub timestamp: Option<Box<str>>,
 }
 
 impl Refusal {
@@ -104,14 +104,14 @@ fn after<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     text.split_once(label).map(|it| it.1.trim_start())
 }
 
-fn guid(text: Option<&str>) -> Option<String> {
-    Guid::parse(text?.split_whitespace().next()?).map(|it| it.to_string())
+fn guid(text: Option<&str>) -> Option<Box<str>> {
+    Guid::parse(text?.split_whitespace().next()?).map(|it| it.to_string().into())
 }
 
-fn timestamp(text: Option<&str>) -> Option<String> {
+fn timestamp(text: Option<&str>) -> Option<Box<str>> {
     let text = text?.get(..20)?;
     let shaped = text.bytes().zip(b"0000-00-00 00:00:00Z").all(|(it, shape)| if *shape == b'0' { it.is_ascii_digit() } else { it == *shape });
-    shaped.then(|| text.to_owned())
+    shaped.then(|| text.into())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Why tokens are refused.
+//! Why a token is refused.
 
 /// Why a token is refused. No variant holds text from the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -26,7 +26,7 @@ pub async fn redeem(registration: &Registration, metadata: &Metadata, client: &C
     answer.into_id_token().ok_or(Error::Answer)
 }
 
-/// Our client as the library wants one.
+/// Our client, as the library wants to call one.
 struct Sender(Client);
 
 impl<'c> AsyncHttpClient<'c> for Sender {

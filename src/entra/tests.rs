@@ -78,7 +78,9 @@ impl World {
     async fn redeems(&self, name: &str) -> Result<Identity, Error> {
         let begun = self.entra.begin(&Hints::default(), "some-state").await?;
         let code = self.picks(&begun, name).await;
-        self.entra.redeem(&code, &begun.nonce, &begun.verifier).await.map(|it| it.user.into_identity())
+        // Spawned, as the server does it.
+        let entra = Arc::clone(&self.entra);
+        tokio::spawn(async move { entra.redeem(&code, &begun.nonce, &begun.verifier).await.map(|it| it.user.into_identity()) }).await.unwrap()
     }
 }
 

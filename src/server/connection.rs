@@ -9,14 +9,15 @@ use crate::wire::peer::Peer;
 use crate::wire::reply;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn, ready};
+use std::ops::DerefMut;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use tokio_rustls::TlsAcceptor;
 
 /// Answers requests. What it returns is sent as it is; an answer lasts until its body ends.
@@ -35,7 +36,8 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// How HTTP is spoken on every connection.
 #[derive(Debug)]
 pub(super) struct Protocol {
-    http: auto::Builder<TokioExecutor>,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
     headers: usize,
 }
 
@@ -46,54 +48,76 @@ impl Protocol {
     /// A client that closes its half of an HTTP/1.1 connection is taken to be gone (hyper's default): else nobody would notice a
     /// person who left while the app still works for her.
     pub(super) fn new(limits: &Limits) -> Self {
-        let mut http = auto::Builder::new(TokioExecutor::new());
-        http.http1().header_read_timeout(None).max_buf_size(limits.header_bytes.max(LEAST_BUFFER));
+        let mut http1 = http1::Builder::new();
+        http1.header_read_timeout(None).max_buf_size(limits.header_bytes.max(LEAST_BUFFER));
         if limits.headers != INLINE_HEADERS {
-            http.http1().max_headers(limits.headers);
+            http1.max_headers(limits.headers);
         }
-        http.http2()
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
             .max_concurrent_streams(limits.streams)
             .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(SEND_BUFFER)
             .enable_connect_protocol();
-        Self { http, headers: limits.headers }
+        Self { http1, http2, headers: limits.headers }
     }
 }
 
 /// Serves a connection until it ends or the sweeper ends it.
 pub(super) async fn serve<H: Handle>(protocol: Arc<Protocol>, io: Noted, tls: Option<TlsAcceptor>, handle: H, peer: Peer) {
     let state = Arc::clone(io.state());
-    if let Some(transport) = transport(&state, io, tls).await {
+    if let Some((transport, multiplexed)) = open(&state, io, tls).await {
         let service = Answering { handle, state: Arc::clone(&state), peer, headers: protocol.headers };
-        let mut http = pin!(protocol.http.serve_connection_with_upgrades(TokioIo::new(transport), service));
-        let mut closing = false;
-        poll_fn(|context| {
-            match state.told(context) {
-                Told::Drop => return Poll::Ready(()),
-                Told::Close if !closing => {
-                    closing = true;
-                    http.as_mut().graceful_shutdown();
-                }
-                Told::Close | Told::Nothing => {}
-            }
-            // A connection that breaks is the client's matter.
-            http.as_mut().poll(context).map(|_| ())
-        })
-        .await;
+        let io = TokioIo::new(transport);
+        if multiplexed {
+            // In a box: an idle connection of HTTP/1.1 must not have room for it.
+            let http = Box::pin(protocol.http2.serve_connection(io, service));
+            drive(&state, http, |it| it.graceful_shutdown()).await;
+        } else {
+            let http = pin!(protocol.http1.serve_connection(io, service).with_upgrades());
+            drive(&state, http, |it| it.graceful_shutdown()).await;
+        }
     }
     state.is_over();
 }
 
-/// Shakes hands, where there is TLS. In a box: what only the handshake needs must not stay with an idle connection.
-async fn transport(state: &State, io: Noted, tls: Option<TlsAcceptor>) -> Option<Transport> {
-    let Some(tls) = tls else { return Some(Transport::Clear(io)) };
+/// A connection that breaks is the client's matter.
+async fn drive<C: Future>(state: &State, mut http: Pin<impl DerefMut<Target = C>>, close: fn(Pin<&mut C>)) {
+    let mut closing = false;
+    poll_fn(|context| {
+        match state.told(context) {
+            Told::Drop => return Poll::Ready(()),
+            Told::Close if !closing => {
+                closing = true;
+                close(http.as_mut());
+            }
+            Told::Close | Told::Nothing => {}
+        }
+        http.as_mut().poll(context).map(|_| ())
+    })
+    .await;
+}
+
+/// Shakes hands, where there is TLS, and finds out whether HTTP/2 is spoken: by ALPN, or in clear by its preface.
+async fn open(state: &State, mut io: Noted, tls: Option<TlsAcceptor>) -> Option<(Transport, bool)> {
+    let Some(tls) = tls else {
+        let multiplexed = until_told(state, |context| io.poll_preface(context).map(Result::ok)).await?;
+        return Some((Transport::Clear(io), multiplexed));
+    };
+    // In a box: what only the handshake needs must not stay with an idle connection.
     let mut handshake = Box::pin(tls.accept(io));
+    let stream = until_told(state, |context| handshake.as_mut().poll(context).map(Result::ok)).await?;
+    let multiplexed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    Some((Transport::Tls(Box::new(stream)), multiplexed))
+}
+
+/// Nothing is under way yet, so whatever the sweeper says is the end.
+async fn until_told<T>(state: &State, mut poll: impl FnMut(&mut Context<'_>) -> Poll<Option<T>>) -> Option<T> {
     poll_fn(|context| match state.told(context) {
-        Told::Nothing => handshake.as_mut().poll(context).map(Result::ok),
+        Told::Nothing => poll(context),
         Told::Close | Told::Drop => Poll::Ready(None),
     })
     .await
-    .map(|it| Transport::Tls(Box::new(it)))
 }
 
 /// The handler, as hyper calls it.

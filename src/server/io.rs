@@ -31,11 +31,35 @@ impl Socket {
     }
 }
 
+/// What a client says first that speaks HTTP/2 without having asked (RFC 9113 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes that were read to see what is spoken, and belong to whoever reads next.
+#[derive(Debug, Default)]
+struct Early {
+    bytes: [u8; PREFACE.len()],
+    given: usize,
+    count: usize,
+}
+
+impl Early {
+    fn read(&self) -> &[u8] {
+        self.bytes.get(self.given..self.count).unwrap_or_default()
+    }
+
+    fn give(&mut self, buffer: &mut ReadBuf<'_>) {
+        let part = self.read().get(..buffer.remaining()).unwrap_or(self.read());
+        buffer.put_slice(part);
+        self.given += part.len();
+    }
+}
+
 /// A socket that notes when bytes pass. It holds a place among the connections for as long as it lives, as a tunnel too.
 #[derive(Debug)]
 pub(super) struct Noted {
     socket: Socket,
     state: Arc<State>,
+    early: Early,
     shut: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -43,12 +67,36 @@ pub(super) struct Noted {
 impl Noted {
     /// A socket, with its notes and its place.
     pub(super) fn new(socket: Socket, state: Arc<State>, place: OwnedSemaphorePermit) -> Self {
-        Self { socket, state, shut: false, _place: place }
+        Self { socket, state, early: Early::default(), shut: false, _place: place }
     }
 
     /// Its notes.
     pub(super) fn state(&self) -> &Arc<State> {
         &self.state
+    }
+
+    /// Reads just enough to tell whether HTTP/2 is spoken. Nothing is lost: it is read again afterwards.
+    ///
+    /// hyper-util's `auto` does the same, but hands these few bytes on in a read of their own, on which hyper doubles its buffer:
+    /// 8 KiB more for each connection at rest.
+    pub(super) fn poll_preface(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            let read = self.early.read();
+            if !PREFACE.starts_with(read) {
+                return Poll::Ready(Ok(false));
+            }
+            if read.len() == PREFACE.len() {
+                return Poll::Ready(Ok(true));
+            }
+            let mut buffer = ReadBuf::new(self.early.bytes.get_mut(self.early.count..).unwrap_or_default());
+            ready!(self.socket.poll_read(context, &mut buffer))?;
+            let count = buffer.filled().len();
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.early.count += count;
+            self.state.has_read();
+        }
     }
 
     fn note(&self, polled: &Poll<io::Result<usize>>) {
@@ -92,11 +140,17 @@ impl Socket {
 impl AsyncRead for Noted {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let polled = self.socket.poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.state.has_read();
+        self.early.give(buffer);
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
         }
-        polled
+        let polled = self.socket.poll_read(context, buffer);
+        if buffer.filled().len() == before {
+            return polled;
+        }
+        self.state.has_read();
+        // There is something to read in any case; how the socket fares is told the next time.
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -251,6 +251,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn tls_reaches_through_the_tunnel_to_the_host_that_is_meant() {
+        let made = rcgen::generate_simple_self_signed(["login.example.com".to_owned()]).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), made.cert.pem()).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider())).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", proxy.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = proxy.accept().await.unwrap();
+                let mut head = vec![0; 4096];
+                let _ = stream.read(&mut head).await;
+                stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.unwrap();
+                let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(Arc::new(config.clone())).accept(stream).await else { continue };
+                let _ = stream.read(&mut head).await;
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\ninner").await.unwrap();
+            }
+        });
+        let client = Client::new(Some(file.path()), &[("HTTPS_PROXY".to_owned(), address)]).unwrap();
+        assert_eq!(&ask(&client, "https://login.example.com/").await.unwrap().body()[..], b"inner");
+        let error = ask(&client, "https://other.example.com/").await.unwrap_err();
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
+
+    #[tokio::test]
     async fn this_machine_and_no_proxy_hosts_are_asked_directly() {
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", proxy.local_addr().unwrap());
