@@ -1,6 +1,5 @@
 //! Back from Entra.
 
-use super::Facts;
 use super::authenticate::authenticate;
 use super::facts::Facts;
 use super::refusal::Refusal;

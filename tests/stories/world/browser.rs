@@ -250,11 +250,6 @@ impl Browser {
     pub fn cookie_header(&self) -> String {
         self.cookies(self.home.host_str().unwrap())
     }
-
-    /// The name of the session's cookie on this site.
-    pub fn session_name(&self) -> &'static str {
-        if self.home.scheme() == "https" { "__Host-entrada" } else { "entrada" }
-    }
 }
 
 /// What browsers say when somebody goes to a page.
