@@ -165,6 +165,11 @@ impl World {
         Browser::new(self.address, &self.public_url)
     }
 
+    /// A browser that reaches the public address at a front proxy.
+    pub fn browser_at(&self, address: SocketAddr) -> Browser {
+        Browser::new(address, &self.public_url)
+    }
+
     /// A browser in which that person is signed in.
     pub async fn signed_in(&self, person: &str) -> Browser {
         let mut browser = self.browser();
