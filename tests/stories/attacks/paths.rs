@@ -7,12 +7,12 @@ use crate::world::{Plan, World};
 fn tricks() -> Vec<String> {
     let ups = [
         "..", ".", "%2e%2e", "%2E%2E", ".%2e", "%2e.", "%2e", "..;", "..;a=b", ".;", "%2e%2e;", "..%3b", "%252e%252e", "..%00", "..%20/..", "..%2f", "..%5c", "..\\", "%c0%ae%c0%ae", "%e0%80%ae",
-        "%uff0e", "..%09/..", "..#", "",
+        "%uff0e", "..%09/..", "",
     ];
     let mut out: Vec<_> = ups.iter().flat_map(|up| [format!("/public/{up}/admin/x"), format!("/public/x/{up}/{up}/admin/x"), format!("/{up}/admin/x")]).collect();
     let slashes = ["%2f", "%2F", "%5c", "\\", "//", "/./", "%252f", ";/", "%c0%af", "%00/", "%3f/", "%23/", "%0a/"];
     out.extend(slashes.iter().flat_map(|it| [format!("/public/..{it}admin/x"), format!("/admin{it}x"), format!("{it}admin/x"), format!("/public{it}..{it}admin{it}x")]));
-    out.extend(["/public#/../admin/x", "/admin/x#", "/admin/x%23", "/admin%3fx", "/admin/%", "/admin/%4", "/admin/%zz", "/admin;/x", "/;x=y/admin/x", "*", "//admin/x"].map(str::to_owned));
+    out.extend(["/admin/x#", "/admin/x%23", "/admin%3fx", "/admin/%", "/admin/%4", "/admin/%zz", "/admin;/x", "/;x=y/admin/x", "*", "//admin/x"].map(str::to_owned));
     out
 }
 
@@ -36,6 +36,11 @@ async fn no_trick_of_the_path_leads_past_a_rule() {
         }
     }
     assert_eq!(world.app.seen.count(), before);
+    // A fragment is cut before anything is judged, and is not sent on (Envoy CVE-2021-32779).
+    for trick in ["/public#/../admin/x", "/public#admin", "/public/x#/../../admin"] {
+        let answer = ask(&world, Http::One, "GET", trick, &[]).await;
+        assert!(answer.status == 400 || !answer.body.contains("admin"), "{trick}: {answer:?}");
+    }
 }
 
 /// An app decodes letters that need no encoding: a rule must not be passed by so (RFC 3986 2.3).
