@@ -23,7 +23,17 @@ async fn junk_in_cookies_opens_nothing_and_breaks_nothing() {
     for name in ["entrada ", "Entrada", "ENTRADA", "__Host-entrada", "__Secure-entrada", "xentrada", "entrada-s-12345678", "entrada-r", ""] {
         junk.push(format!("{name}={live}"));
     }
-    for value in [format!("\"{live}\""), format!("{live}="), format!("{live}x"), format!(" {live} x"), live.to_lowercase(), live.replace('A', "%41") + "%", "null".into(), "A".repeat(43), "..%2f".into()] {
+    for value in [
+        format!("\"{live}\""),
+        format!("{live}="),
+        format!("{live}x"),
+        format!(" {live} x"),
+        live.to_lowercase(),
+        live.replace('A', "%41") + "%",
+        "null".into(),
+        "A".repeat(43),
+        "..%2f".into(),
+    ] {
         junk.push(format!("entrada={value}"));
     }
     junk.push((0..300).map(|it| format!("entrada-s-{it:08}=x")).collect::<Vec<_>>().join("; "));
@@ -167,9 +177,9 @@ async fn people_at_the_same_time_are_not_confused() {
     let (maya, tom) = (world.signed_in("maya@contoso.example").await, world.signed_in("tom@contoso.example").await);
     let people = [(maya.cookie_header(), "0001"), (tom.cookie_header(), "0002"), (String::new(), "")];
     let world = &world;
-    let answers = (0..60).map(|at| (BOTH[at % 2], people[at % 3].clone())).map(|(http, (cookie, who))| async move {
-        (ask(world, http, "GET", "/public/same", &[("cookie", &cookie)]).await, who)
-    });
+    let answers = (0..60)
+        .map(|at| (BOTH[at % 2], people[at % 3].clone()))
+        .map(|(http, (cookie, who))| async move { (ask(world, http, "GET", "/public/same", &[("cookie", &cookie)]).await, who) });
     for (answer, who) in futures_util::future::join_all(answers).await {
         let user = answer.heard("x-forwarded-user");
         assert!(user.first().map_or("", String::as_str).ends_with(who), "{answer:?}");

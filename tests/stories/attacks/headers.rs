@@ -90,7 +90,9 @@ async fn no_spelling_of_our_headers_reaches_the_app_on_any_kind_of_route() {
     let cookie = maya.cookie_header();
     for http in BOTH {
         for at in 0..spellings("").len() {
-            for (method, target, cookie) in [("GET", "/public/x", ""), ("OPTIONS", "/public/x", ""), ("GET", "/public/x", &cookie), ("GET", "/admin/x", &cookie)] {
+            for (method, target, cookie) in
+                [("GET", "/public/x", ""), ("OPTIONS", "/public/x", ""), ("GET", "/public/x", &cookie), ("GET", "/admin/x", &cookie)]
+            {
                 let answer = tries(&world, http, cookie, method, target, at, &[]).await;
                 assert_eq!(answer.status, 200, "{http:?} {method} {target}: {answer:?}");
                 assert!(!answer.body.contains(EVIL), "{http:?} {method} {target} {at}: {}", answer.body);
@@ -203,7 +205,15 @@ async fn connection_talks_none_of_ours_away() {
 #[tokio::test]
 async fn names_that_are_no_names_are_refused() {
     let world = World::start().await;
-    for line in ["X-Forwarded-User : EVIL", "X-Forwarded User: EVIL", " X-Forwarded-User: EVIL", "X-Fine: 1\r\n X-Forwarded-User: EVIL", "X-Forwarded-User\t: EVIL", ": EVIL", "X\u{0}Y: 1"] {
+    for line in [
+        "X-Forwarded-User : EVIL",
+        "X-Forwarded User: EVIL",
+        " X-Forwarded-User: EVIL",
+        "X-Fine: 1\r\n X-Forwarded-User: EVIL",
+        "X-Forwarded-User\t: EVIL",
+        ": EVIL",
+        "X\u{0}Y: 1",
+    ] {
         let request = format!("GET /public/x HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{line}\r\n\r\n", authority(&world));
         let answer = talk(world.address, &request).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{line:?}: {answer}");

@@ -116,5 +116,14 @@ async fn two(world: &World, method: &str, target: &str, headers: &[(&str, &str)]
 }
 
 /// The paths that are ours.
-const OURS: [&str; 9] =
-    ["/oauth2/start", "/oauth2/sign_in", "/oauth2/callback", "/oauth2/sign_out", "/oauth2/userinfo", "/oauth2/session", "/oauth2/jwks.json", "/oauth2/auth", "/oauth2/x"];
+const OURS: [&str; 9] = [
+    "/oauth2/start",
+    "/oauth2/sign_in",
+    "/oauth2/callback",
+    "/oauth2/sign_out",
+    "/oauth2/userinfo",
+    "/oauth2/session",
+    "/oauth2/jwks.json",
+    "/oauth2/auth",
+    "/oauth2/x",
+];

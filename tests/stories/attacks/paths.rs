@@ -6,13 +6,41 @@ use crate::world::{Plan, World};
 /// Ways from an open place to a closed one, and names for a closed place that a rule does not spell.
 fn tricks() -> Vec<String> {
     let ups = [
-        "..", ".", "%2e%2e", "%2E%2E", ".%2e", "%2e.", "%2e", "..;", "..;a=b", ".;", "%2e%2e;", "..%3b", "%252e%252e", "..%00", "..%20/..", "..%2f", "..%5c", "..\\", "%c0%ae%c0%ae", "%e0%80%ae",
-        "%uff0e", "..%09/..", "",
+        "..",
+        ".",
+        "%2e%2e",
+        "%2E%2E",
+        ".%2e",
+        "%2e.",
+        "%2e",
+        "..;",
+        "..;a=b",
+        ".;",
+        "%2e%2e;",
+        "..%3b",
+        "%252e%252e",
+        "..%00",
+        "..%20/..",
+        "..%2f",
+        "..%5c",
+        "..\\",
+        "%c0%ae%c0%ae",
+        "%e0%80%ae",
+        "%uff0e",
+        "..%09/..",
+        "",
     ];
-    let mut out: Vec<_> = ups.iter().flat_map(|up| [format!("/public/{up}/admin/x"), format!("/public/x/{up}/{up}/admin/x"), format!("/{up}/admin/x")]).collect();
+    let mut out: Vec<_> =
+        ups.iter().flat_map(|up| [format!("/public/{up}/admin/x"), format!("/public/x/{up}/{up}/admin/x"), format!("/{up}/admin/x")]).collect();
     let slashes = ["%2f", "%2F", "%5c", "\\", "//", "/./", "%252f", ";/", "%c0%af", "%00/", "%3f/", "%23/", "%0a/"];
-    out.extend(slashes.iter().flat_map(|it| [format!("/public/..{it}admin/x"), format!("/admin{it}x"), format!("{it}admin/x"), format!("/public{it}..{it}admin{it}x")]));
-    out.extend(["/admin/x#", "/admin/x%23", "/admin%3fx", "/admin/%", "/admin/%4", "/admin/%zz", "/admin;/x", "/;x=y/admin/x", "*", "//admin/x"].map(str::to_owned));
+    out.extend(
+        slashes
+            .iter()
+            .flat_map(|it| [format!("/public/..{it}admin/x"), format!("/admin{it}x"), format!("{it}admin/x"), format!("/public{it}..{it}admin{it}x")]),
+    );
+    out.extend(
+        ["/admin/x#", "/admin/x%23", "/admin%3fx", "/admin/%", "/admin/%4", "/admin/%zz", "/admin;/x", "/;x=y/admin/x", "*", "//admin/x"].map(str::to_owned),
+    );
     out
 }
 
@@ -95,7 +123,19 @@ async fn a_host_in_another_spelling_changes_nothing_and_another_host_is_told() {
         assert_eq!(ask(&world, Http::One, "GET", "/x", &headers).await.status, 200, "{host}");
     }
     let count = world.app.seen.count();
-    let evil = ["evil.example", "localhost", "localhost:1", "xlocalhost", "localhost:4180:1", "localhost@evil.example", "evil.example/localhost", "", "[::1]", "169.254.169.254", "localhost, evil.example"];
+    let evil = [
+        "evil.example",
+        "localhost",
+        "localhost:1",
+        "xlocalhost",
+        "localhost:4180:1",
+        "localhost@evil.example",
+        "evil.example/localhost",
+        "",
+        "[::1]",
+        "169.254.169.254",
+        "localhost, evil.example",
+    ];
     for host in evil {
         for target in ["/public/x", "/x", "/oauth2/sign_in", "/oauth2/start", "/oauth2/callback", "/oauth2/sign_out", "/oauth2/userinfo"] {
             let headers = [("Host", host), ("Cookie", &tom.cookie_header())];

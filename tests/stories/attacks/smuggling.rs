@@ -85,8 +85,11 @@ async fn a_tunnel_ends_when_its_session_does_though_nobody_signs_out() {
     let maya = world.signed_in("maya@contoso.example").await;
     world.later(8);
     let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
-    let request =
-        format!("GET /raw-upgrade HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: Upgrade\r\nUpgrade: mine/1\r\n\r\n", authority(&world), maya.cookie_header());
+    let request = format!(
+        "GET /raw-upgrade HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: Upgrade\r\nUpgrade: mine/1\r\n\r\n",
+        authority(&world),
+        maya.cookie_header()
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let began = Instant::now();
     let mut heard = Vec::new();
