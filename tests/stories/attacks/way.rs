@@ -1,6 +1,6 @@
 //! Class 4: who may speak for a client, and who may ask whether one may pass.
 
-use super::{BOTH, EVIL, Http, ask};
+use super::{BOTH, EVIL, ask};
 use crate::world::browser::NAVIGATION;
 use crate::world::{Plan, World};
 
