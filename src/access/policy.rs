@@ -207,12 +207,12 @@ mod tests {
             preferred_username: Some("Maya@contoso.example".into()),
             email: None,
             email_verified: false,
-            roles: vec!["Admin".into()],
-            groups: Groups::Known(vec!["g1".into()]),
+            roles: ["Admin"].into_iter().collect(),
+            groups: Groups::Known(["g1"].into_iter().collect()),
             entra_sid: None,
             login_hint: None,
             auth_time: 0,
-            custom: Vec::new(),
+            custom: Box::default(),
         }
     }
 

@@ -37,6 +37,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         client_id: Some("11112222-bbbb-3333-cccc-4444dddd5555".to_owned()),
         client_secret: None,
         tls: None,
+        host: None,
     };
     let emulator = Emulator::start(loopback(0)?, options).await.map_err(Failure::new)?;
     let shutdown = CancellationToken::new();

@@ -107,14 +107,14 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         oid: oid.unwrap_or(nobody),
         tid,
         name: None,
-        preferred_username: arguments.user.clone().filter(|_| oid.is_none()),
+        preferred_username: arguments.user.as_deref().filter(|_| oid.is_none()).map(Box::from),
         email: None,
         email_verified: false,
-        roles: arguments.role.clone(),
-        groups: Groups::Known(arguments.group.clone()),
+        roles: arguments.role.iter().collect(),
+        groups: Groups::Known(arguments.group.iter().collect()),
         entra_sid: None,
         login_hint: None,
         auth_time: 0,
-        custom: Vec::new(),
+        custom: Box::default(),
     })
 }

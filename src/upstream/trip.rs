@@ -1,10 +1,8 @@
 //! What is known of the way that a request came.
 
-use super::tunnel::Tunnels;
+use super::tunnel::{Ends, Tunnels};
 use http::HeaderValue;
 use std::net::IpAddr;
-use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// What is known of the way that a request came, and what hangs on it.
 #[derive(Debug)]
@@ -23,10 +21,8 @@ pub struct Trip {
     pub request_id: HeaderValue,
     /// Whether the client wants to leave HTTP.
     pub upgrade: bool,
-    /// Ends a tunnel: the session's end.
-    pub ends: Option<CancellationToken>,
-    /// How long a tunnel may last: until its session ends by itself. Nobody looks a session up while only its tunnel is used.
-    pub lasts: Option<Duration>,
+    /// What ends a tunnel: its session.
+    pub ends: Option<Ends>,
     /// Where a tunnel is counted.
     pub tunnels: Tunnels,
 }
@@ -43,7 +39,6 @@ impl Trip {
             request_id: HeaderValue::from_static("AAAAAAAAAAAAAAAA"),
             upgrade: false,
             ends: None,
-            lasts: None,
             tunnels: Tunnels::new(),
         }
     }

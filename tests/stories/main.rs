@@ -2,11 +2,14 @@
 #![cfg(test)]
 
 mod attacks;
+mod flood;
 mod fuzz;
 mod image;
 mod life;
+mod nginx;
 mod outside;
 mod path;
 mod sign_in;
+mod tls;
 mod verify;
 mod world;
