@@ -21,6 +21,7 @@ async fn the_emulator_is_seen_from_this_machine_only() {
             client_id: None,
             client_secret: None,
             tls: None,
+            host: None,
         };
         assert!(matches!(Emulator::start(listener, options).await, Err(Error::NotLoopback(_))), "{address}");
     }
