@@ -66,6 +66,19 @@ pub enum Because<'a> {
     NoMethod,
 }
 
+/// What would come of a judgment, for `entrada explain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Would {
+    /// Let through.
+    Allow,
+    /// Refused.
+    Refuse,
+    /// Refused, since a group decides and Entra did not tell the groups (overage).
+    GroupsUnknown,
+    /// A stranger has to sign in first.
+    SignIn,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fit {
     Yes,
@@ -121,9 +134,14 @@ impl Policy {
         if named { Because::NoMethod } else { Because::Default(&self.default) }
     }
 
-    /// Whether a person fits a rule's `allow`, for `entrada explain`: nothing where they must sign in.
-    pub fn would_allow(allow: &Allow, identity: Option<&Identity>) -> Option<bool> {
-        fits(allow, identity).map(|it| it == Fit::Yes)
+    /// What a rule's `allow` would say to a person, or to a stranger, for `entrada explain`.
+    pub fn would(allow: &Allow, identity: Option<&Identity>) -> Would {
+        match fits(allow, identity) {
+            Some(Fit::Yes) => Would::Allow,
+            Some(Fit::No) => Would::Refuse,
+            Some(Fit::Unknown) => Would::GroupsUnknown,
+            None => Would::SignIn,
+        }
     }
 
     /// All groups and roles that a rule names: they go to the app first when not all fit.
@@ -207,12 +225,12 @@ mod tests {
             preferred_username: Some("Maya@contoso.example".into()),
             email: None,
             email_verified: false,
-            roles: vec!["Admin".into()],
-            groups: Groups::Known(vec!["g1".into()]),
+            roles: ["Admin"].into_iter().collect(),
+            groups: Groups::Known(["g1"].into_iter().collect()),
             entra_sid: None,
             login_hint: None,
             auth_time: 0,
-            custom: Vec::new(),
+            custom: Box::default(),
         }
     }
 
@@ -254,7 +272,7 @@ mod tests {
             Allow::Tables(vec![Table { roles: list(roles), groups: list(groups), users: list(users), tenants: list(tenants) }])
         };
         let maya = maya();
-        let allowed = |allow: &Allow| Policy::would_allow(allow, Some(&maya)).unwrap();
+        let allowed = |allow: &Allow| Policy::would(allow, Some(&maya)) == Would::Allow;
         assert!(allowed(&table(&["Reader", "Admin"], &[], &[], &[])));
         assert!(allowed(&table(&["Admin"], &["G1"], &["maya@contoso.example"], &["AAAABBBB-0000-cccc-1111-dddd2222eeee"])));
         for no in [
