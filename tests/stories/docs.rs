@@ -140,7 +140,7 @@ fn every_configuration_in_the_documents_is_read_without_a_problem() {
             read += 1;
         }
     }
-    assert!(read >= 8, "only {read} configurations were found");
+    assert!(read >= 6, "only {read} configurations were found");
 }
 
 #[test]
@@ -171,7 +171,7 @@ impl Running {
 
     /// Asks it to end, which it does well.
     fn stops(mut self) {
-        assert!(Command::new("kill").arg(self.0.id().to_string()).status().unwrap().success());
+        assert!(Command::new("kill").arg("-INT").arg(self.0.id().to_string()).status().unwrap().success());
         assert!(self.0.wait().unwrap().success());
     }
 }
@@ -370,7 +370,7 @@ fn is_a_story(story: &str) -> bool {
 fn every_path_and_every_header_of_ours_is_listed() {
     let listed = text("docs/headers.md").to_lowercase();
     let quoted = |file: &str, begins: &str| -> BTreeSet<String> {
-        text(file).split('"').filter(|it| it.starts_with(begins)).map(str::to_owned).collect()
+        text(file).split('"').filter(|it| it.starts_with(begins) && it.chars().all(|it| it.is_ascii_lowercase() || "/_.-".contains(it))).map(str::to_owned).collect()
     };
     let paths = quoted("src/flow/route.rs", "/");
     let headers: BTreeSet<_> = ["x-forwarded-", "x-auth-request-"].iter().flat_map(|it| quoted("src/headers/identity.rs", it)).collect();
