@@ -7,6 +7,7 @@ mod explain;
 mod health;
 mod run;
 pub mod service;
+mod stop;
 mod terminal;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -35,7 +36,7 @@ enum Command {
     Explain(explain::Arguments),
     /// Ask the admin listener whether the process lives (for a container's health check).
     Health(Config),
-    /// Print a new secret for [session] secrets.
+    /// Print a new secret for session.secrets.
     Secret,
     /// Print completions for a shell.
     Completions {

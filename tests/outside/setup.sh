@@ -4,6 +4,8 @@
 # With CI=true whatever cannot be had fails, but what unavailable.txt lists; elsewhere it is named, and its tests are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# Where Debian keeps nginx, and people's PATH often does not reach.
+PATH=$PATH:/usr/local/sbin:/usr/sbin
 here=tests/outside
 tools=$PWD/target/tools
 verify=$PWD/target/verify
@@ -34,6 +36,7 @@ once() {
     if "$@" >"$stamps/$name.log" 2>&1; then
         printf '%s\n' "$now" >"$stamps/$name"
     else
+        rm -f "$stamps/$name"
         tail -n 15 "$stamps/$name.log" >&2
         cannot "$name" "see $stamps/$name.log"
     fi
@@ -60,25 +63,31 @@ debian() {
     }
 }
 
+# Each step is one chain, since a shell goes on after a failure inside a condition.
 npm_parts() {
-    mkdir -p target/outside && cp "$here/package.json" "$here/package-lock.json" target/outside/
-    (cd target/outside && npm ci --no-audit --no-fund)
-    rm -rf node_modules && ln -s target/outside/node_modules node_modules
+    mkdir -p target/outside && cp "$here/package.json" "$here/package-lock.json" target/outside/ \
+        && (cd target/outside && npm ci --no-audit --no-fund) \
+        && rm -rf node_modules && ln -s target/outside/node_modules node_modules
 }
 
 python_parts() {
-    [ -x .venv/bin/python ] || python3 -m venv .venv
-    .venv/bin/python -m pip install -q --require-hashes -r "$here/requirements.txt"
-    .venv/bin/python -m pip install -q --require-hashes -r docs/verify/python/requirements.txt
+    { [ -x .venv/bin/python ] || python3 -m venv .venv; } \
+        && .venv/bin/python -m pip install -q --require-hashes -r "$here/requirements.txt" \
+        && .venv/bin/python -m pip install -q --require-hashes -r docs/verify/python/requirements.txt
 }
 
 h2spec() { go build -C "$here/h2spec" -mod=readonly -o "$tools/h2spec" github.com/summerwind/h2spec/cmd/h2spec; }
 
 # Not optimized: it compiles in a minute, and runs for two seconds.
-cargo_deny() { CARGO_TARGET_DIR=$tools/build cargo install cargo-deny --version 0.20.2 --locked --debug --force --root "$tools/cargo-deny" --config profile.dev.debug=false && rm -rf "$tools/build"; }
+cargo_deny() {
+    CARGO_TARGET_DIR=$tools/build cargo install cargo-deny --version 0.20.2 --locked --debug --force \
+        --root "$tools/cargo-deny" --config profile.dev.debug=false \
+        && rm -rf "$tools/build"
+}
 
 verify_node() {
-    mkdir -p "$verify/node" && cp docs/verify/node/*.json docs/verify/node/*.mjs "$verify/node/" && (cd "$verify/node" && npm ci --no-audit --no-fund)
+    mkdir -p "$verify/node" && cp docs/verify/node/*.json docs/verify/node/*.mjs "$verify/node/" \
+        && (cd "$verify/node" && npm ci --no-audit --no-fund)
 }
 
 verify_go() { go build -C docs/verify/go -mod=readonly -o "$verify/go/verify" .; }
@@ -86,9 +95,9 @@ verify_go() { go build -C docs/verify/go -mod=readonly -o "$verify/go/verify" .;
 verify_rust() { CARGO_TARGET_DIR=$verify/rust cargo build --locked --manifest-path docs/verify/rust/Cargo.toml; }
 
 verify_java() {
-    rm -rf "$verify/java"
-    mvn -q -B -f docs/verify/java/pom.xml dependency:copy-dependencies -DoutputDirectory="$verify/java/lib"
-    javac -cp "$verify/java/lib/*" -d "$verify/java" docs/verify/java/Verify.java
+    rm -rf "$verify/java" \
+        && mvn -q -B -f docs/verify/java/pom.xml dependency:copy-dependencies -DoutputDirectory="$verify/java/lib" \
+        && javac -cp "$verify/java/lib/*" -d "$verify/java" docs/verify/java/Verify.java
 }
 
 debian

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod attacks;
+mod docs;
 mod flood;
 mod fuzz;
 mod image;

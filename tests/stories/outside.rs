@@ -10,13 +10,13 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A program that the set-up built (`target/tools`), or that is on the PATH.
+/// A program that the set-up built (`target/tools`), that is on the PATH, or where Debian keeps servers.
 ///
 /// Without it the story is skipped; with `CI=true` only where `unavailable.txt` lists the program.
 pub fn tool(name: &str) -> Option<PathBuf> {
-    let own = root().join("target/tools");
+    let (own, servers) = (root().join("target/tools"), PathBuf::from("/usr/sbin"));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::iter::once(own).chain(std::env::split_paths(&path)).map(|it| it.join(name)).find(|it| it.is_file());
+    let found = std::iter::once(own).chain(std::env::split_paths(&path)).chain([servers]).map(|it| it.join(name)).find(|it| it.is_file());
     found.or_else(|| skip(name))
 }
 

@@ -13,6 +13,7 @@ use entrada::emulator::{Emulator, Options};
 use entrada::seal::random;
 use entrada::sidecar::Lasting;
 use entrada::telemetry::log::Log;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -294,9 +295,11 @@ authority = "{authority}"
     )
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that no other world of this run was given.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::iter::repeat_with(free).find(|it| GIVEN.lock().unwrap().insert(*it)).unwrap()
 }
 
 /// What the log wrote.
