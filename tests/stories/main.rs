@@ -12,5 +12,6 @@ mod outside;
 mod path;
 mod sign_in;
 mod tls;
+mod tools;
 mod verify;
 mod world;
