@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod attacks;
+mod cli;
 mod fuzz;
 mod image;
 mod life;
