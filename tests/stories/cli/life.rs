@@ -133,7 +133,7 @@ fn word_after<'a>(text: &'a str, label: &str) -> &'a str {
 #[tokio::test]
 async fn dev_is_two_clicks_to_the_page_that_verifies_who_it_is() {
     let mut running = Place::new().starts_here("dev --port 0");
-    let said = running.1.says("Ctrl-C stops it.").await;
+    let said = running.0.says("Ctrl-C stops it.").await;
     let (url, app) = (word_after(&said, "open"), word_after(&said, "app"));
     let address = loopback(url.rsplit_once(':').unwrap().1.parse().unwrap());
     let mut maya = Browser::new(address, url);
@@ -143,8 +143,8 @@ async fn dev_is_two_clicks_to_the_page_that_verifies_who_it_is() {
     assert_eq!(maya.visits("/admin").await.status, 200);
     assert!(talk(address, &get("evil.example", "/")).await.starts_with("HTTP/1.1 421"));
     let behind: SocketAddr = app.trim_start_matches("http://").parse().unwrap();
-    running.1.signals("INT");
-    assert_eq!(running.1.ends().await.code(), Some(0));
+    running.0.signals("INT");
+    assert_eq!(running.0.ends().await.code(), Some(0));
     assert!(std::net::TcpStream::connect(behind).is_err() && std::net::TcpStream::connect(address).is_err());
 }
 
@@ -152,7 +152,7 @@ async fn dev_is_two_clicks_to_the_page_that_verifies_who_it_is() {
 async fn dev_before_ones_own_app_opens_and_closes_nothing_of_it() {
     let app = Echo::start().await;
     let mut running = Place::new().starts_here(&format!("dev --port 0 --upstream http://{}", app.address));
-    let said = running.1.says("Ctrl-C stops it.").await;
+    let said = running.0.says("Ctrl-C stops it.").await;
     let url = word_after(&said, "open");
     let mut tom = Browser::new(loopback(url.rsplit_once(':').unwrap().1.parse().unwrap()), url);
     assert!(tom.visits("/public/x").await.is_the_sign_in_at_entra());
@@ -160,26 +160,26 @@ async fn dev_before_ones_own_app_opens_and_closes_nothing_of_it() {
     let page = tom.signs_in_as("tom@contoso.example").await;
     assert_eq!(page.app_heard("x-forwarded-name"), "Tom Becker");
     assert_eq!(tom.visits("/admin/x").await.status, 200);
-    running.1.signals("TERM");
-    assert_eq!(running.1.ends().await.code(), Some(0));
+    running.0.signals("TERM");
+    assert_eq!(running.0.ends().await.code(), Some(0));
 }
 
 #[tokio::test]
 async fn the_emulator_alone_says_what_to_configure() {
     let mut running = Place::new().starts_here("emulator --port 0");
-    let said = running.1.says("client secret").await;
+    let said = running.0.says("client secret").await;
     let (authority, tenant) = (word_after(&said, "authority"), word_after(&said, "tenant"));
     let host = authority.trim_start_matches("http://");
     let answer = talk(host.parse().unwrap(), &get(host, &format!("/{tenant}/v2.0/.well-known/openid-configuration"))).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("authorization_endpoint"), "{answer}");
-    running.1.signals("TERM");
-    assert_eq!(running.1.ends().await.code(), Some(0));
+    running.0.signals("TERM");
+    assert_eq!(running.0.ends().await.code(), Some(0));
 }
 
 impl Place {
     /// Starts a command that needs nothing of its place but that it stays.
-    fn starts_here(self, line: &str) -> (Self, Running) {
+    fn starts_here(self, line: &str) -> (Running, Self) {
         let running = self.starts(line);
-        (self, running)
+        (running, self)
     }
 }
