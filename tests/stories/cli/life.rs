@@ -110,7 +110,7 @@ async fn systemd_hands_over_the_socket_and_hears_of_ready_and_stopping() {
     heard.set_read_timeout(Some(super::PATIENCE)).unwrap();
     let text = small.text("http://127.0.0.1:9", OPEN).replace(&format!("\"127.0.0.1:{}\"", small.port), "\"systemd\"");
     place.writes("entrada.toml", &text);
-    let program = "import os,socket,sys\ns=socket.socket()\ns.bind(('127.0.0.1',int(sys.argv[1])))\ns.listen()\nos.dup2(s.fileno(),3,True)\n\
+    let program = "import os,socket,sys\ns=socket.socket()\ns.bind(('127.0.0.1',int(sys.argv[1])))\ns.listen()\nos.dup2(s.fileno(),3)\nos.set_inheritable(3,True)\n\
 os.environ.update(LISTEN_FDS='1',LISTEN_PID=str(os.getpid()))\nos.execv(sys.argv[2],['entrada','run'])";
     let mut command = place.command("python3", &["-c", program, &small.port.to_string(), env!("CARGO_BIN_EXE_entrada")]);
     command.env("PATH", std::env::var("PATH").unwrap()).env("NOTIFY_SOCKET", &path);
