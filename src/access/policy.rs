@@ -96,12 +96,13 @@ impl Policy {
 
     /// Judges a request: `target` by `session`.
     pub fn judge(&self, target: Target, session: Option<Arc<Session>>) -> Judged {
-        let (allow, signed_out, line) = match self.because(&target) {
+        let who = session.as_deref().map(Session::identity);
+        let (allow, signed_out, line) = match self.because(&target, who) {
             Because::Rule(rule) => (&rule.allow, rule.signed_out, Some(rule.line)),
             Because::Default(rule) => (&rule.allow, rule.signed_out, None),
             Because::NoMethod => (&Allow::Nobody, SignedOut::Auto, None),
         };
-        let verdict = match fits(allow, session.as_deref().map(Session::identity)) {
+        let verdict = match fits(allow, who) {
             Some(Fit::Yes) => Verdict::Permitted(Permit { target, session }),
             Some(Fit::No) => Verdict::Forbidden,
             Some(Fit::Unknown) => Verdict::GroupsUnknown,
@@ -110,12 +111,21 @@ impl Policy {
         Judged { verdict, line }
     }
 
-    /// Which rule decides on a target.
-    pub fn because(&self, target: &Target) -> Because<'_> {
+    /// Which rule decides on a target. Where an app may read another path than is written, that one is judged as well, and both must
+    /// let the person in: a rule for `/admin/**` is not passed by as `/%61dmin`.
+    pub fn because(&self, target: &Target, who: Option<&Identity>) -> Because<'_> {
+        let written = self.first(target.method(), |it| it.path.matches(target.path()));
+        match target.other_reading() {
+            Some(other) if permits(&written, who) => self.first(target.method(), |it| it.path.matches_decoded(&other)),
+            _ => written,
+        }
+    }
+
+    fn first(&self, method: &Method, matches: impl Fn(&Rule) -> bool) -> Because<'_> {
         let mut named = false;
         for rule in &self.rules {
-            if rule.path.matches(target.path()) {
-                if covers_method(rule, target.method()) {
+            if matches(rule) {
+                if covers_method(rule, method) {
                     return Because::Rule(rule);
                 }
                 named = true;
@@ -141,6 +151,13 @@ impl Policy {
             _ => None,
         });
         tables.flatten().flat_map(|it| it.groups.iter().chain(&it.roles)).map(String::as_str)
+    }
+}
+
+fn permits(because: &Because<'_>, who: Option<&Identity>) -> bool {
+    match because {
+        Because::Rule(rule) | Because::Default(rule) => fits(&rule.allow, who) == Some(Fit::Yes),
+        Because::NoMethod => false,
     }
 }
 
@@ -208,12 +225,12 @@ mod tests {
             preferred_username: Some("Maya@contoso.example".into()),
             email: None,
             email_verified: false,
-            roles: vec!["Admin".into()],
-            groups: Groups::Known(vec!["g1".into()]),
+            roles: ["Admin"].into_iter().collect(),
+            groups: Groups::Known(["g1"].into_iter().collect()),
             entra_sid: None,
             login_hint: None,
             auth_time: 0,
-            custom: Vec::new(),
+            custom: Box::default(),
         }
     }
 
@@ -237,6 +254,15 @@ mod tests {
         assert!(matches!(stranger(&policy, Method::HEAD, "/form"), Verdict::Permitted(_)));
         assert!(matches!(stranger(&policy, Method::POST, "/form"), Verdict::SignIn(_)));
         assert!(matches!(stranger(&policy, Method::DELETE, "/x"), Verdict::Forbidden));
+    }
+
+    #[test]
+    fn a_path_in_another_spelling_must_pass_both_readings() {
+        let rules = vec![rule("/public/admin/**", &[], Allow::Nobody), rule("/public/**", &[], Allow::Anyone), rule("/open", &[], Allow::Anyone)];
+        let policy = Policy::compile(&Access { default: Allow::SignedIn, rules });
+        assert!(matches!(stranger(&policy, Method::GET, "/public/%78"), Verdict::Permitted(_)));
+        assert!(matches!(stranger(&policy, Method::GET, "/public/%61dmin/x"), Verdict::Forbidden));
+        assert!(matches!(stranger(&policy, Method::GET, "/%6fpen"), Verdict::SignIn(_)));
     }
 
     #[test]

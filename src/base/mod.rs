@@ -12,3 +12,4 @@ pub mod return_to;
 pub mod secret;
 pub mod site;
 pub mod target;
+pub mod texts;

@@ -103,6 +103,7 @@ async fn start_emulator(public_url: &str) -> Result<Emulator, Failure> {
         client_id: Some("11112222-bbbb-3333-cccc-4444dddd5555".to_owned()),
         client_secret: None,
         tls: None,
+        host: None,
     };
     Emulator::start(loopback()?, options).await.map_err(Failure::new)
 }

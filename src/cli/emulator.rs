@@ -45,6 +45,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         client_id: Some(arguments.client_id.clone()),
         client_secret: Some(arguments.client_secret.clone()),
         tls: arguments.tls.clone(),
+        host: None,
     };
     let emulator = Emulator::start(listener, options).await.map_err(Failure::new)?;
     say(&format!("authority      {}", emulator.authority()));

@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
     let head = format!("{} {}", target.method(), target.path());
-    let (why, allow) = match policy.because(target) {
+    let (why, allow) = match policy.because(target, who) {
         Because::Rule(rule) => (format!("the rule at line {}, path = \"{}\"{}", rule.line, rule.path, methods(&rule.methods)), &rule.allow),
         Because::Default(rule) => ("[access] default, since no rule names this path".to_owned(), &rule.allow),
         Because::NoMethod => return format!("{head}\n  decides  rules name this path, but none this method\n  result   nobody may (403)"),
@@ -111,14 +111,14 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         oid: oid.unwrap_or(nobody),
         tid,
         name: None,
-        preferred_username: arguments.user.clone().filter(|_| oid.is_none()),
+        preferred_username: arguments.user.as_deref().filter(|_| oid.is_none()).map(Box::from),
         email: None,
         email_verified: false,
-        roles: arguments.role.clone(),
-        groups: if arguments.overage { Groups::Overage } else { Groups::Known(arguments.group.clone()) },
+        roles: arguments.role.iter().collect(),
+        groups: if arguments.overage { Groups::Overage } else { Groups::Known(arguments.group.iter().collect()) },
         entra_sid: None,
         login_hint: None,
         auth_time: 0,
-        custom: Vec::new(),
+        custom: Box::default(),
     })
 }

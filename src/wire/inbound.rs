@@ -5,7 +5,7 @@ use super::peer::Peer;
 use crate::base::ids::Ids;
 use crate::base::target::{Ambiguous, Strictness, Target};
 use crate::config::server::Trust;
-use http::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
+use http::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{Method, Version};
 
@@ -48,6 +48,9 @@ pub enum Refused {
     /// No host, two hosts, or two that differ (RFC 9112 3.2).
     #[error("the host is missing or said twice")]
     Host,
+    /// Another transfer coding than `chunked`, or one that is said twice: where the body ends is a matter of opinion (RFC 9112 6.1).
+    #[error("a transfer coding that is not served")]
+    Framing,
 }
 
 impl Inbound {
@@ -56,6 +59,9 @@ impl Inbound {
     /// # Errors
     /// `Refused` where two readers could disagree on it.
     pub fn read(parts: &Parts, peer: &Peer, trust: &Trust, strictness: Strictness, ids: &Ids) -> Result<Self, Refused> {
+        if parts.headers.get_all(TRANSFER_ENCODING).iter().enumerate().any(|(at, it)| at > 0 || !it.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            return Err(Refused::Framing);
+        }
         let host = host(parts)?;
         let connect = parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_some_and(|it| it.as_str() == "websocket");
         // RFC 8441: an extended CONNECT asks for a page as GET would; it is judged as one.

@@ -3,11 +3,15 @@
 
 mod attacks;
 mod cli;
+mod docs;
+mod flood;
 mod fuzz;
 mod image;
 mod life;
+mod nginx;
 mod outside;
 mod path;
 mod sign_in;
+mod tls;
 mod verify;
 mod world;

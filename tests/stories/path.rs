@@ -434,8 +434,10 @@ async fn a_connection_that_the_app_had_closed_is_tried_again_only_where_that_is_
     let mut maya = world.browser();
     assert_eq!(maya.asks("GET", "/public/x", SCRIPT).await.status, 200);
     // The second request on that connection is read and dropped.
+    tokio::time::sleep(Duration::from_millis(60)).await;
     assert_eq!(maya.asks("GET", "/public/x", SCRIPT).await.status, 200);
     assert_eq!(received.load(Ordering::SeqCst), 3, "once and once again");
+    tokio::time::sleep(Duration::from_millis(60)).await;
     let page = maya.posts("/public/x", SCRIPT, "pay=1").await;
     assert_eq!(page.status, 502, "{}", page.body);
     assert_eq!(received.load(Ordering::SeqCst), 4, "a payment is not sent twice");
