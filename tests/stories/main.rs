@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod attacks;
+mod cli;
 mod docs;
 mod flood;
 mod fuzz;
