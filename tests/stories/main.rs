@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod attacks;
+mod cli;
 mod docs;
 mod flood;
 mod fuzz;
@@ -12,5 +13,6 @@ mod outside;
 mod path;
 mod sign_in;
 mod tls;
+mod tools;
 mod verify;
 mod world;

@@ -85,7 +85,7 @@ impl Page {
 }
 
 impl Browser {
-    pub(super) fn new(address: SocketAddr, public_url: &str) -> Self {
+    pub fn new(address: SocketAddr, public_url: &str) -> Self {
         let home = Url::parse(public_url).unwrap();
         let page = Page { url: home.clone(), status: 0, headers: HeaderMap::new(), body: String::new(), way: Vec::new() };
         Self { jar: Vec::new(), address, home, says: Vec::new(), page, keeps_cookies: true, tls: None, entra: None }

@@ -63,6 +63,10 @@ pub struct Plan {
     pub port: Option<u16>,
     /// The name of an Entra that is not on this machine: it speaks TLS, and only the proxy leads there.
     pub entra_name: Option<String>,
+    /// Where it listens all the same, for the proxy to know.
+    pub entra_port: Option<u16>,
+    /// Whom the program believes instead of the authority that made Entra's certificate.
+    pub entra_ca: Option<std::path::PathBuf>,
     /// `HTTPS_PROXY`.
     pub proxy: Option<String>,
 }
@@ -81,6 +85,8 @@ impl Default for Plan {
             entra_down: false,
             port: None,
             entra_name: None,
+            entra_port: None,
+            entra_ca: None,
             proxy: None,
         }
     }
@@ -132,7 +138,7 @@ impl World {
             tls: plan.entra_name.as_ref().map(|_| directory.path().to_owned()),
             host: plan.entra_name.clone(),
         };
-        let emulator = Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap();
+        let emulator = Emulator::start(TcpListener::bind(("127.0.0.1", plan.entra_port.unwrap_or(0))).unwrap(), options).await.unwrap();
         emulator.control().be_down(plan.entra_down);
         let app = Echo::start().await;
         let admin = free_port();
@@ -251,6 +257,7 @@ fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulato
     let url = if plan.upstream.contains("url =") { String::new() } else { format!("url = \"http://{}\"", app.address) };
     let listen = if plan.server.contains("listen =") { String::new() } else { format!("listen = \"127.0.0.1:{port}\"") };
     let hosts = if plan.public_url.is_none() { format!("hosts = [\"127.0.0.1:{port}\"]") } else { String::new() };
+    let ca = plan.entra_ca.as_deref().or(emulator.ca_file());
     let secrets = if plan.session.contains("secrets =") { "" } else { "secrets = [{ env = \"STORY_SEAL\" }]" };
     format!(
         r#"
@@ -280,7 +287,7 @@ authority = "{authority}"
         server = plan.server,
         upstream = plan.upstream,
         session = plan.session,
-        entra = format!("{}\n{}", emulator.ca_file().map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display())), plan.entra),
+        entra = format!("{}\n{}", ca.map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display())), plan.entra),
         headers = plan.headers,
         more = plan.more,
         tenant = emulator.tenant_id(),
