@@ -370,7 +370,11 @@ fn is_a_story(story: &str) -> bool {
 fn every_path_and_every_header_of_ours_is_listed() {
     let listed = text("docs/headers.md").to_lowercase();
     let quoted = |file: &str, begins: &str| -> BTreeSet<String> {
-        text(file).split('"').filter(|it| it.starts_with(begins) && it.chars().all(|it| it.is_ascii_lowercase() || "/_.-".contains(it))).map(str::to_owned).collect()
+        text(file)
+            .split('"')
+            .filter(|it| it.starts_with(begins) && it.chars().all(|it| it.is_ascii_lowercase() || "/_.-".contains(it)))
+            .map(str::to_owned)
+            .collect()
     };
     let paths = quoted("src/flow/route.rs", "/");
     let headers: BTreeSet<_> = ["x-forwarded-", "x-auth-request-"].iter().flat_map(|it| quoted("src/headers/identity.rs", it)).collect();
