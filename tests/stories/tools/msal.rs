@@ -46,6 +46,7 @@ async fn emulator(name: &str) -> Emulator {
         client_id: Some(CLIENT_ID.to_owned()),
         client_secret: Some(CLIENT_SECRET.to_owned()),
         tls: Some(folder),
+        host: None,
     };
     Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap()
 }
