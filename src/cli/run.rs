@@ -31,10 +31,11 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
+    // Before anything listens: whoever reaches us may ask us to end.
+    let signals = Signals::new()?;
     let log = start_log(&config, std::io::stdout())?;
     let lasting = Lasting::new(&config, Clock::system(), random::system(), log.clone(), environment());
     let (service, bound) = furnish(&config, lasting)?;
-    let signals = Signals::new()?;
     let shutdown = CancellationToken::new();
     tokio::spawn(signals.listen(Arc::clone(&service), bound.tls.clone(), path, shutdown.clone()));
     // A systemd that is not there is no failure.

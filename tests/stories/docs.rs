@@ -154,12 +154,12 @@ fn every_block_says_what_it_is() {
 }
 
 /// A program under way; it ends with the story.
-struct Running(Child);
+struct Running(Child, String);
 
 impl Running {
     fn start(arguments: &[String], folder: &Path, environment: &[(String, String)], listens: u16) -> Self {
         let child = command(environment, folder).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut running = Self(child);
+        let mut running = Self(child, arguments.join(" "));
         let begin = Instant::now();
         while TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], listens))).is_err() {
             assert!(running.0.try_wait().unwrap().is_none(), "entrada {} ended", arguments.join(" "));
@@ -171,8 +171,9 @@ impl Running {
 
     /// Asks it to end, which it does well.
     fn stops(mut self) {
-        assert!(Command::new("kill").arg("-INT").arg(self.0.id().to_string()).status().unwrap().success());
-        assert!(self.0.wait().unwrap().success());
+        assert!(Command::new("kill").arg(self.0.id().to_string()).status().unwrap().success());
+        let ended = self.0.wait().unwrap();
+        assert!(ended.success(), "{}: {ended}", self.1);
     }
 }
 

@@ -40,7 +40,22 @@ async fn curl_waits_for_100_continue_before_it_uploads() {
     let said = asks(
         &curl,
         &world,
-        &["--http1.1", "-v", "--stderr", "-", "-H", &cookie, "-H", "Expect: 100-continue", "--expect100-timeout", "30", "--data-binary", &data, "-w", "\n%{http_code}"],
+        &[
+            "--http1.1",
+            "-v",
+            "--stderr",
+            "-",
+            "-H",
+            &cookie,
+            "-H",
+            "Expect: 100-continue",
+            "--expect100-timeout",
+            "30",
+            "--data-binary",
+            &data,
+            "-w",
+            "\n%{http_code}",
+        ],
         "/reports",
     )
     .await;
