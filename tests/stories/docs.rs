@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const SECRET: &str = "a~client.secret-Value_of_the_documents-0123";
 
 /// What a configuration needs: section, key, value.
