@@ -2,6 +2,7 @@
 
 use crate::access::policy::Policy;
 use crate::base::clock::Clock;
+use crate::base::ids::Ids;
 use crate::base::random::Random;
 use crate::base::site::Site;
 use crate::base::target::Strictness;
@@ -28,6 +29,8 @@ pub struct Lasting {
     pub clock: Clock,
     /// Randomness.
     pub random: Random,
+    /// References for requests.
+    pub ids: Arc<Ids>,
     /// The sessions.
     pub store: Arc<Store>,
     /// The log.
@@ -92,6 +95,7 @@ impl Lasting {
     pub fn new(config: &Config, clock: Clock, random: Random, log: Log, environment: Vec<(String, String)>) -> Self {
         Self {
             store: Arc::new(Store::new(&config.session, clock.clone(), random.clone())),
+            ids: Arc::new(Ids::new(&random)),
             keyring: Arc::new(Keyring::new(&[], &random)),
             metrics: Arc::default(),
             tunnels: Tunnels::new(),

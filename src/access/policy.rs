@@ -66,6 +66,19 @@ pub enum Because<'a> {
     NoMethod,
 }
 
+/// What would come of a judgment, for `entrada explain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Would {
+    /// Let through.
+    Allow,
+    /// Refused.
+    Refuse,
+    /// Refused, since a group decides and Entra did not tell the groups (overage).
+    GroupsUnknown,
+    /// A stranger has to sign in first.
+    SignIn,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fit {
     Yes,
@@ -83,12 +96,13 @@ impl Policy {
 
     /// Judges a request: `target` by `session`.
     pub fn judge(&self, target: Target, session: Option<Arc<Session>>) -> Judged {
-        let (allow, signed_out, line) = match self.because(&target) {
+        let who = session.as_deref().map(Session::identity);
+        let (allow, signed_out, line) = match self.because(&target, who) {
             Because::Rule(rule) => (&rule.allow, rule.signed_out, Some(rule.line)),
             Because::Default(rule) => (&rule.allow, rule.signed_out, None),
             Because::NoMethod => (&Allow::Nobody, SignedOut::Auto, None),
         };
-        let verdict = match fits(allow, session.as_deref().map(Session::identity)) {
+        let verdict = match fits(allow, who) {
             Some(Fit::Yes) => Verdict::Permitted(Permit { target, session }),
             Some(Fit::No) => Verdict::Forbidden,
             Some(Fit::Unknown) => Verdict::GroupsUnknown,
@@ -97,12 +111,21 @@ impl Policy {
         Judged { verdict, line }
     }
 
-    /// Which rule decides on a target.
-    pub fn because(&self, target: &Target) -> Because<'_> {
+    /// Which rule decides on a target. Where an app may read another path than is written, that one is judged as well, and both must
+    /// let the person in: a rule for `/admin/**` is not passed by as `/%61dmin`.
+    pub fn because(&self, target: &Target, who: Option<&Identity>) -> Because<'_> {
+        let written = self.first(target.method(), |it| it.path.matches(target.path()));
+        match target.other_reading() {
+            Some(other) if permits(&written, who) => self.first(target.method(), |it| it.path.matches_decoded(&other)),
+            _ => written,
+        }
+    }
+
+    fn first(&self, method: &Method, matches: impl Fn(&Rule) -> bool) -> Because<'_> {
         let mut named = false;
         for rule in &self.rules {
-            if rule.path.matches(target.path()) {
-                if covers_method(rule, target.method()) {
+            if matches(rule) {
+                if covers_method(rule, method) {
                     return Because::Rule(rule);
                 }
                 named = true;
@@ -111,9 +134,14 @@ impl Policy {
         if named { Because::NoMethod } else { Because::Default(&self.default) }
     }
 
-    /// Whether a person fits a rule's `allow`, for `entrada explain`: nothing where they must sign in.
-    pub fn would_allow(allow: &Allow, identity: Option<&Identity>) -> Option<bool> {
-        fits(allow, identity).map(|it| it == Fit::Yes)
+    /// What a rule's `allow` would say to a person, or to a stranger, for `entrada explain`.
+    pub fn would(allow: &Allow, identity: Option<&Identity>) -> Would {
+        match fits(allow, identity) {
+            Some(Fit::Yes) => Would::Allow,
+            Some(Fit::No) => Would::Refuse,
+            Some(Fit::Unknown) => Would::GroupsUnknown,
+            None => Would::SignIn,
+        }
     }
 
     /// All groups and roles that a rule names: they go to the app first when not all fit.
@@ -123,6 +151,13 @@ impl Policy {
             _ => None,
         });
         tables.flatten().flat_map(|it| it.groups.iter().chain(&it.roles)).map(String::as_str)
+    }
+}
+
+fn permits(because: &Because<'_>, who: Option<&Identity>) -> bool {
+    match because {
+        Because::Rule(rule) | Because::Default(rule) => fits(&rule.allow, who) == Some(Fit::Yes),
+        Because::NoMethod => false,
     }
 }
 
@@ -190,12 +225,12 @@ mod tests {
             preferred_username: Some("Maya@contoso.example".into()),
             email: None,
             email_verified: false,
-            roles: vec!["Admin".into()],
-            groups: Groups::Known(vec!["g1".into()]),
+            roles: ["Admin"].into_iter().collect(),
+            groups: Groups::Known(["g1"].into_iter().collect()),
             entra_sid: None,
             login_hint: None,
             auth_time: 0,
-            custom: Vec::new(),
+            custom: Box::default(),
         }
     }
 
@@ -222,13 +257,22 @@ mod tests {
     }
 
     #[test]
+    fn a_path_in_another_spelling_must_pass_both_readings() {
+        let rules = vec![rule("/public/admin/**", &[], Allow::Nobody), rule("/public/**", &[], Allow::Anyone), rule("/open", &[], Allow::Anyone)];
+        let policy = Policy::compile(&Access { default: Allow::SignedIn, rules });
+        assert!(matches!(stranger(&policy, Method::GET, "/public/%78"), Verdict::Permitted(_)));
+        assert!(matches!(stranger(&policy, Method::GET, "/public/%61dmin/x"), Verdict::Forbidden));
+        assert!(matches!(stranger(&policy, Method::GET, "/%6fpen"), Verdict::SignIn(_)));
+    }
+
+    #[test]
     fn every_list_of_a_table_must_hold() {
         let table = |roles: &[&str], groups: &[&str], users: &[&str], tenants: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
             Allow::Tables(vec![Table { roles: list(roles), groups: list(groups), users: list(users), tenants: list(tenants) }])
         };
         let maya = maya();
-        let allowed = |allow: &Allow| Policy::would_allow(allow, Some(&maya)).unwrap();
+        let allowed = |allow: &Allow| Policy::would(allow, Some(&maya)) == Would::Allow;
         assert!(allowed(&table(&["Reader", "Admin"], &[], &[], &[])));
         assert!(allowed(&table(&["Admin"], &["G1"], &["maya@contoso.example"], &["AAAABBBB-0000-cccc-1111-dddd2222eeee"])));
         for no in [

@@ -1,6 +1,7 @@
 //! Who a person is, in the words of Entra.
 
 use super::guid::Guid;
+use super::texts::Texts;
 
 /// The facts of a person (or an app) that everything after sign-in speaks of.
 ///
@@ -13,42 +14,42 @@ pub struct Identity {
     /// The tenant.
     pub tid: Guid,
     /// Display name.
-    pub name: Option<String>,
+    pub name: Option<Box<str>>,
     /// Sign-in name as shown to people; may change, decides nothing.
-    pub preferred_username: Option<String>,
+    pub preferred_username: Option<Box<str>>,
     /// E-mail address, where the person has one.
-    pub email: Option<String>,
+    pub email: Option<Box<str>>,
     /// Whether Entra says that the address' domain is the tenant's own (`xms_edov`).
     pub email_verified: bool,
     /// App roles.
-    pub roles: Vec<String>,
+    pub roles: Texts,
     /// Group memberships.
     pub groups: Groups,
     /// Entra's session id, for front-channel logout; never sent to the app.
-    pub entra_sid: Option<String>,
+    pub entra_sid: Option<Box<str>>,
     /// Entra's opaque `login_hint`, for `logout_hint`.
-    pub login_hint: Option<String>,
+    pub login_hint: Option<Box<str>>,
     /// When the person proved who they are, seconds since 1970.
     pub auth_time: u64,
     /// Claims that `[headers] custom` names, as text.
-    pub custom: Vec<(String, String)>,
+    pub custom: Box<[(String, String)]>,
 }
 
 /// The groups of a person, as far as known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Groups {
     /// Object ids, all of them.
-    Known(Vec<String>),
+    Known(Texts),
     /// More than a token holds: Entra sent a pointer instead (`_claim_names`, `hasgroups`).
     Overage,
 }
 
 impl Groups {
-    /// The ids, or none where they are not known.
-    pub fn ids(&self) -> &[String] {
+    /// The ids, where they are known.
+    pub fn ids(&self) -> Option<&Texts> {
         match self {
-            Self::Known(ids) => ids,
-            Self::Overage => &[],
+            Self::Known(ids) => Some(ids),
+            Self::Overage => None,
         }
     }
 }

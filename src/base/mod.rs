@@ -5,9 +5,11 @@
 pub mod clock;
 pub mod guid;
 pub mod identity;
+pub mod ids;
 pub mod pattern;
 pub mod random;
 pub mod return_to;
 pub mod secret;
 pub mod site;
 pub mod target;
+pub mod texts;

@@ -78,6 +78,20 @@ impl Pattern {
         self.below || rest.next().is_none()
     }
 
+    /// Whether a path is meant that was decoded (`Target::other_reading`).
+    pub fn matches_decoded(&self, path: &[u8]) -> bool {
+        let Some(path) = path.strip_prefix(b"/") else { return false };
+        let mut rest = path.split(|it| *it == b'/');
+        for segment in &self.segments {
+            match (segment, rest.next()) {
+                (Segment::Literal(ours), Some(theirs)) if percent_encoding::percent_decode_str(ours).eq(theirs.iter().copied()) => {}
+                (Segment::Any, Some(theirs)) if !theirs.is_empty() => {}
+                _ => return false,
+            }
+        }
+        self.below || rest.next().is_none()
+    }
+
     /// Whether every path that `other` means is meant by this one too.
     pub fn covers(&self, other: &Self) -> bool {
         if self.segments.len() > other.segments.len() || (!self.below && (other.below || self.segments.len() != other.segments.len())) {
@@ -136,6 +150,14 @@ mod tests {
         }
         assert!(pattern("/").matches("/"));
         assert!(!pattern("/").matches("/a"));
+    }
+
+    #[test]
+    fn a_decoded_path_meets_a_pattern_in_either_spelling() {
+        assert!(pattern("/admin/**").matches_decoded(b"/admin/x"));
+        assert!(pattern("/caf%C3%A9/{id}").matches_decoded("/café/7".as_bytes()));
+        assert!(!pattern("/admin/**").matches_decoded(b"/administrator"));
+        assert!(!pattern("/u/{id}").matches_decoded(b"/u/"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub enum Ambiguous {
     /// A `;` in the path.
     #[error("a path parameter")]
     PathParameter,
-    /// A control character, NUL, a space, `#`, or a byte beyond ASCII; plain or encoded where it ends strings.
+    /// A control character, NUL, a space, `#`, or a byte beyond ASCII; plain or encoded where it ends strings. Encoded bytes that are no UTF-8.
     #[error("a character that is not allowed")]
     Character,
     /// `%` without two hexadecimal digits, or an encoded `%` that hides a second encoding.
@@ -98,6 +98,25 @@ impl Target {
         self.path_and_query.query()
     }
 
+    /// The path as an app may read it that decodes it, cuts path parameters and joins slashes; nothing where it is the same.
+    ///
+    /// It is judged as well: `/%61dmin` is `/admin` to most apps.
+    pub fn other_reading(&self) -> Option<Vec<u8>> {
+        let path = self.path();
+        if !path.contains(['%', ';']) && !path.contains("//") {
+            return None;
+        }
+        let decoded = decode(path.as_bytes());
+        let mut out = Vec::with_capacity(decoded.len());
+        for segment in decoded.split(|it| *it == b'/') {
+            if !out.ends_with(b"/") {
+                out.push(b'/');
+            }
+            out.extend(segment.iter().take_while(|it| **it != b';'));
+        }
+        (out != path.as_bytes()).then_some(out)
+    }
+
     /// Path and query, byte for byte as they came.
     pub fn path_and_query(&self) -> &PathAndQuery {
         &self.path_and_query
@@ -139,6 +158,8 @@ fn path_is_plain(path: &[u8], strictness: Strictness) -> Result<(), Ambiguous> {
 fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), Ambiguous> {
     match byte {
         0..=0x1f | 0x7f => Err(Ambiguous::Character),
+        // No UTF-8 has them, and lax decoders make dots and slashes of `%c0%ae` and `%c0%af`.
+        0xc0 | 0xc1 => Err(Ambiguous::Character),
         b'\\' => Err(Ambiguous::Slash),
         b'/' if strict => Err(Ambiguous::Slash),
         b'%' => Err(Ambiguous::Percent),
@@ -150,6 +171,9 @@ fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), Ambiguous> {
 
 fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), Ambiguous> {
     let decoded = decode(path);
+    if strict && std::str::from_utf8(&decoded).is_err() {
+        return Err(Ambiguous::Character);
+    }
     let count = decoded.split(|it| *it == b'/').count();
     for (at, segment) in decoded.split(|it| *it == b'/').enumerate() {
         // `/x/..;a=b/y`: some servers drop the parameter first and then climb.
@@ -226,6 +250,9 @@ mod tests {
             "/a b",
             "/ü",
             "/a%0d%0a",
+            "/%c0%ae%c0%ae/a",
+            "/%e0%80%af",
+            "/%ff",
         ] {
             assert!(read(text).is_err(), "{text:?}");
         }
@@ -239,6 +266,22 @@ mod tests {
         }
         for text in ["/a/../b", "/a/%2e%2e/b", "/a/..;/b", "/a%2f..%2fb", "//a", "/a\\b", "/a%5cb", "/a%00b", "/a%252fb"] {
             assert!(lenient(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_an_app_may_read_instead_is_known() {
+        let other = |text| {
+            let read = Target::parse(&Method::GET, text, Strictness::Lenient).unwrap().other_reading();
+            read.map(|it| String::from_utf8(it).unwrap())
+        };
+        for text in ["/", "/a/b/", "/a?%61//;"] {
+            assert_eq!(other(text), None, "{text}");
+        }
+        for (text, read) in
+            [("/%61dmin/%78", "/admin/x"), ("/a//b;c=d/e;f", "/a/b/e"), ("/a%2fb", "/a/b"), ("/a%3bb/", "/a/"), ("/;a/b", "/b"), ("/a//", "/a/")]
+        {
+            assert_eq!(other(text).as_deref(), Some(read), "{text}");
         }
     }
 

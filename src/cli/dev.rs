@@ -1,15 +1,32 @@
 //! `entrada dev`: everything on this machine, with a pretend Entra.
 
-use super::run::{furnish, runtime, start_log};
+use super::run::{runtime, start, start_log};
+use super::service::Bound;
+use super::stop::Stop;
 use super::terminal::{Failure, say};
 use crate::base::clock::Clock;
+use crate::config::problem::Problem;
+use crate::config::server::Listen;
 use crate::config::{self, Config};
 use crate::demo;
 use crate::emulator::{self, Emulator};
 use crate::seal::random;
+use crate::server::Listener;
 use crate::sidecar::Lasting;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use tokio_util::sync::CancellationToken;
+
+/// Rules of the built-in demo, whose paths these are. Before somebody's own app everything is for whoever is signed in: its `/admin` and its
+/// `/public` are its own affair.
+const DEMO_RULES: &str = r#"
+[[access.rule]]
+path = "/admin/**"
+allow = { roles = ["Admin"] }
+[[access.rule]]
+path = "/public/**"
+allow = "anyone"
+"#;
 
 /// What can be chosen.
 #[derive(Debug, clap::Args)]
@@ -28,8 +45,57 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 async fn serve(arguments: &Arguments) -> Result<(), Failure> {
-    let port = free_port(arguments.port)?;
+    let mut stop = Stop::new()?;
+    let (port, data) = listen(arguments.port)?;
     let public_url = format!("http://localhost:{port}");
+    let emulator = start_emulator(&public_url).await?;
+    let shutdown = CancellationToken::new();
+    let upstream = match &arguments.upstream {
+        Some(url) => url.clone(),
+        None => start_demo(&public_url, shutdown.clone())?,
+    };
+    let rules = if arguments.upstream.is_some() { "" } else { DEMO_RULES };
+    let config = config(port, &public_url, &upstream, rules, &emulator)?;
+    let log = start_log(&config, std::io::stderr())?;
+    // Purposefully without the environment: a proxy towards the internet must not stand before loopback.
+    let lasting = Lasting::new(&config, Clock::system(), random::system(), log.clone(), Vec::new());
+    let service = start(&config, lasting)?;
+    let admin = Listener::bind(&config.server.admin_listen).map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1: {it}")))?;
+    announce(&public_url, &upstream, &emulator, arguments.upstream.is_some());
+    let told = shutdown.clone();
+    tokio::spawn(async move {
+        stop.told().await;
+        told.cancel();
+    });
+    service.serve(Bound { data, admin, tls: None }, shutdown).await;
+    emulator.stop();
+    log.finish();
+    Ok(())
+}
+
+/// Listens on both loopback addresses, since "localhost" may be either; on the first one alone where the machine has no IPv6.
+///
+/// Bound before the configuration is written, which needs the port: nobody can take it in between.
+fn listen(port: u16) -> Result<(u16, Vec<Listener>), Failure> {
+    let bind = |address: SocketAddr| Listener::bind(&Listen::Tcp(address));
+    let taken = |address: SocketAddr, why: io::Error| Failure::new(format!("cannot listen on {address}: {why}")).hint("choose another port with --port");
+    let first = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut listeners = bind(first).map_err(|it| taken(first, it))?;
+    let port = listeners.iter().find_map(Listener::local_addr).map_or(port, |it| it.port());
+    let second = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    match bind(second) {
+        Ok(more) => listeners.extend(more),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(taken(second, error)),
+        Err(_) => {}
+    }
+    Ok((port, listeners))
+}
+
+fn loopback() -> Result<TcpListener, Failure> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1: {it}")))
+}
+
+async fn start_emulator(public_url: &str) -> Result<Emulator, Failure> {
     let options = emulator::Options {
         clock: Clock::system(),
         random: random::system(),
@@ -37,50 +103,13 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         client_id: Some("11112222-bbbb-3333-cccc-4444dddd5555".to_owned()),
         client_secret: None,
         tls: None,
+        host: None,
     };
-    let emulator = Emulator::start(loopback(0)?, options).await.map_err(Failure::new)?;
-    let shutdown = CancellationToken::new();
-    let upstream = match &arguments.upstream {
-        Some(url) => url.clone(),
-        None => start_demo(&public_url, shutdown.clone())?,
-    };
-    let config = config(port, &public_url, &upstream, &emulator)?;
-    let log = start_log(&config, std::io::stderr())?;
-    // Purposefully without the environment: a proxy towards the internet must not stand before loopback.
-    let lasting = Lasting::new(&config, Clock::system(), random::system(), log, Vec::new());
-    let (service, bound) = furnish(&config, lasting)?;
-    announce(&public_url, &upstream, &emulator, arguments.upstream.is_some());
-    let ended = shutdown.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            ended.cancel();
-        }
-    });
-    let told = shutdown.clone();
-    tokio::spawn(async move {
-        if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            terminate.recv().await;
-            told.cancel();
-        }
-    });
-    service.serve(bound, shutdown).await;
-    emulator.stop();
-    Ok(())
-}
-
-fn loopback(port: u16) -> Result<TcpListener, Failure> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1:{port}: {it}")).hint("choose another port with --port"))
-}
-
-/// The port itself, or a free one for 0: the address must be known before the configuration is written.
-fn free_port(port: u16) -> Result<u16, Failure> {
-    let bound = loopback(port)?;
-    bound.local_addr().map(|it| it.port()).map_err(Failure::new)
+    Emulator::start(loopback()?, options).await.map_err(Failure::new)
 }
 
 fn start_demo(public_url: &str, shutdown: CancellationToken) -> Result<String, Failure> {
-    let listener = loopback(0)?;
+    let listener = loopback()?;
     listener.set_nonblocking(true).map_err(Failure::new)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Failure::new)?;
     let address = listener.local_addr().map_err(Failure::new)?;
@@ -98,7 +127,7 @@ fn start_demo(public_url: &str, shutdown: CancellationToken) -> Result<String, F
 }
 
 /// The same configuration as anybody's, read the same way.
-fn config(port: u16, public_url: &str, upstream: &str, emulator: &Emulator) -> Result<Config, Failure> {
+fn config(port: u16, public_url: &str, upstream: &str, rules: &str, emulator: &Emulator) -> Result<Config, Failure> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let text = format!(
         r#"
@@ -115,12 +144,7 @@ tenant = {tenant}
 client_id = {client_id}
 client_secret = {{ env = "DEV_CLIENT_SECRET" }}
 authority = {authority}
-[[access.rule]]
-path = "/admin/**"
-allow = {{ roles = ["Admin"] }}
-[[access.rule]]
-path = "/public/**"
-allow = "anyone"
+{rules}
 [telemetry]
 log = "text"
 "#,
@@ -132,8 +156,18 @@ log = "text"
     );
     let environment = [("DEV_CLIENT_SECRET".to_owned(), emulator.client_secret().to_owned())];
     let outcome = config::read("entrada dev", &text, &environment);
-    let problems = config::problem::print(&outcome, "entrada dev");
-    outcome.config.ok_or_else(|| Failure::new(problems.trim_end().trim_start_matches("error: ")).hint("--upstream is an address like http://127.0.0.1:3000"))
+    outcome.config.ok_or_else(|| refused(&outcome.problems))
+}
+
+/// Only `--upstream` is somebody's own writing.
+fn refused(problems: &[Problem]) -> Failure {
+    let Some(Problem { key, what, hint, .. }) = problems.first() else { return Failure::new("no configuration") };
+    let name = if key == "upstream.url" { "--upstream" } else { key };
+    let failure = Failure::new(format!("{name} {what}"));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 fn announce(public_url: &str, upstream: &str, emulator: &Emulator, theirs: bool) {

@@ -1,6 +1,7 @@
 //! `entrada emulator`: the pretend Entra alone.
 
 use super::run::runtime;
+use super::stop::Stop;
 use super::terminal::{Failure, say};
 use crate::base::clock::Clock;
 use crate::emulator::{Emulator, Options};
@@ -34,6 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 async fn serve(arguments: &Arguments) -> Result<(), Failure> {
+    let mut stop = Stop::new()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
         .map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1:{}: {it}", arguments.port)).hint("choose another port with --port"))?;
     let options = Options {
@@ -43,6 +45,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         client_id: Some(arguments.client_id.clone()),
         client_secret: Some(arguments.client_secret.clone()),
         tls: arguments.tls.clone(),
+        host: None,
     };
     let emulator = Emulator::start(listener, options).await.map_err(Failure::new)?;
     say(&format!("authority      {}", emulator.authority()));
@@ -52,11 +55,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(path) = emulator.ca_file() {
         say(&format!("CA file        {}", path.display()));
     }
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(Failure::new)?;
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    stop.told().await;
     emulator.stop();
     Ok(())
 }

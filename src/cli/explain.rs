@@ -2,7 +2,7 @@
 
 use super::check::{environment, read};
 use super::terminal::{Failure, say};
-use crate::access::policy::{Because, Policy};
+use crate::access::policy::{Because, Policy, Would};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// Object id of a group that the person is in; can be given several times.
     #[arg(long)]
     group: Vec<String>,
+    /// The person is in so many groups that Entra leaves them out of the token.
+    #[arg(long, conflicts_with = "group")]
+    overage: bool,
     /// The person's object id or sign-in name.
     #[arg(long)]
     user: Option<String>,
@@ -32,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     tenant: Option<String>,
     /// Ask about somebody who is not signed in.
-    #[arg(long, conflicts_with_all = ["role", "group", "user", "tenant"])]
+    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant"])]
     signed_out: bool,
     /// The configuration file.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
@@ -62,15 +65,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
     let head = format!("{} {}", target.method(), target.path());
-    let (why, allow) = match policy.because(target) {
+    let (why, allow) = match policy.because(target, who) {
         Because::Rule(rule) => (format!("the rule at line {}, path = \"{}\"{}", rule.line, rule.path, methods(&rule.methods)), &rule.allow),
         Because::Default(rule) => ("[access] default, since no rule names this path".to_owned(), &rule.allow),
         Because::NoMethod => return format!("{head}\n  decides  rules name this path, but none this method\n  result   nobody may (403)"),
     };
-    let result = match Policy::would_allow(allow, who) {
-        Some(true) => "allowed",
-        Some(false) => "refused (403)",
-        None => "has to sign in first (302 or 401)",
+    let result = match Policy::would(allow, who) {
+        Would::Allow => "allowed",
+        Would::Refuse => "refused (403)",
+        Would::SignIn => "has to sign in first (302 or 401)",
+        Would::GroupsUnknown => "refused (403): a group decides, and Entra did not tell the groups",
     };
     format!("{head}\n  decides  {why}\n  allow    {}\n  result   {result}", describe(allow))
 }
@@ -107,14 +111,14 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         oid: oid.unwrap_or(nobody),
         tid,
         name: None,
-        preferred_username: arguments.user.clone().filter(|_| oid.is_none()),
+        preferred_username: arguments.user.as_deref().filter(|_| oid.is_none()).map(Box::from),
         email: None,
         email_verified: false,
-        roles: arguments.role.clone(),
-        groups: Groups::Known(arguments.group.clone()),
+        roles: arguments.role.iter().collect(),
+        groups: if arguments.overage { Groups::Overage } else { Groups::Known(arguments.group.iter().collect()) },
         entra_sid: None,
         login_hint: None,
         auth_time: 0,
-        custom: Vec::new(),
+        custom: Box::default(),
     })
 }

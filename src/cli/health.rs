@@ -1,6 +1,6 @@
 //! `entrada health`: the container's health check, by the binary itself.
 
-use super::check::{environment, read};
+use super::check::read_quietly;
 use super::terminal::{Failure, say};
 use crate::config::server::Listen;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection:
 
 /// `entrada health`: exit code 0 where the process answers.
 pub(super) fn run(path: Option<&Path>) -> Result<(), Failure> {
-    let config = read(path, &environment())?;
+    let config = read_quietly(path)?;
     let answer = match &config.server.admin_listen {
         Listen::Tcp(address) => TcpStream::connect_timeout(&reachable(*address), TIME).and_then(|it| {
             it.set_read_timeout(Some(TIME))?;
@@ -24,7 +24,9 @@ pub(super) fn run(path: Option<&Path>) -> Result<(), Failure> {
             it.set_read_timeout(Some(TIME))?;
             ask(it)
         }),
-        Listen::Systemd => return Err(Failure::new("[server] admin_listen is a socket of systemd's, whose address is not known here")),
+        Listen::Systemd => {
+            return Err(Failure::new("[server] admin_listen is a socket of systemd's, whose address is not known here").hint("write its address there instead"));
+        }
     };
     match answer {
         Ok(head) if head.starts_with("HTTP/1.1 200") => {
@@ -32,7 +34,10 @@ pub(super) fn run(path: Option<&Path>) -> Result<(), Failure> {
             Ok(())
         }
         Ok(head) => Err(Failure::new(format!("unhealthy: {}", head.lines().next().unwrap_or_default()))),
-        Err(error) => Err(Failure::new(format!("the admin listener does not answer: {error}"))),
+        Err(error) => {
+            let what = format!("nothing answers on {}: {error}", config.server.admin_listen);
+            Err(Failure::new(what).hint("see whether entrada runs, and with the same [server] admin_listen"))
+        }
     }
 }
 

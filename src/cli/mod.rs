@@ -7,6 +7,7 @@ mod explain;
 mod health;
 mod run;
 pub mod service;
+mod stop;
 mod terminal;
 
 use clap::{CommandFactory as _, Parser, Subcommand};

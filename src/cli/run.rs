@@ -1,9 +1,11 @@
 //! `entrada run`.
 
-use super::check::{environment, read};
+use super::check::{environment, name, read};
 use super::service::{Bound, NotBound, Service};
+use super::stop::Stop;
 use super::terminal::{Failure, complain};
 use crate::base::clock::Clock;
+use crate::config::problem::{Place, Problem};
 use crate::config::telemetry::{Format, Level};
 use crate::config::{self, Config};
 use crate::seal::random;
@@ -29,21 +31,24 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
+    // Before anything listens: whoever reaches us may ask us to end.
+    let signals = Signals::new()?;
     let log = start_log(&config, std::io::stdout())?;
-    let lasting = Lasting::new(&config, Clock::system(), random::system(), log, environment());
+    let lasting = Lasting::new(&config, Clock::system(), random::system(), log.clone(), environment());
     let (service, bound) = furnish(&config, lasting)?;
-    let signals = Signals::new().map_err(|it| Failure::new(format!("signals cannot be heard: {it}")))?;
     let shutdown = CancellationToken::new();
     tokio::spawn(signals.listen(Arc::clone(&service), bound.tls.clone(), path, shutdown.clone()));
     // A systemd that is not there is no failure.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(public_url = config.server.site.origin(), redirect_uri = config.server.site.redirect_uri(), "listening");
     service.serve(bound, shutdown).await;
+    tracing::info!("drained");
+    log.finish();
     Ok(())
 }
 
 /// The house and its listeners; warnings are printed.
-pub(super) fn furnish(config: &Config, lasting: Lasting) -> Result<(Arc<Service>, Bound), Failure> {
+fn furnish(config: &Config, lasting: Lasting) -> Result<(Arc<Service>, Bound), Failure> {
     let bound = Bound::new(config).map_err(|it| {
         let hint = match it {
             NotBound::Listen(..) => "see whether something else listens there already, or choose another [server] listen or admin_listen",
@@ -51,9 +56,14 @@ pub(super) fn furnish(config: &Config, lasting: Lasting) -> Result<(Arc<Service>
         };
         Failure::new(it).hint(hint)
     })?;
+    Ok((start(config, lasting)?, bound))
+}
+
+/// The house; warnings are printed.
+pub(super) fn start(config: &Config, lasting: Lasting) -> Result<Arc<Service>, Failure> {
     let (service, warnings) = Service::start(config, lasting).map_err(Failure::new)?;
     warnings.iter().for_each(|it| complain(&format!("warning: {it}")));
-    Ok((service, bound))
+    Ok(service)
 }
 
 /// The log, and our own events and our libraries' into it.
@@ -79,23 +89,26 @@ pub(super) fn start_log(config: &Config, to: impl std::io::Write + Send + 'stati
 }
 
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    stop: Stop,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
-        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(Self { terminate, interrupt, hang_up: signal(SignalKind::hangup())? })
+    fn new() -> Result<Self, Failure> {
+        let hang_up = signal(SignalKind::hangup()).map_err(|it| Failure::new(format!("signals cannot be heard: {it}")))?;
+        Ok(Self { stop: Stop::new()?, hang_up })
     }
 
     async fn listen(mut self, service: Arc<Service>, tls: Option<Certificates>, path: Option<PathBuf>, shutdown: CancellationToken) {
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => break,
-                _ = self.interrupt.recv() => break,
-                _ = self.hang_up.recv() => reload(&service, tls.as_ref(), path.clone()).await,
+                () = self.stop.told() => break,
+                _ = self.hang_up.recv() => {}
+            }
+            // A reload may wait for Entra; the end does not wait for a reload.
+            tokio::select! {
+                () = self.stop.told() => break,
+                () = reload(&service, tls.as_ref(), path.clone()) => {}
             }
         }
         tracing::info!("draining");
@@ -109,11 +122,15 @@ async fn reload(service: &Service, tls: Option<&Certificates>, path: Option<Path
     if let Some(tls) = tls {
         tls.reload().await;
     }
+    let name = name(path.as_deref());
     let read = tokio::task::spawn_blocking(move || config::load(path.as_deref(), &environment())).await;
     let Ok(outcome) = read else { return };
+    for it in &outcome.warnings {
+        tracing::warn!(key = it.key, at = place(it, &name), what = it.what, hint = it.hint, "worth a look in the configuration");
+    }
     let Some(config) = outcome.config else {
-        for problem in &outcome.problems {
-            tracing::error!(key = problem.key, what = problem.what, "the configuration was not reloaded");
+        for it in &outcome.problems {
+            tracing::error!(key = it.key, at = place(it, &name), what = it.what, hint = it.hint, "the configuration was not reloaded");
         }
         return;
     };
@@ -123,5 +140,13 @@ async fn reload(service: &Service, tls: Option<&Certificates>, path: Option<Path
             tracing::info!("the configuration was reloaded");
         }
         Err(error) => tracing::error!(%error, "the configuration was not reloaded"),
+    }
+}
+
+fn place(problem: &Problem, name: &str) -> String {
+    match &problem.place {
+        Place::Line { line, column } => format!("{name}:{line}:{column}"),
+        Place::Variable(variable) => variable.clone(),
+        Place::Whole => name.to_owned(),
     }
 }

@@ -92,7 +92,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_bytes: 64 * 1024,
-            headers: 128,
+            headers: 100,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(60),

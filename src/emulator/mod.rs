@@ -53,6 +53,8 @@ pub struct Options {
     pub client_secret: Option<String>,
     /// Serve TLS, and write the throw-away authority's certificate to `ca.pem` in this directory.
     pub tls: Option<PathBuf>,
+    /// The name that clients know it by on port 443, where a proxy of theirs leads to it; its own address when absent.
+    pub host: Option<String>,
 }
 
 /// Why the emulator does not start.
@@ -91,11 +93,12 @@ impl Emulator {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (acceptor, ca_file) = match &options.tls {
-            Some(directory) => Some(tls::acceptor(directory, options.clock.now())?).unzip(),
+            Some(directory) => Some(tls::acceptor(directory, options.host.clone(), options.clock.now())?).unzip(),
             None => (None, None),
         };
         let scheme = if acceptor.is_some() { "https" } else { "http" };
-        let world = Arc::new(world(options, format!("{scheme}://{address}")));
+        let place = options.host.clone().unwrap_or_else(|| address.to_string());
+        let world = Arc::new(world(options, format!("{scheme}://{place}")));
         let stop = CancellationToken::new();
         let first = Arc::clone(&world);
         tokio::spawn(async move { first.control.rotate_keys().await });
@@ -103,7 +106,7 @@ impl Emulator {
         Ok(Self { world, ca_file, stop })
     }
 
-    /// Scheme, address and port, without a slash at the end: `http://127.0.0.1:PORT`.
+    /// Scheme, address and port, without a slash at the end: `http://127.0.0.1:PORT`; or the name that was asked for.
     pub fn authority(&self) -> String {
         self.world.authority.clone()
     }

@@ -52,7 +52,7 @@ async fn answer(world: &World, request: Request<Incoming>, tls: bool) -> Reply {
     if world.control.is_down() {
         return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>The service is unavailable.</p>");
     }
-    let mut reply = match read(request, tls).await {
+    let mut reply = match read(world, request, tls).await {
         Ok(asking) => route(world, &path, &asking, tls).await,
         Err((status, text)) => web::reply(status, "text/plain; charset=utf-8", text),
     };
@@ -83,13 +83,14 @@ fn is_loopback_host(host: &str) -> bool {
     matches!(name.to_ascii_lowercase().as_str(), "127.0.0.1" | "localhost" | "[::1]")
 }
 
-async fn read(request: Request<Incoming>, tls: bool) -> Result<Asking, (StatusCode, &'static str)> {
+async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<Asking, (StatusCode, &'static str)> {
     let (head, body) = request.into_parts();
     let mut hosts = head.headers.get_all(http::header::HOST).iter();
     let (Some(host), None) = (hosts.next().and_then(|it| it.to_str().ok()), hosts.next()) else {
         return Err((StatusCode::BAD_REQUEST, "Exactly one Host header is needed."));
     };
-    if !is_loopback_host(host) || head.uri.authority().is_some_and(|it| it.as_str() != host) {
+    let is_ours = is_loopback_host(host) || world.authority.split_once("://").is_some_and(|it| it.1 == host);
+    if !is_ours || head.uri.authority().is_some_and(|it| it.as_str() != host) {
         return Err((StatusCode::MISDIRECTED_REQUEST, "The emulator answers to 127.0.0.1, localhost and [::1] only."));
     }
     let form = if head.method == Method::POST {

@@ -50,7 +50,15 @@ impl Seen {
 
 fn options() -> Options {
     let random = Random::new(|out| aws_lc_rs::rand::SecureRandom::fill(&aws_lc_rs::rand::SystemRandom::new(), out).unwrap());
-    Options { clock: Clock::system(), random, redirect_uris: vec!["http://localhost/back".to_owned()], client_id: None, client_secret: None, tls: None }
+    Options {
+        clock: Clock::system(),
+        random,
+        redirect_uris: vec!["http://localhost/back".to_owned()],
+        client_id: None,
+        client_secret: None,
+        tls: None,
+        host: None,
+    }
 }
 
 async fn begin() -> Emulator {

@@ -40,14 +40,14 @@ fn params(names: Vec<String>, name: &str, now: u64) -> Result<CertificateParams,
 }
 
 /// Makes authority and certificate; only the authority's certificate is written, its key is dropped with the call.
-pub(super) fn acceptor(directory: &Path, now: u64) -> Result<(TlsAcceptor, PathBuf), BadTls> {
+pub(super) fn acceptor(directory: &Path, host: Option<String>, now: u64) -> Result<(TlsAcceptor, PathBuf), BadTls> {
     let mut authority = params(Vec::new(), "Entrada emulator throw-away CA", now)?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let authority_key = KeyPair::generate()?;
     let pem = authority.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(authority, authority_key);
-    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into_iter().chain(host).collect();
     let mut leaf = params(names, "Entrada emulator", now)?;
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -6,6 +6,7 @@ use super::metadata::Metadata;
 use super::token::Claims;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
+use crate::base::texts::Texts;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde_json::Value;
 
@@ -106,7 +107,7 @@ fn is_guest(claims: &Claims, tid: Guid) -> bool {
 }
 
 fn person(claims: &Claims, oid: Guid, tid: Guid, iat: u64, custom: &[String]) -> Result<Identity, Invalid> {
-    let text = |name: &str, most: usize| claims.text(name).filter(|it| (1..=most).contains(&it.len())).map(str::to_owned);
+    let text = |name: &str, most: usize| claims.text(name).filter(|it| (1..=most).contains(&it.len())).map(Box::from);
     let email = text("email", TEXT);
     let verified = claims.claim("xms_edov").is_some_and(|it| *it == true || *it == 1 || it == "1" || it == "true");
     Ok(Identity {
@@ -132,11 +133,11 @@ fn groups(claims: &Claims) -> Result<Groups, Invalid> {
     if pointed || has { Ok(Groups::Overage) } else { list(claims.claim("groups")).map(Groups::Known) }
 }
 
-fn list(value: Option<&Value>) -> Result<Vec<String>, Invalid> {
+fn list(value: Option<&Value>) -> Result<Texts, Invalid> {
     match value {
-        None => Ok(Vec::new()),
-        Some(Value::String(one)) => Ok(vec![one.clone()]),
-        Some(Value::Array(all)) => all.iter().map(|it| it.as_str().map(str::to_owned)).collect::<Option<_>>().ok_or(Invalid::Lists),
+        None => Ok(Texts::default()),
+        Some(Value::String(one)) => Ok(std::iter::once(one).collect()),
+        Some(Value::Array(all)) => all.iter().map(Value::as_str).collect::<Option<_>>().ok_or(Invalid::Lists),
         Some(_) => Err(Invalid::Lists),
     }
 }

@@ -9,6 +9,7 @@ use super::*;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::secret::Secret;
+use crate::base::texts::Texts;
 use crate::config::entra::Tenant;
 use crate::emulator::{Emulator, Options, Wrong};
 use crate::wire::client;
@@ -40,7 +41,8 @@ impl World {
     async fn with(tls: Option<PathBuf>, change: impl FnOnce(&mut config::entra::Entra)) -> Self {
         let clock = Clock::system();
         let random = crate::seal::random::system();
-        let options = Options { clock: clock.clone(), random: random.clone(), redirect_uris: Vec::new(), client_id: None, client_secret: None, tls };
+        let options =
+            Options { clock: clock.clone(), random: random.clone(), redirect_uris: Vec::new(), client_id: None, client_secret: None, tls, host: None };
         let emulator = Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap();
         let mut config = config::entra::Entra {
             tenant: Tenant::Id(Guid::parse(emulator.tenant_id()).unwrap()),
@@ -111,12 +113,12 @@ async fn a_sign_in_ends_in_the_person_who_was_picked() {
     assert_eq!(maya.name.as_deref(), Some("Maya Okafor"));
     assert_eq!(maya.preferred_username.as_deref(), Some("maya@contoso.example"));
     assert_eq!((maya.email.as_deref(), maya.email_verified), (Some("maya@contoso.example"), false));
-    assert_eq!(maya.roles, ["Admin"]);
-    assert_eq!(maya.groups, Groups::Known(person.groups.clone()));
+    assert_eq!(maya.roles.iter().collect::<Vec<_>>(), ["Admin"]);
+    assert_eq!(maya.groups, Groups::Known(person.groups.iter().collect()));
     assert!(maya.entra_sid.is_some() && maya.login_hint.unwrap().starts_with("O."));
     assert!(world.clock.now() - maya.auth_time < 600);
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    assert_eq!(maya.custom, [text("roles", "Admin"), text("acct", "0")]);
+    assert_eq!(*maya.custom, [text("roles", "Admin"), text("acct", "0")]);
     assert_eq!((world.emulator.control().discovery_calls(), world.emulator.control().keys_calls()), (1, 1));
 }
 
@@ -124,7 +126,7 @@ async fn a_sign_in_ends_in_the_person_who_was_picked() {
 async fn people_differ_in_address_groups_and_home() {
     let world = World::start().await;
     let ines = world.redeems("ines").await.unwrap();
-    assert_eq!((ines.email, ines.groups), (None, Groups::Known(Vec::new())));
+    assert_eq!((ines.email, ines.groups), (None, Groups::Known(Texts::default())));
     assert_eq!(world.redeems("grace").await.unwrap().groups, Groups::Overage);
     assert_eq!(world.redeems("zoe").await.unwrap().name.as_deref(), Some("Zoë Łukasiewicz 山田"));
     assert_eq!(world.redeems("priya").await.unwrap().tid.to_string(), world.emulator.tenant_id());

@@ -6,39 +6,58 @@ use super::refusal::Refusal;
 use super::sign_in::start_url;
 use crate::access::policy::Verdict;
 use crate::base::return_to::ReturnTo;
+use crate::config::access::SignedOut;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
+use crate::wire::cookies;
 use crate::wire::forwarded::{Asked, NotAsked, asked_by_nginx};
-use crate::wire::inbound::Inbound;
+use crate::wire::inbound::{Asker, Inbound, asker};
 use crate::wire::reply;
-use http::header::{LOCATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::header::{LOCATION, ORIGIN, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+/// The `Cookie` header for the app: what the client sent, without our cookies.
+const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie");
 
 /// nginx's `auth_request`: 200 lets through, 401 and 403 refuse, and anything else would become a 500.
 pub(super) fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
     let asked = asked(house, headers, inbound)?;
+    let asker = asker(asked.target.method(), headers);
     let session = authenticate(house, headers);
     facts.session.clone_from(&session);
     let return_to = ReturnTo::of(&asked.target, &house.site);
     let judged = house.policy.judge(asked.target, session);
     facts.rule = judged.line;
     match judged.verdict {
+        Verdict::Permitted(_) if is_socket_of_another_site(house, headers) => Ok(refused(facts, "a WebSocket from a page of another origin")),
         Verdict::Permitted(permit) => {
             let mut response = reply::empty(StatusCode::OK);
             house.headers.identify(permit)?.answer(response.headers_mut());
+            response.headers_mut().insert(COOKIE_FOR_THE_APP, cookies::theirs(headers));
             Ok(response)
         }
-        Verdict::SignIn(_) => {
-            let location = format!("{}{}", house.site.origin(), start_url(&house.site, &return_to));
-            let mut response = reply::empty(StatusCode::UNAUTHORIZED);
-            let value = HeaderValue::from_str(&location).map_err(|_| Refusal::Internal("no redirect"))?;
-            response.headers_mut().insert(LOCATION, value);
-            response.headers_mut().insert(WWW_AUTHENTICATE, super::refusal::CHALLENGE);
-            Ok(response)
-        }
+        Verdict::SignIn(signed_out) => sign_in(house, &return_to, asker == Asker::Navigation && signed_out == SignedOut::Auto),
         Verdict::Forbidden => Ok(refused(facts, "forbidden by the access rules")),
         Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and Entra sent too many to be listed")),
     }
+}
+
+/// 401, with a place to go to only where going there helps: nginx sends there whoever is given one.
+fn sign_in(house: &Sidecar, return_to: &ReturnTo, helps: bool) -> Result<Response<Body>, Refusal> {
+    let mut response = reply::empty(StatusCode::UNAUTHORIZED);
+    response.headers_mut().insert(WWW_AUTHENTICATE, super::refusal::CHALLENGE);
+    if helps {
+        let location = format!("{}{}", house.site.origin(), start_url(&house.site, return_to));
+        let value = HeaderValue::from_str(&location).map_err(|_| Refusal::Internal("no redirect"))?;
+        response.headers_mut().insert(LOCATION, value);
+    }
+    Ok(response)
+}
+
+/// A page of another site can open a WebSocket with this browser's cookies; only its `Origin` tells. nginx asks without `Upgrade`,
+/// but the key of the handshake (RFC 6455 4.1) comes along.
+fn is_socket_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-websocket-key") && headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it))
 }
 
 fn asked(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound) -> Result<Asked, Refusal> {

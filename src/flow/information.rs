@@ -6,6 +6,7 @@ use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
 use crate::base::identity::Groups;
 use crate::base::return_to::ReturnTo;
+use crate::base::texts::Texts;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
@@ -26,9 +27,9 @@ struct User<'a> {
     name: Option<&'a str>,
     preferred_username: Option<&'a str>,
     email: Option<&'a str>,
-    groups: &'a [String],
+    groups: &'a Texts,
     groups_truncated: bool,
-    roles: &'a [String],
+    roles: &'a Texts,
     expires_at: u64,
 }
 
@@ -44,6 +45,7 @@ struct Life {
 pub(super) fn user(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
     let session = asker(house, inbound, headers, facts)?;
     let who = session.identity();
+    let none = Texts::default();
     Ok(reply::json(
         StatusCode::OK,
         &User {
@@ -52,7 +54,7 @@ pub(super) fn user(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, fact
             name: who.name.as_deref(),
             preferred_username: who.preferred_username.as_deref(),
             email: who.email.as_deref(),
-            groups: who.groups.ids(),
+            groups: who.groups.ids().unwrap_or(&none),
             groups_truncated: who.groups == Groups::Overage,
             roles: &who.roles,
             expires_at: session.ends(),

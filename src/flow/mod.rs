@@ -32,15 +32,19 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Answers a request.
 pub async fn handle(house: &Sidecar, request: Request<Incoming>, peer: Peer) -> Response<Body> {
     let began = Instant::now();
-    let (parts, body) = request.into_parts();
-    let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.random) {
+    let (mut parts, body) = request.into_parts();
+    let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
         Ok(inbound) => inbound,
         Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
     };
     let route = Route::of(&inbound.target, &house.site);
     let mut facts = Facts::default();
-    let request = Request::from_parts(parts, body);
-    let outcome = answer(house, &inbound, route, request, &mut facts).await;
+    let outcome = match route {
+        _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
+        // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
+        Route::App => proxy::proxy(house, &inbound, &mut parts, body, &mut facts).await,
+        _ => Box::pin(answer(house, &inbound, route, Request::from_parts(parts, body), &mut facts)).await,
+    };
     let mut response = outcome.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
         refusal.answer(house, inbound.asker, inbound.reference())
@@ -50,13 +54,13 @@ pub async fn handle(house: &Sidecar, request: Request<Incoming>, peer: Peer) -> 
     response
 }
 
+/// Whether the host that was asked is one that this route answers to.
+fn is_asked(house: &Sidecar, inbound: &Inbound, route: Route) -> bool {
+    route.is_for_any_host() || house.site.is_host(inbound.host.to_str().unwrap_or_default())
+}
+
 async fn answer(house: &Sidecar, inbound: &Inbound, route: Route, request: Request<Incoming>, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
-    let host = inbound.host.to_str().unwrap_or_default();
-    if !route.is_for_any_host() && !house.site.is_host(host) {
-        return Err(Refusal::Misdirected);
-    }
     match route {
-        Route::App => proxy::proxy(house, inbound, request, facts).await,
         Route::ForwardAuth => forward_auth::nginx(house, request.headers(), inbound, facts),
         Route::Start => sign_in::start(house, inbound, request.headers()).await,
         Route::SignIn => sign_in::page(house, inbound, request.headers()).await,
@@ -65,7 +69,7 @@ async fn answer(house: &Sidecar, inbound: &Inbound, route: Route, request: Reque
         Route::UserInfo => information::user(house, inbound, request.headers(), facts),
         Route::Session => information::session(house, inbound, request.headers(), facts),
         Route::Keys => information::keys(house, inbound, request.headers()),
-        Route::Nothing => Err(Refusal::NotFound),
+        Route::App | Route::Nothing => Err(Refusal::NotFound),
     }
 }
 
@@ -91,7 +95,7 @@ fn write_down(house: &Sidecar, inbound: &Inbound, route: Route, response: &Respo
 
 /// A request whose head has no single reading; nothing of its target is repeated, not even in the log.
 fn unread(house: &Sidecar, parts: &http::request::Parts, peer: &Peer, began: Instant, refusal: Refusal) -> Response<Body> {
-    let reference = house.lasting.random.text::<12>();
+    let reference = String::from_utf8_lossy(&house.lasting.ids.next()).into_owned();
     let cause = refusal.cause();
     let mut response = refusal.answer(house, asker(&parts.method, &parts.headers), &reference);
     if let Ok(value) = HeaderValue::from_str(&reference) {

@@ -7,35 +7,45 @@ use super::sign_in;
 use crate::access::policy::{Permit, Verdict};
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOut;
+use crate::headers::identity::IdentityHeaders;
+use crate::session::record::Session;
 use crate::sidecar::Sidecar;
-use crate::upstream::Trip;
+use crate::upstream::{Ends, Trip};
 use crate::wire::body::Body;
 use crate::wire::cookies;
 use crate::wire::inbound::{Asker, Inbound};
 use http::header::ORIGIN;
-use http::{HeaderMap, Request, Response};
+use http::request::Parts;
+use http::{HeaderMap, Response};
 use hyper::body::Incoming;
+use std::sync::Arc;
 
 /// Judges, and forwards what was judged.
-pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, request: Request<Incoming>, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
-    let session = authenticate(house, request.headers());
+pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, parts: &mut Parts, body: Incoming, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+    let session = authenticate(house, &parts.headers);
     facts.session.clone_from(&session);
     let judged = house.policy.judge(inbound.target.clone(), session);
     facts.rule = judged.line;
     match judged.verdict {
-        Verdict::Permitted(permit) => forward(house, inbound, request, permit).await,
-        Verdict::SignIn(signed_out) => ask_to_sign_in(house, inbound, request.headers(), signed_out).await,
+        Verdict::Permitted(permit) => {
+            let (identity, trip) = dress(house, inbound, &mut parts.headers, permit)?;
+            let mut response = house.upstream.forward(parts, body, identity, trip).await?;
+            cookies::guard(response.headers_mut());
+            Ok(response)
+        }
+        Verdict::SignIn(signed_out) => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out)).await,
         Verdict::Forbidden => Err(Refusal::Forbidden),
         Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown),
     }
 }
 
-async fn forward(house: &Sidecar, inbound: &Inbound, mut request: Request<Incoming>, permit: Permit) -> Result<Response<Body>, Refusal> {
+/// What goes along with a request that was let in.
+fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Permit) -> Result<(IdentityHeaders, Trip), Refusal> {
     // A page of another site can open a WebSocket with this browser's cookies; only its `Origin` tells.
-    if inbound.upgrade && request.headers().get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it)) {
+    if inbound.upgrade && headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it)) {
         return Err(Refusal::ForeignOrigin);
     }
-    cookies::hide(request.headers_mut());
+    cookies::hide(headers);
     let trip = Trip {
         client: inbound.way.client,
         peer: inbound.way.peer,
@@ -44,13 +54,16 @@ async fn forward(house: &Sidecar, inbound: &Inbound, mut request: Request<Incomi
         chain: inbound.way.chain.clone(),
         request_id: inbound.request_id.clone(),
         upgrade: inbound.upgrade,
-        ends: permit.session().filter(|_| inbound.upgrade).map(|it| it.ended().clone()),
+        ends: permit.session().filter(|_| inbound.upgrade).map(|it| ends_with(house, it)),
         tunnels: house.lasting.tunnels.clone(),
     };
-    let identity = house.headers.identify(permit)?;
-    let mut response = house.upstream.forward(request, identity, trip).await?;
-    cookies::guard(response.headers_mut());
-    Ok(response)
+    Ok((house.headers.identify(permit)?, trip))
+}
+
+/// A tunnel ends with its session; bytes in it are use, as requests are.
+fn ends_with(house: &Sidecar, session: &Arc<Session>) -> Ends {
+    let (store, held) = (Arc::clone(&house.lasting.store), Arc::clone(session));
+    Ends { told: session.ended(), goes_on: Box::new(move |spoke| store.goes_on(&held, spoke)) }
 }
 
 async fn ask_to_sign_in(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, signed_out: SignedOut) -> Result<Response<Body>, Refusal> {

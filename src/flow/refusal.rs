@@ -10,7 +10,7 @@ use crate::wire::body::Body;
 use crate::wire::forwarded::NotAsked;
 use crate::wire::inbound::{Asker, Refused};
 use crate::wire::reply;
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -120,6 +120,10 @@ impl Refusal {
         match &self {
             Self::SignedOut(_) => {
                 headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+            }
+            // Whoever stands before us may see another end of this request than we do: nothing more is read here.
+            Self::Unread(Refused::Framing) => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Method(allow) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));

@@ -61,6 +61,7 @@ pub(super) fn unread(refused: &Refused) -> Words {
     let what = match refused {
         Refused::Target(_) => "The address can be read in two ways, so it was not passed on.",
         Refused::Host => "The request does not say clearly which host it is for.",
+        Refused::Framing => "The request does not say clearly where it ends.",
     };
     Words::new(Kind::BadRequest, StatusCode::BAD_REQUEST, Whose::You, "This address is not clear", what).then("Check the link or the address you typed.")
 }

@@ -9,6 +9,7 @@ use crate::base::clock::Clock;
 use crate::base::identity::{Groups, Identity};
 use crate::base::random::Random;
 use crate::base::target::Target;
+use crate::base::texts::Texts;
 use crate::config::headers::{Headers as Config, Set};
 use crate::seal::jwk::{NoKey, SigningKeys, short_id};
 use crate::session::record::{Attachment, Session};
@@ -158,7 +159,8 @@ impl Headers {
         }
         let now = self.clock.now();
         let who = session.identity();
-        let (groups, roles) = (tell(who.groups.ids(), &self.named), tell(&who.roles, &self.named));
+        let none = Texts::default();
+        let (groups, roles) = (tell(who.groups.ids().unwrap_or(&none), &self.named), tell(&who.roles, &self.named));
         let groups = Told { truncated: groups.truncated || who.groups == Groups::Overage, ..groups };
         let occasion =
             Occasion { issuer: &self.issuer, audience: &self.audience, session: session.sid(), id: &short_id(&self.random), now, lifetime: self.lifetime };

@@ -1,5 +1,6 @@
 //! Groups and roles within the budget that a request can carry.
 
+use crate::base::texts::Texts;
 use std::collections::HashSet;
 
 /// Bytes of a list of groups or roles, separators included.
@@ -15,8 +16,8 @@ pub(super) struct Told<'a> {
 }
 
 /// Chooses what is told of `all`.
-pub(super) fn tell<'a>(all: &'a [String], named: &HashSet<String>) -> Told<'a> {
-    let is_named = |it: &&String| named.contains(it.as_str());
+pub(super) fn tell<'a>(all: &'a Texts, named: &HashSet<String>) -> Told<'a> {
+    let is_named = |it: &&str| named.contains(*it);
     let ordered = all.iter().filter(is_named).chain(all.iter().filter(|it| !is_named(it)));
     let mut left = BUDGET;
     let mut told = Told { entries: Vec::new(), truncated: false };
@@ -42,11 +43,12 @@ mod tests {
     fn those_that_rules_name_come_first_and_the_rest_until_it_is_full() {
         let all: Vec<_> = (0..300).map(|it| format!("00000000-0000-0000-0000-{it:012}")).collect();
         let named = HashSet::from([all[299].clone()]);
-        let told = tell(&all, &named);
+        let texts = all.iter().collect();
+        let told = tell(&texts, &named);
         assert_eq!(told.entries[0], all[299]);
         assert_eq!(told.entries[1], all[0]);
         assert!(told.truncated);
         assert_eq!(told.entries.len(), BUDGET / 37);
-        assert!(!tell(&all[..5], &named).truncated);
+        assert!(!tell(&all[..5].iter().collect(), &named).truncated);
     }
 }

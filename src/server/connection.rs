@@ -38,7 +38,25 @@ const SEND_BUFFER: usize = 64 * 1024;
 pub(super) struct Protocol {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
+    most: Most,
+}
+
+/// How large a head may be.
+#[derive(Clone, Copy, Debug)]
+struct Most {
+    bytes: usize,
     headers: usize,
+}
+
+impl Most {
+    /// hyper reads up to twice the bytes before it refuses, and over HTTP/2 any number of fields.
+    fn exceeded(self, request: &Request<Incoming>) -> bool {
+        let headers = request.headers();
+        let target = request.uri().path_and_query().map_or(0, |it| it.as_str().len());
+        // A colon, a space and the end of the line.
+        let bytes = headers.iter().map(|it| it.0.as_str().len() + it.1.len() + 4).sum::<usize>() + target;
+        headers.len() > self.headers || bytes > self.bytes
+    }
 }
 
 impl Protocol {
@@ -59,7 +77,7 @@ impl Protocol {
             .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(SEND_BUFFER)
             .enable_connect_protocol();
-        Self { http1, http2, headers: limits.headers }
+        Self { http1, http2, most: Most { bytes: limits.header_bytes, headers: limits.headers } }
     }
 }
 
@@ -67,7 +85,7 @@ impl Protocol {
 pub(super) async fn serve<H: Handle>(protocol: Arc<Protocol>, io: Noted, tls: Option<TlsAcceptor>, handle: H, peer: Peer) {
     let state = Arc::clone(io.state());
     if let Some((transport, multiplexed)) = open(&state, io, tls).await {
-        let service = Answering { handle, state: Arc::clone(&state), peer, headers: protocol.headers };
+        let service = Answering { handle, state: Arc::clone(&state), peer, most: protocol.most };
         let io = TokioIo::new(transport);
         if multiplexed {
             // In a box: an idle connection of HTTP/1.1 must not have room for it.
@@ -125,7 +143,7 @@ struct Answering<H> {
     handle: H,
     state: Arc<State>,
     peer: Peer,
-    headers: usize,
+    most: Most,
 }
 
 impl<H: Handle> Service<Request<Incoming>> for Answering<H> {
@@ -137,8 +155,7 @@ impl<H: Handle> Service<Request<Incoming>> for Answering<H> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let multiplexed = request.version() == Version::HTTP_2;
         let under_way = InFlight::begin(&self.state, multiplexed, !request.body().is_end_stream());
-        // HTTP/2 has a bound on the bytes of a header list only.
-        if request.headers().len() > self.headers {
+        if self.most.exceeded(&request) {
             let refused = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
             return Box::pin(ready(Ok(refused.map(|it| Tracked::new(it, under_way)))));
         }

@@ -382,6 +382,15 @@ async fn a_body_that_was_asked_for_by_100_continue_arrives() {
 }
 
 #[tokio::test]
+async fn a_head_of_too_many_bytes_is_refused_though_it_fits_a_buffer() {
+    let world = start_with(Limits { header_bytes: 20_000, ..limits() }, None, Duration::ZERO);
+    for (length, status) in [(19_000, 200), (21_000, 431), (39_000, 431), (100_000, 431)] {
+        let mut stream = world.ask(format!("GET / HTTP/1.1\r\nHost: a\r\nx: {}\r\n\r\n", "x".repeat(length)).as_bytes()).await;
+        assert!(answer(&mut stream).await.starts_with(&format!("HTTP/1.1 {status} ")), "{length}");
+    }
+}
+
+#[tokio::test]
 async fn too_many_header_fields_are_refused_over_both_versions() {
     let world = start_with(Limits { headers: 20, ..limits() }, None, Duration::ZERO);
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(30));

@@ -3,8 +3,8 @@
 use crate::base::identity::Identity;
 use arc_swap::ArcSwapOption;
 use std::any::Any;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
 /// What another module keeps with a session, made once and read on every request (the prebuilt headers).
@@ -14,12 +14,12 @@ pub type Attachment = dyn Any + Send + Sync;
 #[derive(Debug)]
 pub struct Session {
     pub(in crate::session) identity: Identity,
-    pub(in crate::session) user: String,
-    pub(in crate::session) sid: String,
+    pub(in crate::session) user: Box<str>,
+    pub(in crate::session) sid: Box<str>,
     pub(in crate::session) began: u64,
     pub(in crate::session) ends: u64,
     pub(in crate::session) last_seen: AtomicU64,
-    pub(in crate::session) ended: CancellationToken,
+    pub(in crate::session) end: End,
     pub(in crate::session) attached: ArcSwapOption<Box<Attachment>>,
 }
 
@@ -55,8 +55,8 @@ impl Session {
     }
 
     /// Is canceled when the session ends: tunnels end with it.
-    pub fn ended(&self) -> &CancellationToken {
-        &self.ended
+    pub fn ended(&self) -> CancellationToken {
+        self.end.token()
     }
 
     /// What is attached.
@@ -72,5 +72,34 @@ impl Session {
     /// Lets go of what is attached; whoever needs it makes it again.
     pub fn detach(&self) {
         self.attached.store(None);
+    }
+}
+
+/// Whether a session is over. Most have nothing that hangs on them: the token is made for the first that has.
+#[derive(Debug, Default)]
+pub(in crate::session) struct End {
+    over: AtomicBool,
+    token: OnceLock<Box<CancellationToken>>,
+}
+
+impl End {
+    pub(in crate::session) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    pub(in crate::session) fn tell(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        if let Some(token) = self.token.get() {
+            token.cancel();
+        }
+    }
+
+    /// Looks after making the token: whoever told meanwhile may not have seen it.
+    fn token(&self) -> CancellationToken {
+        let token = self.token.get_or_init(Box::default);
+        if self.is_over() {
+            token.cancel();
+        }
+        token.as_ref().clone()
     }
 }

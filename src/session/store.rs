@@ -1,6 +1,6 @@
 //! Sessions in memory.
 
-use super::record::Session;
+use super::record::{End, Session};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
@@ -13,9 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// Bytes of a session id (256 bits), and of its base64url text.
 const ID_BYTES: usize = 32;
@@ -35,13 +34,14 @@ pub struct Store {
 
 impl Store {
     /// An empty store. The one unused longest makes room when it is full: a newcomer is never turned away (LRU, not TinyLFU).
+    ///
+    /// The library drops what rests; the absolute life is looked at in `goes_on`, which costs each session less memory.
     pub fn new(config: &config::session::Session, clock: Clock, random: Random) -> Self {
         let sessions = Cache::builder()
             .max_capacity(config.capacity)
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(config.idle + Duration::from_secs(1))
-            .time_to_live(config.lifetime + Duration::from_secs(1))
-            .eviction_listener(|_, session: Arc<Session>, _| session.ended.cancel())
+            .eviction_listener(|_, session: Arc<Session>, _| session.end.tell())
             .build();
         Self { sessions, clock, random, idle: config.idle.as_secs(), lifetime: config.lifetime.as_secs() }
     }
@@ -52,13 +52,13 @@ impl Store {
         let now = self.clock.now();
         let identity = user.into_identity();
         let session = Arc::new(Session {
-            user: identity.oid.to_string(),
+            user: identity.oid.to_string().into(),
             identity,
-            sid: self.random.text::<16>(),
+            sid: self.random.text::<16>().into(),
             began: now,
             ends: now.saturating_add(self.lifetime),
             last_seen: AtomicU64::new(now),
-            ended: CancellationToken::new(),
+            end: End::default(),
             attached: ArcSwapOption::empty(),
         });
         self.sessions.insert(key(&id), Arc::clone(&session));
@@ -69,23 +69,31 @@ impl Store {
     pub fn find(&self, id: &str) -> Option<Arc<Session>> {
         let key = read(id)?;
         let session = self.sessions.get(&key)?;
+        if self.goes_on(&session, true) {
+            return Some(session);
+        }
+        self.sessions.invalidate(&key);
+        None
+    }
+
+    /// Whether a session that somebody holds is still live; `used` notes that it was used. One that is not live is told so.
+    pub fn goes_on(&self, session: &Session, used: bool) -> bool {
         let now = self.clock.now();
         let last_seen = session.last_seen();
-        if now >= session.ends || now >= last_seen.saturating_add(self.idle) || session.ended.is_cancelled() {
-            self.sessions.invalidate(&key);
-            session.ended.cancel();
-            return None;
+        if now >= session.ends || now >= last_seen.saturating_add(self.idle) || session.end.is_over() {
+            session.end.tell();
+            return false;
         }
-        if now > last_seen {
-            session.last_seen.store(now, std::sync::atomic::Ordering::Relaxed);
+        if used && now > last_seen {
+            session.last_seen.store(now, Ordering::Relaxed);
         }
-        Some(session)
+        true
     }
 
     /// Ends the session of an id; whatever hangs on it ends too.
     pub fn end(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.remove(&read(id)?)?;
-        session.ended.cancel();
+        session.end.tell();
         Some(session)
     }
 

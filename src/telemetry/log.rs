@@ -6,17 +6,28 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 /// Lines that wait for the writer at most; past it they are dropped and counted, since no request waits for a disk.
 const QUEUE: usize = 16 * 1024;
 
+/// How long the last lines may take.
+const LAST: Duration = Duration::from_secs(1);
+
 /// Hands lines to the writer; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Log {
-    lines: SyncSender<Vec<u8>>,
+    lines: SyncSender<Entry>,
     dropped: Arc<AtomicU64>,
     format: Format,
     level: Level,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Line(Vec<u8>),
+    /// Tells once everything before it is written.
+    Written(SyncSender<()>),
 }
 
 /// One request, as it is logged.
@@ -80,9 +91,18 @@ impl Log {
         }
     }
 
+    /// Waits until all lines so far are written, at most a second: for the end of the process, which would cut them off.
+    pub fn finish(&self) {
+        let (written, told) = sync_channel(1);
+        if self.lines.try_send(Entry::Written(written)).is_ok() {
+            // A reader that takes nothing must not hold the end up.
+            let _ = told.recv_timeout(LAST);
+        }
+    }
+
     fn send(&self, mut line: Vec<u8>) {
         line.push(b'\n');
-        if self.lines.try_send(line).is_err() {
+        if self.lines.try_send(Entry::Line(line)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -136,18 +156,26 @@ fn text(out: &mut Vec<u8>, it: &Request<'_>) -> io::Result<()> {
     write!(out, " id={}", it.request_id)
 }
 
-fn write(lines: &Receiver<Vec<u8>>, mut to: impl Write, dropped: &AtomicU64) {
-    while let Ok(line) = lines.recv() {
-        // A log that cannot be written must not stop the service.
-        let _ = to.write_all(&line);
-        let mut more = lines.try_iter().take(QUEUE);
-        for line in more.by_ref() {
-            let _ = to.write_all(&line);
+fn write(lines: &Receiver<Entry>, mut to: impl Write, dropped: &AtomicU64) {
+    while let Ok(first) = lines.recv() {
+        let mut asked = Vec::new();
+        for entry in std::iter::once(first).chain(lines.try_iter().take(QUEUE)) {
+            match entry {
+                // A log that cannot be written must not stop the service.
+                Entry::Line(line) => {
+                    let _ = to.write_all(&line);
+                }
+                Entry::Written(told) => asked.push(told),
+            }
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
             let _ = writeln!(to, r#"{{"event":"log_lines_dropped","level":"WARN","count":{lost}}}"#);
         }
         let _ = to.flush();
+        // Who does not wait any more needs no answer.
+        for told in asked {
+            let _ = told.try_send(());
+        }
     }
 }

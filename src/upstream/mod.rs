@@ -17,7 +17,7 @@ mod upgrade;
 
 pub use error::{BadUpstream, Error, Fault};
 pub use trip::Trip;
-pub use tunnel::Tunnels;
+pub use tunnel::{Ends, Tunnels};
 
 use crate::base::pattern::Pattern;
 use crate::config::server::Limits;
@@ -28,14 +28,19 @@ use body::{Outgoing, Progress};
 use coming::Coming;
 use connect::Dial;
 use http::header::{COOKIE, EXPECT, HOST, TE};
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
-use pool::{Pool, Returning};
+use pool::{Pool, Rested, Returning};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use upgrade::Upgrade;
+
+/// About as many headers as we write into a request.
+const OURS: usize = 20;
 
 /// All apps behind us.
 #[derive(Debug)]
@@ -54,6 +59,14 @@ struct App {
     authority: Authority,
     host: HeaderValue,
     link: Link,
+}
+
+/// A request as it is about to be sent.
+struct Leaving<'a> {
+    app: &'a App,
+    request: Request<Outgoing>,
+    progress: Option<Progress>,
+    upgrade: Option<Upgrade>,
 }
 
 #[derive(Debug)]
@@ -81,29 +94,21 @@ impl Upstream {
         })
     }
 
-    /// Sends on what was judged, and brings back what the app answers.
+    /// Sends on what was judged, and brings back what the app answers. The head is emptied.
     ///
     /// # Errors
     /// `Error` where nothing usable came back.
-    pub async fn forward(&self, mut request: Request<Incoming>, identity: IdentityHeaders, trip: Trip) -> Result<Response<Body>, Error> {
-        let app = self.routes.iter().find(|it| it.0.matches(identity.target().path())).map_or(&self.app, |it| &it.1);
-        let upgrade = if trip.upgrade { Upgrade::of(&mut request, &trip.request_id) } else { None };
-        let (mut parts, body) = request.into_parts();
-        self.dress(&mut parts.headers, app, &identity, &trip);
-        let (body, progress) = Outgoing::new(body, self.body_timeout, identity.stripper());
-        let mut request = Request::from_parts(parts, body);
-        if let Some(upgrade) = &upgrade {
-            upgrade.ask(&mut request);
-        }
-        let path = identity.target().path_and_query().clone();
+    pub async fn forward(&self, parts: &mut Parts, body: Incoming, identity: IdentityHeaders, trip: Trip) -> Result<Response<Body>, Error> {
+        let Leaving { app, request, progress, upgrade } = self.leaving(parts, body, &identity, &trip);
         match &app.link {
             Link::Two(_) if upgrade.is_some() => Err(Error::UpgradeToH2c),
             Link::Two(shared) => {
-                let response = self.in_time(progress.as_ref(), app.send_two(shared, request, path)).await?;
+                let response = self.in_time(progress.as_ref(), Box::pin(app.send_two(shared, request)).as_mut()).await?;
                 Ok(self.coming(response, None))
             }
             Link::One(pool) => {
-                let (response, sender) = self.in_time(progress.as_ref(), app.send_one(pool, request, path)).await?;
+                let sending = std::pin::pin!(app.send_one(pool, request));
+                let (response, sender) = self.in_time(progress.as_ref(), sending).await?;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     return self.switch(upgrade.ok_or(Error::Upgrade)?, response, trip);
                 }
@@ -112,10 +117,29 @@ impl Upstream {
         }
     }
 
+    fn leaving(&self, parts: &mut Parts, body: Incoming, identity: &IdentityHeaders, trip: &Trip) -> Leaving<'_> {
+        let app = self.routes.iter().find(|it| it.0.matches(identity.target().path())).map_or(&self.app, |it| &it.1);
+        let (body, progress) = Outgoing::new(body, self.body_timeout, identity.stripper());
+        let mut request = Request::new(body);
+        std::mem::swap(request.method_mut(), &mut parts.method);
+        std::mem::swap(request.headers_mut(), &mut parts.headers);
+        std::mem::swap(request.extensions_mut(), &mut parts.extensions);
+        // The permit's, byte for byte.
+        *request.uri_mut() = Uri::from(identity.target().path_and_query().clone());
+        let upgrade = if trip.upgrade { Upgrade::of(&mut request, &trip.request_id) } else { None };
+        self.dress(request.headers_mut(), app, identity, trip);
+        if let Some(upgrade) = &upgrade {
+            upgrade.ask(&mut request);
+        }
+        Leaving { app, request, progress, upgrade }
+    }
+
     /// From a client's headers to those that the app gets. The order matters: what `Connection` names goes before ours is written.
     fn dress(&self, headers: &mut HeaderMap, app: &App, identity: &IdentityHeaders, trip: &Trip) {
         let trailers = matches!(app.link, Link::Two(_)) && hop::takes_trailers(headers);
         hop::strip(headers);
+        // One growth instead of two.
+        headers.reserve(OURS);
         // The client was told to go on when its body was first asked for: after it was let in.
         headers.remove(EXPECT);
         join_cookies(headers);
@@ -132,8 +156,7 @@ impl Upstream {
     }
 
     /// As long as the app takes some of the body, it is given time. Connecting has a bound of its own within this one.
-    async fn in_time<T>(&self, progress: Option<&Progress>, response: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let mut response = std::pin::pin!(response);
+    async fn in_time<T>(&self, progress: Option<&Progress>, mut response: Pin<&mut impl Future<Output = Result<T, Error>>>) -> Result<T, Error> {
         let mut frames = 0;
         loop {
             if let Ok(outcome) = tokio::time::timeout(self.response_timeout, response.as_mut()).await {
@@ -178,29 +201,25 @@ impl App {
         &self,
         pool: &Arc<Pool>,
         mut request: Request<Outgoing>,
-        path: PathAndQuery,
     ) -> Result<(Response<Incoming>, hyper::client::conn::http1::SendRequest<Outgoing>), Error> {
-        *request.uri_mut() = Uri::from(path);
         *request.version_mut() = Version::HTTP_11;
-        if let Some(mut sender) = pool.take().await {
-            let spare = repeatable(&request);
+        if let Some((mut sender, Rested(rested))) = pool.take().await {
+            // A copy costs; a connection in constant use is not closed for being idle.
+            let spare = if rested { repeatable(&request) } else { None };
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, sender)),
                 // The app had closed it meanwhile: what was never sent, or may be sent twice, goes again, once, on a new connection.
                 Err(mut error) => request = error.take_message().or(spare).ok_or_else(|| Error::of_hyper(error.into_error()))?,
             }
         }
-        let mut sender = self.dial.http1().await?;
+        // Connecting is rare, and in a box: the room it needs would be moved with every request.
+        let mut sender = Box::pin(self.dial.http1()).await?;
         let response = sender.send_request(request).await.map_err(Error::of_hyper)?;
         Ok((response, sender))
     }
 
-    async fn send_two(
-        &self,
-        shared: &Mutex<Option<http2::SendRequest<Outgoing>>>,
-        mut request: Request<Outgoing>,
-        path: PathAndQuery,
-    ) -> Result<Response<Incoming>, Error> {
+    async fn send_two(&self, shared: &Mutex<Option<http2::SendRequest<Outgoing>>>, mut request: Request<Outgoing>) -> Result<Response<Incoming>, Error> {
+        let path = request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::builder().scheme(Scheme::HTTP).authority(self.authority_for(&request)).path_and_query(path).build()?;
         request.headers_mut().remove(HOST);
         *request.version_mut() = Version::HTTP_2;

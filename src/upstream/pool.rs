@@ -13,6 +13,13 @@ const IDLE: Duration = Duration::from_secs(4);
 /// Connections that wait at most; a further one is closed.
 const MOST: usize = 1024;
 
+/// From here on a connection counts as idle: the app may be about to close it.
+const REST: Duration = Duration::from_millis(20);
+
+/// Whether a connection was idle before it was taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rested(pub(super) bool);
+
 /// The idle connections to one app. The one used last is taken first.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
@@ -49,12 +56,13 @@ impl Returning {
 
 impl Pool {
     /// A connection that is likely to live, or none.
-    pub(super) async fn take(&self) -> Option<SendRequest<Outgoing>> {
+    pub(super) async fn take(&self) -> Option<(SendRequest<Outgoing>, Rested)> {
         loop {
             let idle = self.lock().pop_back()?;
             let mut sender = idle.sender;
-            if idle.since.elapsed() < IDLE && !sender.is_closed() && (sender.is_ready() || sender.ready().await.is_ok()) {
-                return Some(sender);
+            let rested = idle.since.elapsed();
+            if rested < IDLE && !sender.is_closed() && (sender.is_ready() || sender.ready().await.is_ok()) {
+                return Some((sender, Rested(rested >= REST)));
             }
         }
     }

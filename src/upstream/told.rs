@@ -77,7 +77,7 @@ fn traceparent(out: &mut String, request_id: &HeaderValue) {
         if at == 16 {
             out.push('-');
         }
-        let _ = write!(out, "{byte:02x}");
+        out.extend([byte >> 4, byte & 15].into_iter().filter_map(|it| char::from_digit(u32::from(it), 16)));
     }
     out.push_str("-00");
 }

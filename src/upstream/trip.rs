@@ -1,9 +1,8 @@
 //! What is known of the way that a request came.
 
-use super::tunnel::Tunnels;
+use super::tunnel::{Ends, Tunnels};
 use http::HeaderValue;
 use std::net::IpAddr;
-use tokio_util::sync::CancellationToken;
 
 /// What is known of the way that a request came, and what hangs on it.
 #[derive(Debug)]
@@ -22,8 +21,8 @@ pub struct Trip {
     pub request_id: HeaderValue,
     /// Whether the client wants to leave HTTP.
     pub upgrade: bool,
-    /// Ends a tunnel: the session's end.
-    pub ends: Option<CancellationToken>,
+    /// What ends a tunnel: its session.
+    pub ends: Option<Ends>,
     /// Where a tunnel is counted.
     pub tunnels: Tunnels,
 }

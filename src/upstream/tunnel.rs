@@ -40,28 +40,48 @@ impl Tunnels {
         self.tasks.len()
     }
 
-    /// Joins two upgraded connections until one ends, `ends` is canceled, or nobody speaks for `silence`.
-    pub(super) fn join(&self, client: OnUpgrade, app: OnUpgrade, ends: Option<CancellationToken>, silence: Duration) {
+    /// Joins two upgraded connections until one ends, `ends` says so, or nobody speaks for `silence`.
+    pub(super) fn join(&self, client: OnUpgrade, app: OnUpgrade, ends: Option<Ends>, silence: Duration) {
         let end = self.end.clone();
+        let (told, goes_on) = ends.map(|it| (it.told, it.goes_on)).unzip();
         self.tasks.spawn(async move {
-            let ended = async {
-                match ends {
-                    Some(ends) => ends.cancelled_owned().await,
+            let told = async {
+                match told {
+                    Some(told) => told.cancelled_owned().await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
-                // Its session's end is looked at first, so that a busy tunnel ends as well.
+                // Its end is looked at first, so that a busy tunnel ends as well.
                 biased;
                 () = end.cancelled_owned() => {}
-                () = ended => {}
-                () = carry(client, app, silence) => {}
+                () = told => {}
+                () = carry(client, app, goes_on, silence) => {}
             }
         });
     }
 }
 
-async fn carry(client: OnUpgrade, app: OnUpgrade, silence: Duration) {
+/// How often a tunnel's session is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+type GoesOn = Box<dyn Fn(bool) -> bool + Send + Sync>;
+
+/// What a tunnel hangs on.
+pub struct Ends {
+    /// Canceled at its end.
+    pub told: CancellationToken,
+    /// Asked every few seconds whether it goes on; hears whether somebody spoke meanwhile.
+    pub goes_on: GoesOn,
+}
+
+impl std::fmt::Debug for Ends {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Ends")
+    }
+}
+
+async fn carry(client: OnUpgrade, app: OnUpgrade, goes_on: Option<GoesOn>, silence: Duration) {
     let (Ok(client), Ok(app)) = tokio::join!(client, app) else { return };
     let spoke = Arc::new(AtomicBool::new(true));
     let mut client = Heard { io: TokioIo::new(client), spoke: Arc::clone(&spoke) };
@@ -69,14 +89,21 @@ async fn carry(client: OnUpgrade, app: OnUpgrade, silence: Duration) {
     tokio::select! {
         // One side is gone: so is the tunnel.
         _ = copy_bidirectional(&mut client, &mut app) => {}
-        () = silent(&spoke, silence) => {}
+        () = over(&spoke, goes_on, silence) => {}
     }
 }
 
-/// Returns after a whole `silence` in which no byte went either way.
-async fn silent(spoke: &AtomicBool, silence: Duration) {
-    while spoke.swap(false, Ordering::Relaxed) {
-        tokio::time::sleep(silence).await;
+/// Returns when nobody has spoken for `silence`, or what the tunnel hangs on has ended.
+async fn over(spoke: &AtomicBool, goes_on: Option<GoesOn>, silence: Duration) {
+    let look = LOOK.min(silence);
+    let mut quiet = Duration::ZERO;
+    loop {
+        let spoke = spoke.swap(false, Ordering::Relaxed);
+        quiet = if spoke { Duration::ZERO } else { quiet.saturating_add(look) };
+        if quiet >= silence || goes_on.as_ref().is_some_and(|it| !it(spoke)) {
+            return;
+        }
+        tokio::time::sleep(look).await;
     }
 }
 

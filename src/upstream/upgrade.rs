@@ -26,7 +26,7 @@ pub(super) struct Upgrade {
 
 impl Upgrade {
     /// Takes the upgrade out of a request: before it is sent on.
-    pub(super) fn of(request: &mut Request<Incoming>, request_id: &HeaderValue) -> Option<Self> {
+    pub(super) fn of(request: &mut Request<Outgoing>, request_id: &HeaderValue) -> Option<Self> {
         let client = hyper::upgrade::on(&mut *request);
         if request.method() == Method::CONNECT {
             // Our reference is sixteen characters and new for each request: it serves as the nonce of RFC 6455 4.1.

@@ -102,6 +102,13 @@ pub fn hide(headers: &mut HeaderMap) {
     }
 }
 
+/// The client's cookies without ours, in one line; empty where there is none.
+pub fn theirs(headers: &HeaderMap) -> HeaderValue {
+    let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(without_ours).collect();
+    let joined = lines.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(HeaderValue::from_static(""))
+}
+
 fn without_ours(line: &HeaderValue) -> Option<HeaderValue> {
     let mut left = Vec::with_capacity(line.len());
     for pair in pairs(line).filter(|it| !is_ours_in(it, b'=') && !it.is_empty()) {
@@ -138,6 +145,16 @@ fn is_ours_in(pair: &[u8], end: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn theirs_are_one_line_without_ours() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(theirs(&headers), "");
+        headers.append(COOKIE, HeaderValue::from_static("a=1; entrada=secret"));
+        headers.append(COOKIE, HeaderValue::from_static("__Host-entrada-s-12345678=x"));
+        headers.append(COOKIE, HeaderValue::from_static("b=2;c=3"));
+        assert_eq!(theirs(&headers), "a=1; b=2; c=3");
+    }
 
     fn request(lines: &[&str]) -> HeaderMap {
         let mut out = HeaderMap::new();

@@ -2,10 +2,10 @@
 
 use super::forwarded::{self, Way};
 use super::peer::Peer;
-use crate::base::random::Random;
+use crate::base::ids::Ids;
 use crate::base::target::{Ambiguous, Strictness, Target};
 use crate::config::server::Trust;
-use http::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
+use http::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{Method, Version};
 
@@ -48,6 +48,9 @@ pub enum Refused {
     /// No host, two hosts, or two that differ (RFC 9112 3.2).
     #[error("the host is missing or said twice")]
     Host,
+    /// Another transfer coding than `chunked`, or one that is said twice: where the body ends is a matter of opinion (RFC 9112 6.1).
+    #[error("a transfer coding that is not served")]
+    Framing,
 }
 
 impl Inbound {
@@ -55,7 +58,10 @@ impl Inbound {
     ///
     /// # Errors
     /// `Refused` where two readers could disagree on it.
-    pub fn read(parts: &Parts, peer: &Peer, trust: &Trust, strictness: Strictness, random: &Random) -> Result<Self, Refused> {
+    pub fn read(parts: &Parts, peer: &Peer, trust: &Trust, strictness: Strictness, ids: &Ids) -> Result<Self, Refused> {
+        if parts.headers.get_all(TRANSFER_ENCODING).iter().enumerate().any(|(at, it)| at > 0 || !it.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            return Err(Refused::Framing);
+        }
         let host = host(parts)?;
         let connect = parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_some_and(|it| it.as_str() == "websocket");
         // RFC 8441: an extended CONNECT asks for a page as GET would; it is judged as one.
@@ -65,7 +71,7 @@ impl Inbound {
         let https = way.https.unwrap_or(peer.tls);
         let upgrade = connect || asks_to_upgrade(parts);
         let asker = if upgrade { Asker::Script } else { asker(&parts.method, &parts.headers) };
-        let request_id = HeaderValue::from_str(&random.text::<12>()).map_err(|_| Refused::Host)?;
+        let request_id = HeaderValue::from_bytes(&ids.next()).map_err(|_| Refused::Host)?;
         let host = way.host.clone().unwrap_or(host);
         Ok(Self { target, host, way, https, asker, request_id, upgrade })
     }
@@ -140,7 +146,7 @@ mod tests {
     fn read(request: http::request::Builder) -> Result<Inbound, Refused> {
         let parts = request.body(()).unwrap().into_parts().0;
         let peer = Peer { address: Some("192.0.2.1:1".parse().unwrap()), tls: false };
-        Inbound::read(&parts, &peer, &Trust::default(), Strictness::Strict, &crate::seal::random::system())
+        Inbound::read(&parts, &peer, &Trust::default(), Strictness::Strict, &Ids::new(&crate::seal::random::system()))
     }
 
     #[test]

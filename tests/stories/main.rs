@@ -2,12 +2,17 @@
 #![cfg(test)]
 
 mod attacks;
+mod cli;
+mod docs;
+mod flood;
 mod fuzz;
 mod image;
 mod life;
+mod nginx;
 mod outside;
 mod path;
 mod sign_in;
+mod tls;
 mod tools;
 mod verify;
 mod world;

@@ -192,6 +192,23 @@ async fn a_web_socket_carries_messages_and_ends_with_its_session() {
     assert!(web_socket(&world, "/ws", &tom.cookie_header(), None).await.is_ok());
 }
 
+#[tokio::test]
+async fn a_web_socket_keeps_its_session_alive_while_somebody_speaks_and_ends_with_its_life() {
+    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut socket = web_socket(&world, "/ws", &maya.cookie_header(), None).await.unwrap();
+    for _ in 0..2 {
+        world.later(400);
+        socket.send(Message::text("still here")).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("still here"));
+        tokio::time::sleep(Duration::from_millis(5500)).await;
+    }
+    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
+    world.later(3600);
+    let end = tokio::time::timeout(Duration::from_secs(8), socket.next()).await.expect("the tunnel outlived its session");
+    assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
+}
+
 type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
 
 async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<&str>) -> Result<Socket, u16> {
@@ -417,8 +434,10 @@ async fn a_connection_that_the_app_had_closed_is_tried_again_only_where_that_is_
     let mut maya = world.browser();
     assert_eq!(maya.asks("GET", "/public/x", SCRIPT).await.status, 200);
     // The second request on that connection is read and dropped.
+    tokio::time::sleep(Duration::from_millis(60)).await;
     assert_eq!(maya.asks("GET", "/public/x", SCRIPT).await.status, 200);
     assert_eq!(received.load(Ordering::SeqCst), 3, "once and once again");
+    tokio::time::sleep(Duration::from_millis(60)).await;
     let page = maya.posts("/public/x", SCRIPT, "pay=1").await;
     assert_eq!(page.status, 502, "{}", page.body);
     assert_eq!(received.load(Ordering::SeqCst), 4, "a payment is not sent twice");

@@ -7,6 +7,7 @@ use super::super::rules::{Expected, judge};
 use super::super::token::{self, Claims};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
+use crate::base::texts::Texts;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512};
@@ -383,8 +384,8 @@ fn groups_that_do_not_fit_are_not_taken_for_none() {
     assert_eq!(groups("_claim_names", json!({"groups": "src1"})), Groups::Overage);
     assert_eq!(groups("hasgroups", json!(true)), Groups::Overage);
     assert_eq!(groups("hasgroups", json!("true")), Groups::Overage);
-    assert_eq!(groups("_claim_names", json!({"other": "src1"})), Groups::Known(Vec::new()));
-    assert_eq!(groups("groups", json!(["a", "b"])), Groups::Known(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(groups("_claim_names", json!({"other": "src1"})), Groups::Known(Texts::default()));
+    assert_eq!(groups("groups", json!(["a", "b"])), Groups::Known(["a", "b"].into_iter().collect()));
 }
 
 #[test]
@@ -397,7 +398,7 @@ fn custom_claims_are_kept_as_text_within_bounds() {
     let mut custom = judged_with(&signed(&header(), &claims), &key(), true, &names).unwrap().custom;
     custom.sort();
     let kept = [("list", "a,1,false"), ("number", "7"), ("text", "Zoë"), ("yes", "true")];
-    assert_eq!(custom, kept.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!(*custom, kept.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
 #[test]

@@ -38,6 +38,7 @@ async fn msal_for_node_signs_in_at_the_emulator() {
 async fn emulator(name: &str) -> Emulator {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("msal-{name}"));
+    std::fs::create_dir_all(&folder).unwrap();
     let options = Options {
         clock: Clock::system(),
         random: random::system(),
@@ -45,6 +46,7 @@ async fn emulator(name: &str) -> Emulator {
         client_id: Some(CLIENT_ID.to_owned()),
         client_secret: Some(CLIENT_SECRET.to_owned()),
         tls: Some(folder),
+        host: None,
     };
     Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap()
 }

@@ -5,7 +5,8 @@ use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
 /// Cookies, codes and tokens that any browser of this run saw: none may stand in a log.
@@ -22,6 +23,10 @@ pub struct Browser {
     pub page: Page,
     /// Whether it keeps cookies at all.
     pub keeps_cookies: bool,
+    /// With it https is TLS; without it, a story's front proxy is thought to have ended it.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// Where the name of an Entra elsewhere leads.
+    pub entra: Option<SocketAddr>,
 }
 
 #[derive(Clone, Debug)]
@@ -80,10 +85,10 @@ impl Page {
 }
 
 impl Browser {
-    pub(super) fn new(address: SocketAddr, public_url: &str) -> Self {
+    pub fn new(address: SocketAddr, public_url: &str) -> Self {
         let home = Url::parse(public_url).unwrap();
         let page = Page { url: home.clone(), status: 0, headers: HeaderMap::new(), body: String::new(), way: Vec::new() };
-        Self { jar: Vec::new(), address, home, says: Vec::new(), page, keeps_cookies: true }
+        Self { jar: Vec::new(), address, home, says: Vec::new(), page, keeps_cookies: true, tls: None, entra: None }
     }
 
     /// Goes to a page of the app, and wherever that leads.
@@ -171,7 +176,8 @@ impl Browser {
 
     async fn sends(&mut self, method: Method, url: Url, headers: &[(&str, &str)], body: Vec<u8>) -> Page {
         let ours = url.origin() == self.home.origin();
-        let address = if ours { self.address } else { url.socket_addrs(|| None).unwrap().into_iter().find(SocketAddr::is_ipv4).unwrap() };
+        let resolved = || url.socket_addrs(|| None).unwrap().into_iter().find(SocketAddr::is_ipv4).unwrap();
+        let address = if ours { self.address } else { self.entra.unwrap_or_else(resolved) };
         let mut request = Request::builder().method(method.clone()).uri(&url[url::Position::BeforePath..url::Position::AfterQuery]);
         let out = request.headers_mut().unwrap();
         out.insert("host", HeaderValue::from_str(&url[url::Position::BeforeHost..url::Position::AfterPort]).unwrap());
@@ -192,12 +198,13 @@ impl Browser {
         }
         let request = request.body(Full::new(Bytes::from(body))).unwrap();
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-        let driven = tokio::spawn(connection);
-        let response = sender.send_request(request).await.unwrap_or_else(|it| panic!("{method} {url}: {it}"));
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
-        driven.abort();
+        let (parts, body) = match self.tls.clone().filter(|_| url.scheme() == "https") {
+            Some(tls) => {
+                let name = rustls::pki_types::ServerName::try_from(url.host_str().unwrap().to_owned()).unwrap();
+                exchange(tokio_rustls::TlsConnector::from(tls).connect(name, stream).await.unwrap(), request).await
+            }
+            None => exchange(stream, request).await,
+        };
         self.keeps(url.host_str().unwrap(), &parts.headers);
         remember(&url, &parts.headers);
         // As a reader sees it.
@@ -250,6 +257,17 @@ impl Browser {
     pub fn cookie_header(&self) -> String {
         self.cookies(self.home.host_str().unwrap())
     }
+}
+
+async fn exchange(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, request: Request<Full<Bytes>>) -> (http::response::Parts, Bytes) {
+    let what = format!("{} {}", request.method(), request.uri());
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await.unwrap();
+    let driven = tokio::spawn(connection);
+    let response = sender.send_request(request).await.unwrap_or_else(|it| panic!("{what}: {it}"));
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+    driven.abort();
+    (parts, body)
 }
 
 /// What browsers say when somebody goes to a page.

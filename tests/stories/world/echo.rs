@@ -69,6 +69,24 @@ impl Echo {
         });
     }
 
+    /// The same app behind TLS.
+    pub async fn on_tls(&self, config: rustls::ServerConfig) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (seen, acceptor) = (Arc::clone(&self.seen), tokio_rustls::TlsAcceptor::from(Arc::new(config)));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (seen, acceptor) = (Arc::clone(&seen), acceptor.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        connection(TokioIo::new(stream), seen).await;
+                    }
+                });
+            }
+        });
+        address
+    }
+
     /// Nobody listens any more.
     pub fn dies(&self) {
         self.task.abort();

@@ -13,6 +13,7 @@ use entrada::emulator::{Emulator, Options};
 use entrada::seal::random;
 use entrada::sidecar::Lasting;
 use entrada::telemetry::log::Log;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -34,7 +35,10 @@ pub struct World {
     pub shutdown: CancellationToken,
     pub served: Option<tokio::task::JoinHandle<()>>,
     pub log: Written,
+    /// The certificate of the authority that Entra's own was made by, where Entra speaks TLS.
+    pub entra_ca: Option<std::path::PathBuf>,
     text: String,
+    _directory: tempfile::TempDir,
 }
 
 /// How a world differs from the usual one.
@@ -55,6 +59,16 @@ pub struct Plan {
     pub headers: String,
     /// Whether Entra is down when the program starts.
     pub entra_down: bool,
+    /// The port people come to, where a story has to know it before.
+    pub port: Option<u16>,
+    /// The name of an Entra that is not on this machine: it speaks TLS, and only the proxy leads there.
+    pub entra_name: Option<String>,
+    /// Where it listens all the same, for the proxy to know.
+    pub entra_port: Option<u16>,
+    /// Whom the program believes instead of the authority that made Entra's certificate.
+    pub entra_ca: Option<std::path::PathBuf>,
+    /// `HTTPS_PROXY`.
+    pub proxy: Option<String>,
 }
 
 impl Default for Plan {
@@ -69,6 +83,11 @@ impl Default for Plan {
             entra: empty(),
             headers: empty(),
             entra_down: false,
+            port: None,
+            entra_name: None,
+            entra_port: None,
+            entra_ca: None,
+            proxy: None,
         }
     }
 }
@@ -107,7 +126,8 @@ impl World {
     pub async fn with(plan: Plan) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let clock = Clock::system();
-        let port = free_port();
+        let port = plan.port.unwrap_or_else(free_port);
+        let directory = tempfile::tempdir().unwrap();
         let public_url = plan.public_url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
         let options = Options {
             clock: clock.clone(),
@@ -115,9 +135,10 @@ impl World {
             redirect_uris: vec![format!("{public_url}/oauth2/callback"), format!("{public_url}/v1/callback")],
             client_id: Some(CLIENT_ID.to_owned()),
             client_secret: Some(CLIENT_SECRET.to_owned()),
-            tls: None,
+            tls: plan.entra_name.as_ref().map(|_| directory.path().to_owned()),
+            host: plan.entra_name.clone(),
         };
-        let emulator = Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap();
+        let emulator = Emulator::start(TcpListener::bind(("127.0.0.1", plan.entra_port.unwrap_or(0))).unwrap(), options).await.unwrap();
         emulator.control().be_down(plan.entra_down);
         let app = Echo::start().await;
         let admin = free_port();
@@ -125,7 +146,8 @@ impl World {
         let config = read(&text);
         let log = Written::default();
         let line = Log::start(&config.telemetry, log.clone()).unwrap();
-        let lasting = Lasting::new(&config, clock.clone(), random::system(), line, Vec::new());
+        let environment = plan.proxy.iter().map(|it| ("HTTPS_PROXY".to_owned(), it.clone())).collect();
+        let lasting = Lasting::new(&config, clock.clone(), random::system(), line, environment);
         let bound = Bound::new(&config).unwrap();
         let (service, _) = Service::start(&config, lasting).unwrap();
         let shutdown = CancellationToken::new();
@@ -134,6 +156,8 @@ impl World {
             address: SocketAddr::from(([127, 0, 0, 1], port)),
             admin: SocketAddr::from(([127, 0, 0, 1], admin)),
             served: Some(served),
+            entra_ca: emulator.ca_file().map(std::path::Path::to_owned),
+            _directory: directory,
             emulator,
             app,
             service,
@@ -165,6 +189,11 @@ impl World {
         Browser::new(self.address, &self.public_url)
     }
 
+    /// A browser that reaches the public address at a front proxy.
+    pub fn browser_at(&self, address: SocketAddr) -> Browser {
+        Browser::new(address, &self.public_url)
+    }
+
     /// A browser in which that person is signed in.
     pub async fn signed_in(&self, person: &str) -> Browser {
         let mut browser = self.browser();
@@ -178,6 +207,13 @@ impl World {
     pub fn changed(&self, from: &str, to: &str) -> config::Config {
         assert!(self.text.contains(from), "{from:?} is not in the configuration");
         read(&self.text.replace(from, to))
+    }
+
+    /// The configuration for a process of its own: it listens elsewhere, for the same address.
+    pub fn text_for(&self, port: u16, admin: u16) -> String {
+        let elsewhere = |port: u16| format!("listen = \"127.0.0.1:{port}\"");
+        let text = self.text.replace(&elsewhere(self.address.port()), &elsewhere(port));
+        text.replace(&elsewhere(self.admin.port()), &elsewhere(admin))
     }
 
     /// Moves the time of everybody.
@@ -221,6 +257,7 @@ fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulato
     let url = if plan.upstream.contains("url =") { String::new() } else { format!("url = \"http://{}\"", app.address) };
     let listen = if plan.server.contains("listen =") { String::new() } else { format!("listen = \"127.0.0.1:{port}\"") };
     let hosts = if plan.public_url.is_none() { format!("hosts = [\"127.0.0.1:{port}\"]") } else { String::new() };
+    let ca = plan.entra_ca.as_deref().or(emulator.ca_file()).map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display()));
     let secrets = if plan.session.contains("secrets =") { "" } else { "secrets = [{ env = \"STORY_SEAL\" }]" };
     format!(
         r#"
@@ -239,6 +276,7 @@ tenant = "{tenant}"
 client_id = "{CLIENT_ID}"
 client_secret = {{ env = "STORY_CLIENT_SECRET" }}
 authority = "{authority}"
+{ca}
 {entra}
 [session]
 {secrets}
@@ -258,9 +296,11 @@ authority = "{authority}"
     )
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that no other world of this run was given.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::iter::repeat_with(free).find(|it| GIVEN.lock().unwrap().insert(*it)).unwrap()
 }
 
 /// What the log wrote.

@@ -1,1 +1,0 @@
-//! How proxies of this kind have been broken, class by class.

@@ -1,0 +1,123 @@
+//! Commands that say something and end.
+
+use super::{Place, Small, Transcript};
+use crate::world::CLIENT_SECRET;
+
+fn transcript(out: &str, err: &str, code: i32) -> Transcript {
+    Transcript { out: out.to_owned(), err: err.to_owned(), code: Some(code) }
+}
+
+#[test]
+fn check_tells_every_mistake_with_its_place_and_no_secret() {
+    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET).with("GUID", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e");
+    let text = r#"[server]
+listen = ":8080"
+publik_url = "https://app.example.com"
+public_url = "http://app.example.com"
+[upstream]
+url = "127.0.0.1:3000"
+[entra]
+tenant = "contoso.com"
+client_id = "11112222-bbbb-3333-cccc-4444dddd5555"
+client_secret = { env = "GUID" }
+"#;
+    place.writes("entrada.toml", text);
+    let err = r#"error: 5 problems in entrada.toml
+  server.listen        ":8080" is not an address to listen on
+                       at entrada.toml:2:10
+                       hint: write "0.0.0.0:8080" for all addresses, or "127.0.0.1:8080" for this machine only
+  server.publik_url    is not a known key
+                       at entrada.toml:3:1
+                       hint: did you mean server.public_url?
+  server.public_url    "http://app.example.com" is not https
+                       at entrada.toml:4:14
+                       hint: behind a TLS proxy, still write the address that people see; http is for localhost only
+  upstream.url         is not an address
+                       at entrada.toml:6:7
+                       hint: write scheme, host and port, like http://host.example:8080
+  entra.client_secret  this is a Secret ID, not a secret
+                       at entrada.toml:10:17
+                       hint: copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone
+"#;
+    assert_eq!(place.types("check"), transcript("", err, 1));
+}
+
+#[test]
+fn check_names_what_is_fine() {
+    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
+    place.writes("mine.toml", &Small::new().text("http://127.0.0.1:3000", ""));
+    assert_eq!(place.types("check --config mine.toml"), transcript("mine.toml is fine\n", "", 0));
+    let gone = place.types("check --config gone.toml");
+    assert_eq!(gone, transcript("", "error: 1 problem in gone.toml\n  file  gone.toml cannot be read: No such file or directory (os error 2)\n", 1));
+}
+
+#[test]
+fn the_environment_alone_is_enough_and_an_unknown_variable_only_warns() {
+    let place = Place::new()
+        .with("AZURE_TENANT_ID", "contoso.com")
+        .with("AZURE_CLIENT_ID", "11112222-bbbb-3333-cccc-4444dddd5555")
+        .with("AZURE_CLIENT_SECRET", CLIENT_SECRET)
+        .with("ENTRADA_UPSTREAM_URL", "http://127.0.0.1:3000")
+        .with("ENTRADA_SERVER_PUBLIC_URL", "https://app.example.com");
+    assert_eq!(place.types("check"), transcript("the environment is fine\n", "", 0));
+    let place = place.with("ENTRADA_SERVICE_HOST", "10.0.0.1");
+    let told = place.types("check");
+    assert_eq!((told.out.as_str(), told.code), ("the environment is fine\n", Some(0)));
+    assert!(told.err.starts_with("warning: 1 thing to look at in the environment\n") && told.err.contains("in ENTRADA_SERVICE_HOST"), "{}", told.err);
+}
+
+#[test]
+fn nothing_at_all_is_told_where_to_begin() {
+    let told = Place::new().types("run");
+    assert_eq!(told.code, Some(1));
+    assert!(told.err.starts_with("error: 5 problems in the environment\n"), "{}", told.err);
+    assert!(told.err.ends_with("hint: there is no entrada.toml here; write one, or name another file with --config\n"), "{}", told.err);
+}
+
+#[test]
+fn explain_tells_the_rule_and_the_verdict() {
+    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
+    let rules = r#"[[access.rule]]
+path = "/admin/**"
+methods = ["GET"]
+allow = [{ roles = ["Admin"] }, { groups = ["0a1b2c3d-0000-4000-8000-000000000001"], users = ["maya@contoso.com"] }]"#;
+    place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", rules));
+    let admin = "  decides  the rule at line 12, path = \"/admin/**\", methods = GET\n  allow    role Admin, or group 0a1b2c3d-0000-4000-8000-000000000001 and user maya@contoso.com\n";
+    let default = "  decides  [access] default, since no rule names this path\n  allow    whoever is signed in\n";
+    let overage = "refused (403): a group decides, and Entra did not tell the groups";
+    for (typed, head, why, result) in [
+        ("GET /admin/users --role Reader", "GET /admin/users", admin, "refused (403)"),
+        ("get /admin/users?x=1 --role Admin", "GET /admin/users", admin, "allowed"),
+        ("HEAD /admin --overage --user maya@contoso.com", "HEAD /admin", admin, overage),
+        ("GET /admin --signed-out", "GET /admin", admin, "has to sign in first (302 or 401)"),
+        ("POST /admin", "POST /admin", "  decides  rules name this path, but none this method\n", "nobody may (403)"),
+        ("GET /x", "GET /x", default, "allowed"),
+    ] {
+        assert_eq!(place.types(&format!("explain {typed}")), transcript(&format!("{head}\n{why}  result   {result}\n"), "", 0), "{typed}");
+    }
+    assert_eq!(place.types("explain GET /a/../b"), transcript("GET /a/../b\n  refused with 400: a dot segment\n", "", 0));
+    assert_eq!(place.types("explain GET /oauth2/start"), transcript("GET /oauth2/start\n  answered by Entrada itself; no rule decides\n", "", 0));
+    assert_eq!(place.types("explain G@T /x"), transcript("", "error: \"G@T\" is no method\n", 1));
+}
+
+#[test]
+fn secrets_completions_help_and_usage() {
+    let place = Place::new();
+    let (one, other) = (place.types("secret"), place.types("secret"));
+    assert!(one.out.trim().len() >= 43 && one.out != other.out && one.err.is_empty());
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(place.types(&format!("completions {shell}")).out.contains("explain"), "{shell}");
+    }
+    assert_eq!(place.types("--version"), transcript(&format!("entrada {}\n", env!("CARGO_PKG_VERSION")), "", 0));
+    assert_eq!(place.types("--help").code, Some(0));
+    for usage in ["", "rn", "run --prot 1", "explain GET"] {
+        let told = place.types(usage);
+        assert!(told.code == Some(2) && told.err.contains("Usage:") && told.out.is_empty(), "{usage}: {told:?}");
+    }
+}
+
+#[test]
+fn dev_is_told_an_upstream_that_is_no_address() {
+    let err = "error: --upstream is not an address\nhint: write scheme, host and port, like http://host.example:8080\n";
+    assert_eq!(Place::new().types("dev --port 0 --upstream foo"), transcript("", err, 1));
+}

@@ -1,0 +1,215 @@
+//! The program as a process of its own: what it weighs, and how it stands many and slow clients.
+
+use crate::world::raw::{self, talk};
+use crate::world::{CLIENT_SECRET, Plan, SEAL, World, free_port};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// `entrada run` beside a world: the same Entra, the same app, the same address; it ends with the story.
+pub struct Program {
+    pub address: SocketAddr,
+    host: String,
+    process: Child,
+    _directory: tempfile::TempDir,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Program {
+    pub async fn start(world: &World) -> Self {
+        let (port, admin) = (free_port(), free_port());
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("entrada.toml");
+        std::fs::write(&file, world.text_for(port, admin)).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_entrada"))
+            .arg("run")
+            .arg("--config")
+            .arg(&file)
+            .env("STORY_CLIENT_SECRET", CLIENT_SECRET)
+            .env("STORY_SEAL", SEAL)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let host = world.public_url.split_once("://").unwrap().1.to_owned();
+        let program = Self { address: SocketAddr::from(([127, 0, 0, 1], port)), host, process, _directory: directory };
+        let admin = SocketAddr::from(([127, 0, 0, 1], admin));
+        for _ in 0..500 {
+            if is_ready(admin).await {
+                return program;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the program did not become ready");
+    }
+
+    /// Sends a signal by its short name.
+    pub fn is_told(&self, signal: &str) {
+        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.process.id().to_string()).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Bytes of memory that are its own.
+    fn weighs(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.process.id())).unwrap();
+        text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    }
+
+    fn get(&self, path: &str, connection: &str) -> String {
+        format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: {connection}\r\n\r\n", self.host)
+    }
+
+    async fn serves(&self) -> bool {
+        raw::status(&talk(self.address, &self.get("/public/x", "close")).await) == 200
+    }
+}
+
+async fn is_ready(admin: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(admin).await else { return false };
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.is_ok() && answer.starts_with("HTTP/1.1 200")
+}
+
+const GIB: u64 = 1 << 30;
+const MIB: u64 = 1 << 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gigabytes_stream_both_ways_and_the_program_does_not_grow() {
+    let size: u64 = std::env::var("STORY_GIB").map_or(1, |it| it.parse().unwrap()) * GIB;
+    let world = World::start().await;
+    let program = Program::start(&world).await;
+    assert!(program.serves().await);
+    let before = program.weighs();
+    let mut most = before;
+    let stream = TcpStream::connect(program.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut uploaded = tokio::spawn(sender.send_request(upload(&program.host, size)));
+    let response = loop {
+        most = most.max(program.weighs());
+        if let Ok(done) = tokio::time::timeout(Duration::from_millis(50), &mut uploaded).await {
+            break done.unwrap().unwrap();
+        }
+    };
+    let said = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&said).contains(&format!("\"bytes\":{size}")));
+
+    sender.ready().await.unwrap();
+    let request = Request::get(format!("/public/download?bytes={size}")).header("host", &program.host);
+    let request = request.body(BodyExt::boxed(Full::new(Bytes::new()))).unwrap();
+    let mut body = sender.send_request(request).await.unwrap().into_body();
+    let (mut count, mut measured) = (0, 0);
+    while let Some(frame) = body.frame().await {
+        count += frame.unwrap().data_ref().map_or(0, |it| it.len() as u64);
+        if count - measured > 16 * MIB {
+            most = most.max(program.weighs());
+            measured = count;
+        }
+    }
+    assert_eq!(count, size);
+    let grown = most - before;
+    assert!(grown < 64 * MIB, "memory grew by {grown} bytes");
+}
+
+fn upload(host: &str, size: u64) -> Request<BoxBody<Bytes, Infallible>> {
+    const BLOCK: u64 = 64 * 1024;
+    let block = Bytes::from(vec![b'u'; BLOCK as usize]);
+    let frames = futures_util::stream::unfold(0, move |sent| {
+        let block = block.clone();
+        async move { (sent < size).then(|| (Ok(Frame::data(block)), sent + BLOCK)) }
+    });
+    Request::post("/public/upload").header("host", host).body(BodyExt::boxed(StreamBody::new(Box::pin(frames)))).unwrap()
+}
+
+#[tokio::test]
+async fn two_thousand_connections_at_rest_cost_little_and_block_nobody() {
+    let world = World::start().await;
+    let program = Program::start(&world).await;
+    assert!(program.serves().await);
+    let before = program.weighs();
+    let mut held = Vec::new();
+    for at in 0..2000 {
+        let mut stream = TcpStream::connect(program.address).await.unwrap();
+        // Some have been served, some begin to say something, most say nothing.
+        match at % 10 {
+            0 => stream.write_all(program.get("/public/x", "keep-alive").as_bytes()).await.unwrap(),
+            1 => stream.write_all(b"GET /pub").await.unwrap(),
+            _ => {}
+        }
+        held.push(stream);
+    }
+    let began = Instant::now();
+    for _ in 0..20 {
+        assert!(program.serves().await);
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let grown = program.weighs().saturating_sub(before);
+    assert!(grown < 64 * MIB, "2000 connections cost {grown} bytes");
+    let mut answered = [0; 15];
+    held[0].read_exact(&mut answered).await.unwrap();
+    assert_eq!(&answered, b"HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn a_flood_beyond_the_last_place_is_told_at_once_and_passes() {
+    let world = World::with(Plan { server: "[server.limits]\nconnections = 50".into(), ..Plan::default() }).await;
+    let program = Program::start(&world).await;
+    let mut held = Vec::new();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(program.address).await.unwrap();
+        stream.write_all(program.get("/public/x", "keep-alive").as_bytes()).await.unwrap();
+        let mut begun = [0; 15];
+        stream.read_exact(&mut begun).await.unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 200 OK");
+        held.push(stream);
+    }
+    let began = Instant::now();
+    let mut refused = tokio::task::JoinSet::new();
+    for _ in 0..500 {
+        let (address, request) = (program.address, program.get("/public/x", "close"));
+        refused.spawn(async move { talk(address, &request).await });
+    }
+    while let Some(answer) = refused.join_next().await {
+        let answer = answer.unwrap().to_lowercase();
+        assert!(answer.starts_with("http/1.1 503") && answer.contains("retry-after"), "{answer}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    drop(held);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(program.serves().await);
+}
+
+#[tokio::test]
+async fn a_download_that_nobody_takes_is_dropped_and_the_app_is_freed() {
+    let world = World::with(Plan { server: "[server.limits]\nbody_timeout = \"1s\"".into(), ..Plan::default() }).await;
+    let program = Program::start(&world).await;
+    assert!(program.serves().await);
+    let before = program.weighs();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(program.address).await.unwrap();
+    stream.write_all(program.get("/public/download?bytes=1073741824", "close").as_bytes()).await.unwrap();
+    // The client sleeps; a dropped connection shows as its end, long before the gigabyte is through.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut heard = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut heard)).await.expect("the connection was not dropped");
+    assert!(heard.starts_with(b"HTTP/1.1 200") || read.is_err());
+    assert!((heard.len() as u64) < 64 * MIB, "{} bytes", heard.len());
+    assert!(program.weighs().saturating_sub(before) < 64 * MIB);
+    assert!(program.serves().await);
+}
