@@ -258,6 +258,7 @@ fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulato
     let listen = if plan.server.contains("listen =") { String::new() } else { format!("listen = \"127.0.0.1:{port}\"") };
     let hosts = if plan.public_url.is_none() { format!("hosts = [\"127.0.0.1:{port}\"]") } else { String::new() };
     let ca = plan.entra_ca.as_deref().or(emulator.ca_file());
+    let ca = ca.map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display()));
     let secrets = if plan.session.contains("secrets =") { "" } else { "secrets = [{ env = \"STORY_SEAL\" }]" };
     format!(
         r#"
@@ -276,6 +277,7 @@ tenant = "{tenant}"
 client_id = "{CLIENT_ID}"
 client_secret = {{ env = "STORY_CLIENT_SECRET" }}
 authority = "{authority}"
+{ca}
 {entra}
 [session]
 {secrets}
@@ -287,7 +289,7 @@ authority = "{authority}"
         server = plan.server,
         upstream = plan.upstream,
         session = plan.session,
-        entra = format!("{}\n{}", ca.map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display())), plan.entra),
+        entra = plan.entra,
         headers = plan.headers,
         more = plan.more,
         tenant = emulator.tenant_id(),
