@@ -89,8 +89,10 @@ impl Front {
 /// The ports of the example are those of this world; and nothing is written outside of its folder.
 fn ported(text: &str, port: u16, world: &World) -> String {
     let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|it| format!("{it}_temp_path {it};\n"));
-    let text = text.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}")).replace("127.0.0.1:4180", &world.address.to_string());
-    let text = text.replace("127.0.0.1:3000", &world.app.address.to_string());
+    let ports = [("8080", port), ("4180", world.address.port()), ("3000", world.app.address.port())];
+    // In two steps: a port of this world may begin like one of the example's.
+    let marked = ports.iter().fold(text.to_owned(), |text, it| text.replace(&format!("127.0.0.1:{}", it.0), &format!("<{}>", it.0)));
+    let text = ports.iter().fold(marked, |text, it| text.replace(&format!("<{}>", it.0), &format!("127.0.0.1:{}", it.1)));
     text.replace("http {\n", &format!("http {{\naccess_log off;\n{}", places.concat()))
 }
 
