@@ -90,7 +90,7 @@ const MIB: u64 = 1 << 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gigabytes_stream_both_ways_and_the_program_does_not_grow() {
-    let size: u64 = std::env::var("STORY_GIB").map_or(1, |it| it.parse().unwrap()) * GIB;
+    let size: u64 = std::env::var("STORY_GIB").map_or(5, |it| it.parse().unwrap()) * GIB;
     let world = World::start().await;
     let program = Program::start(&world).await;
     assert!(program.serves().await);
