@@ -74,7 +74,7 @@ fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
         Would::Allow => "allowed",
         Would::Refuse => "refused (403)",
         Would::SignIn => "has to sign in first (302 or 401)",
-        Would::GroupsUnknown => "refused (403): a group decides, and Entra did not tell the groups",
+        Would::GroupsUnknown => "cannot be decided (503): a group decides, and Entra did not tell the groups",
     };
     format!("{head}\n  decides  {why}\n  allow    {}\n  result   {result}", describe(allow))
 }

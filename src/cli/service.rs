@@ -108,6 +108,7 @@ impl Service {
         let lasting = self.house.load().lasting.clone();
         let (house, mut warnings) = Sidecar::new(config, lasting)?;
         warnings.extend(needs_restart(&lock(&self.config), config));
+        house.entra.inherit(&self.house.load().entra);
         let keeping = keep(&house.entra);
         // While the new one reaches for Entra, the old one goes on signing people in.
         let _ = tokio::time::timeout(REACH, reached(&house.entra)).await;

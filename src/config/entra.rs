@@ -19,7 +19,7 @@ pub struct Entra {
     pub credential: Credential,
     /// Scheme, host and port of the authority, without a slash at the end: `https://login.microsoftonline.com`.
     pub authority: String,
-    /// Scopes beyond `openid profile email offline_access`.
+    /// Scopes beyond `openid profile email`.
     pub scopes: Vec<String>,
     /// Further roots towards Entra.
     pub ca_file: Option<PathBuf>,

@@ -102,6 +102,11 @@ impl Entra {
         authorize::sign_out(&self.registration, &self.source.known()?.metadata, back, hint)
     }
 
+    /// Takes over what another one knows of the same tenant.
+    pub fn inherit(&self, old: &Self) {
+        self.source.inherit(&old.source);
+    }
+
     /// Keeps discovery and keys fresh until `stop`.
     pub async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
         stop.run_until_cancelled(self.source.keep_fresh()).await;

@@ -72,6 +72,13 @@ impl Source {
         self.known.load_full()
     }
 
+    /// Takes over what another source knows of the same tenant: a reload in the middle of an outage forgets nothing.
+    pub fn inherit(&self, old: &Self) {
+        if self.authority == old.authority && self.tenant == old.tenant && self.known.load().is_none() {
+            self.known.store(old.known());
+        }
+    }
+
     /// Why nothing is known; `None` before the first try has ended.
     pub fn failure(&self) -> Option<Error> {
         self.failed.load().as_ref().map(|it| it.1.clone())

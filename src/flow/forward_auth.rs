@@ -63,7 +63,7 @@ fn is_socket_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
 fn asked(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound) -> Result<Asked, Refusal> {
     let asked = asked_by_nginx(headers, &inbound.way, house.strictness)?;
     match asked.host.as_deref() {
-        Some(host) if !house.site.is_host(host) && !house.site.may_return_to(host) => Err(Refusal::NotAsked(NotAsked::OtherHost)),
+        Some(host) if !house.site.is_host(host) => Err(Refusal::NotAsked(NotAsked::OtherHost)),
         _ => Ok(asked),
     }
 }

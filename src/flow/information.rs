@@ -1,6 +1,6 @@
 //! What scripts and apps may ask: who am I, how long may I stay, which keys sign.
 
-use super::authenticate::authenticate;
+use super::authenticate::{authenticate, look};
 use super::facts::Facts;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
@@ -64,7 +64,10 @@ pub(super) fn user(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, fact
 
 /// `GET /session`.
 pub(super) fn session(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
-    let session = asker(house, inbound, headers, facts)?;
+    only(inbound, &[Method::GET, Method::HEAD], "GET")?;
+    let session = look(house, headers);
+    facts.session.clone_from(&session);
+    let session = session.ok_or_else(|| Refusal::SignedOut(start_url(&house.site, &ReturnTo::home())))?;
     let idle_at = house.lasting.store.goes_idle(&session);
     let life = Life { began_at: session.began(), idle_at, expires_at: session.ends(), now: house.lasting.clock.now() };
     Ok(reply::json(StatusCode::OK, &life))

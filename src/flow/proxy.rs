@@ -63,7 +63,7 @@ fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Pe
 /// A tunnel ends with its session; bytes in it are use, as requests are.
 fn ends_with(house: &Sidecar, session: &Arc<Session>) -> Ends {
     let (store, held) = (Arc::clone(&house.lasting.store), Arc::clone(session));
-    Ends { told: session.ended(), goes_on: Box::new(move |spoke| store.goes_on(&held, spoke)) }
+    Ends { told: session.ended(), goes_on: Box::new(move |spoke| store.tunnel_goes_on(&held, spoke)) }
 }
 
 async fn ask_to_sign_in(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, signed_out: SignedOut) -> Result<Response<Body>, Refusal> {

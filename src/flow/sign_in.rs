@@ -94,7 +94,8 @@ fn cookies_of(house: &Sidecar, headers: &HeaderMap, pending: &Pending, rounds: R
     let counted = house.rounds.seal(&house.names.rounds(), &rounds.write());
     let (Some(sealed), Some(counted)) = (sealed, counted) else { return Err(failed) };
     let mut out = vec![house.names.set(&name, &sealed, Some(LIFE)), house.names.set(&house.names.rounds(), &counted, Some(WINDOW))];
-    out.extend(too_many(house, headers).map(|it| house.names.remove(it)));
+    // A name that cannot be written is nobody's of ours.
+    out.extend(too_many(house, headers).filter(|it| it.is_ascii()).filter_map(|it| house.names.remove(it)).map(Some));
     out.into_iter().collect::<Option<_>>().ok_or(failed)
 }
 

@@ -38,7 +38,9 @@ fn wanted(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Wanted {
     let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
     let foreign = headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it));
     if inbound.target.method() == Method::POST {
-        return if foreign || site == Some(b"cross-site") { Wanted::No } else { Wanted::Yes };
+        // A page under `Referrer-Policy: no-referrer` sends `Origin: null` even to itself (Fetch 3.1); no script can forge the other header.
+        let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it));
+        return if !own && foreign || site == Some(b"cross-site") { Wanted::No } else { Wanted::Yes };
     }
     match site {
         Some(b"same-origin" | b"same-site" | b"none") if inbound.asker == Asker::Navigation => Wanted::Yes,

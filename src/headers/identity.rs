@@ -70,6 +70,8 @@ struct Sheet {
 /// What one person's requests carry, ready to be written.
 #[derive(Debug)]
 struct Block {
+    /// Whose values these are: after a reload the names may stand in another order.
+    sheet: Arc<Sheet>,
     /// The words of a set in its order, then the custom ones.
     values: Arc<[Option<HeaderValue>]>,
     assertion: HeaderValue,
@@ -145,10 +147,15 @@ impl Headers {
 
     fn fresh(&self, session: &Session) -> Option<Arc<Box<Attachment>>> {
         let attached = session.attached();
-        let minted = block(attached.as_ref()?)?.minted;
+        let minted = self.own(attached.as_ref()?)?.minted;
         let now = self.clock.now();
         // A clock that was set back must not keep an assertion forever.
         (now >= minted && now - minted < self.lifetime.div_ceil(2)).then(|| attached.clone()).flatten()
+    }
+
+    /// What was made by these headers; what another configuration made is made again.
+    fn own<'a>(&self, attached: &'a Arc<Box<Attachment>>) -> Option<&'a Block> {
+        block(attached).filter(|it| Arc::ptr_eq(&it.sheet, &self.sheet))
     }
 
     /// Mints under a lock and looks again first: a hundred requests at that moment make one assertion.
@@ -165,9 +172,9 @@ impl Headers {
         let occasion =
             Occasion { issuer: &self.issuer, audience: &self.audience, session: session.sid(), id: &short_id(&self.random), now, lifetime: self.lifetime };
         let assertion = mint(&self.keys, who, &groups, &roles, &occasion)?;
-        let values = session.attached().as_ref().and_then(|it| block(it)).map(|it| Arc::clone(&it.values));
+        let values = session.attached().as_ref().and_then(|it| self.own(it)).map(|it| Arc::clone(&it.values));
         let values = values.unwrap_or_else(|| self.values(session, &groups, &roles).into());
-        let made: Arc<Box<Attachment>> = Arc::new(Box::new(Block { values, assertion, minted: now }));
+        let made: Arc<Box<Attachment>> = Arc::new(Box::new(Block { sheet: Arc::clone(&self.sheet), values, assertion, minted: now }));
         session.attach(Arc::clone(&made));
         self.forget_old(&mut minted, now);
         minted.push_back((now, Arc::downgrade(session)));

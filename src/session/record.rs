@@ -13,6 +13,8 @@ pub type Attachment = dyn Any + Send + Sync;
 /// A person who is signed in. Made by the store only.
 #[derive(Debug)]
 pub struct Session {
+    /// Where it is kept: the digest of its id, which opens nothing.
+    pub(in crate::session) key: [u8; 32],
     pub(in crate::session) identity: Identity,
     pub(in crate::session) user: Box<str>,
     pub(in crate::session) sid: Box<str>,

@@ -51,7 +51,9 @@ impl Store {
         let id = self.random.bytes::<ID_BYTES>();
         let now = self.clock.now();
         let identity = user.into_identity();
+        let key = key(&id);
         let session = Arc::new(Session {
+            key,
             user: identity.oid.to_string().into(),
             identity,
             sid: self.random.text::<16>().into(),
@@ -61,7 +63,7 @@ impl Store {
             end: End::default(),
             attached: ArcSwapOption::empty(),
         });
-        self.sessions.insert(key(&id), Arc::clone(&session));
+        self.sessions.insert(key, Arc::clone(&session));
         (Secret::new(URL_SAFE_NO_PAD.encode(id)), session)
     }
 
@@ -76,8 +78,22 @@ impl Store {
         None
     }
 
+    /// The live session of an id, without noting a use: whoever asks how long it lasts does not make it last.
+    pub fn look(&self, id: &str) -> Option<Arc<Session>> {
+        let session = self.sessions.get(&read(id)?)?;
+        self.goes_on(&session, false).then_some(session)
+    }
+
+    /// Whether the session that a tunnel hangs on goes on; bytes in the tunnel are use, for the cache as well.
+    pub fn tunnel_goes_on(&self, session: &Session, spoke: bool) -> bool {
+        if spoke {
+            let _ = self.sessions.get(&session.key);
+        }
+        self.goes_on(session, spoke)
+    }
+
     /// Whether a session that somebody holds is still live; `used` notes that it was used. One that is not live is told so.
-    pub fn goes_on(&self, session: &Session, used: bool) -> bool {
+    fn goes_on(&self, session: &Session, used: bool) -> bool {
         let now = self.clock.now();
         let last_seen = session.last_seen();
         if now >= session.ends || now >= last_seen.saturating_add(self.idle) || session.end.is_over() {

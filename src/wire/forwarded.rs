@@ -35,8 +35,8 @@ pub enum NotAsked {
     /// A header of the dialect is missing, doubled or contradicts another.
     #[error("{0} is missing, doubled or contradicts another header")]
     Header(&'static str),
-    /// The host that was asked is neither ours nor one of `return_hosts`.
-    #[error("the asked host is neither that of [server] public_url nor one of return_hosts")]
+    /// The host that was asked is not ours: its cookies never come here, and the rules were not written for it.
+    #[error("the asked host is none of [server] public_url and hosts")]
     OtherHost,
     /// The target can be read two ways.
     #[error("the asked target is refused: {0}")]

@@ -111,6 +111,31 @@ async fn a_reload_takes_new_rules_and_keeps_the_people() {
 }
 
 #[tokio::test]
+async fn a_reload_of_headers_is_heard_at_once_and_no_value_slips_under_another_name() {
+    let headers = "custom = { \"X-Employee-Id\" = \"acct\" }";
+    let world = World::with(Plan { headers: headers.into(), ..Plan::default() }).await;
+    let mut maya = world.signed_in("maya@contoso.example").await;
+    let page = maya.visits("/x").await;
+    assert_eq!(page.app_heard("x-employee-id"), "0");
+    let changed = world.changed(headers, "custom = { \"X-Department\" = \"department\" }\n[headers.assertion]\naudience = \"another\"");
+    world.service.reload(&changed).await.unwrap();
+    let page = maya.visits("/x").await;
+    assert_eq!((page.app_heard("x-employee-id"), page.app_heard("x-department")), (String::new(), String::new()));
+    let claims = page.app_heard("x-entrada-assertion");
+    let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&claims).unwrap().claims;
+    assert_eq!(claims["aud"], "another");
+}
+
+#[tokio::test]
+async fn a_reload_while_entra_is_down_forgets_nothing() {
+    let world = World::start().await;
+    world.emulator.control().be_down(true);
+    let changed = world.changed("allow = { roles = [\"Admin\"] }", "allow = \"nobody\"");
+    world.service.reload(&changed).await.unwrap();
+    assert!(talk(world.admin, &get(&world, "/readyz")).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
 async fn turned_secrets_keep_sign_ins_under_way_and_old_assertions_verifiable() {
     let world = World::start().await;
     let mut maya = world.browser();

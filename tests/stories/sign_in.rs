@@ -333,6 +333,35 @@ async fn another_site_signs_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_page_that_sends_no_referrer_can_sign_out() {
+    let world = World::start().await;
+    let mut maya = world.signed_in("maya@contoso.example").await;
+    let own = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("origin", "null")];
+    assert_eq!(maya.posts("/oauth2/sign_out", &own, "").await.status, 303);
+    assert!(maya.cookie("entrada").is_none());
+}
+
+#[tokio::test]
+async fn a_planted_name_that_is_no_header_stops_no_sign_in() {
+    let world = World::start().await;
+    let mut maya = world.browser();
+    maya.plants("entrada-s-caf\u{e9}", "x");
+    assert!(maya.visits("/x").await.is_the_sign_in_at_entra());
+}
+
+#[tokio::test]
+async fn asking_how_long_a_session_lasts_does_not_make_it_last() {
+    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let mut maya = world.signed_in("maya@contoso.example").await;
+    for _ in 0..2 {
+        world.later(290);
+        assert_eq!(maya.asks("GET", "/oauth2/session", SCRIPT).await.status, 200);
+    }
+    world.later(30);
+    assert_eq!(maya.asks("GET", "/oauth2/session", SCRIPT).await.status, 401);
+}
+
+#[tokio::test]
 async fn a_posted_callback_is_sent_round_by_get() {
     let world = World::start().await;
     let mut maya = world.browser();

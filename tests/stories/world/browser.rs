@@ -194,7 +194,7 @@ impl Browser {
         }
         let cookies = self.cookies(url.host_str().unwrap());
         if !cookies.is_empty() {
-            out.append("cookie", HeaderValue::from_str(&cookies).unwrap());
+            out.append("cookie", HeaderValue::from_bytes(cookies.as_bytes()).unwrap());
         }
         let request = request.body(Full::new(Bytes::from(body))).unwrap();
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
