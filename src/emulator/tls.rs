@@ -59,6 +59,6 @@ pub(super) fn acceptor(directory: &Path, host: Option<String>, now: u64) -> Resu
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?.with_no_client_auth();
     let config = config.with_single_cert(vec![certificate.der().clone()], key)?;
     let path = directory.join("ca.pem");
-    std::fs::write(&path, pem).map_err(|source| BadTls::Write { path: path.clone(), source })?;
+    std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&path, pem)).map_err(|source| BadTls::Write { path: path.clone(), source })?;
     Ok((TlsAcceptor::from(Arc::new(config)), path))
 }

@@ -38,6 +38,8 @@ async fn msal_for_node_signs_in_at_the_emulator() {
 async fn emulator(name: &str) -> Emulator {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("msal-{name}"));
+    // The emulator makes the directory itself.
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     let options = Options {
         clock: Clock::system(),
