@@ -170,7 +170,7 @@ impl Headers {
         let (groups, roles) = (tell(who.groups.ids().unwrap_or(&none), &self.named), tell(&who.roles, &self.named));
         let groups = Told { truncated: groups.truncated || who.groups == Groups::Overage, ..groups };
         let occasion =
-            Occasion { issuer: &self.issuer, audience: &self.audience, session: session.sid(), id: &short_id(&self.random), now, lifetime: self.lifetime };
+            Occasion { issuer: &self.issuer, audience: &self.audience, session: &session.sid(), id: &short_id(&self.random), now, lifetime: self.lifetime };
         let assertion = mint(&self.keys, who, &groups, &roles, &occasion)?;
         let values = session.attached().as_ref().and_then(|it| self.own(it)).map(|it| Arc::clone(&it.values));
         let values = values.unwrap_or_else(|| self.values(session, &groups, &roles).into());

@@ -2,6 +2,9 @@
 
 use crate::base::identity::Identity;
 use arc_swap::ArcSwapOption;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +20,6 @@ pub struct Session {
     pub(in crate::session) key: [u8; 32],
     pub(in crate::session) identity: Identity,
     pub(in crate::session) user: Box<str>,
-    pub(in crate::session) sid: Box<str>,
     pub(in crate::session) began: u64,
     pub(in crate::session) ends: u64,
     pub(in crate::session) last_seen: AtomicU64,
@@ -36,9 +38,10 @@ impl Session {
         &self.user
     }
 
-    /// Our own id for the outside: never the cookie's, never Entra's.
-    pub fn sid(&self) -> &str {
-        &self.sid
+    /// Our own id for the outside: never the cookie's, never Entra's. Made when it is asked for, which is once in an assertion's life.
+    pub fn sid(&self) -> String {
+        let digest = digest(&SHA256, &[b"sid of the assertion".as_slice(), &self.key].concat());
+        URL_SAFE_NO_PAD.encode(digest.as_ref().first_chunk::<16>().unwrap_or(&[0; 16]))
     }
 
     /// When it began, seconds since 1970.

@@ -56,7 +56,6 @@ impl Store {
             key,
             user: identity.oid.to_string().into(),
             identity,
-            sid: self.random.text::<16>().into(),
             began: now,
             ends: now.saturating_add(self.lifetime),
             last_seen: AtomicU64::new(now),
