@@ -322,6 +322,8 @@ async fn a_sign_in_reaches_entra_through_the_companys_proxy_and_fails_closed_wit
 
     // Unplugged: whoever is in stays in, nobody else comes in, and nobody is let in without being known.
     tunnels.unplugged.store(true, Ordering::SeqCst);
+    // Tunnels that stand are looked at every ten milliseconds.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(maya.visits("/x").await.status, 200);
     let mut tom = world.browser();
     (tom.tls, tom.entra) = (maya.tls.clone(), maya.entra);
