@@ -209,6 +209,20 @@ async fn a_web_socket_keeps_its_session_alive_while_somebody_speaks_and_ends_wit
     assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
 }
 
+/// In real time: the cache that holds the sessions has an idle clock of its own, which no test can move.
+#[tokio::test]
+async fn a_busy_web_socket_keeps_its_session_in_the_cache_too() {
+    let world = World::with(Plan { session: "idle = \"10s\"\nlifetime = \"1m\"".into(), ..Plan::default() }).await;
+    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut socket = web_socket(&world, "/ws", &maya.cookie_header(), None).await.unwrap();
+    for _ in 0..15 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        socket.send(Message::text("still here")).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("still here"));
+    }
+    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
+}
+
 type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
 
 async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<&str>) -> Result<Socket, u16> {
