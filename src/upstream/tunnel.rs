@@ -35,11 +35,6 @@ impl Tunnels {
         self.end.cancel();
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.tasks.len()
-    }
-
     /// Joins two upgraded connections until one ends, `ends` says so, or nobody speaks for `silence`.
     pub(super) fn join(&self, client: OnUpgrade, app: OnUpgrade, ends: Option<Ends>, silence: Duration) {
         let end = self.end.clone();
