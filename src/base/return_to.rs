@@ -59,7 +59,10 @@ fn listed(text: &str, site: &Site) -> Option<ReturnTo> {
         return None;
     }
     let local = local(path, site)?;
-    Some(ReturnTo(format!("{scheme}://{authority}{}", local.0)))
+    let place = format!("{scheme}://{authority}{}", local.0);
+    // As a browser reads it (WHATWG URL): a name that it refuses, or reads as another, is no place of ours.
+    let read = url::Url::parse(&place).ok()?;
+    read.host_str().is_some_and(|it| it.eq_ignore_ascii_case(host)).then_some(ReturnTo(place))
 }
 
 #[cfg(test)]
@@ -105,6 +108,7 @@ mod tests {
             "https://b.example.com\\@evil.example",
             "https://b.example.com:99999/",
             "https://evil。example",
+            "https://xn--.example.com/",
             "",
             "evil.example",
             "https://[::1",
