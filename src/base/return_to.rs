@@ -109,6 +109,7 @@ mod tests {
             "https://b.example.com:99999/",
             "https://evil。example",
             "https://xn--.example.com/",
+            "https://b[.example.com/x",
             "",
             "evil.example",
             "https://[::1",
