@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::metadata::Metadata;
 use super::oidc::{self, Registration};
+use super::skew::Skew;
 use crate::base::secret::Secret;
 use crate::wire::client::Client;
 use openidconnect::{AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RequestTokenError};
@@ -14,10 +15,10 @@ const ENDPOINT: &str = "token endpoint";
 ///
 /// # Errors
 /// What Entra refused, or why it gave no ID token.
-pub async fn redeem(registration: &Registration, metadata: &Metadata, client: &Client, code: &str, verifier: &str) -> Result<Secret, Error> {
+pub async fn redeem(registration: &Registration, metadata: &Metadata, client: &Client, skew: &Skew, code: &str, verifier: &str) -> Result<Secret, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let request = oidc.exchange_code(AuthorizationCode::new(code.to_owned())).set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
-    let answer = request.request_async(&Sender(client.clone())).await.map_err(|error| match error {
+    let answer = request.request_async(&Sender(client.clone(), skew.clone())).await.map_err(|error| match error {
         RequestTokenError::ServerResponse(refusal) => Error::Refused(refusal),
         RequestTokenError::Request(error) => error,
         // Both may hold the whole answer, tokens included: neither is told.
@@ -27,19 +28,20 @@ pub async fn redeem(registration: &Registration, metadata: &Metadata, client: &C
 }
 
 /// Our client, as the library wants to call one.
-struct Sender(Client);
+struct Sender(Client, Skew);
 
 impl<'c> AsyncHttpClient<'c> for Sender {
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(send(&self.0, request))
+        Box::pin(send(&self.0, &self.1, request))
     }
 }
 
-async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse, Error> {
+async fn send(client: &Client, skew: &Skew, request: HttpRequest) -> Result<HttpResponse, Error> {
     let response = client.send(request).await.map_err(|cause| Error::Unreachable { endpoint: ENDPOINT, cause })?;
+    skew.note(response.headers());
     let status = response.status().as_u16();
     // 429 and 5xx may come with a page of HTML; below, a body says more.
     if status >= 429 { Err(Error::Status { endpoint: ENDPOINT, status }) } else { Ok(response.map(|it| it.to_vec())) }
