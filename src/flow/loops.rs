@@ -62,9 +62,10 @@ impl Seen {
     pub(super) fn cause(&self) -> Cause {
         let Rounds { returned, from, .. } = self.rounds;
         match self {
+            _ if !self.cookie && from.elsewhere => Cause::Host,
             _ if self.session == Session::Live => Cause::App,
             _ if !self.cookie && (self.http.is_some() || from.http) => Cause::Scheme,
-            _ if self.other_host.is_some() || (!self.cookie && from.elsewhere) => Cause::Host,
+            _ if self.other_host.is_some() => Cause::Host,
             _ if !self.cookie => Cause::Cookie,
             _ if returned < rounds::MOST => Cause::Callback,
             _ if self.ahead.is_some_and(|it| it.unsigned_abs() > CLOSE) => Cause::Clock,

@@ -130,8 +130,22 @@ fn counted(house: &Sidecar, rounds: Rounds) -> Option<HeaderValue> {
 
 /// The cookie that counts one more that came back under `state`.
 pub(super) fn came_back(house: &Sidecar, headers: &HeaderMap, state: &str) -> Option<HeaderValue> {
+    counted(house, with_one_more(house, headers, state))
+}
+
+/// The same for one that began at another host, while here somebody is signed in: it is a loop where something leads back to that host.
+pub(super) fn stranded(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &str) -> Result<Option<HeaderValue>, Refusal> {
+    let rounds = with_one_more(house, headers, state);
+    if rounds.is_loop() {
+        let from = From { elsewhere: true, ..rounds.from };
+        return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, Rounds { from, ..rounds }, false))));
+    }
+    Ok(counted(house, rounds))
+}
+
+fn with_one_more(house: &Sidecar, headers: &HeaderMap, state: &str) -> Rounds {
     let [kept, told] = [rounds_in_cookie(house, headers), rounds_in_state(house, state)].map(Option::unwrap_or_default);
-    counted(house, kept.or(told).comes_back(house.lasting.clock.now()))
+    kept.or(told).comes_back(house.lasting.clock.now())
 }
 
 fn from(house: &Sidecar, inbound: &Inbound) -> From {

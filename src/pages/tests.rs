@@ -45,7 +45,7 @@ fn a_notice_says_what_happened_whose_move_it_is_what_to_do_and_gives_a_reference
     for part in [
         "<title>You are not assigned to this app</title>",
         "<h1>You are not assigned to this app</h1>",
-        "<dd>Your admin</dd>",
+        "<dd>Your administrator</dd>",
         "<a class=\"button\" href=\"/oauth2/start?rd=%2Freports%3Fyear%3D2026\">Try again</a>",
         "<code>4bf92f3577b34da6a3ce929d0e0e4736</code>",
         "<dt>Status</dt><dd>403</dd>",
