@@ -83,20 +83,17 @@ async fn posted(house: &Sidecar, request: Request<Incoming>) -> Result<Response<
 /// Nothing under way that this belongs to: Back, reload, a bookmark, or a callback that another browser began. Entra hears nothing of it.
 async fn stale(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &str) -> Result<Response<Body>, Refusal> {
     // Ours, but its cookie did not come back.
-    let told = rounds_in_state(house, state);
+    let lost = rounds_in_state(house, state);
     if authenticate(house, headers).is_some() {
         let mut response = reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"))?;
-        if told.is_some_and(|it| it.from.elsewhere) {
-            response.headers_mut().extend(sign_in::stranded(house, inbound, headers, state)?.map(|it| (SET_COOKIE, it)));
+        if let Some(counted) = lost.map(|it| sign_in::stranded(house, inbound, headers, it)).transpose()?.flatten() {
+            response.headers_mut().append(SET_COOKIE, counted);
         }
         return Ok(response);
     }
-    match told {
+    match lost {
         // Begin again, and keep counting.
-        Some(rounds) => {
-            let rounds = Some(rounds.comes_back(house.lasting.clock.now()));
-            sign_in::begin(house, inbound, headers, Start { rounds, ..Start::at(ReturnTo::home()) }).await
-        }
+        Some(_) => sign_in::begin(house, inbound, headers, Start { lost, ..Start::at(ReturnTo::home()) }).await,
         None => Err(Refusal::NothingUnderWay(sign_in::start_url(&house.site, &ReturnTo::home()))),
     }
 }

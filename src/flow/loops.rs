@@ -3,7 +3,7 @@
 use super::words::Words;
 use crate::base::site::Site;
 use crate::pages::{Kind, Remedy, Whose};
-use crate::session::rounds::{self, Rounds};
+use crate::session::rounds::{self, From, Rounds};
 use crate::wire::forwarded::Http;
 use http::StatusCode;
 
@@ -15,6 +15,8 @@ const CLOSE: u64 = 60;
 pub(super) struct Seen {
     /// The count so far, of the cookie or of the state.
     pub(super) rounds: Rounds,
+    /// How the sign-in began that came back without its cookie, where one did.
+    pub(super) lost: Option<From>,
     /// Whether the count came back in our cookie.
     pub(super) cookie: bool,
     /// The host that was asked, where it is not that of the public address.
@@ -60,14 +62,14 @@ pub(super) enum Cause {
 impl Seen {
     /// The cause, by what is certain first.
     pub(super) fn cause(&self) -> Cause {
-        let Rounds { returned, from, .. } = self.rounds;
+        let lost = self.lost.unwrap_or_default();
         match self {
-            _ if !self.cookie && from.elsewhere => Cause::Host,
+            _ if lost.elsewhere => Cause::Host,
             _ if self.session == Session::Live => Cause::App,
-            _ if !self.cookie && (self.http.is_some() || from.http) => Cause::Scheme,
+            _ if lost.http || (!self.cookie && self.http.is_some()) => Cause::Scheme,
             _ if self.other_host.is_some() => Cause::Host,
             _ if !self.cookie => Cause::Cookie,
-            _ if returned < rounds::MOST => Cause::Callback,
+            _ if self.rounds.returned < rounds::MOST => Cause::Callback,
             _ if self.ahead.is_some_and(|it| it.unsigned_abs() > CLOSE) => Cause::Clock,
             _ => Cause::Unknown,
         }
@@ -161,7 +163,7 @@ impl Seen {
             Some(Http::Untrusted) => "http; a proxy that is not trusted says otherwise",
             Some(Http::NotSaid) => "http; no proxy says otherwise",
             Some(Http::Said) => "http, says the proxy in front",
-            None if self.rounds.from.http => "https now, http when it began",
+            None if self.lost.unwrap_or_default().http => "https now, http when it began",
             None => "as in the public address",
         }
     }
@@ -214,20 +216,20 @@ mod tests {
 
     fn seen() -> Seen {
         let rounds = Rounds { returned: 3, begun: 1, since: 1000, from: From::default() };
-        Seen { rounds, cookie: true, other_host: None, http: None, ahead: Some(1), session: Session::None }
+        Seen { rounds, lost: None, cookie: true, other_host: None, http: None, ahead: Some(1), session: Session::None }
     }
 
     #[test]
     fn each_cause_is_known_by_what_is_seen() {
-        let from = |http, elsewhere| Rounds { from: From { http, elsewhere }, ..seen().rounds };
+        let lost = |http, elsewhere| Some(From { http, elsewhere });
         for (it, cause) in [
             (seen(), Cause::Unknown),
             (Seen { ahead: None, ..seen() }, Cause::Unknown),
             (Seen { session: Session::Live, ahead: Some(999), ..seen() }, Cause::App),
             (Seen { cookie: false, ..seen() }, Cause::Cookie),
             (Seen { cookie: false, http: Some(Http::NotSaid), ..seen() }, Cause::Scheme),
-            (Seen { cookie: false, rounds: from(true, false), ..seen() }, Cause::Scheme),
-            (Seen { cookie: false, rounds: from(false, true), ..seen() }, Cause::Host),
+            (Seen { lost: lost(true, false), ..seen() }, Cause::Scheme),
+            (Seen { lost: lost(false, true), session: Session::Live, ..seen() }, Cause::Host),
             (Seen { other_host: Some("b".into()), ..seen() }, Cause::Host),
             (Seen { ahead: Some(-61), ..seen() }, Cause::Clock),
             // Where cookies come back, the browser speaks https, whatever arrives here.

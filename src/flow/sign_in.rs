@@ -25,13 +25,13 @@ const HINT: usize = 256;
 pub(super) struct Start {
     pub(super) return_to: ReturnTo,
     pub(super) hints: Hints,
-    /// What a `state` said of earlier rounds, where the cookie did not come back.
-    pub(super) rounds: Option<Rounds>,
+    /// What the `state` of a sign-in says of earlier rounds that came back without its cookie.
+    pub(super) lost: Option<Rounds>,
 }
 
 impl Start {
     pub(super) fn at(return_to: ReturnTo) -> Self {
-        Self { return_to, hints: Hints::default(), rounds: None }
+        Self { return_to, hints: Hints::default(), lost: None }
     }
 }
 
@@ -63,10 +63,10 @@ pub(super) fn start_url(site: &Site, return_to: &ReturnTo) -> String {
 pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start: Start) -> Result<Response<Body>, Refusal> {
     let now = house.lasting.clock.now();
     let kept = rounds_in_cookie(house, headers);
-    let before = kept.unwrap_or_default().or(start.rounds.unwrap_or_default());
-    let rounds = before.sets_out(now, from(house, inbound));
+    let rounds = kept.unwrap_or_default().or(start.lost.unwrap_or_default());
+    let rounds = if start.lost.is_some() { rounds.comes_back(now) } else { rounds }.sets_out(now, from(house, inbound));
     if rounds.is_loop() {
-        return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, before, kept.is_some()))));
+        return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, rounds, start.lost))));
     }
     let state = new_state(house, rounds)?;
     let begun = house.entra.begin(&start.hints, &state).await?;
@@ -130,34 +130,34 @@ fn counted(house: &Sidecar, rounds: Rounds) -> Option<HeaderValue> {
 
 /// The cookie that counts one more that came back under `state`.
 pub(super) fn came_back(house: &Sidecar, headers: &HeaderMap, state: &str) -> Option<HeaderValue> {
-    counted(house, with_one_more(house, headers, state))
+    counted(house, with_one_more(house, headers, rounds_in_state(house, state).unwrap_or_default()))
 }
 
-/// The same for one that began at another host, while here somebody is signed in: it is a loop where something leads back to that host.
-pub(super) fn stranded(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &str) -> Result<Option<HeaderValue>, Refusal> {
-    let rounds = with_one_more(house, headers, state);
-    if rounds.is_loop() {
-        let from = From { elsewhere: true, ..rounds.from };
-        return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, Rounds { from, ..rounds }, false))));
+/// The same for one that came back without its cookie, while somebody is signed in. Where it began at another host, something may lead back
+/// to that host again and again.
+pub(super) fn stranded(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, lost: Rounds) -> Result<Option<HeaderValue>, Refusal> {
+    let rounds = with_one_more(house, headers, lost);
+    if lost.from.elsewhere && rounds.is_loop() {
+        return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, rounds, Some(lost)))));
     }
-    Ok(counted(house, rounds))
+    Ok(counted(house, rounds).filter(|_| lost.from.elsewhere))
 }
 
-fn with_one_more(house: &Sidecar, headers: &HeaderMap, state: &str) -> Rounds {
-    let [kept, told] = [rounds_in_cookie(house, headers), rounds_in_state(house, state)].map(Option::unwrap_or_default);
-    kept.or(told).comes_back(house.lasting.clock.now())
+fn with_one_more(house: &Sidecar, headers: &HeaderMap, told: Rounds) -> Rounds {
+    rounds_in_cookie(house, headers).unwrap_or_default().or(told).comes_back(house.lasting.clock.now())
 }
 
 fn from(house: &Sidecar, inbound: &Inbound) -> From {
     From { http: house.site.is_https() && !inbound.https, elsewhere: !house.site.is_public_host(inbound.host.to_str().unwrap_or_default()) }
 }
 
-fn seen(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, rounds: Rounds, cookie: bool) -> Seen {
+fn seen(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, rounds: Rounds, lost: Option<Rounds>) -> Seen {
     let From { http, elsewhere } = from(house, inbound);
     let has_cookie = cookies::find(headers, house.names.session()) != Found::None;
     Seen {
         rounds,
-        cookie,
+        lost: lost.map(|it| it.from),
+        cookie: rounds_in_cookie(house, headers).is_some(),
         other_host: elsewhere.then(|| String::from_utf8_lossy(inbound.host.as_bytes()).into_owned()),
         http: http.then(|| why_http(headers, &inbound.way)),
         ahead: house.entra.clock_ahead(),

@@ -60,17 +60,17 @@ async fn p5_another_host_than_the_public_one() {
     let page = maya.signs_in_as(PERSON).await;
     assert_eq!(cause(&page), "other-host");
     assert!(page.body.contains(&format!("Go to localhost:{}", world.address.port())), "{}", page.body);
-    // Also for a browser that keeps no cookie of the public name.
+    // The same where the session at the public name is lost as well.
     let mut tom = world.browser();
-    for _ in 0..2 {
+    for _ in 0..3 {
         assert!(tom.opens(&elsewhere).await.is_the_sign_in_at_entra());
-        assert!(tom.signs_in_as("tom@contoso.example").await.is_the_sign_in_at_entra());
-        assert_eq!(tom.signs_in_as("tom@contoso.example").await.status, 200);
+        let page = signs_in_until_told(&mut tom).await;
+        if page.status == 400 {
+            break;
+        }
         world.service.house().lasting.store.end(&tom.cookie("entrada").unwrap());
     }
-    let page = tom.opens(&elsewhere).await;
-    tom.page = page;
-    assert_eq!(cause(&signs_in_until_told(&mut tom).await), "other-host");
+    assert_eq!(cause(&tom.page), "other-host");
 }
 
 #[tokio::test]
