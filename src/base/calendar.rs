@@ -5,9 +5,20 @@ const DAY: u64 = 86_400;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// A time in seconds since 1970 as Entra writes one: `2026-01-09 02:02:12Z`.
-pub fn utc(seconds: u64) -> String {
-    // Civil from days, in the proleptic Gregorian calendar; years begin in March, so that the leap day is the last.
+/// A day of the calendar, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date {
+    /// The year.
+    pub year: i32,
+    /// 1 to 12.
+    pub month: u64,
+    /// 1 to 31.
+    pub day: u64,
+}
+
+/// The day of a time in seconds since 1970, by the civil-from-days rule of the proleptic Gregorian calendar.
+pub fn date(seconds: u64) -> Date {
+    // Years begin in March here, so that the leap day is the last.
     let days = seconds / DAY + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -16,6 +27,12 @@ pub fn utc(seconds: u64) -> String {
     let day = of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
+    Date { year: i32::try_from(year).unwrap_or(i32::MAX), month, day }
+}
+
+/// A time in seconds since 1970 as Entra writes one: `2026-01-09 02:02:12Z`.
+pub fn utc(seconds: u64) -> String {
+    let Date { year, month, day } = date(seconds);
     let rest = seconds % DAY;
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }

@@ -211,7 +211,7 @@ impl Words {
             whose: self.whose,
             next: self.next.clone(),
             action: self.action.clone(),
-            remedy: self.remedy.clone(),
+            remedy: self.remedy.clone().map(Box::new),
             details: self.details.iter().map(|it| (it.name.to_owned(), it.value.clone())).collect(),
             reference: reference.to_owned(),
         });

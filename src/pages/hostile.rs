@@ -16,7 +16,7 @@ pub(super) fn spoil(page: &Page) -> Page {
             (it.title, it.what, it.reference) = (word(), word(), word());
             it.next = vec![word()];
             it.details = vec![(word(), word())];
-            it.remedy = Some(Remedy { reader: Whose::Admin, what: word(), place: word(), command: Some(word()) });
+            it.remedy = Some(Box::new(Remedy { reader: Whose::Admin, what: word(), place: word(), command: Some(word()) }));
             it.action = Some(Action { label: word(), href: link() });
             Page::Notice(it)
         }

@@ -43,7 +43,7 @@ pub struct Notice {
     /// A way on.
     pub action: Option<Action>,
     /// What somebody else than the reader does about it, and where.
-    pub remedy: Option<Remedy>,
+    pub remedy: Option<Box<Remedy>>,
     /// Names and values for whoever looks into it.
     pub details: Vec<(String, String)>,
     /// What to give to support; it stands in the log as well.
@@ -155,7 +155,7 @@ impl Notice {
             whose => Serde(self.whose),
             who => self.whose.words(),
             next => self.next.clone(),
-            remedy => self.remedy.as_ref().map(Remedy::context),
+            remedy => self.remedy.as_deref().map(Remedy::context),
             action,
             details,
             reference => self.reference.as_str(),

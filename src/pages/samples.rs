@@ -62,11 +62,16 @@ fn action(label: &str, href: &str) -> Option<Action> {
     Some(Action { label: label.to_owned(), href: href.to_owned() })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands where a remedy may be absent")]
+fn remedy(it: Remedy) -> Option<Box<Remedy>> {
+    Some(Box::new(it))
+}
+
 fn not_assigned() -> Notice {
-    let what = "You are not assigned to this app. Your account is fine, but nobody has given you access yet.";
+    let what = "Your account is fine, but nobody has given it access to this app yet.";
     Notice {
-        next: texts(&["Ask your administrator to assign you, and send them this page."]),
-        remedy: Some(Remedy {
+        next: texts(&["Ask your administrator to assign you to this app, and send them this page."]),
+        remedy: remedy(Remedy {
             reader: Whose::Admin,
             what: "Assign the person, or a group that holds the person directly; groups within groups do not count.".to_owned(),
             place: format!("Enterprise applications > the app with client ID {CLIENT} > Users and groups > Add user/group"),
@@ -100,7 +105,7 @@ fn secret_expired() -> Notice {
     let what = "The app could not prove to Microsoft who it is: its password there has expired.";
     Notice {
         next: texts(&["You cannot mend this yourself. Tell the app’s owner, and send them this page."]),
-        remedy: Some(Remedy {
+        remedy: remedy(Remedy {
             reader: Whose::AppOwner,
             what: "Create a new client secret, put its Value where entra.client_secret is read, and only then delete the old one.".to_owned(),
             place: format!(
@@ -177,7 +182,7 @@ fn turning() -> Notice {
     let what = "You were sent to sign in three times within a minute, since your browser does not send our cookies back.";
     Notice {
         next: texts(&["Allow cookies for this site, or open it in its own tab instead of inside another page.", "Then wait a minute and try again."]),
-        remedy: Some(Remedy {
+        remedy: remedy(Remedy {
             reader: Whose::AppOwner,
             what: "If many people see this page: look for a proxy in front that drops Set-Cookie or Cookie, or that people reach under another host name."
                 .to_owned(),
@@ -194,7 +199,7 @@ fn long_words() -> Notice {
     Notice {
         next: texts(&[long, "<b>Markup</b> & \"quotes\" stay text."]),
         action: action(long, "/"),
-        remedy: Some(Remedy { reader: Whose::Admin, what: long.to_owned(), place: long.to_owned(), command: Some(long.to_owned()) }),
+        remedy: remedy(Remedy { reader: Whose::Admin, what: long.to_owned(), place: long.to_owned(), command: Some(long.to_owned()) }),
         details: pairs(&[(long, long), ("山田", "Zoë Łukasiewicz")]),
         ..notice(Kind::BadRequest, 400, Whose::You, long, long)
     }

@@ -233,3 +233,28 @@ fn write(lines: &Receiver<Entry>, mut to: impl Write, dropped: &AtomicU64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_line_for_people_too() {
+        let it = Refused {
+            time_ms: 0,
+            event: "sign_in_refused",
+            level: "WARN",
+            request_id: "r1",
+            whose: "app-owner",
+            aadsts: Some(7_000_222),
+            error: "invalid_client",
+            suberror: None,
+            correlation_id: Some("c"),
+            trace_id: None,
+            remedy: Some("Create a new client secret."),
+            place: None,
+        };
+        let text = refused_as_text(&it);
+        assert_eq!(text, "WARN sign_in_refused invalid_client AADSTS7000222 whose=app-owner correlation_id=\"c\" remedy=\"Create a new client secret.\" id=r1");
+    }
+}

@@ -3,6 +3,7 @@
 use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
 use crate::world::raw;
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World};
+use entrada::emulator::Wrong;
 use entrada::entra::aadsts::{self, Mover};
 use std::collections::BTreeSet;
 
@@ -91,7 +92,7 @@ async fn p17_a_missing_assignment_is_told_to_the_person_and_to_the_admin() {
     let words = read(&page);
     for part in [
         "<h1>You are not assigned to this app</h1>",
-        "You are not assigned to this app. Your account is fine",
+        "Your account is fine, but nobody has given it access",
         "Ask your administrator to assign you",
         "<dd>Your administrator</dd>",
         "For your administrator",
@@ -155,7 +156,7 @@ async fn p17_the_error_decides_and_the_code_only_chooses_words() {
         let address = answered(&mut browser, &[("error", error), ("error_description", &description(53_003))]).await;
         let page = browser.asks("GET", &address, NAVIGATION).await;
         assert_eq!((page.status, page.headers.contains_key("retry-after")), (status, status == 503), "{error}");
-        assert!(page.body.contains("a rule of your organization"), "{}", page.body);
+        assert!(page.body.contains("a rule of your organization (Conditional Access)"), "{}", page.body);
     }
 }
 
@@ -208,6 +209,21 @@ async fn p17_a_wrong_secret_is_the_owners_to_mend_and_the_log_says_how() {
     assert!(!logged.contains("another~secret"));
     let metrics = raw::talk(world.admin, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     assert!(metrics.contains("entrada_sign_in_refusals_total{whose=\"app-owner\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn p17_a_token_of_another_time_names_the_clock() {
+    let world = World::start().await;
+    let mut maya = world.browser();
+    maya.visits("/x").await;
+    world.emulator.control().wrong(Wrong::Expired);
+    let page = maya.signs_in_as("maya@contoso.example").await;
+    let words = read(&page);
+    assert_eq!(page.status, 403);
+    for part in ["You could not be signed in", "check this machine's clock", "<dt>Clock ahead of Microsoft’s (s)</dt><dd>", "The app’s owner", "Try again"]
+    {
+        assert!(words.contains(part), "no {part:?} in {words}");
+    }
 }
 
 #[tokio::test]
