@@ -97,6 +97,7 @@ impl Policy {
     /// Judges a request: `target` by `session`.
     pub fn judge(&self, target: Target, session: Option<Arc<Session>>) -> Judged {
         let who = session.as_deref().map(Session::identity);
+        let who = who.as_ref().map(|it| &***it);
         let (allow, signed_out, line) = match self.because(&target, who) {
             Because::Rule(rule) => (&rule.allow, rule.signed_out, Some(rule.line)),
             Because::Default(rule) => (&rule.allow, rule.signed_out, None),
@@ -216,6 +217,7 @@ mod tests {
     use crate::base::guid::Guid;
     use crate::base::pattern::Pattern;
     use crate::base::target::Strictness;
+    use crate::base::texts::Texts;
 
     fn maya() -> Identity {
         Identity {
@@ -229,6 +231,7 @@ mod tests {
             groups: Groups::Known(["g1"].into_iter().collect()),
             entra_sid: None,
             login_hint: None,
+            acrs: Texts::default(),
             auth_time: 0,
             custom: Box::default(),
         }

@@ -6,6 +6,7 @@ use crate::access::policy::{Because, Policy, Would};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
+use crate::base::texts::Texts;
 use crate::config::Config;
 use crate::config::access::{Allow, Table};
 use crate::config::entra::Tenant;
@@ -118,6 +119,7 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         groups: if arguments.overage { Groups::Overage } else { Groups::Known(arguments.group.iter().collect()) },
         entra_sid: None,
         login_hint: None,
+        acrs: Texts::default(),
         auth_time: 0,
         custom: Box::default(),
     })
