@@ -34,6 +34,13 @@ pub struct Rule {
     pub line: usize,
 }
 
+impl Rule {
+    /// Whether the rule is for this method.
+    pub fn covers_method(&self, method: &Method) -> bool {
+        self.methods.is_empty() || self.methods.contains(method) || (*method == Method::HEAD && self.methods.contains(&Method::GET))
+    }
+}
+
 /// Who may.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Allow {
@@ -192,7 +199,7 @@ fn refuse_covered(section: &Section<'_>, rules: &[Found<Rule>]) {
         let by = match rule.value.methods.as_slice() {
             [] => earlier().find(|it| it.methods.is_empty()),
             methods => {
-                let covered = |method: &Method| earlier().find(|it| names(it, method));
+                let covered = |method: &Method| earlier().find(|it| it.covers_method(method));
                 methods.iter().map(covered).collect::<Option<Vec<_>>>().and_then(|it| it.first().copied())
             }
         };
@@ -201,8 +208,4 @@ fn refuse_covered(section: &Section<'_>, rules: &[Found<Rule>]) {
             section.complain(&rule.spot, complaint.hint("the first rule that matches decides; put the narrower one first"));
         }
     }
-}
-
-fn names(rule: &Rule, method: &Method) -> bool {
-    rule.methods.is_empty() || rule.methods.contains(method) || (*method == Method::HEAD && rule.methods.contains(&Method::GET))
 }
