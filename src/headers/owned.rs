@@ -58,8 +58,12 @@ mod tests {
             "x_employee_id",
             "x~employee!id",
             "x-original-url",
+            "x-http-method-override",
+            "x_http_method_override",
+            "x-http-method",
+            "x-method-override",
         ];
-        let theirs = ["host", "x-custom", "x-employee-id2", "authorization", "cookie", "forwarded2", "x-forwarder", "x-ms-version"];
+        let theirs = ["host", "x-custom", "x-employee-id2", "authorization", "cookie", "forwarded2", "x-forwarder", "x-ms-version", "x-http-methods"];
         let mut headers = HeaderMap::new();
         for name in ours.iter().chain(&theirs) {
             headers.append(*name, HeaderValue::from_static("1"));
