@@ -103,9 +103,10 @@ impl From<Word> for Allow {
 }
 
 pub(super) fn read(section: &Section<'_>) -> Access {
-    let default = section.key("default").choice(&WORDS).into();
+    let default: Allow = section.key("default").choice(&WORDS).into();
     let rules: Vec<_> = section.each("rule", MOST_RULES, rule).into_iter().flatten().collect();
     refuse_covered(section, &rules);
+    warn_of_exact(section, &rules, &default);
     Access { default, rules: rules.into_iter().map(|it| it.value).collect() }
 }
 
@@ -207,5 +208,20 @@ fn refuse_covered(section: &Section<'_>, rules: &[Found<Rule>]) {
             let complaint = Complaint::new(format!("can never match: {} at line {} matches first", quote(&by.path.to_string()), by.line));
             section.complain(&rule.spot, complaint.hint("the first rule that matches decides; put the narrower one first"));
         }
+    }
+}
+
+/// Many apps serve `/admin/` as `/admin`: a rule that shuts only the one leaves the other to the default, which is wider.
+fn warn_of_exact(section: &Section<'_>, rules: &[Found<Rule>], default: &Allow) {
+    for it in rules.iter().filter(|it| it.value.allow != Allow::Anyone && it.value.allow != *default && *default != Allow::Nobody) {
+        let path = it.value.path.to_string();
+        let place = path.trim_end_matches('/');
+        let Ok(below) = Pattern::parse(&format!("{place}/**")) else { continue };
+        if place.is_empty() || path.ends_with("/**") || rules.iter().any(|it| it.value.path.covers(&below)) {
+            continue;
+        }
+        let complaint =
+            Complaint::new(format!("{} is this one path; [access] default decides about {} and all below it", quote(&path), quote(&format!("{place}/"))));
+        section.warn(&it.spot, complaint.hint(format!("write {}", quote(&below.to_string()))));
     }
 }
