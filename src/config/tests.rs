@@ -493,6 +493,40 @@ fn a_rule_is_covered_only_where_every_method_is() {
 }
 
 #[test]
+fn a_rule_that_shuts_one_path_only_is_told_to_shut_what_is_below() {
+    let told = |default: &str, rules: &[(&str, &str)]| {
+        let rules: String = rules.iter().map(|it| format!("[[access.rule]]\npath = \"{}\"\nallow = {}\n", it.0, it.1)).collect();
+        told_of(&format!("[access]\ndefault = \"{default}\"\n{rules}"))
+    };
+    let admin = "{ roles = [\"Admin\"] }";
+    assert_told(
+        &told("signed-in", &[("/admin", admin)]),
+        r#"
+warning: 1 thing to look at in entrada.toml
+  access.rule.path  "/admin" is this one path; [access] default decides about "/admin/" and all below it
+                    at entrada.toml:13:8
+                    hint: write "/admin/**"
+"#,
+    );
+    for (default, rules) in [
+        ("signed-in", [("/admin/", "\"nobody\"")].as_slice()),
+        ("anyone", &[("/{name}/x", "\"signed-in\"")]),
+        ("signed-in", &[("/admin", admin), ("/admin/{page}", admin), ("/admin/{page}/**", admin)]),
+    ] {
+        assert!(told(default, rules).contains("hint: write "), "{default} {rules:?}");
+    }
+    for (default, rules) in [
+        ("signed-in", [("/admin/**", admin)].as_slice()),
+        ("signed-in", &[("/admin", admin), ("/admin/**", "\"nobody\"")]),
+        ("signed-in", &[("/admin", admin), ("/**", "\"signed-in\"")]),
+        ("signed-in", &[("/health", "\"anyone\""), ("/me", "\"signed-in\""), ("/", admin)]),
+        ("nobody", &[("/admin", admin)]),
+    ] {
+        assert_eq!(told(default, rules), "", "{default} {rules:?}");
+    }
+}
+
+#[test]
 fn what_is_written_is_what_is_meant() {
     let more = r#"
 authority = "http://127.0.0.1:9000/"
@@ -503,7 +537,7 @@ url = "http://[::1]:81"
 path = "/a/long"
 url = "h2c://Api.example"
 [[access.rule]]
-path = "/x"
+path = "/x/**"
 allow = [{ roles = "Admin" }, { users = ["maya@contoso.com"], tenants = ["aaaabbbb-0000-cccc-1111-dddd2222eeee"] }]
 signed_out = "401"
 [headers]
@@ -532,7 +566,7 @@ fn a_named_file_must_be_there_and_bounded() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("e.toml");
     let told = |file: &Path| load(Some(file), &[]).problems.first().unwrap().what.clone();
-    assert!(told(&file).contains("e.toml cannot be read: No such file"));
+    assert!(told(&file).contains("there is no file "));
     std::fs::write(&file, b"\xff").unwrap();
     assert!(told(&file).contains("it is not UTF-8"));
     std::fs::write(&file, "#".repeat(MOST_BYTES + 1)).unwrap();
