@@ -43,7 +43,7 @@ pub struct Assertion {
 /// Whatever folds to one of these beginnings is ours: the sets, our own, and what proxies say of each other.
 pub const OWNED_PREFIXES: [&str; 6] = ["x-forwarded-", "x-auth-request-", "x-entrada-", "x-ms-client-principal", "x-ms-token-", "x-original-"];
 
-/// Names that are ours, whole. After the third nobody writes them: `X-Rewrite-URL` and the three of the method make some apps serve
+/// Names that are ours, whole. Those after the third nobody writes: `X-Rewrite-URL` and the three of the method make some apps serve
 /// another request than the one that was judged, and `Proxy` becomes `HTTP_PROXY` under CGI.
 pub const OWNED_NAMES: [&str; 8] =
     ["forwarded", "x-real-ip", "x-request-id", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override", "proxy"];
