@@ -16,6 +16,8 @@ const BACK: u64 = 300;
 pub(super) const LIFE: u64 = 3600;
 /// More groups than that are not listed in a JWT.
 const MOST_GROUPS: usize = 200;
+/// The object id of somebody who cannot be picked.
+const ANOTHER: &str = "00aa00aa-bb11-4c22-8d33-44ee44eeffff";
 /// Microsoft Graph, for which access tokens are.
 const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
 
@@ -65,6 +67,9 @@ fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value
     if let Some(nonce) = &grant.asked.nonce {
         put("nonce", nonce.as_str().into());
     }
+    if !grant.asked.acrs.is_empty() {
+        put("acrs", json!(grant.asked.acrs));
+    }
     if let Some(home) = &person.home_tenant {
         put("idp", format!("https://sts.windows.net/{home}/").into());
     }
@@ -94,6 +99,10 @@ pub(super) fn id_token(world: &World, key: &SigningKey, person: &Person, grant: 
         Some(Wrong::Expired) => put("exp", now.saturating_sub(600).into()),
         Some(Wrong::NotYet) => put("nbf", (now + 600).into()),
         Some(Wrong::Tid) => put("tid", "99999999-9999-4999-8999-999999999999".into()),
+        Some(Wrong::Person) => {
+            put("sub", subject(&world.client_id, ANOTHER).into());
+            put("oid", ANOTHER.into())
+        }
         Some(Wrong::Signature | Wrong::AlgNone) | None => None,
     };
     let claims = Value::Object(claims);

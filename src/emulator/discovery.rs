@@ -24,6 +24,11 @@ impl Tenant {
         }
     }
 
+    /// The tenant that a path begins with.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        path.strip_prefix('/').and_then(|it| it.split('/').next()).and_then(Self::read)
+    }
+
     /// The segment that addresses carry.
     pub(super) fn segment(self) -> &'static str {
         match self {

@@ -3,14 +3,18 @@
 //! It stands by itself: from the rest of the crate it takes the clock and the randomness, nothing else.
 
 mod authorize;
+mod changed;
 mod claims;
 mod control;
 mod discovery;
+mod faults;
 mod keys;
 mod page;
 mod people;
 mod refusal;
 mod serve;
+mod sign_out;
+mod table;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -27,7 +31,8 @@ use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use self::control::{Control, Wrong};
+pub use self::control::{Control, Refused, Wrong};
+pub use self::faults::{TokenFault, UNTIL_CLEARED};
 pub use self::people::{Person, Trouble};
 pub use self::tls::BadTls;
 
@@ -126,9 +131,14 @@ impl Emulator {
         &self.world.client_secret
     }
 
-    /// Everybody who can be picked.
+    /// Everybody who can be picked, but for those of `error_people`.
     pub fn people(&self) -> &[Person] {
         &self.world.people
+    }
+
+    /// One person for each AADSTS code that Entra may answer with, in a folded part of the picker: `aadsts50105@contoso.example`.
+    pub fn error_people(&self) -> &[Person] {
+        &self.world.of_codes
     }
 
     /// The file with the throw-away authority's certificate, when TLS is served.
@@ -165,6 +175,7 @@ fn world(options: Options, authority: String) -> World {
         client_secret: client_secret.unwrap_or_else(|| random.text::<30>()),
         control: Control::new(clock.clone()),
         people: people::everybody(),
+        of_codes: people::of_codes(),
         asked: Table::new(),
         sessions: Table::new(),
         codes: Table::new(),

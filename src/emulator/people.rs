@@ -1,5 +1,7 @@
 //! The people of the pretend tenant: one for each case a sign-in can meet.
 
+use super::table::{Place, ROWS, Row};
+
 /// What stands between a person and the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -12,6 +14,10 @@ pub enum Trouble {
     Blocked,
     /// The password has expired (AADSTS50055).
     PasswordExpired,
+    /// The account is switched off (AADSTS50057).
+    Disabled,
+    /// That code of the table, at its place.
+    Code(u32),
 }
 
 /// A person of the pretend tenant.
@@ -73,4 +79,20 @@ pub(super) fn everybody() -> Vec<Person> {
         with_trouble(person(9, "Bruno Blocked", "bruno@contoso.example", "blocked by conditional access"), Trouble::Blocked),
         with_trouble(person(10, "Xenia Expired", "xenia@contoso.example", "password has expired"), Trouble::PasswordExpired),
     ]
+}
+
+/// One person for each code of the table, such as `aadsts50105@contoso.example`.
+pub(super) fn of_codes() -> Vec<Person> {
+    let about = |place| match place {
+        Place::Page => "stays on the page of Entra",
+        Place::Callback => "comes back to the app",
+        Place::Token => "comes from the token endpoint",
+    };
+    let numbered = ROWS.iter().zip(0x1000..);
+    let of_code = |(row, number): (&Row, u32)| {
+        let name = format!("AADSTS{}", row.code);
+        let person = person(number, &name, &format!("aadsts{}@contoso.example", row.code), about(row.place));
+        Person { trouble: Some(Trouble::Code(row.code)), ..person }
+    };
+    numbered.map(of_code).collect()
 }

@@ -1,8 +1,6 @@
 //! From bytes on a connection to the right endpoint.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,11 +12,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::control::count;
 use super::discovery::{self, Tenant};
 use super::refusal::Refusal;
-use super::web::{self, Asking, Reply};
+use super::web::{self, Asking, Cut, Reply};
 use super::world::{Pairs, World};
-use super::{authorize, page, token};
+use super::{authorize, page, sign_out, token};
 
 /// The largest body in bytes.
 const MOST_BODY: usize = 64 * 1024;
@@ -34,7 +33,7 @@ where
 {
     let service = service_fn(move |request| {
         let world = Arc::clone(&world);
-        async move { Ok::<_, Infallible>(answer(&world, request, tls).await) }
+        async move { answer(&world, request, tls).await }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MOST_HEAD).max_headers(100);
@@ -42,36 +41,45 @@ where
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(world: &World, request: Request<Incoming>, tls: bool) -> Reply {
+async fn answer(world: &World, request: Request<Incoming>, tls: bool) -> Result<Reply, Cut> {
     let delay = world.control.delay();
     if delay > 0 {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
     let path = request.uri().path().to_owned();
-    count(world, &path);
-    if world.control.is_down() {
-        return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>The service is unavailable.</p>");
+    count_call(world, &path);
+    let asking = read(world, request, tls).await;
+    if let ("oauth2/v2.0/token", Ok(asking)) = (endpoint(&path), &asking) {
+        token::count_grant(world, asking);
     }
-    let mut reply = match read(world, request, tls).await {
-        Ok(asking) => route(world, &path, &asking, tls).await,
+    if world.control.is_down() {
+        return Ok(web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>The service is unavailable.</p>"));
+    }
+    let mut reply = match asking {
+        Ok(asking) => route(world, &path, &asking, tls).await?,
         Err((status, text)) => web::reply(status, "text/plain; charset=utf-8", text),
     };
     if let Ok(id) = HeaderValue::from_str(&world.guid()) {
         reply.headers_mut().insert("x-ms-request-id", id);
     }
-    reply
+    Ok(reply)
 }
 
-fn count(world: &World, path: &str) {
-    let control = &world.control;
-    let counter = match path.split_once('/').and_then(|(_, rest)| rest.split_once('/')).map(|(_, rest)| rest) {
-        Some("oauth2/v2.0/token") => &control.token,
-        Some("oauth2/v2.0/authorize") => &control.authorize,
-        Some("discovery/v2.0/keys") => &control.published,
-        Some("v2.0/.well-known/openid-configuration") => &control.discovery,
-        _ => return,
-    };
-    counter.fetch_add(1, Ordering::Relaxed);
+/// What stands behind the tenant.
+fn endpoint(path: &str) -> &str {
+    path.split_once('/').and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, rest)| rest)
+}
+
+fn count_call(world: &World, path: &str) {
+    let counters = &world.control.counters;
+    count(&counters.all);
+    match endpoint(path) {
+        "oauth2/v2.0/token" => count(&counters.token),
+        "oauth2/v2.0/authorize" => count(&counters.authorize),
+        "discovery/v2.0/keys" => count(&counters.published),
+        "v2.0/.well-known/openid-configuration" => count(&counters.discovery),
+        _ => {}
+    }
 }
 
 /// Only loopback names: a foreign name that resolves to this machine (DNS rebinding) gets nothing.
@@ -112,7 +120,14 @@ async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<As
     })
 }
 
-async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Reply {
+async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Result<Reply, Cut> {
+    match (endpoint(path), &asking.method) {
+        ("oauth2/v2.0/token", &Method::POST) if Tenant::of(path).is_some() => token::token(world, asking).await,
+        _ => Ok(page_or_document(world, path, asking, tls).await),
+    }
+}
+
+async fn page_or_document(world: &World, path: &str, asking: &Asking, tls: bool) -> Reply {
     let Some((segment, rest)) = path.strip_prefix('/').and_then(|it| it.split_once('/')) else {
         return page::notice(StatusCode::NOT_FOUND, "Nothing here", "The emulator pretends to be Microsoft Entra, for sign-ins on this machine.");
     };
@@ -127,8 +142,7 @@ async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Reply {
         ("v2.0/.well-known/openid-configuration", true, _) => web::public_json(&discovery::metadata(world, tenant)),
         ("discovery/v2.0/keys", true, _) => keys(world).await,
         ("oauth2/v2.0/authorize", true, _) | ("oauth2/v2.0/authorize", _, true) => authorize::authorize(world, tenant, asking),
-        ("oauth2/v2.0/logout", true, _) | ("oauth2/v2.0/logout", _, true) => authorize::logout(world, asking, tls),
-        ("oauth2/v2.0/token", _, true) => token::token(world, asking).await,
+        ("oauth2/v2.0/logout", true, _) | ("oauth2/v2.0/logout", _, true) => sign_out::logout(world, asking, tls),
         ("pick", _, true) => authorize::picked(world, tenant, asking, tls),
         _ => page::notice(StatusCode::NOT_FOUND, "Nothing here", "The emulator has no such address, or not for this method."),
     }

@@ -11,6 +11,11 @@ use super::world::Pairs;
 /// An answer.
 pub(super) type Reply = Response<Full<Bytes>>;
 
+/// The connection is to end without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was cut, as it was asked to be")]
+pub(super) struct Cut;
+
 /// The emulator's session cookie.
 pub(super) const COOKIE: &str = "entra-emulator-session";
 

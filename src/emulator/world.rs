@@ -29,6 +29,8 @@ pub(super) struct Asked {
     pub(super) challenge: Option<String>,
     pub(super) form_post: bool,
     pub(super) correlation: String,
+    /// The authentication contexts that the ID token is to name, such as `c1`.
+    pub(super) acrs: Vec<String>,
     /// Who waits on the consent page, by object id.
     pub(super) consenting: Option<String>,
 }
@@ -38,6 +40,8 @@ pub(super) struct Asked {
 pub(super) struct SignedIn {
     pub(super) oid: String,
     pub(super) sid: String,
+    /// The round of grants it belongs to; void when a later one has begun.
+    pub(super) round: u64,
 }
 
 /// What a code or a refresh token stands for.
@@ -96,6 +100,7 @@ pub(super) struct World {
     pub(super) client_secret: String,
     pub(super) authority: String,
     pub(super) people: Vec<Person>,
+    pub(super) of_codes: Vec<Person>,
     pub(super) control: Control,
     pub(super) asked: Table<Asked>,
     pub(super) sessions: Table<SignedIn>,
@@ -110,8 +115,18 @@ impl World {
     }
 
     /// The person of that object id.
-    pub(super) fn person(&self, oid: &str) -> Option<&Person> {
-        self.people.iter().find(|it| it.oid == oid)
+    pub(super) fn person(&self, oid: &str) -> Option<Person> {
+        self.people.iter().chain(&self.of_codes).find(|it| it.oid == oid).map(|it| self.control.changed.applied(it))
+    }
+
+    /// Who is signed in under that session id; nobody when it was revoked.
+    pub(super) fn signed_in(&self, session: &str) -> Option<SignedIn> {
+        self.sessions.look(session).map(|(_, who)| who).filter(|who| self.is_good(who))
+    }
+
+    /// Whether nothing was revoked since.
+    pub(super) fn is_good(&self, who: &SignedIn) -> bool {
+        self.control.changed.of(&who.oid).revoked == who.round
     }
 
     /// Whether that is a registered redirect URI; the port of loopback names does not count where the entry has none.

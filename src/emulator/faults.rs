@@ -1,0 +1,64 @@
+//! What goes wrong with an endpoint, and how often.
+
+use std::sync::{Mutex, PoisonError};
+
+/// A fault lasts until it is taken back.
+pub const UNTIL_CLEARED: u64 = u64::MAX;
+
+/// What the token endpoint does in place of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenFault {
+    /// 429 with `Retry-After` in seconds, where given (AADSTS90055).
+    TooMany(Option<u64>),
+    /// That status with a page of HTML, as a gateway before Entra gives it.
+    Html(u16),
+    /// 200 and half of a JSON object.
+    Garbage,
+    /// No answer until the client gives up; nothing was redeemed.
+    Hang,
+    /// No answer until the client gives up, and the grant was redeemed.
+    HangAfter,
+    /// The connection ends without an answer; nothing was redeemed.
+    CutBefore,
+    /// The connection ends without an answer, and the grant was redeemed.
+    CutAfter,
+}
+
+impl TokenFault {
+    /// Whether the grant is redeemed all the same.
+    pub(super) fn is_after(self) -> bool {
+        matches!(self, Self::HangAfter | Self::CutAfter)
+    }
+}
+
+/// A fault and for how many calls it still lasts.
+pub(super) struct Faulty<T>(Mutex<Option<(T, u64)>>);
+
+impl<T: Copy> Faulty<T> {
+    /// Nothing is wrong.
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Sets the fault for that many calls.
+    pub(super) fn set(&self, fault: T, calls: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (calls > 0).then_some((fault, calls));
+    }
+
+    /// Takes the fault back.
+    pub(super) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What is wrong with this call; it counts.
+    pub(super) fn next(&self) -> Option<T> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (fault, calls) = (*state)?;
+        *state = match calls {
+            UNTIL_CLEARED => Some((fault, calls)),
+            more => (more > 1).then_some((fault, more - 1)),
+        };
+        Some(fault)
+    }
+}
