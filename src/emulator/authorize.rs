@@ -5,13 +5,13 @@ use serde_json::Value;
 use url::Url;
 
 use super::claims::opaque_hint;
-use super::discovery::Tenant;
 use super::page;
 use super::people::{Person, Trouble};
 use super::refusal::{Refusal, Told};
 use super::table::{self, Place};
+use super::tenants::{Home, PERSONAL, Tenant, is_guid};
 use super::web::{self, Asking, Reply};
-use super::world::{Asked, Grant, SignedIn, World, is_guid};
+use super::world::{Asked, Grant, SignedIn, World};
 
 /// How long a page may stay open, in seconds.
 const PATIENCE: u64 = 3600;
@@ -19,7 +19,7 @@ const PATIENCE: u64 = 3600;
 /// Answers an authorization request (OpenID Connect Core section 3.1.2.1).
 pub(super) fn authorize(world: &World, tenant: Tenant, asking: &Asking) -> Reply {
     let correlation = correlation(world, asking);
-    let asked = match read(world, asking, &correlation) {
+    let asked = match read(world, tenant, asking, &correlation) {
         Ok(asked) => asked,
         Err(refusal) => return page::refusal(&refusal.at(world, &correlation)),
     };
@@ -29,7 +29,9 @@ pub(super) fn authorize(world: &World, tenant: Tenant, asking: &Asking) -> Reply
     let prompt = asking.value("prompt").unwrap_or_default();
     let hint = asking.value("login_hint");
     let session = asking.session().and_then(|id| world.signed_in(id));
-    let silent = session.as_ref().and_then(|who| Some((who, world.person(&who.oid)?))).filter(|(_, person)| hint.is_none_or(|hint| is_named(person, hint)));
+    let known = session.as_ref().and_then(|who| Some((who, world.person(&who.oid)?)));
+    let silent =
+        known.filter(|(_, person)| hint.is_none_or(|hint| is_named(person, hint)) && seen_from(world, tenant, person).is_ok_and(|it| it.oid == person.oid));
     match (prompt, silent) {
         ("none", Some((who, person))) => silently(world, &asked, who, &person),
         ("none", None) => send_error(&asked, &not_signed_in().at(world, &correlation)),
@@ -51,7 +53,12 @@ fn pick(world: &World, tenant: Tenant, asked: Asked, hint: Option<&str>) -> Repl
     world.asked.put(transaction.clone(), world.clock.now(), asked);
     let action = format!("/{}/pick", tenant.segment());
     let first = |person: &&Person| hint.is_some_and(|hint| is_named(person, hint));
-    let people = world.people.iter().filter(first).chain(world.people.iter().filter(|it| !first(it)));
+    // At home a guest is another object of the same name: there, that one is shown.
+    let home = tenant.home().map(|it| it.id);
+    let here = world.people.iter().filter(|it| home.is_none() || it.home_tenant.as_deref() != home);
+    let here = here.chain(world.abroad.iter().filter(|it| home == Some(&it.tenant)));
+    let people = || here.clone();
+    let people = people().filter(first).chain(people().filter(|it| !first(it)));
     page::picker(&action, &transaction, people, &world.of_codes)
 }
 
@@ -62,7 +69,7 @@ pub(super) fn correlation(world: &World, asking: &Asking) -> String {
 }
 
 /// The checks whose failure must never lead to a redirect.
-fn read(world: &World, asking: &Asking, correlation: &str) -> Result<Asked, Refusal> {
+fn read(world: &World, tenant: Tenant, asking: &Asking, correlation: &str) -> Result<Asked, Refusal> {
     let client = asking.value("client_id").ok_or_else(|| Refusal::missing("client_id"))?;
     if !client.eq_ignore_ascii_case(&world.client_id) {
         return Err(unknown_client(client));
@@ -77,6 +84,7 @@ Make sure the redirect URI sent in the request matches one added to your applica
     }
     let owned = |name: &str| asking.value(name).map(str::to_owned);
     Ok(Asked {
+        tenant: tenant.segment(),
         redirect_uri: redirect.to_owned(),
         state: owned("state"),
         nonce: owned("nonce"),
@@ -160,6 +168,10 @@ pub(super) fn picked(world: &World, tenant: Tenant, asking: &Asking, tls: bool) 
     let Some(person) = oid.and_then(|oid| world.person(oid)) else {
         return page::notice(StatusCode::BAD_REQUEST, "Nobody", "There is no such account.");
     };
+    let person = match seen_from(world, tenant, &person) {
+        Ok(person) => person,
+        Err(refusal) => return page::refusal(&refusal.at(world, &asked.correlation)),
+    };
     match trouble(world, &person) {
         Some(Trouble::MustConsent) if !agreed => {
             let transaction = world.random.text::<24>();
@@ -171,6 +183,32 @@ pub(super) fn picked(world: &World, tenant: Tenant, asking: &Asking, tls: bool) 
         Some(Trouble::Code(code)) => sign_in_of_code(world, asking, &asked, (&person, code), tls),
         Some(trouble) => page::refusal(&refusal_for(world, trouble, &person).at(world, &asked.correlation)),
     }
+}
+
+/// The object that stands for that person where the sign-in was asked for.
+///
+/// A guest who does not name the tenant signs in at home (`learn:/v2-oauth2-auth-code-flow`); whoever is no object of the tenant stays outside.
+fn seen_from(world: &World, tenant: Tenant, person: &Person) -> Result<Person, Refusal> {
+    let is_personal = person.tenant == PERSONAL.id;
+    let at_home = || world.abroad.iter().find(|it| Some(&it.tenant) == person.home_tenant.as_ref() && it.user_name == person.user_name);
+    match (tenant, tenant.home()) {
+        (_, Some(home)) if person.tenant == home.id => Ok(person.clone()),
+        (Tenant::Organizations, _) if is_personal => {
+            Err(Refusal::new(500_208, "invalid_request", "The domain is not a valid login domain for the account type."))
+        }
+        (Tenant::Consumers, _) => Err(Refusal::new(500_208, "invalid_request", "The domain is not a valid login domain for the account type.")),
+        (_, Some(home)) => Err(not_in(home, person)),
+        (_, None) => Ok(at_home().unwrap_or(person).clone()),
+    }
+}
+
+fn not_in(home: &Home, person: &Person) -> Refusal {
+    let text = format!(
+        "User account '{}' from identity provider 'https://sts.windows.net/{}/' does not exist in tenant '{}' and cannot access the application in that tenant. \
+The account needs to be added as an external user in the tenant first. Sign out and sign in again with a different Azure Active Directory user account.",
+        person.user_name, person.tenant, home.domain
+    );
+    Refusal::new(50_020, "interaction_required", text)
 }
 
 /// The sign-in of a person of a code: it ends where that code shows.

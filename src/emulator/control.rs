@@ -10,31 +10,8 @@ use crate::base::clock::Clock;
 
 use super::changed::Changed;
 use super::faults::{Faulty, TokenFault};
-use super::keys::{KeySet, SigningKey};
-
-/// What the next ID token gets wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Wrong {
-    /// Another nonce than the one asked for.
-    Nonce,
-    /// Another issuer.
-    Issuer,
-    /// Another audience.
-    Audience,
-    /// A signature that does not fit.
-    Signature,
-    /// Expired ten minutes ago.
-    Expired,
-    /// Valid from ten minutes ahead.
-    NotYet,
-    /// `alg` none and no signature.
-    AlgNone,
-    /// A `tid` that the issuer does not name.
-    Tid,
-    /// The `oid` and `sub` of somebody else of the same tenant.
-    Person,
-}
+use super::keys::{Family, KeySet, SigningKey};
+use super::wrong::Wrong;
 
 /// A refusal of the token endpoint, as a test wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +84,7 @@ impl Control {
     /// Makes a new key that signs from now on; the old ones stay published. False when no key could be made.
     pub async fn rotate_keys(&self) -> bool {
         let now = self.clock.now();
-        let fresh = tokio::task::spawn_blocking(move || SigningKey::generate(now)).await;
+        let fresh = tokio::task::spawn_blocking(move || SigningKey::generate(Family::Public, now)).await;
         let Ok(Ok(fresh)) = fresh else {
             self.keys.send_modify(|keys| {
                 keys.get_or_insert_default();
@@ -148,6 +125,11 @@ impl Control {
     /// Makes the next ID token wrong, once; several calls queue up.
     pub fn wrong(&self, wrong: Wrong) {
         locked(&self.wrong).push_back(wrong);
+    }
+
+    /// Whether the next token needs a key of another family.
+    pub(super) fn is_next_wrong_of_another_family(&self) -> bool {
+        locked(&self.wrong).front().is_some_and(|it| it.is_of_another_family())
     }
 
     pub(super) fn next_wrong(&self) -> Option<Wrong> {

@@ -15,6 +15,7 @@ mod refusal;
 mod serve;
 mod sign_out;
 mod table;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -22,6 +23,7 @@ mod tls;
 mod token;
 mod web;
 mod world;
+mod wrong;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -31,12 +33,14 @@ use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use self::control::{Control, Refused, Wrong};
+pub use self::control::{Control, Refused};
 pub use self::faults::{TokenFault, UNTIL_CLEARED};
 pub use self::people::{Person, Trouble};
 pub use self::tls::BadTls;
+pub use self::wrong::Wrong;
 
-use self::world::{TENANT, Table, World, guid};
+use self::tenants::{CONTOSO, FABRIKAM};
+use self::world::{Table, World, guid};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 
@@ -116,9 +120,14 @@ impl Emulator {
         self.world.authority.clone()
     }
 
-    /// The GUID of the pretend tenant.
+    /// The GUID of the pretend tenant in which the app is registered.
     pub fn tenant_id(&self) -> &str {
-        TENANT
+        CONTOSO.id
+    }
+
+    /// The GUID of another pretend tenant, whose domain is `fabrikam.example`.
+    pub fn other_tenant_id(&self) -> &str {
+        FABRIKAM.id
     }
 
     /// The registered client id.
@@ -176,6 +185,7 @@ fn world(options: Options, authority: String) -> World {
         control: Control::new(clock.clone()),
         people: people::everybody(),
         of_codes: people::of_codes(),
+        abroad: people::guests_at_home(),
         asked: Table::new(),
         sessions: Table::new(),
         codes: Table::new(),

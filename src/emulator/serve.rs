@@ -9,15 +9,14 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::control::count;
-use super::discovery::{self, Tenant};
 use super::refusal::Refusal;
+use super::tenants::{self, PERSONAL, Tenant};
 use super::web::{self, Asking, Cut, Reply};
 use super::world::{Pairs, World};
-use super::{authorize, page, sign_out, token};
+use super::{authorize, discovery, keys, page, sign_out, token};
 
 /// The largest body in bytes.
 const MOST_BODY: usize = 64 * 1024;
@@ -76,8 +75,8 @@ fn count_call(world: &World, path: &str) {
     match endpoint(path) {
         "oauth2/v2.0/token" => count(&counters.token),
         "oauth2/v2.0/authorize" => count(&counters.authorize),
-        "discovery/v2.0/keys" => count(&counters.published),
-        "v2.0/.well-known/openid-configuration" => count(&counters.discovery),
+        "discovery/v2.0/keys" | "discovery/keys" => count(&counters.published),
+        "v2.0/.well-known/openid-configuration" | ".well-known/openid-configuration" => count(&counters.discovery),
         _ => {}
     }
 }
@@ -121,8 +120,8 @@ async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<As
 }
 
 async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Result<Reply, Cut> {
-    match (endpoint(path), &asking.method) {
-        ("oauth2/v2.0/token", &Method::POST) if Tenant::of(path).is_some() => token::token(world, asking).await,
+    match (endpoint(path), &asking.method, Tenant::of(path)) {
+        ("oauth2/v2.0/token", &Method::POST, Some(tenant)) => token::token(world, tenant, asking).await,
         _ => Ok(page_or_document(world, path, asking, tls).await),
     }
 }
@@ -140,7 +139,9 @@ async fn page_or_document(world: &World, path: &str, asking: &Asking, tls: bool)
     let reading = matches!(asking.method, Method::GET | Method::HEAD);
     match (rest, reading, asking.method == Method::POST) {
         ("v2.0/.well-known/openid-configuration", true, _) => web::public_json(&discovery::metadata(world, tenant)),
-        ("discovery/v2.0/keys", true, _) => keys(world).await,
+        (".well-known/openid-configuration", true, _) => web::public_json(&discovery::first_metadata(world, tenant)),
+        ("discovery/v2.0/keys", true, _) => published(world, tenant, false).await,
+        ("discovery/keys", true, _) => published(world, tenant, true).await,
         ("oauth2/v2.0/authorize", true, _) | ("oauth2/v2.0/authorize", _, true) => authorize::authorize(world, tenant, asking),
         ("oauth2/v2.0/logout", true, _) | ("oauth2/v2.0/logout", _, true) => sign_out::logout(world, asking, tls),
         ("pick", _, true) => authorize::picked(world, tenant, asking, tls),
@@ -148,13 +149,14 @@ async fn page_or_document(world: &World, path: &str, asking: &Asking, tls: bool)
     }
 }
 
-async fn keys(world: &World) -> Reply {
-    let keys = world.control.keys().await;
-    if keys.is_empty() {
+async fn published(world: &World, tenant: Tenant, first_version: bool) -> Reply {
+    let work = world.control.keys().await;
+    let has_others = matches!(tenant, Tenant::Common) || tenant.home() == Some(&PERSONAL);
+    let others = if has_others { keys::others(world.clock.now()).await } else { None };
+    if work.is_empty() || (has_others && others.is_none()) {
         return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>There is no signing key.</p>");
     }
-    let issuer = discovery::template(world);
-    web::public_json(&json!({"keys": keys.iter().map(|it| it.jwk(&issuer)).collect::<Vec<_>>()}))
+    web::public_json(&discovery::keys(world, tenant, &work, others.as_deref(), first_version))
 }
 
 fn unknown_tenant(world: &World, segment: &str, rest: &str, asking: &Asking) -> Reply {
@@ -162,6 +164,12 @@ fn unknown_tenant(world: &World, segment: &str, rest: &str, asking: &Asking) -> 
         "Tenant '{segment}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your \
 subscription administrator, this may happen if there are no active subscriptions for the tenant."
     );
-    let told = Refusal::new(90_002, "invalid_tenant", text).at(world, &authorize::correlation(world, asking));
+    let refusal = if tenants::is_plausible(segment) {
+        Refusal::new(90_002, "invalid_tenant", text)
+    } else {
+        let text = format!("Specified tenant identifier '{segment}' is neither a valid DNS name, nor a valid external domain.");
+        Refusal::new(900_023, "invalid_request", text)
+    };
+    let told = refusal.at(world, &authorize::correlation(world, asking));
     if rest == "oauth2/v2.0/authorize" { page::refusal(&told) } else { told.json() }
 }

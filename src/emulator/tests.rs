@@ -11,12 +11,15 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use super::tenants::CONTOSO;
 use super::*;
 
 mod codes;
 mod refresh;
+mod several_tenants;
 
 const APP: &str = "http://localhost:9/back";
+const TENANT: &str = CONTOSO.id;
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 

@@ -10,15 +10,16 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::authorize::{correlation, unknown_client};
-use super::claims;
+use super::claims::{self, Ring};
 use super::control::count;
 use super::faults::TokenFault;
-use super::keys::SigningKey;
+use super::keys;
 use super::people::Trouble;
 use super::refusal::Refusal;
 use super::table::{self, Place};
+use super::tenants::{PERSONAL, Tenant, is_guid};
 use super::web::{self, Asking, Cut, Reply};
-use super::world::{Grant, SignedIn, TENANT, World, is_guid};
+use super::world::{Asked, Grant, SignedIn, World};
 
 /// How long a code may be redeemed, in seconds.
 const CODE_LIFE: u64 = 600;
@@ -26,17 +27,27 @@ const CODE_LIFE: u64 = 600;
 const REFRESH_LIFE: u64 = 90 * 86_400;
 
 /// Answers a token request (RFC 6749 section 3.2).
-pub(super) async fn token(world: &World, asking: &Asking) -> Result<Reply, Cut> {
+pub(super) async fn token(world: &World, tenant: Tenant, asking: &Asking) -> Result<Reply, Cut> {
     let fault = world.control.token_faults.next();
     let keys = world.control.keys().await;
     let Some(key) = keys.first() else {
         return Ok(web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>There is no signing key.</p>"));
     };
-    let Some(fault) = fault else { return Ok(answered(world, asking, key)) };
+    let others = if needs_others(world, asking) { keys::others(world.clock.now()).await } else { None };
+    let ring = Ring { public: key, others: others.as_deref() };
+    let Some(fault) = fault else { return Ok(answered(world, tenant, asking, &ring)) };
     if fault.is_after() {
-        answered(world, asking, key);
+        answered(world, tenant, asking, &ring);
     }
     faulty(world, &correlation(world, asking), fault).await
+}
+
+/// Whether a key of another family is to sign.
+fn needs_others(world: &World, asking: &Asking) -> bool {
+    let code = asking.form.value("code").and_then(|it| world.codes.look(it));
+    let grant = code.or_else(|| world.refresh.look(asking.form.value("refresh_token")?));
+    let is_personal = grant.and_then(|(_, it)| world.person(&it.who.oid)).is_some_and(|it| it.tenant == PERSONAL.id);
+    is_personal || world.control.is_next_wrong_of_another_family()
 }
 
 /// Counts the call by what it redeems.
@@ -69,14 +80,14 @@ async fn faulty(world: &World, correlation: &str, fault: TokenFault) -> Result<R
     }
 }
 
-fn answered(world: &World, asking: &Asking, key: &SigningKey) -> Reply {
-    match answer(world, asking, key) {
+fn answered(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Reply {
+    match answer(world, tenant, asking, ring) {
         Ok(body) => web::json(StatusCode::OK, &body),
         Err(refusal) => refusal.at(world, &correlation(world, asking)).json(),
     }
 }
 
-fn answer(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+fn answer(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
     if asking.header("origin").is_some() {
         let text = "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.";
         return Err(Refusal::new(9_002_326, "invalid_request", text));
@@ -90,9 +101,9 @@ fn answer(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Ref
         return Err(Refusal::written(refused));
     }
     match grant {
-        "authorization_code" => redeem(world, asking, key),
-        "refresh_token" => refresh(world, asking, key),
-        _ => for_the_app(world, asking, key),
+        "authorization_code" => redeem(world, tenant, asking, ring),
+        "refresh_token" => refresh(world, asking, ring),
+        _ => for_the_app(world, tenant, asking, ring),
     }
 }
 
@@ -132,7 +143,7 @@ secret added to app '{id}'."
     Ok(())
 }
 
-fn redeem(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+fn redeem(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
     let code = asking.form.value("code").ok_or_else(|| Refusal::missing("code"))?;
     let redirect = asking.form.value("redirect_uri").ok_or_else(|| Refusal::missing("redirect_uri"))?;
     let verifier = asking.form.value("code_verifier");
@@ -148,6 +159,24 @@ authorization request for this user and resource.",
         let text = "The reply address does not match the reply address provided when requesting Authorization code.";
         return Err(invalid_grant(500_112, text));
     }
+    if tenant.segment() != grant.asked.tenant {
+        return Err(invalid_grant(700_005, "The provided Authorization Code is intended to use against other tenant, thus rejected."));
+    }
+    proven(&grant, verifier)?;
+    allowed(world, &grant.who)?;
+    if let Some(refusal) = refused_by_nature(world, &grant.who.oid) {
+        return Err(refusal);
+    }
+    if world.codes.look_and_change(code, |it| it.used = true).is_none_or(|(_, old)| old.used) {
+        let text = "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
+        return Err(invalid_grant(54_005, text));
+    }
+    let scope = asking.form.value("scope").unwrap_or(&grant.asked.scope).to_owned();
+    tokens(world, asking, ring, &grant, &scope)
+}
+
+/// Whether the verifier fits the challenge (RFC 7636 section 4.6).
+fn proven(grant: &Grant, verifier: Option<&str>) -> Result<(), Refusal> {
     match (&grant.asked.challenge, verifier) {
         (Some(_), None) => {
             return Err(invalid_grant(50_148, "The code_verifier does not match the code_challenge supplied in the authorization request for PKCE."));
@@ -160,23 +189,14 @@ authorization request for this user and resource.",
         (None, Some(_)) => return Err(invalid_grant(501_481, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")),
         _ => {}
     }
-    allowed(world, &grant.who)?;
-    if let Some(refusal) = refused_by_nature(world, &grant.who.oid) {
-        return Err(refusal);
-    }
-    if world.codes.look_and_change(code, |it| it.used = true).is_none_or(|(_, old)| old.used) {
-        let text = "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
-        return Err(invalid_grant(54_005, text));
-    }
-    let scope = asking.form.value("scope").unwrap_or(&grant.asked.scope).to_owned();
-    tokens(world, asking, key, &grant, &scope)
+    Ok(())
 }
 
 fn invalid_grant(code: u32, text: &str) -> Refusal {
     Refusal::new(code, "invalid_grant", text)
 }
 
-fn refresh(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+fn refresh(world: &World, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
     let token = asking.form.value("refresh_token").ok_or_else(|| Refusal::missing("refresh_token"))?;
     let unknown = || invalid_grant(9_002_313, "Invalid request. Request is malformed or invalid.").finer("bad_token");
     let (born, mut grant) = world.refresh.look(token).ok_or_else(unknown)?;
@@ -199,7 +219,7 @@ fn refresh(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Re
     grant.asked.nonce = None;
     grant.asked.acrs = Vec::new();
     let scope = asking.form.value("scope").unwrap_or(&grant.asked.scope).to_owned();
-    tokens(world, asking, key, &grant, &scope)
+    tokens(world, asking, ring, &grant, &scope)
 }
 
 /// What was done to that person since the grant.
@@ -229,7 +249,7 @@ fn no_token() -> Refusal {
     Refusal::new(90_033, "temporarily_unavailable", "A transient error has occurred. Please try again.")
 }
 
-fn tokens(world: &World, asking: &Asking, key: &SigningKey, grant: &Grant, scope: &str) -> Result<Value, Refusal> {
+fn tokens(world: &World, asking: &Asking, ring: &Ring<'_>, grant: &Grant, scope: &str) -> Result<Value, Refusal> {
     let person = world.person(&grant.who.oid).ok_or_else(|| invalid_grant(50_034, "The user account does not exist in the directory."))?;
     let has = |wanted: &str| scope.split(' ').any(|it| it == wanted);
     let mut meant = grant.clone();
@@ -237,26 +257,31 @@ fn tokens(world: &World, asking: &Asking, key: &SigningKey, grant: &Grant, scope
     // Entra's answer lists the resource scopes and leaves `offline_access` out.
     let told: Vec<&str> = scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
     let told = told.join(" ");
-    let access = claims::access_token(world, key, &person, &told).map_err(|_| no_token())?;
+    let access = claims::access_token(world, ring, &person, &told).map_err(|_| no_token())?;
     let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access});
     let Some(members) = body.as_object_mut() else { return Err(no_token()) };
     if has("offline_access") {
         let refresh = format!("1.{}", world.random.text::<200>());
-        world.refresh.put(refresh.clone(), world.clock.now(), Grant { used: false, ..meant.clone() });
+        // Good for whatever was granted at the sign-in, not only for what is asked now.
+        let asked = Asked { nonce: None, acrs: Vec::new(), ..grant.asked.clone() };
+        world.refresh.put(refresh.clone(), world.clock.now(), Grant { asked, who: grant.who.clone(), used: false });
         members.insert("refresh_token".to_owned(), refresh.into());
     }
     if has("openid") {
-        let token = claims::id_token(world, key, &person, &meant).map_err(|_| no_token())?;
+        let token = claims::id_token(world, ring, &person, &meant).map_err(|_| no_token())?;
         members.insert("id_token".to_owned(), token.into());
     }
     if asking.form.value("client_info") == Some("1") {
-        let info = json!({"uid": person.oid, "utid": TENANT}).to_string();
+        let info = json!({"uid": person.oid, "utid": person.tenant}).to_string();
         members.insert("client_info".to_owned(), URL_SAFE_NO_PAD.encode(info).into());
     }
     Ok(body)
 }
 
-fn for_the_app(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+fn for_the_app(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
+    let Tenant::One(home) = tenant else {
+        return Err(Refusal::new(9_001_023, "invalid_request", "The grant type is not supported over the /common or /consumers endpoints."));
+    };
     let scope = asking.form.value("scope").ok_or_else(|| Refusal::missing("scope"))?;
     let Some(audience) = scope.strip_suffix("/.default") else {
         let text = format!(
@@ -265,6 +290,6 @@ resource identifier (application ID URI)."
         );
         return Err(Refusal::new(1_002_012, "invalid_scope", text));
     };
-    let access = claims::app_token(world, key, audience).map_err(|_| no_token())?;
+    let access = claims::app_token(world, ring, home.id, audience).map_err(|_| no_token())?;
     Ok(json!({"token_type": "Bearer", "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access}))
 }

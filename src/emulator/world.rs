@@ -12,16 +12,14 @@ use crate::base::random::Random;
 use super::control::Control;
 use super::people::Person;
 
-/// The pretend tenant.
-pub(super) const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-/// Its verified domain.
-pub(super) const DOMAIN: &str = "contoso.example";
 /// No table grows beyond this; the oldest entry goes.
 const MOST: usize = 4096;
 
 /// An authorization request that passed the first checks.
 #[derive(Clone, Default)]
 pub(super) struct Asked {
+    /// The tenant's segment of the address that was asked.
+    pub(super) tenant: &'static str,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) nonce: Option<String>,
@@ -101,6 +99,8 @@ pub(super) struct World {
     pub(super) authority: String,
     pub(super) people: Vec<Person>,
     pub(super) of_codes: Vec<Person>,
+    /// Guests as their own tenants know them.
+    pub(super) abroad: Vec<Person>,
     pub(super) control: Control,
     pub(super) asked: Table<Asked>,
     pub(super) sessions: Table<SignedIn>,
@@ -116,7 +116,7 @@ impl World {
 
     /// The person of that object id.
     pub(super) fn person(&self, oid: &str) -> Option<Person> {
-        self.people.iter().chain(&self.of_codes).find(|it| it.oid == oid).map(|it| self.control.changed.applied(it))
+        self.people.iter().chain(&self.of_codes).chain(&self.abroad).find(|it| it.oid == oid).map(|it| self.control.changed.applied(it))
     }
 
     /// Who is signed in under that session id; nobody when it was revoked.
@@ -172,12 +172,6 @@ fn is_loopback(url: &Url) -> bool {
 pub(super) fn guid(random: &Random) -> String {
     let [a, b, c, d] = [(); 4].map(|()| u32::from_be_bytes(random.bytes()));
     format!("{a:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{d:08x}", b >> 16, b & 0xfff, ((c >> 16) & 0x3fff) | 0x8000, c & 0xffff)
-}
-
-/// Whether a text has the form of a GUID.
-pub(super) fn is_guid(text: &str) -> bool {
-    let parts = text.split('-').map(str::len);
-    parts.eq([8, 4, 4, 4, 12]) && text.bytes().all(|it| it == b'-' || it.is_ascii_hexdigit())
 }
 
 /// The pairs of a form or a query; a later pair of the same name does not replace the first.
