@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{BadKey, Others, SigningKey, signing_input};
 use super::people::Person;
+use super::scopes::Resource;
 use super::tenants::PERSONAL;
 use super::world::{Grant, World};
 use super::wrong::Wrong;
@@ -22,8 +23,6 @@ const MOST_GROUPS: usize = 200;
 const ANOTHER: &str = "00aa00aa-bb11-4c22-8d33-44ee44eeffff";
 /// An id that nobody has.
 const STRANGER: &str = "99999999-9999-4999-8999-999999999999";
-/// Microsoft Graph, for which access tokens are.
-const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
 
 /// The subject: another one for each client.
 pub(super) fn subject(client_id: &str, oid: &str) -> String {
@@ -165,14 +164,14 @@ fn falsify(world: &World, claims: &mut Map<String, Value>, wrong: Wrong) {
     };
 }
 
-/// An access token for a person, addressed to Microsoft Graph.
-pub(super) fn access_token(world: &World, ring: &Ring<'_>, person: &Person, scope: &str) -> Result<String, BadKey> {
-    let mut claims = envelope(world, &person.tenant, GRAPH);
+/// An access token for a person, addressed to that resource.
+pub(super) fn access_token(world: &World, ring: &Ring<'_>, person: &Person, (resource, scope): (&Resource, &str)) -> Result<String, BadKey> {
+    let mut claims = envelope(world, &person.tenant, &resource.audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("azp", world.client_id.as_str().into());
     put("azpacr", "1".into());
     put("oid", person.oid.as_str().into());
-    put("sub", subject(GRAPH, &person.oid).into());
+    put("sub", subject(&resource.audience, &person.oid).into());
     put("preferred_username", person.user_name.as_str().into());
     put("scp", scope.into());
     ring.of(person)?.jwt(&Value::Object(claims))

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::base::clock::Clock;
 
 use super::changed::Changed;
-use super::faults::{Faulty, TokenFault};
+use super::faults::{Faulty, GraphFault, TokenFault};
 use super::keys::{Family, KeySet, SigningKey};
 use super::wrong::Wrong;
 
@@ -38,6 +38,7 @@ pub(super) struct Counters {
     pub(super) authorize: AtomicU64,
     pub(super) published: AtomicU64,
     pub(super) discovery: AtomicU64,
+    pub(super) graph: AtomicU64,
 }
 
 /// Levers and counters for tests in the same process.
@@ -50,7 +51,9 @@ pub struct Control {
     wrong: Mutex<VecDeque<Wrong>>,
     refused: Mutex<VecDeque<Refused>>,
     front_channel: Mutex<Option<String>>,
+    page_size: AtomicU64,
     pub(super) token_faults: Faulty<TokenFault>,
+    pub(super) graph_faults: Faulty<GraphFault>,
     pub(super) changed: Changed,
     pub(super) counters: Counters,
 }
@@ -75,7 +78,9 @@ impl Control {
             wrong: Mutex::default(),
             refused: Mutex::default(),
             front_channel: Mutex::default(),
+            page_size: AtomicU64::new(100),
             token_faults: Faulty::new(),
+            graph_faults: Faulty::new(),
             changed: Changed::default(),
             counters: Counters::default(),
         }
@@ -198,6 +203,25 @@ impl Control {
         self.token_faults.clear();
     }
 
+    /// Makes Graph faulty for that many calls, or for `UNTIL_CLEARED`.
+    pub fn graph(&self, fault: GraphFault, calls: u64) {
+        self.graph_faults.set(fault, calls);
+    }
+
+    /// Takes `graph` back.
+    pub fn clear_graph(&self) {
+        self.graph_faults.clear();
+    }
+
+    /// How many groups stand on one page of Graph's answer, 1 at least; 100 unless it is set.
+    pub fn graph_page(&self, groups: u64) {
+        self.page_size.store(groups.max(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn page_size(&self) -> usize {
+        usize::try_from(self.page_size.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
     /// Registers the app's front-channel logout URL, or none. The sign-out page then asks it in a frame, with `sid` alone.
     pub fn front_channel_url(&self, url: Option<&str>) {
         *locked(&self.front_channel) = url.map(str::to_owned);
@@ -250,5 +274,10 @@ impl Control {
     /// How often a discovery document was asked for.
     pub fn discovery_calls(&self) -> u64 {
         self.counters.discovery.load(Ordering::Relaxed)
+    }
+
+    /// How often Graph was asked.
+    pub fn graph_calls(&self) -> u64 {
+        self.counters.graph.load(Ordering::Relaxed)
     }
 }

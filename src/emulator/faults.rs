@@ -32,6 +32,26 @@ impl TokenFault {
     }
 }
 
+/// What Graph does in place of an answer, or to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GraphFault {
+    /// 503.
+    Down,
+    /// 429 with `Retry-After` in seconds, where given.
+    TooMany(Option<u64>),
+    /// The answer is held back for that many milliseconds.
+    Slow(u64),
+    /// 403, as where the permission is missing.
+    Forbidden,
+    /// 200 and half of a JSON object.
+    Garbage,
+    /// The link to the next page leads to another origin.
+    ForeignLink,
+    /// The link to the next page leads to the first one again.
+    Endless,
+}
+
 /// A fault and for how many calls it still lasts.
 pub(super) struct Faulty<T>(Mutex<Option<(T, u64)>>);
 

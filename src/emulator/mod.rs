@@ -8,10 +8,12 @@ mod claims;
 mod control;
 mod discovery;
 mod faults;
+mod graph;
 mod keys;
 mod page;
 mod people;
 mod refusal;
+mod scopes;
 mod serve;
 mod sign_out;
 mod table;
@@ -34,7 +36,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 pub use self::control::{Control, Refused};
-pub use self::faults::{TokenFault, UNTIL_CLEARED};
+pub use self::faults::{GraphFault, TokenFault, UNTIL_CLEARED};
 pub use self::people::{Person, Trouble};
 pub use self::tls::BadTls;
 pub use self::wrong::Wrong;
@@ -190,6 +192,8 @@ fn world(options: Options, authority: String) -> World {
         sessions: Table::new(),
         codes: Table::new(),
         refresh: Table::new(),
+        graph_grants: Table::new(),
+        pages: Table::new(),
         redirect_uris,
         authority,
         clock,

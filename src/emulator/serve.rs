@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 use super::tenants::{self, PERSONAL, Tenant};
 use super::web::{self, Asking, Cut, Reply};
 use super::world::{Pairs, World};
-use super::{authorize, discovery, keys, page, sign_out, token};
+use super::{authorize, discovery, graph, keys, page, sign_out, token};
 
 /// The largest body in bytes.
 const MOST_BODY: usize = 64 * 1024;
@@ -72,6 +72,9 @@ fn endpoint(path: &str) -> &str {
 fn count_call(world: &World, path: &str) {
     let counters = &world.control.counters;
     count(&counters.all);
+    if path.starts_with(graph::ROOT) {
+        count(&counters.graph);
+    }
     match endpoint(path) {
         "oauth2/v2.0/token" => count(&counters.token),
         "oauth2/v2.0/authorize" => count(&counters.authorize),
@@ -90,6 +93,10 @@ fn is_loopback_host(host: &str) -> bool {
     matches!(name.to_ascii_lowercase().as_str(), "127.0.0.1" | "localhost" | "[::1]")
 }
 
+fn takes_json(path: &str) -> bool {
+    path.starts_with(graph::ROOT)
+}
+
 async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<Asking, (StatusCode, &'static str)> {
     let (head, body) = request.into_parts();
     let mut hosts = head.headers.get_all(http::header::HOST).iter();
@@ -100,9 +107,11 @@ async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<As
     if !is_ours || head.uri.authority().is_some_and(|it| it.as_str() != host) {
         return Err((StatusCode::MISDIRECTED_REQUEST, "The emulator answers to 127.0.0.1, localhost and [::1] only."));
     }
-    let form = if head.method == Method::POST {
-        let kind = head.headers.get(http::header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
-        if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
+    let kind = head.headers.get(http::header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let is_form = kind.split(';').next().map(str::trim) == Some("application/x-www-form-urlencoded");
+    let body = if head.method == Method::POST {
+        let is_json = kind.split(';').next().map(str::trim) == Some("application/json");
+        if !is_form && !(is_json && takes_json(head.uri.path())) {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "A form is needed."));
         }
         let body = Limited::new(body, MOST_BODY).collect().await;
@@ -112,7 +121,8 @@ async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<As
     };
     Ok(Asking {
         query: Pairs::read(head.uri.query().unwrap_or_default().as_bytes()),
-        form: Pairs::read(&form),
+        form: Pairs::read(if is_form { &body } else { &[] }),
+        body,
         origin: format!("{}://{host}", if tls { "https" } else { "http" }),
         method: head.method,
         headers: head.headers,
@@ -120,6 +130,9 @@ async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<As
 }
 
 async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Result<Reply, Cut> {
+    if path.starts_with(graph::ROOT) {
+        return Ok(graph::graph(world, path, asking).await);
+    }
     match (endpoint(path), &asking.method, Tenant::of(path)) {
         ("oauth2/v2.0/token", &Method::POST, Some(tenant)) => token::token(world, tenant, asking).await,
         _ => Ok(page_or_document(world, path, asking, tls).await),

@@ -15,6 +15,7 @@ use super::tenants::CONTOSO;
 use super::*;
 
 mod codes;
+mod graph;
 mod refresh;
 mod several_tenants;
 

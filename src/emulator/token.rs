@@ -16,6 +16,7 @@ use super::faults::TokenFault;
 use super::keys;
 use super::people::Trouble;
 use super::refusal::Refusal;
+use super::scopes::{GRAPH, GraphGrant, Resource, named};
 use super::table::{self, Place};
 use super::tenants::{PERSONAL, Tenant, is_guid};
 use super::web::{self, Asking, Cut, Reply};
@@ -257,7 +258,9 @@ fn tokens(world: &World, asking: &Asking, ring: &Ring<'_>, grant: &Grant, scope:
     // Entra's answer lists the resource scopes and leaves `offline_access` out.
     let told: Vec<&str> = scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
     let told = told.join(" ");
-    let access = claims::access_token(world, ring, &person, &told).map_err(|_| no_token())?;
+    let resource = Resource::read(&world.authority, scope)?;
+    let access = claims::access_token(world, ring, &person, (&resource, &permissions(&resource, &told))).map_err(|_| no_token())?;
+    granted(world, &access, Some(&person.oid), &resource);
     let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access});
     let Some(members) = body.as_object_mut() else { return Err(no_token()) };
     if has("offline_access") {
@@ -278,6 +281,21 @@ fn tokens(world: &World, asking: &Asking, ring: &Ring<'_>, grant: &Grant, scope:
     Ok(body)
 }
 
+/// What `scp` tells: the permissions of the resource, and OpenID's scopes.
+fn permissions(resource: &Resource, told: &str) -> String {
+    let openid = told.split(' ').filter(|it| matches!(*it, "openid" | "profile" | "email"));
+    resource.permissions.iter().map(String::as_str).chain(openid).collect::<Vec<_>>().join(" ")
+}
+
+/// Notes what a token for Graph is good for.
+fn granted(world: &World, access: &str, oid: Option<&str>, resource: &Resource) {
+    if resource.audience == GRAPH {
+        let now = world.clock.now();
+        let grant = GraphGrant { oid: oid.map(str::to_owned), permissions: resource.permissions.clone(), until: now + claims::LIFE };
+        world.graph_grants.put(GraphGrant::key(access), now, grant);
+    }
+}
+
 fn for_the_app(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
     let Tenant::One(home) = tenant else {
         return Err(Refusal::new(9_001_023, "invalid_request", "The grant type is not supported over the /common or /consumers endpoints."));
@@ -290,6 +308,8 @@ resource identifier (application ID URI)."
         );
         return Err(Refusal::new(1_002_012, "invalid_scope", text));
     };
-    let access = claims::app_token(world, ring, home.id, audience).map_err(|_| no_token())?;
+    let resource = Resource { audience: named(&world.authority, audience).to_owned(), permissions: Vec::new() };
+    let access = claims::app_token(world, ring, home.id, &resource.audience).map_err(|_| no_token())?;
+    granted(world, &access, None, &resource);
     Ok(json!({"token_type": "Bearer", "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access}))
 }

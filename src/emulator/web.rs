@@ -25,6 +25,8 @@ pub(super) struct Asking {
     pub(super) headers: HeaderMap,
     pub(super) query: Pairs,
     pub(super) form: Pairs,
+    /// The body, whatever its kind.
+    pub(super) body: Bytes,
     /// Scheme and host as the client wrote them, without a slash at the end.
     pub(super) origin: String,
 }

@@ -11,9 +11,10 @@ use crate::base::random::Random;
 
 use super::control::Control;
 use super::people::Person;
+use super::scopes::{GraphGrant, Page};
 
 /// No table grows beyond this; the oldest entry goes.
-const MOST: usize = 4096;
+const MOST: usize = 32_768;
 
 /// An authorization request that passed the first checks.
 #[derive(Clone, Default)]
@@ -106,6 +107,10 @@ pub(super) struct World {
     pub(super) sessions: Table<SignedIn>,
     pub(super) codes: Table<Grant>,
     pub(super) refresh: Table<Grant>,
+    /// By the digest of the access token.
+    pub(super) graph_grants: Table<GraphGrant>,
+    /// By the token of the link.
+    pub(super) pages: Table<Page>,
 }
 
 impl World {
