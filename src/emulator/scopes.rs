@@ -4,8 +4,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::refusal::Refusal;
-
 /// The id of Microsoft Graph.
 pub(super) const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
 /// Scopes that name no resource (OpenID Connect Core section 3.1.2.1).
@@ -45,21 +43,20 @@ pub(super) struct Resource {
 }
 
 impl Resource {
-    /// Reads the scopes of one token request; without a resource it is Graph, as with Entra.
-    pub(super) fn read(authority: &str, scope: &str) -> Result<Self, Refusal> {
+    /// Reads the scopes of one token request; without a resource it is Graph, as with Entra. None where they name two.
+    pub(super) fn read(authority: &str, scope: &str) -> Option<Self> {
         let mut audience = None;
         let mut permissions = Vec::new();
         for one in scope.split(' ').filter(|it| !it.is_empty() && !OPENID.contains(it)) {
             let (resource, permission) = if one.contains("://") { one.rsplit_once('/').unwrap_or((one, "")) } else { ("", one) };
             let resource = if resource.is_empty() { GRAPH } else { named(authority, resource) };
             if audience.is_some_and(|it| it != resource) {
-                let text = format!("The provided value for the input parameter 'scope' is not valid. The scope '{scope}' names more than one resource.");
-                return Err(Refusal::new(70_011, "invalid_scope", text));
+                return None;
             }
             audience = Some(resource);
             permissions.push(permission.to_owned());
         }
-        Ok(Self { audience: audience.unwrap_or(GRAPH).to_owned(), permissions })
+        Some(Self { audience: audience.unwrap_or(GRAPH).to_owned(), permissions })
     }
 }
 

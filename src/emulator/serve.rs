@@ -111,7 +111,7 @@ async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<As
     let is_form = kind.split(';').next().map(str::trim) == Some("application/x-www-form-urlencoded");
     let body = if head.method == Method::POST {
         let is_json = kind.split(';').next().map(str::trim) == Some("application/json");
-        if !is_form && !(is_json && takes_json(head.uri.path())) {
+        if !(is_form || is_json && takes_json(head.uri.path())) {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "A form is needed."));
         }
         let body = Limited::new(body, MOST_BODY).collect().await;

@@ -258,7 +258,8 @@ fn tokens(world: &World, asking: &Asking, ring: &Ring<'_>, grant: &Grant, scope:
     // Entra's answer lists the resource scopes and leaves `offline_access` out.
     let told: Vec<&str> = scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
     let told = told.join(" ");
-    let resource = Resource::read(&world.authority, scope)?;
+    let two = || Refusal::new(70_011, "invalid_scope", format!("The scope '{scope}' is not valid: it names more than one resource."));
+    let resource = Resource::read(&world.authority, scope).ok_or_else(two)?;
     let access = claims::access_token(world, ring, &person, (&resource, &permissions(&resource, &told))).map_err(|_| no_token())?;
     granted(world, &access, Some(&person.oid), &resource);
     let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access});
