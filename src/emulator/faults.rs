@@ -26,6 +26,23 @@ pub enum TokenFault {
 }
 
 impl TokenFault {
+    /// What the control API calls them.
+    pub(super) const NAMES: [&'static str; 7] = ["too-many", "html", "garbage", "hang", "hang-after", "cut-before", "cut-after"];
+
+    /// The fault of that name; the seconds are those of `Retry-After`, and of a page of HTML it is 503.
+    pub(super) fn named(name: &str, seconds: Option<u64>) -> Option<Self> {
+        match name {
+            "too-many" => Some(Self::TooMany(seconds)),
+            "html" => Some(Self::Html(503)),
+            "garbage" => Some(Self::Garbage),
+            "hang" => Some(Self::Hang),
+            "hang-after" => Some(Self::HangAfter),
+            "cut-before" => Some(Self::CutBefore),
+            "cut-after" => Some(Self::CutAfter),
+            _ => None,
+        }
+    }
+
     /// Whether the grant is redeemed all the same.
     pub(super) fn is_after(self) -> bool {
         matches!(self, Self::HangAfter | Self::CutAfter)
@@ -50,6 +67,25 @@ pub enum GraphFault {
     ForeignLink,
     /// The link to the next page leads to the first one again.
     Endless,
+}
+
+impl GraphFault {
+    /// What the control API calls them.
+    pub(super) const NAMES: [&'static str; 7] = ["down", "too-many", "slow", "forbidden", "garbage", "foreign-link", "endless"];
+
+    /// The fault of that name; the seconds are those of `Retry-After`, or of the wait.
+    pub(super) fn named(name: &str, seconds: Option<u64>) -> Option<Self> {
+        match name {
+            "down" => Some(Self::Down),
+            "too-many" => Some(Self::TooMany(seconds)),
+            "slow" => Some(Self::Slow(seconds.unwrap_or(5).saturating_mul(1000))),
+            "forbidden" => Some(Self::Forbidden),
+            "garbage" => Some(Self::Garbage),
+            "foreign-link" => Some(Self::ForeignLink),
+            "endless" => Some(Self::Endless),
+            _ => None,
+        }
+    }
 }
 
 /// A fault and for how many calls it still lasts.

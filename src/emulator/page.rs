@@ -18,6 +18,10 @@ color:CanvasText;cursor:pointer}button:focus-visible{outline:3px solid #06c}smal
 const SUBMIT: &str = "document.forms[0].submit()";
 const GO_ON: &str = "addEventListener('load',()=>location.replace(document.getElementById('on').href))";
 
+const LABELS: &str = "label{display:block}input,select{font:inherit;display:block;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #888;\
+border-radius:.25rem;background:Field;color:FieldText}input:focus-visible,select:focus-visible,summary:focus-visible{outline:3px solid #06c}\
+form{margin:0 0 1rem}summary{cursor:pointer;padding:.5rem 0}";
+
 /// Escapes a text for HTML, in content and in quoted attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -41,14 +45,14 @@ fn hash(text: &str) -> String {
 fn shell(title: &str, body: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-<title>{title} – Entrada emulator</title><style>{STYLE}</style></head><body><p class=\"banner\" role=\"note\">NOT MICROSOFT – Entrada emulator</p>\
+<title>{title} – Entrada emulator</title><style>{STYLE}{LABELS}</style></head><body><header><p class=\"banner\">NOT MICROSOFT – Entrada emulator</p></header>\
 <main><h1>{title}</h1>{body}</main></body></html>"
     )
 }
 
 /// No `form-action`: browsers apply it to the redirect back to the app as well.
 fn policy() -> String {
-    format!("default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", hash(STYLE))
+    format!("default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", hash(&format!("{STYLE}{LABELS}")))
 }
 
 fn page(status: StatusCode, title: &str, body: &str) -> Reply {
@@ -91,6 +95,11 @@ pub(super) fn refusal(told: &Told) -> Reply {
         escape(correlation)
     );
     page(StatusCode::BAD_REQUEST, "Sorry, but we’re having trouble signing you in", &body)
+}
+
+/// The panel with its levers, whose forms lead to itself only.
+pub(super) fn panel(body: &str) -> Reply {
+    web::html(StatusCode::OK, shell("Levers of the emulator", body), &format!("{}; form-action 'self'", policy()), "same-origin")
 }
 
 /// A page with one sentence.

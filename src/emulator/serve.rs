@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 use super::tenants::{self, PERSONAL, Tenant};
 use super::web::{self, Asking, Cut, Reply};
 use super::world::{Pairs, World};
-use super::{authorize, discovery, graph, keys, page, sign_out, token};
+use super::{authorize, discovery, graph, keys, page, panel, sign_out, token};
 
 /// The largest body in bytes.
 const MOST_BODY: usize = 64 * 1024;
@@ -41,6 +41,15 @@ where
 }
 
 async fn answer(world: &World, request: Request<Incoming>, tls: bool) -> Result<Reply, Cut> {
+    if let path @ (panel::PANEL | panel::CONTROL) = request.uri().path() {
+        let is_panel = path == panel::PANEL;
+        // The levers work also while Entra is down or slow, and are no calls to it.
+        return Ok(match read(world, request, tls).await {
+            Ok(asking) if is_panel => panel::panel(world, &asking).await,
+            Ok(asking) => panel::control(world, &asking).await,
+            Err((status, text)) => web::reply(status, "text/plain; charset=utf-8", text),
+        });
+    }
     let delay = world.control.delay();
     if delay > 0 {
         tokio::time::sleep(Duration::from_millis(delay)).await;
@@ -94,7 +103,7 @@ fn is_loopback_host(host: &str) -> bool {
 }
 
 fn takes_json(path: &str) -> bool {
-    path.starts_with(graph::ROOT)
+    path.starts_with(graph::ROOT) || path == panel::CONTROL
 }
 
 async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<Asking, (StatusCode, &'static str)> {

@@ -16,6 +16,7 @@ use super::*;
 
 mod codes;
 mod graph;
+mod panel;
 mod refresh;
 mod several_tenants;
 

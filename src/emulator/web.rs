@@ -56,6 +56,14 @@ impl Asking {
     }
 }
 
+impl Asking {
+    /// Whether a page of another site had it sent, as far as the browser tells; programs tell nothing and are not foreign.
+    pub(super) fn is_foreign(&self) -> bool {
+        let site = self.header("sec-fetch-site").is_some_and(|it| !matches!(it, "same-origin" | "none"));
+        site || self.headers.get_all(http::header::ORIGIN).iter().any(|it| it != self.origin.as_str())
+    }
+}
+
 /// An answer of that status and kind.
 pub(super) fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Full::new(body.into()));
@@ -104,6 +112,13 @@ pub(super) fn redirect(to: &str) -> Reply {
     let mut reply = reply(StatusCode::FOUND, "text/plain; charset=utf-8", "");
     reply.headers_mut().insert(LOCATION, to);
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// Sends the browser to a page after a form (RFC 9110 section 15.4.4).
+pub(super) fn see_other(to: &'static str) -> Reply {
+    let mut reply = redirect(to);
+    *reply.status_mut() = StatusCode::SEE_OTHER;
     reply
 }
 

@@ -37,6 +37,25 @@ pub enum Wrong {
 }
 
 impl Wrong {
+    /// All of them, with the names that the control API has for them.
+    pub(super) const ALL: [(&'static str, Self); 15] = [
+        ("nonce", Self::Nonce),
+        ("issuer", Self::Issuer),
+        ("audience", Self::Audience),
+        ("signature", Self::Signature),
+        ("expired", Self::Expired),
+        ("not-yet", Self::NotYet),
+        ("alg-none", Self::AlgNone),
+        ("tid", Self::Tid),
+        ("person", Self::Person),
+        ("stranger", Self::Stranger),
+        ("personal-key", Self::PersonalKey),
+        ("government-key", Self::GovernmentKey),
+        ("hs256", Self::Hs256),
+        ("unknown-kid", Self::UnknownKid),
+        ("twice", Self::Twice),
+    ];
+
     /// Whether another family's key is needed.
     pub(super) fn is_of_another_family(self) -> bool {
         matches!(self, Self::PersonalKey | Self::GovernmentKey)
