@@ -21,12 +21,13 @@ pub mod verified;
 pub use self::error::Error;
 
 use self::authorize::{Begun, Hints};
-use self::oidc::Registration;
+use self::oidc::{Registration, Tokens};
 use self::rules::Expected;
 use self::source::Source;
 use self::verified::VerifiedUser;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
+use crate::base::secret::Secret;
 use crate::config;
 use crate::config::entra::Credential;
 use crate::wire::client::Client;
@@ -50,6 +51,8 @@ pub struct Entra {
 pub struct Redeemed {
     /// Who it is.
     pub user: VerifiedUser,
+    /// By what Entra is asked again; none where it gave no refresh token.
+    pub grant: Option<Secret>,
 }
 
 impl Entra {
@@ -82,8 +85,22 @@ impl Entra {
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let text = redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await?;
-        let unverified = token::parse(text.expose().as_bytes())?;
+        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await?;
+        self.verified(tokens, Some(nonce)).await
+    }
+
+    /// Redeems a refresh token, and verifies what it brings as at sign-in; only a nonce it has none.
+    ///
+    /// # Errors
+    /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
+    pub async fn refresh(&self, grant: &Secret) -> Result<Redeemed, Error> {
+        let snapshot = self.source.snapshot().await?;
+        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.client, grant).await?;
+        self.verified(tokens, None).await
+    }
+
+    async fn verified(&self, tokens: Tokens, nonce: Option<&str>) -> Result<Redeemed, Error> {
+        let unverified = token::parse(tokens.id_token.expose().as_bytes())?;
         let (snapshot, key) = self.source.key(unverified.kid()).await?;
         let claims = unverified.verify(&key)?;
         let expected = Expected {
@@ -94,7 +111,7 @@ impl Entra {
             now: self.clock.now(),
             custom: &self.custom,
         };
-        Ok(Redeemed { user: VerifiedUser::new(rules::judge(&claims, &key, &expected)?) })
+        Ok(Redeemed { user: VerifiedUser::new(rules::judge(&claims, &key, &expected)?), grant: tokens.refresh_token })
     }
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.

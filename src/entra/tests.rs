@@ -150,7 +150,7 @@ async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
         ("code_challenge_method", "S256"),
         ("response_type", "code"),
         ("response_mode", "query"),
-        ("scope", "openid profile email api://app/read"),
+        ("scope", "openid profile email offline_access api://app/read"),
         ("redirect_uri", BACK),
         ("client_id", world.emulator.client_id()),
         ("state", "the state"),
@@ -440,7 +440,7 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         let client = Client::new(None, &[]).unwrap();
         let outcome = redeem::redeem(&registration, &metadata, &client, "code", "verifier").await;
         let error = match outcome {
-            Ok(text) => Error::Token(token::parse(text.expose().as_bytes()).unwrap_err()),
+            Ok(text) => Error::Token(token::parse(text.id_token.expose().as_bytes()).unwrap_err()),
             Err(error) => error,
         };
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");

@@ -100,7 +100,7 @@ async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendi
     if let Found::One(old) = find(headers, house.names.session()) {
         house.lasting.store.end(old);
     }
-    let (id, session) = house.lasting.store.begin(signed_in.user);
+    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant);
     facts.session = Some(session);
     let mut response = reply::redirect(StatusCode::SEE_OTHER, return_to.as_str()).ok_or(Refusal::Internal("no redirect"))?;
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
