@@ -23,6 +23,7 @@ pub use self::error::Error;
 
 use self::authorize::{Begun, Hints};
 use self::oidc::{Registration, Tokens};
+use self::redeem::Sender;
 use self::rules::Expected;
 use self::source::Source;
 use self::verified::VerifiedUser;
@@ -90,7 +91,7 @@ impl Entra {
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.client, &self.source.skew, code, verifier).await?;
+        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await?;
         self.verified(tokens, Some(nonce)).await
     }
 
@@ -100,8 +101,12 @@ impl Entra {
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn refresh(&self, grant: &Secret) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.client, &self.source.skew, grant).await?;
+        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await?;
         self.verified(tokens, None).await
+    }
+
+    fn sender(&self) -> Sender {
+        Sender::new(self.client.clone(), self.source.skew.clone())
     }
 
     async fn verified(&self, tokens: Tokens, nonce: Option<&str>) -> Result<Redeemed, Error> {

@@ -17,22 +17,22 @@ const ENDPOINT: &str = "token endpoint";
 ///
 /// # Errors
 /// What Entra refused, or why it gave no ID token.
-pub async fn redeem(registration: &Registration, metadata: &Metadata, client: &Client, skew: &Skew, code: &str, verifier: &str) -> Result<Tokens, Error> {
+pub async fn redeem(registration: &Registration, metadata: &Metadata, sender: &Sender, code: &str, verifier: &str) -> Result<Tokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let request = oidc.exchange_code(AuthorizationCode::new(code.to_owned())).set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
-    tokens(request.request_async(&Sender(client.clone(), skew.clone())).await)
+    tokens(request.request_async(sender).await)
 }
 
 /// Redeems a refresh token. Entra does not revoke it by use (`learn:/refresh-tokens`), others do: the new one takes its place.
 ///
 /// # Errors
 /// What Entra refused, or why it gave no ID token.
-pub async fn refresh(registration: &Registration, metadata: &Metadata, client: &Client, skew: &Skew, token: &Secret) -> Result<Tokens, Error> {
+pub async fn refresh(registration: &Registration, metadata: &Metadata, sender: &Sender, token: &Secret) -> Result<Tokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
     let scopes = SCOPES.into_iter().map(str::to_owned).chain(registration.scopes.iter().cloned()).map(Scope::new);
     let request = oidc.exchange_refresh_token(&token).add_scope(Scope::new("openid".to_owned())).add_scopes(scopes);
-    tokens(request.request_async(&Sender(client.clone(), skew.clone())).await)
+    tokens(request.request_async(sender).await)
 }
 
 fn tokens(answer: Result<Answer, RequestTokenError<Error, Refusal>>) -> Result<Tokens, Error> {
@@ -46,7 +46,14 @@ fn tokens(answer: Result<Answer, RequestTokenError<Error, Refusal>>) -> Result<T
 }
 
 /// Our client, as the library wants to call one.
-struct Sender(Client, Skew);
+pub struct Sender(Client, Skew);
+
+impl Sender {
+    /// Sends by that client, and compares the clocks by each answer.
+    pub fn new(client: Client, skew: Skew) -> Self {
+        Self(client, skew)
+    }
+}
 
 impl<'c> AsyncHttpClient<'c> for Sender {
     type Error = Error;

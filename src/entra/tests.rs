@@ -438,8 +438,8 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
             cloud: None,
         };
         let registration = Registration { client_id: tenant, secret: Secret::new("s"), redirect_uri: BACK.to_owned(), scopes: Vec::new() };
-        let client = Client::new(None, &[]).unwrap();
-        let outcome = redeem::redeem(&registration, &metadata, &client, &Skew::new(Clock::system()), "code", "verifier").await;
+        let sender = redeem::Sender::new(Client::new(None, &[]).unwrap(), Skew::new(Clock::system()));
+        let outcome = redeem::redeem(&registration, &metadata, &sender, "code", "verifier").await;
         let error = match outcome {
             Ok(text) => Error::Token(token::parse(text.id_token.expose().as_bytes()).unwrap_err()),
             Err(error) => error,
