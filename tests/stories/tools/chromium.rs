@@ -43,7 +43,7 @@ async fn the_emulators_panel_and_picker_pass_axe_too() {
 }
 
 async fn looked_at(node: &Path, packages: PathBuf, pages: &Path, pictures: &str) {
-    let mut command = command::of(node);
+    let mut command = command::within(300, node);
     command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/pages.mjs"));
     command.arg(pages).arg(outside::root().join(pictures));
     command::succeeds(command).await;
@@ -59,22 +59,41 @@ impl Drop for Dev {
     }
 }
 
+impl Dev {
+    /// It, and its address.
+    async fn start() -> (Self, String) {
+        let port = crate::world::free_port();
+        let mut dev = Command::new(env!("CARGO_BIN_EXE_entrada"));
+        dev.args(["dev", "--port", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let dev = Self(dev.spawn().unwrap());
+        for _ in 0..200 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        (dev, format!("http://localhost:{port}"))
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_in_and_out_in_a_real_browser() {
     let Some((node, packages)) = browser() else { return };
-    let port = crate::world::free_port();
-    let mut dev = Command::new(env!("CARGO_BIN_EXE_entrada"));
-    dev.args(["dev", "--port", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let _dev = Dev(dev.spawn().unwrap());
-    for _ in 0..200 {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
+    let (_dev, address) = Dev::start().await;
     let mut command = command::of(&node);
     command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/sign_in.mjs"));
-    command.arg(format!("http://localhost:{port}")).arg(outside::root().join("target/screenshots/dev"));
+    command.arg(address).arg(outside::root().join("target/screenshots/dev"));
     let said = command::succeeds(command).await;
     assert!(said.contains("signed in and out"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_of_the_demo_and_of_the_emulator_passes_axe_on_phone_and_desktop_in_light_and_dark() {
+    let Some((node, packages)) = browser() else { return };
+    let (_dev, address) = Dev::start().await;
+    let mut command = command::within(300, &node);
+    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/dev_pages.mjs"));
+    command.arg(address).arg(outside::root().join("target/screenshots/dev-pages"));
+    let said = command::succeeds(command).await;
+    assert!(said.contains("\"pages\": 19"), "{said}");
 }
