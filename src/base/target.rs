@@ -2,6 +2,7 @@
 
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
+use std::borrow::Cow;
 
 /// A method and a path that cannot be read two ways.
 ///
@@ -192,8 +193,9 @@ fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), Ambiguous> {
     Ok(())
 }
 
-fn decode(path: &[u8]) -> Vec<u8> {
-    percent_encoding::percent_decode(path).collect()
+/// Borrowed where nothing is encoded, as in most paths.
+fn decode(path: &[u8]) -> Cow<'_, [u8]> {
+    percent_encoding::percent_decode(path).into()
 }
 
 fn hex(high: Option<&u8>, low: Option<&u8>) -> Result<u8, Ambiguous> {
