@@ -25,33 +25,37 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use refusal::Refusal;
 use route::Route;
+use std::sync::Arc;
 use std::time::Instant;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers a request.
-pub async fn handle(house: &Sidecar, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+/// Answers a request. It is taken apart before anything waits: an `async fn` has room for its arguments twice.
+pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
     let began = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
-        Ok(inbound) => inbound,
-        Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
-    };
-    let route = Route::of(&inbound.target, &house.site);
-    let mut facts = Facts::default();
-    let outcome = match route {
-        _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
-        // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
-        Route::App => proxy::proxy(house, &inbound, &mut parts, body, &mut facts).await,
-        _ => Box::pin(answer(house, &inbound, route, Request::from_parts(parts, body), &mut facts)).await,
-    };
-    let mut response = outcome.unwrap_or_else(|refusal| {
-        facts.cause = Some(refusal.cause());
-        refusal.answer(house, inbound.asker, inbound.reference())
-    });
-    response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
-    write_down(house, &inbound, route, &response, &facts, began);
-    response
+    async move {
+        let house = &*house;
+        let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
+            Ok(inbound) => inbound,
+            Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
+        };
+        let route = Route::of(&inbound.target, &house.site);
+        let mut facts = Facts::default();
+        let outcome = match route {
+            _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
+            // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
+            Route::App => proxy::proxy(house, &inbound, &mut parts, body, &mut facts).await,
+            _ => Box::pin(answer(house, &inbound, route, Request::from_parts(parts, body), &mut facts)).await,
+        };
+        let mut response = outcome.unwrap_or_else(|refusal| {
+            facts.cause = Some(refusal.cause());
+            refusal.answer(house, inbound.asker, inbound.reference())
+        });
+        response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
+        write_down(house, &inbound, route, &response, &facts, began);
+        response
+    }
 }
 
 /// Whether the host that was asked is one that this route answers to.
@@ -77,6 +81,9 @@ fn write_down(house: &Sidecar, inbound: &Inbound, route: Route, response: &Respo
     let took = began.elapsed();
     let status = response.status().as_u16();
     house.lasting.metrics.answered(route.name(), status, took.as_secs_f64());
+    if !house.lasting.log.takes_requests() {
+        return;
+    }
     house.lasting.log.request(&log::Request {
         time_ms: house.lasting.clock.now_millis(),
         event: "request",
