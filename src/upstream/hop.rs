@@ -8,8 +8,13 @@ const KEPT: [&str; 6] = ["host", "content-length", "content-type", "authorizatio
 /// Takes out hop-by-hop headers and whatever `Connection` names. Must be called before ours are written.
 pub(super) fn strip(headers: &mut HeaderMap) {
     // One look over all names: most heads have none of these, and each removal is a search of its own.
-    let known = headers.keys().filter(|it| is_hop_by_hop(it.as_str())).cloned();
-    let gone: Vec<HeaderName> = known.chain(headers.get_all(CONNECTION).iter().flat_map(listed)).collect();
+    let mut gone: Vec<HeaderName> = Vec::new();
+    for name in headers.keys().filter(|it| is_hop_by_hop(it.as_str())) {
+        gone.push(name.clone());
+    }
+    if gone.contains(&CONNECTION) {
+        gone.extend(headers.get_all(CONNECTION).iter().flat_map(listed));
+    }
     for name in gone {
         headers.remove(name);
     }
