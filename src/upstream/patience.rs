@@ -88,3 +88,49 @@ impl<'a> Bound<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+    use std::pin::pin;
+
+    const SHORT: Duration = Duration::from_millis(40);
+
+    #[tokio::test]
+    async fn a_timer_that_rings_for_a_request_long_over_does_not_end_the_next() {
+        let mut first = Bound::new(SHORT, None);
+        let mut patience = first.patience();
+        assert_eq!(first.hold_by(&mut patience, pin!(ready(1))).await.unwrap(), 1);
+        tokio::time::sleep(SHORT / 2).await;
+        // The timer rings in the middle of this one, which has its whole time.
+        let begin = Instant::now();
+        let ended = Bound::new(SHORT, None).hold_by(&mut patience, pin!(pending::<()>())).await;
+        assert!(matches!(ended, Err(Error::ResponseTimeout)));
+        assert!(begin.elapsed() >= SHORT);
+    }
+
+    #[tokio::test]
+    async fn one_that_has_less_time_than_the_last_is_not_given_more() {
+        let mut patience = Bound::new(Duration::from_secs(600), None).patience();
+        let ended = Bound::new(SHORT, None).hold_by(&mut patience, pin!(pending::<()>())).await;
+        assert!(matches!(ended, Err(Error::ResponseTimeout)));
+    }
+
+    #[tokio::test]
+    async fn as_long_as_the_app_takes_the_body_it_is_given_time() {
+        let progress = Progress::default();
+        let mut bound = Bound::new(SHORT, Some(&progress));
+        let mut patience = bound.patience();
+        let begin = Instant::now();
+        let uploading = async {
+            for _ in 0..4 {
+                tokio::time::sleep(SHORT / 2).await;
+                progress.moved();
+            }
+            pending::<()>().await;
+        };
+        assert!(bound.hold_by(&mut patience, pin!(uploading)).await.is_err());
+        assert!(begin.elapsed() >= SHORT * 3);
+    }
+}
