@@ -143,7 +143,13 @@ pub fn guard(headers: &mut HeaderMap) {
 }
 
 fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    line.as_bytes().split(|it| *it == b';').map(<[u8]>::trim_ascii)
+    let mut rest = Some(line.as_bytes());
+    std::iter::from_fn(move || {
+        let left = rest?;
+        let end = left.iter().position(|it| *it == b';').unwrap_or(left.len());
+        rest = left.get(end + 1..);
+        left.get(..end).map(<[u8]>::trim_ascii)
+    })
 }
 
 /// Whether a pair's name is ours; a cookie without a name has its value read as one by some servers.
