@@ -175,14 +175,14 @@ fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), Ambiguous> {
     if strict && std::str::from_utf8(&decoded).is_err() {
         return Err(Ambiguous::Character);
     }
-    let count = decoded.split(|it| *it == b'/').count();
+    let last = decoded.iter().filter(|it| **it == b'/').count();
     for (at, segment) in decoded.split(|it| *it == b'/').enumerate() {
         // `/x/..;a=b/y`: some servers drop the parameter first and then climb.
         let name = segment.split(|it| *it == b';').next().unwrap_or_default();
         if matches!(name, b"." | b"..") {
             return Err(Ambiguous::DotSegment);
         }
-        if strict && segment.is_empty() && at != 0 && at + 1 != count {
+        if strict && segment.is_empty() && at != 0 && at != last {
             return Err(Ambiguous::EmptySegment);
         }
     }
