@@ -7,17 +7,27 @@ use http::{HeaderMap, HeaderName};
 #[derive(Clone, Debug)]
 pub struct Owned {
     further: Vec<String>,
+    /// What ours begin with: most of theirs begin otherwise.
+    begins: Vec<u8>,
 }
 
 impl Owned {
     /// The names that are always ours, and those that the configuration adds.
     pub fn new<'a>(further: impl IntoIterator<Item = &'a HeaderName>) -> Self {
-        Self { further: further.into_iter().map(|it| fold(it.as_str())).collect() }
+        let further: Vec<_> = further.into_iter().map(|it| fold(it.as_str())).collect();
+        let all = OWNED_PREFIXES.into_iter().chain(OWNED_NAMES).chain(further.iter().map(String::as_str));
+        let mut begins: Vec<_> = all.filter_map(|it| it.bytes().next()).collect();
+        begins.sort_unstable();
+        begins.dedup();
+        Self { further, begins }
     }
 
     /// Whether the name folds to one of ours: case, and every sign that is neither letter nor digit taken for `-`
     /// (CGI and WSGI read `X_Forwarded_User` as `X-Forwarded-User`).
     pub fn covers(&self, name: &str) -> bool {
+        if !name.bytes().next().is_some_and(|it| self.begins.contains(&folded(it))) {
+            return false;
+        }
         OWNED_PREFIXES.iter().any(|it| folds_to(name, it, true))
             || OWNED_NAMES.iter().any(|it| folds_to(name, it, false))
             || self.further.iter().any(|it| folds_to(name, it, false))
