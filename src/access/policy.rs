@@ -97,6 +97,7 @@ impl Policy {
     /// Judges a request: `target` by `session`.
     pub fn judge(&self, target: Target, session: Option<Arc<Session>>) -> Judged {
         let who = session.as_deref().map(Session::identity);
+        let who = who.as_ref().map(|it| &***it);
         let (allow, signed_out, line) = match self.because(&target, who) {
             Because::Rule(rule) => (&rule.allow, rule.signed_out, Some(rule.line)),
             Because::Default(rule) => (&rule.allow, rule.signed_out, None),
@@ -125,7 +126,7 @@ impl Policy {
         let mut named = false;
         for rule in &self.rules {
             if matches(rule) {
-                if covers_method(rule, method) {
+                if rule.covers_method(method) {
                     return Because::Rule(rule);
                 }
                 named = true;
@@ -159,10 +160,6 @@ fn permits(because: &Because<'_>, who: Option<&Identity>) -> bool {
         Because::Rule(rule) | Because::Default(rule) => fits(&rule.allow, who) == Some(Fit::Yes),
         Because::NoMethod => false,
     }
-}
-
-fn covers_method(rule: &Rule, method: &Method) -> bool {
-    rule.methods.is_empty() || rule.methods.contains(method) || (*method == Method::HEAD && rule.methods.contains(&Method::GET))
 }
 
 /// Nothing where a stranger would have to say who they are.
@@ -216,6 +213,7 @@ mod tests {
     use crate::base::guid::Guid;
     use crate::base::pattern::Pattern;
     use crate::base::target::Strictness;
+    use crate::base::texts::Texts;
 
     fn maya() -> Identity {
         Identity {
@@ -229,6 +227,7 @@ mod tests {
             groups: Groups::Known(["g1"].into_iter().collect()),
             entra_sid: None,
             login_hint: None,
+            acrs: Texts::default(),
             auth_time: 0,
             custom: Box::default(),
         }

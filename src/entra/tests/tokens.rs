@@ -97,7 +97,7 @@ fn verified(token: &str, key: &Key) -> Result<Claims, Invalid> {
 fn judged_with(token: &str, key: &Key, guests: bool, custom: &[&str]) -> Result<Identity, Invalid> {
     let custom: Vec<_> = custom.iter().map(|it| (*it).to_owned()).collect();
     let metadata = metadata();
-    let expected = Expected { metadata: &metadata, client_id: Guid::parse(CLIENT).unwrap(), nonce: "n1", guests, now: NOW, custom: &custom };
+    let expected = Expected { metadata: &metadata, client_id: Guid::parse(CLIENT).unwrap(), nonce: Some("n1"), guests, now: NOW, custom: &custom };
     judge(&verified(token, key)?, key, &expected)
 }
 
