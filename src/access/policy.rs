@@ -223,6 +223,7 @@ mod tests {
             preferred_username: Some("Maya@contoso.example".into()),
             email: None,
             email_verified: false,
+            guest: false,
             roles: ["Admin"].into_iter().collect(),
             groups: Groups::Known(["g1"].into_iter().collect()),
             entra_sid: None,

@@ -21,6 +21,8 @@ pub struct Identity {
     pub email: Option<Box<str>>,
     /// Whether Entra says that the address' domain is the tenant's own (`xms_edov`).
     pub email_verified: bool,
+    /// Whether the person is at home elsewhere (B2B), as far as the token tells.
+    pub guest: bool,
     /// App roles.
     pub roles: Texts,
     /// Group memberships.

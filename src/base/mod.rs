@@ -4,6 +4,7 @@
 
 pub mod calendar;
 pub mod clock;
+pub mod code;
 pub mod guid;
 pub mod identity;
 pub mod ids;
@@ -15,3 +16,4 @@ pub mod site;
 pub mod spelling;
 pub mod target;
 pub mod texts;
+pub mod username;

@@ -124,6 +124,7 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         preferred_username: arguments.user.as_deref().filter(|_| oid.is_none()).map(Box::from),
         email: None,
         email_verified: false,
+        guest: false,
         roles: arguments.role.iter().collect(),
         groups: if arguments.overage { Groups::Overage } else { Groups::Known(arguments.group.iter().collect()) },
         entra_sid: None,

@@ -108,7 +108,7 @@ fn tenant(text: &str) -> Result<Tenant, Complaint> {
 }
 
 /// The text is not told: people paste a secret here.
-fn client_id(text: &str) -> Result<Guid, Complaint> {
+pub(super) fn client_id(text: &str) -> Result<Guid, Complaint> {
     let refused = || {
         Complaint::new("is not an Application (client) ID")
             .hint("copy it from the app registration's Overview; it looks like 11112222-bbbb-3333-cccc-4444dddd5555")
@@ -132,7 +132,11 @@ fn client_secret(section: &Section<'_>) -> Option<Secret> {
         let complaint = Complaint::new("AZURE_FEDERATED_TOKEN_FILE is set, but a federated token cannot be used yet; the client secret is used");
         section.warn(&section.spot_of("client_secret"), complaint);
     }
-    let secret = key.secret()?;
+    is_value(section, key.secret()?)
+}
+
+/// A Secret ID is no secret, though it stands right beside it.
+pub(super) fn is_value(section: &Section<'_>, secret: Found<Secret>) -> Option<Secret> {
     if Guid::parse(secret.value.expose()).is_some() {
         let complaint = Complaint::new("this is a Secret ID, not a secret")
             .hint("copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone");

@@ -122,6 +122,7 @@ fn person(claims: &Claims, oid: Guid, tid: Guid, iat: u64, custom: &[String]) ->
         name: text("name", TEXT),
         preferred_username: text("preferred_username", TEXT),
         email_verified: verified && email.is_some(),
+        guest: is_guest(claims, tid),
         email,
         roles: list(claims.claim("roles"))?,
         groups: groups(claims)?,
