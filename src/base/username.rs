@@ -89,8 +89,30 @@ mod tests {
     #[test]
     fn what_looks_like_another_name_is_none() {
         for text in [
-            "", " ", "m\u{430}ya", "mαya", "ma\u{202e}ya", "ma\u{200b}ya", "ma\u{200f}ya", "ma\u{ad}ya", "מאיה", "ma ya", "ma\tya", "ma\nya", "mıke", "=maya", "+maya", "-maya",
-            "@maya", "m÷", "may\u{301}a\u{302}\u{303}", "\u{1d552}\u{301}\u{331}", "maya\0", "İstanbul", "<maya>", "maya\"",
+            "",
+            " ",
+            "m\u{430}ya",
+            "mαya",
+            "ma\u{202e}ya",
+            "ma\u{200b}ya",
+            "ma\u{200f}ya",
+            "ma\u{ad}ya",
+            "מאיה",
+            "ma ya",
+            "ma\tya",
+            "ma\nya",
+            "mıke",
+            "=maya",
+            "+maya",
+            "-maya",
+            "@maya",
+            "m÷",
+            "may\u{301}a\u{302}\u{303}",
+            "\u{1d552}\u{301}\u{331}",
+            "maya\0",
+            "İstanbul",
+            "<maya>",
+            "maya\"",
         ] {
             assert_eq!(Username::parse(text), None, "{text:?}");
         }

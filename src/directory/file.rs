@@ -25,7 +25,8 @@ pub(super) async fn take_over(database: &Database, all: &[Organization], now: u6
 }
 
 async fn one(changes: &mut Transaction, it: &Organization, now: u64, random: &Random) -> Result<Guid, Error> {
-    let sql = "SELECT o.id, o.source FROM organization o JOIN organization_code c ON c.organization = o.id WHERE c.code = $1 AND (c.ends IS NULL OR c.ends > $2)";
+    let sql =
+        "SELECT o.id, o.source FROM organization o JOIN organization_code c ON c.organization = o.id WHERE c.code = $1 AND (c.ends IS NULL OR c.ends > $2)";
     let known = changes.row(sql, vec![it.code.as_str().into(), now.into()]).await?;
     let id = match &known {
         Some(row) if row.text("source")? != "file" => return Err(Error::CodeTaken(it.code.clone())),

@@ -7,13 +7,13 @@ mod database;
 mod error;
 mod file;
 mod organizations;
-mod people;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub mod change;
 pub mod organization;
+pub mod people;
 pub mod person;
 pub mod transfer;
 pub mod welcome;

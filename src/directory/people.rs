@@ -179,7 +179,8 @@ impl Directory {
 }
 
 /// What `insert` fills.
-pub(super) const INSERT: &str = "INSERT INTO person (id, organization, username, name, email, role, role_source, tid, oid, created, last_sign_in, state) VALUES";
+pub(super) const INSERT: &str =
+    "INSERT INTO person (id, organization, username, name, email, role, role_source, tid, oid, created, last_sign_in, state) VALUES";
 
 /// How many columns of a row are told; the state is always on.
 pub(super) const COLUMNS: usize = 11;

@@ -133,7 +133,9 @@ impl Directory {
         let Some(typed) = cell(Some(columns.username)) else { return Err("has no username".to_owned()) };
         let Some(username) = Username::parse(typed) else { return Err(format!("{} is not a username", short(typed))) };
         let text = |what: &str, it: Option<&str>| match it {
-            Some(it) if it.len() > MOST_TEXT || it.chars().any(char::is_control) => Err(format!("the {what} is longer than {MOST_TEXT} bytes, or no plain text")),
+            Some(it) if it.len() > MOST_TEXT || it.chars().any(char::is_control) => {
+                Err(format!("the {what} is longer than {MOST_TEXT} bytes, or no plain text"))
+            }
             other => Ok(other.map(str::to_owned)),
         };
         let (name, email) = (text("name", cell(columns.name))?, text("email", cell(columns.email))?.map(|it| it.to_lowercase()));

@@ -213,14 +213,8 @@ impl Directory {
             email = None;
         }
         let now = self.clock.now();
-        let values: Vec<Value> = vec![
-            person.id.to_string().into(),
-            name.clone().into(),
-            email.clone().into(),
-            role.as_str().into(),
-            role_source.as_str().into(),
-            now.into(),
-        ];
+        let values: Vec<Value> =
+            vec![person.id.to_string().into(), name.clone().into(), email.clone().into(), role.as_str().into(), role_source.as_str().into(), now.into()];
         let sql = "UPDATE person SET name = COALESCE($2, name), email = COALESCE($3, email), role = $4, role_source = $5, last_sign_in = $6 WHERE id = $1";
         changes.run(sql, values).await?;
         if role != person.role {

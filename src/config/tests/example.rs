@@ -31,7 +31,8 @@ fn the_example_shows_every_key_with_its_default() {
     meant(&rest, &pairs);
 
     let is_table = |name: &str| shown.keys().any(|it| it.strip_prefix(name).is_some_and(|it| it.starts_with('.')));
-    let leaves: BTreeSet<_> = shown.keys().filter(|it| !it.ends_with(".env") && !it.starts_with("headers.custom.") && !it.starts_with("directory.role_map.")).cloned().collect();
+    let leaves: BTreeSet<_> =
+        shown.keys().filter(|it| !it.ends_with(".env") && !it.starts_with("headers.custom.") && !it.starts_with("directory.role_map.")).cloned().collect();
     let known: BTreeSet<_> = keys().into_iter().map(|it| it.name).collect();
     assert_eq!(leaves.difference(&known).filter(|it| !is_table(it)).collect::<Vec<_>>(), Vec::<&String>::new());
     for key in keys() {
