@@ -14,8 +14,11 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io;
 
-/// Rows of one transaction: SQLite takes 32 766 values in a statement.
+/// Rows of one transaction.
 const BATCH: usize = 1000;
+
+/// Rows of one statement: SQLite looks each placeholder up among all of them.
+const ROWS: usize = 50;
 
 /// How often a batch is tried.
 const TRIES: u32 = 5;
@@ -216,9 +219,14 @@ impl Directory {
     }
 
     async fn insert_all(&self, changes: &mut Transaction, organization: &Organization, new: &[&Line]) -> Result<u64, Error> {
-        if new.is_empty() {
-            return Ok(0);
+        let mut made = 0;
+        for rows in new.chunks(ROWS) {
+            made += self.insert_rows(changes, organization, rows).await?;
         }
+        Ok(made)
+    }
+
+    async fn insert_rows(&self, changes: &mut Transaction, organization: &Organization, new: &[&Line]) -> Result<u64, Error> {
         let mut sql = INSERT.to_owned();
         let mut values = Vec::with_capacity(new.len() * COLUMNS);
         for (at, line) in new.iter().enumerate() {
