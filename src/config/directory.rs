@@ -76,15 +76,15 @@ const MOST_ORGANIZATIONS: usize = 1000;
 
 const FIRST_SIGN_IN: [(&str, FirstSignIn); 2] = [("create", FirstSignIn::Create), ("refuse", FirstSignIn::Refuse)];
 
-/// Nothing where neither `[directory]` nor an `[[organization]]` is written.
-pub(super) fn read(root: &Section<'_>, secrets: &[Secret]) -> Option<Directory> {
+/// Nothing where `[directory]` is not written. `sealed` is whether `[session] secrets` are.
+pub(super) fn read(root: &Section<'_>, sealed: bool) -> Option<Directory> {
     let mut directory = root.inner("directory", section);
     let drafts: Vec<_> = root.each("organization", MOST_ORGANIZATIONS, organization).into_iter().flatten().collect();
     if let (None, Some(first)) = (&directory.meant, drafts.first()) {
         root.complain(&first.code.spot, Complaint::new("needs [directory]").hint("write [directory] with a database, which keeps its people"));
     }
     let meant = directory.meant.as_mut()?;
-    if secrets.is_empty() {
+    if !sealed {
         let complaint = Complaint::new("needs [session] secrets, which seal the organizations' credentials");
         root.complain(&directory.spot, complaint.hint("set secrets in [session], or by ENTRADA_SESSION_SECRETS; entrada secret prints a good one"));
     }

@@ -33,8 +33,8 @@ pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> 
     let server = root.inner("server", |it| server::read(it, entra.redirect_path.as_ref()));
     let upstream = root.inner("upstream", upstream::read);
     let origin = server.site.as_ref().map(crate::base::site::Site::origin);
-    let session = root.inner("session", session::read);
-    let directory = directory::read(root, &session.secrets);
+    let (session, sealed) = root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
+    let directory = directory::read(root, sealed);
     let headers = root.inner("headers", |it| headers::read(it, origin.as_deref()));
     let access = root.inner("access", access::read);
     let pages = root.inner("pages", pages::read);

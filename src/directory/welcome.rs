@@ -106,20 +106,32 @@ impl Directory {
     /// Links the one person of this organization who was never linked and whose username or e-mail is a verified address.
     async fn link(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<Person>, Error> {
         for address in self.verified_addresses(changes, who, organization).await? {
-            let sql = format!("{SELECT} WHERE p.organization = $1 AND p.oid IS NULL AND (p.username = $2 OR p.email = $2) ORDER BY p.username LIMIT 3");
-            let rows = changes.rows(sqlx::AssertSqlSafe(sql), vec![organization.id.to_string().into(), address.as_str().into()]).await?;
-            let found: Vec<Person> = rows.iter().map(of_row).collect::<Result<_, _>>()?;
-            let by_name = found.iter().find(|it| it.username.as_str() == address);
-            // Two who share an address cannot be told apart by it.
-            let Some(person) = by_name.or_else(|| found.first().filter(|_| found.len() == 1)) else { continue };
+            let Some(person) = self.unlinked(changes, &address, organization).await? else { continue };
             let values = vec![person.id.to_string().into(), who.tid.to_string().into(), who.oid.to_string().into()];
             if changes.run("UPDATE person SET tid = $2, oid = $3 WHERE id = $1 AND oid IS NULL", values).await? == 0 {
                 return Err(Error::Twice);
             }
             self.audit(changes, "first sign-in", Some(organization.id), Some(person.id), &format!("{} linked by {address}", person.username)).await?;
-            return Ok(Some(Person { linked: Some((who.tid, who.oid)), ..person.clone() }));
+            return Ok(Some(Person { linked: Some((who.tid, who.oid)), ..person }));
         }
         Ok(None)
+    }
+
+    /// Asked column by column: an OR of both is looked up in neither index.
+    async fn unlinked(&self, changes: &mut Transaction, address: &str, organization: &Organization) -> Result<Option<Person>, Error> {
+        let values = || vec![organization.id.to_string().into(), address.into()];
+        let by_name = format!("{SELECT} WHERE p.username = $2 AND p.organization = $1");
+        let found = changes.row(sqlx::AssertSqlSafe(by_name), values()).await?.map(|it| of_row(&it)).transpose()?;
+        if let Some(person) = found.filter(|it| it.linked.is_none()) {
+            return Ok(Some(person));
+        }
+        let by_email = format!("{SELECT} WHERE p.organization = $1 AND p.email = $2 AND p.oid IS NULL LIMIT 2");
+        let found: Vec<Person> = changes.rows(sqlx::AssertSqlSafe(by_email), values()).await?.iter().map(of_row).collect::<Result<_, _>>()?;
+        // Two who share an address cannot be told apart by it.
+        match <[Person; 1]>::try_from(found) {
+            Ok([person]) => Ok(Some(person)),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Addresses that the tenant answers for: the e-mail that Entra calls verified, and a member's sign-in name at a domain that the operator

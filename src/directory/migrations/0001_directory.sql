@@ -49,6 +49,8 @@ CREATE TABLE person (
     UNIQUE (organization, tid, oid)
 );
 CREATE INDEX person_email ON person (organization, email);
+-- Page by page.
+CREATE INDEX person_page ON person (organization, username);
 
 -- Append only: nothing changes a row, and nothing takes one out.
 CREATE TABLE audit (

@@ -123,8 +123,12 @@ async fn a_sign_in_finds_one_of_a_million_people_within_a_millisecond() {
         directory.welcome_identity(&who(CONTOSO, it, &format!("user{}@contoso.com", u32::from(it) * 9999)), &contoso).await.unwrap();
     }
     let linked = begin.elapsed() / 100;
+    let begin = std::time::Instant::now();
+    assert_eq!(directory.export(Some(contoso.id), std::io::sink()).await.unwrap(), 1_000_000);
+    let exported = begin.elapsed();
     use std::io::Write as _;
-    writeln!(std::io::stderr(), "100 000 in {first:?}, 1 000 000 in {whole:?}; look-up {each:?}, first sign-in {linked:?}").unwrap();
+    writeln!(std::io::stderr(), "100 000 in {first:?}, 1 000 000 in {whole:?}; look-up {each:?}, first sign-in {linked:?}, export {exported:?}").unwrap();
     assert!(each < std::time::Duration::from_millis(1), "{each:?}");
+    assert!(linked < std::time::Duration::from_millis(50), "{linked:?}");
     assert_eq!(directory.count(contoso.id).await.unwrap(), 1_000_000);
 }
