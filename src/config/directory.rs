@@ -80,20 +80,21 @@ const FIRST_SIGN_IN: [(&str, FirstSignIn); 2] = [("create", FirstSignIn::Create)
 pub(super) fn read(root: &Section<'_>, sealed: bool) -> Option<Directory> {
     let mut directory = root.inner("directory", section);
     let drafts: Vec<_> = root.each("organization", MOST_ORGANIZATIONS, organization).into_iter().flatten().collect();
-    if let (None, Some(first)) = (&directory.meant, drafts.first()) {
+    if let (false, Some(first)) = (directory.written, drafts.first()) {
         root.complain(&first.code.spot, Complaint::new("needs [directory]").hint("write [directory] with a database, which keeps its people"));
     }
-    let meant = directory.meant.as_mut()?;
-    if !sealed {
+    if directory.written && !sealed {
         let complaint = Complaint::new("needs [session] secrets, which seal the organizations' credentials");
         root.complain(&directory.spot, complaint.hint("set secrets in [session], or by ENTRADA_SESSION_SECRETS; entrada secret prints a good one"));
     }
     tell_twice(root, &drafts);
+    let meant = directory.meant.as_mut()?;
     meant.organizations = drafts.into_iter().map(|it| settled(root, it, meant)).collect();
     directory.meant
 }
 
 struct Draft {
+    written: bool,
     meant: Option<Directory>,
     spot: Spot,
 }
@@ -120,10 +121,10 @@ fn section(section: &Section<'_>) -> Draft {
         section.warn(&it.spot, complaint.hint("set the whole address by ENTRADA_DIRECTORY_DATABASE, or the password by PGPASSWORD or ~/.pgpass"));
     }
     let spot = section.spot_of_table();
-    let (true, Some(database), Some(roles), Some(default_role)) = (written, database, roles, default_role) else { return Draft { meant: None, spot } };
+    let (true, Some(database), Some(roles), Some(default_role)) = (written, database, roles, default_role) else { return Draft { written, meant: None, spot } };
     let role_map = role_map.into_iter().map(|it| it.value).collect();
     let meant = Directory { database: database.value, roles, default_role: default_role.value, first_sign_in, role_map, organizations: Vec::new() };
-    Draft { meant: Some(meant), spot }
+    Draft { written, meant: Some(meant), spot }
 }
 
 /// The address is not told: it may hold a password.
