@@ -15,24 +15,25 @@ const DAY: u64 = 86_400;
 impl Directory {
     /// Where somebody signs in who types this: a company code, a former one that still holds, a username, or any address at a bound domain.
     ///
-    /// It says nothing of who it is. A code counts before a username, so that nobody's name can stand before a company's code.
+    /// It says nothing of who it is. A code counts before a username, so that nobody's name can stand before a company's code. Everything is
+    /// looked up, found already or not: how long it takes tells nobody which of them there is.
     ///
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn organization_of(&self, identifier: &str) -> Result<Option<Organization>, Error> {
-        if let Some(code) = Code::parse(identifier)
-            && let Some(found) = self.organization(&code).await?
-        {
-            return Ok(Some(found));
-        }
-        let Some(username) = Username::parse(identifier) else { return Ok(None) };
-        let of_username = format!("{SELECT} JOIN person p ON p.organization = o.id WHERE p.username = $1");
-        let of_domain = format!("{SELECT} JOIN organization_domain d ON d.organization = o.id WHERE d.domain = $1");
-        let found = self.one_organization(of_username, vec![username.as_str().into()]).await?;
-        match (found, username.domain()) {
-            (None, Some(domain)) => self.one_organization(of_domain, vec![domain.into()]).await,
-            (found, _) => Ok(found),
-        }
+        let by_code = match Code::parse(identifier) {
+            Some(code) => self.organization(&code).await?,
+            None => None,
+        };
+        let Some(username) = Username::parse(identifier) else { return Ok(by_code) };
+        let sql = format!("{SELECT} JOIN person p ON p.organization = o.id WHERE p.username = $1");
+        let by_username = self.one_organization(sql, vec![username.as_str().into()]).await?;
+        let sql = format!("{SELECT} JOIN organization_domain d ON d.organization = o.id WHERE d.domain = $1");
+        let by_domain = match username.domain() {
+            Some(domain) => self.one_organization(sql, vec![domain.into()]).await?,
+            None => None,
+        };
+        Ok(by_code.or(by_username).or(by_domain))
     }
 
     /// The organization of a code, or of a former one that still holds.
@@ -165,6 +166,9 @@ impl Directory {
         }
         let before = self.changeable(code).await?;
         let told = change.told();
+        if told.is_empty() {
+            return Ok(before);
+        }
         let sealed = change.client_secret.as_ref().map(|it| self.sealed(before.id, it)).transpose()?;
         let has_credential = before.has_credential || sealed.is_some();
         let state = change.state.unwrap_or(before.state);

@@ -117,6 +117,10 @@ impl Directory {
             self.role(role)?;
         }
         let before = self.person(username).await?.ok_or_else(|| Error::NoPerson(username.clone()))?;
+        let told = change.told();
+        if told.is_empty() {
+            return Ok(before);
+        }
         let email = change.email.as_deref().map(str::to_lowercase);
         let after = change.username.clone().unwrap_or_else(|| before.username.clone());
         let mut changes = self.database.begin().await?;
@@ -140,9 +144,9 @@ impl Directory {
             Err(Error::Twice) => return Err(Error::UsernameTaken(after)),
             other => other?,
         };
-        self.audit(&mut changes, by, Some(before.organization), Some(before.id), &format!("{}: {}", before.username, change.told())).await?;
+        self.audit(&mut changes, by, Some(before.organization), Some(before.id), &format!("{}: {told}", before.username)).await?;
         changes.commit().await?;
-        self.person_by_id(before.id).await?.ok_or_else(|| Error::NoPerson(before.username))
+        self.person_by_id(before.id).await?.ok_or(Error::NoPerson(before.username))
     }
 
     /// Whether a person of this organization may have that username and that address.

@@ -54,12 +54,12 @@ fn watch(folder: &Path, data: &str) {
     let stop = binary("pg_ctl").unwrap();
     let user = if is_root() { "runuser -u nobody -- " } else { "" };
     let script = format!(
-        "while kill -0 {} 2>/dev/null; do sleep 1; done; {user}{} -D {data} -m immediate stop >/dev/null 2>&1; rm -rf {}",
+        "(while kill -0 {} 2>/dev/null; do sleep 1; done; {user}{} -D {data} -m immediate stop >/dev/null 2>&1; rm -rf {}) &",
         std::process::id(),
         stop.display(),
         folder.display()
     );
-    Command::new("sh").args(["-c", &script]).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    Command::new("sh").args(["-c", &script]).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
 }
 
 /// PostgreSQL refuses to run as root.

@@ -32,9 +32,9 @@ async fn one_unlinked_person_is_linked_once_and_by_one_alone() {
         let known = person(&one, &contoso, "maya@contoso.com", None).await;
         let all: Vec<_> = (0..40)
             .map(|at: u8| {
-                let directory = if at % 2 == 0 { one.clone() } else { other.clone() };
+                let directory = if at.is_multiple_of(2) { one.clone() } else { other.clone() };
                 let contoso = contoso.clone();
-                // Two accounts that had the same name one after the other.
+                // Four accounts that had the same name one after the other.
                 tokio::spawn(async move { (at % 4, directory.welcome_identity(&who(CONTOSO, at % 4, "maya@contoso.com"), &contoso).await.unwrap().id) })
             })
             .collect();
