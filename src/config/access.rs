@@ -2,6 +2,7 @@
 
 use super::address::pattern;
 use super::ask::choose;
+use super::entra;
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section, unexpected};
 use crate::base::guid::Guid;
@@ -95,19 +96,19 @@ impl From<Word> for Allow {
     }
 }
 
-pub(super) fn read(section: &Section<'_>) -> Access {
+pub(super) fn read(section: &Section<'_>, from: entra::Groups) -> Access {
     let default = section.key("default").choice(&WORDS).into();
-    let rules: Vec<_> = section.each("rule", MOST_RULES, rule).into_iter().flatten().collect();
+    let rules: Vec<_> = section.each("rule", MOST_RULES, |it| rule(it, from)).into_iter().flatten().collect();
     refuse_covered(section, &rules);
     Access { default, rules: rules.into_iter().map(|it| it.value).collect() }
 }
 
 /// A rule, and where its path is written.
-fn rule(section: &Section<'_>) -> Option<Found<Rule>> {
+fn rule(section: &Section<'_>, from: entra::Groups) -> Option<Found<Rule>> {
     let path = section.key("path").needed().parse(pattern);
     let methods = section.key("methods").whole_list(&[], method);
     let signed_out = section.key("signed_out").choice(&[("auto", SignedOut::Auto), ("401", SignedOut::Unauthorized)]);
-    let allow = allow(section);
+    let allow = allow(section, from);
     let path = path?;
     let methods = methods?.into_iter().map(|it| it.value).collect();
     let rule = Rule { path: path.value, methods, allow: allow?, signed_out, line: section.line() };
@@ -127,7 +128,7 @@ fn method(text: &str) -> Result<Method, Complaint> {
 }
 
 /// A word, a table, or a list of tables.
-fn allow(section: &Section<'_>) -> Option<Allow> {
+fn allow(section: &Section<'_>, from: entra::Groups) -> Option<Allow> {
     let Some(value) = section.find_written("allow") else {
         let complaint = Complaint::new("is missing").hint("write \"anyone\", \"signed-in\", \"nobody\" or a table like { roles = [\"Admin\"] }");
         section.complain(&section.spot_of("allow"), complaint);
@@ -146,17 +147,21 @@ fn allow(section: &Section<'_>) -> Option<Allow> {
             return None;
         }
     };
-    let read: Vec<_> = tables.iter().filter_map(|it| section.table("allow", it, table)).collect();
+    let read: Vec<_> = tables.iter().filter_map(|it| section.table("allow", it, |it| table(it, from))).collect();
     (read.len() == tables.len()).then_some(Allow::Tables(read))
 }
 
-fn table(section: &Section<'_>) -> Table {
+fn table(section: &Section<'_>, from: entra::Groups) -> Table {
     let some = |text: &str| if text.is_empty() { Err(Complaint::new("is empty")) } else { Ok(text.to_owned()) };
     let values = |found: Vec<Found<String>>| -> Vec<String> { found.into_iter().map(|it| it.value).collect() };
     let groups = section.key("groups").list(&[], some);
     for it in groups.iter().filter(|it| Guid::parse(&it.value).is_none()) {
         let complaint = Complaint::new(format!("{} is a group's name; Entra sends object IDs", quote(&it.value)));
         section.warn(&it.spot, complaint.hint("copy the group's Object ID from Entra, unless its token is set to carry names"));
+    }
+    if let (Some(first), entra::Groups::Off) = (groups.first(), from) {
+        let complaint = Complaint::new("can never hold: [entra] groups is \"off\", so nobody has any");
+        section.complain(&first.spot, complaint.hint("write [entra] groups = \"token\", or use roles"));
     }
     let table = Table {
         roles: values(section.key("roles").list(&[], some)),

@@ -25,7 +25,23 @@ pub struct Entra {
     pub ca_file: Option<PathBuf>,
     /// Whether guests (B2B) may sign in.
     pub guests: bool,
+    /// Who tells the groups of a person.
+    pub groups: Groups,
 }
+
+/// `groups = "token" | "graph" | "off"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Groups {
+    /// The token; Microsoft Graph where it holds too many.
+    #[default]
+    Token,
+    /// Microsoft Graph, whatever the token says.
+    Graph,
+    /// Nobody: there are none.
+    Off,
+}
+
+const GROUPS: [(&str, Groups); 3] = [("token", Groups::Token), ("graph", Groups::Graph), ("off", Groups::Off)];
 
 /// `tenant = "..."`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +74,7 @@ pub enum Credential {
 pub(super) struct Draft {
     pub(super) entra: Option<Entra>,
     pub(super) redirect_path: Option<Found<String>>,
+    pub(super) groups: Groups,
 }
 
 /// Microsoft's clouds; the first is the default. Both Government ones sign in at the same host.
@@ -87,14 +104,15 @@ pub(super) fn read(section: &Section<'_>) -> Draft {
     let scopes = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
     let ca_file = section.key("ca_file").file();
     let guests = section.key("guests").flag(true);
+    let groups = section.key("groups").choice(&GROUPS);
     let entra = match (tenant, client_id, secret) {
         (Some(tenant), Some(client_id), Some(secret)) => {
             let credential = Credential::Secret(secret);
-            Some(Entra { tenant: tenant.value, client_id: client_id.value, credential, authority, scopes, ca_file, guests })
+            Some(Entra { tenant: tenant.value, client_id: client_id.value, credential, authority, scopes, ca_file, guests, groups })
         }
         _ => None,
     };
-    Draft { entra, redirect_path }
+    Draft { entra, redirect_path, groups }
 }
 
 fn tenant(text: &str) -> Result<Tenant, Complaint> {

@@ -6,8 +6,10 @@ pub mod aadsts;
 pub mod authorize;
 pub mod error;
 pub mod failure;
+pub mod graph;
 pub mod invalid;
 pub mod keys;
+pub mod memberships;
 pub mod metadata;
 mod oidc;
 mod redeem;
@@ -21,13 +23,16 @@ pub mod verified;
 pub use self::error::Error;
 
 use self::authorize::{Begun, Hints};
+use self::graph::{Membership, Pass};
 use self::oidc::{Registration, Tokens};
 use self::rules::Expected;
 use self::source::Source;
 use self::verified::VerifiedUser;
 use crate::base::clock::Clock;
+use crate::base::identity::Groups;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
+use crate::base::texts::Texts;
 use crate::config;
 use crate::config::entra::Credential;
 use crate::wire::client::Client;
@@ -43,6 +48,8 @@ pub struct Entra {
     clock: Clock,
     random: Random,
     guests: bool,
+    groups: config::entra::Groups,
+    graph: String,
     custom: Vec<String>,
 }
 
@@ -66,6 +73,8 @@ impl Entra {
             clock,
             random,
             guests: config.guests,
+            groups: config.groups,
+            graph: graph::base(&config.authority),
             custom,
         }
     }
@@ -99,6 +108,30 @@ impl Entra {
         self.verified(tokens, None).await
     }
 
+    /// Redeems a refresh token for what opens Graph. The pass holds the new refresh token, which is to be kept before anything else.
+    ///
+    /// # Errors
+    /// Why there is no token for Graph.
+    pub async fn pass(&self, grant: &Secret) -> Result<Pass, graph::Error> {
+        let redeemed = async {
+            let snapshot = self.source.snapshot().await?;
+            let scope = format!("{}/{}", self.graph, graph::PERMISSION);
+            redeem::for_graph(&self.registration, &snapshot.metadata, &self.client, grant, scope).await
+        };
+        redeemed.await.map(Pass::new).map_err(graph::Error::Token)
+    }
+
+    /// All groups of the person whom a pass was given for, as Graph tells them.
+    ///
+    /// # Errors
+    /// Why they are not told; some of them are never given for all.
+    pub async fn membership(&self, pass: Pass) -> Result<Membership, graph::Error> {
+        let tokens = Tokens { id_token: pass.id_token, access: pass.access.clone(), refresh_token: None };
+        let whose = self.verified(tokens, None).await.map_err(graph::Error::Token)?.user;
+        let ids = graph::groups(&self.client, &self.graph, &pass.access).await?;
+        Ok(Membership::new(whose.identity(), ids))
+    }
+
     async fn verified(&self, tokens: Tokens, nonce: Option<&str>) -> Result<Redeemed, Error> {
         let unverified = token::parse(tokens.id_token.expose().as_bytes())?;
         let (snapshot, key) = self.source.key(unverified.kid()).await?;
@@ -111,7 +144,14 @@ impl Entra {
             now: self.clock.now(),
             custom: &self.custom,
         };
-        Ok(Redeemed { user: VerifiedUser::new(rules::judge(&claims, &key, &expected)?), grant: tokens.refresh_token })
+        let mut identity = rules::judge(&claims, &key, &expected)?;
+        match self.groups {
+            config::entra::Groups::Token => {}
+            // As if there were too many for the token: Graph tells them.
+            config::entra::Groups::Graph => identity.groups = Groups::Overage,
+            config::entra::Groups::Off => identity.groups = Groups::Known(Texts::default()),
+        }
+        Ok(Redeemed { user: VerifiedUser::new(identity), grant: tokens.refresh_token })
     }
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.

@@ -52,6 +52,7 @@ impl World {
             scopes: Vec::new(),
             ca_file: emulator.ca_file().map(ToOwned::to_owned),
             guests: true,
+            groups: config::entra::Groups::Token,
         };
         change(&mut config);
         let client = Client::new(config.ca_file.as_deref(), &[]).unwrap();
