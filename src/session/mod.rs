@@ -7,3 +7,4 @@ pub mod record;
 pub mod rounds;
 pub mod standing;
 pub mod store;
+pub mod told;

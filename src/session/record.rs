@@ -1,7 +1,10 @@
 //! One sign-in that holds.
 
 use super::standing::{OtherPerson, Standing};
-use crate::base::identity::Identity;
+use super::told::Told;
+use crate::base::guid::Guid;
+use crate::base::identity::{Groups, Identity};
+use crate::entra::graph::Membership;
 use crate::entra::verified::VerifiedUser;
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -28,6 +31,7 @@ pub struct Session {
     pub(in crate::session) end: End,
     pub(in crate::session) attached: ArcSwapOption<Box<Attachment>>,
     pub(in crate::session) standing: Standing,
+    pub(in crate::session) told: Told,
 }
 
 impl Session {
@@ -37,22 +41,56 @@ impl Session {
     }
 
     /// Takes over what Entra says of the person now. Roles, groups and names follow; when and how they proved who they are stays as it was
-    /// at sign-in, since a refreshed token is no proof of either (OpenID Connect Core section 12.2).
+    /// at sign-in, since a refreshed token is no proof of either (OpenID Connect Core section 12.2). Where it does not tell the groups, those
+    /// that are known stay until Graph tells them anew.
     ///
     /// # Errors
     /// `OtherPerson`, where the token is about somebody else: nothing changes.
     pub fn renew(&self, user: VerifiedUser) -> Result<(), OtherPerson> {
-        let before = self.identity.load();
-        let mut now = user.into_identity();
-        if (now.oid, now.tid) != (before.oid, before.tid) {
+        let now = user.into_identity();
+        if !self.is_of((now.oid, now.tid)) {
             return Err(OtherPerson);
         }
-        now.auth_time = before.auth_time;
-        now.acrs = before.acrs.iter().chain(now.acrs.iter().filter(|it| !before.acrs.contains(it))).collect();
-        now.entra_sid = now.entra_sid.or_else(|| before.entra_sid.clone());
-        now.login_hint = now.login_hint.or_else(|| before.login_hint.clone());
-        self.identity.store(Arc::new(now));
+        let missing = now.groups == Groups::Overage;
+        self.told.renewed(missing, self.standing.answered());
+        self.identity.rcu(|before| renewed(before, now.clone()));
         Ok(())
+    }
+
+    /// Takes over all groups that Graph told as of `at`; it is to be asked again at `again`. Both in seconds since 1970.
+    ///
+    /// # Errors
+    /// `OtherPerson`, where they are somebody else's: nothing changes.
+    pub fn told_groups(&self, membership: &Membership, at: u64, again: u64) -> Result<(), OtherPerson> {
+        if !self.is_of(membership.person()) {
+            return Err(OtherPerson);
+        }
+        // The same ones are no news: the headers that were made of them stay.
+        if self.identity().groups.ids() != Some(membership.ids()) {
+            self.set_groups(&Groups::Known(membership.ids().clone()));
+        }
+        self.told.told(at, again);
+        Ok(())
+    }
+
+    /// Lets go of groups that are too old to be believed: nobody knows them, which is not the same as none.
+    pub fn forget_groups(&self) {
+        self.set_groups(&Groups::Overage);
+        self.told.forgotten();
+    }
+
+    fn set_groups(&self, groups: &Groups) {
+        self.identity.rcu(|it| Identity { groups: groups.clone(), ..Identity::clone(it) });
+    }
+
+    fn is_of(&self, person: (Guid, Guid)) -> bool {
+        let who = self.identity.load();
+        (who.oid, who.tid) == person
+    }
+
+    /// When Graph told the groups, and when it is asked again.
+    pub fn told(&self) -> &Told {
+        &self.told
     }
 
     /// What Entra last said of the session, and when it is to be asked again.
@@ -105,6 +143,18 @@ impl Session {
     pub fn detach(&self) {
         self.attached.store(None);
     }
+}
+
+/// What of the earlier token outlives a refresh.
+fn renewed(before: &Identity, mut now: Identity) -> Identity {
+    if now.groups == Groups::Overage {
+        now.groups = before.groups.clone();
+    }
+    now.auth_time = before.auth_time;
+    now.acrs = before.acrs.iter().chain(now.acrs.iter().filter(|it| !before.acrs.contains(it))).collect();
+    now.entra_sid = now.entra_sid.or_else(|| before.entra_sid.clone());
+    now.login_hint = now.login_hint.or_else(|| before.login_hint.clone());
+    now
 }
 
 /// Whether a session is over. Most have nothing that hangs on them: the token is made for the first that has.

@@ -2,7 +2,9 @@
 
 use super::record::{End, Session};
 use super::standing::Standing;
+use super::told::Told;
 use crate::base::clock::Clock;
+use crate::base::identity::Groups;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::config;
@@ -57,6 +59,7 @@ impl Store {
         let session = Arc::new(Session {
             key,
             user: identity.oid.to_string().into(),
+            told: Told::new(identity.groups == Groups::Overage),
             identity: ArcSwap::from_pointee(identity),
             began: now,
             ends: now.saturating_add(self.lifetime),
