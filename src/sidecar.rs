@@ -9,6 +9,7 @@ use crate::base::target::Strictness;
 use crate::config::Config;
 use crate::config::server::Trust;
 use crate::entra::Entra;
+use crate::entra::memberships::Memberships;
 use crate::headers::identity::Headers;
 use crate::pages::Pages;
 use crate::seal::envelope::Envelope;
@@ -21,6 +22,7 @@ use crate::upstream::{BadUpstream, Tunnels, Upstream};
 use crate::wire::client::{self, Client};
 use crate::wire::cookies::Names;
 use std::sync::Arc;
+use tokio_util::task::TaskTracker;
 
 /// What outlives a reload: sessions, figures, and the key of a process that was given no secret.
 #[derive(Clone, Debug)]
@@ -39,6 +41,10 @@ pub struct Lasting {
     pub metrics: Arc<Metrics>,
     /// Upgraded connections.
     pub tunnels: Tunnels,
+    /// What is under way at Entra for nobody who waits; the end of the process waits for it.
+    pub background: TaskTracker,
+    /// What Graph said of people lately.
+    pub memberships: Arc<Memberships>,
     /// Seals where `[session] secrets` is empty.
     pub keyring: Arc<Keyring>,
     /// The environment that names a proxy towards Entra.
@@ -93,7 +99,10 @@ pub enum Error {
 impl Lasting {
     /// What a process begins with.
     pub fn new(config: &Config, clock: Clock, random: Random, log: Log, environment: Vec<(String, String)>) -> Self {
+        let background = TaskTracker::new();
         Self {
+            memberships: Arc::new(Memberships::new(clock.clone(), background.clone())),
+            background,
             store: Arc::new(Store::new(&config.session, clock.clone(), random.clone())),
             ids: Arc::new(Ids::new(&random)),
             keyring: Arc::new(Keyring::new(&[], &random)),

@@ -80,10 +80,10 @@ enum Turn {
 }
 
 impl Memberships {
-    /// Nobody was asked about yet.
-    pub fn new(clock: Clock) -> Self {
+    /// Nobody was asked about yet. The asking runs among `tasks`.
+    pub fn new(clock: Clock, tasks: TaskTracker) -> Self {
         let people = Cache::builder().max_capacity(BYTES).weigher(|_, it: &Arc<Entry>| it.weight()).time_to_idle(IDLE).build();
-        Self { people, gate: Mutex::default(), tasks: TaskTracker::new(), clock }
+        Self { people, gate: Mutex::default(), tasks, clock }
     }
 
     /// The groups of a person as they were at `since` or later; where they are not known, `ask` is run by the first who comes.
@@ -103,17 +103,6 @@ impl Memberships {
         }
         let known = heard.wait_for(|it| !it.asking).await.ok();
         known.and_then(|it| it.outcome()).unwrap_or_else(|| Err(Untold { cause: Error::Interrupted, until: self.clock.now(), by }))
-    }
-
-    /// Lets something run in the background, so that the end of the process waits for it.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
-    }
-
-    /// Waits until nobody asks any more.
-    pub async fn finish(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
     }
 
     fn turn(&self, entry: &Entry, by: usize, since: u64) -> Turn {

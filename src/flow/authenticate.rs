@@ -1,5 +1,6 @@
 //! Who sent it.
 
+use super::groups;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::wire::cookies::{Found, find};
@@ -17,7 +18,7 @@ pub(super) fn look(house: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>>
 /// The live session whose cookie the request carries. Two cookies of that name are none: one of them was planted.
 pub(super) fn authenticate(house: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>> {
     match find(headers, house.names.session()) {
-        Found::One(id) => house.lasting.store.find(id),
+        Found::One(id) => house.lasting.store.find(id).inspect(|it| groups::follow(house, it)),
         Found::None | Found::Several => None,
     }
 }

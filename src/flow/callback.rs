@@ -2,6 +2,7 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::groups;
 use super::refusal::Refusal;
 use super::sign_in::{self, Start, only, rounds_in_state};
 use crate::base::return_to::ReturnTo;
@@ -101,6 +102,7 @@ async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendi
         house.lasting.store.end(old);
     }
     let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant);
+    groups::follow(house, &session);
     facts.session = Some(session);
     let mut response = reply::redirect(StatusCode::SEE_OTHER, return_to.as_str()).ok_or(Refusal::Internal("no redirect"))?;
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;

@@ -2,6 +2,7 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::groups;
 use super::refusal::Refusal;
 use super::sign_in::start_url;
 use crate::access::policy::Verdict;
@@ -20,13 +21,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie");
 
 /// nginx's `auth_request`: 200 lets through, 401 and 403 refuse, and anything else would become a 500.
-pub(super) fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
     let asked = asked(house, headers, inbound)?;
     let asker = asker(asked.target.method(), headers);
-    let session = authenticate(house, headers);
-    facts.session.clone_from(&session);
+    facts.session = authenticate(house, headers);
     let return_to = ReturnTo::of(&asked.target, &house.site);
-    let judged = house.policy.judge(asked.target, session);
+    let judged = match groups::judge(house, &asked.target, facts.session.as_ref()).await {
+        // nginx would make a 500 of a 503.
+        Err(unknown @ Refusal::GroupsUnknown(_)) => return Ok(refused(facts, &unknown.cause())),
+        judged => judged?,
+    };
     facts.rule = judged.line;
     match judged.verdict {
         Verdict::Permitted(_) if is_socket_of_another_site(house, headers) => Ok(refused(facts, "a WebSocket from a page of another origin")),
@@ -38,7 +42,7 @@ pub(super) fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, fac
         }
         Verdict::SignIn(signed_out) => sign_in(house, &return_to, asker == Asker::Navigation && signed_out == SignedOut::Auto),
         Verdict::Forbidden => Ok(refused(facts, "forbidden by the access rules")),
-        Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and Entra sent too many to be listed")),
+        Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and they are not known")),
     }
 }
 

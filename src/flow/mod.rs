@@ -6,6 +6,7 @@ mod authenticate;
 mod callback;
 mod facts;
 mod forward_auth;
+mod groups;
 mod information;
 mod proxy;
 mod refusal;
@@ -61,7 +62,7 @@ fn is_asked(house: &Sidecar, inbound: &Inbound, route: Route) -> bool {
 
 async fn answer(house: &Sidecar, inbound: &Inbound, route: Route, request: Request<Incoming>, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
     match route {
-        Route::ForwardAuth => forward_auth::nginx(house, request.headers(), inbound, facts),
+        Route::ForwardAuth => forward_auth::nginx(house, request.headers(), inbound, facts).await,
         Route::Start => sign_in::start(house, inbound, request.headers()).await,
         Route::SignIn => sign_in::page(house, inbound, request.headers()).await,
         Route::Callback => callback::callback(house, inbound, request, facts).await,

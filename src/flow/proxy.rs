@@ -2,11 +2,13 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::groups;
 use super::refusal::Refusal;
 use super::sign_in;
 use crate::access::policy::{Permit, Verdict};
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOut;
+use crate::entra::graph;
 use crate::headers::identity::IdentityHeaders;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
@@ -22,9 +24,8 @@ use std::sync::Arc;
 
 /// Judges, and forwards what was judged.
 pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, parts: &mut Parts, body: Incoming, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
-    let session = authenticate(house, &parts.headers);
-    facts.session.clone_from(&session);
-    let judged = house.policy.judge(inbound.target.clone(), session);
+    facts.session = authenticate(house, &parts.headers);
+    let judged = groups::judge(house, &inbound.target, facts.session.as_ref()).await?;
     facts.rule = judged.line;
     match judged.verdict {
         Verdict::Permitted(permit) => {
@@ -35,7 +36,7 @@ pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, parts: &mut Parts,
         }
         Verdict::SignIn(signed_out) => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out)).await,
         Verdict::Forbidden => Err(Refusal::Forbidden),
-        Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown),
+        Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown(graph::Error::Interrupted)),
     }
 }
 

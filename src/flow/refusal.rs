@@ -1,7 +1,7 @@
 //! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
 
 use super::words::{self, Loop, Words};
-use crate::entra;
+use crate::entra::{self, graph};
 use crate::pages::{Notice, Page};
 use crate::seal::jwk::NoKey;
 use crate::sidecar::Sidecar;
@@ -32,8 +32,8 @@ pub(super) enum Refusal {
     SignedOut(String),
     /// The rules say no.
     Forbidden,
-    /// A rule asks for groups that Entra did not list.
-    GroupsUnknown,
+    /// A rule asks for groups that neither Entra listed nor Graph told.
+    GroupsUnknown(graph::Error),
     /// A WebSocket from another site's page.
     ForeignOrigin,
     /// Another site sent the browser to sign out.
@@ -92,7 +92,7 @@ impl Refusal {
             Self::Method(allow) => format!("only {allow}"),
             Self::SignedOut(_) => "signed out".to_owned(),
             Self::Forbidden => "forbidden by the access rules".to_owned(),
-            Self::GroupsUnknown => "a rule names groups, and Entra sent too many to be listed".to_owned(),
+            Self::GroupsUnknown(it) => format!("a rule names groups, and they are not known: {it}"),
             Self::ForeignOrigin => "an upgrade from a page of another origin".to_owned(),
             Self::CrossSite => "sign-out sent by another site".to_owned(),
             Self::NothingUnderWay(_) => "a callback without a sign-in under way".to_owned(),
@@ -144,7 +144,7 @@ impl Refusal {
             Self::Method(allow) => words::method(allow),
             Self::SignedOut(start) => words::signed_out(start),
             Self::Forbidden => words::forbidden(),
-            Self::GroupsUnknown => words::groups_unknown(),
+            Self::GroupsUnknown(it) => words::groups_unknown(it),
             Self::ForeignOrigin => words::foreign_origin(),
             Self::CrossSite => words::cross_site(),
             Self::NothingUnderWay(start) => words::nothing_under_way(start),
