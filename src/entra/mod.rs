@@ -14,6 +14,7 @@ pub mod metadata;
 mod oidc;
 mod redeem;
 mod rules;
+mod skew;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use self::error::Error;
 use self::authorize::{Begun, Hints};
 use self::graph::{Membership, Pass};
 use self::oidc::{Registration, Tokens};
+use self::redeem::Sender;
 use self::rules::Expected;
 use self::source::Source;
 use self::verified::VerifiedUser;
@@ -49,8 +51,10 @@ pub struct Entra {
     random: Random,
     guests: bool,
     groups: config::entra::Groups,
-    graph: String,
+    graph_base: String,
     custom: Vec<String>,
+    tenant: String,
+    graph: &'static str,
 }
 
 /// A sign-in that is done.
@@ -74,8 +78,10 @@ impl Entra {
             random,
             guests: config.guests,
             groups: config.groups,
-            graph: graph::base(&config.authority),
+            graph_base: graph::base(&config.authority),
             custom,
+            tenant: config.tenant.segment(),
+            graph: aadsts::graph_of(&config.authority),
         }
     }
 
@@ -94,7 +100,7 @@ impl Entra {
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await?;
+        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await?;
         self.verified(tokens, Some(nonce)).await
     }
 
@@ -104,8 +110,12 @@ impl Entra {
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn refresh(&self, grant: &Secret) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.client, grant).await?;
+        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await?;
         self.verified(tokens, None).await
+    }
+
+    fn sender(&self) -> Sender {
+        Sender::new(self.client.clone(), self.source.skew.clone())
     }
 
     /// Redeems a refresh token for what opens Graph. The pass holds the new refresh token, which is to be kept before anything else.
@@ -115,8 +125,8 @@ impl Entra {
     pub async fn pass(&self, grant: &Secret) -> Result<Pass, graph::Error> {
         let redeemed = async {
             let snapshot = self.source.snapshot().await?;
-            let scope = format!("{}/{}", self.graph, graph::PERMISSION);
-            redeem::for_graph(&self.registration, &snapshot.metadata, &self.client, grant, scope).await
+            let scope = format!("{}/{}", self.graph_base, graph::PERMISSION);
+            redeem::for_graph(&self.registration, &snapshot.metadata, &self.sender(), grant, scope).await
         };
         redeemed.await.map(Pass::new).map_err(graph::Error::Token)
     }
@@ -128,7 +138,7 @@ impl Entra {
     pub async fn membership(&self, pass: Pass) -> Result<Membership, graph::Error> {
         let tokens = Tokens { id_token: pass.id_token, access: pass.access.clone(), refresh_token: None };
         let whose = self.verified(tokens, None).await.map_err(graph::Error::Token)?.user;
-        let ids = graph::groups(&self.client, &self.graph, &pass.access).await?;
+        let ids = graph::groups(&self.client, &self.graph_base, &pass.access).await?;
         Ok(Membership::new(whose.identity(), ids))
     }
 
@@ -157,6 +167,22 @@ impl Entra {
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
     pub fn sign_out_url(&self, back: &str, hint: Option<&str>) -> Option<String> {
         authorize::sign_out(&self.registration, &self.source.known()?.metadata, back, hint)
+    }
+
+    /// What an admin has to know to find this app; `origin` is its public address.
+    pub fn names(&self, origin: String) -> aadsts::Names {
+        aadsts::Names {
+            client_id: self.registration.client_id.to_string(),
+            tenant: self.tenant.clone(),
+            redirect_uri: self.registration.redirect_uri.clone(),
+            graph: self.graph,
+            origin,
+        }
+    }
+
+    /// By how many seconds this machine's clock is ahead of Entra's, by the `Date` of its last answer.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.source.skew.ahead()
     }
 
     /// Takes over what another one knows of the same tenant.
