@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or makes randomness by itself.
 
 pub mod clock;
+pub mod domains;
 pub mod guid;
 pub mod identity;
 pub mod ids;

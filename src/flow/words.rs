@@ -1,6 +1,7 @@
 //! What people read when something did not work: what happened, whose move it is, what to do.
 
 use crate::entra::failure::Refusal as AtEntra;
+use crate::entra::invalid::Invalid;
 use crate::entra::{self, aadsts};
 use crate::pages::{Action, Kind, Whose};
 use crate::upstream::{self, Fault};
@@ -182,6 +183,7 @@ pub(super) fn internal() -> Words {
 pub(super) fn entra(error: &entra::Error, again: Option<&str>) -> Words {
     let words = match error {
         entra::Error::Refused(refusal) => refused(refusal),
+        entra::Error::Token(invalid @ (Invalid::Stranger(_) | Invalid::Personal | Invalid::Guest)) => return outsider(*invalid, again),
         entra::Error::Token(invalid) => {
             let what = "Microsoft Entra's answer did not pass our checks, so nobody was signed in.";
             Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, Whose::AppOwner, "You could not be signed in", what)
@@ -195,6 +197,25 @@ pub(super) fn entra(error: &entra::Error, again: Option<&str>) -> Words {
     };
     match again {
         Some(again) => words.with("Try again", again),
+        None => words,
+    }
+}
+
+/// Signed in well at Entra, as somebody who may not come here. Without another account, Entra would say the same again at once.
+fn outsider(invalid: Invalid, again: Option<&str>) -> Words {
+    let words = |whose, what| Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, whose, "This account may not sign in here", what);
+    let words = match invalid {
+        Invalid::Personal => words(Whose::You, "This is a personal account, and this app is for work and school accounts.")
+            .then("Sign in with the account of your company or school."),
+        Invalid::Guest => words(Whose::AppOwner, "You are a guest of this company's directory, and this app is not open to guests.")
+            .then("If you need it for your work, ask the app's owner: guests are let in by entra.guests."),
+        _ => words(Whose::AppOwner, "Your company or school is not among those whose people may use this app.")
+            .then("Ask the app's owner to let your tenant in, and tell them its ID below: it belongs into entra.allowed_tenants."),
+    };
+    let tenant = if let Invalid::Stranger(tid) = invalid { Some(tid.to_string()) } else { None };
+    let words = words.detail("Tenant ID", tenant.as_deref()).detail("Check", Some(&invalid.to_string()));
+    match again {
+        Some(again) => words.with("Use another account", &format!("{again}&prompt=select_account")),
         None => words,
     }
 }
