@@ -202,7 +202,7 @@ mod tests {
         }
         document["issuer"] = format!("{PUBLIC}/{TENANT}/v2.0").into();
         assert_eq!(judged(&document, PUBLIC, &Tenant::Common).unwrap_err(), BadMetadata::Tenant);
-        for issuer in ["{tenantid}/v2.0", "{tenantid}/v2.0/", "x/{tenantid}/v2.0", "{tenantId}/v2.0", "{tenantid}", "{tenantid}{tenantid}/v2.0"] {
+        for issuer in ["{tenantid}/v2.0/", "x/{tenantid}/v2.0", "{tenantId}/v2.0", "{tenantid}", "{tenantid}{tenantid}/v2.0"] {
             document["issuer"] = format!("{PUBLIC}/{issuer}").into();
             assert_eq!(judged(&document, PUBLIC, &Tenant::Organizations).unwrap_err(), BadMetadata::Issuer, "{issuer}");
         }

@@ -11,7 +11,7 @@ use crate::base::identity::{Groups, Identity};
 use crate::base::secret::Secret;
 use crate::base::texts::Texts;
 use crate::config::cloud::CLOUDS;
-use crate::config::entra::{Allowed, Named, Tenant};
+use crate::config::entra::{Allowed, Tenant};
 use crate::emulator::{Emulator, Options, Wrong};
 use crate::wire::client;
 use aws_lc_rs::digest::{SHA256, digest};
