@@ -141,8 +141,8 @@ impl Source {
         loop {
             let outcome = self.ask_again().await;
             failures = self.told(&outcome, failures);
-            let pending = if self.domains.unknown().is_empty() { 0 } else { PENDING };
-            tokio::time::sleep(self.pause(failures.max(pending))).await;
+            let pending = failures == 0 && !self.domains.unknown().is_empty();
+            tokio::time::sleep(self.pause(if pending { PENDING } else { failures })).await;
         }
     }
 

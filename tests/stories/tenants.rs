@@ -101,7 +101,7 @@ async fn a_guest_comes_in_as_one_or_stays_outside() {
     let world = World::with(Plan { entra: "guests = false".into(), ..Plan::default() }).await;
     let page = comes(&world, PRIYA).await;
     assert_eq!(page.status, 403);
-    assert!(page.body.contains("not open to guests") && page.body.contains("app&#x27;s owner") || page.body.contains("app's owner"), "{}", page.body);
+    assert!(page.body.contains("not open to guests"), "{}", page.body);
     assert_eq!(comes(&world, MAYA).await.status, 200);
 }
 
@@ -180,15 +180,21 @@ async fn a_domain_is_asked_for_once_and_a_misspelled_one_keeps_nobody_else_out()
     assert_eq!(comes(&world, MAYA).await.status, 200);
     assert_eq!(comes(&world, FRIDA).await.status, 403);
     assert_eq!(world.emulator.control().discovery_calls(), asked, "a sign-in asked for a domain");
-    let log = world.logged().await;
-    assert_eq!(log.matches("cannot be resolved to a tenant").count(), 1, "{log}");
-    assert!(log.contains("no-such.example") && log.contains("AADSTS90002"), "{log}");
-    // A reload asks for what is not known yet, and for nothing that is.
+    // A reload in the middle of an outage keeps what is known, and asks for the rest as soon as it can.
     world.emulator.control().be_down(true);
     let changed = world.changed("no-such.example", "fabrikam.example");
     world.service.reload(&changed).await.unwrap();
     world.emulator.control().be_down(false);
     assert_eq!(comes(&world, MAYA).await.status, 200);
+    let mut status = 0;
+    for _ in 0..50 {
+        status = comes(&world, FRIDA).await.status;
+        if status == 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    assert_eq!(status, 200, "the outage at the reload kept her out for good");
 }
 
 #[tokio::test]
