@@ -101,6 +101,7 @@ impl Policy {
     /// Judges a request: `target` by `session`.
     pub fn judge(&self, target: Target, session: Option<Arc<Session>>) -> Judged {
         let who = session.as_deref().map(Session::identity);
+        let who = who.as_ref().map(|it| &***it);
         let (allow, signed_out, line) = match self.because(&target, who) {
             Because::Rule(rule) => (&rule.allow, rule.signed_out, Some(rule.line)),
             Because::Default(rule) => (&rule.allow, rule.signed_out, None),
@@ -129,7 +130,7 @@ impl Policy {
         let mut named = false;
         for rule in &self.rules {
             if matches(rule) {
-                if covers_method(rule, method) {
+                if rule.covers_method(method) {
                     return Because::Rule(rule);
                 }
                 named = true;
@@ -211,10 +212,6 @@ impl Policy {
     }
 }
 
-fn covers_method(rule: &Rule, method: &Method) -> bool {
-    rule.methods.is_empty() || rule.methods.contains(method) || (*method == Method::HEAD && rule.methods.contains(&Method::GET))
-}
-
 fn is_user(named: &str, who: &Identity) -> bool {
     match Guid::parse(named) {
         Some(oid) => oid == who.oid,
@@ -227,6 +224,7 @@ mod tests {
     use super::*;
     use crate::base::pattern::Pattern;
     use crate::base::target::Strictness;
+    use crate::base::texts::Texts;
 
     fn maya() -> Identity {
         Identity {
@@ -241,6 +239,7 @@ mod tests {
             groups: Groups::Known(["g1"].into_iter().collect()),
             entra_sid: None,
             login_hint: None,
+            acrs: Texts::default(),
             auth_time: 0,
             custom: Box::default(),
         }

@@ -31,6 +31,8 @@ pub struct Identity {
     pub entra_sid: Option<Box<str>>,
     /// Entra's opaque `login_hint`, for `logout_hint`.
     pub login_hint: Option<Box<str>>,
+    /// Authentication contexts that the person has satisfied (`acrs`).
+    pub acrs: Texts,
     /// When the person proved who they are, seconds since 1970.
     pub auth_time: u64,
     /// Claims that `[headers] custom` names, as text.

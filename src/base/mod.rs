@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock or makes randomness by itself.
 
+pub mod calendar;
 pub mod clock;
 pub mod domains;
 pub mod guid;
@@ -12,5 +13,6 @@ pub mod random;
 pub mod return_to;
 pub mod secret;
 pub mod site;
+pub mod spelling;
 pub mod target;
 pub mod texts;

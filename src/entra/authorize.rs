@@ -11,8 +11,8 @@ use openidconnect::{
 use std::fmt;
 
 /// What a sign-in asks for beside `openid`, which the library adds: `profile` brings `oid` and `tid`, `email` the address.
-/// `offline_access` is not among them: no refresh token is kept, so none is asked for.
-const SCOPES: [&str; 2] = ["profile", "email"];
+/// `offline_access` the refresh token, by which Entra is asked later whether the person may still be here.
+pub const SCOPES: [&str; 3] = ["profile", "email", "offline_access"];
 
 /// What may make a sign-in shorter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,6 +12,7 @@ pub mod metadata;
 mod oidc;
 mod redeem;
 mod rules;
+mod skew;
 mod source;
 mod tenants;
 #[cfg(test)]
@@ -23,7 +24,8 @@ pub use self::error::Error;
 pub use self::metadata::graph_base;
 
 use self::authorize::{Begun, Hints};
-use self::oidc::Registration;
+use self::oidc::{Registration, Tokens};
+use self::redeem::Sender;
 use self::rules::Expected;
 use self::source::Source;
 use self::tenants::Admitted;
@@ -31,6 +33,7 @@ use self::verified::VerifiedUser;
 use crate::base::clock::Clock;
 use crate::base::domains::Domains;
 use crate::base::random::Random;
+use crate::base::secret::Secret;
 use crate::config;
 use crate::config::entra::Credential;
 use crate::wire::client::Client;
@@ -48,6 +51,8 @@ pub struct Entra {
     guests: bool,
     admitted: Admitted,
     custom: Vec<String>,
+    tenant: String,
+    graph: &'static str,
 }
 
 /// A sign-in that is done.
@@ -55,6 +60,8 @@ pub struct Entra {
 pub struct Redeemed {
     /// Who it is.
     pub user: VerifiedUser,
+    /// By what Entra is asked again; none where it gave no refresh token.
+    pub grant: Option<Secret>,
 }
 
 impl Entra {
@@ -79,6 +86,8 @@ impl Entra {
             random,
             guests: config.guests,
             custom,
+            tenant: config.tenant.segment(),
+            graph: config.cloud.graph,
         }
     }
 
@@ -97,8 +106,26 @@ impl Entra {
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let text = redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await?;
-        let unverified = token::parse(text.expose().as_bytes())?;
+        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await?;
+        self.verified(tokens, Some(nonce)).await
+    }
+
+    /// Redeems a refresh token, and verifies what it brings as at sign-in; only a nonce it has none.
+    ///
+    /// # Errors
+    /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
+    pub async fn refresh(&self, grant: &Secret) -> Result<Redeemed, Error> {
+        let snapshot = self.source.snapshot().await?;
+        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await?;
+        self.verified(tokens, None).await
+    }
+
+    fn sender(&self) -> Sender {
+        Sender::new(self.client.clone(), self.source.skew.clone())
+    }
+
+    async fn verified(&self, tokens: Tokens, nonce: Option<&str>) -> Result<Redeemed, Error> {
+        let unverified = token::parse(tokens.id_token.expose().as_bytes())?;
         let (snapshot, key) = self.source.key(unverified.kid()).await?;
         let claims = unverified.verify(&key)?;
         let expected = Expected {
@@ -110,12 +137,28 @@ impl Entra {
             now: self.clock.now(),
             custom: &self.custom,
         };
-        Ok(Redeemed { user: VerifiedUser::new(rules::judge(&claims, &key, &expected)?) })
+        Ok(Redeemed { user: VerifiedUser::new(rules::judge(&claims, &key, &expected)?), grant: tokens.refresh_token })
     }
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
     pub fn sign_out_url(&self, back: &str, hint: Option<&str>) -> Option<String> {
         authorize::sign_out(&self.registration, &self.source.known()?.metadata, back, hint)
+    }
+
+    /// What an admin has to know to find this app; `origin` is its public address.
+    pub fn names(&self, origin: String) -> aadsts::Names {
+        aadsts::Names {
+            client_id: self.registration.client_id.to_string(),
+            tenant: self.tenant.clone(),
+            redirect_uri: self.registration.redirect_uri.clone(),
+            graph: self.graph,
+            origin,
+        }
+    }
+
+    /// By how many seconds this machine's clock is ahead of Entra's, by the `Date` of its last answer.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.source.skew.ahead()
     }
 
     /// Takes over what another one knows of the same tenant.

@@ -69,19 +69,29 @@ pub fn client(registration: &Registration, metadata: &Metadata) -> Result<Oidc, 
 /// The token endpoint's answer.
 ///
 /// The ID token stays a text until it is verified: the library's own type would refuse a token for the form of claims that we never read.
-/// Access and refresh tokens are not used yet.
+/// The access token is for Microsoft Graph, and not used.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Answer {
     access_token: AccessToken,
     #[serde(deserialize_with = "bearer")]
     token_type: CoreTokenType,
     id_token: Option<Text>,
+    refresh_token: Option<Text>,
+}
+
+/// What a token request brought.
+#[derive(Debug)]
+pub struct Tokens {
+    /// The ID token, not verified.
+    pub id_token: Secret,
+    /// The refresh token; Entra gives none without `offline_access`.
+    pub refresh_token: Option<Secret>,
 }
 
 impl Answer {
-    /// The ID token, not verified.
-    pub fn into_id_token(self) -> Option<Secret> {
-        self.id_token.map(|it| it.0)
+    /// The tokens that are used; `None` without an ID token.
+    pub fn into_tokens(self) -> Option<Tokens> {
+        Some(Tokens { id_token: self.id_token?.0, refresh_token: self.refresh_token.map(|it| it.0) })
     }
 }
 

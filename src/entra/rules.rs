@@ -29,8 +29,8 @@ pub struct Expected<'a> {
     pub admitted: &'a Admitted,
     /// This app.
     pub client_id: Guid,
-    /// The nonce of the sign-in.
-    pub nonce: &'a str,
+    /// The nonce of the sign-in; none for a refreshed token, which answers no request of a browser (OpenID Connect Core section 12.2).
+    pub nonce: Option<&'a str>,
     /// Whether guests may.
     pub guests: bool,
     /// Seconds since 1970.
@@ -47,9 +47,9 @@ pub fn judge(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Iden
     let tid = origin(claims, key, expected)?;
     audience(claims, expected.client_id)?;
     let iat = times(claims, expected.now)?;
-    // The nonce is a secret of this browser's sign-in.
-    let nonce = claims.text("nonce").filter(|it| !it.is_empty()).ok_or(Invalid::Nonce)?;
-    verify_slices_are_equal(nonce.as_bytes(), expected.nonce.as_bytes()).map_err(|_| Invalid::Nonce)?;
+    if let Some(sent) = expected.nonce {
+        nonce(claims, sent)?;
+    }
     let oid = claims.text("oid").and_then(Guid::parse).ok_or(Invalid::NoOid)?;
     let guest = is_guest(claims, tid);
     if guest && !expected.guests {
@@ -76,11 +76,16 @@ fn origin(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Guid, I
         return Err(Invalid::Tenant);
     }
     key.speaks_for(&issuer, &tid.to_string(), metadata.cloud.as_deref())?;
-    match metadata.tenant {
-        None => expected.admitted.judge(tid)?,
-        Some(_) => {}
+    if metadata.tenant.is_none() {
+        expected.admitted.judge(tid)?;
     }
     Ok(tid)
+}
+
+/// The nonce is a secret of this browser's sign-in.
+fn nonce(claims: &Claims, sent: &str) -> Result<(), Invalid> {
+    let nonce = claims.text("nonce").filter(|it| !it.is_empty()).ok_or(Invalid::Nonce)?;
+    verify_slices_are_equal(nonce.as_bytes(), sent.as_bytes()).map_err(|_| Invalid::Nonce)
 }
 
 /// `aud` is this app and nobody else; `azp`, where it stands, is too.
@@ -148,6 +153,7 @@ fn person(claims: &Claims, oid: Guid, tid: Guid, iat: u64, custom: &[String]) ->
         groups: groups(claims)?,
         entra_sid: text("sid", TEXT),
         login_hint: text("login_hint", LONG),
+        acrs: list(claims.claim("acrs"))?,
         auth_time: claims.claim("auth_time").and_then(Value::as_u64).filter(|it| *it <= iat.saturating_add(LEEWAY)).unwrap_or(iat),
         custom: custom.iter().filter_map(|name| Some((name.clone(), plain(claims.claim(name)?)?))).collect(),
     })

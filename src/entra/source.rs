@@ -6,6 +6,7 @@ use super::error::Error;
 use super::failure::Refusal;
 use super::keys::{self, Key, Keys};
 use super::metadata::{self, BadMetadata, Metadata};
+use super::skew::Skew;
 use crate::base::clock::Clock;
 use crate::base::domains::Domains;
 use crate::base::guid::Guid;
@@ -57,6 +58,8 @@ pub struct Source {
     /// When the last try failed, milliseconds since 1970, and why; gone with the next that succeeds.
     failed: ArcSwapOption<(u64, Error)>,
     turn: Mutex<Turn>,
+    /// Whether our clock and Entra's agree.
+    pub skew: Skew,
 }
 
 /// Held by whoever asks Entra.
@@ -71,7 +74,8 @@ struct Turn {
 impl Source {
     /// A source that knows nothing yet. `domains` are resolved beside the rest.
     pub fn new(authority: String, tenant: Tenant, domains: Arc<Domains>, client: Client, clock: Clock, random: Random) -> Self {
-        Self { authority, tenant, client, clock, random, domains, known: ArcSwapOption::empty(), failed: ArcSwapOption::empty(), turn: Mutex::default() }
+        let skew = Skew::new(clock.clone());
+        Self { authority, tenant, client, clock, random, domains, known: ArcSwapOption::empty(), failed: ArcSwapOption::empty(), turn: Mutex::default(), skew }
     }
 
     /// What is known.
@@ -237,6 +241,7 @@ impl Source {
     async fn document(&self, endpoint: &'static str, address: &str) -> Result<Bytes, Error> {
         let request = Request::get(address).header(ACCEPT, "application/json").body(Bytes::new()).map_err(|_| Error::Address(endpoint))?;
         let response = self.client.send(request).await.map_err(|cause| Error::Unreachable { endpoint, cause })?;
+        self.skew.note(response.headers());
         let status = response.status().as_u16();
         match status {
             200 => Ok(response.into_body()),

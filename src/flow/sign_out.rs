@@ -53,7 +53,8 @@ fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Respons
         Found::One(id) => house.lasting.store.end(id),
         Found::None | Found::Several => None,
     };
-    let hint = ended.as_ref().and_then(|it| it.identity().login_hint.as_deref());
+    let who = ended.as_ref().map(|it| it.identity());
+    let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
     let back = match rd.map(|it| ReturnTo::parse(it, &house.site)) {
         Some(place) if place.as_str().starts_with('/') => format!("{}{}", house.site.origin(), place.as_str()),
         Some(place) => place.as_str().to_owned(),

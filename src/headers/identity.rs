@@ -13,6 +13,7 @@ use crate::base::texts::Texts;
 use crate::config::headers::{Headers as Config, Set};
 use crate::seal::jwk::{NoKey, SigningKeys, short_id};
 use crate::session::record::{Attachment, Session};
+use arc_swap::Guard;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::{HashSet, VecDeque};
@@ -72,6 +73,8 @@ struct Sheet {
 struct Block {
     /// Whose values these are: after a reload the names may stand in another order.
     sheet: Arc<Sheet>,
+    /// Of whom they tell: once Entra says something else of the person, they are made anew.
+    about: Arc<Identity>,
     /// The words of a set in its order, then the custom ones.
     values: Arc<[Option<HeaderValue>]>,
     assertion: HeaderValue,
@@ -147,15 +150,15 @@ impl Headers {
 
     fn fresh(&self, session: &Session) -> Option<Arc<Box<Attachment>>> {
         let attached = session.attached();
-        let minted = self.own(attached.as_ref()?)?.minted;
+        let minted = self.own(attached.as_ref()?, &session.identity())?.minted;
         let now = self.clock.now();
         // A clock that was set back must not keep an assertion forever.
         (now >= minted && now - minted < self.lifetime.div_ceil(2)).then(|| attached.clone()).flatten()
     }
 
-    /// What was made by these headers; what another configuration made is made again.
-    fn own<'a>(&self, attached: &'a Arc<Box<Attachment>>) -> Option<&'a Block> {
-        block(attached).filter(|it| Arc::ptr_eq(&it.sheet, &self.sheet))
+    /// What was made by these headers of this very identity; what another configuration made is made again.
+    fn own<'a>(&self, attached: &'a Arc<Box<Attachment>>, about: &Arc<Identity>) -> Option<&'a Block> {
+        block(attached).filter(|it| Arc::ptr_eq(&it.sheet, &self.sheet) && Arc::ptr_eq(&it.about, about))
     }
 
     /// Mints under a lock and looks again first: a hundred requests at that moment make one assertion.
@@ -165,16 +168,18 @@ impl Headers {
             return Ok(attached);
         }
         let now = self.clock.now();
-        let who = session.identity();
+        let about = Guard::into_inner(session.identity());
+        let who = &*about;
         let none = Texts::default();
         let (groups, roles) = (tell(who.groups.ids().unwrap_or(&none), &self.named), tell(&who.roles, &self.named));
         let groups = Told { truncated: groups.truncated || who.groups == Groups::Overage, ..groups };
         let occasion =
             Occasion { issuer: &self.issuer, audience: &self.audience, session: &session.sid(), id: &short_id(&self.random), now, lifetime: self.lifetime };
         let assertion = mint(&self.keys, who, &groups, &roles, &occasion)?;
-        let values = session.attached().as_ref().and_then(|it| self.own(it)).map(|it| Arc::clone(&it.values));
-        let values = values.unwrap_or_else(|| self.values(session, &groups, &roles).into());
-        let made: Arc<Box<Attachment>> = Arc::new(Box::new(Block { sheet: Arc::clone(&self.sheet), values, assertion, minted: now }));
+        let values = session.attached().as_ref().and_then(|it| self.own(it, &about)).map(|it| Arc::clone(&it.values));
+        let values = values.unwrap_or_else(|| self.values(session.user(), who, &groups, &roles).into());
+        let made: Arc<Box<Attachment>> =
+            Arc::new(Box::new(Block { sheet: Arc::clone(&self.sheet), about: Arc::clone(&about), values, assertion, minted: now }));
         session.attach(Arc::clone(&made));
         self.forget_old(&mut minted, now);
         minted.push_back((now, Arc::downgrade(session)));
@@ -194,11 +199,10 @@ impl Headers {
     }
 
     /// All values in one buffer: a session is one allocation, not eight.
-    fn values(&self, session: &Session, groups: &Told<'_>, roles: &Told<'_>) -> Vec<Option<HeaderValue>> {
-        let who = session.identity();
+    fn values(&self, user: &str, who: &Identity, groups: &Told<'_>, roles: &Told<'_>) -> Vec<Option<HeaderValue>> {
         let truncated = groups.truncated || roles.truncated;
         let mut out = Buffer::default();
-        out.add(Some(session.user()));
+        out.add(Some(user));
         out.add(who.preferred_username.as_deref());
         out.add(who.email.as_deref());
         out.add(who.name.as_deref());

@@ -5,4 +5,5 @@
 pub mod pending;
 pub mod record;
 pub mod rounds;
+pub mod standing;
 pub mod store;

@@ -1,7 +1,9 @@
 //! One sign-in that holds.
 
+use super::standing::{OtherPerson, Standing};
 use crate::base::identity::Identity;
-use arc_swap::ArcSwapOption;
+use crate::entra::verified::VerifiedUser;
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,19 +20,44 @@ pub type Attachment = dyn Any + Send + Sync;
 pub struct Session {
     /// Where it is kept: the digest of its id, which opens nothing.
     pub(in crate::session) key: [u8; 32],
-    pub(in crate::session) identity: Identity,
+    pub(in crate::session) identity: ArcSwap<Identity>,
     pub(in crate::session) user: Box<str>,
     pub(in crate::session) began: u64,
     pub(in crate::session) ends: u64,
     pub(in crate::session) last_seen: AtomicU64,
     pub(in crate::session) end: End,
     pub(in crate::session) attached: ArcSwapOption<Box<Attachment>>,
+    pub(in crate::session) standing: Standing,
 }
 
 impl Session {
-    /// Who it is.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
+    /// Who it is, as Entra last said.
+    pub fn identity(&self) -> Guard<Arc<Identity>> {
+        self.identity.load()
+    }
+
+    /// Takes over what Entra says of the person now. Roles, groups and names follow; when and how they proved who they are stays as it was
+    /// at sign-in, since a refreshed token is no proof of either (OpenID Connect Core section 12.2).
+    ///
+    /// # Errors
+    /// `OtherPerson`, where the token is about somebody else: nothing changes.
+    pub fn renew(&self, user: VerifiedUser) -> Result<(), OtherPerson> {
+        let before = self.identity.load();
+        let mut now = user.into_identity();
+        if (now.oid, now.tid) != (before.oid, before.tid) {
+            return Err(OtherPerson);
+        }
+        now.auth_time = before.auth_time;
+        now.acrs = before.acrs.iter().chain(now.acrs.iter().filter(|it| !before.acrs.contains(it))).collect();
+        now.entra_sid = now.entra_sid.or_else(|| before.entra_sid.clone());
+        now.login_hint = now.login_hint.or_else(|| before.login_hint.clone());
+        self.identity.store(Arc::new(now));
+        Ok(())
+    }
+
+    /// What Entra last said of the session, and when it is to be asked again.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// `oid` as text, made once.

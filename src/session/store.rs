@@ -1,12 +1,13 @@
 //! Sessions in memory.
 
 use super::record::{End, Session};
+use super::standing::Standing;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::config;
 use crate::entra::verified::VerifiedUser;
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -47,7 +48,8 @@ impl Store {
     }
 
     /// Begins a session under a new id; the id goes to the browser and is kept nowhere.
-    pub fn begin(&self, user: VerifiedUser) -> (Secret, Arc<Session>) {
+    /// `grant` is what Entra is asked by later whether the person may still be here.
+    pub fn begin(&self, user: VerifiedUser, grant: Option<Secret>) -> (Secret, Arc<Session>) {
         let id = self.random.bytes::<ID_BYTES>();
         let now = self.clock.now();
         let identity = user.into_identity();
@@ -55,12 +57,13 @@ impl Store {
         let session = Arc::new(Session {
             key,
             user: identity.oid.to_string().into(),
-            identity,
+            identity: ArcSwap::from_pointee(identity),
             began: now,
             ends: now.saturating_add(self.lifetime),
             last_seen: AtomicU64::new(now),
             end: End::default(),
             attached: ArcSwapOption::empty(),
+            standing: Standing::new(now, grant),
         });
         self.sessions.insert(key, Arc::clone(&session));
         (Secret::new(URL_SAFE_NO_PAD.encode(id)), session)

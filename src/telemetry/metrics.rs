@@ -22,6 +22,11 @@ struct Outcome {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Refused {
+    whose: &'static str,
+}
+
 /// All figures of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -29,6 +34,7 @@ pub struct Metrics {
     requests: Family<Answer, Counter>,
     duration: Histogram,
     sign_ins: Family<Outcome, Counter>,
+    refusals: Family<Refused, Counter>,
     sessions: Gauge,
 }
 
@@ -38,12 +44,14 @@ impl Default for Metrics {
         let requests = Family::default();
         let duration = Histogram::new([0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]);
         let sign_ins = Family::default();
+        let refusals = Family::default();
         let sessions = Gauge::default();
         registry.register("requests", "Requests answered, by kind of route and status", requests.clone());
         registry.register("request_duration_seconds", "From the head of a request to the head of its answer", duration.clone());
         registry.register("sign_ins", "Sign-ins that came back from Entra, by outcome", sign_ins.clone());
+        registry.register("sign_in_refusals", "Sign-ins that Entra refused, by whose move it is", refusals.clone());
         registry.register("sessions", "Sessions in memory", sessions.clone());
-        Self { registry, requests, duration, sign_ins, sessions }
+        Self { registry, requests, duration, sign_ins, refusals, sessions }
     }
 }
 
@@ -57,6 +65,11 @@ impl Metrics {
     /// Counts a sign-in that came back.
     pub fn signed_in(&self, outcome: &'static str) {
         self.sign_ins.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a refusal of Entra's by whose move it is: many that are the app owner's are an alarm.
+    pub fn refused(&self, whose: &'static str) {
+        self.refusals.get_or_create(&Refused { whose }).inc();
     }
 
     /// The text that Prometheus reads.
