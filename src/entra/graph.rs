@@ -30,11 +30,6 @@ const TOTAL: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` that is honored, in seconds.
 const LONGEST_REST: u64 = 120;
 
-/// Authorities whose Graph is another than the public cloud's (`learn:/deployments`).
-const ELSEWHERE: [(&str, &str); 2] =
-    [("login.microsoftonline.us", "https://graph.microsoft.us"), ("login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn")];
-const PUBLIC: &str = "https://graph.microsoft.com";
-
 /// All groups of a person at one moment. Made here only, of an answer of Graph to a token of that person's: there is no other way to tell a session its groups.
 #[derive(Debug)]
 pub struct Membership {
@@ -48,6 +43,7 @@ pub struct Membership {
 pub struct Pass {
     pub(in crate::entra) id_token: Secret,
     pub(in crate::entra) access: Secret,
+    pub(in crate::entra) base: String,
     grant: Option<Secret>,
 }
 
@@ -137,24 +133,14 @@ impl Membership {
 }
 
 impl Pass {
-    pub(in crate::entra) fn new(tokens: Tokens) -> Self {
-        Self { id_token: tokens.id_token, access: tokens.access, grant: tokens.refresh_token }
+    pub(in crate::entra) fn new(tokens: Tokens, base: String) -> Self {
+        Self { base, id_token: tokens.id_token, access: tokens.access, grant: tokens.refresh_token }
     }
 
     /// The refresh token that took the last one's place; given once.
     pub fn take_grant(&mut self) -> Option<Secret> {
         self.grant.take()
     }
-}
-
-/// Where Graph is for an authority. An authority on this machine plays Graph itself.
-pub fn base(authority: &str) -> String {
-    let url = Url::parse(authority).ok();
-    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-    if crate::base::site::is_loopback(host.trim_start_matches('[').trim_end_matches(']')) {
-        return authority.to_owned();
-    }
-    ELSEWHERE.iter().find(|it| it.0 == host).map_or(PUBLIC, |it| it.1).to_owned()
 }
 
 /// Asks for all groups of the person whom `access` stands for.
@@ -225,21 +211,6 @@ fn rest(headers: &HeaderMap) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_cloud_has_its_graph_and_an_authority_on_this_machine_plays_it() {
-        for (authority, graph) in [
-            ("https://login.microsoftonline.com", "https://graph.microsoft.com"),
-            ("https://contoso.ciamlogin.com", "https://graph.microsoft.com"),
-            ("https://login.microsoftonline.us", "https://graph.microsoft.us"),
-            ("https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn"),
-            ("http://127.0.0.1:4100", "http://127.0.0.1:4100"),
-            ("http://[::1]:4100", "http://[::1]:4100"),
-            ("http://localhost:4100", "http://localhost:4100"),
-        ] {
-            assert_eq!(base(authority), graph, "{authority}");
-        }
-    }
 
     #[test]
     fn a_link_that_leads_elsewhere_is_not_followed() {

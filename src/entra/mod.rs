@@ -16,6 +16,7 @@ mod redeem;
 mod rules;
 mod skew;
 mod source;
+mod tenants;
 #[cfg(test)]
 mod tests;
 pub mod token;
@@ -29,8 +30,10 @@ use self::oidc::{Registration, Tokens};
 use self::redeem::Sender;
 use self::rules::Expected;
 use self::source::Source;
+use self::tenants::Admitted;
 use self::verified::VerifiedUser;
 use crate::base::clock::Clock;
+use crate::base::domains::Domains;
 use crate::base::identity::Groups;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
@@ -41,7 +44,7 @@ use crate::wire::client::Client;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Sign-in at one tenant with one app registration.
+/// Sign-in with one app registration, at one tenant or at many.
 #[derive(Debug)]
 pub struct Entra {
     source: Source,
@@ -50,8 +53,9 @@ pub struct Entra {
     clock: Clock,
     random: Random,
     guests: bool,
+    admitted: Admitted,
     groups: config::entra::Groups,
-    graph_base: String,
+    own_graph: Option<String>,
     custom: Vec<String>,
     tenant: String,
     graph: &'static str,
@@ -67,21 +71,31 @@ pub struct Redeemed {
 }
 
 impl Entra {
-    /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text.
-    pub fn new(config: &config::entra::Entra, redirect_uri: String, clock: Clock, random: Random, client: Client, custom: Vec<String>) -> Self {
+    /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text; `domains` are
+    /// those that stand for tenants.
+    pub fn new(
+        config: &config::entra::Entra,
+        redirect_uri: String,
+        domains: Arc<Domains>,
+        clock: Clock,
+        random: Random,
+        client: Client,
+        custom: Vec<String>,
+    ) -> Self {
         let Credential::Secret(secret) = config.credential.clone();
         Self {
-            source: Source::new(config.authority.clone(), config.tenant.clone(), client.clone(), clock.clone(), random.clone()),
+            admitted: Admitted::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
+            source: Source::new(config.authority.clone(), config.tenant.clone(), domains, client.clone(), clock.clone(), random.clone()),
             registration: Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() },
             client,
             clock,
             random,
             guests: config.guests,
             groups: config.groups,
-            graph_base: graph::base(&config.authority),
+            own_graph: config.graph.clone(),
             custom,
             tenant: config.tenant.segment(),
-            graph: aadsts::graph_of(&config.authority),
+            graph: config.cloud.graph,
         }
     }
 
@@ -125,10 +139,12 @@ impl Entra {
     pub async fn pass(&self, grant: &Secret) -> Result<Pass, graph::Error> {
         let redeemed = async {
             let snapshot = self.source.snapshot().await?;
-            let scope = format!("{}/{}", self.graph_base, graph::PERMISSION);
-            redeem::for_graph(&self.registration, &snapshot.metadata, &self.sender(), grant, scope).await
+            let base = metadata::graph_base(self.own_graph.as_deref(), self.graph, &snapshot.metadata);
+            let scope = format!("{base}/{}", graph::PERMISSION);
+            let tokens = redeem::for_graph(&self.registration, &snapshot.metadata, &self.sender(), grant, scope).await?;
+            Ok(Pass::new(tokens, base))
         };
-        redeemed.await.map(Pass::new).map_err(graph::Error::Token)
+        redeemed.await.map_err(graph::Error::Token)
     }
 
     /// All groups of the person whom a pass was given for, as Graph tells them.
@@ -138,7 +154,7 @@ impl Entra {
     pub async fn membership(&self, pass: Pass) -> Result<Membership, graph::Error> {
         let tokens = Tokens { id_token: pass.id_token, access: pass.access.clone(), refresh_token: None };
         let whose = self.verified(tokens, None).await.map_err(graph::Error::Token)?.user;
-        let ids = graph::groups(&self.client, &self.graph_base, &pass.access).await?;
+        let ids = graph::groups(&self.client, &pass.base, &pass.access).await?;
         Ok(Membership::new(whose.identity(), ids))
     }
 
@@ -148,6 +164,7 @@ impl Entra {
         let claims = unverified.verify(&key)?;
         let expected = Expected {
             metadata: &snapshot.metadata,
+            admitted: &self.admitted,
             client_id: self.registration.client_id,
             nonce,
             guests: self.guests,

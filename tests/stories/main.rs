@@ -14,6 +14,7 @@ mod nginx;
 mod outside;
 mod path;
 mod sign_in;
+mod tenants;
 mod tls;
 mod tools;
 mod verify;
