@@ -214,3 +214,57 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOWN: Error = Error::Busy { status: 503, rest: None };
+
+    #[test]
+    fn while_graph_is_out_rests_grow_and_one_at_a_time_tries() {
+        let mut gate = Gate::default();
+        let mut now = 1000;
+        for rest in [1, 15, 30, 60, 60, 60] {
+            assert_eq!(gate.pass(now), Ok(()));
+            assert_eq!(gate.learn(Some(&DOWN), now), rest);
+            assert_eq!(gate.pass(now), Err((DOWN, now + rest)));
+            now += rest;
+        }
+        assert_eq!(gate.pass(now), Ok(()));
+        assert_eq!(gate.pass(now), Err((DOWN, now + TRY)));
+        gate.learn(None, now);
+        assert_eq!((gate.pass(now), gate.pass(now)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn graph_is_given_the_rest_that_it_wants_and_what_is_about_one_person_shuts_out_nobody() {
+        let mut gate = Gate::default();
+        assert_eq!(gate.learn(Some(&Error::Busy { status: 429, rest: Some(7) }), 1000), 7);
+        assert!(gate.pass(1006).is_err() && gate.pass(1007).is_ok());
+        for cause in [Error::Forbidden, Error::NoGrant, Error::TooMany, Error::Answer] {
+            assert_eq!(gate.learn(Some(&cause), 1000), REFUSED);
+            assert_eq!(gate.pass(1000), Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_asking_that_breaks_off_leaves_nobody_waiting() {
+        let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
+        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]));
+        let untold = memberships.ask(person, 1, 0, || async { panic!("of a test") }).await.unwrap_err();
+        assert_eq!(untold.cause, Error::Interrupted);
+        assert_eq!(memberships.ask(person, 1, 0, || async { Err(Error::Forbidden) }).await.unwrap_err().cause, Error::Forbidden);
+    }
+
+    #[tokio::test]
+    async fn what_one_session_has_to_ask_by_says_nothing_of_another() {
+        let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
+        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]));
+        assert!(memberships.ask(person, 1, 0, || async { Err(Error::NoGrant) }).await.is_err());
+        let second = memberships.ask(person, 1, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
+        assert_eq!((second.cause, second.by), (Error::NoGrant, 1));
+        let other = memberships.ask(person, 2, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
+        assert_eq!((other.cause, other.by), (Error::TooMany, 2));
+    }
+}

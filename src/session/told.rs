@@ -63,3 +63,37 @@ impl Told {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_token_tells_the_groups_graph_is_never_due_and_nobody_looks_at_the_clock() {
+        let told = Told::new(false);
+        assert_eq!((told.is_due(|| unreachable!()), told.at()), (None, None));
+    }
+
+    #[test]
+    fn one_takes_the_asking_and_an_answer_puts_the_next_off() {
+        let told = Told::new(true);
+        let due = told.is_due(|| 1000).unwrap();
+        assert!(told.take(due, 1060) && !told.take(due, 1060));
+        assert_eq!(told.is_due(|| 1059), None);
+        assert_eq!(told.is_due(|| 1060), Some(1060));
+        told.told(1000, 2800);
+        assert_eq!((told.is_due(|| 2799), told.is_due(|| 2800), told.at()), (None, Some(2800), Some(1000)));
+    }
+
+    #[test]
+    fn a_refreshed_token_without_groups_is_a_reason_to_ask_and_one_with_them_none() {
+        let told = Told::new(false);
+        told.renewed(true, 500);
+        assert_eq!((told.is_due(|| 1000), told.at()), (Some(0), Some(500)));
+        told.told(1000, 2800);
+        told.renewed(true, 2000);
+        assert_eq!((told.is_due(|| 2001), told.at()), (Some(0), Some(1000)));
+        told.renewed(false, 2000);
+        assert_eq!((told.is_due(|| u64::MAX - 1), told.at()), (None, None));
+    }
+}
