@@ -90,7 +90,7 @@ fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
         Would::Allow => "allowed",
         Would::Refuse => "refused (403)",
         Would::SignIn => "has to sign in first (302 or 401)",
-        Would::GroupsUnknown => "cannot be decided (503): a group decides, and Entra did not tell the groups",
+        Would::GroupsUnknown => "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does",
     };
     format!("{head}\n  decides  {why}\n  allow    {}\n  result   {result}", describe(allow))
 }

@@ -82,8 +82,8 @@ pub enum Error {
     /// More groups or pages than anybody has.
     #[error("Microsoft Graph sent more than {MOST} groups or {PAGES} pages")]
     TooMany,
-    /// All pages together took too long.
-    #[error("Microsoft Graph took longer than {} s", TOTAL.as_secs())]
+    /// All pages together took too long, or longer than a request waits.
+    #[error("Microsoft Graph did not tell the groups in time")]
     Slow,
     /// The asking was given up, as the process ends.
     #[error("Microsoft Graph was not asked to the end")]

@@ -147,7 +147,7 @@ impl Refusal {
             Self::Method(allow) => words::method(allow),
             Self::SignedOut(start) => words::signed_out(start),
             Self::Forbidden => words::forbidden(),
-            Self::GroupsUnknown(it) => words::groups_unknown(it),
+            Self::GroupsUnknown(it) => words::groups_unknown(it, || refused::consent_to_graph(house)),
             Self::ForeignOrigin => words::foreign_origin(),
             Self::CrossSite => words::cross_site(),
             Self::NothingUnderWay(start) => words::nothing_under_way(start),

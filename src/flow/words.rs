@@ -88,12 +88,13 @@ pub(super) fn forbidden() -> Words {
         .with("Go to the start page", "/")
 }
 
-pub(super) fn groups_unknown(error: &graph::Error) -> Words {
+/// `consent` is what an admin does where nobody has agreed yet that the app reads groups.
+pub(super) fn groups_unknown(error: &graph::Error, consent: impl FnOnce() -> Option<Remedy>) -> Words {
     let words = |whose, what| Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, "Your groups are not known", what);
     if error.is_consent() {
         let what = "Whether you may open this page depends on your groups, and nobody has agreed yet that this app reads them.";
-        return words(Whose::Admin, what)
-            .then("An admin can agree: App registrations > the app > API permissions > Microsoft Graph > delegated User.Read > Grant admin consent.");
+        let words = words(Whose::Admin, what).then("Ask your admin to agree for everyone.");
+        return Words { remedy: consent(), ..words };
     }
     if error.is_outage() {
         let what = "Whether you may open this page depends on your groups, and Microsoft Graph, which knows them, does not tell them right now.";

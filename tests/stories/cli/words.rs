@@ -84,7 +84,7 @@ allow = [{ roles = ["Admin"] }, { groups = ["0a1b2c3d-0000-4000-8000-00000000000
     place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", rules));
     let admin = "  decides  the rule at line 12, path = \"/admin/**\", methods = GET\n  allow    role Admin, or group 0a1b2c3d-0000-4000-8000-000000000001 and user maya@contoso.com\n";
     let default = "  decides  [access] default, since no rule names this path\n  allow    whoever is signed in\n";
-    let overage = "cannot be decided (503): a group decides, and Entra did not tell the groups";
+    let overage = "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does";
     for (typed, head, why, result) in [
         ("GET /admin/users --role Reader", "GET /admin/users", admin, "refused (403)"),
         ("get /admin/users?x=1 --role Admin", "GET /admin/users", admin, "allowed"),
