@@ -2,9 +2,10 @@
 
 use super::address::pattern;
 use super::ask::choose;
-use super::entra::{Named, named};
+use super::entra::named;
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section, unexpected};
+use crate::base::domains::Named;
 use crate::base::guid::Guid;
 use crate::base::pattern::Pattern;
 use http::Method;
