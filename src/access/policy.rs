@@ -1,11 +1,10 @@
 //! The rules, compiled once, and their verdicts.
 
-use crate::base::domains::Domains;
+use crate::base::domains::{Domains, Named};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
 use crate::config::access::{Access, Allow, Rule, SignedOut, Table};
-use crate::config::entra::Named;
 use crate::session::record::Session;
 use http::Method;
 use std::sync::Arc;

@@ -3,6 +3,35 @@
 use super::guid::Guid;
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// One tenant, as an operator writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Directory (tenant) ID.
+    Id(Guid),
+    /// A verified domain, in lower case; discovery tells its id.
+    Domain(String),
+}
+
+impl Named {
+    /// The domain, where it is one.
+    pub fn domain(&self) -> Option<&str> {
+        match self {
+            Self::Id(_) => None,
+            Self::Domain(name) => Some(name),
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(out),
+            Self::Domain(name) => out.write_str(name),
+        }
+    }
+}
 
 /// Domains and their tenants. What was found is kept: a domain is resolved once.
 #[derive(Debug, Default)]

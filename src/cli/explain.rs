@@ -3,14 +3,14 @@
 use super::check::{environment, read};
 use super::terminal::{Failure, say};
 use crate::access::policy::{Because, Policy, Would};
-use crate::base::domains::Domains;
+use crate::base::domains::{Domains, Named};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
 use crate::base::texts::Texts;
 use crate::config::Config;
 use crate::config::access::{Allow, Table};
-use crate::config::entra::{Named, Tenant};
+use crate::config::entra::Tenant;
 use http::Method;
 use std::path::PathBuf;
 use std::sync::Arc;

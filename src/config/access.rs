@@ -2,9 +2,10 @@
 
 use super::address::pattern;
 use super::ask::choose;
-use super::entra::{Groups, Named, People, named};
+use super::entra::{Groups, People, named};
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section, unexpected};
+use crate::base::domains::Named;
 use crate::base::guid::Guid;
 use crate::base::pattern::Pattern;
 use http::Method;

@@ -1,13 +1,13 @@
 //! `[entra]`: the tenant and the app registration.
 
 use super::address::{is_domain, is_private, origin};
-use super::cloud::{CLOUDS, Cloud};
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section};
 use super::server;
+use crate::base::cloud::{CLOUDS, Cloud};
+use crate::base::domains::Named;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
-use std::fmt;
 use std::path::PathBuf;
 
 /// `[entra]`, as meant.
@@ -78,34 +78,6 @@ impl Tenant {
     /// Whether people of several tenants may come.
     pub fn is_many(&self) -> bool {
         matches!(self, Self::Organizations | Self::Common)
-    }
-}
-
-/// One tenant, as an operator writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// Directory (tenant) ID.
-    Id(Guid),
-    /// A verified domain, in lower case; discovery tells its id.
-    Domain(String),
-}
-
-impl Named {
-    /// The domain, where it is one.
-    pub fn domain(&self) -> Option<&str> {
-        match self {
-            Self::Id(_) => None,
-            Self::Domain(name) => Some(name),
-        }
-    }
-}
-
-impl fmt::Display for Named {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => id.fmt(out),
-            Self::Domain(name) => out.write_str(name),
-        }
     }
 }
 

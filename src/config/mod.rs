@@ -21,7 +21,6 @@ mod whole;
 mod written;
 
 pub mod access;
-pub mod cloud;
 pub mod entra;
 pub mod headers;
 pub mod pages;

@@ -1,8 +1,8 @@
 //! Entra's discovery document (OpenID Connect Discovery 1.0 section 3), believed only where it speaks for the tenant and the authority asked.
 
+use crate::base::cloud::CLOUDS;
 use crate::base::guid::Guid;
 use crate::base::site::is_loopback;
-use crate::config::cloud::CLOUDS;
 use crate::config::entra::Tenant;
 use serde::Deserialize;
 use url::Url;

@@ -1,9 +1,9 @@
 //! Which of many tenants may come.
 
 use super::invalid::Invalid;
-use crate::base::domains::Domains;
+use crate::base::domains::{Domains, Named};
 use crate::base::guid::Guid;
-use crate::config::entra::{Allowed, Named};
+use crate::config::entra::Allowed;
 use std::sync::Arc;
 
 /// `allowed_tenants`, and what its domains stand for.

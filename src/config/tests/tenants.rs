@@ -34,7 +34,7 @@ fn many_tenants_need_a_list_and_one_needs_none() {
 
 #[test]
 fn with_several_tenants_a_rule_says_whose() {
-    let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x\"\nallow = {allow}\n");
+    let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x/**\"\nallow = {allow}\n");
     let many = |allow: &str| of_many("organizations", "\"*\"", &rule(allow));
     let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee44ee";
     for allow in ["{ roles = [\"Admin\"] }".to_owned(), format!("{{ groups = [\"{oid}\"] }}"), format!("{{ users = [\"{oid}\"] }}")] {
