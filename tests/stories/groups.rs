@@ -281,6 +281,14 @@ async fn p6_the_pointer_in_a_token_is_never_followed() {
 }
 
 #[tokio::test]
+async fn p8_a_scope_of_another_api_does_not_get_in_the_way_of_graph() {
+    let world = World::with(entra("scopes = [\"api://11112222-bbbb-3333-cccc-4444dddd5555/access\"]")).await;
+    let mut grace = world.signed_in(GRACES).await;
+    assert_eq!(grace.visits("/group/x").await.status, 200);
+    assert_eq!(world.emulator.control().graph_calls(), PAGES);
+}
+
+#[tokio::test]
 async fn p9_app_roles_need_no_graph() {
     let world = World::start().await;
     let control = world.emulator.control();
