@@ -30,7 +30,12 @@ pub enum Error {
         endpoint: &'static str,
         /// The HTTP status.
         status: u16,
+        /// `Retry-After`, in seconds.
+        retry_after: Option<u64>,
     },
+    /// Entra did not answer lately, and is left alone for a while.
+    #[error("Entra did not answer lately; it is asked again in {0} s")]
+    Resting(u64),
     /// The discovery document is not believed.
     #[error("{0}")]
     Metadata(#[from] BadMetadata),

@@ -4,10 +4,12 @@
 
 pub mod aadsts;
 pub mod authorize;
+pub mod circuit;
 pub mod error;
 pub mod failure;
 pub mod invalid;
 pub mod keys;
+pub mod means;
 pub mod metadata;
 mod oidc;
 mod redeem;
@@ -21,7 +23,9 @@ pub mod verified;
 pub use self::error::Error;
 
 use self::authorize::{Begun, Hints};
-use self::oidc::{Registration, Tokens};
+use self::circuit::Circuit;
+use self::means::Means;
+use self::oidc::Registration;
 use self::rules::Expected;
 use self::source::Source;
 use self::verified::VerifiedUser;
@@ -29,7 +33,7 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::config;
-use crate::config::entra::Credential;
+use crate::config::entra::{Credential, Recheck};
 use crate::wire::client::Client;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -38,12 +42,22 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub struct Entra {
     source: Source,
+    circuit: Circuit,
     registration: Registration,
+    recheck: Recheck,
     client: Client,
     clock: Clock,
     random: Random,
     guests: bool,
     custom: Vec<String>,
+}
+
+/// What a refresh token brought: a new one, to be kept before anything else, and what Entra says of the person, not verified yet.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// Takes the old one's place; none where Entra gave no new one.
+    pub grant: Option<Secret>,
+    id_token: Option<Secret>,
 }
 
 /// A sign-in that is done.
@@ -61,6 +75,8 @@ impl Entra {
         let Credential::Secret(secret) = config.credential.clone();
         Self {
             source: Source::new(config.authority.clone(), config.tenant.clone(), client.clone(), clock.clone(), random.clone()),
+            circuit: Circuit::new(clock.clone(), random.clone()),
+            recheck: config.recheck,
             registration: Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() },
             client,
             clock,
@@ -79,28 +95,49 @@ impl Entra {
         authorize::begin(&self.registration, &snapshot.metadata, &self.random, hints, state)
     }
 
-    /// Redeems the code that came back, and verifies what it brings.
+    /// Redeems the code that came back, and verifies what it brings. People who sign in are never held back; how it went is told to the circuit.
     ///
     /// # Errors
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await?;
-        self.verified(tokens, Some(nonce)).await
+        let pass = self.circuit.pass();
+        let tokens = self.told(pass, redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await)?;
+        let user = self.verified(tokens.id_token, Some(nonce)).await?;
+        Ok(Redeemed { user, grant: tokens.refresh_token })
     }
 
-    /// Redeems a refresh token, and verifies what it brings as at sign-in; only a nonce it has none.
+    /// Redeems a refresh token, unless Entra is left alone at the moment. What it brings is verified by `verify`, once the new one is kept.
     ///
     /// # Errors
-    /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
-    pub async fn refresh(&self, grant: &Secret) -> Result<Redeemed, Error> {
+    /// `Refused` by Entra; the others say that Entra could not be asked.
+    pub async fn refresh(&self, grant: &Secret) -> Result<Refreshed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.client, grant).await?;
-        self.verified(tokens, None).await
+        let (pass, _place) = self.circuit.enter().await?;
+        let tokens = self.told(pass, redeem::refresh(&self.registration, &snapshot.metadata, &self.client, grant).await)?;
+        Ok(Refreshed { grant: tokens.refresh_token, id_token: tokens.id_token })
     }
 
-    async fn verified(&self, tokens: Tokens, nonce: Option<&str>) -> Result<Redeemed, Error> {
-        let unverified = token::parse(tokens.id_token.expose().as_bytes())?;
+    /// Verifies what a refresh brought as at sign-in; only a nonce it has none.
+    ///
+    /// # Errors
+    /// `Token`, where it breaks a rule; the others say that it could not be verified.
+    pub async fn verify(&self, refreshed: Refreshed) -> Result<VerifiedUser, Error> {
+        self.verified(refreshed.id_token, None).await
+    }
+
+    /// Tells the circuit how a request went.
+    fn told<T>(&self, pass: circuit::Pass, answer: Result<T, Error>) -> Result<T, Error> {
+        match answer.as_ref().map_err(means::of) {
+            Err(Means::Later { retry_after, ours }) => self.circuit.failed(pass, retry_after, ours),
+            Ok(_) | Err(_) => self.circuit.answered(),
+        }
+        answer
+    }
+
+    async fn verified(&self, id_token: Option<Secret>, nonce: Option<&str>) -> Result<VerifiedUser, Error> {
+        let id_token = id_token.ok_or(Error::Answer)?;
+        let unverified = token::parse(id_token.expose().as_bytes())?;
         let (snapshot, key) = self.source.key(unverified.kid()).await?;
         let claims = unverified.verify(&key)?;
         let expected = Expected {
@@ -111,7 +148,17 @@ impl Entra {
             now: self.clock.now(),
             custom: &self.custom,
         };
-        Ok(Redeemed { user: VerifiedUser::new(rules::judge(&claims, &key, &expected)?), grant: tokens.refresh_token })
+        Ok(VerifiedUser::new(rules::judge(&claims, &key, &expected)?))
+    }
+
+    /// How often Entra is asked about a live session, and for how long its silence is borne.
+    pub fn recheck(&self) -> Recheck {
+        self.recheck
+    }
+
+    /// Seconds for which Entra is left alone, since it does not answer; 0 where it is not.
+    pub fn rests(&self) -> u64 {
+        self.circuit.rests()
     }
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
@@ -122,6 +169,7 @@ impl Entra {
     /// Takes over what another one knows of the same tenant.
     pub fn inherit(&self, old: &Self) {
         self.source.inherit(&old.source);
+        self.circuit.inherit(&old.circuit);
     }
 
     /// Keeps discovery and keys fresh until `stop`.

@@ -52,6 +52,7 @@ impl World {
             scopes: Vec::new(),
             ca_file: emulator.ca_file().map(ToOwned::to_owned),
             guests: true,
+            recheck: config::entra::Recheck { every: Duration::from_mins(30), grace: Duration::from_hours(4) },
         };
         change(&mut config);
         let client = Client::new(config.ca_file.as_deref(), &[]).unwrap();
@@ -142,7 +143,7 @@ async fn guests_stay_outside_where_the_operator_says_so() {
 #[tokio::test]
 async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
     let world = World::with(None, |it| it.scopes = vec!["api://app/read".to_owned()]).await;
-    let hints = Hints { login_hint: Some("maya@contoso.example".to_owned()), domain_hint: Some("contoso.example".to_owned()), prompt: None };
+    let hints = Hints { login_hint: Some("maya@contoso.example".to_owned()), domain_hint: Some("contoso.example".to_owned()), ..Hints::default() };
     let begun = world.entra.begin(&hints, "the state").await.unwrap();
     let sent = query(&begun.location);
     assert_eq!(sent["code_challenge"], URL_SAFE_NO_PAD.encode(digest(&SHA256, begun.verifier.as_bytes())));
@@ -238,11 +239,11 @@ async fn what_is_known_serves_while_entra_is_down() {
     let kid = world.entra.source.known().unwrap();
     world.emulator.control().be_down(true);
     let endpoint = "discovery endpoint";
-    assert_eq!(world.entra.source.ask_again().await.unwrap_err(), Error::Status { endpoint, status: 503 });
+    assert_eq!(world.entra.source.ask_again().await.unwrap_err(), Error::Status { endpoint, status: 503, retry_after: None });
     assert!(Arc::ptr_eq(&kid, &world.entra.source.known().unwrap()));
     assert_eq!(world.entra.ready(), Ok(()));
     assert!(world.entra.begin(&Hints::default(), "s").await.is_ok());
-    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err(), Error::Status { endpoint: "token endpoint", status: 503 });
+    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err(), Error::Status { endpoint: "token endpoint", status: 503, retry_after: None });
     world.emulator.control().be_down(false);
     world.redeems("maya").await.unwrap();
 }
@@ -403,9 +404,9 @@ async fn an_authority_that_talks_nonsense_is_named() {
         "id_token":"e30.secret.secret","access_token":"secret","token_type":"Bearer"}"#;
     for (status, body, expected) in [
         (200, "<html>", Error::Metadata(BadMetadata::Malformed)),
-        (302, "", Error::Status { endpoint: "discovery endpoint", status: 302 }),
-        (404, "<html>", Error::Status { endpoint: "discovery endpoint", status: 404 }),
-        (429, "{\"error\":\"x\"}", Error::Status { endpoint: "discovery endpoint", status: 429 }),
+        (302, "", Error::Status { endpoint: "discovery endpoint", status: 302, retry_after: None }),
+        (404, "<html>", Error::Status { endpoint: "discovery endpoint", status: 404, retry_after: None }),
+        (429, "{\"error\":\"x\"}", Error::Status { endpoint: "discovery endpoint", status: 429, retry_after: None }),
         (200, DOCUMENT, Error::Keys(BadKeys::None)),
     ] {
         let authority = always(status, body).await;
@@ -424,7 +425,7 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         (200, r#"{"access_token":"secret","token_type":"bearer","id_token":"secret"}"#, Error::Token(Invalid::Malformed)),
         (200, "secret", Error::Answer),
         (400, "secret", Error::Answer),
-        (502, "secret", Error::Status { endpoint: "token endpoint", status: 502 }),
+        (502, "secret", Error::Status { endpoint: "token endpoint", status: 502, retry_after: None }),
     ] {
         let authority = always(status, body).await;
         let metadata = metadata::Metadata {
