@@ -85,7 +85,7 @@ impl Circuit {
 
     /// Entra did not answer, or not as it should; it may have said in how many seconds to come again.
     /// `ours`: what it refuses is this app registration, which waiting alone does not mend.
-    pub fn failed(&self, pass: Pass, retry_after: Option<u64>, ours: bool) {
+    pub fn failed(&self, pass: Pass, retry_after: Option<u64>, ours: bool, cause: &Error) {
         let now = self.clock.now_millis();
         let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
         let mut state = self.state();
@@ -101,8 +101,8 @@ impl Circuit {
         let first = pass.0 == 0 && state.failures == 1;
         drop(state);
         match (first, ours) {
-            (true, true) => tracing::error!("Entra refuses this app registration: sessions cannot be asked about, and live on for [entra] recheck_grace"),
-            (true, false) => tracing::warn!("Entra does not answer: it is asked less often, and sessions live on for [entra] recheck_grace"),
+            (true, true) => tracing::error!(%cause, "Entra refuses this app registration: sessions cannot be asked about, and live on for [entra] recheck_grace"),
+            (true, false) => tracing::warn!(%cause, "Entra does not answer: it is asked less often, and sessions live on for [entra] recheck_grace"),
             (false, _) => {}
         }
     }
@@ -159,7 +159,7 @@ mod tests {
             if !pauses.is_empty() {
                 assert!(goes(&circuit).await.is_none(), "two probes");
             }
-            circuit.failed(pass, None, false);
+            circuit.failed(pass, None, false, &Error::Answer);
             pauses.push(circuit.rests());
             assert!(goes(&circuit).await.is_none());
             clock.shift(i64::try_from(circuit.rests()).unwrap());
@@ -175,7 +175,7 @@ mod tests {
         let (circuit, _) = circuit();
         let passes = [goes(&circuit).await.unwrap(), goes(&circuit).await.unwrap(), goes(&circuit).await.unwrap()];
         for pass in passes {
-            circuit.failed(pass, None, false);
+            circuit.failed(pass, None, false, &Error::Answer);
         }
         assert_eq!(circuit.rests(), 1);
     }
@@ -183,9 +183,9 @@ mod tests {
     #[tokio::test]
     async fn retry_after_is_kept_to_within_an_hour() {
         let (circuit, _) = circuit();
-        circuit.failed(circuit.pass(), Some(120), false);
+        circuit.failed(circuit.pass(), Some(120), false, &Error::Answer);
         assert_eq!(circuit.rests(), 120);
-        circuit.failed(circuit.pass(), Some(u64::MAX), false);
+        circuit.failed(circuit.pass(), Some(u64::MAX), false, &Error::Answer);
         assert_eq!(circuit.rests(), 3600);
         // Somebody who signed in meanwhile shows that it is over.
         circuit.answered();
@@ -195,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn a_probe_that_never_ends_does_not_hold_the_door() {
         let (circuit, clock) = circuit();
-        circuit.failed(circuit.pass(), None, false);
+        circuit.failed(circuit.pass(), None, false, &Error::Answer);
         clock.shift(2);
         let _lost = goes(&circuit).await.unwrap();
         assert!(goes(&circuit).await.is_none());
@@ -206,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn a_clock_that_is_set_back_makes_no_pause_longer() {
         let (circuit, clock) = circuit();
-        circuit.failed(circuit.pass(), Some(600), false);
+        circuit.failed(circuit.pass(), Some(600), false, &Error::Answer);
         clock.shift(-86_400);
         assert!(goes(&circuit).await.is_some());
     }
@@ -214,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn a_reload_keeps_the_state_and_no_more_than_sixteen_ask_at_once() {
         let (circuit, clock) = circuit();
-        circuit.failed(circuit.pass(), Some(60), false);
+        circuit.failed(circuit.pass(), Some(60), false, &Error::Answer);
         let fresh = Circuit::new(clock, Random::new(|it| it.fill(0)));
         fresh.inherit(&circuit);
         assert_eq!(fresh.rests(), 60);

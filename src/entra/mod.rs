@@ -102,7 +102,9 @@ impl Entra {
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
         let pass = self.circuit.pass();
-        let tokens = self.told(pass, redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await)?;
+        let answer = redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await;
+        // Anybody can bring a code that Entra refuses: that must not keep us from asking about others.
+        let tokens = if matches!(answer, Err(Error::Refused(_))) { answer } else { self.told(pass, answer) }?;
         let user = self.verified(tokens.id_token, Some(nonce)).await?;
         Ok(Redeemed { user, grant: tokens.refresh_token })
     }
@@ -128,8 +130,8 @@ impl Entra {
 
     /// Tells the circuit how a request went.
     fn told<T>(&self, pass: circuit::Pass, answer: Result<T, Error>) -> Result<T, Error> {
-        match answer.as_ref().map_err(means::of) {
-            Err(Means::Later { retry_after, ours }) => self.circuit.failed(pass, retry_after, ours),
+        match answer.as_ref().map_err(|it| (it, means::of(it))) {
+            Err((cause, Means::Later { retry_after, ours })) => self.circuit.failed(pass, retry_after, ours, cause),
             Ok(_) | Err(_) => self.circuit.answered(),
         }
         answer
@@ -169,7 +171,9 @@ impl Entra {
     /// Takes over what another one knows of the same tenant.
     pub fn inherit(&self, old: &Self) {
         self.source.inherit(&old.source);
-        self.circuit.inherit(&old.circuit);
+        if self.source.is_for(&old.source) {
+            self.circuit.inherit(&old.circuit);
+        }
     }
 
     /// Keeps discovery and keys fresh until `stop`.

@@ -72,9 +72,14 @@ impl Source {
         self.known.load_full()
     }
 
+    /// Whether another source asks the same.
+    pub fn is_for(&self, other: &Self) -> bool {
+        self.authority == other.authority && self.tenant == other.tenant
+    }
+
     /// Takes over what another source knows of the same tenant: a reload in the middle of an outage forgets nothing.
     pub fn inherit(&self, old: &Self) {
-        if self.authority == old.authority && self.tenant == old.tenant && self.known.load().is_none() {
+        if self.is_for(old) && self.known.load().is_none() {
             self.known.store(old.known());
         }
     }

@@ -1,7 +1,8 @@
 //! Back from Entra.
 
-use super::authenticate::authenticate;
+use super::authenticate::look;
 use super::facts::Facts;
+use super::recheck;
 use super::refusal::Refusal;
 use super::sign_in::{self, Start, only, rounds_in_state};
 use crate::base::return_to::ReturnTo;
@@ -76,7 +77,7 @@ async fn posted(house: &Sidecar, request: Request<Incoming>) -> Result<Response<
 
 /// Nothing under way that this belongs to: Back, reload, a bookmark, or a callback that another browser began. Entra hears nothing of it.
 async fn stale(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &str) -> Result<Response<Body>, Refusal> {
-    if authenticate(house, headers).is_some() {
+    if look(house, headers).is_some() {
         return reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"));
     }
     match rounds_in_state(house, state) {
@@ -101,6 +102,7 @@ async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendi
         house.lasting.store.end(old);
     }
     let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant);
+    recheck::begin(house, &session);
     facts.session = Some(session);
     let mut response = reply::redirect(StatusCode::SEE_OTHER, return_to.as_str()).ok_or(Refusal::Internal("no redirect"))?;
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;

@@ -8,6 +8,7 @@ mod facts;
 mod forward_auth;
 mod information;
 mod proxy;
+mod recheck;
 mod refusal;
 mod route;
 mod sign_in;
@@ -61,13 +62,14 @@ fn is_asked(house: &Sidecar, inbound: &Inbound, route: Route) -> bool {
 
 async fn answer(house: &Sidecar, inbound: &Inbound, route: Route, request: Request<Incoming>, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
     match route {
-        Route::ForwardAuth => forward_auth::nginx(house, request.headers(), inbound, facts),
+        Route::ForwardAuth => forward_auth::nginx(house, request.headers(), inbound, facts).await,
         Route::Start => sign_in::start(house, inbound, request.headers()).await,
         Route::SignIn => sign_in::page(house, inbound, request.headers()).await,
         Route::Callback => callback::callback(house, inbound, request, facts).await,
         Route::SignOut => sign_out::sign_out(house, inbound, request.headers()),
-        Route::UserInfo => information::user(house, inbound, request.headers(), facts),
+        Route::UserInfo => information::user(house, inbound, request.headers(), facts).await,
         Route::Session => information::session(house, inbound, request.headers(), facts),
+        Route::Refresh => information::refresh(house, inbound, request.headers(), facts).await,
         Route::Keys => information::keys(house, inbound, request.headers()),
         Route::App | Route::Nothing => Err(Refusal::NotFound),
     }

@@ -22,6 +22,8 @@ pub(super) enum Route {
     UserInfo,
     /// How long may I stay, in JSON.
     Session,
+    /// May I still: Entra is asked.
+    Refresh,
     /// The public keys of the assertion.
     Keys,
     /// Under our prefix, but nothing of ours.
@@ -45,6 +47,7 @@ impl Route {
             "/sign_out" => Self::SignOut,
             "/userinfo" => Self::UserInfo,
             "/session" => Self::Session,
+            "/session/refresh" => Self::Refresh,
             "/jwks.json" => Self::Keys,
             _ => Self::Nothing,
         }
@@ -66,6 +69,7 @@ impl Route {
             Self::SignOut => "sign_out",
             Self::UserInfo => "userinfo",
             Self::Session => "session",
+            Self::Refresh => "session_refresh",
             Self::Keys => "jwks",
             Self::Nothing => "nothing",
         }

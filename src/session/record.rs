@@ -55,6 +55,11 @@ impl Session {
         Ok(())
     }
 
+    /// Claims the asking for somebody who does not wait for the answer; `None` where another one has.
+    pub fn claim(self: &Arc<Self>) -> Option<Claim> {
+        self.standing.claim().then(|| Claim(Arc::clone(self)))
+    }
+
     /// What Entra last said of the session, and when it is to be asked again.
     pub fn standing(&self) -> &Standing {
         &self.standing
@@ -86,6 +91,11 @@ impl Session {
         self.last_seen.load(Ordering::Relaxed)
     }
 
+    /// Whether it has ended, as far as anybody has noticed.
+    pub fn is_over(&self) -> bool {
+        self.end.is_over()
+    }
+
     /// Is canceled when the session ends: tunnels end with it.
     pub fn ended(&self) -> CancellationToken {
         self.end.token()
@@ -104,6 +114,23 @@ impl Session {
     /// Lets go of what is attached; whoever needs it makes it again.
     pub fn detach(&self) {
         self.attached.store(None);
+    }
+}
+
+/// Somebody asks Entra about a session already, or will: freed when dropped.
+#[derive(Debug)]
+pub struct Claim(Arc<Session>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.standing.free();
+    }
+}
+
+impl Claim {
+    /// The session that it is about.
+    pub fn session(&self) -> &Arc<Session> {
+        &self.0
     }
 }
 
