@@ -12,6 +12,7 @@ mod nginx;
 mod outside;
 mod path;
 mod sign_in;
+mod standing;
 mod tls;
 mod tools;
 mod verify;
