@@ -101,7 +101,9 @@ impl Circuit {
         let first = pass.0 == 0 && state.failures == 1;
         drop(state);
         match (first, ours) {
-            (true, true) => tracing::error!(%cause, "Entra refuses this app registration: sessions cannot be asked about, and live on for [entra] recheck_grace"),
+            (true, true) => {
+                tracing::error!(%cause, "Entra cannot be asked, and this app registration or this machine is at fault: sessions live on for [entra] recheck_grace")
+            }
             (true, false) => tracing::warn!(%cause, "Entra does not answer: it is asked less often, and sessions live on for [entra] recheck_grace"),
             (false, _) => {}
         }

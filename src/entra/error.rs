@@ -11,7 +11,7 @@ use crate::wire::client;
 pub enum Error {
     /// Entra said no.
     #[error("Entra refused: {0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The ID token broke a rule.
     #[error("the ID token is refused: {0}")]
     Token(#[from] Invalid),
@@ -51,4 +51,10 @@ pub enum Error {
     /// An address that the sign-in needs is none.
     #[error("{0} is not an address")]
     Address(&'static str),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
 }

@@ -23,10 +23,29 @@ pub struct Refusal {
     pub trace_id: Option<Box<str>>,
     /// When, as Entra writes it: `2026-01-09 02:02:12Z`.
     pub timestamp: Option<Box<str>>,
-    /// Entra's finer reason, such as `bad_token`; only the token endpoint tells one.
-    pub suberror: Option<Box<str>>,
+    /// Entra's finer reason; only the token endpoint tells one.
+    pub suberror: Option<Suberror>,
     /// A claims challenge, a JSON object as text: what the next sign-in has to prove. Only the token endpoint tells one.
     pub claims: Option<Box<str>>,
+}
+
+/// Entra's finer reason for a refusal, as its error bodies name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "Entra explains none of them further")]
+pub enum Suberror {
+    BasicAction,
+    AdditionalAction,
+    MessageOnly,
+    ConsentRequired,
+    UserPasswordExpired,
+    BadToken,
+    TokenExpired,
+    ProtectionPolicyRequired,
+    ClientMismatch,
+    DeviceAuthenticationFailed,
+    #[serde(other)]
+    Other,
 }
 
 impl Refusal {
@@ -80,7 +99,7 @@ impl<'de> Deserialize<'de> for Refusal {
             correlation_id: guid(body.correlation_id.as_str()).or(said.correlation_id),
             trace_id: guid(body.trace_id.as_str()).or(said.trace_id),
             timestamp: timestamp(body.timestamp.as_str()).or(said.timestamp),
-            suberror: body.suberror.as_str().filter(|it| is_name(it)).map(Into::into),
+            suberror: Suberror::deserialize(body.suberror).ok(),
             claims: body.claims.as_str().and_then(challenge),
             error: said.error,
         })
@@ -103,11 +122,8 @@ impl fmt::Display for Refusal {
 impl openidconnect::ErrorResponse for Refusal {}
 
 fn error_name(text: &str) -> String {
-    if is_name(text) { text } else { "unknown" }.to_owned()
-}
-
-fn is_name(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'))
+    let plain = (1..=64).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'));
+    if plain { text } else { "unknown" }.to_owned()
 }
 
 /// Written anew, so that it is one JSON object and nothing beside it.
@@ -186,13 +202,15 @@ mod tests {
         assert_eq!(refusal.trace_id.as_deref(), Some(TRACE));
         let body = br#"{"error":"interaction_required","suberror":"basic_action","claims":"{\"access_token\": {\"polids\":{\"essential\":true}}}"}"#;
         let refusal = Refusal::of_body(body).unwrap();
-        assert_eq!(refusal.suberror.as_deref(), Some("basic_action"));
+        assert_eq!(refusal.suberror, Some(Suberror::BasicAction));
         assert_eq!(refusal.claims.as_deref(), Some(r#"{"access_token":{"polids":{"essential":true}}}"#));
         for odd in [r#""[1]""#.to_owned(), r#""{} {}""#.to_owned(), "{}".to_owned(), format!(r#""{{\"a\":\"{}\"}}""#, "x".repeat(3000))] {
-            let body = format!(r#"{{"error":"interaction_required","suberror":"<b>","claims":{odd}}}"#);
+            let body = format!(r#"{{"error":"interaction_required","suberror":7,"claims":{odd}}}"#);
             let refusal = Refusal::of_body(body.as_bytes()).unwrap();
             assert_eq!((refusal.suberror, refusal.claims), (None, None), "{odd}");
         }
+        let body = br#"{"error":"invalid_grant","suberror":"<b>new</b>"}"#;
+        assert_eq!(Refusal::of_body(body).unwrap().suberror, Some(Suberror::Other));
         let odd = Refusal::of_body(br#"{"error":"server_error","error_codes":"none","trace_id":7}"#).unwrap();
         assert_eq!((odd.error.as_str(), odd.code, odd.trace_id), ("server_error", None, None));
         assert!(Refusal::of_body(b"<html>").is_none() && Refusal::of_body(b"{}").is_none());

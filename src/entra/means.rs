@@ -5,7 +5,7 @@
 
 use super::aadsts;
 use super::error::Error;
-use super::failure::Refusal;
+use super::failure::{Refusal, Suberror};
 use super::invalid::Invalid;
 
 /// What a failed refresh means.
@@ -29,7 +29,8 @@ pub enum Means {
 
 /// Accounts that are gone, off, blocked or not assigned; grants that are revoked or expired; policies that block whatever the person does.
 const ENDED: [u32; 19] = [
-    50_034, 50_053, 50_057, 500_571, 50_105, 50_020, 50_132, 50_133, 50_173, 53_003, 530_032, 530_034, 530_035, 53_011, 700_082, 700_084, 70_008, 50_089, 70_000,
+    50_034, 50_053, 50_057, 500_571, 50_105, 50_020, 50_132, 50_133, 50_173, 53_003, 530_032, 530_034, 530_035, 53_011, 700_082, 700_084, 70_008, 50_089,
+    70_000,
 ];
 
 /// Another factor, a fresh sign-in, consent, a password, another device.
@@ -79,9 +80,9 @@ fn refused(refusal: &Refusal) -> Means {
 /// `invalid_grant` stands for almost everything; its finer reason tells more, and else who can mend it.
 fn invalid_grant(refusal: &Refusal) -> Means {
     let who = refusal.code.and_then(aadsts::find).map(|it| it.who);
-    match (refusal.suberror.as_deref(), who) {
-        (Some("bad_token" | "token_expired"), _) => Means::Ended,
-        (Some("client_mismatch"), _) => OURS,
+    match (refusal.suberror, who) {
+        (Some(Suberror::BadToken | Suberror::TokenExpired), _) => Means::Ended,
+        (Some(Suberror::ClientMismatch), _) => OURS,
         // The others ask for something that only the person can give.
         (Some(_), _) => Means::Again { claims: refusal.claims.clone() },
         (None, Some("MS")) => LATER_ON,
@@ -97,8 +98,8 @@ mod tests {
 
     fn means(error: &str, code: Option<u32>, suberror: Option<&str>) -> Means {
         let mut refusal = Refusal::of_callback(error, None);
-        (refusal.code, refusal.suberror) = (code, suberror.map(Into::into));
-        of(&Error::Refused(refusal))
+        (refusal.code, refusal.suberror) = (code, suberror.map(|it| serde_json::from_value(it.into()).unwrap()));
+        of(&refusal.into())
     }
 
     #[test]
@@ -136,7 +137,16 @@ mod tests {
             assert_eq!(means(error, None, None), again, "{error}");
             assert_eq!(means(error, Some(1), None), again, "{error}");
         }
-        for suberror in ["basic_action", "additional_action", "message_only", "consent_required", "user_password_expired", "protection_policy_required"] {
+        for suberror in [
+            "basic_action",
+            "additional_action",
+            "message_only",
+            "consent_required",
+            "user_password_expired",
+            "protection_policy_required",
+            "device_authentication_failed",
+            "new_one",
+        ] {
             assert_eq!(means("invalid_grant", None, Some(suberror)), again, "{suberror}");
         }
     }
@@ -145,7 +155,7 @@ mod tests {
     fn a_claims_challenge_is_kept() {
         let body = br#"{"error":"interaction_required","error_codes":[50079],"claims":"{\"id_token\":{}}"}"#;
         let refusal = Refusal::of_body(body).unwrap();
-        assert_eq!(of(&Error::Refused(refusal)), Means::Again { claims: Some(r#"{"id_token":{}}"#.into()) });
+        assert_eq!(of(&refusal.into()), Means::Again { claims: Some(r#"{"id_token":{}}"#.into()) });
     }
 
     #[test]
@@ -171,15 +181,8 @@ mod tests {
 
     #[test]
     fn our_own_mistakes_sign_nobody_out() {
-        let errors = [
-            "invalid_client",
-            "unauthorized_client",
-            "invalid_request",
-            "invalid_scope",
-            "invalid_resource",
-            "invalid_tenant",
-            "unsupported_grant_type",
-        ];
+        let errors =
+            ["invalid_client", "unauthorized_client", "invalid_request", "invalid_scope", "invalid_resource", "invalid_tenant", "unsupported_grant_type"];
         for error in errors {
             assert_eq!(means(error, None, None), OURS, "{error}");
         }

@@ -23,7 +23,7 @@ pub mod verified;
 pub use self::error::Error;
 
 use self::authorize::{Begun, Hints};
-use self::circuit::Circuit;
+use self::circuit::{Circuit, Pass};
 use self::means::Means;
 use self::oidc::Registration;
 use self::rules::Expected;
@@ -58,6 +58,7 @@ pub struct Refreshed {
     /// Takes the old one's place; none where Entra gave no new one.
     pub grant: Option<Secret>,
     id_token: Option<Secret>,
+    pass: Pass,
 }
 
 /// A sign-in that is done.
@@ -116,8 +117,11 @@ impl Entra {
     pub async fn refresh(&self, grant: &Secret) -> Result<Refreshed, Error> {
         let snapshot = self.source.snapshot().await?;
         let (pass, _place) = self.circuit.enter().await?;
-        let tokens = self.told(pass, redeem::refresh(&self.registration, &snapshot.metadata, &self.client, grant).await)?;
-        Ok(Refreshed { grant: tokens.refresh_token, id_token: tokens.id_token })
+        match redeem::refresh(&self.registration, &snapshot.metadata, &self.client, grant).await {
+            // How it went is told once it is verified: an answer that is of no use is as good as none.
+            Ok(tokens) => Ok(Refreshed { grant: tokens.refresh_token, id_token: tokens.id_token, pass }),
+            Err(cause) => self.told(pass, Err(cause)),
+        }
     }
 
     /// Verifies what a refresh brought as at sign-in; only a nonce it has none.
@@ -125,11 +129,12 @@ impl Entra {
     /// # Errors
     /// `Token`, where it breaks a rule; the others say that it could not be verified.
     pub async fn verify(&self, refreshed: Refreshed) -> Result<VerifiedUser, Error> {
-        self.verified(refreshed.id_token, None).await
+        let verified = self.verified(refreshed.id_token, None).await;
+        self.told(refreshed.pass, verified)
     }
 
     /// Tells the circuit how a request went.
-    fn told<T>(&self, pass: circuit::Pass, answer: Result<T, Error>) -> Result<T, Error> {
+    fn told<T>(&self, pass: Pass, answer: Result<T, Error>) -> Result<T, Error> {
         match answer.as_ref().map_err(|it| (it, means::of(it))) {
             Err((cause, Means::Later { retry_after, ours })) => self.circuit.failed(pass, retry_after, ours, cause),
             Ok(_) | Err(_) => self.circuit.answered(),

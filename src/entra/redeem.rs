@@ -37,7 +37,7 @@ pub async fn refresh(registration: &Registration, metadata: &Metadata, client: &
 
 fn tokens(answer: Result<Answer, RequestTokenError<Error, Refusal>>) -> Result<Tokens, Error> {
     let answer = answer.map_err(|error| match error {
-        RequestTokenError::ServerResponse(refusal) => Error::Refused(refusal),
+        RequestTokenError::ServerResponse(refusal) => refusal.into(),
         RequestTokenError::Request(error) => error,
         // Both may hold the whole answer, tokens included: neither is told.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Error::Answer,

@@ -211,7 +211,7 @@ impl Source {
         let status = response.status().as_u16();
         match status {
             200 => Ok(response.into_body()),
-            400..=428 => Err(Refusal::of_body(response.body()).map_or(Error::Status { endpoint, status, retry_after: None }, Error::Refused)),
+            400..=428 => Err(Refusal::of_body(response.body()).map_or(Error::Status { endpoint, status, retry_after: None }, Error::from)),
             _ => Err(Error::Status { endpoint, status, retry_after: None }),
         }
     }

@@ -307,7 +307,7 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
     let world = World::start().await;
     let begun = world.entra.begin(&Hints::default(), "s").await.unwrap();
     let refused = |outcome: Result<Redeemed, Error>| match outcome.unwrap_err() {
-        Error::Refused(refusal) => refusal,
+        Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
     };
     let code = world.picks(&begun, "maya").await;
@@ -322,7 +322,7 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
 
     let world = World::with(None, |it| it.credential = Credential::Secret(Secret::new("not-the-secret"))).await;
     let refusal = match world.redeems("maya").await.unwrap_err() {
-        Error::Refused(refusal) => refusal,
+        Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
     };
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
@@ -441,7 +441,7 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         let client = Client::new(None, &[]).unwrap();
         let outcome = redeem::redeem(&registration, &metadata, &client, "code", "verifier").await;
         let error = match outcome {
-            Ok(text) => Error::Token(token::parse(text.id_token.expose().as_bytes()).unwrap_err()),
+            Ok(text) => Error::Token(token::parse(text.id_token.unwrap().expose().as_bytes()).unwrap_err()),
             Err(error) => error,
         };
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");

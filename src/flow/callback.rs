@@ -92,7 +92,7 @@ async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendi
     let again = sign_in::start_url(&house.site, &return_to);
     if let Some(error) = answer.error.as_deref() {
         let refusal = failure::Refusal::of_callback(error, answer.description.as_deref());
-        return Err(Refusal::SignIn(crate::entra::Error::Refused(refusal), again));
+        return Err(Refusal::SignIn(refusal.into(), again));
     }
     let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
     let redeemed = house.entra.redeem(code, &pending.nonce, &pending.verifier).await;

@@ -58,11 +58,11 @@ pub(super) fn tunnel_goes_on(lasting: &Lasting, session: &Arc<Session>) -> bool 
 /// Asks now, unless Entra has answered within the last minute. `None`: the session ended by the answer.
 pub(super) async fn refresh(house: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, Closed> {
     let asking = Asking::of(house, &session);
-    if !asking.has_fresh_answer() && asking.can_be_asked().await {
+    if !asking.has_fresh_answer() {
         asking.try_once().await;
-        if !session.is_over() && !asking.has_fresh_answer() {
-            return Err(asking.closed());
-        }
+    }
+    if !session.is_over() && !asking.has_fresh_answer() && asking.can_be_asked().await {
+        return Err(asking.closed());
     }
     Ok((!session.is_over()).then_some(session))
 }
@@ -86,8 +86,10 @@ impl Asking {
         self.now().saturating_sub(self.session.standing().answered()) < FRESH
     }
 
+    /// Whether there is something to ask by; somebody who asks at this moment has it.
     async fn can_be_asked(&self) -> bool {
-        self.session.standing().lease().await.grant().is_some()
+        let lease = tokio::time::timeout(Duration::ZERO, self.session.standing().lease()).await;
+        lease.map_or(true, |it| it.grant().is_some())
     }
 
     fn closed(&self) -> Closed {
