@@ -158,9 +158,14 @@ impl Entra {
         Ok(VerifiedUser::new(rules::judge(&claims, &key, &expected)?))
     }
 
-    /// How often Entra is asked about a live session, and for how long its silence is borne.
-    pub fn recheck(&self) -> Recheck {
-        self.recheck
+    /// After how many seconds since its last answer Entra is asked about a live session again.
+    pub fn every(&self) -> u64 {
+        self.recheck.every.as_secs()
+    }
+
+    /// How many seconds longer a session is served while Entra is silent.
+    pub fn grace(&self) -> u64 {
+        self.recheck.grace.as_secs()
     }
 
     /// Seconds for which Entra is left alone, since it does not answer; 0 where it is not.

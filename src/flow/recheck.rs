@@ -3,7 +3,6 @@
 //! The request that finds it due is served from the live session, and the question goes its own way: a request that ends in the middle ends
 //! nothing of it. Only past the grace does a request wait for an answer.
 
-use crate::config::entra::Recheck;
 use crate::entra::means::{self, Means};
 use crate::entra::verified::VerifiedUser;
 use crate::entra::{self, Entra};
@@ -78,8 +77,7 @@ impl Asking {
 
     /// Until when the session is served without an answer.
     fn deadline(&self) -> u64 {
-        let Recheck { every, grace } = self.entra.recheck();
-        self.session.standing().answered().saturating_add(every.as_secs()).saturating_add(grace.as_secs())
+        self.session.standing().answered().saturating_add(self.entra.every()).saturating_add(self.entra.grace())
     }
 
     fn has_fresh_answer(&self) -> bool {
@@ -213,7 +211,7 @@ impl Asking {
 
     /// Entra has just answered for the person. Up to a tenth earlier next time: neither sessions nor replicas ask in step.
     fn is_fresh(&self) {
-        let every = self.entra.recheck().every.as_secs();
+        let every = self.entra.every();
         self.session.standing().has_answered(self.now());
         self.put_off(every - self.jitter(every / 10));
     }
