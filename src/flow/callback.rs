@@ -14,7 +14,7 @@ use crate::wire::cookies::{Found, find};
 use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::header::SET_COOKIE;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::borrow::Cow;
@@ -35,19 +35,26 @@ struct Answer<'a> {
 }
 
 /// `GET|POST <redirect_path>`: 303 to where the person was going.
-pub(super) async fn callback(house: &Sidecar, inbound: &Inbound, request: Request<Incoming>, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn callback(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    body: &mut Option<Incoming>,
+    facts: &mut Facts,
+) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     if inbound.target.method() == Method::POST {
-        return posted(house, request).await;
+        let body = body.take().ok_or(Refusal::Internal("no body"))?;
+        return posted(house, body).await;
     }
     let query = inbound.target.query().unwrap_or_default();
     let answer = Answer::read(query).ok_or(Refusal::SaidTwice)?;
     let state = answer.state.as_deref().unwrap_or_default();
     let name = house.names.pending(state);
-    let Some(pending) = open(house, request.headers(), &name, state) else {
-        return stale(house, inbound, request.headers(), state).await;
+    let Some(pending) = open(house, headers, &name, state) else {
+        return stale(house, inbound, headers, state).await;
     };
-    let outcome = finish(house, request.headers(), &answer, &pending, facts).await;
+    let outcome = finish(house, headers, &answer, &pending, facts).await;
     let label = if outcome.is_ok() { "signed_in" } else { "refused" };
     house.lasting.metrics.signed_in(label);
     // Whatever came of it, this sign-in is over.
@@ -65,8 +72,8 @@ pub(super) async fn callback(house: &Sidecar, inbound: &Inbound, request: Reques
 }
 
 /// A cross-site POST carries no Lax cookie: the browser comes again by GET.
-async fn posted(house: &Sidecar, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
-    let body = Limited::new(request.into_body(), FORM).collect();
+async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refusal> {
+    let body = Limited::new(body, FORM).collect();
     let body = tokio::time::timeout(FORM_TIME, body).await.map_err(|_| Refusal::BadForm)?.map_err(|_| Refusal::BadForm)?.to_bytes();
     let text = std::str::from_utf8(&body).map_err(|_| Refusal::BadForm)?;
     let answer = Answer::read(text).ok_or(Refusal::SaidTwice)?;
