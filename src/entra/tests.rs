@@ -7,11 +7,12 @@ use super::keys::BadKeys;
 use super::metadata::BadMetadata;
 use super::skew::Skew;
 use super::*;
+use crate::base::cloud::CLOUDS;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::secret::Secret;
 use crate::base::texts::Texts;
-use crate::config::entra::Tenant;
+use crate::config::entra::{Allowed, Tenant};
 use crate::emulator::{Emulator, Options, Wrong};
 use crate::wire::client;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -50,6 +51,9 @@ impl World {
             client_id: Guid::parse(emulator.client_id()).unwrap(),
             credential: Credential::Secret(Secret::new(emulator.client_secret())),
             authority: emulator.authority(),
+            allowed_tenants: Allowed::default(),
+            cloud: &CLOUDS[0],
+            graph: None,
             scopes: Vec::new(),
             ca_file: emulator.ca_file().map(ToOwned::to_owned),
             guests: true,
@@ -58,7 +62,8 @@ impl World {
         let client = Client::new(config.ca_file.as_deref(), &[]).unwrap();
         let custom = ["roles", "acct", "nothing", "_claim_names"].map(str::to_owned).to_vec();
         let browser = Client::new(emulator.ca_file(), &[]).unwrap();
-        let entra = Arc::new(Entra::new(&config, BACK.to_owned(), clock.clone(), random, client, custom));
+        let domains = Arc::new(Domains::new(config.domains()));
+        let entra = Arc::new(Entra::new(&config, BACK.to_owned(), domains, clock.clone(), random, client, custom));
         Self { emulator, clock, browser, entra }
     }
 
@@ -430,12 +435,13 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         let authority = always(status, body).await;
         let metadata = metadata::Metadata {
             issuer: format!("{authority}/{tenant}/v2.0"),
-            tenant,
+            tenant: Some(tenant),
             authorization: format!("{authority}/a"),
             token: format!("{authority}/t"),
             keys: format!("{authority}/k"),
             end_session: None,
             cloud: None,
+            graph: None,
         };
         let registration = Registration { client_id: tenant, secret: Secret::new("s"), redirect_uri: BACK.to_owned(), scopes: Vec::new() };
         let sender = redeem::Sender::new(Client::new(None, &[]).unwrap(), Skew::new(Clock::system()));

@@ -273,7 +273,7 @@ shutdown_grace = "3s"
 {url}
 {upstream}
 [entra]
-tenant = "{tenant}"
+{tenant}
 client_id = "{CLIENT_ID}"
 client_secret = {{ env = "STORY_CLIENT_SECRET" }}
 {authority}
@@ -292,7 +292,7 @@ client_secret = {{ env = "STORY_CLIENT_SECRET" }}
         entra = plan.entra,
         headers = plan.headers,
         more = plan.more,
-        tenant = emulator.tenant_id(),
+        tenant = if plan.entra.contains("tenant =") { String::new() } else { format!("tenant = \"{}\"", emulator.tenant_id()) },
     )
 }
 
