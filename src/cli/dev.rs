@@ -48,17 +48,19 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let mut stop = Stop::new()?;
     let (port, data) = listen(arguments.port)?;
     let public_url = format!("http://localhost:{port}");
-    let emulator = start_emulator(&public_url).await?;
+    // One clock for all, so that the emulator's panel moves everybody's.
+    let clock = Clock::system();
+    let emulator = start_emulator(&public_url, clock.clone()).await?;
     let shutdown = CancellationToken::new();
     let upstream = match &arguments.upstream {
         Some(url) => url.clone(),
-        None => start_demo(&public_url, shutdown.clone())?,
+        None => start_demo(&public_url, clock.clone(), shutdown.clone())?,
     };
     let rules = if arguments.upstream.is_some() { "" } else { DEMO_RULES };
     let config = config(port, &public_url, &upstream, rules, &emulator)?;
     let log = start_log(&config, std::io::stderr())?;
     // Purposefully without the environment: a proxy towards the internet must not stand before loopback.
-    let lasting = Lasting::new(&config, Clock::system(), random::system(), log.clone(), Vec::new());
+    let lasting = Lasting::new(&config, clock, random::system(), log.clone(), Vec::new());
     let service = start(&config, lasting)?;
     let admin = Listener::bind(&config.server.admin_listen).map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1: {it}")))?;
     announce(&public_url, &upstream, &emulator, arguments.upstream.is_some());
@@ -95,9 +97,9 @@ fn loopback() -> Result<TcpListener, Failure> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1: {it}")))
 }
 
-async fn start_emulator(public_url: &str) -> Result<Emulator, Failure> {
+async fn start_emulator(public_url: &str, clock: Clock) -> Result<Emulator, Failure> {
     let options = emulator::Options {
-        clock: Clock::system(),
+        clock,
         random: random::system(),
         redirect_uris: vec![format!("{public_url}/oauth2/callback")],
         client_id: Some("11112222-bbbb-3333-cccc-4444dddd5555".to_owned()),
@@ -108,7 +110,7 @@ async fn start_emulator(public_url: &str) -> Result<Emulator, Failure> {
     Emulator::start(loopback()?, options).await.map_err(Failure::new)
 }
 
-fn start_demo(public_url: &str, shutdown: CancellationToken) -> Result<String, Failure> {
+fn start_demo(public_url: &str, clock: Clock, shutdown: CancellationToken) -> Result<String, Failure> {
     let listener = loopback()?;
     listener.set_nonblocking(true).map_err(Failure::new)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Failure::new)?;
@@ -120,7 +122,7 @@ fn start_demo(public_url: &str, shutdown: CancellationToken) -> Result<String, F
         audience: public_url.to_owned(),
         sign_out_path: "/oauth2/sign_out".to_owned(),
         start_path: "/oauth2/start".to_owned(),
-        clock: Clock::system(),
+        clock,
     };
     tokio::spawn(demo::serve(listener, options, shutdown));
     Ok(format!("http://{address}"))
@@ -174,7 +176,7 @@ fn announce(public_url: &str, upstream: &str, emulator: &Emulator, theirs: bool)
     let names: Vec<_> = emulator.people().iter().map(|it| it.user_name.split('@').next().unwrap_or_default().to_owned()).collect();
     let app = if theirs { upstream.to_owned() } else { format!("{upstream} (the built-in demo)") };
     say(&format!(
-        "\n  open      {public_url}\n  sign in   as {}\n  app       {app}\n  Entra     {} (pretend; not Microsoft)\n\n  Ctrl-C stops it.\n",
+        "\n  open      {public_url}\n  sign in   as {}\n  app       {app}\n  Entra     {} (pretend; not Microsoft; its levers are there)\n\n  Ctrl-C stops it.\n",
         names.join(", "),
         emulator.authority()
     ));

@@ -1,15 +1,17 @@
 //! The authorization endpoint: checks, picker, consent, and the way back to the app.
 
 use http::StatusCode;
+use serde_json::Value;
 use url::Url;
 
 use super::claims::opaque_hint;
-use super::discovery::Tenant;
 use super::page;
 use super::people::{Person, Trouble};
 use super::refusal::{Refusal, Told};
+use super::table::{self, Place};
+use super::tenants::{Home, PERSONAL, Tenant, is_guid};
 use super::web::{self, Asking, Reply};
-use super::world::{Asked, Grant, SignedIn, World, is_guid};
+use super::world::{Asked, Grant, SignedIn, World};
 
 /// How long a page may stay open, in seconds.
 const PATIENCE: u64 = 3600;
@@ -17,7 +19,7 @@ const PATIENCE: u64 = 3600;
 /// Answers an authorization request (OpenID Connect Core section 3.1.2.1).
 pub(super) fn authorize(world: &World, tenant: Tenant, asking: &Asking) -> Reply {
     let correlation = correlation(world, asking);
-    let asked = match read(world, asking, &correlation) {
+    let asked = match read(world, tenant, asking, &correlation) {
         Ok(asked) => asked,
         Err(refusal) => return page::refusal(&refusal.at(world, &correlation)),
     };
@@ -26,12 +28,14 @@ pub(super) fn authorize(world: &World, tenant: Tenant, asking: &Asking) -> Reply
     }
     let prompt = asking.value("prompt").unwrap_or_default();
     let hint = asking.value("login_hint");
-    let session = asking.session().and_then(|id| world.sessions.look(id)).map(|(_, who)| who);
-    let silent = session.as_ref().and_then(|who| Some((who, world.person(&who.oid)?))).filter(|(_, person)| hint.is_none_or(|hint| is_named(person, hint)));
+    let session = asking.session().and_then(|id| world.signed_in(id));
+    let known = session.as_ref().and_then(|who| Some((who, world.person(&who.oid)?)));
+    let silent =
+        known.filter(|(_, person)| hint.is_none_or(|hint| is_named(person, hint)) && seen_from(world, tenant, person).is_ok_and(|it| it.oid == person.oid));
     match (prompt, silent) {
-        ("none", Some((who, person))) => finish(world, &asked, who, person, true),
+        ("none", Some((who, person))) => silently(world, &asked, who, &person),
         ("none", None) => send_error(&asked, &not_signed_in().at(world, &correlation)),
-        ("", Some((who, person))) if hint.is_some() && person.trouble.is_none() => finish(world, &asked, who, person, false),
+        ("", Some((who, person))) if hint.is_some() && trouble(world, &person).is_none() => code(world, &asked, who),
         _ => pick(world, tenant, asked, hint),
     }
 }
@@ -49,8 +53,13 @@ fn pick(world: &World, tenant: Tenant, asked: Asked, hint: Option<&str>) -> Repl
     world.asked.put(transaction.clone(), world.clock.now(), asked);
     let action = format!("/{}/pick", tenant.segment());
     let first = |person: &&Person| hint.is_some_and(|hint| is_named(person, hint));
-    let people = world.people.iter().filter(first).chain(world.people.iter().filter(|it| !first(it)));
-    page::picker(&action, &transaction, people)
+    // At home a guest is another object of the same name: there, that one is shown.
+    let home = tenant.home().map(|it| it.id);
+    let here = world.people.iter().filter(|it| home.is_none() || it.home_tenant.as_deref() != home);
+    let here = here.chain(world.abroad.iter().filter(|it| home == Some(&it.tenant)));
+    let people = || here.clone();
+    let people = people().filter(first).chain(people().filter(|it| !first(it)));
+    page::picker(&action, &transaction, people, &world.of_codes)
 }
 
 /// The client's own id for the request where it sent one, as Entra takes it over.
@@ -60,7 +69,7 @@ pub(super) fn correlation(world: &World, asking: &Asking) -> String {
 }
 
 /// The checks whose failure must never lead to a redirect.
-fn read(world: &World, asking: &Asking, correlation: &str) -> Result<Asked, Refusal> {
+fn read(world: &World, tenant: Tenant, asking: &Asking, correlation: &str) -> Result<Asked, Refusal> {
     let client = asking.value("client_id").ok_or_else(|| Refusal::missing("client_id"))?;
     if !client.eq_ignore_ascii_case(&world.client_id) {
         return Err(unknown_client(client));
@@ -75,6 +84,7 @@ Make sure the redirect URI sent in the request matches one added to your applica
     }
     let owned = |name: &str| asking.value(name).map(str::to_owned);
     Ok(Asked {
+        tenant: tenant.segment(),
         redirect_uri: redirect.to_owned(),
         state: owned("state"),
         nonce: owned("nonce"),
@@ -82,8 +92,19 @@ Make sure the redirect URI sent in the request matches one added to your applica
         challenge: owned("code_challenge"),
         form_post: asking.value("response_mode") == Some("form_post"),
         correlation: correlation.to_owned(),
+        acrs: asking.value("claims").map(contexts).unwrap_or_default(),
         consenting: None,
     })
+}
+
+/// The authentication contexts that a `claims` parameter asks for, of either token: a challenge from an API names the access token's.
+fn contexts(claims: &str) -> Vec<String> {
+    let claims: Value = serde_json::from_str(claims).unwrap_or_default();
+    let asked = ["id_token", "access_token"].into_iter().filter_map(|token| claims.get(token)?.get("acrs"));
+    let named = asked.flat_map(|it| it.get("value").into_iter().chain(it.get("values").and_then(Value::as_array).into_iter().flatten()));
+    let mut contexts: Vec<String> = named.filter_map(Value::as_str).filter(|it| it.starts_with('c') && it.len() <= 3).map(str::to_owned).collect();
+    contexts.dedup();
+    contexts
 }
 
 /// That client is not registered (AADSTS700016).
@@ -113,6 +134,9 @@ fn check(asking: &Asking) -> Result<(), Refusal> {
     }
     if !matches!(asking.value("prompt"), None | Some("none" | "login" | "select_account" | "consent")) {
         return Err(Refusal::new(90_023, "invalid_request", "Unsupported 'prompt' value."));
+    }
+    if asking.value("claims").is_some_and(|it| !serde_json::from_str(it).is_ok_and(|it: Value| it.is_object())) {
+        return Err(Refusal::new(9_002_313, "invalid_request", "The 'claims' parameter is no JSON object."));
     }
     if asking.value("code_challenge").is_some() && asking.value("code_challenge_method") != Some("S256") {
         return Err(Refusal::new(9_002_313, "invalid_request", "Only the code challenge method S256 is supported here."));
@@ -144,23 +168,70 @@ pub(super) fn picked(world: &World, tenant: Tenant, asking: &Asking, tls: bool) 
     let Some(person) = oid.and_then(|oid| world.person(oid)) else {
         return page::notice(StatusCode::BAD_REQUEST, "Nobody", "There is no such account.");
     };
-    match person.trouble {
+    let person = match seen_from(world, tenant, &person) {
+        Ok(person) => person,
+        Err(refusal) => return page::refusal(&refusal.at(world, &asked.correlation)),
+    };
+    match trouble(world, &person) {
         Some(Trouble::MustConsent) if !agreed => {
             let transaction = world.random.text::<24>();
-            let reply = page::consent(&format!("/{}/pick", tenant.segment()), &transaction, person, &asked.scope);
+            let reply = page::consent(&format!("/{}/pick", tenant.segment()), &transaction, &person, &asked.scope);
             world.asked.put(transaction, world.clock.now(), Asked { consenting: Some(person.oid.clone()), ..asked });
             reply
         }
-        Some(Trouble::MustConsent) | None => sign_in(world, asking, &asked, person, tls),
-        Some(trouble) => page::refusal(&refusal_for(world, trouble, person).at(world, &asked.correlation)),
+        Some(Trouble::MustConsent) | None => sign_in(world, asking, &asked, &person, tls),
+        Some(Trouble::Code(code)) => sign_in_of_code(world, asking, &asked, (&person, code), tls),
+        Some(trouble) => page::refusal(&refusal_for(world, trouble, &person).at(world, &asked.correlation)),
     }
+}
+
+/// The object that stands for that person where the sign-in was asked for.
+///
+/// A guest who does not name the tenant signs in at home (`learn:/v2-oauth2-auth-code-flow`); whoever is no object of the tenant stays outside.
+fn seen_from(world: &World, tenant: Tenant, person: &Person) -> Result<Person, Refusal> {
+    let is_personal = person.tenant == PERSONAL.id;
+    let at_home = || world.abroad.iter().find(|it| Some(&it.tenant) == person.home_tenant.as_ref() && it.user_name == person.user_name);
+    match (tenant, tenant.home()) {
+        (_, Some(home)) if person.tenant == home.id => Ok(person.clone()),
+        (Tenant::Organizations, _) if is_personal => {
+            Err(Refusal::new(500_208, "invalid_request", "The domain is not a valid login domain for the account type."))
+        }
+        (Tenant::Consumers, _) => Err(Refusal::new(500_208, "invalid_request", "The domain is not a valid login domain for the account type.")),
+        (_, Some(home)) => Err(not_in(home, person)),
+        (_, None) => Ok(at_home().unwrap_or(person).clone()),
+    }
+}
+
+fn not_in(home: &Home, person: &Person) -> Refusal {
+    let text = format!(
+        "User account '{}' from identity provider 'https://sts.windows.net/{}/' does not exist in tenant '{}' and cannot access the application in that tenant. \
+The account needs to be added as an external user in the tenant first. Sign out and sign in again with a different Azure Active Directory user account.",
+        person.user_name, person.tenant, home.domain
+    );
+    Refusal::new(50_020, "interaction_required", text)
+}
+
+/// The sign-in of a person of a code: it ends where that code shows.
+fn sign_in_of_code(world: &World, asking: &Asking, asked: &Asked, (person, code): (&Person, u32), tls: bool) -> Reply {
+    let told = refusal_for(world, Trouble::Code(code), person).at(world, &asked.correlation);
+    match table::of(code).map(|it| it.place) {
+        Some(Place::Page) => page::refusal(&told),
+        Some(Place::Token) => sign_in(world, asking, asked, person, tls),
+        Some(Place::Callback) | None => send_error(asked, &told),
+    }
+}
+
+/// What stands between that person and the app as things are now.
+fn trouble(world: &World, person: &Person) -> Option<Trouble> {
+    let disabled = world.control.changed.of(&person.oid).disabled;
+    if disabled { Some(Trouble::Disabled) } else { person.trouble }
 }
 
 fn sign_in(world: &World, asking: &Asking, asked: &Asked, person: &Person, tls: bool) -> Reply {
     if let Some(old) = asking.session() {
         world.sessions.take(old);
     }
-    let who = SignedIn { oid: person.oid.clone(), sid: world.guid() };
+    let who = SignedIn { oid: person.oid.clone(), sid: world.guid(), round: world.control.changed.of(&person.oid).revoked };
     let id = world.random.text::<32>();
     world.sessions.put(id.clone(), world.clock.now(), who.clone());
     web::with_session(code(world, asked, &who), Some(&id), tls)
@@ -190,23 +261,23 @@ an administrator. Please contact your administrator to assign access to this app
                 "The user or administrator has not consented to use the application with ID '{client}' named 'Entrada'. Send an interactive authorization \
 request for this user and resource."
             );
-            Refusal { suberror: Some("consent_required"), ..Refusal::new(65_001, "consent_required", text) }
+            Refusal::new(65_001, "consent_required", text).finer("consent_required")
         }
         Trouble::Blocked => {
             let text = "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
-            Refusal { suberror: Some("message_only"), ..Refusal::new(53_003, "interaction_required", text) }
+            Refusal::new(53_003, "interaction_required", text).finer("message_only")
         }
-        Trouble::PasswordExpired => {
-            Refusal { suberror: Some("user_password_expired"), ..Refusal::new(50_055, "interaction_required", "The password is expired.") }
-        }
+        Trouble::PasswordExpired => Refusal::new(50_055, "interaction_required", "The password is expired.").finer("user_password_expired"),
+        Trouble::Code(code) => table::of(code).map_or_else(|| Refusal::new(code, "server_error", "There is no such code."), Refusal::at_callback),
+        Trouble::Disabled => Refusal::new(50_057, "interaction_required", "The user account is disabled."),
     }
 }
 
-/// Ends a request of somebody who is signed in.
-fn finish(world: &World, asked: &Asked, who: &SignedIn, person: &Person, silent: bool) -> Reply {
-    match person.trouble {
-        Some(trouble) if silent => send_error(asked, &refusal_for(world, trouble, person).at(world, &asked.correlation)),
-        _ => code(world, asked, who),
+/// Ends a request with `prompt=none` of somebody who is signed in.
+fn silently(world: &World, asked: &Asked, who: &SignedIn, person: &Person) -> Reply {
+    match trouble(world, person) {
+        Some(trouble) => send_error(asked, &refusal_for(world, trouble, person).at(world, &asked.correlation)),
+        None => code(world, asked, who),
     }
 }
 
@@ -217,7 +288,7 @@ fn code(world: &World, asked: &Asked, who: &SignedIn) -> Reply {
 }
 
 fn error_pairs(told: &Told) -> Vec<(&'static str, String)> {
-    let mut pairs = vec![("error", told.refusal.error.to_owned()), ("error_description", told.description())];
+    let mut pairs = vec![("error", told.refusal.error.to_string()), ("error_description", told.description())];
     pairs.extend(told.uri.clone().map(|uri| ("error_uri", uri)));
     pairs
 }
@@ -242,24 +313,4 @@ fn send_with_session(asked: &Asked, mut pairs: Vec<(&'static str, String)>, sid:
     };
     url.query_pairs_mut().extend_pairs(pairs);
     web::redirect(url.as_str())
-}
-
-/// Signs out (OpenID Connect RP-Initiated Logout), and goes to a known place only.
-pub(super) fn logout(world: &World, asking: &Asking, tls: bool) -> Reply {
-    let session = asking.session().and_then(|id| Some((id, world.sessions.look(id)?.1)));
-    let hinted = asking.value("logout_hint");
-    let meant = session.filter(|(_, who)| hinted.is_none_or(|hint| world.person(&who.oid).is_some_and(|it| opaque_hint(it) == hint)));
-    let onward = asking.value("post_logout_redirect_uri").filter(|it| world.knows_origin(it)).and_then(|it| Url::parse(it).ok());
-    let reply = match onward {
-        Some(mut url) => {
-            if let Some(state) = asking.value("state") {
-                url.query_pairs_mut().append_pair("state", state);
-            }
-            web::redirect(url.as_str())
-        }
-        None => page::notice(StatusCode::OK, "You signed out of your account", "It is a good idea to close all browser windows."),
-    };
-    let Some((id, _)) = meant else { return reply };
-    world.sessions.take(id);
-    web::with_session(reply, None, tls)
 }

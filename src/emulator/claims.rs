@@ -1,14 +1,17 @@
 //! The tokens and what they say.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use super::control::Wrong;
-use super::keys::{BadKey, SigningKey, signing_input};
+use super::keys::{BadKey, Others, SigningKey, signing_input};
 use super::people::Person;
-use super::world::{Grant, TENANT, World};
+use super::scopes::Resource;
+use super::tenants::PERSONAL;
+use super::world::{Grant, World};
+use super::wrong::Wrong;
 
 /// Tokens are back-dated by that many seconds.
 const BACK: u64 = 300;
@@ -16,8 +19,10 @@ const BACK: u64 = 300;
 pub(super) const LIFE: u64 = 3600;
 /// More groups than that are not listed in a JWT.
 const MOST_GROUPS: usize = 200;
-/// Microsoft Graph, for which access tokens are.
-const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
+/// The object id of somebody who cannot be picked.
+const ANOTHER: &str = "00aa00aa-bb11-4c22-8d33-44ee44eeffff";
+/// An id that nobody has.
+const STRANGER: &str = "99999999-9999-4999-8999-999999999999";
 
 /// The subject: another one for each client.
 pub(super) fn subject(client_id: &str, oid: &str) -> String {
@@ -26,15 +31,15 @@ pub(super) fn subject(client_id: &str, oid: &str) -> String {
 
 /// The opaque value of the `login_hint` claim.
 pub(super) fn opaque_hint(person: &Person) -> String {
-    format!("O.{}", URL_SAFE_NO_PAD.encode(format!("{}|{TENANT}|{}", person.oid, person.user_name)))
+    format!("O.{}", URL_SAFE_NO_PAD.encode(format!("{}|{}|{}", person.oid, person.tenant, person.user_name)))
 }
 
-fn envelope(world: &World, audience: &str) -> Map<String, Value> {
+fn envelope(world: &World, tenant: &str, audience: &str) -> Map<String, Value> {
     let now = world.clock.now();
     let mut claims = Map::new();
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("aud", audience.into());
-    put("iss", format!("{}/{TENANT}/v2.0", world.authority).into());
+    put("iss", format!("{}/{tenant}/v2.0", world.authority).into());
     put("iat", now.saturating_sub(BACK).into());
     put("nbf", now.saturating_sub(BACK).into());
     put("exp", (now + LIFE).into());
@@ -42,12 +47,12 @@ fn envelope(world: &World, audience: &str) -> Map<String, Value> {
     put("rh", format!("1.AXQA{}", world.random.text::<24>()).into());
     put("uti", world.random.text::<16>().into());
     put("ver", "2.0".into());
-    put("tid", TENANT.into());
+    put("tid", tenant.into());
     claims
 }
 
 fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value> {
-    let mut claims = envelope(world, &world.client_id);
+    let mut claims = envelope(world, &person.tenant, &world.client_id);
     let has = |scope: &str| grant.asked.scope.split(' ').any(|it| it == scope);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("sub", subject(&world.client_id, &person.oid).into());
@@ -61,9 +66,15 @@ fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value
     }
     if let (true, Some(email)) = (has("email"), &person.email) {
         put("email", email.as_str().into());
+        if person.email_verified {
+            put("xms_edov", true.into());
+        }
     }
     if let Some(nonce) = &grant.asked.nonce {
         put("nonce", nonce.as_str().into());
+    }
+    if !grant.asked.acrs.is_empty() {
+        put("acrs", json!(grant.asked.acrs));
     }
     if let Some(home) = &person.home_tenant {
         put("idp", format!("https://sts.windows.net/{home}/").into());
@@ -73,7 +84,7 @@ fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value
     }
     if person.groups.len() > MOST_GROUPS {
         put("_claim_names", json!({"groups": "src1"}));
-        let endpoint = format!("https://graph.windows.net/{TENANT}/users/{}/getMemberObjects", person.oid);
+        let endpoint = format!("https://graph.windows.net/{}/users/{}/getMemberObjects", person.tenant, person.oid);
         put("_claim_sources", json!({"src1": {"endpoint": endpoint}}));
     } else if !person.groups.is_empty() {
         put("groups", json!(person.groups));
@@ -81,57 +92,100 @@ fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value
     claims
 }
 
+/// The keys that can sign: that of work accounts, and the others where they are needed.
+pub(super) struct Ring<'a> {
+    pub(super) public: &'a SigningKey,
+    pub(super) others: Option<&'a Others>,
+}
+
+impl Ring<'_> {
+    fn of(&self, person: &Person) -> Result<&SigningKey, BadKey> {
+        if person.tenant == PERSONAL.id { self.personal() } else { Ok(self.public) }
+    }
+
+    fn personal(&self) -> Result<&SigningKey, BadKey> {
+        self.others.map(|it| &it.personal).ok_or(BadKey::Rsa)
+    }
+
+    fn government(&self) -> Result<&SigningKey, BadKey> {
+        self.others.map(|it| &it.government).ok_or(BadKey::Rsa)
+    }
+}
+
 /// The ID token; the next wrong that a test asked for is worked in.
-pub(super) fn id_token(world: &World, key: &SigningKey, person: &Person, grant: &Grant) -> Result<String, BadKey> {
+pub(super) fn id_token(world: &World, ring: &Ring<'_>, person: &Person, grant: &Grant) -> Result<String, BadKey> {
     let mut claims = id_claims(world, person, grant);
-    let wrong = world.control.next_wrong();
-    let now = world.clock.now();
-    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    let key = ring.of(person)?;
+    let Some(wrong) = world.control.next_wrong() else { return key.jwt(&claims.into()) };
+    falsify(world, &mut claims, wrong);
+    let claims = Value::Object(claims).to_string();
     match wrong {
-        Some(Wrong::Nonce) => put("nonce", "another".into()),
-        Some(Wrong::Issuer) => put("iss", format!("https://issuer.example/{TENANT}/v2.0").into()),
-        Some(Wrong::Audience) => put("aud", "99999999-9999-4999-8999-999999999999".into()),
-        Some(Wrong::Expired) => put("exp", now.saturating_sub(600).into()),
-        Some(Wrong::NotYet) => put("nbf", (now + 600).into()),
-        Some(Wrong::Tid) => put("tid", "99999999-9999-4999-8999-999999999999".into()),
-        Some(Wrong::Signature | Wrong::AlgNone) | None => None,
-    };
-    let claims = Value::Object(claims);
-    match wrong {
-        Some(Wrong::AlgNone) => Ok(format!("{}.", signing_input(&json!({"typ": "JWT", "alg": "none", "kid": key.kid()}), &claims))),
-        Some(Wrong::Signature) => {
+        Wrong::AlgNone => Ok(format!("{}.", signing_input(&json!({"typ": "JWT", "alg": "none", "kid": key.kid()}), &claims))),
+        Wrong::Signature => {
             // The signature of other claims under the right key: well-formed, and it does not fit.
             let other = key.jwt(&json!({"sub": "somebody else"}))?;
             let signature = other.rsplit_once('.').map_or("", |(_, it)| it);
             let header = json!({"typ": "JWT", "alg": "RS256", "kid": key.kid()});
             Ok(format!("{}.{signature}", signing_input(&header, &claims)))
         }
-        _ => key.jwt(&claims),
+        Wrong::Hs256 => {
+            let text = signing_input(&json!({"typ": "JWT", "alg": "HS256", "kid": key.kid()}), &claims);
+            let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.modulus().as_bytes()), text.as_bytes());
+            Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(tag)))
+        }
+        Wrong::PersonalKey => ring.personal()?.signed(ring.personal()?.kid(), &claims),
+        Wrong::GovernmentKey => ring.government()?.signed(ring.government()?.kid(), &claims),
+        Wrong::UnknownKid => key.signed(&world.random.text::<20>(), &claims),
+        Wrong::Twice => key.signed(key.kid(), &claims.replacen('{', &format!("{{\"tid\":\"{STRANGER}\","), 1)),
+        _ => key.signed(key.kid(), &claims),
     }
 }
 
-/// An access token for a person, addressed to Microsoft Graph.
-pub(super) fn access_token(world: &World, key: &SigningKey, person: &Person, scope: &str) -> Result<String, BadKey> {
-    let mut claims = envelope(world, GRAPH);
+fn falsify(world: &World, claims: &mut Map<String, Value>, wrong: Wrong) {
+    let now = world.clock.now();
+    let tenant = claims.get("tid").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    match wrong {
+        Wrong::Nonce => put("nonce", "another".into()),
+        Wrong::Issuer => put("iss", format!("https://issuer.example/{tenant}/v2.0").into()),
+        Wrong::Audience => put("aud", STRANGER.into()),
+        Wrong::Expired => put("exp", now.saturating_sub(600).into()),
+        Wrong::NotYet => put("nbf", (now + 600).into()),
+        Wrong::Tid => put("tid", STRANGER.into()),
+        Wrong::Stranger => {
+            put("iss", format!("{}/{STRANGER}/v2.0", world.authority).into());
+            put("tid", STRANGER.into())
+        }
+        Wrong::Person => {
+            put("sub", subject(&world.client_id, ANOTHER).into());
+            put("oid", ANOTHER.into())
+        }
+        Wrong::Signature | Wrong::AlgNone | Wrong::PersonalKey | Wrong::GovernmentKey | Wrong::Hs256 | Wrong::UnknownKid | Wrong::Twice => None,
+    };
+}
+
+/// An access token for a person, addressed to that resource.
+pub(super) fn access_token(world: &World, ring: &Ring<'_>, person: &Person, (resource, scope): (&Resource, &str)) -> Result<String, BadKey> {
+    let mut claims = envelope(world, &person.tenant, &resource.audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("azp", world.client_id.as_str().into());
     put("azpacr", "1".into());
     put("oid", person.oid.as_str().into());
-    put("sub", subject(GRAPH, &person.oid).into());
+    put("sub", subject(&resource.audience, &person.oid).into());
     put("preferred_username", person.user_name.as_str().into());
     put("scp", scope.into());
-    key.jwt(&Value::Object(claims))
+    ring.of(person)?.jwt(&Value::Object(claims))
 }
 
 /// An access token for the app itself (RFC 6749 section 4.4); exactly the members seen with Entra.
-pub(super) fn app_token(world: &World, key: &SigningKey, audience: &str) -> Result<String, BadKey> {
+pub(super) fn app_token(world: &World, ring: &Ring<'_>, tenant: &str, audience: &str) -> Result<String, BadKey> {
     let principal = "11aa11aa-bb11-4c22-8d33-44ee44ee44ee";
-    let mut claims = envelope(world, audience);
+    let mut claims = envelope(world, tenant, audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("azp", world.client_id.as_str().into());
     put("azpacr", "1".into());
     put("oid", principal.into());
     put("sub", principal.into());
     put("xms_ftd", world.random.text::<24>().into());
-    key.jwt(&Value::Object(claims))
+    ring.public.jwt(&Value::Object(claims))
 }

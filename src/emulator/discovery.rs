@@ -2,44 +2,35 @@
 
 use serde_json::{Value, json};
 
-use super::world::{DOMAIN, TENANT, World};
+use super::keys::{KeySet, Others};
+use super::tenants::{PERSONAL, Tenant, first_issuer, issuer};
+use super::world::World;
 
-/// Which tenant an address names.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tenant {
-    /// The pretend tenant, by GUID or by domain.
-    One,
-    /// Any tenant; the issuer is a template.
-    Any(&'static str),
-}
+const CLAIMS: [&str; 19] = [
+    "sub",
+    "iss",
+    "cloud_instance_name",
+    "cloud_instance_host_name",
+    "cloud_graph_host_name",
+    "msgraph_host",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "acr",
+    "nonce",
+    "preferred_username",
+    "name",
+    "tid",
+    "ver",
+    "at_hash",
+    "c_hash",
+    "email",
+];
 
-impl Tenant {
-    /// Reads the first segment of a path; no answer for an unknown tenant.
-    pub(super) fn read(segment: &str) -> Option<Self> {
-        match segment.to_ascii_lowercase().as_str() {
-            TENANT | DOMAIN => Some(Self::One),
-            "common" => Some(Self::Any("common")),
-            "organizations" => Some(Self::Any("organizations")),
-            _ => None,
-        }
-    }
-
-    /// The segment that addresses carry.
-    pub(super) fn segment(self) -> &'static str {
-        match self {
-            Self::One => TENANT,
-            Self::Any(alias) => alias,
-        }
-    }
-}
-
-/// The metadata of OpenID Connect Discovery 1.0 section 3, with Entra's members and no other.
+/// The metadata of version 2.0 (OpenID Connect Discovery 1.0 section 3), with Entra's members and no other.
 pub(super) fn metadata(world: &World, tenant: Tenant) -> Value {
     let base = format!("{}/{}", world.authority, tenant.segment());
-    let (issuer, region) = match tenant {
-        Tenant::One => (format!("{}/{TENANT}/v2.0", world.authority), Some("EU")),
-        Tenant::Any(_) => (template(world), None),
-    };
     json!({
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
         "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
@@ -49,33 +40,87 @@ pub(super) fn metadata(world: &World, tenant: Tenant) -> Value {
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
-        "issuer": issuer,
+        "issuer": issuer(&world.authority, tenant.home()),
         "request_uri_parameter_supported": false,
-        "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo",
+        "userinfo_endpoint": format!("{}/oidc/userinfo", world.authority),
         "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
         "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
         "http_logout_supported": true,
         "frontchannel_logout_supported": true,
         "end_session_endpoint": format!("{base}/oauth2/v2.0/logout"),
-        "claims_supported": ["sub", "iss", "cloud_instance_name", "cloud_instance_host_name", "cloud_graph_host_name", "msgraph_host", "aud", "exp",
-            "iat", "auth_time", "acr", "nonce", "preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email"],
+        "claims_supported": CLAIMS,
         "kerberos_endpoint": format!("{base}/kerberos"),
-        "tenant_region_scope": region,
+        "tenant_region_scope": region(tenant),
         "cloud_instance_name": "microsoftonline.com",
         "cloud_graph_host_name": "graph.windows.net",
-        "msgraph_host": "graph.microsoft.com",
+        "msgraph_host": host(world),
         "rbac_url": "https://pas.windows.net"
     })
 }
 
-/// The issuer with its literal braces.
-pub(super) fn template(world: &World) -> String {
-    format!("{}/{{tenantid}}/v2.0", world.authority)
+/// The metadata of version 1.0, from which the issuer and the keys of version 1.0 tokens are known.
+pub(super) fn first_metadata(world: &World, tenant: Tenant) -> Value {
+    let base = format!("{}/{}", world.authority, tenant.segment());
+    json!({
+        "token_endpoint": format!("{base}/oauth2/token"),
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+        "jwks_uri": format!("{base}/discovery/keys"),
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["code", "id_token", "code id_token", "token id_token", "token"],
+        "scopes_supported": ["openid"],
+        "issuer": first_issuer(&world.authority, tenant.home()),
+        "microsoft_multi_refresh_token": true,
+        "authorization_endpoint": format!("{base}/oauth2/authorize"),
+        "http_logout_supported": true,
+        "frontchannel_logout_supported": true,
+        "end_session_endpoint": format!("{base}/oauth2/logout"),
+        "check_session_iframe": format!("{base}/oauth2/checksession"),
+        "userinfo_endpoint": format!("{base}/openid/userinfo"),
+        "kerberos_endpoint": format!("{base}/kerberos"),
+        "tenant_region_scope": region(tenant),
+        "cloud_instance_name": "microsoftonline.com",
+        "cloud_graph_host_name": "graph.windows.net",
+        "msgraph_host": host(world),
+        "rbac_url": "https://pas.windows.net"
+    })
+}
+
+/// By an alias there is none.
+fn region(tenant: Tenant) -> Option<&'static str> {
+    if let Tenant::One(home) = tenant { home.region } else { None }
+}
+
+/// The emulator plays Graph as well, so that nothing leaves this machine.
+fn host(world: &World) -> &str {
+    world.authority.split_once("://").map_or("", |(_, host)| host)
+}
+
+/// The published keys: those of work accounts under the template, those of the US Government and of personal accounts on /common as well.
+///
+/// The set of version 1.0 has the same keys and does not tell their issuers.
+pub(super) fn keys(world: &World, tenant: Tenant, work: &KeySet, others: Option<&Others>, first_version: bool) -> Value {
+    let template = issuer(&world.authority, None);
+    let personal = issuer(&world.authority, Some(&PERSONAL));
+    let mut keys: Vec<Value> = Vec::new();
+    let name = |issuer: &String| (!first_version).then(|| issuer.clone());
+    if tenant.home() != Some(&PERSONAL) {
+        keys.extend(work.iter().map(|it| it.jwk(name(&template).as_deref())));
+    }
+    if let (Tenant::Common, Some(others)) = (tenant, others) {
+        keys.push(others.government.jwk(name(&template).as_deref()));
+    }
+    let has_personal = tenant == Tenant::Common || tenant.home() == Some(&PERSONAL);
+    if let (true, Some(others)) = (has_personal, others) {
+        keys.push(others.personal.jwk(name(&personal).as_deref()));
+    }
+    json!({"keys": keys})
 }
 
 /// The answer of instance discovery; the emulator's own host is its only name.
 pub(super) fn instance(world: &World, asked: Option<&str>) -> Value {
-    let host = world.authority.split_once("://").map_or("", |(_, host)| host);
+    let host = host(world);
     let asked = asked.and_then(|it| url::Url::parse(it).ok());
     let tenant = asked.as_ref().and_then(|it| it.path_segments()?.next()).and_then(Tenant::read).map_or("common", Tenant::segment);
     json!({

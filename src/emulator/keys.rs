@@ -12,6 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rcgen::{CertificateParams, DistinguishedName, DnType, date_time_ymd};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::time::date;
 
@@ -24,26 +25,52 @@ pub(super) enum BadKey {
     Certificate(#[from] rcgen::Error),
 }
 
+/// Whose tokens a key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Work accounts of the public cloud.
+    Public,
+    /// Personal accounts.
+    Personal,
+    /// Work accounts of the US Government cloud.
+    Government,
+}
+
+impl Family {
+    fn common_name(self) -> &'static str {
+        match self {
+            Self::Public => "Entrada emulator",
+            Self::Personal => "Entrada emulator, personal accounts",
+            Self::Government => "Entrada emulator, US Government",
+        }
+    }
+
+    fn cloud(self) -> &'static str {
+        if self == Self::Government { "microsoftonline.us" } else { "microsoftonline.com" }
+    }
+}
+
 /// One key of the set.
 pub(super) struct SigningKey {
+    family: Family,
     pair: KeyPair,
     kid: String,
     n: String,
     x5c: String,
 }
 
-/// All published keys; the first one signs.
+/// All published keys of work accounts; the first one signs.
 pub(super) type KeySet = Vec<Arc<SigningKey>>;
 
 impl SigningKey {
     /// Makes a key; takes up to seconds, so not for an async thread.
-    pub(super) fn generate(now: u64) -> Result<Self, BadKey> {
+    pub(super) fn generate(family: Family, now: u64) -> Result<Self, BadKey> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| BadKey::Rsa)?;
         let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| BadKey::Rsa)?;
         let signer = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8.as_ref()), &rcgen::PKCS_RSA_SHA256)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "Entrada emulator");
+        params.distinguished_name.push(DnType::CommonName, family.common_name());
         let today = date(now);
         let (month, day) = (u8::try_from(today.month).unwrap_or(1), u8::try_from(today.day.min(28)).unwrap_or(1));
         params.not_before = date_time_ymd(today.year, month, day);
@@ -53,7 +80,7 @@ impl SigningKey {
         let kid = URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref());
         // RSAPublicKey of RFC 8017 for 2048 bits: nine bytes of headers and sign, then the modulus; the exponent is 65537.
         let n = pair.public_key().as_ref().get(9..265).map(|it| URL_SAFE_NO_PAD.encode(it)).ok_or(BadKey::Rsa)?;
-        Ok(Self { n, kid, x5c: STANDARD.encode(der), pair })
+        Ok(Self { family, n, kid, x5c: STANDARD.encode(der), pair })
     }
 
     /// The key id.
@@ -61,15 +88,29 @@ impl SigningKey {
         &self.kid
     }
 
-    /// The entry of the published set; there is no `alg`, as with Entra.
-    pub(super) fn jwk(&self, issuer: &str) -> Value {
-        json!({"kty": "RSA", "use": "sig", "kid": self.kid, "x5t": self.kid, "n": self.n, "e": "AQAB", "x5c": [self.x5c],
-            "issuer": issuer, "cloud_instance_name": "microsoftonline.com"})
+    /// The modulus, as published.
+    pub(super) fn modulus(&self) -> &str {
+        &self.n
+    }
+
+    /// The entry of the published set; there is no `alg`, as with Entra, and in the set of version 1.0 no `issuer`.
+    pub(super) fn jwk(&self, issuer: Option<&str>) -> Value {
+        let mut jwk = json!({"kty": "RSA", "use": "sig", "kid": self.kid, "x5t": self.kid, "n": self.n, "e": "AQAB", "x5c": [self.x5c]});
+        if let (Some(issuer), Some(members)) = (issuer, jwk.as_object_mut()) {
+            members.insert("issuer".to_owned(), issuer.into());
+            members.insert("cloud_instance_name".to_owned(), self.family.cloud().into());
+        }
+        jwk
     }
 
     /// A JWT in the compact form (RFC 7515 section 3.1), RS256.
     pub(super) fn jwt(&self, claims: &Value) -> Result<String, BadKey> {
-        let text = signing_input(&json!({"typ": "JWT", "alg": "RS256", "kid": self.kid}), claims);
+        self.signed(&self.kid, &claims.to_string())
+    }
+
+    /// Signs these claims, which need not be well-formed, under any key id.
+    pub(super) fn signed(&self, kid: &str, claims: &str) -> Result<String, BadKey> {
+        let text = signing_input(&json!({"typ": "JWT", "alg": "RS256", "kid": kid}), claims);
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).map_err(|_| BadKey::Rsa)?;
         Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
@@ -77,6 +118,23 @@ impl SigningKey {
 }
 
 /// Header and claims, encoded and joined.
-pub(super) fn signing_input(header: &Value, claims: &Value) -> String {
-    format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()))
+pub(super) fn signing_input(header: &Value, claims: &str) -> String {
+    format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims))
+}
+
+/// The keys of the other families, one of each.
+pub(super) struct Others {
+    pub(super) personal: SigningKey,
+    pub(super) government: SigningKey,
+}
+
+static OTHERS: OnceCell<Arc<Others>> = OnceCell::const_new();
+
+/// The keys of the other families: made when first needed, once for the process. None when they could not be made.
+pub(super) async fn others(now: u64) -> Option<Arc<Others>> {
+    let make = move || -> Result<Others, BadKey> {
+        Ok(Others { personal: SigningKey::generate(Family::Personal, now)?, government: SigningKey::generate(Family::Government, now)? })
+    };
+    let made = OTHERS.get_or_try_init(|| async move { tokio::task::spawn_blocking(make).await.map_err(|_| BadKey::Rsa)?.map(Arc::new) }).await;
+    made.ok().cloned()
 }

@@ -3,14 +3,23 @@
 //! It stands by itself: from the rest of the crate it takes the clock and the randomness, nothing else.
 
 mod authorize;
+mod changed;
 mod claims;
 mod control;
 mod discovery;
+mod faults;
+mod graph;
 mod keys;
+mod orders;
 mod page;
+mod panel;
 mod people;
 mod refusal;
+mod scopes;
 mod serve;
+mod sign_out;
+mod table;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -18,6 +27,7 @@ mod tls;
 mod token;
 mod web;
 mod world;
+mod wrong;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -27,11 +37,14 @@ use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use self::control::{Control, Wrong};
+pub use self::control::{Control, Refused};
+pub use self::faults::{GraphFault, TokenFault, UNTIL_CLEARED};
 pub use self::people::{Person, Trouble};
 pub use self::tls::BadTls;
+pub use self::wrong::Wrong;
 
-use self::world::{TENANT, Table, World, guid};
+use self::tenants::{CONTOSO, FABRIKAM};
+use self::world::{Table, World, guid};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 
@@ -111,9 +124,14 @@ impl Emulator {
         self.world.authority.clone()
     }
 
-    /// The GUID of the pretend tenant.
+    /// The GUID of the pretend tenant in which the app is registered.
     pub fn tenant_id(&self) -> &str {
-        TENANT
+        CONTOSO.id
+    }
+
+    /// The GUID of another pretend tenant, whose domain is `fabrikam.example`.
+    pub fn other_tenant_id(&self) -> &str {
+        FABRIKAM.id
     }
 
     /// The registered client id.
@@ -126,9 +144,14 @@ impl Emulator {
         &self.world.client_secret
     }
 
-    /// Everybody who can be picked.
+    /// Everybody who can be picked, but for those of `error_people`.
     pub fn people(&self) -> &[Person] {
         &self.world.people
+    }
+
+    /// One person for each AADSTS code that Entra may answer with, in a folded part of the picker: `aadsts50105@contoso.example`.
+    pub fn error_people(&self) -> &[Person] {
+        &self.world.of_codes
     }
 
     /// The file with the throw-away authority's certificate, when TLS is served.
@@ -165,10 +188,14 @@ fn world(options: Options, authority: String) -> World {
         client_secret: client_secret.unwrap_or_else(|| random.text::<30>()),
         control: Control::new(clock.clone()),
         people: people::everybody(),
+        of_codes: people::of_codes(),
+        abroad: people::guests_at_home(),
         asked: Table::new(),
         sessions: Table::new(),
         codes: Table::new(),
         refresh: Table::new(),
+        graph_grants: Table::new(),
+        pages: Table::new(),
         redirect_uris,
         authority,
         clock,

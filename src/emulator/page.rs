@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
+use url::Url;
 
 use super::people::Person;
 use super::refusal::Told;
@@ -15,6 +16,11 @@ button{font:inherit;display:block;width:100%;text-align:left;margin:.5rem 0;padd
 color:CanvasText;cursor:pointer}button:focus-visible{outline:3px solid #06c}small{display:block;opacity:.8}dt{font-weight:700}dd{margin:0 0 .5rem;overflow-wrap:anywhere}";
 
 const SUBMIT: &str = "document.forms[0].submit()";
+const GO_ON: &str = "addEventListener('load',()=>location.replace(document.getElementById('on').href))";
+
+const LABELS: &str = "label{display:block}input,select{font:inherit;display:block;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #888;\
+border-radius:.25rem;background:Field;color:FieldText}input:focus-visible,select:focus-visible,summary:focus-visible{outline:3px solid #06c}\
+form{margin:0 0 1rem}summary{cursor:pointer;padding:.5rem 0}";
 
 /// Escapes a text for HTML, in content and in quoted attributes.
 pub(super) fn escape(text: &str) -> String {
@@ -39,14 +45,14 @@ fn hash(text: &str) -> String {
 fn shell(title: &str, body: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-<title>{title} – Entrada emulator</title><style>{STYLE}</style></head><body><p class=\"banner\" role=\"note\">NOT MICROSOFT – Entrada emulator</p>\
+<title>{title} – Entrada emulator</title><style>{STYLE}{LABELS}</style></head><body><p class=\"banner\" role=\"note\">NOT MICROSOFT – Entrada emulator</p>\
 <main><h1>{title}</h1>{body}</main></body></html>"
     )
 }
 
 /// No `form-action`: browsers apply it to the redirect back to the app as well.
 fn policy() -> String {
-    format!("default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", hash(STYLE))
+    format!("default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", hash(&format!("{STYLE}{LABELS}")))
 }
 
 fn page(status: StatusCode, title: &str, body: &str) -> Reply {
@@ -58,15 +64,18 @@ fn form(action: &str, transaction: &str, buttons: &str) -> String {
     format!("<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"transaction\" value=\"{transaction}\">{buttons}</form>")
 }
 
-/// Everybody as a button, and a way back.
-pub(super) fn picker<'a>(action: &str, transaction: &str, people: impl Iterator<Item = &'a Person>) -> Reply {
-    let mut buttons = String::new();
-    for person in people {
-        let (oid, name, user, about) = (escape(&person.oid), escape(&person.name), escape(&person.user_name), escape(person.about));
-        buttons.push_str(&format!("<button name=\"person\" value=\"{oid}\">{name}<small>{user} – {about}</small></button>"));
-    }
+/// Everybody as a button, those of the codes folded, and a way back.
+pub(super) fn picker<'a>(action: &str, transaction: &str, people: impl Iterator<Item = &'a Person>, of_codes: &[Person]) -> Reply {
+    let mut buttons: String = people.map(choice).collect();
+    let folded: String = of_codes.iter().map(choice).collect();
+    buttons.push_str(&format!("<details><summary>An error: one account for each code</summary>{folded}</details>"));
     buttons.push_str("<button name=\"cancel\" value=\"1\">Cancel</button>");
     page(StatusCode::OK, "Pick an account", &form(action, transaction, &buttons))
+}
+
+fn choice(person: &Person) -> String {
+    let (oid, name, user, about) = (escape(&person.oid), escape(&person.name), escape(&person.user_name), escape(person.about));
+    format!("<button name=\"person\" value=\"{oid}\">{name}<small>{user} – {about}</small></button>")
 }
 
 /// Asks for the consent of a person.
@@ -88,9 +97,23 @@ pub(super) fn refusal(told: &Told) -> Reply {
     page(StatusCode::BAD_REQUEST, "Sorry, but we’re having trouble signing you in", &body)
 }
 
+/// The panel with its levers, whose forms lead to itself only.
+pub(super) fn panel(body: &str) -> Reply {
+    web::html(StatusCode::OK, shell("Levers of the emulator", body), &format!("{}; form-action 'self'", policy()), "same-origin")
+}
+
 /// A page with one sentence.
 pub(super) fn notice(status: StatusCode, title: &str, text: &str) -> Reply {
     page(status, title, &format!("<p>{}</p>", escape(text)))
+}
+
+/// Tells the app of a sign-out in a frame, and leads on: by script once the app has answered, else by a link.
+pub(super) fn signing_out(frame: &Url, onward: Option<&Url>) -> Reply {
+    let link = onward.map_or(String::new(), |it| format!("<p><a id=\"on\" href=\"{}\">Continue</a></p><script>{GO_ON}</script>", escape(it.as_str())));
+    let frame_line = format!("<iframe title=\"The app signs out\" hidden src=\"{}\"></iframe>", escape(frame.as_str()));
+    let body = format!("<p>It is a good idea to close all browser windows.</p>{frame_line}{link}");
+    let policy = format!("{}; frame-src {}; script-src {}", policy(), frame.origin().ascii_serialization(), hash(GO_ON));
+    web::html(StatusCode::OK, shell("You signed out of your account", &body), &policy, "same-origin")
 }
 
 /// A form that submits itself to the app (OAuth 2.0 Form Post Response Mode), with a button where scripts are off.

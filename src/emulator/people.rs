@@ -1,5 +1,8 @@
 //! The people of the pretend tenant: one for each case a sign-in can meet.
 
+use super::table::{Place, ROWS, Row};
+use super::tenants::{CONTOSO, FABRIKAM, PERSONAL};
+
 /// What stands between a person and the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -12,6 +15,10 @@ pub enum Trouble {
     Blocked,
     /// The password has expired (AADSTS50055).
     PasswordExpired,
+    /// The account is switched off (AADSTS50057).
+    Disabled,
+    /// That code of the table, at its place.
+    Code(u32),
 }
 
 /// A person of the pretend tenant.
@@ -19,12 +26,16 @@ pub enum Trouble {
 pub struct Person {
     /// The object id, a GUID.
     pub oid: String,
+    /// The tenant that this object is in, a GUID.
+    pub tenant: String,
     /// The display name.
     pub name: String,
     /// What `preferred_username` carries.
     pub user_name: String,
     /// The mail address, where there is one.
     pub email: Option<String>,
+    /// Whether Entra says that the address' domain is the tenant's own (`xms_edov`).
+    pub email_verified: bool,
     /// The app roles.
     pub roles: Vec<String>,
     /// The object ids of all groups.
@@ -37,15 +48,14 @@ pub struct Person {
     pub trouble: Option<Trouble>,
 }
 
-/// Another tenant, where the guest is at home.
-const ELSEWHERE: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
-
 fn person(number: u32, name: &str, user_name: &str, about: &'static str) -> Person {
     Person {
         oid: format!("00aa00aa-bb11-cc22-dd33-44ee44ee{number:04x}"),
+        tenant: CONTOSO.id.to_owned(),
         name: name.to_owned(),
         user_name: user_name.to_owned(),
         email: Some(user_name.to_owned()),
+        email_verified: false,
         roles: Vec::new(),
         groups: Vec::new(),
         home_tenant: None,
@@ -65,12 +75,54 @@ pub(super) fn everybody() -> Vec<Person> {
         Person { roles: vec!["Admin".to_owned()], groups: groups(3), ..person(1, "Maya Okafor", "maya@contoso.example", "role Admin, three groups") },
         person(2, "Tom Becker", "tom@contoso.example", "no role"),
         Person { email: None, ..person(3, "Ines Duarte", "ines@contoso.example", "no e-mail address") },
-        Person { home_tenant: Some(ELSEWHERE.to_owned()), ..person(4, "Priya Nair", "priya@fabrikam.example", "guest of another tenant") },
+        Person { home_tenant: Some(FABRIKAM.id.to_owned()), ..person(4, "Priya Nair", "priya@fabrikam.example", "guest of another tenant") },
         person(5, "Zoë Łukasiewicz 山田", "zoe@contoso.example", "a name beyond ASCII"),
         Person { groups: groups(600), ..person(6, "Grace Many", "grace@contoso.example", "member of 600 groups") },
         with_trouble(person(7, "Noah Unassigned", "noah@contoso.example", "not assigned to the app"), Trouble::NotAssigned),
         with_trouble(person(8, "Carla Consent", "carla@contoso.example", "has to consent first"), Trouble::MustConsent),
         with_trouble(person(9, "Bruno Blocked", "bruno@contoso.example", "blocked by conditional access"), Trouble::Blocked),
         with_trouble(person(10, "Xenia Expired", "xenia@contoso.example", "password has expired"), Trouble::PasswordExpired),
+        Person { email_verified: true, ..of_fabrikam(11, "Frida Fabrikam", "frida@fabrikam.example", "of another tenant") },
+        Person {
+            email: Some("maya@contoso.example".to_owned()),
+            ..of_fabrikam(12, "Felix Fabrikam", "felix@fabrikam.example", "of another tenant, with Maya’s address")
+        },
+        personal(),
     ]
+}
+
+fn of_fabrikam(number: u32, name: &str, user_name: &str, about: &'static str) -> Person {
+    Person { tenant: FABRIKAM.id.to_owned(), ..person(number, name, user_name, about) }
+}
+
+/// Somebody with a personal account.
+fn personal() -> Person {
+    let oid = "00000000-0000-0000-66aa-66aa66aa66aa".to_owned();
+    Person { oid, tenant: PERSONAL.id.to_owned(), ..person(13, "Petra Personal", "petra@outlook.example", "a personal account") }
+}
+
+/// The guests as their own tenants know them: other objects with other ids, and no guests there.
+pub(super) fn guests_at_home() -> Vec<Person> {
+    let guests = everybody().into_iter().filter(|it| it.home_tenant.is_some()).zip(0x0f00..);
+    let at_home = |(guest, number): (Person, u32)| {
+        let Person { home_tenant, name, user_name, .. } = guest;
+        Person { tenant: home_tenant.unwrap_or_default(), ..person(number, &name, &user_name, "guest of Contoso, here at home") }
+    };
+    guests.map(at_home).collect()
+}
+
+/// One person for each code of the table, such as `aadsts50105@contoso.example`.
+pub(super) fn of_codes() -> Vec<Person> {
+    let about = |place| match place {
+        Place::Page => "stays on the page of Entra",
+        Place::Callback => "comes back to the app",
+        Place::Token => "comes from the token endpoint",
+    };
+    let numbered = ROWS.iter().zip(0x1000..);
+    let of_code = |(row, number): (&Row, u32)| {
+        let name = format!("AADSTS{}", row.code);
+        let person = person(number, &name, &format!("aadsts{}@contoso.example", row.code), about(row.place));
+        Person { trouble: Some(Trouble::Code(row.code)), ..person }
+    };
+    numbered.map(of_code).collect()
 }

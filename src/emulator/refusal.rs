@@ -1,8 +1,12 @@
 //! Refusals in Entra's shape: an AADSTS code, an OAuth error, and ids to search for.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::control::Refused;
+use super::table::Row;
 use super::time::timestamp;
 use super::web::{self, Reply};
 use super::world::World;
@@ -13,19 +17,46 @@ pub(super) struct Refusal {
     /// The number after AADSTS.
     pub(super) code: u32,
     /// The OAuth error (RFC 6749 section 5.2).
-    pub(super) error: &'static str,
+    pub(super) error: Cow<'static, str>,
     /// The sentence after the code.
     pub(super) text: String,
     /// Entra's finer reason.
-    pub(super) suberror: Option<&'static str>,
+    pub(super) suberror: Option<Cow<'static, str>>,
+    /// What a new authorization request has to ask for: JSON in a string.
+    pub(super) claims: Option<String>,
 }
 
+/// A claims challenge as Entra writes it: the policy that is to be met.
+const CHALLENGE: &str = r#"{"access_token":{"polids":{"essential":true,"values":["9ab03e19-ed42-4168-b6b7-7001fb3e933a"]}}}"#;
 /// Codes without a page of their own: no `error_uri` is sent for them.
 const WITHOUT_PAGE: [u32; 2] = [700_038, 70_003];
 
 impl Refusal {
     pub(super) fn new(code: u32, error: &'static str, text: impl Into<String>) -> Self {
-        Self { code, error, text: text.into(), suberror: None }
+        Self { code, error: error.into(), text: text.into(), suberror: None, claims: None }
+    }
+
+    /// With Entra's finer reason.
+    pub(super) fn finer(self, suberror: &'static str) -> Self {
+        Self { suberror: Some(suberror.into()), ..self }
+    }
+
+    /// A row of the table, as the callback tells it.
+    pub(super) fn at_callback(row: &Row) -> Self {
+        Self { suberror: row.suberror.map(Cow::from), ..Self::new(row.code, row.error, row.text) }
+    }
+
+    /// A row of the table, as the token endpoint tells it; what only the person can settle comes with a claims challenge.
+    pub(super) fn at_token(row: &Row) -> Self {
+        let claims = (row.at_token == "interaction_required").then(|| CHALLENGE.to_owned());
+        Self { suberror: row.suberror.map(Cow::from), claims, ..Self::new(row.code, row.at_token, row.text) }
+    }
+
+    /// A refusal that a test has written; its sentence is the table's where it has one.
+    pub(super) fn written(refused: Refused) -> Self {
+        let Refused { error, code, suberror, claims } = refused;
+        let text = super::table::of(code).map_or("The request was refused.", |it| it.text);
+        Self { code, error: error.into(), text: text.to_owned(), suberror: suberror.map(Cow::from), claims }
     }
 
     /// A parameter is missing (AADSTS900144).
@@ -66,14 +97,14 @@ impl Told {
 
     /// The JSON answer of the token endpoint.
     pub(super) fn json(&self) -> Reply {
-        let mut body = json!({"error": self.refusal.error, "error_description": self.description(), "error_codes": [self.refusal.code],
+        let mut body = json!({"error": *self.refusal.error, "error_description": self.description(), "error_codes": [self.refusal.code],
             "timestamp": self.time, "trace_id": self.trace, "correlation_id": self.correlation});
         if let Some(members) = body.as_object_mut() {
             if let Some(uri) = &self.uri {
                 members.insert("error_uri".to_owned(), Value::from(uri.as_str()));
             }
-            if let Some(suberror) = self.refusal.suberror {
-                members.insert("suberror".to_owned(), Value::from(suberror));
+            for (name, value) in [("suberror", self.refusal.suberror.as_deref()), ("claims", self.refusal.claims.as_deref())] {
+                members.extend(value.map(|value| (name.to_owned(), Value::from(value))));
             }
         }
         web::json(self.refusal.status(), &body)

@@ -1,8 +1,6 @@
 //! From bytes on a connection to the right endpoint.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,14 +9,14 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::discovery::{self, Tenant};
+use super::control::count;
 use super::refusal::Refusal;
-use super::web::{self, Asking, Reply};
+use super::tenants::{self, PERSONAL, Tenant};
+use super::web::{self, Asking, Cut, Reply};
 use super::world::{Pairs, World};
-use super::{authorize, page, token};
+use super::{authorize, discovery, graph, keys, page, panel, sign_out, token};
 
 /// The largest body in bytes.
 const MOST_BODY: usize = 64 * 1024;
@@ -34,7 +32,7 @@ where
 {
     let service = service_fn(move |request| {
         let world = Arc::clone(&world);
-        async move { Ok::<_, Infallible>(answer(&world, request, tls).await) }
+        async move { answer(&world, request, tls).await }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MOST_HEAD).max_headers(100);
@@ -42,36 +40,57 @@ where
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(world: &World, request: Request<Incoming>, tls: bool) -> Reply {
+async fn answer(world: &World, request: Request<Incoming>, tls: bool) -> Result<Reply, Cut> {
+    if let path @ (panel::PANEL | panel::CONTROL) = request.uri().path() {
+        let is_panel = path == panel::PANEL;
+        // The levers work also while Entra is down or slow, and are no calls to it.
+        return Ok(match read(world, request, tls).await {
+            Ok(asking) if is_panel => panel::panel(world, &asking).await,
+            Ok(asking) => panel::control(world, &asking).await,
+            Err((status, text)) => web::reply(status, "text/plain; charset=utf-8", text),
+        });
+    }
     let delay = world.control.delay();
     if delay > 0 {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
     let path = request.uri().path().to_owned();
-    count(world, &path);
-    if world.control.is_down() {
-        return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>The service is unavailable.</p>");
+    count_call(world, &path);
+    let asking = read(world, request, tls).await;
+    if let ("oauth2/v2.0/token", Ok(asking)) = (endpoint(&path), &asking) {
+        token::count_grant(world, asking);
     }
-    let mut reply = match read(world, request, tls).await {
-        Ok(asking) => route(world, &path, &asking, tls).await,
+    if world.control.is_down() {
+        return Ok(web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>The service is unavailable.</p>"));
+    }
+    let mut reply = match asking {
+        Ok(asking) => route(world, &path, &asking, tls).await?,
         Err((status, text)) => web::reply(status, "text/plain; charset=utf-8", text),
     };
     if let Ok(id) = HeaderValue::from_str(&world.guid()) {
         reply.headers_mut().insert("x-ms-request-id", id);
     }
-    reply
+    Ok(reply)
 }
 
-fn count(world: &World, path: &str) {
-    let control = &world.control;
-    let counter = match path.split_once('/').and_then(|(_, rest)| rest.split_once('/')).map(|(_, rest)| rest) {
-        Some("oauth2/v2.0/token") => &control.token,
-        Some("oauth2/v2.0/authorize") => &control.authorize,
-        Some("discovery/v2.0/keys") => &control.published,
-        Some("v2.0/.well-known/openid-configuration") => &control.discovery,
-        _ => return,
-    };
-    counter.fetch_add(1, Ordering::Relaxed);
+/// What stands behind the tenant.
+fn endpoint(path: &str) -> &str {
+    path.split_once('/').and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, rest)| rest)
+}
+
+fn count_call(world: &World, path: &str) {
+    let counters = &world.control.counters;
+    count(&counters.all);
+    if path.starts_with(graph::ROOT) {
+        count(&counters.graph);
+    }
+    match endpoint(path) {
+        "oauth2/v2.0/token" => count(&counters.token),
+        "oauth2/v2.0/authorize" => count(&counters.authorize),
+        "discovery/v2.0/keys" | "discovery/keys" => count(&counters.published),
+        "v2.0/.well-known/openid-configuration" | ".well-known/openid-configuration" => count(&counters.discovery),
+        _ => {}
+    }
 }
 
 /// Only loopback names: a foreign name that resolves to this machine (DNS rebinding) gets nothing.
@@ -81,6 +100,10 @@ fn is_loopback_host(host: &str) -> bool {
         _ => host,
     };
     matches!(name.to_ascii_lowercase().as_str(), "127.0.0.1" | "localhost" | "[::1]")
+}
+
+fn takes_json(path: &str) -> bool {
+    path.starts_with(graph::ROOT) || path == panel::CONTROL
 }
 
 async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<Asking, (StatusCode, &'static str)> {
@@ -93,9 +116,11 @@ async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<As
     if !is_ours || head.uri.authority().is_some_and(|it| it.as_str() != host) {
         return Err((StatusCode::MISDIRECTED_REQUEST, "The emulator answers to 127.0.0.1, localhost and [::1] only."));
     }
-    let form = if head.method == Method::POST {
-        let kind = head.headers.get(http::header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
-        if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
+    let kind = head.headers.get(http::header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let is_form = kind.split(';').next().map(str::trim) == Some("application/x-www-form-urlencoded");
+    let body = if head.method == Method::POST {
+        let is_json = kind.split(';').next().map(str::trim) == Some("application/json");
+        if !(is_form || is_json && takes_json(head.uri.path())) {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "A form is needed."));
         }
         let body = Limited::new(body, MOST_BODY).collect().await;
@@ -105,14 +130,25 @@ async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<As
     };
     Ok(Asking {
         query: Pairs::read(head.uri.query().unwrap_or_default().as_bytes()),
-        form: Pairs::read(&form),
+        form: Pairs::read(if is_form { &body } else { &[] }),
+        body,
         origin: format!("{}://{host}", if tls { "https" } else { "http" }),
         method: head.method,
         headers: head.headers,
     })
 }
 
-async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Reply {
+async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Result<Reply, Cut> {
+    if path.starts_with(graph::ROOT) {
+        return Ok(graph::graph(world, path, asking).await);
+    }
+    match (endpoint(path), &asking.method, Tenant::of(path)) {
+        ("oauth2/v2.0/token", &Method::POST, Some(tenant)) => token::token(world, tenant, asking).await,
+        _ => Ok(page_or_document(world, path, asking, tls).await),
+    }
+}
+
+async fn page_or_document(world: &World, path: &str, asking: &Asking, tls: bool) -> Reply {
     let Some((segment, rest)) = path.strip_prefix('/').and_then(|it| it.split_once('/')) else {
         return page::notice(StatusCode::NOT_FOUND, "Nothing here", "The emulator pretends to be Microsoft Entra, for sign-ins on this machine.");
     };
@@ -125,22 +161,24 @@ async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Reply {
     let reading = matches!(asking.method, Method::GET | Method::HEAD);
     match (rest, reading, asking.method == Method::POST) {
         ("v2.0/.well-known/openid-configuration", true, _) => web::public_json(&discovery::metadata(world, tenant)),
-        ("discovery/v2.0/keys", true, _) => keys(world).await,
+        (".well-known/openid-configuration", true, _) => web::public_json(&discovery::first_metadata(world, tenant)),
+        ("discovery/v2.0/keys", true, _) => published(world, tenant, false).await,
+        ("discovery/keys", true, _) => published(world, tenant, true).await,
         ("oauth2/v2.0/authorize", true, _) | ("oauth2/v2.0/authorize", _, true) => authorize::authorize(world, tenant, asking),
-        ("oauth2/v2.0/logout", true, _) | ("oauth2/v2.0/logout", _, true) => authorize::logout(world, asking, tls),
-        ("oauth2/v2.0/token", _, true) => token::token(world, asking).await,
+        ("oauth2/v2.0/logout", true, _) | ("oauth2/v2.0/logout", _, true) => sign_out::logout(world, asking, tls),
         ("pick", _, true) => authorize::picked(world, tenant, asking, tls),
         _ => page::notice(StatusCode::NOT_FOUND, "Nothing here", "The emulator has no such address, or not for this method."),
     }
 }
 
-async fn keys(world: &World) -> Reply {
-    let keys = world.control.keys().await;
-    if keys.is_empty() {
+async fn published(world: &World, tenant: Tenant, first_version: bool) -> Reply {
+    let work = world.control.keys().await;
+    let has_others = matches!(tenant, Tenant::Common) || tenant.home() == Some(&PERSONAL);
+    let others = if has_others { keys::others(world.clock.now()).await } else { None };
+    if work.is_empty() || (has_others && others.is_none()) {
         return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>There is no signing key.</p>");
     }
-    let issuer = discovery::template(world);
-    web::public_json(&json!({"keys": keys.iter().map(|it| it.jwk(&issuer)).collect::<Vec<_>>()}))
+    web::public_json(&discovery::keys(world, tenant, &work, others.as_deref(), first_version))
 }
 
 fn unknown_tenant(world: &World, segment: &str, rest: &str, asking: &Asking) -> Reply {
@@ -148,6 +186,12 @@ fn unknown_tenant(world: &World, segment: &str, rest: &str, asking: &Asking) -> 
         "Tenant '{segment}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your \
 subscription administrator, this may happen if there are no active subscriptions for the tenant."
     );
-    let told = Refusal::new(90_002, "invalid_tenant", text).at(world, &authorize::correlation(world, asking));
+    let refusal = if tenants::is_plausible(segment) {
+        Refusal::new(90_002, "invalid_tenant", text)
+    } else {
+        let text = format!("Specified tenant identifier '{segment}' is neither a valid DNS name, nor a valid external domain.");
+        Refusal::new(900_023, "invalid_request", text)
+    };
+    let told = refusal.at(world, &authorize::correlation(world, asking));
     if rest == "oauth2/v2.0/authorize" { page::refusal(&told) } else { told.json() }
 }

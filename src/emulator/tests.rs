@@ -11,9 +11,17 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use super::tenants::CONTOSO;
 use super::*;
 
+mod codes;
+mod graph;
+mod panel;
+mod refresh;
+mod several_tenants;
+
 const APP: &str = "http://localhost:9/back";
+const TENANT: &str = CONTOSO.id;
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -66,6 +74,10 @@ async fn begin() -> Emulator {
 }
 
 async fn ask(uri: &str, form: Option<&[(&str, &str)]>, headers: &[(&str, &str)]) -> Seen {
+    try_ask(uri, form, headers).await.unwrap()
+}
+
+async fn try_ask(uri: &str, form: Option<&[(&str, &str)]>, headers: &[(&str, &str)]) -> Result<Seen, hyper_util::client::legacy::Error> {
     let mut request = Request::builder().uri(uri).method(if form.is_some() { "POST" } else { "GET" });
     if form.is_some() {
         request = request.header("content-type", "application/x-www-form-urlencoded");
@@ -75,10 +87,16 @@ async fn ask(uri: &str, form: Option<&[(&str, &str)]>, headers: &[(&str, &str)])
     }
     let body = form.map_or(String::new(), |it| url::form_urlencoded::Serializer::new(String::new()).extend_pairs(it).finish());
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let reply = client.request(request.body(Full::from(body)).unwrap()).await.unwrap();
+    let reply = client.request(request.body(Full::from(body)).unwrap()).await?;
     let (head, body) = reply.into_parts();
     let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-    Seen { status: head.status, headers: head.headers, body }
+    Ok(Seen { status: head.status, headers: head.headers, body })
+}
+
+/// The form that redeems a refresh token.
+fn own(emulator: &Emulator, token: &str) -> [(&'static str, String); 4] {
+    let (id, secret) = (emulator.client_id().to_owned(), emulator.client_secret().to_owned());
+    [("grant_type", "refresh_token".to_owned()), ("refresh_token", token.to_owned()), ("client_id", id), ("client_secret", secret)]
 }
 
 fn at(emulator: &Emulator, rest: &str) -> String {

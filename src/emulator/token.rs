@@ -4,16 +4,23 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::authorize::{correlation, unknown_client};
-use super::claims;
-use super::keys::SigningKey;
+use super::claims::{self, Ring};
+use super::control::count;
+use super::faults::TokenFault;
+use super::keys;
+use super::people::Trouble;
 use super::refusal::Refusal;
-use super::web::{self, Asking, Reply};
-use super::world::{Grant, TENANT, World, is_guid};
+use super::scopes::{GRAPH, GraphGrant, Resource, named};
+use super::table::{self, Place};
+use super::tenants::{PERSONAL, Tenant, is_guid};
+use super::web::{self, Asking, Cut, Reply};
+use super::world::{Asked, Grant, SignedIn, World};
 
 /// How long a code may be redeemed, in seconds.
 const CODE_LIFE: u64 = 600;
@@ -21,19 +28,67 @@ const CODE_LIFE: u64 = 600;
 const REFRESH_LIFE: u64 = 90 * 86_400;
 
 /// Answers a token request (RFC 6749 section 3.2).
-pub(super) async fn token(world: &World, asking: &Asking) -> Reply {
-    let correlation = correlation(world, asking);
+pub(super) async fn token(world: &World, tenant: Tenant, asking: &Asking) -> Result<Reply, Cut> {
+    let fault = world.control.token_faults.next();
     let keys = world.control.keys().await;
     let Some(key) = keys.first() else {
-        return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>There is no signing key.</p>");
+        return Ok(web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>There is no signing key.</p>"));
     };
-    match answer(world, asking, key) {
-        Ok(body) => web::json(StatusCode::OK, &body),
-        Err(refusal) => refusal.at(world, &correlation).json(),
+    let others = if needs_others(world, asking) { keys::others(world.clock.now()).await } else { None };
+    let ring = Ring { public: key, others: others.as_deref() };
+    let Some(fault) = fault else { return Ok(answered(world, tenant, asking, &ring)) };
+    if fault.is_after() {
+        answered(world, tenant, asking, &ring);
+    }
+    faulty(world, &correlation(world, asking), fault).await
+}
+
+/// Whether a key of another family is to sign.
+fn needs_others(world: &World, asking: &Asking) -> bool {
+    let code = asking.form.value("code").and_then(|it| world.codes.look(it));
+    let grant = code.or_else(|| world.refresh.look(asking.form.value("refresh_token")?));
+    let is_personal = grant.and_then(|(_, it)| world.person(&it.who.oid)).is_some_and(|it| it.tenant == PERSONAL.id);
+    is_personal || world.control.is_next_wrong_of_another_family()
+}
+
+/// Counts the call by what it redeems.
+pub(super) fn count_grant(world: &World, asking: &Asking) {
+    let counters = &world.control.counters;
+    match asking.form.value("grant_type") {
+        Some("authorization_code") => count(&counters.codes),
+        Some("refresh_token") => count(&counters.refresh),
+        Some("client_credentials") => count(&counters.app),
+        _ => {}
     }
 }
 
-fn answer(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+async fn faulty(world: &World, correlation: &str, fault: TokenFault) -> Result<Reply, Cut> {
+    match fault {
+        TokenFault::TooMany(seconds) => {
+            let text = "The server has terminated an operation because it encountered a client request rate which was too high.";
+            let mut reply = Refusal::new(90_055, "temporarily_unavailable", text).at(world, correlation).json();
+            *reply.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            reply.headers_mut().extend(seconds.map(|it| (RETRY_AFTER, HeaderValue::from(it))));
+            Ok(reply)
+        }
+        TokenFault::Html(status) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            Ok(web::reply(status, "text/html; charset=utf-8", "<html><body><h2>Our services aren't available right now</h2></body></html>"))
+        }
+        TokenFault::Garbage => Ok(web::reply(StatusCode::OK, "application/json; charset=utf-8", "{\"token_type\":\"Bearer\",\"access_tok")),
+        TokenFault::Hang | TokenFault::HangAfter => std::future::pending().await,
+        TokenFault::CutBefore | TokenFault::CutAfter => Err(Cut),
+    }
+}
+
+fn answered(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Reply {
+    match answer(world, tenant, asking, ring) {
+        Ok(body) => web::json(StatusCode::OK, &body),
+        Err(refusal) => refusal.at(world, &correlation(world, asking)).json(),
+    }
+}
+
+fn answer(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
     if asking.header("origin").is_some() {
         let text = "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.";
         return Err(Refusal::new(9_002_326, "invalid_request", text));
@@ -43,10 +98,13 @@ fn answer(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Ref
         return Err(Refusal::new(70_003, "unsupported_grant_type", format!("The app requested an unsupported grant type '{grant}'.")));
     }
     client(world, asking)?;
+    if let Some(refused) = world.control.next_refused() {
+        return Err(Refusal::written(refused));
+    }
     match grant {
-        "authorization_code" => redeem(world, asking, key),
-        "refresh_token" => refresh(world, asking, key),
-        _ => for_the_app(world, asking, key),
+        "authorization_code" => redeem(world, tenant, asking, ring),
+        "refresh_token" => refresh(world, asking, ring),
+        _ => for_the_app(world, tenant, asking, ring),
     }
 }
 
@@ -86,7 +144,7 @@ secret added to app '{id}'."
     Ok(())
 }
 
-fn redeem(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+fn redeem(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
     let code = asking.form.value("code").ok_or_else(|| Refusal::missing("code"))?;
     let redirect = asking.form.value("redirect_uri").ok_or_else(|| Refusal::missing("redirect_uri"))?;
     let verifier = asking.form.value("code_verifier");
@@ -102,6 +160,24 @@ authorization request for this user and resource.",
         let text = "The reply address does not match the reply address provided when requesting Authorization code.";
         return Err(invalid_grant(500_112, text));
     }
+    if tenant.segment() != grant.asked.tenant {
+        return Err(invalid_grant(700_005, "The provided Authorization Code is intended to use against other tenant, thus rejected."));
+    }
+    proven(&grant, verifier)?;
+    allowed(world, &grant.who)?;
+    if let Some(refusal) = refused_by_nature(world, &grant.who.oid) {
+        return Err(refusal);
+    }
+    if world.codes.look_and_change(code, |it| it.used = true).is_none_or(|(_, old)| old.used) {
+        let text = "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
+        return Err(invalid_grant(54_005, text));
+    }
+    let scope = asking.form.value("scope").unwrap_or(&grant.asked.scope).to_owned();
+    tokens(world, asking, ring, &grant, &scope)
+}
+
+/// Whether the verifier fits the challenge (RFC 7636 section 4.6).
+fn proven(grant: &Grant, verifier: Option<&str>) -> Result<(), Refusal> {
     match (&grant.asked.challenge, verifier) {
         (Some(_), None) => {
             return Err(invalid_grant(50_148, "The code_verifier does not match the code_challenge supplied in the authorization request for PKCE."));
@@ -114,37 +190,67 @@ authorization request for this user and resource.",
         (None, Some(_)) => return Err(invalid_grant(501_481, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")),
         _ => {}
     }
-    if world.codes.look_and_change(code, |it| it.used = true).is_none_or(|(_, old)| old.used) {
-        let text = "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
-        return Err(invalid_grant(54_005, text));
-    }
-    let scope = asking.form.value("scope").unwrap_or(&grant.asked.scope).to_owned();
-    tokens(world, asking, key, &grant, &scope)
+    Ok(())
 }
 
 fn invalid_grant(code: u32, text: &str) -> Refusal {
     Refusal::new(code, "invalid_grant", text)
 }
 
-fn refresh(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+fn refresh(world: &World, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
     let token = asking.form.value("refresh_token").ok_or_else(|| Refusal::missing("refresh_token"))?;
-    let unknown = || Refusal { suberror: Some("bad_token"), ..invalid_grant(9_002_313, "Invalid request. Request is malformed or invalid.") };
+    let unknown = || invalid_grant(9_002_313, "Invalid request. Request is malformed or invalid.").finer("bad_token");
     let (born, mut grant) = world.refresh.look(token).ok_or_else(unknown)?;
     if world.clock.now() > born.saturating_add(REFRESH_LIFE) {
         let text = "The refresh token has expired due to inactivity. The token was issued and was inactive for 90.00:00:00.";
-        return Err(Refusal { suberror: Some("token_expired"), ..invalid_grant(700_082, text) });
+        return Err(invalid_grant(700_082, text).finer("token_expired"));
     }
-    // A refreshed ID token carries no nonce: there was no authorization request.
+    allowed(world, &grant.who)?;
+    if let Some(refusal) = refused_by_code(world, &grant.who.oid) {
+        return Err(refusal);
+    }
+    let used = world.refresh.look_and_change(token, |it| it.used = true).is_none_or(|(_, old)| old.used);
+    if used {
+        count(&world.control.counters.reused);
+        if world.control.is_single_use() {
+            return Err(invalid_grant(70_000, "The refresh token was redeemed before, and here it is good for once.").finer("bad_token"));
+        }
+    }
+    // A refreshed ID token carries neither nonce nor contexts: there was no authorization request.
     grant.asked.nonce = None;
+    grant.asked.acrs = Vec::new();
     let scope = asking.form.value("scope").unwrap_or(&grant.asked.scope).to_owned();
-    tokens(world, asking, key, &grant, &scope)
+    tokens(world, asking, ring, &grant, &scope)
+}
+
+/// What was done to that person since the grant.
+fn allowed(world: &World, who: &SignedIn) -> Result<(), Refusal> {
+    let change = world.control.changed.of(&who.oid);
+    if change.disabled {
+        return Err(invalid_grant(50_057, "The user account is disabled."));
+    }
+    if !world.is_good(who) {
+        let text = "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.";
+        return Err(invalid_grant(50_173, text));
+    }
+    Ok(())
+}
+
+fn refused_by_code(world: &World, oid: &str) -> Option<Refusal> {
+    world.control.changed.of(oid).refused.and_then(table::of).map(Refusal::at_token)
+}
+
+/// The refusal of a person whose code shows here.
+fn refused_by_nature(world: &World, oid: &str) -> Option<Refusal> {
+    let Trouble::Code(code) = world.person(oid)?.trouble? else { return None };
+    table::of(code).filter(|it| it.place == Place::Token).map(Refusal::at_token)
 }
 
 fn no_token() -> Refusal {
     Refusal::new(90_033, "temporarily_unavailable", "A transient error has occurred. Please try again.")
 }
 
-fn tokens(world: &World, asking: &Asking, key: &SigningKey, grant: &Grant, scope: &str) -> Result<Value, Refusal> {
+fn tokens(world: &World, asking: &Asking, ring: &Ring<'_>, grant: &Grant, scope: &str) -> Result<Value, Refusal> {
     let person = world.person(&grant.who.oid).ok_or_else(|| invalid_grant(50_034, "The user account does not exist in the directory."))?;
     let has = |wanted: &str| scope.split(' ').any(|it| it == wanted);
     let mut meant = grant.clone();
@@ -152,26 +258,49 @@ fn tokens(world: &World, asking: &Asking, key: &SigningKey, grant: &Grant, scope
     // Entra's answer lists the resource scopes and leaves `offline_access` out.
     let told: Vec<&str> = scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
     let told = told.join(" ");
-    let access = claims::access_token(world, key, person, &told).map_err(|_| no_token())?;
+    let two = || Refusal::new(70_011, "invalid_scope", format!("The scope '{scope}' is not valid: it names more than one resource."));
+    let resource = Resource::read(&world.authority, scope).ok_or_else(two)?;
+    let access = claims::access_token(world, ring, &person, (&resource, &permissions(&resource, &told))).map_err(|_| no_token())?;
+    granted(world, &access, Some(&person.oid), &resource);
     let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access});
     let Some(members) = body.as_object_mut() else { return Err(no_token()) };
     if has("offline_access") {
         let refresh = format!("1.{}", world.random.text::<200>());
-        world.refresh.put(refresh.clone(), world.clock.now(), meant.clone());
+        // Good for whatever was granted at the sign-in, not only for what is asked now.
+        let asked = Asked { nonce: None, acrs: Vec::new(), ..grant.asked.clone() };
+        world.refresh.put(refresh.clone(), world.clock.now(), Grant { asked, who: grant.who.clone(), used: false });
         members.insert("refresh_token".to_owned(), refresh.into());
     }
     if has("openid") {
-        let token = claims::id_token(world, key, person, &meant).map_err(|_| no_token())?;
+        let token = claims::id_token(world, ring, &person, &meant).map_err(|_| no_token())?;
         members.insert("id_token".to_owned(), token.into());
     }
     if asking.form.value("client_info") == Some("1") {
-        let info = json!({"uid": person.oid, "utid": TENANT}).to_string();
+        let info = json!({"uid": person.oid, "utid": person.tenant}).to_string();
         members.insert("client_info".to_owned(), URL_SAFE_NO_PAD.encode(info).into());
     }
     Ok(body)
 }
 
-fn for_the_app(world: &World, asking: &Asking, key: &SigningKey) -> Result<Value, Refusal> {
+/// What `scp` tells: the permissions of the resource, and OpenID's scopes.
+fn permissions(resource: &Resource, told: &str) -> String {
+    let openid = told.split(' ').filter(|it| matches!(*it, "openid" | "profile" | "email"));
+    resource.permissions.iter().map(String::as_str).chain(openid).collect::<Vec<_>>().join(" ")
+}
+
+/// Notes what a token for Graph is good for.
+fn granted(world: &World, access: &str, oid: Option<&str>, resource: &Resource) {
+    if resource.audience == GRAPH {
+        let now = world.clock.now();
+        let grant = GraphGrant { oid: oid.map(str::to_owned), permissions: resource.permissions.clone(), until: now + claims::LIFE };
+        world.graph_grants.put(GraphGrant::key(access), now, grant);
+    }
+}
+
+fn for_the_app(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
+    let Tenant::One(home) = tenant else {
+        return Err(Refusal::new(9_001_023, "invalid_request", "The grant type is not supported over the /common or /consumers endpoints."));
+    };
     let scope = asking.form.value("scope").ok_or_else(|| Refusal::missing("scope"))?;
     let Some(audience) = scope.strip_suffix("/.default") else {
         let text = format!(
@@ -180,6 +309,8 @@ resource identifier (application ID URI)."
         );
         return Err(Refusal::new(1_002_012, "invalid_scope", text));
     };
-    let access = claims::app_token(world, key, audience).map_err(|_| no_token())?;
+    let resource = Resource { audience: named(&world.authority, audience).to_owned(), permissions: Vec::new() };
+    let access = claims::app_token(world, ring, home.id, &resource.audience).map_err(|_| no_token())?;
+    granted(world, &access, None, &resource);
     Ok(json!({"token_type": "Bearer", "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access}))
 }

@@ -11,6 +11,11 @@ use super::world::Pairs;
 /// An answer.
 pub(super) type Reply = Response<Full<Bytes>>;
 
+/// The connection is to end without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was cut, as it was asked to be")]
+pub(super) struct Cut;
+
 /// The emulator's session cookie.
 pub(super) const COOKIE: &str = "entra-emulator-session";
 
@@ -20,6 +25,8 @@ pub(super) struct Asking {
     pub(super) headers: HeaderMap,
     pub(super) query: Pairs,
     pub(super) form: Pairs,
+    /// The body, whatever its kind.
+    pub(super) body: Bytes,
     /// Scheme and host as the client wrote them, without a slash at the end.
     pub(super) origin: String,
 }
@@ -46,6 +53,14 @@ impl Asking {
         let site = self.header("sec-fetch-site").map(|it| it == "same-origin");
         let origin = self.header("origin").map(|it| it == self.origin);
         matches!((site, origin), (Some(true), None) | (None | Some(true), Some(true)))
+    }
+}
+
+impl Asking {
+    /// Whether a page of another site had it sent, as far as the browser tells; programs tell nothing and are not foreign.
+    pub(super) fn is_foreign(&self) -> bool {
+        let site = self.header("sec-fetch-site").is_some_and(|it| !matches!(it, "same-origin" | "none"));
+        site || self.headers.get_all(http::header::ORIGIN).iter().any(|it| it != self.origin.as_str())
     }
 }
 
@@ -97,6 +112,13 @@ pub(super) fn redirect(to: &str) -> Reply {
     let mut reply = reply(StatusCode::FOUND, "text/plain; charset=utf-8", "");
     reply.headers_mut().insert(LOCATION, to);
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// Sends the browser to a page after a form (RFC 9110 section 15.4.4).
+pub(super) fn see_other(to: &'static str) -> Reply {
+    let mut reply = redirect(to);
+    *reply.status_mut() = StatusCode::SEE_OTHER;
     reply
 }
 

@@ -11,17 +11,16 @@ use crate::base::random::Random;
 
 use super::control::Control;
 use super::people::Person;
+use super::scopes::{GraphGrant, Page};
 
-/// The pretend tenant.
-pub(super) const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-/// Its verified domain.
-pub(super) const DOMAIN: &str = "contoso.example";
 /// No table grows beyond this; the oldest entry goes.
-const MOST: usize = 4096;
+const MOST: usize = 32_768;
 
 /// An authorization request that passed the first checks.
 #[derive(Clone, Default)]
 pub(super) struct Asked {
+    /// The tenant's segment of the address that was asked.
+    pub(super) tenant: &'static str,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) nonce: Option<String>,
@@ -29,6 +28,8 @@ pub(super) struct Asked {
     pub(super) challenge: Option<String>,
     pub(super) form_post: bool,
     pub(super) correlation: String,
+    /// The authentication contexts that the ID token is to name, such as `c1`.
+    pub(super) acrs: Vec<String>,
     /// Who waits on the consent page, by object id.
     pub(super) consenting: Option<String>,
 }
@@ -38,6 +39,8 @@ pub(super) struct Asked {
 pub(super) struct SignedIn {
     pub(super) oid: String,
     pub(super) sid: String,
+    /// The round of grants it belongs to; void when a later one has begun.
+    pub(super) round: u64,
 }
 
 /// What a code or a refresh token stands for.
@@ -96,11 +99,18 @@ pub(super) struct World {
     pub(super) client_secret: String,
     pub(super) authority: String,
     pub(super) people: Vec<Person>,
+    pub(super) of_codes: Vec<Person>,
+    /// Guests as their own tenants know them.
+    pub(super) abroad: Vec<Person>,
     pub(super) control: Control,
     pub(super) asked: Table<Asked>,
     pub(super) sessions: Table<SignedIn>,
     pub(super) codes: Table<Grant>,
     pub(super) refresh: Table<Grant>,
+    /// By the digest of the access token.
+    pub(super) graph_grants: Table<GraphGrant>,
+    /// By the token of the link.
+    pub(super) pages: Table<Page>,
 }
 
 impl World {
@@ -110,8 +120,18 @@ impl World {
     }
 
     /// The person of that object id.
-    pub(super) fn person(&self, oid: &str) -> Option<&Person> {
-        self.people.iter().find(|it| it.oid == oid)
+    pub(super) fn person(&self, oid: &str) -> Option<Person> {
+        self.people.iter().chain(&self.of_codes).chain(&self.abroad).find(|it| it.oid == oid).map(|it| self.control.changed.applied(it))
+    }
+
+    /// Who is signed in under that session id; nobody when it was revoked.
+    pub(super) fn signed_in(&self, session: &str) -> Option<SignedIn> {
+        self.sessions.look(session).map(|(_, who)| who).filter(|who| self.is_good(who))
+    }
+
+    /// Whether nothing was revoked since.
+    pub(super) fn is_good(&self, who: &SignedIn) -> bool {
+        self.control.changed.of(&who.oid).revoked == who.round
     }
 
     /// Whether that is a registered redirect URI; the port of loopback names does not count where the entry has none.
@@ -157,12 +177,6 @@ fn is_loopback(url: &Url) -> bool {
 pub(super) fn guid(random: &Random) -> String {
     let [a, b, c, d] = [(); 4].map(|()| u32::from_be_bytes(random.bytes()));
     format!("{a:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{d:08x}", b >> 16, b & 0xfff, ((c >> 16) & 0x3fff) | 0x8000, c & 0xffff)
-}
-
-/// Whether a text has the form of a GUID.
-pub(super) fn is_guid(text: &str) -> bool {
-    let parts = text.split('-').map(str::len);
-    parts.eq([8, 4, 4, 4, 12]) && text.bytes().all(|it| it == b'-' || it.is_ascii_hexdigit())
 }
 
 /// The pairs of a form or a query; a later pair of the same name does not replace the first.

@@ -1,0 +1,129 @@
+//! Microsoft Graph, as far as the groups of a person: `getMemberObjects` with its pages and its refusals.
+
+use std::time::Duration;
+
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::faults::GraphFault;
+use super::people::Person;
+use super::scopes::{GRAPH, GraphGrant, Page};
+use super::tenants::PERSONAL;
+use super::time::timestamp;
+use super::web::{self, Asking, Reply};
+use super::world::World;
+
+/// Where Graph begins on this host.
+pub(super) const ROOT: &str = "/v1.0/";
+/// Which permissions let somebody read their own groups.
+const ENOUGH: [&str; 5] = ["User.Read", "User.ReadBasic.All", "GroupMember.Read.All", "Directory.Read.All", ".default"];
+
+/// Answers a request to Graph.
+pub(super) async fn graph(world: &World, path: &str, asking: &Asking) -> Reply {
+    let fault = world.control.graph_faults.next();
+    match fault {
+        Some(GraphFault::Down) => return error(world, StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "The service is unavailable."),
+        Some(GraphFault::TooMany(seconds)) => {
+            let mut reply = error(world, StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "Too many requests from identifier under category throttle.");
+            reply.headers_mut().extend(seconds.map(|it| (RETRY_AFTER, HeaderValue::from(it))));
+            return reply;
+        }
+        Some(GraphFault::Forbidden) => return denied(world),
+        Some(GraphFault::Garbage) => return web::reply(StatusCode::OK, "application/json; charset=utf-8", "{\"value\":[\"0a1b2c3d"),
+        Some(GraphFault::Slow(millis)) => tokio::time::sleep(Duration::from_millis(millis)).await,
+        Some(GraphFault::ForeignLink | GraphFault::Endless) | None => {}
+    }
+    member_objects(world, path, asking, fault)
+}
+
+fn member_objects(world: &World, path: &str, asking: &Asking, fault: Option<GraphFault>) -> Reply {
+    let Some(grant) = bearer(world, asking) else { return unknown_token(world) };
+    let asked = path.strip_prefix(ROOT).and_then(|it| it.strip_suffix("/getMemberObjects"));
+    let is_method = matches!(asking.method, Method::GET | Method::POST);
+    let whose = match (asked, &grant.oid) {
+        (Some("me"), Some(oid)) => Some(oid.as_str()),
+        (Some("me"), None) => {
+            return error(world, StatusCode::BAD_REQUEST, "BadRequest", "/me request is only valid with delegated authentication flow.");
+        }
+        (Some(other), _) => other.strip_prefix("users/"),
+        (None, _) => None,
+    };
+    let (Some(whose), true) = (whose, is_method) else {
+        return error(world, StatusCode::NOT_FOUND, "ResourceNotFound", "Resource not found for the segment.");
+    };
+    if grant.oid.as_deref().is_some_and(|it| it != whose) || !is_enough(&grant) {
+        return denied(world);
+    }
+    let Some(person) = world.person(whose) else {
+        return error(world, StatusCode::NOT_FOUND, "Request_ResourceNotFound", &format!("Resource '{whose}' does not exist."));
+    };
+    if person.tenant == PERSONAL.id {
+        return error(world, StatusCode::BAD_REQUEST, "BadRequest", "This API is not supported for MSA accounts");
+    }
+    match first(world, asking, &person) {
+        Ok(from) => page(world, path, &person, from, fault),
+        Err(reply) => *reply,
+    }
+}
+
+/// Where the page begins: at the start for a question, elsewhere for a link that was followed.
+fn first(world: &World, asking: &Asking, person: &Person) -> Result<usize, Box<Reply>> {
+    if let Some(token) = asking.query.value("$skiptoken") {
+        let page = world.pages.look(token).map(|(_, page)| page).filter(|it| it.oid == person.oid);
+        let unknown = || Box::new(error(world, StatusCode::BAD_REQUEST, "Directory_ExpiredPageToken", "The specified page token value has expired."));
+        return page.map(|it| it.from).ok_or_else(unknown);
+    }
+    let said: Value = serde_json::from_slice(&asking.body).unwrap_or_default();
+    if asking.method != Method::POST || !said.get("securityEnabledOnly").is_some_and(Value::is_boolean) {
+        let text = "A value must be provided for parameter 'securityEnabledOnly'.";
+        return Err(Box::new(error(world, StatusCode::BAD_REQUEST, "BadRequest", text)));
+    }
+    Ok(0)
+}
+
+fn page(world: &World, path: &str, person: &Person, from: usize, fault: Option<GraphFault>) -> Reply {
+    let size = world.control.page_size();
+    let value: Vec<&String> = person.groups.iter().skip(from).take(size).collect();
+    let next = from + value.len();
+    let root = match fault {
+        Some(GraphFault::ForeignLink) => Some("https://graph.example"),
+        Some(GraphFault::Endless) => Some(world.authority.as_str()),
+        _ => (next < person.groups.len()).then_some(world.authority.as_str()),
+    };
+    let mut body = json!({"@odata.context": format!("{}/v1.0/$metadata#Collection(Edm.String)", world.authority), "value": value});
+    if let (Some(root), Some(members)) = (root, body.as_object_mut()) {
+        let token = world.random.text::<24>();
+        let from = if fault == Some(GraphFault::Endless) { 0 } else { next };
+        world.pages.put(token.clone(), world.clock.now(), Page { oid: person.oid.clone(), from });
+        members.insert("@odata.nextLink".to_owned(), format!("{root}{path}?$skiptoken={token}").into());
+    }
+    web::json(StatusCode::OK, &body)
+}
+
+fn bearer(world: &World, asking: &Asking) -> Option<GraphGrant> {
+    let token = asking.header("authorization").and_then(|it| it.strip_prefix("Bearer "))?;
+    let (_, grant) = world.graph_grants.look(&GraphGrant::key(token))?;
+    (world.clock.now() < grant.until).then_some(grant)
+}
+
+/// An app was granted what it needs by its admin; a token that was asked for with OpenID's scopes alone is one for Graph, too.
+fn is_enough(grant: &GraphGrant) -> bool {
+    grant.oid.is_none() || grant.permissions.is_empty() || grant.permissions.iter().any(|it| ENOUGH.contains(&it.as_str()))
+}
+
+fn denied(world: &World) -> Reply {
+    error(world, StatusCode::FORBIDDEN, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+}
+
+fn unknown_token(world: &World) -> Reply {
+    let mut reply = error(world, StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", "Access token validation failure.");
+    let challenge = format!("Bearer realm=\"\", authorization_uri=\"{}/common/oauth2/authorize\", client_id=\"{}\"", world.authority, GRAPH);
+    reply.headers_mut().extend(HeaderValue::from_str(&challenge).ok().map(|it| (WWW_AUTHENTICATE, it)));
+    reply
+}
+
+fn error(world: &World, status: StatusCode, code: &str, message: &str) -> Reply {
+    let inner = json!({"date": timestamp(world.clock.now()), "request-id": world.guid(), "client-request-id": world.guid()});
+    web::json(status, &json!({"error": {"code": code, "message": message, "innerError": inner}}))
+}

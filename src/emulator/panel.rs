@@ -1,0 +1,220 @@
+//! The panel at the root, and the same for programs at `/control`.
+
+use std::fmt::Write as _;
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::faults::{GraphFault, TokenFault};
+use super::orders::Order;
+use super::page::{self, escape};
+use super::people::Person;
+use super::time::timestamp;
+use super::web::{self, Asking, Reply};
+use super::world::World;
+use super::wrong::Wrong;
+
+/// Where the panel is.
+pub(super) const PANEL: &str = "/";
+/// Where programs pull the levers.
+pub(super) const CONTROL: &str = "/control";
+
+/// The page, and its forms.
+pub(super) async fn panel(world: &World, asking: &Asking) -> Reply {
+    if asking.method != Method::POST {
+        return page::panel(&body(world));
+    }
+    if !asking.is_own() {
+        return page::notice(StatusCode::FORBIDDEN, "Refused", "This form was not sent by a page of the emulator.");
+    }
+    let done = match Order::of_form(&asking.form) {
+        Ok(order) => order.carry_out(world).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(()) => web::see_other(PANEL),
+        Err(error) => page::notice(StatusCode::BAD_REQUEST, "That does not work", &error.to_string()),
+    }
+}
+
+/// The state as JSON, and orders in JSON. A page of another site is refused, whatever it sends.
+pub(super) async fn control(world: &World, asking: &Asking) -> Reply {
+    if asking.is_foreign() {
+        return refused(StatusCode::FORBIDDEN, "another site asked for this");
+    }
+    if asking.method == Method::POST {
+        if !asking.header("content-type").is_some_and(|it| it.starts_with("application/json")) {
+            return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON is needed");
+        }
+        let done = match Order::of_json(&asking.body) {
+            Ok(order) => order.carry_out(world).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            return refused(StatusCode::BAD_REQUEST, &error.to_string());
+        }
+    } else if !matches!(asking.method, Method::GET | Method::HEAD) {
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "GET and POST are known here");
+    }
+    web::json(StatusCode::OK, &state(world))
+}
+
+fn refused(status: StatusCode, why: &str) -> Reply {
+    web::json(status, &json!({"error": why}))
+}
+
+fn state(world: &World) -> Value {
+    let control = &world.control;
+    let people: Vec<Value> = world.people.iter().map(|it| somebody(world, it)).collect();
+    json!({
+        "authority": world.authority,
+        "client_id": world.client_id,
+        "time": world.clock.now(),
+        "down": control.is_down(),
+        "slow": control.delay(),
+        "single_use_refresh": control.is_single_use(),
+        "graph_page": control.page_size(),
+        "front_channel_url": control.front_channel(),
+        "people": people,
+        "calls": {
+            "all": control.calls(),
+            "authorize": control.authorize_calls(),
+            "token": control.token_calls(),
+            "code": control.code_calls(),
+            "refresh": control.refresh_calls(),
+            "app": control.app_calls(),
+            "keys": control.keys_calls(),
+            "discovery": control.discovery_calls(),
+            "graph": control.graph_calls()
+        },
+        "reused_refresh_tokens": control.reused_refresh_tokens()
+    })
+}
+
+fn somebody(world: &World, person: &Person) -> Value {
+    let change = world.control.changed.of(&person.oid);
+    let person = world.control.changed.applied(person);
+    json!({"oid": person.oid, "user_name": person.user_name, "tenant": person.tenant, "roles": person.roles, "groups": person.groups.len(),
+        "disabled": change.disabled, "revoked": change.revoked, "refused": change.refused})
+}
+
+fn body(world: &World) -> String {
+    let mut out = String::from("<p>It pretends to be Microsoft Entra, for sign-ins on this machine. What is done here shows at the next request.</p>");
+    out.push_str(&figures(world));
+    out.push_str("<h2>People</h2>");
+    for person in &world.people {
+        out.push_str(&of_person(world, person));
+    }
+    out.push_str("<h2>Entra</h2>");
+    out.push_str(&of_entra(world));
+    out.push_str("<h2>Token endpoint</h2>");
+    out.push_str(&of_tokens(world));
+    out.push_str("<h2>Graph</h2>");
+    let calls = number("calls", "Calls, or nothing for all", "");
+    let seconds = number("seconds", "Seconds, for too-many and slow", "");
+    out.push_str(&form("graph", &format!("{}{calls}{seconds}", choice("Graph answers", with_none(&GraphFault::NAMES))), "Set"));
+    out.push_str(&form("graph_page", &number("value", "Groups on a page", &world.control.page_size().to_string()), "Set"));
+    out
+}
+
+fn figures(world: &World) -> String {
+    let control = &world.control;
+    format!(
+        "<dl><dt>Time</dt><dd>{}</dd><dt>Calls</dt><dd>{} in all: {} to authorize, {} to token ({} codes, {} refresh tokens), {} to Graph</dd>\
+<dt>Refresh tokens sent again</dt><dd>{}</dd></dl>",
+        timestamp(world.clock.now()),
+        control.calls(),
+        control.authorize_calls(),
+        control.token_calls(),
+        control.code_calls(),
+        control.refresh_calls(),
+        control.graph_calls(),
+        control.reused_refresh_tokens()
+    )
+}
+
+fn of_person(world: &World, person: &Person) -> String {
+    let change = world.control.changed.of(&person.oid);
+    let person = world.control.changed.applied(person);
+    let oid = escape(&person.oid);
+    let whose = hidden("person", &oid);
+    let this = hidden("value", &oid);
+    let mut said = format!("{} – {}", escape(&person.user_name), escape(person.about));
+    if change.disabled {
+        said.push_str(", switched off");
+    }
+    if let Some(code) = change.refused {
+        let _ = write!(said, ", refresh refused with AADSTS{code}");
+    }
+    let (lever, words) = if change.disabled { ("enable", "Switch the account on") } else { ("disable", "Switch the account off") };
+    let mut out = format!("<details><summary>{}<small>{said}</small></summary>", escape(&person.name));
+    out.push_str(&form("roles", &(whose.clone() + &field("value", "Roles, with commas between", &person.roles.join(", "))), "Set the roles"));
+    if person.groups.len() <= 20 {
+        out.push_str(&form("groups", &(whose.clone() + &field("value", "Groups, with commas between", &person.groups.join(", "))), "Set the groups"));
+    }
+    out.push_str(&form("revoke", &this, "Take back what was granted"));
+    out.push_str(&form(lever, &this, words));
+    out.push_str(&form("refuse_refresh", &(whose + &number("value", "AADSTS code", "50076")), "Refuse each refresh"));
+    out.push_str(&form("allow_refresh", &this, "Allow refresh again"));
+    out + "</details>"
+}
+
+fn of_entra(world: &World) -> String {
+    let control = &world.control;
+    let truth = |now: bool| hidden("value", if now { "false" } else { "true" });
+    let front = control.front_channel().unwrap_or_default();
+    [
+        form("rotate_keys", "", "Rotate the keys"),
+        form("down", &truth(control.is_down()), if control.is_down() { "Be up again" } else { "Be down" }),
+        form("slow", &number("value", "Milliseconds that each answer is held back", &control.delay().to_string()), "Be slow"),
+        form("wrong", &choice("The next ID token is wrong in", Wrong::ALL.iter().map(|it| it.0)), "Be wrong once"),
+        form("front_channel_url", &field("value", "Front-channel logout URL of the app", &front), "Register"),
+        form("move_clock", &number("value", "Seconds ahead, or back with a minus", "3600"), "Move the clock"),
+    ]
+    .concat()
+}
+
+fn of_tokens(world: &World) -> String {
+    let single = world.control.is_single_use();
+    let calls = number("calls", "Calls, or nothing for all", "");
+    let seconds = number("seconds", "Seconds, for too-many", "");
+    let refusal = number("value", "AADSTS code", "53003") + &field("error", "OAuth error", "interaction_required");
+    [
+        form("token", &format!("{}{calls}{seconds}", choice("The token endpoint answers", with_none(&TokenFault::NAMES))), "Set"),
+        form("refuse_token", &(refusal + &field("suberror", "Suberror", "") + &field("claims", "Claims challenge, JSON", "")), "Refuse the next request"),
+        form(
+            "single_use_refresh",
+            &hidden("value", if single { "false" } else { "true" }),
+            if single { "Let refresh tokens be good again and again" } else { "Let refresh tokens be good for once" },
+        ),
+    ]
+    .concat()
+}
+
+fn with_none<'a>(names: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    std::iter::once("none").chain(names.iter().copied())
+}
+
+fn form(lever: &str, fields: &str, button: &str) -> String {
+    format!("<form method=\"post\" action=\"{PANEL}\">{}{fields}<button>{button}</button></form>", hidden("lever", lever))
+}
+
+fn hidden(name: &str, value: &str) -> String {
+    format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">")
+}
+
+fn field(name: &str, label: &str, value: &str) -> String {
+    format!("<label>{label}<input name=\"{name}\" value=\"{}\" autocomplete=\"off\"></label>", escape(value))
+}
+
+fn number(name: &str, label: &str, value: &str) -> String {
+    format!("<label>{label}<input type=\"number\" name=\"{name}\" value=\"{}\"></label>", escape(value))
+}
+
+fn choice<'a>(label: &str, options: impl Iterator<Item = &'a str>) -> String {
+    let mut all = String::new();
+    for it in options {
+        let _ = write!(all, "<option>{it}</option>");
+    }
+    format!("<label>{label}<select name=\"value\">{all}</select></label>")
+}

@@ -1,0 +1,43 @@
+//! The sign-out at the emulator, and the news of it for the app.
+
+use http::StatusCode;
+use url::Url;
+
+use super::claims::opaque_hint;
+use super::page;
+use super::web::{self, Asking, Reply};
+use super::world::World;
+
+/// Signs out (OpenID Connect RP-Initiated Logout), and goes to a known place only.
+///
+/// Where a front-channel URL is registered, a page asks it in a frame first, as Entra's does; the way on is a link there.
+pub(super) fn logout(world: &World, asking: &Asking, tls: bool) -> Reply {
+    let session = asking.session().and_then(|id| Some((id, world.sessions.look(id)?.1)));
+    let hinted = asking.value("logout_hint");
+    let meant = session.filter(|(_, who)| hinted.is_none_or(|hint| world.person(&who.oid).is_some_and(|it| opaque_hint(&it) == hint)));
+    let onward = asking.value("post_logout_redirect_uri").filter(|it| world.knows_origin(it)).and_then(|it| onward(it, asking.value("state")));
+    let frame = meant.as_ref().and_then(|(_, who)| front_channel(world, &who.sid));
+    let reply = match (frame, onward) {
+        (Some(frame), onward) => page::signing_out(&frame, onward.as_ref()),
+        (None, Some(onward)) => web::redirect(onward.as_str()),
+        (None, None) => page::notice(StatusCode::OK, "You signed out of your account", "It is a good idea to close all browser windows."),
+    };
+    let Some((id, _)) = meant else { return reply };
+    world.sessions.take(id);
+    web::with_session(reply, None, tls)
+}
+
+fn onward(uri: &str, state: Option<&str>) -> Option<Url> {
+    let mut url = Url::parse(uri).ok()?;
+    if let Some(state) = state {
+        url.query_pairs_mut().append_pair("state", state);
+    }
+    Some(url)
+}
+
+/// The app's address for the news: with `sid` and without `iss`, which Entra never sends.
+fn front_channel(world: &World, sid: &str) -> Option<Url> {
+    let mut url = Url::parse(&world.control.front_channel()?).ok()?;
+    url.query_pairs_mut().append_pair("sid", sid);
+    Some(url)
+}

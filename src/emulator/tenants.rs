@@ -1,0 +1,90 @@
+//! The tenants, and how addresses name them.
+
+/// One tenant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Home {
+    /// Its id.
+    pub(super) id: &'static str,
+    /// Its verified domain; that of personal accounts is an alias.
+    pub(super) domain: &'static str,
+    /// What discovery tells as `tenant_region_scope`.
+    pub(super) region: Option<&'static str>,
+}
+
+/// The tenant in which the app is registered.
+pub(super) static CONTOSO: Home = Home { id: "aaaabbbb-0000-cccc-1111-dddd2222eeee", domain: "contoso.example", region: Some("EU") };
+/// Another tenant.
+pub(super) static FABRIKAM: Home = Home { id: "bbbbcccc-1111-dddd-2222-eeee3333ffff", domain: "fabrikam.example", region: Some("NA") };
+/// Microsoft's tenant of all personal accounts.
+pub(super) static PERSONAL: Home = Home { id: "9188040d-6c67-4c5b-b112-36a304b66dad", domain: "consumers", region: None };
+
+/// Which tenant an address names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tenant {
+    /// One tenant, by GUID or by domain.
+    One(&'static Home),
+    /// Any tenant with work accounts; the issuer is a template.
+    Organizations,
+    /// Any tenant at all; the issuer is a template.
+    Common,
+    /// Personal accounts by their alias; the issuer is literal.
+    Consumers,
+}
+
+impl Tenant {
+    /// Reads the first segment of a path; no answer for an unknown tenant.
+    pub(super) fn read(segment: &str) -> Option<Self> {
+        let segment = segment.to_ascii_lowercase();
+        match segment.as_str() {
+            "common" => Some(Self::Common),
+            "organizations" => Some(Self::Organizations),
+            "consumers" => Some(Self::Consumers),
+            _ => [&CONTOSO, &FABRIKAM, &PERSONAL].into_iter().find(|it| segment == it.id || segment == it.domain).map(Self::One),
+        }
+    }
+
+    /// The tenant that a path begins with.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        path.strip_prefix('/').and_then(|it| it.split('/').next()).and_then(Self::read)
+    }
+
+    /// The segment that addresses carry: the GUID also where a domain was asked for, else the alias.
+    pub(super) fn segment(self) -> &'static str {
+        match self {
+            Self::One(home) => home.id,
+            Self::Organizations => "organizations",
+            Self::Common => "common",
+            Self::Consumers => "consumers",
+        }
+    }
+
+    /// The one tenant it stands for.
+    pub(super) fn home(self) -> Option<&'static Home> {
+        match self {
+            Self::One(home) => Some(home),
+            Self::Consumers => Some(&PERSONAL),
+            Self::Organizations | Self::Common => None,
+        }
+    }
+}
+
+/// The issuer of version 2.0 tokens: of one tenant, or with its literal braces.
+pub(super) fn issuer(authority: &str, home: Option<&Home>) -> String {
+    format!("{}/{}/v2.0", authority, home.map_or("{tenantid}", |it| it.id))
+}
+
+/// The issuer of version 1.0 tokens, with the slash at its end. The emulator's host stands for `sts.windows.net` as for all others.
+pub(super) fn first_issuer(authority: &str, home: Option<&Home>) -> String {
+    format!("{}/{}/", authority, home.map_or("{tenantid}", |it| it.id))
+}
+
+/// Whether a segment could name a tenant at all.
+pub(super) fn is_plausible(segment: &str) -> bool {
+    is_guid(segment) || segment.contains('.')
+}
+
+/// Whether a text has the form of a GUID.
+pub(super) fn is_guid(text: &str) -> bool {
+    let parts = text.split('-').map(str::len);
+    parts.eq([8, 4, 4, 4, 12]) && text.bytes().all(|it| it == b'-' || it.is_ascii_hexdigit())
+}
