@@ -126,7 +126,7 @@ impl Policy {
         let mut named = false;
         for rule in &self.rules {
             if matches(rule) {
-                if covers_method(rule, method) {
+                if rule.covers_method(method) {
                     return Because::Rule(rule);
                 }
                 named = true;
@@ -160,10 +160,6 @@ fn permits(because: &Because<'_>, who: Option<&Identity>) -> bool {
         Because::Rule(rule) | Because::Default(rule) => fits(&rule.allow, who) == Some(Fit::Yes),
         Because::NoMethod => false,
     }
-}
-
-fn covers_method(rule: &Rule, method: &Method) -> bool {
-    rule.methods.is_empty() || rule.methods.contains(method) || (*method == Method::HEAD && rule.methods.contains(&Method::GET))
 }
 
 /// Nothing where a stranger would have to say who they are.

@@ -11,5 +11,6 @@ pub mod random;
 pub mod return_to;
 pub mod secret;
 pub mod site;
+pub mod spelling;
 pub mod target;
 pub mod texts;

@@ -168,7 +168,7 @@ pub fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
 
 /// Whether a host name means this machine only.
 pub fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
     host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
 }
 
@@ -209,6 +209,16 @@ mod tests {
         assert!(v1.is_ours("/v1/callback"));
         assert!(!v1.is_ours("/v1/callback/x"));
         assert_eq!(v1.redirect_uri(), "https://a.example/v1/callback");
+    }
+
+    #[test]
+    fn this_machine_has_few_names() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1", "[::1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["", "localhost.example", "localhost.", "0.0.0.0", "[::2]", "[[::1]]", "128.0.0.1", "[::1"] {
+            assert!(!is_loopback(host), "{host}");
+        }
     }
 
     #[test]

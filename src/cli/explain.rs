@@ -47,6 +47,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = read(arguments.config.as_deref(), &environment())?;
     let method = Method::from_bytes(arguments.method.to_uppercase().as_bytes()).map_err(|_| Failure::new(format!("{:?} is no method", arguments.method)))?;
+    if !arguments.path.starts_with('/') {
+        return Err(no_path(&arguments.path));
+    }
     let target = match Target::parse(&method, &arguments.path, config.upstream.paths) {
         Ok(target) => target,
         Err(error) => {
@@ -62,6 +65,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let who = if arguments.signed_out { None } else { Some(person(arguments, &config)?) };
     say(&told(&policy, &target, who.as_ref()));
     Ok(())
+}
+
+/// A path as a request has it begins with a slash; what was typed may be the whole address of a page.
+fn no_path(typed: &str) -> Failure {
+    let meant = url::Url::parse(typed).ok().filter(url::Url::has_host).map_or_else(|| format!("/{typed}"), |it| it.path().to_owned());
+    Failure::new(format!("{typed:?} does not begin with \"/\"")).hint(format!("write the path alone, like {meant}"))
 }
 
 fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {

@@ -24,7 +24,8 @@ const REACH: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Service {
     house: ArcSwap<Sidecar>,
-    config: Mutex<Config>,
+    /// As it was at the start: what needs a restart goes on as it stands here.
+    begun: Config,
     keeping: Mutex<CancellationToken>,
     draining: CancellationToken,
 }
@@ -75,14 +76,13 @@ impl Service {
     pub fn start(config: &Config, lasting: Lasting) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
         let (house, warnings) = Sidecar::new(config, lasting)?;
         let keeping = keep(&house.entra);
-        let service =
-            Self { house: ArcSwap::from_pointee(house), config: Mutex::new(config.clone()), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
+        let service = Self { house: ArcSwap::from_pointee(house), begun: config.clone(), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
         Ok((Arc::new(service), warnings))
     }
 
     /// Serves until `shutdown`, then drains.
     pub async fn serve(self: Arc<Self>, bound: Bound, shutdown: CancellationToken) {
-        let server = lock(&self.config).server.clone();
+        let server = self.begun.server.clone();
         let settings = Settings { limits: server.limits, tls: bound.tls, grace: server.shutdown_grace };
         let tunnels = self.house.load().lasting.tunnels.clone();
         let over = CancellationToken::new();
@@ -107,14 +107,13 @@ impl Service {
     pub async fn reload(&self, config: &Config) -> Result<Vec<String>, sidecar::Error> {
         let lasting = self.house.load().lasting.clone();
         let (house, mut warnings) = Sidecar::new(config, lasting)?;
-        warnings.extend(needs_restart(&lock(&self.config), config));
+        warnings.extend(needs_restart(&self.begun, config));
         house.entra.inherit(&self.house.load().entra);
         let keeping = keep(&house.entra);
         // While the new one reaches for Entra, the old one goes on signing people in.
         let _ = tokio::time::timeout(REACH, reached(&house.entra)).await;
         self.house.store(Arc::new(house));
         std::mem::replace(&mut *lock(&self.keeping), keeping).cancel();
-        *lock(&self.config) = config.clone();
         Ok(warnings)
     }
 

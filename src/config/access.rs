@@ -34,6 +34,13 @@ pub struct Rule {
     pub line: usize,
 }
 
+impl Rule {
+    /// Whether the rule is for this method.
+    pub fn covers_method(&self, method: &Method) -> bool {
+        self.methods.is_empty() || self.methods.contains(method) || (*method == Method::HEAD && self.methods.contains(&Method::GET))
+    }
+}
+
 /// Who may.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Allow {
@@ -96,9 +103,10 @@ impl From<Word> for Allow {
 }
 
 pub(super) fn read(section: &Section<'_>) -> Access {
-    let default = section.key("default").choice(&WORDS).into();
+    let default: Allow = section.key("default").choice(&WORDS).into();
     let rules: Vec<_> = section.each("rule", MOST_RULES, rule).into_iter().flatten().collect();
     refuse_covered(section, &rules);
+    warn_of_exact(section, &rules, &default);
     Access { default, rules: rules.into_iter().map(|it| it.value).collect() }
 }
 
@@ -192,7 +200,7 @@ fn refuse_covered(section: &Section<'_>, rules: &[Found<Rule>]) {
         let by = match rule.value.methods.as_slice() {
             [] => earlier().find(|it| it.methods.is_empty()),
             methods => {
-                let covered = |method: &Method| earlier().find(|it| names(it, method));
+                let covered = |method: &Method| earlier().find(|it| it.covers_method(method));
                 methods.iter().map(covered).collect::<Option<Vec<_>>>().and_then(|it| it.first().copied())
             }
         };
@@ -203,6 +211,17 @@ fn refuse_covered(section: &Section<'_>, rules: &[Found<Rule>]) {
     }
 }
 
-fn names(rule: &Rule, method: &Method) -> bool {
-    rule.methods.is_empty() || rule.methods.contains(method) || (*method == Method::HEAD && rule.methods.contains(&Method::GET))
+/// Many apps serve `/admin/` as `/admin`: a rule that shuts only the one leaves the other to the default, which is wider.
+fn warn_of_exact(section: &Section<'_>, rules: &[Found<Rule>], default: &Allow) {
+    for it in rules.iter().filter(|it| it.value.allow != Allow::Anyone && it.value.allow != *default && *default != Allow::Nobody) {
+        let path = it.value.path.to_string();
+        let place = path.trim_end_matches('/');
+        let Ok(below) = Pattern::parse(&format!("{place}/**")) else { continue };
+        if place.is_empty() || path.ends_with("/**") || rules.iter().any(|it| it.value.path.covers(&below)) {
+            continue;
+        }
+        let complaint =
+            Complaint::new(format!("{} is this one path; [access] default decides about {} and all below it", quote(&path), quote(&format!("{place}/"))));
+        section.warn(&it.spot, complaint.hint(format!("write {}", quote(&below.to_string()))));
+    }
 }

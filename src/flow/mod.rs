@@ -7,6 +7,8 @@ mod callback;
 mod facts;
 mod forward_auth;
 mod information;
+mod line;
+mod origin;
 mod proxy;
 mod refusal;
 mod route;
@@ -14,15 +16,14 @@ mod sign_in;
 mod sign_out;
 mod words;
 
-use crate::session::record::Session;
 use crate::sidecar::Sidecar;
-use crate::telemetry::log;
 use crate::wire::body::Body;
 use crate::wire::inbound::{Inbound, asker};
 use crate::wire::peer::Peer;
 use facts::Facts;
 use http::{HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
+use line::Line;
 use refusal::Refusal;
 use route::Route;
 use std::time::Instant;
@@ -50,7 +51,7 @@ pub async fn handle(house: &Sidecar, request: Request<Incoming>, peer: Peer) -> 
         refusal.answer(house, inbound.asker, inbound.reference())
     });
     response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
-    write_down(house, &inbound, route, &response, &facts, began);
+    Line::of(&inbound, route, &facts).write(house, response.status(), began);
     response
 }
 
@@ -73,26 +74,6 @@ async fn answer(house: &Sidecar, inbound: &Inbound, route: Route, request: Reque
     }
 }
 
-fn write_down(house: &Sidecar, inbound: &Inbound, route: Route, response: &Response<Body>, facts: &Facts, began: Instant) {
-    let took = began.elapsed();
-    let status = response.status().as_u16();
-    house.lasting.metrics.answered(route.name(), status, took.as_secs_f64());
-    house.lasting.log.request(&log::Request {
-        time_ms: house.lasting.clock.now_millis(),
-        event: "request",
-        request_id: inbound.reference(),
-        method: inbound.target.method().as_str(),
-        path: inbound.target.path(),
-        status,
-        route: route.name(),
-        rule: facts.rule,
-        user: facts.session.as_deref().map(Session::user),
-        client: inbound.way.client,
-        duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        cause: facts.cause.as_deref(),
-    });
-}
-
 /// A request whose head has no single reading; nothing of its target is repeated, not even in the log.
 fn unread(house: &Sidecar, parts: &http::request::Parts, peer: &Peer, began: Instant, refusal: Refusal) -> Response<Body> {
     let reference = String::from_utf8_lossy(&house.lasting.ids.next()).into_owned();
@@ -101,22 +82,16 @@ fn unread(house: &Sidecar, parts: &http::request::Parts, peer: &Peer, began: Ins
     if let Ok(value) = HeaderValue::from_str(&reference) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    let took = began.elapsed();
-    let status = response.status().as_u16();
-    house.lasting.metrics.answered("refused", status, took.as_secs_f64());
-    house.lasting.log.request(&log::Request {
-        time_ms: house.lasting.clock.now_millis(),
-        event: "request",
-        request_id: &reference,
+    let line = Line {
+        reference: &reference,
         method: parts.method.as_str(),
         path: "",
-        status,
         route: "refused",
         rule: None,
         user: None,
         client: peer.ip(),
-        duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         cause: Some(&cause),
-    });
+    };
+    line.write(house, response.status(), began);
     response
 }

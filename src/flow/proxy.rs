@@ -2,6 +2,7 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::origin::is_of_another_site;
 use super::refusal::Refusal;
 use super::sign_in;
 use crate::access::policy::{Permit, Verdict};
@@ -14,7 +15,6 @@ use crate::upstream::{Ends, Trip};
 use crate::wire::body::Body;
 use crate::wire::cookies;
 use crate::wire::inbound::{Asker, Inbound};
-use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
@@ -25,7 +25,7 @@ pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, parts: &mut Parts,
     let session = authenticate(house, &parts.headers);
     facts.session.clone_from(&session);
     let judged = house.policy.judge(inbound.target.clone(), session);
-    facts.rule = judged.line;
+    facts.rule_line = judged.line;
     match judged.verdict {
         Verdict::Permitted(permit) => {
             let (identity, trip) = dress(house, inbound, &mut parts.headers, permit)?;
@@ -41,8 +41,7 @@ pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, parts: &mut Parts,
 
 /// What goes along with a request that was let in.
 fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Permit) -> Result<(IdentityHeaders, Trip), Refusal> {
-    // A page of another site can open a WebSocket with this browser's cookies; only its `Origin` tells.
-    if inbound.upgrade && headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it)) {
+    if inbound.upgrade && is_of_another_site(house, headers) {
         return Err(Refusal::ForeignOrigin);
     }
     cookies::hide(headers);

@@ -39,7 +39,7 @@ pub(super) async fn start(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
     begin(house, inbound, headers, asked(house, inbound)).await
 }
 
-/// `GET /sign_in`: the page with one button; `POST` is the button.
+/// `GET /sign_in`: the page with one button, which leads to `/start`. `POST` goes there at once, with the query of the page.
 pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     let start = asked(house, inbound);

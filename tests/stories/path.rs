@@ -241,7 +241,7 @@ async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<&str
 }
 
 #[tokio::test]
-async fn any_other_upgrade_is_a_tunnel_and_h2c_is_none() {
+async fn any_other_upgrade_is_a_tunnel_and_neither_h2c_nor_tls_is_one() {
     let world = World::start().await;
     let host = authority(&world);
     let mut stream = TcpStream::connect(world.address).await.unwrap();
@@ -262,6 +262,13 @@ async fn any_other_upgrade_is_a_tunnel_and_h2c_is_none() {
     let answer = talk(world.address, &request).await;
     assert_eq!(raw::status(&answer), 200);
     assert!(!answer.contains("\"upgrade\"") && !answer.contains("http2-settings"), "{answer}");
+    // So would TLS within the connection (RFC 2817).
+    for protocol in ["TLS/1.0", "tls/1.3", "TLS/1.0, HTTP/1.1"] {
+        let request = format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close, Upgrade\r\nUpgrade: {protocol}\r\n\r\n");
+        let answer = talk(world.address, &request).await;
+        assert_eq!(raw::status(&answer), 200, "{protocol}: {answer}");
+        assert!(!answer.contains("\"upgrade\""), "{protocol}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -52,6 +52,9 @@ const OWNED: &[&str] = &[
     "X-Original-URL",
     "X-Original-Method",
     "X-Rewrite-URL",
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
     "Proxy",
 ];
 
