@@ -103,6 +103,20 @@ pub fn read(bytes: &[u8], authority: &str, tenant: &Tenant) -> Result<Metadata, 
     })
 }
 
+/// The authority under all of its names, as origins, and where its sign-out is: whose pages may frame what tells of a sign-out.
+pub fn origins(authority: &str, end_session: Option<&str>) -> Vec<String> {
+    let host = authority.strip_prefix("https://").unwrap_or_default();
+    let names = FAMILIES.iter().filter(|it| it.contains(&host)).flat_map(|it| it.iter()).map(|it| format!("https://{it}"));
+    let there = end_session.and_then(|it| Url::parse(it).ok()).map(|it| it.origin().ascii_serialization());
+    let mut all = vec![authority.to_owned()];
+    for it in names.chain(there) {
+        if !all.contains(&it) {
+            all.push(it);
+        }
+    }
+    all
+}
+
 /// The tenant that an issuer names: its one path segment before `v2.0`.
 fn tenant_of(issuer: &str) -> Option<Guid> {
     Guid::parse(issuer.strip_suffix("/v2.0")?.rsplit_once('/')?.1)
@@ -169,6 +183,17 @@ mod tests {
         ] {
             assert!(judged(&document(named), asked, &tenant()).is_ok(), "{asked} {named}");
         }
+    }
+
+    #[test]
+    fn the_authority_is_known_by_all_of_its_names_and_nobody_elses() {
+        assert_eq!(origins("http://127.0.0.1:4100", Some("http://127.0.0.1:4100/x/oauth2/v2.0/logout")), ["http://127.0.0.1:4100"]);
+        let china = origins("https://login.chinacloudapi.cn", None);
+        assert_eq!(china, ["https://login.chinacloudapi.cn", "https://login.partner.microsoftonline.cn"]);
+        let public = origins(PUBLIC, Some(&format!("{PUBLIC}/{TENANT}/oauth2/v2.0/logout")));
+        assert_eq!(public, ["https://login.microsoftonline.com", "https://login.windows.net", "https://login.microsoft.com", "https://sts.windows.net"]);
+        let ciam = format!("https://{TENANT}.ciamlogin.com");
+        assert_eq!(origins("https://contoso.ciamlogin.com", Some(&format!("{ciam}/logout"))), ["https://contoso.ciamlogin.com", &ciam]);
     }
 
     #[test]

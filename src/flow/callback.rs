@@ -2,6 +2,7 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::front_channel::is_sid;
 use super::refusal::Refusal;
 use super::sign_in::{self, Start, only, rounds_in_state};
 use crate::base::return_to::ReturnTo;
@@ -30,6 +31,7 @@ struct Answer<'a> {
     state: Option<Cow<'a, str>>,
     error: Option<Cow<'a, str>>,
     description: Option<Cow<'a, str>>,
+    session_state: Option<Cow<'a, str>>,
 }
 
 /// `GET|POST <redirect_path>`: 303 to where the person was going.
@@ -66,7 +68,13 @@ async fn posted(house: &Sidecar, request: Request<Incoming>) -> Result<Response<
     let text = std::str::from_utf8(&body).map_err(|_| Refusal::BadForm)?;
     let answer = Answer::read(text).ok_or(Refusal::SaidTwice)?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    let parts = [("code", answer.code), ("state", answer.state), ("error", answer.error), ("error_description", answer.description)];
+    let parts = [
+        ("code", answer.code),
+        ("state", answer.state),
+        ("error", answer.error),
+        ("error_description", answer.description),
+        ("session_state", answer.session_state),
+    ];
     for (key, value) in parts.into_iter().filter_map(|(key, value)| Some((key, value?))) {
         query.append_pair(key, &value);
     }
@@ -100,7 +108,7 @@ async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendi
     if let Found::One(old) = find(headers, house.names.session()) {
         house.lasting.store.end(old);
     }
-    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant);
+    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant, answer.session());
     facts.session = Some(session);
     let mut response = reply::redirect(StatusCode::SEE_OTHER, return_to.as_str()).ok_or(Refusal::Internal("no redirect"))?;
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
@@ -123,6 +131,7 @@ impl<'a> Answer<'a> {
                 "state" => &mut out.state,
                 "error" => &mut out.error,
                 "error_description" => &mut out.description,
+                "session_state" => &mut out.session_state,
                 _ => continue,
             };
             if slot.replace(value).is_some() {
@@ -130,5 +139,10 @@ impl<'a> Answer<'a> {
             }
         }
         Some(out)
+    }
+
+    /// What Entra calls the session there, where it can be meant.
+    fn session(&self) -> Option<&str> {
+        self.session_state.as_deref().filter(|it| is_sid(it))
     }
 }

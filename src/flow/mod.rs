@@ -6,6 +6,7 @@ mod authenticate;
 mod callback;
 mod facts;
 mod forward_auth;
+mod front_channel;
 mod information;
 mod line;
 mod origin;
@@ -67,6 +68,7 @@ async fn answer(house: &Sidecar, inbound: &Inbound, route: Route, request: Reque
         Route::SignIn => sign_in::page(house, inbound, request.headers()).await,
         Route::Callback => callback::callback(house, inbound, request, facts).await,
         Route::SignOut => sign_out::sign_out(house, inbound, request.headers()),
+        Route::FrontChannel => front_channel::logout(house, inbound).await,
         Route::UserInfo => information::user(house, inbound, request.headers(), facts),
         Route::Session => information::session(house, inbound, request.headers(), facts),
         Route::Keys => information::keys(house, inbound, request.headers()),
