@@ -9,3 +9,6 @@ pub mod rounds;
 pub mod standing;
 pub mod store;
 pub mod whom;
+
+#[cfg(test)]
+mod tests;

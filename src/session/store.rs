@@ -182,6 +182,18 @@ impl Store {
         session.last_seen().saturating_add(self.idle).min(session.ends)
     }
 
+    /// How many places of the index are taken.
+    #[cfg(test)]
+    pub(in crate::session) fn places(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Lets the cache do what it puts off.
+    #[cfg(test)]
+    pub(in crate::session) fn settle(&self) {
+        self.sessions.run_pending_tasks();
+    }
+
     /// About how many there are.
     pub fn count(&self) -> u64 {
         self.sessions.entry_count()

@@ -64,7 +64,8 @@ impl Whom {
     /// `BadWhom` says which of the two is not understood.
     pub fn parse(user: &str, tenant: Option<&str>) -> Result<Self, BadWhom> {
         let tenant = tenant.map(|it| Guid::parse(it).ok_or(BadWhom::Tenant)).transpose()?;
-        let name = || (user.len() <= NAME && user.contains('@') && !user.chars().any(|it| it.is_control() || it.is_whitespace())).then(|| User::Name(user.into()));
+        let name =
+            || (user.len() <= NAME && user.contains('@') && !user.chars().any(|it| it.is_control() || it.is_whitespace())).then(|| User::Name(user.into()));
         let user = Guid::parse(user).map(User::Object).or_else(name).ok_or(BadWhom::User)?;
         Ok(Self { user, tenant })
     }
