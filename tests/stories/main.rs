@@ -12,6 +12,7 @@ mod nginx;
 mod outside;
 mod path;
 mod sign_in;
+mod sign_out;
 mod tls;
 mod tools;
 mod verify;
