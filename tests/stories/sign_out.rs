@@ -69,7 +69,6 @@ async fn p13_who_signs_out_at_entra_is_signed_out_here_in_that_browser_and_nobod
     let mut office = world.signed_in(MAYA).await;
     assert_eq!(asks_the_frame(&world, &frame).await.status, 200);
     assert_eq!(status(&mut office).await, 200);
-    assert!(world.logged().await.contains("Entra told of a sign-out"));
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn the_front_channel_ends_nothing_by_a_guess_a_cookie_or_an_id_of_ours() {
         "%25".to_owned(),
         oid.to_owned(),
         ours,
-        cookie.split_once('=').unwrap().1.to_owned(),
+        maya.cookie("entrada").unwrap(),
         sid[..35].to_owned(),
         format!("{sid}0"),
         format!("%20{sid}"),

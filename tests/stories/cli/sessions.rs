@@ -41,7 +41,6 @@ async fn an_operator_ends_all_sessions_of_one_person_over_loopback() {
     assert_eq!((told.out, told.code), (line("1 session"), Some(0)));
     let told = place.types("sessions revoke --user nobody@contoso.example");
     assert_eq!((told.out.as_str(), told.code), ("nobody@contoso.example is not signed in\n", Some(0)));
-    assert!(world.logged().await.contains("sessions were revoked"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
