@@ -73,12 +73,17 @@ fn what_cannot_be_done_is_told_with_what_helps() {
         small.admin
     );
     assert_eq!((told.out.as_str(), told.err, told.code), ("", err, Some(1)));
-    let wide = small.text("http://127.0.0.1:9", "").replace(&format!("admin_listen = \"127.0.0.1:{}\"", small.admin), "admin_listen = \"0.0.0.0:9\"");
+    let wide = small
+        .text("http://127.0.0.1:9", "")
+        .replace(&format!("admin_listen = \"127.0.0.1:{}\"", small.admin), &format!("admin_listen = \"0.0.0.0:{}\"", small.admin));
     place.writes("wide.toml", &wide);
     let told = place.types(&format!("sessions revoke --user {MAYA} --config wide.toml"));
-    let err = "error: [server] admin_listen is 0.0.0.0:9: sessions are revoked by a unix socket or a loopback address only\n\
-        hint: write admin_listen = \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", and restart entrada\n";
-    assert_eq!((told.out.as_str(), told.err.as_str(), told.code), ("", err, Some(1)));
+    let err = format!(
+        "error: [server] admin_listen is 0.0.0.0:{}: sessions are revoked by a unix socket or a loopback address only\n\
+        hint: write admin_listen = \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", and restart entrada\n",
+        small.admin
+    );
+    assert_eq!((told.out.as_str(), told.err, told.code), ("", err, Some(1)));
     assert_eq!(place.types("sessions").code, Some(2));
     assert_eq!(place.types("sessions revoke").code, Some(2));
 }
