@@ -56,3 +56,15 @@ async fn a_person_signs_in_and_out_in_a_real_browser() {
     let said = command::succeeds(command).await;
     assert!(said.contains("signed in and out"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entras_page_may_frame_the_news_of_a_sign_out_and_no_other_page_may() {
+    let Some((node, packages)) = browser() else { return };
+    let world = crate::world::World::start().await;
+    world.emulator.control().front_channel_url(Some(&format!("{}/oauth2/front_channel_logout", world.public_url)));
+    let mut command = command::of(&node);
+    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/front_channel.mjs")).arg(&world.public_url);
+    command.arg(format!("{}/{}/oauth2/v2.0/logout", world.emulator.authority(), world.emulator.tenant_id()));
+    let said = command::succeeds(command).await;
+    assert!(said.contains("signed out by the frame"), "{said}");
+}
