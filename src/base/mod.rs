@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock or makes randomness by itself.
 
+pub mod calendar;
 pub mod clock;
 pub mod guid;
 pub mod identity;

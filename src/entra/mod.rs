@@ -12,6 +12,7 @@ pub mod metadata;
 mod oidc;
 mod redeem;
 mod rules;
+mod skew;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use self::error::Error;
 
 use self::authorize::{Begun, Hints};
 use self::oidc::{Registration, Tokens};
+use self::redeem::Sender;
 use self::rules::Expected;
 use self::source::Source;
 use self::verified::VerifiedUser;
@@ -45,6 +47,8 @@ pub struct Entra {
     random: Random,
     guests: bool,
     custom: Vec<String>,
+    tenant: String,
+    graph: &'static str,
 }
 
 /// A sign-in that is done.
@@ -68,6 +72,8 @@ impl Entra {
             random,
             guests: config.guests,
             custom,
+            tenant: config.tenant.segment(),
+            graph: aadsts::graph_of(&config.authority),
         }
     }
 
@@ -86,7 +92,7 @@ impl Entra {
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await?;
+        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await?;
         self.verified(tokens, Some(nonce)).await
     }
 
@@ -96,8 +102,12 @@ impl Entra {
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn refresh(&self, grant: &Secret) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.client, grant).await?;
+        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await?;
         self.verified(tokens, None).await
+    }
+
+    fn sender(&self) -> Sender {
+        Sender::new(self.client.clone(), self.source.skew.clone())
     }
 
     async fn verified(&self, tokens: Tokens, nonce: Option<&str>) -> Result<Redeemed, Error> {
@@ -124,6 +134,22 @@ impl Entra {
     pub fn origins(&self) -> Vec<String> {
         let known = self.source.known();
         metadata::origins(self.source.authority(), known.as_ref().and_then(|it| it.metadata.end_session.as_deref()))
+    }
+
+    /// What an admin has to know to find this app; `origin` is its public address.
+    pub fn names(&self, origin: String) -> aadsts::Names {
+        aadsts::Names {
+            client_id: self.registration.client_id.to_string(),
+            tenant: self.tenant.clone(),
+            redirect_uri: self.registration.redirect_uri.clone(),
+            graph: self.graph,
+            origin,
+        }
+    }
+
+    /// By how many seconds this machine's clock is ahead of Entra's, by the `Date` of its last answer.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.source.skew.ahead()
     }
 
     /// Takes over what another one knows of the same tenant.

@@ -6,6 +6,7 @@ use super::error::Error;
 use super::failure::Refusal;
 use super::keys::{self, Key, Keys};
 use super::metadata::{self, Metadata};
+use super::skew::Skew;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::entra::Tenant;
@@ -52,6 +53,8 @@ pub struct Source {
     /// When the last try failed, milliseconds since 1970, and why; gone with the next that succeeds.
     failed: ArcSwapOption<(u64, Error)>,
     turn: Mutex<Turn>,
+    /// Whether our clock and Entra's agree.
+    pub skew: Skew,
 }
 
 /// Held by whoever asks Entra.
@@ -64,7 +67,8 @@ struct Turn {
 impl Source {
     /// A source that knows nothing yet.
     pub fn new(authority: String, tenant: Tenant, client: Client, clock: Clock, random: Random) -> Self {
-        Self { authority, tenant, client, clock, random, known: ArcSwapOption::empty(), failed: ArcSwapOption::empty(), turn: Mutex::default() }
+        let skew = Skew::new(clock.clone());
+        Self { authority, tenant, client, clock, random, known: ArcSwapOption::empty(), failed: ArcSwapOption::empty(), turn: Mutex::default(), skew }
     }
 
     /// Scheme, host and port of the authority.
@@ -208,6 +212,7 @@ impl Source {
     async fn document(&self, endpoint: &'static str, address: &str) -> Result<Bytes, Error> {
         let request = Request::get(address).header(ACCEPT, "application/json").body(Bytes::new()).map_err(|_| Error::Address(endpoint))?;
         let response = self.client.send(request).await.map_err(|cause| Error::Unreachable { endpoint, cause })?;
+        self.skew.note(response.headers());
         let status = response.status().as_u16();
         match status {
             200 => Ok(response.into_body()),

@@ -5,6 +5,7 @@ mod tokens;
 use super::invalid::Invalid;
 use super::keys::BadKeys;
 use super::metadata::BadMetadata;
+use super::skew::Skew;
 use super::*;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
@@ -326,7 +327,7 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
         other => panic!("{other}"),
     };
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
-    assert_eq!(aadsts::find(7_000_215).unwrap().who, "OPER");
+    assert_eq!(aadsts::find(7_000_215).unwrap().whose, aadsts::Mover::Owner);
     assert!(!format!("{:?}", world.entra).contains("not-the-secret"));
 }
 
@@ -442,8 +443,8 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
             cloud: None,
         };
         let registration = Registration { client_id: tenant, secret: Secret::new("s"), redirect_uri: BACK.to_owned(), scopes: Vec::new() };
-        let client = Client::new(None, &[]).unwrap();
-        let outcome = redeem::redeem(&registration, &metadata, &client, "code", "verifier").await;
+        let sender = redeem::Sender::new(Client::new(None, &[]).unwrap(), Skew::new(Clock::system()));
+        let outcome = redeem::redeem(&registration, &metadata, &sender, "code", "verifier").await;
         let error = match outcome {
             Ok(text) => Error::Token(token::parse(text.id_token.expose().as_bytes()).unwrap_err()),
             Err(error) => error,

@@ -21,7 +21,15 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Judges, and forwards what was judged.
-pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, parts: &mut Parts, body: Incoming, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+///
+/// The body is taken only by a request that goes on.
+pub(super) async fn proxy(
+    house: &Sidecar,
+    inbound: &Inbound,
+    parts: &mut Parts,
+    body: &mut Option<Incoming>,
+    facts: &mut Facts,
+) -> Result<Response<Body>, Refusal> {
     let session = authenticate(house, &parts.headers);
     facts.session.clone_from(&session);
     let judged = house.policy.judge(inbound.target.clone(), session);
@@ -29,6 +37,7 @@ pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, parts: &mut Parts,
     match judged.verdict {
         Verdict::Permitted(permit) => {
             let (identity, trip) = dress(house, inbound, &mut parts.headers, permit)?;
+            let body = body.take().ok_or(Refusal::Internal("no body"))?;
             let mut response = house.upstream.forward(parts, body, identity, trip).await?;
             cookies::guard(response.headers_mut());
             Ok(response)

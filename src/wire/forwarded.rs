@@ -26,6 +26,17 @@ pub struct Way {
     pub trusted: bool,
 }
 
+/// Why a request counts as one by http.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http {
+    /// `X-Forwarded-Proto` came from a peer that is not believed.
+    Untrusted,
+    /// Nobody says how the client came, and the connection is not TLS.
+    NotSaid,
+    /// A trusted peer says so.
+    Said,
+}
+
 /// Why a forward-auth question is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsked {
@@ -48,6 +59,15 @@ pub fn is_trusted(peer: &Peer, trust: &Trust) -> bool {
     match peer.ip() {
         Some(ip) => trust.networks.iter().any(|it| it.contains(&ip)),
         None => trust.unix,
+    }
+}
+
+/// Why a request that did not come by https counts as one by http.
+pub fn why_http(headers: &HeaderMap, way: &Way) -> Http {
+    match (way.trusted, headers.contains_key("x-forwarded-proto")) {
+        (false, true) => Http::Untrusted,
+        _ if way.https == Some(false) => Http::Said,
+        _ => Http::NotSaid,
     }
 }
 

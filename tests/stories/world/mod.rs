@@ -53,7 +53,7 @@ pub struct Plan {
     pub public_url: Option<String>,
     /// `[session]`.
     pub session: String,
-    /// `[entra]`.
+    /// `[entra]`; `authority` is the emulator unless it is here.
     pub entra: String,
     /// `[headers]`.
     pub headers: String,
@@ -259,6 +259,7 @@ fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulato
     let admin = if plan.server.contains("admin_listen =") { String::new() } else { format!("admin_listen = \"127.0.0.1:{admin}\"") };
     let hosts = if plan.public_url.is_none() { format!("hosts = [\"127.0.0.1:{port}\"]") } else { String::new() };
     let ca = plan.entra_ca.as_deref().or(emulator.ca_file()).map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display()));
+    let authority = if plan.entra.contains("authority =") { String::new() } else { format!("authority = \"{}\"", emulator.authority()) };
     let secrets = if plan.session.contains("secrets =") { "" } else { "secrets = [{ env = \"STORY_SEAL\" }]" };
     format!(
         r#"
@@ -276,7 +277,7 @@ shutdown_grace = "3s"
 tenant = "{tenant}"
 client_id = "{CLIENT_ID}"
 client_secret = {{ env = "STORY_CLIENT_SECRET" }}
-authority = "{authority}"
+{authority}
 {ca}
 {entra}
 [session]
@@ -293,7 +294,6 @@ authority = "{authority}"
         headers = plan.headers,
         more = plan.more,
         tenant = emulator.tenant_id(),
-        authority = emulator.authority(),
     )
 }
 
