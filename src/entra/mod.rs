@@ -33,6 +33,7 @@ use self::verified::VerifiedUser;
 use crate::base::clock::Clock;
 use crate::base::domains::Domains;
 use crate::base::random::Random;
+use crate::base::return_to::Landing;
 use crate::base::secret::Secret;
 use crate::config;
 use crate::config::entra::Credential;
@@ -141,8 +142,14 @@ impl Entra {
     }
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
-    pub fn sign_out_url(&self, back: &str, hint: Option<&str>) -> Option<String> {
+    pub fn sign_out_url(&self, back: &Landing, hint: Option<&str>) -> Option<String> {
         authorize::sign_out(&self.registration, &self.source.known()?.metadata, back, hint)
+    }
+
+    /// The authority under all of its names, as origins: whose pages may frame what tells of a sign-out.
+    pub fn origins(&self) -> Vec<String> {
+        let known = self.source.known();
+        metadata::origins(self.source.authority(), known.as_ref().and_then(|it| it.metadata.end_session.as_deref()))
     }
 
     /// What an admin has to know to find this app; `origin` is its public address.

@@ -78,6 +78,11 @@ impl Source {
         Self { authority, tenant, client, clock, random, domains, known: ArcSwapOption::empty(), failed: ArcSwapOption::empty(), turn: Mutex::default(), skew }
     }
 
+    /// Scheme, host and port of the authority.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// What is known.
     pub fn known(&self) -> Option<Arc<Snapshot>> {
         self.known.load_full()

@@ -11,6 +11,7 @@ use crate::base::cloud::CLOUDS;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::secret::Secret;
+use crate::base::site::Site;
 use crate::base::texts::Texts;
 use crate::config::entra::{Allowed, Tenant};
 use crate::emulator::{Emulator, Options, Wrong};
@@ -262,7 +263,7 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     let keeping = tokio::spawn(Arc::clone(&world.entra).keep_fresh(stop.clone()));
     soon(|| world.entra.ready().is_err_and(|it| it.ends_with("the discovery endpoint answered with status 503"))).await;
     assert!(matches!(world.entra.begin(&Hints::default(), "s").await, Err(Error::Status { status: 503, .. })));
-    assert_eq!(world.entra.sign_out_url(BACK, None), None);
+    assert_eq!(world.entra.sign_out_url(&landing(), None), None);
     world.emulator.control().be_down(false);
     soon(|| world.entra.ready().is_ok()).await;
     world.redeems("maya").await.unwrap();
@@ -373,11 +374,15 @@ async fn over_tls_only_a_known_root_is_believed() {
     assert!(error.to_string().contains("invalid peer certificate"), "{error}");
 }
 
+fn landing() -> Landing {
+    Landing::signed_out(&Site::parse("http://localhost:9", "/oauth2", None).unwrap())
+}
+
 #[tokio::test]
 async fn signing_out_leads_through_entra_and_back() {
     let world = World::start().await;
     world.entra.begin(&Hints::default(), "s").await.unwrap();
-    let url = world.entra.sign_out_url("http://localhost:9/oauth2/sign_out", Some("O.abc")).unwrap();
+    let url = world.entra.sign_out_url(&landing(), Some("O.abc")).unwrap();
     let place = format!("{}/{}/oauth2/v2.0/logout?", world.emulator.authority(), world.emulator.tenant_id());
     assert!(url.starts_with(&place), "{url}");
     let sent = query(&url);

@@ -13,6 +13,7 @@ mod nginx;
 mod outside;
 mod path;
 mod sign_in;
+mod sign_out;
 mod tenants;
 mod tls;
 mod tools;
