@@ -39,7 +39,6 @@ advisories:
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 
-# One target for a minute: `make fuzz TARGET=return_to`. Needs cargo-fuzz and a nightly compiler.
-TARGET ?= target
+# One target for a minute: `make fuzz TARGET=return_to`; without TARGET each of them. Needs a nightly compiler; gets cargo-fuzz itself.
 fuzz:
-	cargo +nightly fuzz run $(TARGET) -- -max_total_time=60
+	fuzz/run.sh $(or $(TARGET),all) $(or $(SECONDS),60)

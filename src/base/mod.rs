@@ -2,7 +2,10 @@
 //!
 //! Nothing here does I/O, reads a clock or makes randomness by itself.
 
+pub mod calendar;
 pub mod clock;
+pub mod cloud;
+pub mod domains;
 pub mod guid;
 pub mod identity;
 pub mod ids;
@@ -11,5 +14,6 @@ pub mod random;
 pub mod return_to;
 pub mod secret;
 pub mod site;
+pub mod spelling;
 pub mod target;
 pub mod texts;

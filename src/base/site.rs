@@ -8,6 +8,7 @@ pub struct Site {
     https: bool,
     host: String,
     port: Option<u16>,
+    authority: String,
     prefix: String,
     redirect_path: String,
     return_hosts: Vec<String>,
@@ -58,8 +59,9 @@ impl Site {
                 return Err(BadSite::NotAPath);
             }
         }
-        let prefix = prefix.to_owned();
-        Ok(Self { https, host, port: url.port(), prefix, redirect_path, return_hosts: Vec::new(), hosts: Vec::new() })
+        let (prefix, port) = (prefix.to_owned(), url.port());
+        let authority = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        Ok(Self { https, host, port, authority, prefix, redirect_path, return_hosts: Vec::new(), hosts: Vec::new() })
     }
 
     /// Adds the further hosts of `[server] hosts` and `return_hosts`.
@@ -81,11 +83,8 @@ impl Site {
     }
 
     /// Host and, where it is not the scheme's own, port.
-    pub fn authority(&self) -> String {
-        match self.port {
-            Some(port) => format!("{}:{port}", self.host),
-            None => self.host.clone(),
-        }
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// Scheme, host and port, without a slash at the end: issuer of the assertion.
@@ -115,15 +114,24 @@ impl Site {
         below.is_some_and(|it| it.is_empty() || it.starts_with('/')) || path == self.redirect_path
     }
 
+    /// Whether a `Host` is that of the public address, where sign-ins end and cookies count.
+    pub fn is_public_host(&self, text: &str) -> bool {
+        let Some((name, port)) = split_authority(text) else { return false };
+        port.unwrap_or(self.own_port()) == self.port.unwrap_or(self.own_port()) && name.trim_end_matches('.').eq_ignore_ascii_case(&self.host)
+    }
+
+    fn own_port(&self) -> u16 {
+        if self.https { 443 } else { 80 }
+    }
+
     /// Whether a `Host` (or `:authority`) names this site; case, a trailing dot and the scheme's own port do not matter.
     pub fn is_host(&self, text: &str) -> bool {
-        let Some((name, port)) = split_authority(text) else { return false };
-        let name = name.trim_end_matches('.');
-        let own = if self.https { 443 } else { 80 };
-        let same_port = port.unwrap_or(own) == self.port.unwrap_or(own);
-        if same_port && name.eq_ignore_ascii_case(&self.host) {
+        // As nearly everybody writes it.
+        if text.eq_ignore_ascii_case(&self.authority) || self.is_public_host(text) {
             return true;
         }
+        let Some((name, port)) = split_authority(text) else { return false };
+        let (name, own) = (name.trim_end_matches('.'), self.own_port());
         self.hosts.iter().any(|it| match split_authority(it) {
             Some((host, Some(theirs))) => host.eq_ignore_ascii_case(name) && port.unwrap_or(own) == theirs,
             Some((host, None)) => host.eq_ignore_ascii_case(name),
@@ -168,7 +176,7 @@ pub fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
 
 /// Whether a host name means this machine only.
 pub fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
     host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
 }
 
@@ -186,6 +194,7 @@ mod tests {
         for host in ["app.example.com", "APP.example.com", "app.example.com.", "app.example.com:443", "alt.example.org"] {
             assert!(site().is_host(host), "{host}");
         }
+        assert!(site().is_public_host("APP.example.com.:443") && !site().is_public_host("alt.example.org") && !site().is_public_host(""));
         for host in ["", "app.example.com:80", "example.com", "app.example.com@evil", "app.example.com:443:1", "evil.com/app.example.com", "xapp.example.com"] {
             assert!(!site().is_host(host), "{host}");
         }
@@ -209,6 +218,16 @@ mod tests {
         assert!(v1.is_ours("/v1/callback"));
         assert!(!v1.is_ours("/v1/callback/x"));
         assert_eq!(v1.redirect_uri(), "https://a.example/v1/callback");
+    }
+
+    #[test]
+    fn this_machine_has_few_names() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1", "[::1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["", "localhost.example", "localhost.", "0.0.0.0", "[::2]", "[[::1]]", "128.0.0.1", "[::1"] {
+            assert!(!is_loopback(host), "{host}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::check::{environment, read};
 use super::terminal::{Failure, say};
 use crate::access::policy::{Because, Policy, Would};
+use crate::base::domains::{Domains, Named};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
@@ -12,6 +13,7 @@ use crate::config::access::{Allow, Table};
 use crate::config::entra::Tenant;
 use http::Method;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What can be asked.
 #[derive(Debug, clap::Args)]
@@ -32,7 +34,7 @@ pub(super) struct Arguments {
     /// The person's object id or sign-in name.
     #[arg(long)]
     user: Option<String>,
-    /// The person's tenant ID; the configured one where it is not given.
+    /// The person's tenant, by ID or by domain; the configured one where it is not given.
     #[arg(long)]
     tenant: Option<String>,
     /// Ask about somebody who is not signed in.
@@ -47,6 +49,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = read(arguments.config.as_deref(), &environment())?;
     let method = Method::from_bytes(arguments.method.to_uppercase().as_bytes()).map_err(|_| Failure::new(format!("{:?} is no method", arguments.method)))?;
+    if !arguments.path.starts_with('/') {
+        return Err(no_path(&arguments.path));
+    }
     let target = match Target::parse(&method, &arguments.path, config.upstream.paths) {
         Ok(target) => target,
         Err(error) => {
@@ -58,10 +63,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say(&format!("{method} {}\n  answered by Entrada itself; no rule decides", target.path()));
         return Ok(());
     }
-    let policy = Policy::compile(&config.access);
+    let domains = Domains::default();
+    if let Some(domain) = domain(arguments, &config) {
+        domains.keep(&domain, somebody());
+    }
+    let policy = Policy::compile(&config.access, Arc::new(domains));
     let who = if arguments.signed_out { None } else { Some(person(arguments, &config)?) };
     say(&told(&policy, &target, who.as_ref()));
     Ok(())
+}
+
+/// A path as a request has it begins with a slash; what was typed may be the whole address of a page.
+fn no_path(typed: &str) -> Failure {
+    let meant = url::Url::parse(typed).ok().filter(url::Url::has_host).map_or_else(|| format!("/{typed}"), |it| it.path().to_owned());
+    Failure::new(format!("{typed:?} does not begin with \"/\"")).hint(format!("write the path alone, like {meant}"))
 }
 
 fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
@@ -71,7 +86,7 @@ fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
         Because::Default(rule) => ("[access] default, since no rule names this path".to_owned(), &rule.allow),
         Because::NoMethod => return format!("{head}\n  decides  rules name this path, but none this method\n  result   nobody may (403)"),
     };
-    let result = match Policy::would(allow, who) {
+    let result = match policy.would(allow, who) {
         Would::Allow => "allowed",
         Would::Refuse => "refused (403)",
         Would::SignIn => "has to sign in first (302 or 401)",
@@ -95,22 +110,37 @@ fn describe(allow: &Allow) -> String {
 }
 
 fn table(table: &Table) -> String {
-    let parts = [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &table.tenants)];
+    let tenants: Vec<_> = table.tenants.iter().map(Named::to_string).collect();
+    let parts = [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &tenants)];
     let parts = parts.iter().filter(|it| !it.1.is_empty()).map(|(name, values)| format!("{name} {}", values.join(" or ")));
     parts.collect::<Vec<_>>().join(" and ")
 }
 
+/// The domain that the person's tenant is named by. Nobody is asked whose it is: it stands for itself.
+fn domain(arguments: &Arguments, config: &Config) -> Option<String> {
+    match (&arguments.tenant, &config.entra.tenant) {
+        (Some(text), _) => (text.contains('.') && Guid::parse(text).is_none()).then(|| text.to_ascii_lowercase()),
+        (None, Tenant::Domain(name)) => Some(name.clone()),
+        (None, _) => None,
+    }
+}
+
+/// An id that is nobody's.
+fn somebody() -> Guid {
+    Guid::from_random([0; 16])
+}
+
 fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
-    let nobody = Guid::from_random([0; 16]);
     let tid = match (&arguments.tenant, &config.entra.tenant) {
-        (Some(text), _) => Guid::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is no tenant ID")))?,
+        (Some(text), _) if domain(arguments, config).is_none() => Guid::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is no tenant")))?,
         (None, Tenant::Id(id)) => *id,
-        (None, Tenant::Domain(_)) => nobody,
+        _ => somebody(),
     };
     let oid = arguments.user.as_deref().and_then(Guid::parse);
     Ok(Identity {
-        oid: oid.unwrap_or(nobody),
+        oid: oid.unwrap_or(somebody()),
         tid,
+        guest: false,
         name: None,
         preferred_username: arguments.user.as_deref().filter(|_| oid.is_none()).map(Box::from),
         email: None,

@@ -6,6 +6,7 @@ use super::stop::Stop;
 use super::terminal::{Failure, complain};
 use crate::base::clock::Clock;
 use crate::config::problem::{Place, Problem};
+use crate::config::server::Listen;
 use crate::config::telemetry::{Format, Level};
 use crate::config::{self, Config};
 use crate::seal::random;
@@ -51,6 +52,7 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
 fn furnish(config: &Config, lasting: Lasting) -> Result<(Arc<Service>, Bound), Failure> {
     let bound = Bound::new(config).map_err(|it| {
         let hint = match it {
+            NotBound::Listen(Listen::Systemd, _) => "start the socket unit, not only the service, or write an address for [server] listen",
             NotBound::Listen(..) => "see whether something else listens there already, or choose another [server] listen or admin_listen",
             NotBound::Tls(_) => "certificate is the chain in PEM, leaf first, and key its private key in PEM",
         };

@@ -7,6 +7,7 @@ use crate::flow;
 use crate::server::admin::{self, Source};
 use crate::server::tls::{self, Certificates};
 use crate::server::{self, Handle, Listener, Settings};
+use crate::session::whom::{Ambiguous, Ended, Whom};
 use crate::sidecar::{self, Lasting, Sidecar};
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
@@ -26,7 +27,8 @@ const REACH: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Service {
     house: ArcSwap<Sidecar>,
-    config: Mutex<Config>,
+    /// As it was at the start: what needs a restart goes on as it stands here.
+    begun: Config,
     keeping: Mutex<CancellationToken>,
     draining: CancellationToken,
 }
@@ -78,14 +80,13 @@ impl Service {
         let (house, warnings) = Sidecar::new(config, lasting)?;
         let keeping = keep(&house.entra);
         house.lasting.newest.store(Some(Arc::clone(&house.entra)));
-        let service =
-            Self { house: ArcSwap::from_pointee(house), config: Mutex::new(config.clone()), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
+        let service = Self { house: ArcSwap::from_pointee(house), begun: config.clone(), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
         Ok((Arc::new(service), warnings))
     }
 
     /// Serves until `shutdown`, then drains.
     pub async fn serve(self: Arc<Self>, bound: Bound, shutdown: CancellationToken) {
-        let server = lock(&self.config).server.clone();
+        let server = self.begun.server.clone();
         let settings = Settings { limits: server.limits, tls: bound.tls, grace: server.shutdown_grace };
         let grace = server.shutdown_grace;
         let Lasting { tunnels, background, .. } = self.house.load().lasting.clone();
@@ -113,7 +114,7 @@ impl Service {
     pub async fn reload(&self, config: &Config) -> Result<Vec<String>, sidecar::Error> {
         let lasting = self.house.load().lasting.clone();
         let (house, mut warnings) = Sidecar::new(config, lasting)?;
-        warnings.extend(needs_restart(&lock(&self.config), config));
+        warnings.extend(needs_restart(&self.begun, config));
         house.entra.inherit(&self.house.load().entra);
         let keeping = keep(&house.entra);
         // While the new one reaches for Entra, the old one goes on signing people in.
@@ -121,7 +122,6 @@ impl Service {
         house.lasting.newest.store(Some(Arc::clone(&house.entra)));
         self.house.store(Arc::new(house));
         std::mem::replace(&mut *lock(&self.keeping), keeping).cancel();
-        *lock(&self.config) = config.clone();
         Ok(warnings)
     }
 
@@ -177,9 +177,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
 struct Answering(Arc<Service>);
 
 impl Handle for Answering {
-    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        let house = self.0.house.load_full();
-        flow::handle(&house, request, peer).await
+    fn handle(self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
+        flow::handle(self.0.house.load_full(), request, peer)
     }
 }
 
@@ -196,5 +195,9 @@ impl Source for Ready {
     fn metrics(&self) -> String {
         let house = self.0.house.load();
         house.lasting.metrics.text(house.lasting.store.count(), house.entra.rests() > 0)
+    }
+
+    fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
+        self.0.house.load().lasting.store.revoke(whom)
     }
 }

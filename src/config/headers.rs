@@ -4,6 +4,7 @@ use super::ask::choose;
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section, unexpected};
 use super::written::{At, Spot, plain};
+use crate::base::spelling::{fold, folds_to, folds_to_beginning};
 use http::HeaderName;
 use std::time::Duration;
 use toml::de::DeValue;
@@ -42,9 +43,10 @@ pub struct Assertion {
 /// Whatever folds to one of these beginnings is ours: the sets, our own, and what proxies say of each other.
 pub const OWNED_PREFIXES: [&str; 6] = ["x-forwarded-", "x-auth-request-", "x-entrada-", "x-ms-client-principal", "x-ms-token-", "x-original-"];
 
-/// Names that are ours, whole. The last two nobody writes: `X-Rewrite-URL` makes some apps serve another path than the one that was
-/// judged, and `Proxy` becomes `HTTP_PROXY` under CGI.
-pub const OWNED_NAMES: [&str; 5] = ["forwarded", "x-real-ip", "x-request-id", "x-rewrite-url", "proxy"];
+/// Names that are ours, whole. Those after the third nobody writes: `X-Rewrite-URL` and the three of the method make some apps serve
+/// another request than the one that was judged, and `Proxy` becomes `HTTP_PROXY` under CGI.
+pub const OWNED_NAMES: [&str; 8] =
+    ["forwarded", "x-real-ip", "x-request-id", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override", "proxy"];
 
 /// Names that mean something to HTTP or to every app: hop-by-hop (RFC 9110 7.6.1), framing, and what the client says of itself.
 const RESERVED: [&str; 16] = [
@@ -66,9 +68,11 @@ const RESERVED: [&str; 16] = [
     "authorization",
 ];
 
-/// Folds like `headers::owned`: CGI and WSGI read `_` as `-`.
-fn fold(name: &str) -> String {
-    name.chars().map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' }).collect()
+/// Whether a name is one of ours, in whatever spelling.
+pub fn is_owned(name: &str) -> bool {
+    // Most names in a request begin otherwise. A test holds these letters to the lists.
+    let may_be = matches!(name.as_bytes().first(), Some(b'f' | b'F' | b'p' | b'P' | b'x' | b'X'));
+    may_be && (OWNED_PREFIXES.iter().any(|it| folds_to_beginning(name, it)) || OWNED_NAMES.iter().any(|it| folds_to(name, it)))
 }
 
 pub(super) fn read(section: &Section<'_>, origin: Option<&str>) -> Headers {
@@ -125,11 +129,6 @@ fn header_name(text: &str) -> Result<HeaderName, Complaint> {
     if RESERVED.contains(&fold(text).as_str()) { Err(taken(text)) } else { Ok(name) }
 }
 
-fn is_owned(text: &str) -> bool {
-    let folded = fold(text);
-    OWNED_PREFIXES.iter().any(|it| folded.starts_with(it)) || OWNED_NAMES.contains(&folded.as_str())
-}
-
 fn taken(text: &str) -> Complaint {
     Complaint::new(format!("{} has a meaning of its own", quote(text))).hint("choose another name, like X-Employee-Id")
 }
@@ -152,4 +151,16 @@ fn custom(section: &Section<'_>) -> Vec<Found<(HeaderName, String)>> {
         value.map_err(|it| section.complain(&spot, it)).ok().map(|value| Found { value, spot })
     };
     table.iter().filter_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_lists_name_is_ours_in_either_case() {
+        for name in OWNED_PREFIXES.iter().chain(&OWNED_NAMES) {
+            assert!(is_owned(name) && is_owned(&name.to_uppercase()), "{name}");
+        }
+    }
 }

@@ -94,14 +94,18 @@ fn finish(text: Option<&str>, table: Option<&DeTable<'_>>, environment: &[(Strin
 
 fn text_of(file: &Path) -> Result<String, Problem> {
     let refused = |why: &dyn std::fmt::Display| whole_file(format!("{} cannot be read: {why}", file.display()));
+    let missing = || Problem { hint: Some("name another file with --config".to_owned()), ..whole_file(format!("there is no file {}", file.display())) };
     let mut bytes = Vec::new();
     let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    std::fs::File::open(file).and_then(|it| it.take(most).read_to_end(&mut bytes)).map_err(|it| refused(&it))?;
+    std::fs::File::open(file).and_then(|it| it.take(most).read_to_end(&mut bytes)).map_err(|it| match it.kind() {
+        std::io::ErrorKind::NotFound => missing(),
+        _ => refused(&it),
+    })?;
     String::from_utf8(bytes).map_err(|_| refused(&"it is not UTF-8"))
 }
 
 fn whole_file(what: String) -> Problem {
-    Problem { key: "file".to_owned(), place: Place::Whole, what, hint: None }
+    Problem { key: problem::FILE.to_owned(), place: Place::Whole, what, hint: None }
 }
 
 /// The parser's own excerpt is not told: the line may hold a secret.

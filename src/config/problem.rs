@@ -76,9 +76,18 @@ impl<T> Judged<T> {
     }
 }
 
+/// The key of a problem of the file itself: it is the only one, since nothing could be read.
+pub(super) const FILE: &str = "file";
+
 /// All problems and then all warnings, for the terminal; empty where there are none. `name` is the file's.
 pub fn print<T>(judged: &Judged<T>, name: &str) -> String {
     let mut out = String::new();
+    if let [Problem { key, what, hint, .. }] = judged.problems.as_slice()
+        && key == FILE
+    {
+        let hint = hint.as_ref().map(|it| format!("hint: {it}\n")).unwrap_or_default();
+        return format!("error: {what}\n{hint}");
+    }
     let place = if judged.from_file { name } else { "the environment" };
     let count = judged.problems.len();
     if count > 0 {

@@ -13,6 +13,7 @@ pub(super) struct Person {
     pub(super) roles: Vec<String>,
     pub(super) groups: Vec<String>,
     pub(super) is_truncated: bool,
+    pub(super) is_guest: bool,
 }
 
 impl Person {
@@ -31,6 +32,7 @@ impl Person {
             tenant: text("tid"),
             roles: list("roles"),
             groups: list("groups"),
+            is_guest: claims.get("guest") == Some(&Value::Bool(true)),
             is_truncated: claims.get("groups_truncated") == Some(&Value::Bool(true)),
         }
     }

@@ -11,7 +11,7 @@ use super::refusal::Told;
 use super::web::{self, Reply};
 
 const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:0 auto;padding:1rem}\
-.banner{background:#7a1f00;color:#fff;padding:.5rem 1rem;border-radius:.25rem;font-weight:700}\
+.banner{background:#7a1f00;color:#fff;margin:1rem 0;padding:.5rem 1rem;border-radius:.25rem;font-weight:700}\
 button{font:inherit;display:block;width:100%;text-align:left;margin:.5rem 0;padding:.75rem 1rem;border:1px solid #888;border-radius:.25rem;background:Canvas;\
 color:CanvasText;cursor:pointer}button:focus-visible{outline:3px solid #06c}small{display:block;opacity:.8}dt{font-weight:700}dd{margin:0 0 .5rem;overflow-wrap:anywhere}";
 
@@ -45,7 +45,7 @@ fn hash(text: &str) -> String {
 fn shell(title: &str, body: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-<title>{title} – Entrada emulator</title><style>{STYLE}{LABELS}</style></head><body><p class=\"banner\" role=\"note\">NOT MICROSOFT – Entrada emulator</p>\
+<title>{title} – Entrada emulator</title><style>{STYLE}{LABELS}</style></head><body><header class=\"banner\">NOT MICROSOFT – Entrada emulator</header>\
 <main><h1>{title}</h1>{body}</main></body></html>"
     )
 }

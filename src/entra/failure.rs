@@ -15,6 +15,8 @@ const CLAIMS: usize = 2 * 1024;
 pub struct Refusal {
     /// The OAuth error (RFC 6749 sections 4.1.2.1 and 5.2); `unknown` where it is none.
     pub error: String,
+    /// Entra's finer reason: `suberror` of the token endpoint, `error_subcode` at the callback.
+    pub suberror: Option<Box<str>>,
     /// The number after `AADSTS`.
     pub code: Option<u32>,
     /// Finds the request in Entra's sign-in log.
@@ -23,29 +25,8 @@ pub struct Refusal {
     pub trace_id: Option<Box<str>>,
     /// When, as Entra writes it: `2026-01-09 02:02:12Z`.
     pub timestamp: Option<Box<str>>,
-    /// Entra's finer reason; only the token endpoint tells one.
-    pub suberror: Option<Suberror>,
     /// A claims challenge, a JSON object as text: what the next sign-in has to prove. Only the token endpoint tells one.
     pub claims: Option<Box<str>>,
-}
-
-/// Entra's finer reason for a refusal, as its error bodies name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "Entra explains none of them further")]
-pub enum Suberror {
-    BasicAction,
-    AdditionalAction,
-    MessageOnly,
-    ConsentRequired,
-    UserPasswordExpired,
-    BadToken,
-    TokenExpired,
-    ProtectionPolicyRequired,
-    ClientMismatch,
-    DeviceAuthenticationFailed,
-    #[serde(other)]
-    Other,
 }
 
 impl Refusal {
@@ -54,13 +35,35 @@ impl Refusal {
         let text = description.filter(|it| it.len() <= DESCRIPTION).unwrap_or_default();
         Self {
             error: error_name(error),
+            suberror: None,
             code: code_in(text),
             correlation_id: guid(after(text, "Correlation ID:")),
             trace_id: guid(after(text, "Trace ID:")),
             timestamp: timestamp(after(text, "Timestamp:")),
-            suberror: None,
             claims: None,
         }
+    }
+
+    /// With the finer reason that came along; what is no plain word is none.
+    #[must_use]
+    pub fn because(mut self, suberror: Option<&str>) -> Self {
+        self.suberror = suberror.filter(|it| is_plain(it)).map(Into::into);
+        self
+    }
+
+    /// Whether the person pressed Cancel at Entra, or declined there.
+    pub fn is_cancelled(&self) -> bool {
+        self.error == "access_denied" && (self.suberror.as_deref() == Some("cancel") || self.code.is_none())
+    }
+
+    /// Whether Entra asks to come again later (RFC 6749 section 4.1.2.1).
+    pub fn is_passing(&self) -> bool {
+        matches!(self.error.as_str(), "temporarily_unavailable" | "server_error")
+    }
+
+    /// Whether Entra refuses the app itself, not the person (RFC 6749 section 5.2).
+    pub fn is_of_the_app(&self) -> bool {
+        matches!(self.error.as_str(), "invalid_client" | "unauthorized_client")
     }
 
     /// Reads the body of an error answer of the token or the discovery endpoint; `None` where it is none.
@@ -76,6 +79,8 @@ struct Body {
     #[serde(default)]
     error_description: Value,
     #[serde(default)]
+    suberror: Value,
+    #[serde(default)]
     error_codes: Value,
     #[serde(default)]
     correlation_id: Value,
@@ -84,24 +89,22 @@ struct Body {
     #[serde(default)]
     timestamp: Value,
     #[serde(default)]
-    suberror: Value,
-    #[serde(default)]
     claims: Value,
 }
 
 impl<'de> Deserialize<'de> for Refusal {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let body = Body::deserialize(from)?;
-        let said = Self::of_callback(&body.error, body.error_description.as_str());
+        let said = Self::of_callback(&body.error, body.error_description.as_str()).because(body.suberror.as_str());
         let listed = body.error_codes.as_array().and_then(|it| it.first()?.as_u64()).and_then(|it| u32::try_from(it).ok());
         Ok(Self {
             code: listed.or(said.code),
             correlation_id: guid(body.correlation_id.as_str()).or(said.correlation_id),
             trace_id: guid(body.trace_id.as_str()).or(said.trace_id),
             timestamp: timestamp(body.timestamp.as_str()).or(said.timestamp),
-            suberror: Suberror::deserialize(body.suberror).ok(),
-            claims: body.claims.as_str().and_then(challenge),
             error: said.error,
+            suberror: said.suberror,
+            claims: body.claims.as_str().and_then(challenge),
         })
     }
 }
@@ -122,8 +125,11 @@ impl fmt::Display for Refusal {
 impl openidconnect::ErrorResponse for Refusal {}
 
 fn error_name(text: &str) -> String {
-    let plain = (1..=64).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'));
-    if plain { text } else { "unknown" }.to_owned()
+    if is_plain(text) { text } else { "unknown" }.to_owned()
+}
+
+fn is_plain(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'))
 }
 
 /// Written anew, so that it is one JSON object and nothing beside it.
@@ -177,6 +183,11 @@ mod tests {
 
     #[test]
     fn a_cancelled_sign_in_comes_without_a_description() {
+        let refusal = Refusal::of_callback("access_denied", None).because(Some("cancel"));
+        assert!(refusal.is_cancelled() && refusal.suberror.as_deref() == Some("cancel"));
+        assert!(!Refusal::of_callback("access_denied", Some("AADSTS53003: Blocked")).is_cancelled());
+        assert!(!Refusal::of_callback("server_error", None).because(Some("cancel")).is_cancelled());
+        assert_eq!(refusal.because(Some("<b>")).suberror, None);
         let refusal = Refusal::of_callback("access_denied", None);
         assert_eq!((refusal.error.as_str(), refusal.code, refusal.timestamp), ("access_denied", None, None));
     }
@@ -195,22 +206,19 @@ mod tests {
     fn the_body_of_the_token_endpoint_is_read() {
         let body = format!(
             r#"{{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.","error_codes":[7000215],
-            "timestamp":"2026-01-09 02:02:12Z","trace_id":"{TRACE}","correlation_id":"{CORRELATION}","error_uri":"https://x"}}"#
+            "suberror":"bad_token","timestamp":"2026-01-09 02:02:12Z","trace_id":"{TRACE}","correlation_id":"{CORRELATION}","error_uri":"https://x"}}"#
         );
         let refusal = Refusal::of_body(body.as_bytes()).unwrap();
         assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
+        assert!(refusal.is_of_the_app() && !refusal.is_passing() && refusal.suberror.as_deref() == Some("bad_token"));
         assert_eq!(refusal.trace_id.as_deref(), Some(TRACE));
         let body = br#"{"error":"interaction_required","suberror":"basic_action","claims":"{\"access_token\": {\"polids\":{\"essential\":true}}}"}"#;
         let refusal = Refusal::of_body(body).unwrap();
-        assert_eq!(refusal.suberror, Some(Suberror::BasicAction));
         assert_eq!(refusal.claims.as_deref(), Some(r#"{"access_token":{"polids":{"essential":true}}}"#));
         for odd in [r#""[1]""#.to_owned(), r#""{} {}""#.to_owned(), "{}".to_owned(), format!(r#""{{\"a\":\"{}\"}}""#, "x".repeat(3000))] {
-            let body = format!(r#"{{"error":"interaction_required","suberror":7,"claims":{odd}}}"#);
-            let refusal = Refusal::of_body(body.as_bytes()).unwrap();
-            assert_eq!((refusal.suberror, refusal.claims), (None, None), "{odd}");
+            let body = format!(r#"{{"error":"interaction_required","claims":{odd}}}"#);
+            assert_eq!(Refusal::of_body(body.as_bytes()).unwrap().claims, None, "{odd}");
         }
-        let body = br#"{"error":"invalid_grant","suberror":"<b>new</b>"}"#;
-        assert_eq!(Refusal::of_body(body).unwrap().suberror, Some(Suberror::Other));
         let odd = Refusal::of_body(br#"{"error":"server_error","error_codes":"none","trace_id":7}"#).unwrap();
         assert_eq!((odd.error.as_str(), odd.code, odd.trace_id), ("server_error", None, None));
         assert!(Refusal::of_body(b"<html>").is_none() && Refusal::of_body(b"{}").is_none());

@@ -3,9 +3,9 @@
 //! Sources: RFC 6749 section 5.2, `learn:/reference-error-codes`, `learn:/refresh-tokens`. Which OAuth error comes with which AADSTS code is not
 //! documented, so a code that is known counts before the error.
 
-use super::aadsts;
+use super::aadsts::{self, Mover};
 use super::error::Error;
-use super::failure::{Refusal, Suberror};
+use super::failure::Refusal;
 use super::invalid::Invalid;
 
 /// What a failed refresh means.
@@ -79,14 +79,14 @@ fn refused(refusal: &Refusal) -> Means {
 
 /// `invalid_grant` stands for almost everything; its finer reason tells more, and else who can mend it.
 fn invalid_grant(refusal: &Refusal) -> Means {
-    let who = refusal.code.and_then(aadsts::find).map(|it| it.who);
-    match (refusal.suberror, who) {
-        (Some(Suberror::BadToken | Suberror::TokenExpired), _) => Means::Ended,
-        (Some(Suberror::ClientMismatch), _) => OURS,
+    let whose = refusal.code.and_then(aadsts::find).map(|it| it.whose);
+    match (refusal.suberror.as_deref(), whose) {
+        (Some("bad_token" | "token_expired"), _) => Means::Ended,
+        (Some("client_mismatch"), _) => OURS,
         // The others ask for something that only the person can give.
         (Some(_), _) => Means::Again { claims: refusal.claims.clone() },
-        (None, Some("MS")) => LATER_ON,
-        (None, Some("OPER" | "DEV" | "DEV/OPER" | "OPER/DEV")) => OURS,
+        (None, Some(Mover::Entra)) => LATER_ON,
+        (None, Some(Mover::Owner | Mover::Us)) => OURS,
         (None, _) => Means::Ended,
     }
 }
@@ -97,8 +97,8 @@ mod tests {
     use crate::wire::client;
 
     fn means(error: &str, code: Option<u32>, suberror: Option<&str>) -> Means {
-        let mut refusal = Refusal::of_callback(error, None);
-        (refusal.code, refusal.suberror) = (code, suberror.map(|it| serde_json::from_value(it.into()).unwrap()));
+        let mut refusal = Refusal::of_callback(error, None).because(suberror);
+        refusal.code = code;
         of(&refusal.into())
     }
 

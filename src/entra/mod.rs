@@ -14,23 +14,30 @@ pub mod metadata;
 mod oidc;
 mod redeem;
 mod rules;
+mod skew;
 mod source;
+mod tenants;
 #[cfg(test)]
 mod tests;
 pub mod token;
 pub mod verified;
 
 pub use self::error::Error;
+pub use self::metadata::graph_base;
 
 use self::authorize::{Begun, Hints};
 use self::circuit::{Circuit, Pass};
 use self::means::Means;
 use self::oidc::Registration;
+use self::redeem::Sender;
 use self::rules::Expected;
 use self::source::Source;
+use self::tenants::Admitted;
 use self::verified::VerifiedUser;
 use crate::base::clock::Clock;
+use crate::base::domains::Domains;
 use crate::base::random::Random;
+use crate::base::return_to::Landing;
 use crate::base::secret::Secret;
 use crate::config;
 use crate::config::entra::{Credential, Recheck};
@@ -38,7 +45,7 @@ use crate::wire::client::Client;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Sign-in at one tenant with one app registration.
+/// Sign-in with one app registration, at one tenant or at many.
 #[derive(Debug)]
 pub struct Entra {
     source: Source,
@@ -49,7 +56,10 @@ pub struct Entra {
     clock: Clock,
     random: Random,
     guests: bool,
+    admitted: Admitted,
     custom: Vec<String>,
+    tenant: String,
+    graph: &'static str,
 }
 
 /// What a refresh token brought: a new one, to be kept before anything else, and what Entra says of the person, not verified yet.
@@ -71,11 +81,21 @@ pub struct Redeemed {
 }
 
 impl Entra {
-    /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text.
-    pub fn new(config: &config::entra::Entra, redirect_uri: String, clock: Clock, random: Random, client: Client, custom: Vec<String>) -> Self {
+    /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text; `domains` are
+    /// those that stand for tenants.
+    pub fn new(
+        config: &config::entra::Entra,
+        redirect_uri: String,
+        domains: Arc<Domains>,
+        clock: Clock,
+        random: Random,
+        client: Client,
+        custom: Vec<String>,
+    ) -> Self {
         let Credential::Secret(secret) = config.credential.clone();
         Self {
-            source: Source::new(config.authority.clone(), config.tenant.clone(), client.clone(), clock.clone(), random.clone()),
+            admitted: Admitted::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
+            source: Source::new(config.authority.clone(), config.tenant.clone(), domains, client.clone(), clock.clone(), random.clone()),
             circuit: Circuit::new(clock.clone(), random.clone()),
             recheck: config.recheck,
             registration: Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() },
@@ -84,6 +104,8 @@ impl Entra {
             random,
             guests: config.guests,
             custom,
+            tenant: config.tenant.segment(),
+            graph: config.cloud.graph,
         }
     }
 
@@ -103,7 +125,7 @@ impl Entra {
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
         let pass = self.circuit.pass();
-        let answer = redeem::redeem(&self.registration, &snapshot.metadata, &self.client, code, verifier).await;
+        let answer = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await;
         // Anybody can bring a code that Entra refuses: that must not keep us from asking about others.
         let tokens = if matches!(answer, Err(Error::Refused(_))) { answer } else { self.told(pass, answer) }?;
         let user = self.verified(tokens.id_token, Some(nonce)).await?;
@@ -117,7 +139,7 @@ impl Entra {
     pub async fn refresh(&self, grant: &Secret) -> Result<Refreshed, Error> {
         let snapshot = self.source.snapshot().await?;
         let (pass, _place) = self.circuit.enter().await?;
-        match redeem::refresh(&self.registration, &snapshot.metadata, &self.client, grant).await {
+        match redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await {
             // How it went is told once it is verified: an answer that is of no use is as good as none.
             Ok(tokens) => Ok(Refreshed { grant: tokens.refresh_token, id_token: tokens.id_token, pass }),
             Err(cause) => self.told(pass, Err(cause)),
@@ -142,6 +164,10 @@ impl Entra {
         answer
     }
 
+    fn sender(&self) -> Sender {
+        Sender::new(self.client.clone(), self.source.skew.clone())
+    }
+
     async fn verified(&self, id_token: Option<Secret>, nonce: Option<&str>) -> Result<VerifiedUser, Error> {
         let id_token = id_token.ok_or(Error::Answer)?;
         let unverified = token::parse(id_token.expose().as_bytes())?;
@@ -149,6 +175,7 @@ impl Entra {
         let claims = unverified.verify(&key)?;
         let expected = Expected {
             metadata: &snapshot.metadata,
+            admitted: &self.admitted,
             client_id: self.registration.client_id,
             nonce,
             guests: self.guests,
@@ -174,8 +201,30 @@ impl Entra {
     }
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
-    pub fn sign_out_url(&self, back: &str, hint: Option<&str>) -> Option<String> {
+    pub fn sign_out_url(&self, back: &Landing, hint: Option<&str>) -> Option<String> {
         authorize::sign_out(&self.registration, &self.source.known()?.metadata, back, hint)
+    }
+
+    /// The authority under all of its names, as origins: whose pages may frame what tells of a sign-out.
+    pub fn origins(&self) -> Vec<String> {
+        let known = self.source.known();
+        metadata::origins(self.source.authority(), known.as_ref().and_then(|it| it.metadata.end_session.as_deref()))
+    }
+
+    /// What an admin has to know to find this app; `origin` is its public address.
+    pub fn names(&self, origin: String) -> aadsts::Names {
+        aadsts::Names {
+            client_id: self.registration.client_id.to_string(),
+            tenant: self.tenant.clone(),
+            redirect_uri: self.registration.redirect_uri.clone(),
+            graph: self.graph,
+            origin,
+        }
+    }
+
+    /// By how many seconds this machine's clock is ahead of Entra's, by the `Date` of its last answer.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.source.skew.ahead()
     }
 
     /// Takes over what another one knows of the same tenant.

@@ -5,6 +5,7 @@ use super::error::Error;
 use super::failure::Refusal;
 use super::metadata::Metadata;
 use super::oidc::{self, Answer, Registration, Tokens};
+use super::skew::Skew;
 use crate::base::secret::Secret;
 use crate::wire::client::Client;
 use http::header::RETRY_AFTER;
@@ -17,22 +18,22 @@ const ENDPOINT: &str = "token endpoint";
 ///
 /// # Errors
 /// What Entra refused, or why there is no answer.
-pub async fn redeem(registration: &Registration, metadata: &Metadata, client: &Client, code: &str, verifier: &str) -> Result<Tokens, Error> {
+pub async fn redeem(registration: &Registration, metadata: &Metadata, sender: &Sender, code: &str, verifier: &str) -> Result<Tokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let request = oidc.exchange_code(AuthorizationCode::new(code.to_owned())).set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
-    tokens(request.request_async(&Sender(client.clone())).await)
+    tokens(request.request_async(sender).await)
 }
 
 /// Redeems a refresh token. Entra does not revoke it by use (`learn:/refresh-tokens`), others do: the new one takes its place.
 ///
 /// # Errors
 /// What Entra refused, or why there is no answer.
-pub async fn refresh(registration: &Registration, metadata: &Metadata, client: &Client, token: &Secret) -> Result<Tokens, Error> {
+pub async fn refresh(registration: &Registration, metadata: &Metadata, sender: &Sender, token: &Secret) -> Result<Tokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
     let scopes = SCOPES.into_iter().map(str::to_owned).chain(registration.scopes.iter().cloned()).map(Scope::new);
     let request = oidc.exchange_refresh_token(&token).add_scope(Scope::new("openid".to_owned())).add_scopes(scopes);
-    tokens(request.request_async(&Sender(client.clone())).await)
+    tokens(request.request_async(sender).await)
 }
 
 fn tokens(answer: Result<Answer, RequestTokenError<Error, Refusal>>) -> Result<Tokens, Error> {
@@ -46,19 +47,27 @@ fn tokens(answer: Result<Answer, RequestTokenError<Error, Refusal>>) -> Result<T
 }
 
 /// Our client, as the library wants to call one.
-struct Sender(Client);
+pub struct Sender(Client, Skew);
+
+impl Sender {
+    /// Sends by that client, and compares the clocks by each answer.
+    pub fn new(client: Client, skew: Skew) -> Self {
+        Self(client, skew)
+    }
+}
 
 impl<'c> AsyncHttpClient<'c> for Sender {
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(send(&self.0, request))
+        Box::pin(send(&self.0, &self.1, request))
     }
 }
 
-async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse, Error> {
+async fn send(client: &Client, skew: &Skew, request: HttpRequest) -> Result<HttpResponse, Error> {
     let response = client.send(request).await.map_err(|cause| Error::Unreachable { endpoint: ENDPOINT, cause })?;
+    skew.note(response.headers());
     let status = response.status().as_u16();
     // 429 and 5xx may come with a page of HTML; below, a body says more.
     let retry_after = || response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok();

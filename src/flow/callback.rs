@@ -2,8 +2,10 @@
 
 use super::authenticate::look;
 use super::facts::Facts;
+use super::front_channel::is_sid;
 use super::recheck;
 use super::refusal::Refusal;
+use super::refused;
 use super::sign_in::{self, Start, only, rounds_in_state};
 use crate::base::return_to::ReturnTo;
 use crate::entra::failure;
@@ -14,7 +16,7 @@ use crate::wire::cookies::{Found, find};
 use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::header::SET_COOKIE;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::borrow::Cow;
@@ -31,27 +33,39 @@ struct Answer<'a> {
     state: Option<Cow<'a, str>>,
     error: Option<Cow<'a, str>>,
     description: Option<Cow<'a, str>>,
+    session_state: Option<Cow<'a, str>>,
+    subcode: Option<Cow<'a, str>>,
 }
 
 /// `GET|POST <redirect_path>`: 303 to where the person was going.
-pub(super) async fn callback(house: &Sidecar, inbound: &Inbound, request: Request<Incoming>, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn callback(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    body: &mut Option<Incoming>,
+    facts: &mut Facts,
+) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     if inbound.target.method() == Method::POST {
-        return posted(house, request).await;
+        let body = body.take().ok_or(Refusal::Internal("no body"))?;
+        return posted(house, body).await;
     }
     let query = inbound.target.query().unwrap_or_default();
     let answer = Answer::read(query).ok_or(Refusal::SaidTwice)?;
     let state = answer.state.as_deref().unwrap_or_default();
     let name = house.names.pending(state);
-    let Some(pending) = open(house, request.headers(), &name, state) else {
-        return stale(house, inbound, request.headers(), state).await;
+    let Some(pending) = open(house, headers, &name, state) else {
+        return stale(house, inbound, headers, state).await;
     };
-    let outcome = finish(house, request.headers(), &answer, &pending, facts).await;
+    let outcome = finish(house, headers, &answer, &pending, facts).await;
     let label = if outcome.is_ok() { "signed_in" } else { "refused" };
     house.lasting.metrics.signed_in(label);
     // Whatever came of it, this sign-in is over.
     let mut response = outcome.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
+        if let Refusal::SignIn(error, _) = &refusal {
+            refused::write_down(house, error, inbound.reference());
+        }
         refusal.answer(house, inbound.asker, inbound.reference())
     });
     if let Some(gone) = house.names.remove(&name) {
@@ -61,14 +75,15 @@ pub(super) async fn callback(house: &Sidecar, inbound: &Inbound, request: Reques
 }
 
 /// A cross-site POST carries no Lax cookie: the browser comes again by GET.
-async fn posted(house: &Sidecar, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
-    let body = Limited::new(request.into_body(), FORM).collect();
+async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refusal> {
+    let body = Limited::new(body, FORM).collect();
     let body = tokio::time::timeout(FORM_TIME, body).await.map_err(|_| Refusal::BadForm)?.map_err(|_| Refusal::BadForm)?.to_bytes();
     let text = std::str::from_utf8(&body).map_err(|_| Refusal::BadForm)?;
     let answer = Answer::read(text).ok_or(Refusal::SaidTwice)?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    let parts = [("code", answer.code), ("state", answer.state), ("error", answer.error), ("error_description", answer.description)];
-    for (key, value) in parts.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+    let told = [("error", answer.error), ("error_description", answer.description), ("error_subcode", answer.subcode)];
+    let parts = [("code", answer.code), ("state", answer.state), ("session_state", answer.session_state)].into_iter().chain(told);
+    for (key, value) in parts.filter_map(|(key, value)| Some((key, value?))) {
         query.append_pair(key, &value);
     }
     let location = format!("{}?{}", house.site.redirect_path(), query.finish());
@@ -77,12 +92,18 @@ async fn posted(house: &Sidecar, request: Request<Incoming>) -> Result<Response<
 
 /// Nothing under way that this belongs to: Back, reload, a bookmark, or a callback that another browser began. Entra hears nothing of it.
 async fn stale(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &str) -> Result<Response<Body>, Refusal> {
+    // Ours, but its cookie did not come back.
+    let lost = rounds_in_state(house, state);
     if look(house, headers).is_some() {
-        return reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"));
+        let mut response = reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"))?;
+        if let Some(counted) = lost.map(|it| sign_in::stranded(house, inbound, headers, it)).transpose()?.flatten() {
+            response.headers_mut().append(SET_COOKIE, counted);
+        }
+        return Ok(response);
     }
-    match rounds_in_state(house, state) {
-        // Ours, but its cookie did not come back: begin again, and keep counting.
-        Some(rounds) => sign_in::begin(house, inbound, headers, Start { rounds: Some(rounds), ..Start::at(ReturnTo::home()) }).await,
+    match lost {
+        // Begin again, and keep counting.
+        Some(_) => sign_in::begin(house, inbound, headers, Start { lost, ..Start::at(ReturnTo::home()) }).await,
         None => Err(Refusal::NothingUnderWay(sign_in::start_url(&house.site, &ReturnTo::home()))),
     }
 }
@@ -91,7 +112,7 @@ async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendi
     let return_to = ReturnTo::parse(&pending.return_to, &house.site);
     let again = sign_in::start_url(&house.site, &return_to);
     if let Some(error) = answer.error.as_deref() {
-        let refusal = failure::Refusal::of_callback(error, answer.description.as_deref());
+        let refusal = failure::Refusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
         return Err(Refusal::SignIn(refusal.into(), again));
     }
     let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
@@ -101,12 +122,15 @@ async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendi
     if let Found::One(old) = find(headers, house.names.session()) {
         house.lasting.store.end(old);
     }
-    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant);
+    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant, answer.session());
     recheck::begin(house, &session);
     facts.session = Some(session);
     let mut response = reply::redirect(StatusCode::SEE_OTHER, return_to.as_str()).ok_or(Refusal::Internal("no redirect"))?;
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
+    if let Some(counted) = sign_in::came_back(house, headers, &pending.state) {
+        response.headers_mut().append(SET_COOKIE, counted);
+    }
     Ok(response)
 }
 
@@ -125,6 +149,8 @@ impl<'a> Answer<'a> {
                 "state" => &mut out.state,
                 "error" => &mut out.error,
                 "error_description" => &mut out.description,
+                "session_state" => &mut out.session_state,
+                "error_subcode" => &mut out.subcode,
                 _ => continue,
             };
             if slot.replace(value).is_some() {
@@ -132,5 +158,10 @@ impl<'a> Answer<'a> {
             }
         }
         Some(out)
+    }
+
+    /// What Entra calls the session there, where it can be meant.
+    fn session(&self) -> Option<&str> {
+        self.session_state.as_deref().filter(|it| is_sid(it))
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 /// What is written down of a request when it is over.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    /// The rule that decided, by its place in the configuration.
-    pub(super) rule: Option<usize>,
+    /// The line of the rule that decided, in the configuration file; from 1.
+    pub(super) rule_line: Option<usize>,
     /// Whose request it was.
     pub(super) session: Option<Arc<Session>>,
     /// Why it was not answered as asked; for the log only.

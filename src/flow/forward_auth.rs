@@ -2,6 +2,7 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::origin::is_of_another_site;
 use super::refusal::Refusal;
 use super::sign_in::start_url;
 use crate::access::policy::Verdict;
@@ -13,7 +14,7 @@ use crate::wire::cookies;
 use crate::wire::forwarded::{Asked, NotAsked, asked_by_nginx};
 use crate::wire::inbound::{Asker, Inbound, asker};
 use crate::wire::reply;
-use http::header::{LOCATION, ORIGIN, WWW_AUTHENTICATE};
+use http::header::{LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 /// The `Cookie` header for the app: what the client sent, without our cookies.
@@ -30,9 +31,11 @@ pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inboun
     facts.session.clone_from(&session);
     let return_to = ReturnTo::of(&asked.target, &house.site);
     let judged = house.policy.judge(asked.target, session);
-    facts.rule = judged.line;
+    facts.rule_line = judged.line;
     match judged.verdict {
-        Verdict::Permitted(_) if is_socket_of_another_site(house, headers) => Ok(refused(facts, "a WebSocket from a page of another origin")),
+        Verdict::Permitted(_) if opens_a_socket(headers) && is_of_another_site(house, headers) => {
+            Ok(refused(facts, "a WebSocket from a page of another origin"))
+        }
         Verdict::Permitted(permit) => {
             let mut response = reply::empty(StatusCode::OK);
             house.headers.identify(permit)?.answer(response.headers_mut());
@@ -59,10 +62,9 @@ fn sign_in(house: &Sidecar, return_to: &ReturnTo, helps: bool) -> Result<Respons
     Ok(response)
 }
 
-/// A page of another site can open a WebSocket with this browser's cookies; only its `Origin` tells. nginx asks without `Upgrade`,
-/// but the key of the handshake (RFC 6455 4.1) comes along.
-fn is_socket_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
-    headers.contains_key("sec-websocket-key") && headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it))
+/// nginx asks without `Upgrade`, but the key of the handshake (RFC 6455 4.1) comes along.
+fn opens_a_socket(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-websocket-key")
 }
 
 fn asked(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound) -> Result<Asked, Refusal> {

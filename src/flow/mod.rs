@@ -6,53 +6,72 @@ mod authenticate;
 mod callback;
 mod facts;
 mod forward_auth;
+mod front_channel;
 mod information;
+mod line;
+mod loops;
+mod origin;
 mod proxy;
 mod recheck;
 mod refusal;
+mod refused;
 mod route;
 mod sign_in;
 mod sign_out;
 mod words;
 
-use crate::session::record::Session;
 use crate::sidecar::Sidecar;
-use crate::telemetry::log;
 use crate::wire::body::Body;
 use crate::wire::inbound::{Inbound, asker};
 use crate::wire::peer::Peer;
 use facts::Facts;
-use http::{HeaderName, HeaderValue, Request, Response};
-use hyper::body::Incoming;
+use http::header::EXPECT;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request, Response, Version};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use line::Line;
 use refusal::Refusal;
 use route::Route;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The largest body that is heard out although nobody needs it, in bytes, and how long that may take.
+const UNHEARD: u64 = 64 * 1024;
+const UNHEARD_TIME: Duration = Duration::from_secs(1);
 
-/// Answers a request.
-pub async fn handle(house: &Sidecar, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+/// Answers a request. It is taken apart before anything waits: an `async fn` has room for its arguments twice.
+pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
     let began = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
-        Ok(inbound) => inbound,
-        Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
-    };
-    let route = Route::of(&inbound.target, &house.site);
-    let mut facts = Facts::default();
-    let outcome = match route {
-        _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
-        // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
-        Route::App => proxy::proxy(house, &inbound, &mut parts, body, &mut facts).await,
-        _ => Box::pin(answer(house, &inbound, route, Request::from_parts(parts, body), &mut facts)).await,
-    };
-    let mut response = outcome.unwrap_or_else(|refusal| {
-        facts.cause = Some(refusal.cause());
-        refusal.answer(house, inbound.asker, inbound.reference())
-    });
-    response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
-    write_down(house, &inbound, route, &response, &facts, began);
-    response
+    // Whoever needs it takes it.
+    let mut body = Some(body);
+    async move {
+        let house = &*house;
+        let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
+            Ok(inbound) => inbound,
+            Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
+        };
+        let route = Route::of(&inbound.target, &house.site);
+        let mut facts = Facts::default();
+        let outcome = match route {
+            _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
+            // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
+            Route::App => proxy::proxy(house, &inbound, &mut parts, &mut body, &mut facts).await,
+            _ => Box::pin(answer(house, &inbound, route, &parts, &mut body, &mut facts)).await,
+        };
+        let mut response = outcome.unwrap_or_else(|refusal| {
+            facts.cause = Some(refusal.cause());
+            refusal.answer(house, inbound.asker, inbound.reference())
+        });
+        response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
+        if let Some(body) = body.filter(|it| is_heard_out(&parts, it)) {
+            Box::pin(hear_out(body)).await;
+        }
+        Line::of(&inbound, route, &facts).write(house, response.status(), began);
+        response
+    }
 }
 
 /// Whether the host that was asked is one that this route answers to.
@@ -60,65 +79,62 @@ fn is_asked(house: &Sidecar, inbound: &Inbound, route: Route) -> bool {
     route.is_for_any_host() || house.site.is_host(inbound.host.to_str().unwrap_or_default())
 }
 
-async fn answer(house: &Sidecar, inbound: &Inbound, route: Route, request: Request<Incoming>, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+/// Over HTTP/2 a short body that says its length is heard before an answer that needs none of it: only its end shows whether the request
+/// was well-formed at all, and one that was not is reset by hyper (RFC 9113 section 8.1.1). Every other is answered at once, which section
+/// 8.1 allows: nobody waits for an upload that is refused, for a stream that may never end, or for whoever asked first (`Expect`).
+fn is_heard_out(parts: &Parts, body: &Incoming) -> bool {
+    let short = || body.size_hint().exact().is_some_and(|it| (1..=UNHEARD).contains(&it));
+    parts.version == Version::HTTP_2 && !body.is_end_stream() && short() && !parts.headers.contains_key(EXPECT)
+}
+
+async fn hear_out(mut body: Incoming) {
+    let to_the_end = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Whoever is slower has the answer before the end.
+    let _ = tokio::time::timeout(UNHEARD_TIME, to_the_end).await;
+}
+
+async fn answer(
+    house: &Sidecar,
+    inbound: &Inbound,
+    route: Route,
+    parts: &Parts,
+    body: &mut Option<Incoming>,
+    facts: &mut Facts,
+) -> Result<Response<Body>, Refusal> {
+    let headers = &parts.headers;
     match route {
-        Route::ForwardAuth => forward_auth::nginx(house, request.headers(), inbound, facts).await,
-        Route::Start => sign_in::start(house, inbound, request.headers()).await,
-        Route::SignIn => sign_in::page(house, inbound, request.headers()).await,
-        Route::Callback => callback::callback(house, inbound, request, facts).await,
-        Route::SignOut => sign_out::sign_out(house, inbound, request.headers()),
-        Route::UserInfo => information::user(house, inbound, request.headers(), facts).await,
-        Route::Session => information::session(house, inbound, request.headers(), facts),
-        Route::Refresh => information::refresh(house, inbound, request.headers(), facts).await,
-        Route::Keys => information::keys(house, inbound, request.headers()),
+        Route::ForwardAuth => forward_auth::nginx(house, headers, inbound, facts).await,
+        Route::Start => sign_in::start(house, inbound, headers).await,
+        Route::SignIn => sign_in::page(house, inbound, headers).await,
+        Route::Callback => callback::callback(house, inbound, headers, body, facts).await,
+        Route::SignOut => sign_out::sign_out(house, inbound, headers),
+        Route::FrontChannel => front_channel::logout(house, inbound).await,
+        Route::UserInfo => information::user(house, inbound, headers, facts).await,
+        Route::Session => information::session(house, inbound, headers, facts),
+        Route::Refresh => information::refresh(house, inbound, headers, facts).await,
+        Route::Keys => information::keys(house, inbound, headers),
         Route::App | Route::Nothing => Err(Refusal::NotFound),
     }
 }
 
-fn write_down(house: &Sidecar, inbound: &Inbound, route: Route, response: &Response<Body>, facts: &Facts, began: Instant) {
-    let took = began.elapsed();
-    let status = response.status().as_u16();
-    house.lasting.metrics.answered(route.name(), status, took.as_secs_f64());
-    house.lasting.log.request(&log::Request {
-        time_ms: house.lasting.clock.now_millis(),
-        event: "request",
-        request_id: inbound.reference(),
-        method: inbound.target.method().as_str(),
-        path: inbound.target.path(),
-        status,
-        route: route.name(),
-        rule: facts.rule,
-        user: facts.session.as_deref().map(Session::user),
-        client: inbound.way.client,
-        duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        cause: facts.cause.as_deref(),
-    });
-}
-
 /// A request whose head has no single reading; nothing of its target is repeated, not even in the log.
-fn unread(house: &Sidecar, parts: &http::request::Parts, peer: &Peer, began: Instant, refusal: Refusal) -> Response<Body> {
+fn unread(house: &Sidecar, parts: &Parts, peer: &Peer, began: Instant, refusal: Refusal) -> Response<Body> {
     let reference = String::from_utf8_lossy(&house.lasting.ids.next()).into_owned();
     let cause = refusal.cause();
     let mut response = refusal.answer(house, asker(&parts.method, &parts.headers), &reference);
     if let Ok(value) = HeaderValue::from_str(&reference) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    let took = began.elapsed();
-    let status = response.status().as_u16();
-    house.lasting.metrics.answered("refused", status, took.as_secs_f64());
-    house.lasting.log.request(&log::Request {
-        time_ms: house.lasting.clock.now_millis(),
-        event: "request",
-        request_id: &reference,
+    let line = Line {
+        reference: &reference,
         method: parts.method.as_str(),
         path: "",
-        status,
         route: "refused",
         rule: None,
         user: None,
         client: peer.ip(),
-        duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         cause: Some(&cause),
-    });
+    };
+    line.write(house, response.status(), began);
     response
 }

@@ -2,6 +2,7 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::origin::is_of_another_site;
 use super::recheck;
 use super::refusal::Refusal;
 use super::sign_in;
@@ -15,24 +16,32 @@ use crate::upstream::{Ends, Trip};
 use crate::wire::body::Body;
 use crate::wire::cookies;
 use crate::wire::inbound::{Asker, Inbound};
-use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Judges, and forwards what was judged.
-pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, parts: &mut Parts, body: Incoming, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+///
+/// The body is taken only by a request that goes on.
+pub(super) async fn proxy(
+    house: &Sidecar,
+    inbound: &Inbound,
+    parts: &mut Parts,
+    body: &mut Option<Incoming>,
+    facts: &mut Facts,
+) -> Result<Response<Body>, Refusal> {
     let (session, closed) = match authenticate(house, &parts.headers).await {
         Ok(session) => (session, None),
         Err(closed) => (None, Some(closed)),
     };
     facts.session.clone_from(&session);
     let judged = house.policy.judge(inbound.target.clone(), session);
-    facts.rule = judged.line;
+    facts.rule_line = judged.line;
     match judged.verdict {
         Verdict::Permitted(permit) => {
             let (identity, trip) = dress(house, inbound, &mut parts.headers, permit)?;
+            let body = body.take().ok_or(Refusal::Internal("no body"))?;
             let mut response = house.upstream.forward(parts, body, identity, trip).await?;
             cookies::guard(response.headers_mut());
             Ok(response)
@@ -49,8 +58,7 @@ pub(super) async fn proxy(house: &Sidecar, inbound: &Inbound, parts: &mut Parts,
 
 /// What goes along with a request that was let in.
 fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Permit) -> Result<(IdentityHeaders, Trip), Refusal> {
-    // A page of another site can open a WebSocket with this browser's cookies; only its `Origin` tells.
-    if inbound.upgrade && headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it)) {
+    if inbound.upgrade && is_of_another_site(house, headers) {
         return Err(Refusal::ForeignOrigin);
     }
     cookies::hide(headers);

@@ -1,9 +1,11 @@
 //! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
 
+use super::loops::Seen;
 use super::recheck::Closed;
-use super::words::{self, Loop, Words};
+use super::refused;
+use super::words::{self, Words};
 use crate::entra;
-use crate::pages::{Notice, Page};
+use crate::pages::{Notice, Page, Remedy, Whose};
 use crate::seal::jwk::NoKey;
 use crate::sidecar::Sidecar;
 use crate::upstream;
@@ -14,6 +16,7 @@ use crate::wire::reply;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What a 401 asks for (RFC 9110 11.6.1): a sign-in in a browser, for which no registered scheme exists.
 pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
@@ -46,7 +49,7 @@ pub(super) enum Refusal {
     /// A posted callback that is no form.
     BadForm,
     /// Round and round.
-    Loop(Loop),
+    Loop(Box<Seen>),
     /// Entra cannot be asked to begin a sign-in.
     Entra(entra::Error),
     /// A sign-in came back, and failed; the place to try again.
@@ -107,7 +110,7 @@ impl Refusal {
             Self::NothingUnderWay(_) => "a callback without a sign-in under way".to_owned(),
             Self::SaidTwice => "a callback without one code, or with a parameter twice".to_owned(),
             Self::BadForm => "a posted callback that is no form".to_owned(),
-            Self::Loop(it) => format!("sign-in loop: {it:?}"),
+            Self::Loop(it) => format!("sign-in loop: {}", it.cause().name()),
             Self::Entra(it) | Self::SignIn(it, _) => format!("entra: {it}"),
             Self::Closed(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
             Self::Upstream(it) => format!("upstream: {it}"),
@@ -121,7 +124,7 @@ impl Refusal {
         if let Self::NotAsked(_) = self {
             return reply::empty(StatusCode::FORBIDDEN);
         }
-        let words = self.words(&house.site.origin());
+        let words = self.words(house);
         let mut response = match asker {
             Asker::Script => words.as_problem(&self, house, reference),
             Asker::Navigation | Asker::Form => words.as_page(house, reference),
@@ -149,10 +152,10 @@ impl Refusal {
         response
     }
 
-    fn words(&self, origin: &str) -> Words {
+    fn words(&self, house: &Sidecar) -> Words {
         match self {
             Self::Unread(it) => words::unread(it),
-            Self::Misdirected => words::misdirected(origin),
+            Self::Misdirected => words::misdirected(&house.site.origin()),
             Self::NotFound => words::not_found(),
             Self::Method(allow) => words::method(allow),
             Self::SignedOut(start) => words::signed_out(start),
@@ -162,9 +165,9 @@ impl Refusal {
             Self::CrossSite => words::cross_site(),
             Self::NothingUnderWay(start) => words::nothing_under_way(start),
             Self::SaidTwice | Self::BadForm => words::bad_callback(),
-            Self::Loop(it) => words::turning(*it),
-            Self::Entra(it) => words::entra(it, None),
-            Self::SignIn(it, again) => words::entra(it, Some(again)),
+            Self::Loop(it) => it.words(&house.site),
+            Self::Entra(it) => refused::words(house, it, None),
+            Self::SignIn(it, again) => refused::words(house, it, Some(again)),
             Self::Closed(_) => words::closed(),
             Self::Upstream(it) => words::upstream(it),
             Self::NotAsked(_) | Self::Internal(_) => words::internal(),
@@ -180,10 +183,16 @@ struct Problem<'a> {
     status: u16,
     detail: &'a str,
     reference: &'a str,
+    whose: Whose,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    next: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<&'a Remedy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sign_in_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
+    /// What else is known: `code`, `correlation_id`, `cause` and the like.
+    #[serde(flatten)]
+    details: BTreeMap<&'a str, &'a str>,
 }
 
 impl Words {
@@ -192,9 +201,18 @@ impl Words {
             Refusal::SignedOut(start) => Some(format!("{}{start}", house.site.origin())),
             _ => None,
         };
-        let code = self.details.iter().find(|it| it.0 == words::CODE).map(|it| it.1.as_str());
-        let status = self.status.as_u16();
-        let problem = Problem { r#type: "about:blank", title: &self.title, status, detail: &self.what, reference, sign_in_url, code };
+        let problem = Problem {
+            r#type: "about:blank",
+            title: &self.title,
+            status: self.status.as_u16(),
+            detail: &self.what,
+            reference,
+            whose: self.whose,
+            next: &self.next,
+            remedy: self.remedy.as_ref(),
+            sign_in_url,
+            details: self.details.iter().map(|it| (it.member, it.value.as_str())).collect(),
+        };
         reply::problem(self.status, &problem)
     }
 
@@ -207,7 +225,8 @@ impl Words {
             whose: self.whose,
             next: self.next.clone(),
             action: self.action.clone(),
-            details: self.details.clone(),
+            remedy: self.remedy.clone().map(Box::new),
+            details: self.details.iter().map(|it| (it.name.to_owned(), it.value.clone())).collect(),
             reference: reference.to_owned(),
         });
         reply::page(self.status, house.pages.render(&page), house.pages.policy(&page))

@@ -1,16 +1,18 @@
 //! Off to Entra.
 
+use super::authenticate::look;
+use super::loops::{Seen, Session};
 use super::refusal::Refusal;
-use super::words::Loop;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
 use crate::entra::authorize::Hints;
 use crate::pages::{Page, SignIn};
 use crate::session::pending::{LIFE, MOST, Pending};
-use crate::session::rounds::{Rounds, WINDOW};
+use crate::session::rounds::{From, Rounds, WINDOW};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, Found, Names};
+use crate::wire::forwarded::why_http;
 use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::header::SET_COOKIE;
@@ -23,13 +25,13 @@ const HINT: usize = 256;
 pub(super) struct Start {
     pub(super) return_to: ReturnTo,
     pub(super) hints: Hints,
-    /// What a `state` said of earlier rounds, where the cookie did not come back.
-    pub(super) rounds: Option<Rounds>,
+    /// What the `state` of a sign-in says of earlier rounds that came back without its cookie.
+    pub(super) lost: Option<Rounds>,
 }
 
 impl Start {
     pub(super) fn at(return_to: ReturnTo) -> Self {
-        Self { return_to, hints: Hints::default(), rounds: None }
+        Self { return_to, hints: Hints::default(), lost: None }
     }
 }
 
@@ -39,7 +41,7 @@ pub(super) async fn start(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
     begin(house, inbound, headers, asked(house, inbound)).await
 }
 
-/// `GET /sign_in`: the page with one button; `POST` is the button.
+/// `GET /sign_in`: the page with one button, which leads to `/start`. `POST` goes there at once, with the query of the page.
 pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     let start = asked(house, inbound);
@@ -47,7 +49,7 @@ pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap
         return begin(house, inbound, headers, start).await;
     }
     let start = start_url(&house.site, &start.return_to);
-    let page = Page::SignIn(SignIn { start, app: house.site.authority() });
+    let page = Page::SignIn(SignIn { start, app: house.site.authority().to_owned() });
     Ok(reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page)))
 }
 
@@ -61,9 +63,10 @@ pub(super) fn start_url(site: &Site, return_to: &ReturnTo) -> String {
 pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start: Start) -> Result<Response<Body>, Refusal> {
     let now = house.lasting.clock.now();
     let kept = rounds_in_cookie(house, headers);
-    let rounds = [kept, start.rounds].into_iter().flatten().max_by_key(|it| it.count).unwrap_or_default().next(now);
+    let rounds = kept.unwrap_or_default().or(start.lost.unwrap_or_default());
+    let rounds = if start.lost.is_some() { rounds.comes_back(now) } else { rounds }.sets_out(now, from(house, inbound));
     if rounds.is_loop() {
-        return Err(Refusal::Loop(why(house, inbound, kept.is_some())));
+        return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, rounds, start.lost))));
     }
     let state = new_state(house, rounds)?;
     let begun = house.entra.begin(&challenged(house, headers, start.hints), &state).await?;
@@ -101,10 +104,8 @@ fn new_state(house: &Sidecar, rounds: Rounds) -> Result<String, Refusal> {
 fn cookies_of(house: &Sidecar, headers: &HeaderMap, pending: &Pending, rounds: Rounds) -> Result<Vec<HeaderValue>, Refusal> {
     let failed = Refusal::Internal("sealing failed");
     let name = house.names.pending(&pending.state);
-    let sealed = house.pending.seal(&name, &pending.write());
-    let counted = house.rounds.seal(&house.names.rounds(), &rounds.write());
-    let (Some(sealed), Some(counted)) = (sealed, counted) else { return Err(failed) };
-    let mut out = vec![house.names.set(&name, &sealed, Some(LIFE)), house.names.set(&house.names.rounds(), &counted, Some(WINDOW))];
+    let Some(sealed) = house.pending.seal(&name, &pending.write()) else { return Err(failed) };
+    let mut out = vec![house.names.set(&name, &sealed, Some(LIFE)), counted(house, rounds)];
     // A name that cannot be written is nobody's of ours.
     out.extend(too_many(house, headers).filter(|it| it.is_ascii()).filter_map(|it| house.names.remove(it)).map(Some));
     out.into_iter().collect::<Option<_>>().ok_or(failed)
@@ -132,13 +133,50 @@ fn rounds_in_cookie(house: &Sidecar, headers: &HeaderMap) -> Option<Rounds> {
     }
 }
 
-fn why(house: &Sidecar, inbound: &Inbound, cookie_came_back: bool) -> Loop {
-    if house.site.is_https() && !inbound.https {
-        Loop::Scheme
-    } else if cookie_came_back {
-        Loop::Session
-    } else {
-        Loop::Cookie
+/// The cookie that counts.
+fn counted(house: &Sidecar, rounds: Rounds) -> Option<HeaderValue> {
+    let name = house.names.rounds();
+    house.names.set(&name, &house.rounds.seal(&name, &rounds.write())?, Some(WINDOW))
+}
+
+/// The cookie that counts one more that came back under `state`.
+pub(super) fn came_back(house: &Sidecar, headers: &HeaderMap, state: &str) -> Option<HeaderValue> {
+    counted(house, with_one_more(house, headers, rounds_in_state(house, state).unwrap_or_default()))
+}
+
+/// The same for one that came back without its cookie, while somebody is signed in. Where it began at another host, something may lead back
+/// to that host again and again.
+pub(super) fn stranded(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, lost: Rounds) -> Result<Option<HeaderValue>, Refusal> {
+    let rounds = with_one_more(house, headers, lost);
+    if lost.from.elsewhere && rounds.is_loop() {
+        return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, rounds, Some(lost)))));
+    }
+    Ok(counted(house, rounds).filter(|_| lost.from.elsewhere))
+}
+
+fn with_one_more(house: &Sidecar, headers: &HeaderMap, told: Rounds) -> Rounds {
+    rounds_in_cookie(house, headers).unwrap_or_default().or(told).comes_back(house.lasting.clock.now())
+}
+
+fn from(house: &Sidecar, inbound: &Inbound) -> From {
+    From { http: house.site.is_https() && !inbound.https, elsewhere: !house.site.is_public_host(inbound.host.to_str().unwrap_or_default()) }
+}
+
+fn seen(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, rounds: Rounds, lost: Option<Rounds>) -> Seen {
+    let From { http, elsewhere } = from(house, inbound);
+    let has_cookie = cookies::find(headers, house.names.session()) != Found::None;
+    Seen {
+        rounds,
+        lost: lost.map(|it| it.from),
+        cookie: rounds_in_cookie(house, headers).is_some(),
+        other_host: elsewhere.then(|| String::from_utf8_lossy(inbound.host.as_bytes()).into_owned()),
+        http: http.then(|| why_http(headers, &inbound.way)),
+        ahead: house.entra.clock_ahead(),
+        session: match look(house, headers) {
+            Some(_) => Session::Live,
+            None if has_cookie => Session::Unknown,
+            None => Session::None,
+        },
     }
 }
 

@@ -1,25 +1,9 @@
 //! What people read when something did not work: what happened, whose move it is, what to do.
 
-use crate::entra::failure::Refusal as AtEntra;
-use crate::entra::{self, aadsts};
-use crate::pages::{Action, Kind, Whose};
+use crate::pages::{Action, Kind, Remedy, Whose};
 use crate::upstream::{self, Fault};
 use crate::wire::inbound::Refused;
 use http::StatusCode;
-
-/// Under this name the AADSTS code stands among the details.
-pub(super) const CODE: &str = "Code";
-
-/// What keeps a browser going round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loop {
-    /// Our cookies do not come back at all.
-    Cookie,
-    /// They do, but the session's does not, or it ends at once.
-    Session,
-    /// The public address is https, and the browser came by http.
-    Scheme,
-}
 
 /// The words of one refusal.
 #[derive(Debug)]
@@ -31,27 +15,36 @@ pub(super) struct Words {
     pub(super) whose: Whose,
     pub(super) next: Vec<String>,
     pub(super) action: Option<Action>,
-    pub(super) details: Vec<(String, String)>,
+    pub(super) remedy: Option<Remedy>,
+    pub(super) details: Vec<Detail>,
+}
+
+/// A fact for whoever looks into it: a name for people, a member for programs, a value.
+#[derive(Debug)]
+pub(super) struct Detail {
+    pub(super) name: &'static str,
+    pub(super) member: &'static str,
+    pub(super) value: String,
 }
 
 impl Words {
-    fn new(kind: Kind, status: StatusCode, whose: Whose, title: &str, what: &str) -> Self {
-        Self { kind, status, title: title.to_owned(), what: what.to_owned(), whose, next: Vec::new(), action: None, details: Vec::new() }
+    pub(super) fn new(kind: Kind, status: StatusCode, whose: Whose, title: &str, what: &str) -> Self {
+        Self { kind, status, title: title.to_owned(), what: what.to_owned(), whose, next: Vec::new(), action: None, remedy: None, details: Vec::new() }
     }
 
-    fn then(mut self, next: &str) -> Self {
+    pub(super) fn then(mut self, next: &str) -> Self {
         self.next.push(next.to_owned());
         self
     }
 
-    fn with(mut self, label: &str, href: &str) -> Self {
+    pub(super) fn with(mut self, label: &str, href: &str) -> Self {
         self.action = Some(Action { label: label.to_owned(), href: href.to_owned() });
         self
     }
 
-    fn detail(mut self, name: &str, value: Option<&str>) -> Self {
+    pub(super) fn detail(mut self, name: &'static str, member: &'static str, value: Option<&str>) -> Self {
         if let Some(value) = value {
-            self.details.push((name.to_owned(), value.to_owned()));
+            self.details.push(Detail { name, member, value: value.to_owned() });
         }
         self
     }
@@ -90,7 +83,7 @@ pub(super) fn signed_out(start: &str) -> Words {
 
 pub(super) fn forbidden() -> Words {
     Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::Admin, "You may not open this page", "You are signed in, but this page is for others.")
-        .then("If you need it for your work, ask your admin to give you access and tell them the reference below.")
+        .then("If you need it for your work, ask your administrator to give you access and tell them the reference below.")
         .with("Go to the start page", "/")
 }
 
@@ -139,27 +132,6 @@ pub(super) fn bad_callback() -> Words {
     .with("Go to the start page", "/")
 }
 
-pub(super) fn turning(cause: Loop) -> Words {
-    let (what, whose, next) = match cause {
-        Loop::Cookie => (
-            "Your browser was sent to sign in again and again, since it does not send our cookies back.",
-            Whose::You,
-            "Allow cookies for this site, or open it in its own tab instead of inside another page.",
-        ),
-        Loop::Session => (
-            "Your sign-in worked several times within a minute, but your browser comes back without it.",
-            Whose::AppOwner,
-            "The app's owner can look for a second service under the same host name that removes cookies, or for several replicas without a shared store.",
-        ),
-        Loop::Scheme => (
-            "The sign-in is for https, but this browser's requests arrive as http, so its cookies are not sent back.",
-            Whose::AppOwner,
-            "The app's owner can make the proxy in front redirect http to https, send X-Forwarded-Proto, and be listed in [server] trusted_proxies.",
-        ),
-    };
-    Words::new(Kind::Loop, StatusCode::BAD_REQUEST, whose, "Signing in goes round in circles", what).then(next).then("Wait a minute before you try again.")
-}
-
 pub(super) fn upstream(error: &upstream::Error) -> Words {
     match error.fault() {
         Fault::Slow => {
@@ -183,65 +155,4 @@ pub(super) fn upstream(error: &upstream::Error) -> Words {
 
 pub(super) fn internal() -> Words {
     Words::new(Kind::Unavailable, StatusCode::INTERNAL_SERVER_ERROR, Whose::AppOwner, "Something went wrong here", "The request could not be completed.")
-}
-
-pub(super) fn entra(error: &entra::Error, again: Option<&str>) -> Words {
-    let words = match error {
-        entra::Error::Refused(refusal) => refused(refusal),
-        entra::Error::Token(invalid) => {
-            let what = "Microsoft Entra's answer did not pass our checks, so nobody was signed in.";
-            Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, Whose::AppOwner, "You could not be signed in", what)
-                .detail("Check", Some(&invalid.to_string()))
-        }
-        _ => {
-            let what = "Microsoft Entra, which signs people in here, cannot be reached right now. Whoever is signed in stays so.";
-            Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody, "Signing in does not work at the moment", what)
-                .then("Try again in a few minutes.")
-        }
-    };
-    match again {
-        Some(again) => words.with("Try again", again),
-        None => words,
-    }
-}
-
-fn refused(refusal: &AtEntra) -> Words {
-    let entry = refusal.code.and_then(aadsts::find);
-    let whose = entry.map_or(Whose::AppOwner, |it| whose(it.who));
-    let (title, what) = told(refusal, entry);
-    let code = refusal.code.map(|it| format!("AADSTS{it}"));
-    let mut words = Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, whose, title, &what)
-        .detail(CODE, code.as_deref())
-        .detail("Name", entry.map(|it| it.name))
-        .detail("Error", Some(&refusal.error))
-        .detail("Correlation ID", refusal.correlation_id.as_deref())
-        .detail("Trace ID", refusal.trace_id.as_deref())
-        .detail("Time", refusal.timestamp.as_deref());
-    if let Some(entry) = entry {
-        words = words.then(&format!("For whoever can mend it: {}", entry.remedy));
-    }
-    words
-}
-
-/// The few that people meet every week have words of their own; the others say what the table says.
-fn told(refusal: &AtEntra, entry: Option<&aadsts::Entry>) -> (&'static str, String) {
-    let own = |text: &str| text.to_owned();
-    match (refusal.code, refusal.error.as_str(), entry) {
-        (Some(50105), ..) => ("You are not assigned to this app", own("Your account is fine, but nobody has assigned this app to you yet. Ask your admin.")),
-        (Some(65004), ..) | (None, "access_denied", _) => ("You stopped the sign-in", own("The sign-in was cancelled before it was done.")),
-        (Some(65001), ..) => ("This app was not accepted yet", own("Neither you nor your admin has agreed to what this app may read.")),
-        (Some(53003), ..) => ("Your company does not allow this sign-in", own("A rule of your company (conditional access) blocks it from here.")),
-        (Some(50055), ..) => ("Your password has expired", own("Change your password, then sign in again.")),
-        (_, _, Some(entry)) => ("You could not be signed in", format!("Microsoft Entra says: {}.", entry.meaning)),
-        _ => ("You could not be signed in", own("Microsoft Entra refused the sign-in.")),
-    }
-}
-
-fn whose(who: &str) -> Whose {
-    match who.split('/').next().unwrap_or_default() {
-        "USER" => Whose::You,
-        "TADM" | "IDP" => Whose::Admin,
-        "MS" => Whose::Entra,
-        _ => Whose::AppOwner,
-    }
 }

@@ -1,6 +1,7 @@
 //! Header names that are ours or absent, in every spelling that some server reads as ours.
 
-use crate::config::headers::{OWNED_NAMES, OWNED_PREFIXES};
+use crate::base::spelling::{fold, folds_to};
+use crate::config::headers::is_owned;
 use http::{HeaderMap, HeaderName};
 
 /// The names that no client may speak under.
@@ -15,12 +16,9 @@ impl Owned {
         Self { further: further.into_iter().map(|it| fold(it.as_str())).collect() }
     }
 
-    /// Whether the name folds to one of ours: case, and every sign that is neither letter nor digit taken for `-`
-    /// (CGI and WSGI read `X_Forwarded_User` as `X-Forwarded-User`).
+    /// Whether the name folds to one of ours.
     pub fn covers(&self, name: &str) -> bool {
-        OWNED_PREFIXES.iter().any(|it| folds_to(name, it, true))
-            || OWNED_NAMES.iter().any(|it| folds_to(name, it, false))
-            || self.further.iter().any(|it| folds_to(name, it, false))
+        is_owned(name) || self.further.iter().any(|it| folds_to(name, it))
     }
 
     /// Takes all of them out.
@@ -30,20 +28,6 @@ impl Owned {
             headers.remove(&name);
         }
     }
-}
-
-fn fold(name: &str) -> String {
-    name.bytes().map(|it| char::from(folded(it))).collect()
-}
-
-fn folded(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
-}
-
-/// Whether `name` folds to `ours`, or to something that begins with it.
-fn folds_to(name: &str, ours: &str, prefix: bool) -> bool {
-    let long_enough = if prefix { name.len() >= ours.len() } else { name.len() == ours.len() };
-    long_enough && name.bytes().zip(ours.bytes()).all(|(theirs, ours)| folded(theirs) == ours)
 }
 
 #[cfg(test)]
@@ -74,8 +58,12 @@ mod tests {
             "x_employee_id",
             "x~employee!id",
             "x-original-url",
+            "x-http-method-override",
+            "x_http_method_override",
+            "x-http-method",
+            "x-method-override",
         ];
-        let theirs = ["host", "x-custom", "x-employee-id2", "authorization", "cookie", "forwarded2", "x-forwarder", "x-ms-version"];
+        let theirs = ["host", "x-custom", "x-employee-id2", "authorization", "cookie", "forwarded2", "x-forwarder", "x-ms-version", "x-http-methods"];
         let mut headers = HeaderMap::new();
         for name in ours.iter().chain(&theirs) {
             headers.append(*name, HeaderValue::from_static("1"));

@@ -1,6 +1,6 @@
 //! Whether a template escapes what it prints: every word is made to look like markup, and none may come out as such.
 
-use super::page::{Action, Page, SignIn};
+use super::page::{Action, Page, Remedy, SignIn, Whose};
 
 const WORD: &str = "'\"><x-entrada>";
 const RAW: &str = "<x-entrada";
@@ -16,6 +16,7 @@ pub(super) fn spoil(page: &Page) -> Page {
             (it.title, it.what, it.reference) = (word(), word(), word());
             it.next = vec![word()];
             it.details = vec![(word(), word())];
+            it.remedy = Some(Box::new(Remedy { reader: Whose::Admin, what: word(), place: word(), command: Some(word()) }));
             it.action = Some(Action { label: word(), href: link() });
             Page::Notice(it)
         }

@@ -12,7 +12,7 @@ mod style;
 #[cfg(test)]
 mod tests;
 
-pub use page::{Action, Kind, Notice, Page, SignIn, Whose};
+pub use page::{Action, Kind, Notice, Page, Remedy, SignIn, Whose};
 pub use samples::samples;
 
 use http::HeaderValue;

@@ -42,6 +42,8 @@ pub struct Notice {
     pub next: Vec<String>,
     /// A way on.
     pub action: Option<Action>,
+    /// What somebody else than the reader does about it, and where.
+    pub remedy: Option<Box<Remedy>>,
     /// Names and values for whoever looks into it.
     pub details: Vec<(String, String)>,
     /// What to give to support; it stands in the log as well.
@@ -89,8 +91,25 @@ pub enum Whose {
     AppOwner,
     /// Microsoft.
     Entra,
+    /// Whoever runs the sign-in that Entra itself asks.
+    IdentityProvider,
+    /// Us: the sign-in service has a fault.
+    SignInService,
     /// Nobody's: it passes.
     Nobody,
+}
+
+/// What an admin or the app's owner does about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remedy {
+    /// For whom it is.
+    pub reader: Whose,
+    /// What to do, in a sentence.
+    pub what: String,
+    /// The menus that lead there.
+    pub place: String,
+    /// A command that does it or shows more.
+    pub command: Option<String>,
 }
 
 /// A link that is shown as a button.
@@ -136,6 +155,7 @@ impl Notice {
             whose => Serde(self.whose),
             who => self.whose.words(),
             next => self.next.clone(),
+            remedy => self.remedy.as_deref().map(Remedy::context),
             action,
             details,
             reference => self.reference.as_str(),
@@ -143,13 +163,39 @@ impl Notice {
     }
 }
 
+impl Remedy {
+    fn context(&self) -> Value {
+        context! {
+            reader => Serde(self.reader),
+            what => self.what.as_str(),
+            place => self.place.as_str(),
+            command => self.command.as_deref(),
+        }
+    }
+}
+
 impl Whose {
+    /// As programs and templates read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::You => "you",
+            Self::Admin => "admin",
+            Self::AppOwner => "app-owner",
+            Self::Entra => "entra",
+            Self::IdentityProvider => "identity-provider",
+            Self::SignInService => "sign-in-service",
+            Self::Nobody => "nobody",
+        }
+    }
+
     fn words(self) -> &'static str {
         match self {
             Self::You => "You",
-            Self::Admin => "Your admin",
+            Self::Admin => "Your administrator",
             Self::AppOwner => "The app’s owner",
-            Self::Entra => "Microsoft Entra",
+            Self::Entra => "Microsoft: it passes, wait a little",
+            Self::IdentityProvider => "Your organization’s own sign-in",
+            Self::SignInService => "This sign-in service; tell the app’s owner",
             Self::Nobody => "Nobody has to: it passes, wait a little",
         }
     }

@@ -1,7 +1,8 @@
 //! One of every page, with the words people meet.
 
-use super::page::{Action, Kind, Notice, Page, SignIn, Whose};
+use super::page::{Action, Kind, Notice, Page, Remedy, SignIn, Whose};
 
+const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const START: &str = "/oauth2/start?rd=%2Freports%3Fyear%3D2026";
 
 /// A name and a page for each case; an operator's templates are tried with them, and so are the built-in ones.
@@ -15,9 +16,11 @@ pub fn samples() -> Vec<(&'static str, Page)> {
     all
 }
 
-fn notices() -> [(&'static str, Notice); 11] {
+fn notices() -> [(&'static str, Notice); 13] {
     [
         ("not-assigned", not_assigned()),
+        ("cancelled", cancelled()),
+        ("secret-expired", secret_expired()),
         ("sign-in-failed", sign_in_failed()),
         ("sign-in-needed", sign_in_needed()),
         ("forbidden", forbidden()),
@@ -40,6 +43,7 @@ fn notice(kind: Kind, status: u16, whose: Whose, title: &str, what: &str) -> Not
         whose,
         next: Vec::new(),
         action: None,
+        remedy: None,
         details: Vec::new(),
         reference: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
     }
@@ -58,12 +62,21 @@ fn action(label: &str, href: &str) -> Option<Action> {
     Some(Action { label: label.to_owned(), href: href.to_owned() })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands where a remedy may be absent")]
+fn remedy(it: Remedy) -> Option<Box<Remedy>> {
+    Some(Box::new(it))
+}
+
 fn not_assigned() -> Notice {
-    let what = "Your account is fine, but nobody has assigned this app to you yet. Ask your admin.";
+    let what = "Your account is fine, but nobody has given it access to this app yet.";
     Notice {
-        next: texts(&[
-            "For whoever can mend it: assign the person or a group under Enterprise applications > Users and groups, or switch “Assignment required” off.",
-        ]),
+        next: texts(&["Ask your administrator to assign you to this app, and send them this page."]),
+        remedy: remedy(Remedy {
+            reader: Whose::Admin,
+            what: "Assign the person, or a group that holds the person directly; groups within groups do not count.".to_owned(),
+            place: format!("Enterprise applications > the app with client ID {CLIENT} > Users and groups > Add user/group"),
+            command: Some(format!("az rest --method POST --url \"https://graph.microsoft.com/v1.0/servicePrincipals(appId='{CLIENT}')/appRoleAssignedTo\"")),
+        }),
         action: action("Try again", START),
         details: pairs(&[
             ("Code", "AADSTS50105"),
@@ -71,9 +84,38 @@ fn not_assigned() -> Notice {
             ("Error", "access_denied"),
             ("Correlation ID", "2f1b4c1e-7f4e-4c1e-9d3a-6a5d0c5c8f11"),
             ("Trace ID", "9c0d6f1a-1b2c-4d3e-8f90-a1b2c3d40500"),
-            ("Time", "2026-11-24 20:31:07Z"),
+            ("Time (UTC)", "2026-11-24 20:31:07Z"),
+            ("Client ID", CLIENT),
+            ("Tenant", "contoso.example"),
         ]),
         ..notice(Kind::SignInFailed, 403, Whose::Admin, "You are not assigned to this app", what)
+    }
+}
+
+fn cancelled() -> Notice {
+    Notice {
+        next: texts(&["Sign in again whenever you like."]),
+        action: action("Sign in again", START),
+        details: pairs(&[("Error", "access_denied"), ("Reason", "cancel"), ("Time (UTC)", "2026-11-24 20:31:07Z")]),
+        ..notice(Kind::SignInNeeded, 403, Whose::You, "You stopped the sign-in", "The sign-in was cancelled before it was done. Nothing has happened.")
+    }
+}
+
+fn secret_expired() -> Notice {
+    let what = "The app could not prove to Microsoft who it is: its password there has expired.";
+    Notice {
+        next: texts(&["You cannot mend this yourself. Tell the app’s owner, and send them this page."]),
+        remedy: remedy(Remedy {
+            reader: Whose::AppOwner,
+            what: "Create a new client secret, put its Value where entra.client_secret is read, and only then delete the old one.".to_owned(),
+            place: format!(
+                "App registrations > All applications > the app with client ID {CLIENT} > Certificates & secrets > Client secrets > New client secret"
+            ),
+            command: Some(format!("az ad app credential reset --id {CLIENT} --append --years 1")),
+        }),
+        action: action("Try again", START),
+        details: pairs(&[("Code", "AADSTS7000222"), ("Error", "invalid_client"), ("Time (UTC)", "2026-11-24 20:31:07Z")]),
+        ..notice(Kind::Unavailable, 503, Whose::AppOwner, "Signing in does not work at the moment", what)
     }
 }
 
@@ -137,9 +179,17 @@ fn gateway_timeout() -> Notice {
 }
 
 fn turning() -> Notice {
-    let what = "Your browser was sent to sign in again and again, since it does not send our cookies back.";
+    let what = "You were sent to sign in three times within a minute, since your browser does not send our cookies back.";
     Notice {
-        next: texts(&["Allow cookies for this site, or open it in its own tab instead of inside another page.", "Wait a minute before you try again."]),
+        next: texts(&["Allow cookies for this site, or open it in its own tab instead of inside another page.", "Then wait a minute and try again."]),
+        remedy: remedy(Remedy {
+            reader: Whose::AppOwner,
+            what: "If many people see this page: look for a proxy in front that drops Set-Cookie or Cookie, or that people reach under another host name."
+                .to_owned(),
+            place: "The way to this service: proxies and load balancers".to_owned(),
+            command: None,
+        }),
+        details: pairs(&[("Cause", "cookie-not-returned"), ("Cookies", "sent, but not returned"), ("Host", "the public one"), ("Scheme", "https")]),
         ..notice(Kind::Loop, 400, Whose::You, "Signing in goes round in circles", what)
     }
 }
@@ -149,6 +199,7 @@ fn long_words() -> Notice {
     Notice {
         next: texts(&[long, "<b>Markup</b> & \"quotes\" stay text."]),
         action: action(long, "/"),
+        remedy: remedy(Remedy { reader: Whose::Admin, what: long.to_owned(), place: long.to_owned(), command: Some(long.to_owned()) }),
         details: pairs(&[(long, long), ("山田", "Zoë Łukasiewicz")]),
         ..notice(Kind::BadRequest, 400, Whose::You, long, long)
     }

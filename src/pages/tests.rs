@@ -45,11 +45,13 @@ fn a_notice_says_what_happened_whose_move_it_is_what_to_do_and_gives_a_reference
     for part in [
         "<title>You are not assigned to this app</title>",
         "<h1>You are not assigned to this app</h1>",
-        "<dd>Your admin</dd>",
+        "<dd>Your administrator</dd>",
         "<a class=\"button\" href=\"/oauth2/start?rd=%2Freports%3Fyear%3D2026\">Try again</a>",
         "<code>4bf92f3577b34da6a3ce929d0e0e4736</code>",
         "<dt>Status</dt><dd>403</dd>",
         "<dt>Code</dt><dd>AADSTS50105</dd>",
+        "<summary>Technical details: AADSTS50105</summary>",
+        "<h2 id=\"remedy\">For your administrator</h2>",
     ] {
         assert!(html.replace("&#x2f;", "/").contains(part), "{part} in {html}");
     }
@@ -100,6 +102,15 @@ fn an_operator_replaces_one_template_and_keeps_the_others() {
     assert!(pages.render(&sample("signed-out")).contains("<h1>Bye</h1><img src=\"/logo.png\" alt=\"Contoso\">"));
     assert!(pages.render(&sample("forbidden")).contains("<h1>You may not open this page</h1>"));
     assert!(policy(&pages, "signed-out").contains("img-src 'self' data:"));
+}
+
+#[test]
+fn an_operator_says_things_in_other_words_by_the_code() {
+    let notice = "{% for it in details if it.name == \"Code\" and it.value == \"AADSTS50105\" %}<p>Ask the service desk, extension 1234.</p>{% else %}<h1>{{ title }}</h1>{% endfor %}";
+    let (pages, warnings) = with(&[("notice.html", notice)]);
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(pages.render(&sample("not-assigned")), "<p>Ask the service desk, extension 1234.</p>");
+    assert_eq!(pages.render(&sample("cancelled")), "<h1>You stopped the sign-in</h1>");
 }
 
 #[test]

@@ -1,7 +1,10 @@
-//! How often one browser set out to sign in lately: a loop is told, not fed.
+//! How often one browser came back from a sign-in lately, only to set out again: a loop is told, not fed.
 
-/// Rounds in a minute that are still no loop.
+/// Rounds in a minute that are a loop.
 pub const MOST: u32 = 3;
+
+/// Sign-ins that may set out in a minute while none comes back: a browser that opens its tabs of yesterday sends one for each.
+pub const TABS: u32 = 20;
 
 /// Seconds in which rounds are counted.
 pub const WINDOW: u64 = 60;
@@ -9,37 +12,69 @@ pub const WINDOW: u64 = 60;
 /// A count and when it began; travels sealed in the state and in a cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rounds {
-    /// How many.
-    pub count: u32,
+    /// How many came back from Entra.
+    pub returned: u32,
+    /// How many set out since one came back.
+    pub begun: u32,
     /// When the first began, seconds since 1970.
     pub since: u64,
+    /// How the last one set out.
+    pub from: From,
+}
+
+/// Where a sign-in set out from, as far as it keeps cookies from coming back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct From {
+    /// By http, although the public address is https.
+    pub http: bool,
+    /// At another host than that of the public address.
+    pub elsewhere: bool,
 }
 
 impl Rounds {
-    /// One round more; the count begins anew after a quiet minute.
+    /// One more sets out; the count begins anew after a minute.
     #[must_use]
-    pub fn next(self, now: u64) -> Self {
-        if now >= self.since.saturating_add(WINDOW) { Self { count: 1, since: now } } else { Self { count: self.count.saturating_add(1), since: self.since } }
+    pub fn sets_out(self, now: u64, from: From) -> Self {
+        let rounds = self.lately(now);
+        Self { begun: rounds.begun.saturating_add(1), from, ..rounds }
+    }
+
+    /// One comes back.
+    #[must_use]
+    pub fn comes_back(self, now: u64) -> Self {
+        let rounds = self.lately(now);
+        Self { returned: rounds.returned.saturating_add(1), begun: 0, ..rounds }
+    }
+
+    /// The one of both that counted more.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if (other.returned, other.begun) > (self.returned, self.begun) { other } else { self }
     }
 
     /// Whether it goes round and round.
     pub fn is_loop(self) -> bool {
-        self.count > MOST
+        self.returned >= MOST || self.begun > TABS
+    }
+
+    fn lately(self, now: u64) -> Self {
+        if now >= self.since.saturating_add(WINDOW) { Self { since: now, ..Self::default() } } else { self }
     }
 
     /// As bytes to seal.
-    pub fn write(self) -> [u8; 12] {
-        let mut out = [0; 12];
-        let (count, since) = out.split_at_mut(4);
-        count.copy_from_slice(&self.count.to_be_bytes());
-        since.copy_from_slice(&self.since.to_be_bytes());
-        out
+    pub fn write(self) -> Vec<u8> {
+        let flags = u8::from(self.from.http) | u8::from(self.from.elsewhere) << 1;
+        [&self.returned.to_be_bytes()[..], &self.begun.to_be_bytes(), &self.since.to_be_bytes(), &[flags]].concat()
     }
 
     /// Reads what was sealed.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let (count, since) = bytes.split_at_checked(4)?;
-        Some(Self { count: u32::from_be_bytes(count.try_into().ok()?), since: u64::from_be_bytes(since.try_into().ok()?) })
+        let (returned, rest) = bytes.split_first_chunk()?;
+        let (begun, rest) = rest.split_first_chunk()?;
+        let (since, flags) = rest.split_first_chunk()?;
+        let [flags] = flags else { return None };
+        let from = From { http: flags & 1 != 0, elsewhere: flags & 2 != 0 };
+        Some(Self { returned: u32::from_be_bytes(*returned), begun: u32::from_be_bytes(*begun), since: u64::from_be_bytes(*since), from })
     }
 }
 
@@ -48,15 +83,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fourth_round_in_a_minute_is_a_loop() {
+    fn three_that_come_back_in_a_minute_are_a_loop() {
+        let from = From { http: true, elsewhere: false };
         let mut rounds = Rounds::default();
         for at in 0..3 {
-            rounds = rounds.next(1000 + at);
+            rounds = rounds.sets_out(1000 + at, from);
             assert!(!rounds.is_loop());
+            rounds = rounds.comes_back(1000 + at);
         }
-        assert!(rounds.next(1010).is_loop());
-        assert!(!rounds.next(1060).is_loop());
+        assert!(rounds.is_loop() && rounds.sets_out(1010, from).is_loop());
+        assert!(!rounds.sets_out(1060, from).is_loop());
         assert_eq!(Rounds::read(&rounds.write()), Some(rounds));
         assert_eq!(Rounds::read(b"x"), None);
+        assert_eq!(Rounds::read(&[0; 18]), None);
+    }
+
+    #[test]
+    fn tabs_that_open_at_once_are_none_until_there_are_too_many() {
+        let mut rounds = Rounds::default();
+        for _ in 0..TABS {
+            rounds = rounds.sets_out(1000, From::default());
+        }
+        assert!(!rounds.is_loop());
+        assert!(rounds.sets_out(1000, From::default()).is_loop());
+        assert!(!rounds.comes_back(1000).is_loop());
+    }
+
+    #[test]
+    fn of_two_counts_the_higher_is_taken() {
+        let one = Rounds::default().sets_out(1000, From::default());
+        let two = one.comes_back(1000);
+        assert_eq!((one.or(two), two.or(one), one.or(one)), (two, two, one));
     }
 }

@@ -63,6 +63,41 @@ pub struct Request<'a> {
     pub cause: Option<&'a str>,
 }
 
+/// A sign-in that Entra refused, as it is logged for the operator. Neither a code nor a token stands in it.
+#[derive(Debug, Serialize)]
+pub struct Refused<'a> {
+    /// Milliseconds since 1970.
+    pub time_ms: u64,
+    /// Always `sign_in_refused`.
+    pub event: &'static str,
+    /// `WARN` where somebody who runs the app must act, else `INFO`.
+    pub level: &'static str,
+    /// The reference that the page carries too.
+    pub request_id: &'a str,
+    /// Whose move it is.
+    pub whose: &'static str,
+    /// The number after `AADSTS`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aadsts: Option<u32>,
+    /// The OAuth error.
+    pub error: &'a str,
+    /// Entra's finer reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suberror: Option<&'a str>,
+    /// Finds it in Entra's sign-in log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<&'a str>,
+    /// Finds it in Microsoft's own log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<&'a str>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<&'a str>,
+    /// Where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<&'a str>,
+}
+
 impl Log {
     /// Starts the writer.
     ///
@@ -76,9 +111,14 @@ impl Log {
         Ok(Self { lines, dropped, format: config.log, level: config.level })
     }
 
+    /// Whether requests are written down at all.
+    pub fn takes_requests(&self) -> bool {
+        self.level >= Level::Info
+    }
+
     /// Writes the line of a request.
     pub fn request(&self, it: &Request<'_>) {
-        if self.level < Level::Info {
+        if !self.takes_requests() {
             return;
         }
         let mut line = Vec::with_capacity(320);
@@ -88,6 +128,18 @@ impl Log {
         };
         if written {
             self.send(line);
+        }
+    }
+
+    /// Writes the line of a refused sign-in.
+    pub fn refused(&self, it: &Refused<'_>) {
+        let least = if it.level == "WARN" { Level::Warn } else { Level::Info };
+        if self.level < least {
+            return;
+        }
+        match self.format {
+            Format::Json => serde_json::to_vec(it).into_iter().for_each(|line| self.send(line)),
+            Format::Text => self.send(refused_as_text(it).into_bytes()),
         }
     }
 
@@ -156,6 +208,13 @@ fn text(out: &mut Vec<u8>, it: &Request<'_>) -> io::Result<()> {
     write!(out, " id={}", it.request_id)
 }
 
+fn refused_as_text(it: &Refused<'_>) -> String {
+    let code = it.aadsts.map(|it| format!(" AADSTS{it}")).unwrap_or_default();
+    let pairs = [("suberror", it.suberror), ("correlation_id", it.correlation_id), ("trace_id", it.trace_id), ("remedy", it.remedy), ("place", it.place)];
+    let rest: String = pairs.iter().filter_map(|(name, value)| Some(format!(" {name}={:?}", (*value)?))).collect();
+    format!("{} {} {}{code} whose={}{rest} id={}", it.level, it.event, it.error, it.whose, it.request_id)
+}
+
 fn write(lines: &Receiver<Entry>, mut to: impl Write, dropped: &AtomicU64) {
     while let Ok(first) = lines.recv() {
         let mut asked = Vec::new();
@@ -177,5 +236,30 @@ fn write(lines: &Receiver<Entry>, mut to: impl Write, dropped: &AtomicU64) {
         for told in asked {
             let _ = told.try_send(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_line_for_people_too() {
+        let it = Refused {
+            time_ms: 0,
+            event: "sign_in_refused",
+            level: "WARN",
+            request_id: "r1",
+            whose: "app-owner",
+            aadsts: Some(7_000_222),
+            error: "invalid_client",
+            suberror: None,
+            correlation_id: Some("c"),
+            trace_id: None,
+            remedy: Some("Create a new client secret."),
+            place: None,
+        };
+        let text = refused_as_text(&it);
+        assert_eq!(text, "WARN sign_in_refused invalid_client AADSTS7000222 whose=app-owner correlation_id=\"c\" remedy=\"Create a new client secret.\" id=r1");
     }
 }

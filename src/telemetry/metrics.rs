@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::sync::OnceLock;
 
 /// `Content-Type` of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -17,9 +18,16 @@ struct Answer {
     status: u16,
 }
 
+const PASSED_ON: Answer = Answer { route: "app", status: 200 };
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Refused {
+    whose: &'static str,
 }
 
 /// All figures of the process.
@@ -27,9 +35,12 @@ struct Outcome {
 pub struct Metrics {
     registry: Registry,
     requests: Family<Answer, Counter>,
+    /// That of nearly all requests, found once: the family is behind a lock that all threads share.
+    passed_on: OnceLock<Counter>,
     duration: Histogram,
     sign_ins: Family<Outcome, Counter>,
     rechecks: Family<Outcome, Counter>,
+    refusals: Family<Refused, Counter>,
     sessions: Gauge,
     entra_rests: Gauge,
 }
@@ -41,22 +52,29 @@ impl Default for Metrics {
         let duration = Histogram::new([0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]);
         let sign_ins = Family::default();
         let rechecks = Family::default();
+        let refusals = Family::default();
         let sessions = Gauge::default();
         let entra_rests = Gauge::default();
         registry.register("requests", "Requests answered, by kind of route and status", requests.clone());
         registry.register("request_duration_seconds", "From the head of a request to the head of its answer", duration.clone());
         registry.register("sign_ins", "Sign-ins that came back from Entra, by outcome", sign_ins.clone());
+        registry.register("sign_in_refusals", "Sign-ins that Entra refused, by whose move it is", refusals.clone());
         registry.register("rechecks", "Times that Entra was asked about a live session, by outcome", rechecks.clone());
         registry.register("sessions", "Sessions in memory", sessions.clone());
         registry.register("entra_rests", "1 while Entra does not answer and is left alone, else 0", entra_rests.clone());
-        Self { registry, requests, duration, sign_ins, rechecks, sessions, entra_rests }
+        Self { registry, requests, passed_on: OnceLock::new(), duration, sign_ins, refusals, rechecks, sessions, entra_rests }
     }
 }
 
 impl Metrics {
     /// Counts a request.
     pub fn answered(&self, route: &'static str, status: u16, seconds: f64) {
-        self.requests.get_or_create(&Answer { route, status }).inc();
+        let answer = Answer { route, status };
+        if answer == PASSED_ON {
+            self.passed_on.get_or_init(|| self.requests.get_or_create(&answer).clone()).inc();
+        } else {
+            self.requests.get_or_create(&answer).inc();
+        }
         self.duration.observe(seconds);
     }
 
@@ -68,6 +86,11 @@ impl Metrics {
     /// Counts a time that Entra was asked about a live session.
     pub fn rechecked(&self, outcome: &'static str) {
         self.rechecks.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a refusal of Entra's by whose move it is: many that are the app owner's are an alarm.
+    pub fn refused(&self, whose: &'static str) {
+        self.refusals.get_or_create(&Refused { whose }).inc();
     }
 
     /// The text that Prometheus reads.

@@ -1,6 +1,7 @@
 //! The HTTP client towards Entra: bounded in time and size, through a proxy where the environment names one.
 
 use super::tls::{self, BadRoots};
+use crate::base::site::is_loopback;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -12,7 +13,6 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl Client {
     /// Where no complete answer came in time. Any status is an answer.
     pub async fn send(&self, request: Request<impl Into<Bytes>>) -> Result<Response<Bytes>, Error> {
         let request = request.map(|it| Full::new(it.into()));
-        let local = is_this_machine(request.uri());
+        let local = request.uri().host().is_some_and(is_loopback);
         if request.uri().scheme_str() != Some("https") && !(local && request.uri().scheme_str() == Some("http")) {
             return Err(Error::Address);
         }
@@ -159,12 +159,6 @@ fn pool() -> legacy::Builder {
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(4);
     builder
-}
-
-fn is_this_machine(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default();
-    let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
 }
 
 fn broken(error: &(dyn std::error::Error + 'static)) -> Error {

@@ -26,6 +26,17 @@ pub struct Way {
     pub trusted: bool,
 }
 
+/// Why a request counts as one by http.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http {
+    /// `X-Forwarded-Proto` came from a peer that is not believed.
+    Untrusted,
+    /// Nobody says how the client came, and the connection is not TLS.
+    NotSaid,
+    /// A trusted peer says so.
+    Said,
+}
+
 /// Why a forward-auth question is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsked {
@@ -51,12 +62,21 @@ pub fn is_trusted(peer: &Peer, trust: &Trust) -> bool {
     }
 }
 
+/// Why a request that did not come by https counts as one by http.
+pub fn why_http(headers: &HeaderMap, way: &Way) -> Http {
+    match (way.trusted, headers.contains_key("x-forwarded-proto")) {
+        (false, true) => Http::Untrusted,
+        _ if way.https == Some(false) => Http::Said,
+        _ => Http::NotSaid,
+    }
+}
+
 /// Reads what is believed of the way; of a peer that is not trusted, nothing but its own address.
 pub fn read(headers: &HeaderMap, peer: &Peer, trust: &Trust) -> Way {
     if !is_trusted(peer, trust) {
         return Way { client: peer.ip(), peer: peer.ip(), https: None, host: None, chain: None, trusted: false };
     }
-    let chain = only(headers, "x-forwarded-for").cloned();
+    let chain = listed(headers, "x-forwarded-for");
     let https = match only(headers, "x-forwarded-proto").map(HeaderValue::as_bytes) {
         Some(b"https" | b"wss") => Some(true),
         Some(b"http" | b"ws") => Some(false),
@@ -124,6 +144,22 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
     values.next().is_none().then_some(first)
 }
 
+/// The value of a header that is a list: its lines in their order are one (RFC 9110 5.3); HAProxy adds a line of its own.
+fn listed(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next()?;
+    let mut joined: Option<Vec<u8>> = None;
+    for line in lines {
+        let joined = joined.get_or_insert_with(|| first.as_bytes().to_vec());
+        joined.extend_from_slice(b", ");
+        joined.extend_from_slice(line.as_bytes());
+    }
+    match joined {
+        Some(joined) => HeaderValue::from_bytes(&joined).ok(),
+        None => Some(first.clone()),
+    }
+}
+
 /// From the right, the first address that is not a trusted proxy's own.
 fn client(chain: &HeaderValue, trust: &Trust) -> Option<IpAddr> {
     let chain = chain.to_str().ok()?;
@@ -186,6 +222,19 @@ mod tests {
             let way = read(&headers(&[("x-forwarded-for", chain)]), &peer("10.0.0.1"), &trust());
             assert_eq!(way.client, Some(client.parse().unwrap()), "{chain}");
         }
+    }
+
+    #[test]
+    fn the_lines_of_a_chain_are_one_list_in_their_order() {
+        let lines = headers(&[("x-forwarded-for", "6.6.6.6, 1.2.3.4"), ("x-forwarded-for", "10.0.0.7"), ("x-forwarded-for", "10.0.0.8")]);
+        let way = read(&lines, &peer("10.0.0.1"), &trust());
+        assert_eq!(way.client, Some("1.2.3.4".parse().unwrap()));
+        assert_eq!(way.chain.unwrap(), "6.6.6.6, 1.2.3.4, 10.0.0.7, 10.0.0.8");
+        let stranger = read(&lines, &peer("192.0.2.1"), &trust());
+        assert_eq!((stranger.client, stranger.chain), (peer("192.0.2.1").ip(), None));
+        // The line that the proxy added counts, whatever the client wrote into its own.
+        let forged = headers(&[("x-forwarded-for", "10.0.0.9"), ("x-forwarded-for", "1.2.3.4")]);
+        assert_eq!(read(&forged, &peer("10.0.0.1"), &trust()).client, Some("1.2.3.4".parse().unwrap()));
     }
 
     #[test]

@@ -7,7 +7,12 @@ use crate::base::target::{Ambiguous, Strictness, Target};
 use crate::config::server::Trust;
 use http::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{Method, Version};
+use http::{HeaderName, Method, Version};
+
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+const PURPOSE: HeaderName = HeaderName::from_static("purpose");
+const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// A request, as far as it is known before anybody is asked who sent it.
 #[derive(Debug)]
@@ -98,33 +103,29 @@ fn host(parts: &Parts) -> Result<HeaderValue, Refused> {
     }
 }
 
-/// RFC 9110 7.8. An upgrade to HTTP/2 in clear is not taken: what follows it would be judged by nobody.
+/// RFC 9110 7.8. An upgrade to HTTP/2 in clear or to TLS (RFC 2817) is not taken: requests would follow that nobody judges.
 fn asks_to_upgrade(parts: &Parts) -> bool {
     let mut lines = parts.headers.get_all(UPGRADE).iter();
     let (Some(protocol), None) = (lines.next().and_then(|it| it.to_str().ok()), lines.next()) else { return false };
-    let http = protocol
-        .split(',')
-        .map(str::trim)
-        .any(|it| it.get(..2).is_some_and(|it| it.eq_ignore_ascii_case("h2")) || it.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("http")));
+    let begins = |it: &str, with: &str| it.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
+    let http = protocol.split(',').map(str::trim).any(|it| ["h2", "http", "tls"].iter().any(|with| begins(it, with)));
     let named = parts.headers.get_all(CONNECTION).iter().filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(','));
     parts.version == Version::HTTP_11 && !http && named.map(str::trim).any(|it| it.eq_ignore_ascii_case("upgrade"))
 }
 
 /// What kind of caller it is, by what browsers say of themselves (Fetch Metadata) and by what it accepts.
 pub fn asker(method: &Method, headers: &HeaderMap) -> Asker {
-    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
-    let html = headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(accepts_html);
-    let early = text("sec-purpose").or_else(|| text("purpose")).is_some_and(|it| it.contains("prefetch") || it.contains("prerender"));
-    if early {
-        return Asker::Script;
-    }
-    let navigates = match text("sec-fetch-mode") {
+    let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
+    // Asked in this order, and only as far as it matters: each is a search in every request.
+    let early = || text(SEC_PURPOSE).or_else(|| text(PURPOSE)).is_some_and(|it| it.contains("prefetch") || it.contains("prerender"));
+    let html = || headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(accepts_html);
+    let navigates = || match text(SEC_FETCH_MODE) {
         Some(mode) => mode == "navigate",
-        None => html && text("x-requested-with").is_none(),
+        None => html() && text(X_REQUESTED_WITH).is_none(),
     };
     match *method {
-        Method::GET | Method::HEAD if navigates => Asker::Navigation,
-        Method::POST if html && navigates => Asker::Form,
+        Method::GET | Method::HEAD if navigates() && !early() => Asker::Navigation,
+        Method::POST if navigates() && html() && !early() => Asker::Form,
         _ => Asker::Script,
     }
 }
@@ -158,6 +159,17 @@ mod tests {
         assert_eq!(read(Request::get("http://b/").header("host", "a")).unwrap_err(), Refused::Host);
         assert!(read(Request::get("http://b/").version(Version::HTTP_2)).is_ok());
         assert!(matches!(read(Request::builder().method("CONNECT").uri("a:443").header("host", "a:443")), Err(Refused::Target(_))));
+    }
+
+    #[test]
+    fn no_upgrade_leads_to_requests_that_nobody_judges() {
+        let upgrade = |protocol: &str| read(Request::get("/").header("host", "a").header("connection", "upgrade").header("upgrade", protocol)).unwrap().upgrade;
+        for protocol in ["websocket", "mine/1", "WebSocket"] {
+            assert!(upgrade(protocol), "{protocol}");
+        }
+        for protocol in ["h2c", "H2C", "TLS/1.0", "tls/1.3", "TLS", "HTTP/2.0", "websocket, TLS/1.0", "websocket, h2c"] {
+            assert!(!upgrade(protocol), "{protocol}");
+        }
     }
 
     #[test]

@@ -382,3 +382,21 @@ fn every_path_and_every_header_of_ours_is_listed() {
         assert!(listed.contains(&it), "docs/headers.md does not list {it}");
     }
 }
+
+#[test]
+fn every_lever_of_the_emulator_is_listed_with_its_names() {
+    let listed = text("docs/emulator.md");
+    let names = |file: &str, list: &str| -> BTreeSet<String> {
+        let source = text(file);
+        let (_, after) = source.split_once(list).unwrap_or_else(|| panic!("{file}: {list}"));
+        let (list, _) = after.split_once("];").unwrap();
+        list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let levers = names("src/emulator/orders.rs", "const LEVERS");
+    let wrong = names("src/emulator/wrong.rs", "const ALL");
+    let (token, graph) = (names("src/emulator/faults.rs", "const NAMES"), names("src/emulator/faults.rs", "impl GraphFault"));
+    assert!(levers.len() >= 18 && wrong.len() >= 15 && token.len() >= 7 && graph.len() >= 7, "{levers:?} {wrong:?} {token:?} {graph:?}");
+    for name in levers.iter().chain(&wrong).chain(&token).chain(&graph) {
+        assert!(listed.contains(&format!("`{name}`")), "docs/emulator.md does not list {name}");
+    }
+}

@@ -223,9 +223,10 @@ async fn a_busy_web_socket_keeps_its_session_in_the_cache_too() {
     assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
+pub type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
 
-async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<&str>) -> Result<Socket, u16> {
+/// Opens a WebSocket with that cookie; the status where it is refused.
+pub async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<&str>) -> Result<Socket, u16> {
     use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
     let mut request = format!("ws://{}{path}", authority(world)).into_client_request().unwrap();
     request.headers_mut().insert("cookie", cookie.parse().unwrap());
@@ -241,7 +242,7 @@ async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<&str
 }
 
 #[tokio::test]
-async fn any_other_upgrade_is_a_tunnel_and_h2c_is_none() {
+async fn any_other_upgrade_is_a_tunnel_and_neither_h2c_nor_tls_is_one() {
     let world = World::start().await;
     let host = authority(&world);
     let mut stream = TcpStream::connect(world.address).await.unwrap();
@@ -262,6 +263,13 @@ async fn any_other_upgrade_is_a_tunnel_and_h2c_is_none() {
     let answer = talk(world.address, &request).await;
     assert_eq!(raw::status(&answer), 200);
     assert!(!answer.contains("\"upgrade\"") && !answer.contains("http2-settings"), "{answer}");
+    // So would TLS within the connection (RFC 2817).
+    for protocol in ["TLS/1.0", "tls/1.3", "TLS/1.0, HTTP/1.1"] {
+        let request = format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close, Upgrade\r\nUpgrade: {protocol}\r\n\r\n");
+        let answer = talk(world.address, &request).await;
+        assert_eq!(raw::status(&answer), 200, "{protocol}: {answer}");
+        assert!(!answer.contains("\"upgrade\""), "{protocol}: {answer}");
+    }
 }
 
 #[tokio::test]

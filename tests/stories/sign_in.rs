@@ -214,7 +214,7 @@ async fn whom_entra_refuses_reads_why_and_whose_move_it_is() {
             "error=invalid_request&error_description=AADSTS50105%3A+not+assigned+Trace+ID%3A+11111111-2222-3333-4444-555555555555+Correlation+ID%3A+99999999-2222-3333-4444-555555555555",
             "You are not assigned to this app",
         ),
-        ("error=interaction_required&error_description=AADSTS53003%3A+%3Cscript%3Ealert(1)%3C%2Fscript%3E", "Your company does not allow this sign-in"),
+        ("error=interaction_required&error_description=AADSTS53003%3A+%3Cscript%3Ealert(1)%3C%2Fscript%3E", "Your organization does not allow this sign-in"),
     ] {
         let page = bruno.until("/x", "authorize").await;
         let state = page.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();

@@ -491,7 +491,7 @@ async fn a_session_without_a_refresh_token_ends_when_silence_would_end_it() {
     let world = long_lived().await;
     let mut maya = world.signed_in(MAYA).await;
     let house = world.service.house();
-    let (id, _) = house.lasting.store.begin(fresh(&world, &maya).await, None);
+    let (id, _) = house.lasting.store.begin(fresh(&world, &maya).await, None, None);
     maya.plants("entrada", id.expose());
     for hours in [1, 3] {
         world.later(hours * HOUR);
@@ -632,7 +632,7 @@ async fn crowd(world: &World, browser: &Browser, count: usize) -> Vec<String> {
         if at == 0 {
             lease.keep(grant.clone().unwrap());
         }
-        let (id, session) = house.lasting.store.begin(house.entra.verify(refreshed).await.unwrap(), grant);
+        let (id, session) = house.lasting.store.begin(house.entra.verify(refreshed).await.unwrap(), grant, None);
         // As a sign-in does; a little earlier each.
         session.standing().ask_in(now, 1620 + (at as u64 * 180) / count as u64);
         out.push(format!("entrada={}", id.expose()));

@@ -24,14 +24,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// A private authority, and a folder for what it makes.
-struct Authority {
+pub struct Authority {
     directory: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -91,7 +91,7 @@ impl Authority {
 }
 
 /// A world that people reach by https, with TLS ended here.
-async fn https_world(authority: &Authority) -> World {
+pub async fn https_world(authority: &Authority) -> World {
     let (certificate, key) = authority.makes("tls", "localhost");
     let port = free_port();
     let server = format!("tls = {{ certificate = \"{}\", key = \"{}\" }}", certificate.display(), key.display());

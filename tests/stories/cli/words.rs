@@ -48,7 +48,7 @@ fn check_names_what_is_fine() {
     place.writes("mine.toml", &Small::new().text("http://127.0.0.1:3000", ""));
     assert_eq!(place.types("check --config mine.toml"), transcript("mine.toml is fine\n", "", 0));
     let gone = place.types("check --config gone.toml");
-    assert_eq!(gone, transcript("", "error: 1 problem in gone.toml\n  file  gone.toml cannot be read: No such file or directory (os error 2)\n", 1));
+    assert_eq!(gone, transcript("", "error: there is no file gone.toml\nhint: name another file with --config\n", 1));
 }
 
 #[test]
@@ -97,7 +97,22 @@ allow = [{ roles = ["Admin"] }, { groups = ["0a1b2c3d-0000-4000-8000-00000000000
     }
     assert_eq!(place.types("explain GET /a/../b"), transcript("GET /a/../b\n  refused with 400: a dot segment\n", "", 0));
     assert_eq!(place.types("explain GET /oauth2/start"), transcript("GET /oauth2/start\n  answered by Entrada itself; no rule decides\n", "", 0));
+    for (typed, meant) in [("admin/users", "/admin/users"), ("https://app.example.com/admin?x=1", "/admin"), ("*", "/*")] {
+        let err = format!("error: \"{typed}\" does not begin with \"/\"\nhint: write the path alone, like {meant}\n");
+        assert_eq!(place.types(&format!("explain GET {typed}")), transcript("", &err, 1));
+    }
     assert_eq!(place.types("explain G@T /x"), transcript("", "error: \"G@T\" is no method\n", 1));
+}
+
+#[test]
+fn sockets_that_systemd_did_not_hand_over_are_told_as_such() {
+    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
+    let small = Small::new();
+    place.writes("entrada.toml", &small.text("http://127.0.0.1:9", "").replace(&format!("\"127.0.0.1:{}\"", small.port), "\"systemd\""));
+    let told = place.types("run");
+    assert_eq!(told.code, Some(1));
+    let why = "error: cannot listen on systemd: systemd handed over no socket (LISTEN_FDS)\nhint: start the socket unit, not only the service, or write an address for [server] listen\n";
+    assert!(told.err.ends_with(why), "{}", told.err);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use super::command;
 use crate::outside;
+use crate::world::raw;
 use entrada::pages::{Pages, samples};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Node and its packages, with a browser for them.
@@ -21,9 +22,30 @@ async fn every_page_passes_axe_on_phone_and_desktop_in_light_and_dark() {
     for (name, page) in samples() {
         std::fs::write(directory.path().join(format!("{name}.html")), pages.render(&page)).unwrap();
     }
-    let mut command = command::of(&node);
+    looked_at(&node, packages, directory.path(), "target/screenshots/pages").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_emulators_panel_and_picker_pass_axe_too() {
+    let Some((node, packages)) = browser() else { return };
+    let world = crate::world::World::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (tenant, client, back) = (world.emulator.tenant_id(), world.emulator.client_id(), format!("{}/oauth2/callback", world.public_url));
+    let picker = format!("/{tenant}/oauth2/v2.0/authorize?client_id={client}&response_type=code&scope=openid&redirect_uri={back}");
+    let address = world.emulator.authority().trim_start_matches("http://").parse().unwrap();
+    for (name, path, shows) in [("panel", "/", "Rotate the keys"), ("picker", picker.as_str(), "Pick an account")] {
+        let answer = raw::talk(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")).await;
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(body.contains(shows), "{answer}");
+        std::fs::write(directory.path().join(format!("{name}.html")), body).unwrap();
+    }
+    looked_at(&node, packages, directory.path(), "target/screenshots/emulator").await;
+}
+
+async fn looked_at(node: &Path, packages: PathBuf, pages: &Path, pictures: &str) {
+    let mut command = command::within(300, node);
     command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/pages.mjs"));
-    command.arg(directory.path()).arg(outside::root().join("target/screenshots/pages"));
+    command.arg(pages).arg(outside::root().join(pictures));
     command::succeeds(command).await;
 }
 
@@ -37,22 +59,53 @@ impl Drop for Dev {
     }
 }
 
+impl Dev {
+    /// It, and its address.
+    async fn start() -> (Self, String) {
+        let port = crate::world::free_port();
+        let mut dev = Command::new(env!("CARGO_BIN_EXE_entrada"));
+        dev.args(["dev", "--port", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let dev = Self(dev.spawn().unwrap());
+        for _ in 0..200 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        (dev, format!("http://localhost:{port}"))
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_in_and_out_in_a_real_browser() {
     let Some((node, packages)) = browser() else { return };
-    let port = crate::world::free_port();
-    let mut dev = Command::new(env!("CARGO_BIN_EXE_entrada"));
-    dev.args(["dev", "--port", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let _dev = Dev(dev.spawn().unwrap());
-    for _ in 0..200 {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
+    let (_dev, address) = Dev::start().await;
     let mut command = command::of(&node);
     command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/sign_in.mjs"));
-    command.arg(format!("http://localhost:{port}")).arg(outside::root().join("target/screenshots/dev"));
+    command.arg(address).arg(outside::root().join("target/screenshots/dev"));
     let said = command::succeeds(command).await;
     assert!(said.contains("signed in and out"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entras_page_may_frame_the_news_of_a_sign_out_and_no_other_page_may() {
+    let Some((node, packages)) = browser() else { return };
+    let world = crate::world::World::start().await;
+    world.emulator.control().front_channel_url(Some(&format!("{}/oauth2/front_channel_logout", world.public_url)));
+    let mut command = command::of(&node);
+    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/front_channel.mjs")).arg(&world.public_url);
+    command.arg(format!("{}/{}/oauth2/v2.0/logout", world.emulator.authority(), world.emulator.tenant_id()));
+    let said = command::succeeds(command).await;
+    assert!(said.contains("signed out by the frame"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_of_the_demo_and_of_the_emulator_passes_axe_on_phone_and_desktop_in_light_and_dark() {
+    let Some((node, packages)) = browser() else { return };
+    let (_dev, address) = Dev::start().await;
+    let mut command = command::within(300, &node);
+    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/dev_pages.mjs"));
+    command.arg(address).arg(outside::root().join("target/screenshots/dev-pages"));
+    let said = command::succeeds(command).await;
+    assert!(said.contains("\"pages\": 20"), "{said}");
 }

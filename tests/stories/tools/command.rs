@@ -5,8 +5,13 @@ use std::process::{Command, Output, Stdio};
 
 /// A program that is killed, with what it started, after a minute and a half.
 pub fn of(program: &Path) -> Command {
+    within(90, program)
+}
+
+/// A program that is killed, with what it started, after so many seconds.
+pub fn within(seconds: u32, program: &Path) -> Command {
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", "90"]).arg(program).stdin(Stdio::null());
+    command.args(["--kill-after=5", &seconds.to_string()]).arg(program).stdin(Stdio::null());
     command
 }
 

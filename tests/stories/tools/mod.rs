@@ -5,4 +5,5 @@ mod command;
 mod curl;
 mod h2;
 mod msal;
+mod oidc_provider;
 mod python;

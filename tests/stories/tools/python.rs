@@ -1,8 +1,10 @@
-//! Clients from PyPI: a WebSocket by `websockets`.
+//! Clients from PyPI: a WebSocket by `websockets`, gRPC by `grpcio`.
 
 use super::command;
 use crate::outside;
-use crate::world::World;
+use crate::world::{Plan, World};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_websockets_client_is_let_in_with_a_session_and_refused_without() {
@@ -14,4 +16,32 @@ async fn the_websockets_client_is_let_in_with_a_session_and_refused_without() {
     command.arg(format!("ws://{}/ws", world.address)).arg(&world.public_url).arg(maya.cookie_header());
     let said = command::succeeds(command).await;
     assert_eq!(said, "echoed, and refused with 401\n");
+}
+
+/// The gRPC server; it ends with the story.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpcio_calls_one_of_its_own_servers_with_a_session_and_hears_its_trailers() {
+    let Some(python) = outside::python() else { return };
+    let script = outside::root().join("tests/outside/grpc_echo.py");
+    let mut server = command::of(&python);
+    let mut server = Server(server.arg(&script).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut port = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let world = World::with(Plan { upstream: format!("url = \"h2c://127.0.0.1:{}\"", port.trim()), ..Plan::default() }).await;
+    let mut maya = world.browser();
+    maya.visits("/").await;
+    maya.signs_in_as("maya@contoso.example").await;
+    let mut client = command::of(&python);
+    client.arg(&script).arg("ask").arg(world.address.to_string()).arg(maya.cookie_header());
+    let said = command::succeeds(client).await;
+    assert!(said.starts_with("unary, streaming"), "{said}\n{}", world.logged().await);
 }

@@ -51,7 +51,8 @@ impl Seen {
 
 impl Echo {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // A port of its own: one that the system picks may be that which the program was just given.
+        let listener = TcpListener::bind(("127.0.0.1", super::free_port())).await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::<Seen>::default();
         let task = tokio::spawn(serve(listener, Arc::clone(&seen)));

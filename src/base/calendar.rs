@@ -1,0 +1,83 @@
+//! Dates of the calendar, in UTC.
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// A day of the calendar, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date {
+    /// The year.
+    pub year: i32,
+    /// 1 to 12.
+    pub month: u64,
+    /// 1 to 31.
+    pub day: u64,
+}
+
+/// The day of a time in seconds since 1970, by the civil-from-days rule of the proleptic Gregorian calendar.
+pub fn date(seconds: u64) -> Date {
+    // Years begin in March here, so that the leap day is the last.
+    let days = seconds / DAY + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    Date { year: i32::try_from(year).unwrap_or(i32::MAX), month, day }
+}
+
+/// A time in seconds since 1970 as Entra writes one: `2026-01-09 02:02:12Z`.
+pub fn utc(seconds: u64) -> String {
+    let Date { year, month, day } = date(seconds);
+    let rest = seconds % DAY;
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// Reads a `Date` header in its preferred form (RFC 9110 section 5.6.7): `Fri, 09 Jan 2026 02:02:12 GMT`; seconds since 1970.
+pub fn http_date(text: &str) -> Option<u64> {
+    let mut words = text.split(' ');
+    let (_, day, month, year, time, zone) = (words.next()?, words.next()?, words.next()?, words.next()?, words.next()?, words.next()?);
+    let (day, year): (u64, u64) = (day.parse().ok()?, year.parse().ok()?);
+    let month = MONTHS.iter().position(|it| *it == month).and_then(|it| u64::try_from(it).ok())? + 1;
+    let mut parts = time.split(':').map(str::parse::<u64>);
+    let (hour, minute, second) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    let fits = (1..=31).contains(&day) && (1970..10_000).contains(&year) && hour < 24 && minute < 60 && second <= 60;
+    if zone != "GMT" || words.next().is_some() || parts.next().is_some() || !fits {
+        return None;
+    }
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    Some(days.checked_sub(719_468)? * DAY + hour * 3600 + minute * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, text, header) in [
+            (0, "1970-01-01 00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "1994-11-06 08:49:37Z", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (1_767_950_100, "2026-01-09 09:15:00Z", "Fri, 09 Jan 2026 09:15:00 GMT"),
+            (1_709_164_799, "2024-02-28 23:59:59Z", "Wed, 28 Feb 2024 23:59:59 GMT"),
+            (1_709_164_800, "2024-02-29 00:00:00Z", "Thu, 29 Feb 2024 00:00:00 GMT"),
+        ] {
+            assert_eq!(utc(seconds), text);
+            assert_eq!(http_date(header), Some(seconds));
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_none() {
+        for text in
+            ["", "now", "Sunday, 06-Nov-94 08:49:37 GMT", "Fri, 09 Jan 2026 02:02:12 CET", "Fri, 99 Jan 2026 02:02:12 GMT", "Fri, 09 Jan 2026 02:02 GMT"]
+        {
+            assert_eq!(http_date(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! How mistakes are told.
+
+use super::*;
+
+#[test]
+fn a_file_with_many_mistakes_is_told_all_of_them_at_once() {
+    let text = r#"
+[server]
+listen = ["127.0.0.1:4180", ":8080"]
+publik_url = "https://app.example.com"
+public_url = "http://app.example.com"
+admin_listen = "127.0.0.1:4180"
+shutdown_grace = 30
+
+[server.limits]
+idle_timeout = "2d"
+conections = 5
+
+[upstream]
+url = "127.0.0.1:3000"
+
+[entra]
+tenant = "contoso"
+client_id = "app"
+client_secret = { env = "CLIENT" }
+
+[session]
+store = "redis"
+secrets = [{ env = "SHORT" }, { file = "/nowhere/secret" }]
+idle = "1d"
+
+[[access.rule]]
+path = "/admin/**"
+allow = "anyone"
+
+[[access.rule]]
+path = "/admin/users"
+allow = "nobody"
+
+[[access.rule]]
+path = "/reports"
+methods = ["get"]
+allow = { roles = [], tenants = ["contoso"] }
+
+[bearer]
+audiences = []
+"#;
+    assert_told(
+        &told(text, &[("CLIENT", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e"), ("SHORT", "tooshort")]),
+        r#"
+error: 20 problems in entrada.toml
+  server.listen               ":8080" is not an address to listen on
+                              at entrada.toml:3:29
+                              hint: write "0.0.0.0:8080" for all addresses, or "127.0.0.1:8080" for this machine only
+  server.publik_url           is not a known key
+                              at entrada.toml:4:1
+                              hint: did you mean server.public_url?
+  server.public_url           "http://app.example.com" is not https
+                              at entrada.toml:5:14
+                              hint: behind a TLS proxy, still write the address that people see; http is for localhost only
+  server.admin_listen         "127.0.0.1:4180" is where people's requests arrive
+                              at entrada.toml:6:16
+                              hint: health and figures need an address of their own, like "127.0.0.1:4181"
+  server.shutdown_grace       expected a length of time, found integer
+                              at entrada.toml:7:18
+                              hint: write a number and a unit in quotes, like "30s"
+  server.limits.idle_timeout  "2d" is out of range
+                              at entrada.toml:10:16
+                              hint: choose from "1s" to "1h"
+  server.limits.conections    is not a known key
+                              at entrada.toml:11:1
+                              hint: did you mean server.limits.connections?
+  upstream.url                is not an address
+                              at entrada.toml:14:7
+                              hint: write scheme, host and port, like http://host.example:8080
+  entra.tenant                "contoso" is neither a tenant ID nor a domain
+                              at entrada.toml:17:10
+                              hint: write the Directory (tenant) ID, a domain like contoso.com, "organizations" or "common"
+  entra.client_id             is not an Application (client) ID
+                              at entrada.toml:18:13
+                              hint: copy it from the app registration's Overview; it looks like 11112222-bbbb-3333-cccc-4444dddd5555
+  entra.client_secret         this is a Secret ID, not a secret
+                              at entrada.toml:19:17
+                              hint: copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone
+  session.store               "redis" is not understood
+                              at entrada.toml:22:9
+                              hint: write "memory"
+  session.secrets             a secret has fewer than 32 bytes
+                              at entrada.toml:23:12
+                              hint: entrada secret prints a good one
+  session.secrets             the secret's file "/nowhere/secret" cannot be read: No such file or directory (os error 2)
+                              at entrada.toml:23:31
+  session.idle                is longer than lifetime, so it would never end a session
+                              at entrada.toml:24:8
+                              hint: choose an idle time of at most lifetime
+  access.rule.path            can never match: "/admin/**" at line 26 matches first
+                              at entrada.toml:31:8
+                              hint: the first rule that matches decides; put the narrower one first
+  access.rule.methods         "get" is not a method
+                              at entrada.toml:36:12
+                              hint: methods are in capitals: "GET"
+  access.rule.allow           names nobody
+                              at entrada.toml:37:9
+                              hint: write at least one value for each key; or "signed-in", or "nobody"
+  access.rule.allow.tenants   "contoso" is neither a tenant ID nor a domain
+                              at entrada.toml:37:34
+                              hint: write the Directory (tenant) ID, or a domain like contoso.com
+  bearer                      is not a known section
+                              at entrada.toml:39:2
+                              hint: known here: access, entra, headers, pages, server, session, telemetry, upstream
+"#,
+    );
+}
+
+#[test]
+fn warnings_are_told_and_are_no_obstacle() {
+    let text = format!(
+        r#"{SMALL}
+[session]
+secrets = "{SECRET}"
+[[access.rule]]
+path = "/staff/**"
+allow = {{ groups = ["Staff", "22223333-cccc-4444-dddd-5555eeee6666"] }}
+"#
+    );
+    let pairs = [
+        ("CLIENT", SECRET),
+        ("ENTRADA_SERVER_TRUSTED_PROXIES", "0.0.0.0/0, unix"),
+        ("ENTRADA_SERVER_ADMIN_LISTEN", "0.0.0.0:4181"),
+        ("ENTRADA_SESION_IDLE", "1h"),
+        ("ENTRADA_PORT_443_TCP", "tcp://10.0.0.1:443"),
+        ("ENTRADA_CONFIG", "entrada.toml"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/var/run/token"),
+    ];
+    assert!(read("entrada.toml", &text, &environment(&pairs)).config.is_some());
+    assert_told(
+        &told(&text, &pairs),
+        r#"
+warning: 7 things to look at in entrada.toml
+  entra.client_secret       AZURE_FEDERATED_TOKEN_FILE is set, but a federated token cannot be used yet; the client secret is used
+                            at entrada.toml:9:17
+  session.secrets           a secret stands in the file itself
+                            at entrada.toml:12:11
+                            hint: write { file = "/run/secrets/name" } or { env = "NAME" }, so that the file can be shown to others
+  access.rule.allow.groups  "Staff" is a group's name; Entra sends object IDs
+                            at entrada.toml:15:21
+                            hint: copy the group's Object ID from Entra, unless its token is set to carry names
+  environment               no key has this variable
+                            in ENTRADA_PORT_443_TCP
+  server.admin_listen       health and figures are open to whoever can reach this machine
+                            in ENTRADA_SERVER_ADMIN_LISTEN
+                            hint: keep the port from the public, or write "127.0.0.1:4181"
+  server.trusted_proxies    everybody may say who a client is and which host was asked
+                            in ENTRADA_SERVER_TRUSTED_PROXIES
+                            hint: name only the networks your proxies are in, like "10.0.0.0/8"
+  environment               no key has this variable
+                            in ENTRADA_SESION_IDLE
+                            hint: did you mean ENTRADA_SESSION_IDLE?
+"#,
+    );
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_one_problem_without_the_line_that_may_hold_a_secret() {
+    let text = format!("[entra]\ntenant = \"contoso.com\"\nclient_secret = {SECRET}\"\n");
+    assert_told(
+        &told(&text, &[]),
+        r#"
+error: 1 problem in entrada.toml
+  TOML  missing opening quote, expected `"`
+        at entrada.toml:3:17
+"#,
+    );
+}
+
+#[test]
+fn what_does_not_fit_together_is_told() {
+    let more = r#"
+redirect_path = "/v1/callback"
+[[upstream.route]]
+path = "/v1"
+url = "http://localhost:4180"
+[[upstream.route]]
+path = "/oauth2/app"
+url = "https://api.example"
+[[upstream.route]]
+path = "/v1"
+url = "h2c://api.example"
+[[upstream.route]]
+path = "/v2/**"
+url = "https://user:hunter2@api.example"
+"#;
+    assert_told(
+        &told_of(more),
+        r#"
+error: 6 problems in entrada.toml
+  entra.redirect_path  "/v1/callback" would be taken from the app behind the route "/v1/**"
+                       at entrada.toml:11:17
+                       hint: choose a path that no route covers, like /oauth2/callback
+  upstream.route.url   is where Entrada itself listens
+                       at entrada.toml:14:7
+                       hint: write the app's own address, and give it another port than [server] listen and admin_listen
+  upstream.route.path  "/oauth2/app" is answered by Entrada itself
+                       at entrada.toml:16:8
+                       hint: choose another [server] prefix, or another path for the app
+  upstream.route.path  another route has this path already
+                       at entrada.toml:19:8
+  upstream.route.path  "/v2/**" cannot be a route's path
+                       at entrada.toml:22:8
+                       hint: write "/v2"; what is below it is meant too
+  upstream.route.url   has a user or a password
+                       at entrada.toml:23:7
+                       hint: only scheme, host and port belong here
+"#,
+    );
+    assert_told(
+        &told_of("redirect_path = \"/oauth2/auth/nginx\"\n"),
+        r#"
+error: 1 problem in entrada.toml
+  entra.redirect_path  "/oauth2/auth/nginx" is another page of ours
+                       at entrada.toml:10:17
+                       hint: choose a free path, like /oauth2/callback
+"#,
+    );
+}
+
+#[test]
+fn a_secret_is_never_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secret");
+    std::fs::write(&file, format!("{SECRET}\r\n")).unwrap();
+    let line = |secret: &str| SMALL.replace("{ env = \"CLIENT\" }", secret);
+    let config = meant(&line(&format!("{{ file = {file:?} }}")), &[]);
+    let entra::Credential::Secret(secret) = &config.entra.credential;
+    assert_eq!(secret.expose(), SECRET);
+    assert!(!format!("{config:?}").contains(SECRET));
+
+    std::fs::write(&file, "\n").unwrap();
+    for (wrong, what) in [
+        (format!("{{ file = {file:?} }}"), "is empty"),
+        (format!("{{ file = {:?} }}", directory.path()), "it is not a file"),
+        ("{ file = \"/dev/zero\" }".to_owned(), "it is not a file"),
+        ("{ env = \"NOT_SET\" }".to_owned(), "the variable NOT_SET is not set, or is empty"),
+        (format!("{{ env = \"{SECRET}\" }}"), "env is not the name of a variable"),
+        (format!("{{ env = \"A\", file = \"{SECRET}\" }}"), "is not how a secret is written"),
+        (format!("{{ value = \"{SECRET}\" }}"), "is not how a secret is written"),
+        (format!("[\"{SECRET}\"]"), "expected a secret, found array"),
+        ("\"\"".to_owned(), "is empty"),
+        (format!("\"{SECRET}\"\nclient_id = \"{SECRET}\""), "duplicate key"),
+    ] {
+        let told = told(&line(&wrong), &[]);
+        assert!(told.starts_with("error: 1 problem") && told.contains(what) && !told.contains(SECRET), "{told}");
+    }
+    let told = told(&SMALL.replace("11112222-bbbb-3333-cccc-4444dddd5555", SECRET), &[("CLIENT", SECRET)]);
+    assert!(told.starts_with("error: 1 problem") && !told.contains(SECRET), "{told}");
+}
+
+#[test]
+fn a_named_file_must_be_there_and_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("e.toml");
+    let told = |file: &Path| load(Some(file), &[]).problems.first().unwrap().what.clone();
+    assert!(told(&file).contains("there is no file "));
+    std::fs::write(&file, b"\xff").unwrap();
+    assert!(told(&file).contains("it is not UTF-8"));
+    std::fs::write(&file, "#".repeat(MOST_BYTES + 1)).unwrap();
+    assert!(told(&file).contains("is longer than 1048576 bytes"));
+    std::fs::write(&file, SMALL).unwrap();
+    assert!(load(Some(&file), &environment(&[("CLIENT", SECRET)])).config.is_some());
+}
+
+#[test]
+fn a_file_of_rubbish_is_told_in_part_and_at_once() {
+    let keys: String = (0..60_000).map(|it| format!("key{it} = 1\n")).collect();
+    let rules = "[[access.rule]]\npath = \"/**\"\nallow = \"anyone\"\n".repeat(20_000);
+    for text in [format!("[server]\n{keys}"), rules.clone(), format!("x = {}", "[".repeat(100_000)), format!("x = [{}]", "{ a = 1 },".repeat(50_000))] {
+        let outcome = read("entrada.toml", &text, &[]);
+        assert!(outcome.config.is_none() && outcome.problems.len() <= 100);
+    }
+    assert!(read("entrada.toml", &rules, &[]).problems.iter().any(|it| it.what == "20000 are too many; 1000 is the most"));
+}

@@ -1,0 +1,198 @@
+//! What values are refused, and what the others mean.
+
+use super::*;
+
+#[test]
+fn headers_have_one_meaning_each() {
+    let more = r#"
+[headers]
+send = ["x-forwarded", "easy-auth"]
+custom = { "X-Forwarded-User" = "oid", "X_Entrada_Assertion" = "a", "Cookie" = "b", "a b" = "c", "X-Id" = 7, "X-One" = "d", "X_One" = "e" }
+[headers.assertion]
+name = "Authorization"
+lifetime = "2h"
+"#;
+    assert_told(
+        &told_of(more),
+        r#"
+error: 9 problems in entrada.toml
+  headers.send                        "easy-auth" is not understood
+                                      at entrada.toml:12:24
+                                      hint: write "x-forwarded" or "x-auth-request"
+  headers.custom.X-Forwarded-User     "X-Forwarded-User" has a meaning of its own
+                                      at entrada.toml:13:12
+                                      hint: choose another name, like X-Employee-Id
+  headers.custom.X_Entrada_Assertion  "X_Entrada_Assertion" has a meaning of its own
+                                      at entrada.toml:13:40
+                                      hint: choose another name, like X-Employee-Id
+  headers.custom.Cookie               "Cookie" has a meaning of its own
+                                      at entrada.toml:13:69
+                                      hint: choose another name, like X-Employee-Id
+  headers.custom."a b"                "a b" is not a header's name
+                                      at entrada.toml:13:85
+                                      hint: write letters, digits and hyphens, like X-Employee-Id
+  headers.custom.X-Id                 a header carries a claim, by the claim's name
+                                      at entrada.toml:13:98
+                                      hint: write { "X-Employee-Id" = "employeeid" }
+  headers.custom.X_One                this header is written by something else already
+                                      at entrada.toml:13:125
+                                      hint: give each header one meaning; "_" counts as "-"
+  headers.assertion.name              "Authorization" has a meaning of its own
+                                      at entrada.toml:15:8
+                                      hint: choose another name, like X-Employee-Id
+  headers.assertion.lifetime          "2h" is out of range
+                                      at entrada.toml:16:12
+                                      hint: choose from "1m" to "1h"
+"#,
+    );
+}
+
+/// Values one by one: what is written after the small file, and the first words of what is told.
+#[test]
+fn values_that_are_refused() {
+    for (section, line, what) in [
+        ("server", "prefix = \"/\"", "\"/\" cannot be our prefix"),
+        ("server", "prefix = \"oauth2\"", "\"oauth2\" cannot be our prefix"),
+        ("server", "prefix = \"/a/../b\"", "\"/a/../b\" cannot be our prefix"),
+        ("server", "hosts = [\"https://a.example\"]", "\"https://a.example\" is not a host name"),
+        ("server", "return_hosts = [\"*.example.com\"]", "hint: write \".example.com\" for all names below it"),
+        ("server", "trusted_proxies = [\"10.0.0.0/33\"]", "\"10.0.0.0/33\" is not a network"),
+        ("server", "listen = [\"127.0.0.1:1\", \"0.0.0.0:1\"]", "\"0.0.0.0:1\" is listened on already"),
+        ("server", "listen = \"localhost:80\"", "hint: write \"127.0.0.1:80\""),
+        ("server", "listen = \"unix:run/x\"", "\"run/x\" is not a socket's path"),
+        ("server", "tls = { certificate = \"/etc/hostname\" }", "is missing beside the certificate"),
+        ("server", "tls = { certificate = \"/nowhere\", key = \"/etc/hostname\" }", "\"/nowhere\" cannot be read"),
+        ("server", "limits = 3", "expected a table, found integer"),
+        ("server", "limits = { streams = 0 }", "is out of range"),
+        ("server", "limits = { streams = -1 }", "is out of range"),
+        ("server", "limits = { streams = \"9\" }", "expected a whole number, found string"),
+        ("upstream", "host = \"upstrem\"", "did you mean \"upstream\"?"),
+        ("upstream", "route = [3]", "expected a table, found integer"),
+        ("upstream", "route = 3", "expected [[upstream.route]], found integer"),
+        ("upstream", "route = [{ path = \"/\", url = \"http://a\" }]", "everything else goes to [upstream] url"),
+        ("upstream", "route = [{ path = \"/a/{b}\", url = \"http://a\" }]", "\"/a/{b}\" cannot be a route's path"),
+        ("upstream", "route = [{ path = \"/a\" }]", "set url in [[upstream.route]]"),
+        ("entra", "cloud = \"moon\"", "\"moon\" is not understood"),
+        ("entra", "cloud = \"china\"\nauthority = \"https://login.microsoftonline.us\"", "is not where this cloud signs people in"),
+        ("entra", "authority = \"http://login.example.com\"", "is http"),
+        ("entra", "authority = \"https://login.microsoftonline.com/contoso\"", "has a path or a query"),
+        ("entra", "scopes = [\"a b\"]", "\"a b\" is not a scope"),
+        ("entra", "graph = \"http://graph.microsoft.com\"", "is http"),
+        ("entra", "graph = \"https://graph.microsoft.com/v1.0\"", "has a path or a query"),
+        ("entra", "guests = 1", "expected true or false, found integer"),
+        ("entra", "ca_file = \"/nowhere\"", "\"/nowhere\" cannot be read"),
+        ("entra", "certificate = { file = \"x\" }", "entra.certificate  is not a known section"),
+        ("session", "capacity = 10_000_001", "choose a whole number from 1 to 10000000"),
+        ("pages", "templates = \"/nowhere\"", "\"/nowhere\" is not a directory"),
+        ("telemetry", "level = \"trace\"", "\"trace\" is not understood"),
+        ("access", "rule = [{ path = \"/x\" }]", "access.rule.allow  is missing"),
+        ("access", "rule = [{ path = \"/x*\", allow = \"anyone\" }]", "\"*\" is understood only as"),
+        ("access", "rule = [{ path = \"/x\", allow = \"signedin\" }]", "did you mean \"signed-in\"?"),
+        ("access", "rule = [{ path = \"/x\", allow = {} }]", "names nobody"),
+        ("access", "rule = [{ path = \"/x\", allow = [] }]", "expected a word, a table or a list of tables"),
+        ("access", "rule = [{ path = \"/x\", allow = { role = [\"a\"] } }]", "did you mean access.rule.allow.roles?"),
+        ("access", "rule = [{ path = \"/x\", allow = { users = [\"maya\"] } }]", "\"maya\" is not a user"),
+        ("access", "rule = [{ path = \"/x\", allow = \"anyone\", signed_out = \"redirect\" }]", "\"redirect\" is not understood"),
+        ("access", "public_url = \"https://x\"", "public_url belongs under [server]"),
+    ] {
+        let header = format!("[{section}]\n");
+        let text = if SMALL.contains(&header) { SMALL.replace(&header, &format!("{header}{line}\n")) } else { format!("{SMALL}{header}{line}\n") };
+        let told = told(&text, &[("CLIENT", SECRET)]);
+        assert!(told.starts_with("error: ") && told.contains(what), "{section}: {line}\n{told}");
+    }
+}
+
+#[test]
+fn a_rule_is_covered_only_where_every_method_is() {
+    let rules = |rules: &[(&str, &str)]| {
+        let rule = |it: &(&str, &str)| format!("[[access.rule]]\npath = \"{}\"\nmethods = {}\nallow = \"anyone\"\n", it.0, it.1);
+        told_of(&rules.iter().map(rule).collect::<String>())
+    };
+    for covered in [
+        [("/**", "[]"), ("/a", "[]"), ("/b", "[]")].as_slice(),
+        &[("/**", "[\"GET\"]"), ("/a", "[\"HEAD\"]")],
+        &[("/a/**", "[\"GET\"]"), ("/**", "[\"POST\"]"), ("/a", "[\"GET\", \"POST\"]")],
+        &[("/a", "[\"GET\"]"), ("/a", "[\"GET\"]")],
+    ] {
+        assert!(rules(covered).contains("can never match"), "{covered:?}");
+    }
+    for free in [
+        [("/a", "[]"), ("/**", "[]")].as_slice(),
+        &[("/**", "[\"GET\"]"), ("/a", "[]")],
+        &[("/**", "[\"GET\"]"), ("/a", "[\"GET\", \"POST\"]")],
+        &[("/a", "[\"HEAD\"]"), ("/a", "[\"GET\"]")],
+    ] {
+        assert_eq!(rules(free), "", "{free:?}");
+    }
+    // A method that cannot be read must not turn into "all methods", which would cover what follows.
+    assert!(!rules(&[("/**", "[\"get\"]"), ("/a", "[]")]).contains("can never match"));
+}
+
+#[test]
+fn a_rule_that_shuts_one_path_only_is_told_to_shut_what_is_below() {
+    let told = |default: &str, rules: &[(&str, &str)]| {
+        let rules: String = rules.iter().map(|it| format!("[[access.rule]]\npath = \"{}\"\nallow = {}\n", it.0, it.1)).collect();
+        told_of(&format!("[access]\ndefault = \"{default}\"\n{rules}"))
+    };
+    let admin = "{ roles = [\"Admin\"] }";
+    assert_told(
+        &told("signed-in", &[("/admin", admin)]),
+        r#"
+warning: 1 thing to look at in entrada.toml
+  access.rule.path  "/admin" is this one path; [access] default decides about "/admin/" and all below it
+                    at entrada.toml:13:8
+                    hint: write "/admin/**"
+"#,
+    );
+    for (default, rules) in [
+        ("signed-in", [("/admin/", "\"nobody\"")].as_slice()),
+        ("anyone", &[("/{name}/x", "\"signed-in\"")]),
+        ("signed-in", &[("/admin", admin), ("/admin/{page}", admin), ("/admin/{page}/**", admin)]),
+    ] {
+        assert!(told(default, rules).contains("hint: write "), "{default} {rules:?}");
+    }
+    for (default, rules) in [
+        ("signed-in", [("/admin/**", admin)].as_slice()),
+        ("signed-in", &[("/admin", admin), ("/admin/**", "\"nobody\"")]),
+        ("signed-in", &[("/admin", admin), ("/**", "\"signed-in\"")]),
+        ("signed-in", &[("/health", "\"anyone\""), ("/me", "\"signed-in\""), ("/", admin)]),
+        ("nobody", &[("/admin", admin)]),
+    ] {
+        assert_eq!(told(default, rules), "", "{default} {rules:?}");
+    }
+}
+
+#[test]
+fn what_is_written_is_what_is_meant() {
+    let more = r#"
+authority = "http://127.0.0.1:9000/"
+[[upstream.route]]
+path = "/a"
+url = "http://[::1]:81"
+[[upstream.route]]
+path = "/a/long"
+url = "h2c://Api.example"
+[[access.rule]]
+path = "/x/**"
+allow = [{ roles = "Admin" }, { users = ["maya@contoso.com"], tenants = ["aaaabbbb-0000-cccc-1111-dddd2222eeee"] }]
+signed_out = "401"
+[headers]
+send = []
+custom = { "X-Employee-Id" = "employeeid" }
+"#;
+    let text = format!("{SMALL}{more}").replace("[server]\n", "[server]\ntrusted_proxies = [\"10.1.2.3\", \"fd00::/8\", \"unix\"]\nlisten = \"systemd\"\n");
+    let config = meant(&text, &[("CLIENT", SECRET)]);
+    assert_eq!(config.server.listen, [server::Listen::Systemd]);
+    let networks = ["10.1.2.3/32", "fd00::/8"].map(|it| it.parse().unwrap());
+    assert_eq!(config.server.trusted_proxies, server::Trust { networks: networks.to_vec(), unix: true });
+    assert_eq!(config.entra.authority, "http://127.0.0.1:9000");
+    let routes: Vec<_> = config.upstream.routes.iter().map(|it| (it.path.to_string(), it.destination.clone())).collect();
+    let h2c = upstream::Destination::H2c { host: "api.example".into(), port: 80 };
+    assert_eq!(routes, [("/a/long/**".into(), h2c), ("/a/**".into(), upstream::Destination::Http { host: "::1".into(), port: 81 })]);
+    let rule = config.access.rules.first().unwrap();
+    let line = text.lines().position(|it| it == "[[access.rule]]").unwrap() + 1;
+    assert_eq!((rule.line, rule.signed_out), (line, access::SignedOut::Unauthorized));
+    assert!(matches!(&rule.allow, access::Allow::Tables(tables) if tables.len() == 2));
+    assert!(config.headers.send.is_empty());
+    assert_eq!(config.headers.custom.first().unwrap().0, "x-employee-id");
+}

@@ -1,0 +1,56 @@
+//! Whether this machine's clock and Entra's agree, by the `Date` of its answers (RFC 9110 section 6.6.1).
+
+use crate::base::calendar::http_date;
+use crate::base::clock::Clock;
+use http::HeaderMap;
+use http::header::DATE;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Stands for: no answer carried a date yet.
+const UNKNOWN: i64 = i64::MIN;
+
+/// The last difference that was seen; all clones share it.
+#[derive(Clone, Debug)]
+pub struct Skew {
+    clock: Clock,
+    ahead: Arc<AtomicI64>,
+}
+
+impl Skew {
+    /// Nothing is known yet.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, ahead: Arc::new(AtomicI64::new(UNKNOWN)) }
+    }
+
+    /// Notes what an answer that came just now says of the time.
+    pub fn note(&self, headers: &HeaderMap) {
+        let Some(theirs) = headers.get(DATE).and_then(|it| http_date(it.to_str().ok()?)) else { return };
+        let seconds = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
+        self.ahead.store(seconds(self.clock.now()) - seconds(theirs), Ordering::Relaxed);
+    }
+
+    /// By how many seconds our clock is ahead; negative where it is behind.
+    pub fn ahead(&self) -> Option<i64> {
+        Some(self.ahead.load(Ordering::Relaxed)).filter(|it| *it != UNKNOWN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn the_difference_is_that_of_the_last_answer_with_a_date() {
+        let clock = Clock::system();
+        let skew = Skew::new(clock.clone());
+        assert_eq!(skew.ahead(), None);
+        skew.note(&HeaderMap::from_iter([(DATE, HeaderValue::from_static("soon"))]));
+        assert_eq!(skew.ahead(), None);
+        let year_2020 = 1_577_836_800;
+        clock.shift(year_2020 + 90 - i64::try_from(clock.now()).unwrap());
+        skew.note(&HeaderMap::from_iter([(DATE, HeaderValue::from_static("Wed, 01 Jan 2020 00:00:00 GMT"))]));
+        assert!((90..95).contains(&skew.ahead().unwrap()), "{skew:?}");
+    }
+}

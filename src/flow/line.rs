@@ -1,0 +1,64 @@
+//! The one line that is written for each request.
+
+use super::facts::Facts;
+use super::route::Route;
+use crate::session::record::Session;
+use crate::sidecar::Sidecar;
+use crate::telemetry::log;
+use crate::wire::inbound::Inbound;
+use http::StatusCode;
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// What is written of a request, read or not.
+pub(super) struct Line<'a> {
+    pub(super) reference: &'a str,
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) route: &'static str,
+    pub(super) rule: Option<usize>,
+    pub(super) user: Option<&'a str>,
+    pub(super) client: Option<IpAddr>,
+    pub(super) cause: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    /// Of a request that was read.
+    pub(super) fn of(inbound: &'a Inbound, route: Route, facts: &'a Facts) -> Self {
+        Self {
+            reference: inbound.reference(),
+            method: inbound.target.method().as_str(),
+            path: inbound.target.path(),
+            route: route.name(),
+            rule: facts.rule_line,
+            user: facts.session.as_deref().map(Session::user),
+            client: inbound.way.client,
+            cause: facts.cause.as_deref(),
+        }
+    }
+
+    /// Into the log, and into the figures.
+    pub(super) fn write(&self, house: &Sidecar, status: StatusCode, began: Instant) {
+        let took = began.elapsed();
+        let status = status.as_u16();
+        house.lasting.metrics.answered(self.route, status, took.as_secs_f64());
+        // No clock is asked for a line that nobody takes.
+        if !house.lasting.log.takes_requests() {
+            return;
+        }
+        house.lasting.log.request(&log::Request {
+            time_ms: house.lasting.clock.now_millis(),
+            event: "request",
+            request_id: self.reference,
+            method: self.method,
+            path: self.path,
+            status,
+            route: self.route,
+            rule: self.rule,
+            user: self.user,
+            client: self.client,
+            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            cause: self.cause,
+        });
+    }
+}
