@@ -22,6 +22,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::upstream::{BadUpstream, Tunnels, Upstream};
 use crate::wire::client::{self, Client};
 use crate::wire::cookies::Names;
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
@@ -46,6 +47,8 @@ pub struct Lasting {
     pub background: TaskTracker,
     /// What Graph said of people lately.
     pub memberships: Arc<Memberships>,
+    /// Entra as the newest configuration has it, for what lives longer than a request.
+    pub newest: Arc<ArcSwapOption<Entra>>,
     /// Seals where `[session] secrets` is empty.
     pub keyring: Arc<Keyring>,
     /// The environment that names a proxy towards Entra.
@@ -109,6 +112,7 @@ impl Lasting {
             keyring: Arc::new(Keyring::new(&[], &random)),
             metrics: Arc::default(),
             tunnels: Tunnels::new(),
+            newest: Arc::default(),
             environment: Arc::new(environment),
             clock,
             random,

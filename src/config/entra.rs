@@ -9,6 +9,7 @@ use crate::base::domains::Named;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// `[entra]`, as meant.
 #[derive(Clone, Debug)]
@@ -35,6 +36,17 @@ pub struct Entra {
     pub guests: bool,
     /// Who tells the groups of a person.
     pub groups: Groups,
+    /// How often Entra is asked about a live session.
+    pub recheck: Recheck,
+}
+
+/// How often Entra is asked whether somebody may still be here, and for how long its silence is borne.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recheck {
+    /// After this time since Entra's last answer it is asked again.
+    pub every: Duration,
+    /// How much longer a session is served while Entra cannot be asked.
+    pub grace: Duration,
 }
 
 /// `groups = "token" | "graph" | "off"`.
@@ -139,15 +151,36 @@ pub(super) fn read(section: &Section<'_>) -> Draft {
     let ca_file = section.key("ca_file").file();
     let guests = section.key("guests").flag(true);
     let groups = section.key("groups").choice(&GROUPS);
+    let recheck = recheck(section);
     let entra = match (tenant, client_id, secret) {
         (Some(tenant), Some(client_id), Some(secret)) => {
             let credential = Credential::Secret(secret);
-            let tenant = tenant.value;
-            Some(Entra { tenant, client_id: client_id.value, credential, authority, allowed_tenants, cloud, graph, scopes, ca_file, guests, groups })
+            Some(Entra {
+                tenant: tenant.value,
+                client_id: client_id.value,
+                credential,
+                authority,
+                allowed_tenants,
+                cloud,
+                graph,
+                scopes,
+                ca_file,
+                guests,
+                groups,
+                recheck,
+            })
         }
         _ => None,
     };
     Draft { entra, redirect_path, people: People { are_many: is_many, groups } }
+}
+
+fn recheck(section: &Section<'_>) -> Recheck {
+    let day = Duration::from_hours(24);
+    Recheck {
+        every: section.key("recheck").duration(Duration::from_mins(30), Duration::from_mins(1)..=day),
+        grace: section.key("recheck_grace").duration(Duration::from_hours(4), Duration::ZERO..=7 * day),
+    }
 }
 
 fn tenant(text: &str) -> Result<Tenant, Complaint> {

@@ -41,7 +41,7 @@ pub struct Membership {
 /// What opens Graph for one person. Its new refresh token is to be kept before anything else.
 #[derive(Debug)]
 pub struct Pass {
-    pub(in crate::entra) id_token: Secret,
+    pub(in crate::entra) id_token: Option<Secret>,
     pub(in crate::entra) access: Secret,
     pub(in crate::entra) base: String,
     grant: Option<Secret>,
@@ -95,8 +95,20 @@ impl Error {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Busy { .. } | Self::Slow => true,
-            Self::Token(error) => matches!(error, super::error::Error::Unreachable { .. } | super::error::Error::Status { .. }),
+            Self::Token(error) => {
+                matches!(error, super::error::Error::Unreachable { .. } | super::error::Error::Status { .. } | super::error::Error::Resting(_))
+            }
             _ => false,
+        }
+    }
+
+    /// For how many seconds nothing is to be asked, where that is known.
+    pub fn rest(&self) -> Option<u64> {
+        match self {
+            Self::Busy { rest, .. } => *rest,
+            Self::Token(super::error::Error::Status { retry_after, .. }) => retry_after.map(|it| it.min(LONGEST_REST)),
+            Self::Token(super::error::Error::Resting(seconds)) => Some(*seconds),
+            _ => None,
         }
     }
 

@@ -195,8 +195,7 @@ impl Gate {
             self.shut = None;
             return REFUSED;
         };
-        let asked_for = if let Error::Busy { rest, .. } = cause { *rest } else { None };
-        let rest = asked_for.or_else(|| RESTS.get(self.failures).copied()).or(RESTS.last().copied()).unwrap_or(REFUSED).max(1);
+        let rest = cause.rest().or_else(|| RESTS.get(self.failures).copied()).or(RESTS.last().copied()).unwrap_or(REFUSED).max(1);
         self.failures = self.failures.saturating_add(1);
         self.shut = Some((cause.clone(), now.saturating_add(rest)));
         rest

@@ -140,6 +140,21 @@ fn graph(host: &str, authority: &Url) -> Option<String> {
     is_own.then_some(own)
 }
 
+/// The authority under all of its names, as origins, and where its sign-out is: whose pages may frame what tells of a sign-out.
+pub fn origins(authority: &str, end_session: Option<&str>) -> Vec<String> {
+    let host = authority.strip_prefix("https://").unwrap_or_default();
+    let family = CLOUDS.iter().find(|it| it.signs_in_at(host));
+    let names = family.into_iter().flat_map(|it| std::iter::once(&it.login).chain(it.aliases)).map(|it| format!("https://{it}"));
+    let there = end_session.and_then(|it| Url::parse(it).ok()).map(|it| it.origin().ascii_serialization());
+    let mut all = vec![authority.to_owned()];
+    for it in names.chain(there) {
+        if !all.contains(&it) {
+            all.push(it);
+        }
+    }
+    all
+}
+
 /// Whether an address is the authority's own: the same origin, or https at another name of the same authority.
 fn at_home(text: &str, authority: &Url, tenant: Option<Guid>) -> Option<Url> {
     let url = Url::parse(text).ok()?;
@@ -245,6 +260,17 @@ mod tests {
         ] {
             assert!(judged(&document(named), asked, &tenant()).is_ok(), "{asked} {named}");
         }
+    }
+
+    #[test]
+    fn the_authority_is_known_by_all_of_its_names_and_nobody_elses() {
+        assert_eq!(origins("http://127.0.0.1:4100", Some("http://127.0.0.1:4100/x/oauth2/v2.0/logout")), ["http://127.0.0.1:4100"]);
+        let china = origins("https://login.chinacloudapi.cn", None);
+        assert_eq!(china, ["https://login.chinacloudapi.cn", "https://login.partner.microsoftonline.cn"]);
+        let public = origins(PUBLIC, Some(&format!("{PUBLIC}/{TENANT}/oauth2/v2.0/logout")));
+        assert_eq!(public, ["https://login.microsoftonline.com", "https://login.windows.net", "https://login.microsoft.com", "https://sts.windows.net"]);
+        let ciam = format!("https://{TENANT}.ciamlogin.com");
+        assert_eq!(origins("https://contoso.ciamlogin.com", Some(&format!("{ciam}/logout"))), ["https://contoso.ciamlogin.com", &ciam]);
     }
 
     #[test]

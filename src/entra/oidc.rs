@@ -83,7 +83,7 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Tokens {
     /// The ID token, not verified.
-    pub id_token: Secret,
+    pub id_token: Option<Secret>,
     /// The access token, for whatever it was asked for; not read.
     pub access: Secret,
     /// The refresh token; Entra gives none without `offline_access`.
@@ -91,10 +91,10 @@ pub struct Tokens {
 }
 
 impl Answer {
-    /// The tokens that are used; `None` without an ID token.
-    pub fn into_tokens(self) -> Option<Tokens> {
+    /// The tokens that are used.
+    pub fn into_tokens(self) -> Tokens {
         let access = Secret::new(self.access_token.into_secret());
-        Some(Tokens { id_token: self.id_token?.0, access, refresh_token: self.refresh_token.map(|it| it.0) })
+        Tokens { id_token: self.id_token.map(|it| it.0), access, refresh_token: self.refresh_token.map(|it| it.0) }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Back from Entra.
 
-use super::authenticate::authenticate;
+use super::authenticate::look;
 use super::facts::Facts;
+use super::front_channel::is_sid;
 use super::groups;
+use super::recheck;
 use super::refusal::Refusal;
 use super::refused;
 use super::sign_in::{self, Start, only, rounds_in_state};
@@ -32,6 +34,7 @@ struct Answer<'a> {
     state: Option<Cow<'a, str>>,
     error: Option<Cow<'a, str>>,
     description: Option<Cow<'a, str>>,
+    session_state: Option<Cow<'a, str>>,
     subcode: Option<Cow<'a, str>>,
 }
 
@@ -80,7 +83,7 @@ async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refus
     let answer = Answer::read(text).ok_or(Refusal::SaidTwice)?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     let told = [("error", answer.error), ("error_description", answer.description), ("error_subcode", answer.subcode)];
-    let parts = [("code", answer.code), ("state", answer.state)].into_iter().chain(told);
+    let parts = [("code", answer.code), ("state", answer.state), ("session_state", answer.session_state)].into_iter().chain(told);
     for (key, value) in parts.filter_map(|(key, value)| Some((key, value?))) {
         query.append_pair(key, &value);
     }
@@ -92,7 +95,7 @@ async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refus
 async fn stale(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &str) -> Result<Response<Body>, Refusal> {
     // Ours, but its cookie did not come back.
     let lost = rounds_in_state(house, state);
-    if authenticate(house, headers).is_some() {
+    if look(house, headers).is_some() {
         let mut response = reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"))?;
         if let Some(counted) = lost.map(|it| sign_in::stranded(house, inbound, headers, it)).transpose()?.flatten() {
             response.headers_mut().append(SET_COOKIE, counted);
@@ -111,7 +114,7 @@ async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendi
     let again = sign_in::start_url(&house.site, &return_to);
     if let Some(error) = answer.error.as_deref() {
         let refusal = failure::Refusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
-        return Err(Refusal::SignIn(crate::entra::Error::Refused(refusal), again));
+        return Err(Refusal::SignIn(refusal.into(), again));
     }
     let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
     let redeemed = house.entra.redeem(code, &pending.nonce, &pending.verifier).await;
@@ -120,7 +123,8 @@ async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendi
     if let Found::One(old) = find(headers, house.names.session()) {
         house.lasting.store.end(old);
     }
-    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant);
+    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant, answer.session());
+    recheck::begin(house, &session);
     groups::follow(house, &session);
     facts.session = Some(session);
     let mut response = reply::redirect(StatusCode::SEE_OTHER, return_to.as_str()).ok_or(Refusal::Internal("no redirect"))?;
@@ -147,6 +151,7 @@ impl<'a> Answer<'a> {
                 "state" => &mut out.state,
                 "error" => &mut out.error,
                 "error_description" => &mut out.description,
+                "session_state" => &mut out.session_state,
                 "error_subcode" => &mut out.subcode,
                 _ => continue,
             };
@@ -155,5 +160,10 @@ impl<'a> Answer<'a> {
             }
         }
         Some(out)
+    }
+
+    /// What Entra calls the session there, where it can be meant.
+    fn session(&self) -> Option<&str> {
+        self.session_state.as_deref().filter(|it| is_sid(it))
     }
 }

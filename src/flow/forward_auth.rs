@@ -25,7 +25,11 @@ const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie
 pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
     let asked = asked(house, headers, inbound)?;
     let asker = asker(asked.target.method(), headers);
-    facts.session = authenticate(house, headers);
+    let (session, closed) = match authenticate(house, headers).await {
+        Ok(session) => (session, None),
+        Err(closed) => (None, Some(closed)),
+    };
+    facts.session = session;
     let return_to = ReturnTo::of(&asked.target, &house.site);
     let judged = match groups::judge(house, &asked.target, facts.session.as_ref()).await {
         // nginx would make a 500 of a 503.
@@ -43,6 +47,8 @@ pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inboun
             response.headers_mut().insert(COOKIE_FOR_THE_APP, cookies::theirs(headers));
             Ok(response)
         }
+        // nginx makes a 500 of it. 401 would send people to sign in, and 403 tell them that they may not.
+        Verdict::SignIn(_) if closed.is_some() => Err(Refusal::Closed(closed.map_or(1, |it| it.0))),
         Verdict::SignIn(signed_out) => sign_in(house, &return_to, asker == Asker::Navigation && signed_out == SignedOut::Auto),
         Verdict::Forbidden => Ok(refused(facts, "forbidden by the access rules")),
         Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and they are not known")),

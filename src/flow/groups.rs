@@ -14,9 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How often a session's groups are asked for, in seconds.
-const RECHECK: u64 = 30 * 60;
-/// An answer so old serves whoever asks about the same person, in seconds. A new sign-in hears of new groups.
+/// An answer so old serves whoever asks about the same person, in seconds; the shortest `recheck` is as long. A new sign-in hears of new groups.
 const FRESH: u64 = 60;
 /// How long a request waits that cannot be judged without groups.
 const WAIT: Duration = Duration::from_secs(10);
@@ -34,17 +32,12 @@ pub(super) fn follow(house: &Sidecar, session: &Arc<Session>) {
 fn begin(house: &Sidecar, session: &Arc<Session>, due: u64) {
     let asking = Asking::of(house, session);
     let now = asking.clock.now();
-    if session.told().at().is_some_and(|it| now >= too_old(it)) {
+    if session.told().at().is_some_and(|it| now >= asking.too_old(it)) {
         session.forget_groups();
     }
     if session.told().take(due, now.saturating_add(TURN)) {
         house.lasting.background.spawn(async move { drop(asking.ask().await) });
     }
-}
-
-/// The groups of one answer are believed until the next was to come a second time.
-fn too_old(told: u64) -> u64 {
-    told.saturating_add(2 * RECHECK)
 }
 
 /// Judges; where the rules need groups that nobody knows yet, waits for Graph and judges again.
@@ -102,15 +95,20 @@ impl Asking {
             Err(untold) => {
                 let again = untold.until.max(self.clock.now().saturating_add(1));
                 // The known ones are not believed longer because nobody looks.
-                let again = self.session.told().at().map_or(again, |it| again.min(too_old(it)));
+                let again = self.session.told().at().map_or(again, |it| again.min(self.too_old(it)));
                 self.session.told().ask_again(again);
             }
         }
         outcome.map(|_| ())
     }
 
+    /// The groups of one answer are believed until the next was to come a second time.
+    fn too_old(&self, told: u64) -> u64 {
+        told.saturating_add(2 * self.entra.every())
+    }
+
     fn tell(&self, told: &Told) {
-        if self.session.told_groups(&told.membership, told.at, told.at.saturating_add(RECHECK)).is_err() {
+        if self.session.told_groups(&told.membership, told.at, told.at.saturating_add(self.entra.every())).is_err() {
             tracing::error!("Microsoft Graph told the groups of another person; they are not taken");
         }
     }
@@ -129,7 +127,7 @@ impl Asking {
 /// One token request by the session's own refresh token, then Graph. The lease is held only until the new refresh token is kept.
 async fn membership(entra: Arc<Entra>, session: Arc<Session>) -> Result<Membership, Error> {
     let mut lease = session.standing().lease().await;
-    let mut pass = entra.pass(lease.grant().ok_or(Error::NoGrant)?).await?;
+    let mut pass = entra.graph_pass(lease.grant().ok_or(Error::NoGrant)?).await?;
     if let Some(grant) = pass.take_grant() {
         lease.keep(grant);
     }

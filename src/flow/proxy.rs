@@ -4,6 +4,7 @@ use super::authenticate::authenticate;
 use super::facts::Facts;
 use super::groups;
 use super::origin::is_of_another_site;
+use super::recheck;
 use super::refusal::Refusal;
 use super::sign_in;
 use crate::access::policy::{Permit, Verdict};
@@ -32,7 +33,11 @@ pub(super) async fn proxy(
     body: &mut Option<Incoming>,
     facts: &mut Facts,
 ) -> Result<Response<Body>, Refusal> {
-    facts.session = authenticate(house, &parts.headers);
+    let (session, closed) = match authenticate(house, &parts.headers).await {
+        Ok(session) => (session, None),
+        Err(closed) => (None, Some(closed)),
+    };
+    facts.session = session;
     let judged = groups::judge(house, &inbound.target, facts.session.as_ref()).await?;
     facts.rule_line = judged.line;
     match judged.verdict {
@@ -43,7 +48,11 @@ pub(super) async fn proxy(
             cookies::guard(response.headers_mut());
             Ok(response)
         }
-        Verdict::SignIn(signed_out) => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out)).await,
+        Verdict::SignIn(signed_out) => match closed {
+            // Nobody is signed out by an outage: there is nothing to sign in to again.
+            Some(closed) => Err(closed.into()),
+            None => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out)).await,
+        },
         Verdict::Forbidden => Err(Refusal::Forbidden),
         Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown(graph::Error::Interrupted)),
     }
@@ -71,8 +80,8 @@ fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Pe
 
 /// A tunnel ends with its session; bytes in it are use, as requests are.
 fn ends_with(house: &Sidecar, session: &Arc<Session>) -> Ends {
-    let (store, held) = (Arc::clone(&house.lasting.store), Arc::clone(session));
-    Ends { told: session.ended(), goes_on: Box::new(move |spoke| store.tunnel_goes_on(&held, spoke)) }
+    let (lasting, held) = (house.lasting.clone(), Arc::clone(session));
+    Ends { told: session.ended(), goes_on: Box::new(move |spoke| lasting.store.tunnel_goes_on(&held, spoke) && recheck::tunnel_goes_on(&lasting, &held)) }
 }
 
 async fn ask_to_sign_in(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, signed_out: SignedOut) -> Result<Response<Body>, Refusal> {

@@ -25,6 +25,8 @@ pub struct Session {
     pub(in crate::session) key: [u8; 32],
     pub(in crate::session) identity: ArcSwap<Identity>,
     pub(in crate::session) user: Box<str>,
+    /// The `session_state` of the sign-in, where it is not the `sid` of the token.
+    pub(in crate::session) session_state: Option<Box<str>>,
     pub(in crate::session) began: u64,
     pub(in crate::session) ends: u64,
     pub(in crate::session) last_seen: AtomicU64,
@@ -93,6 +95,16 @@ impl Session {
         &self.told
     }
 
+    /// Claims the asking for somebody who does not wait for the answer; `None` where another one has.
+    pub fn claim(self: &Arc<Self>) -> Option<Claim> {
+        self.standing.claim().then(|| Claim(Arc::clone(self)))
+    }
+
+    /// What Entra calls the session there in which this one began: `sid` of the token and `session_state` of the callback, which should be the same.
+    pub(in crate::session) fn sids(&self) -> impl Iterator<Item = Box<str>> {
+        self.identity.load().entra_sid.clone().into_iter().chain(self.session_state.clone())
+    }
+
     /// What Entra last said of the session, and when it is to be asked again.
     pub fn standing(&self) -> &Standing {
         &self.standing
@@ -124,6 +136,11 @@ impl Session {
         self.last_seen.load(Ordering::Relaxed)
     }
 
+    /// Whether it has ended, as far as anybody has noticed.
+    pub fn is_over(&self) -> bool {
+        self.end.is_over()
+    }
+
     /// Is canceled when the session ends: tunnels end with it.
     pub fn ended(&self) -> CancellationToken {
         self.end.token()
@@ -152,9 +169,27 @@ fn renewed(before: &Identity, mut now: Identity) -> Identity {
     }
     now.auth_time = before.auth_time;
     now.acrs = before.acrs.iter().chain(now.acrs.iter().filter(|it| !before.acrs.contains(it))).collect();
-    now.entra_sid = now.entra_sid.or_else(|| before.entra_sid.clone());
+    // The session at Entra in which this one began; it is found by that until it ends.
+    now.entra_sid.clone_from(&before.entra_sid);
     now.login_hint = now.login_hint.or_else(|| before.login_hint.clone());
     now
+}
+
+/// Somebody asks Entra about a session already, or will: freed when dropped.
+#[derive(Debug)]
+pub struct Claim(Arc<Session>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.standing.free();
+    }
+}
+
+impl Claim {
+    /// The session that it is about.
+    pub fn session(&self) -> &Arc<Session> {
+        &self.0
+    }
 }
 
 /// Whether a session is over. Most have nothing that hangs on them: the token is made for the first that has.

@@ -257,10 +257,10 @@ async fn p6_groups_that_graph_told_outlive_a_refreshed_token_that_does_not_tell_
     let session = house.lasting.store.look(&grace.cookie("entrada").unwrap()).unwrap();
     for _ in 0..3 {
         let mut lease = session.standing().lease().await;
-        let refreshed = house.entra.refresh(lease.grant().unwrap()).await.unwrap();
-        lease.keep(refreshed.grant.unwrap());
+        let mut refreshed = house.entra.refresh(lease.grant().unwrap()).await.unwrap();
+        lease.keep(refreshed.grant.take().unwrap());
         drop(lease);
-        session.renew(refreshed.user).unwrap();
+        session.renew(house.entra.verify(refreshed).await.unwrap()).unwrap();
         assert_eq!(grace.asks("GET", "/group/x", NAVIGATION).await.status, 200);
         world.later(61);
     }

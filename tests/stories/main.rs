@@ -14,6 +14,8 @@ mod nginx;
 mod outside;
 mod path;
 mod sign_in;
+mod sign_out;
+mod standing;
 mod tenants;
 mod tls;
 mod tools;

@@ -255,7 +255,8 @@ fn read(text: &str) -> config::Config {
 
 fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulator, app: &Echo) -> String {
     let url = if plan.upstream.contains("url =") { String::new() } else { format!("url = \"http://{}\"", app.address) };
-    let listen = if plan.server.contains("listen =") { String::new() } else { format!("listen = \"127.0.0.1:{port}\"") };
+    let listen = if plan.server.lines().any(|it| it.starts_with("listen =")) { String::new() } else { format!("listen = \"127.0.0.1:{port}\"") };
+    let admin = if plan.server.contains("admin_listen =") { String::new() } else { format!("admin_listen = \"127.0.0.1:{admin}\"") };
     let hosts = if plan.public_url.is_none() { format!("hosts = [\"127.0.0.1:{port}\"]") } else { String::new() };
     let ca = plan.entra_ca.as_deref().or(emulator.ca_file()).map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display()));
     let authority = if plan.entra.contains("authority =") { String::new() } else { format!("authority = \"{}\"", emulator.authority()) };
@@ -266,7 +267,7 @@ fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulato
 {listen}
 public_url = "{public_url}"
 {hosts}
-admin_listen = "127.0.0.1:{admin}"
+{admin}
 shutdown_grace = "3s"
 {server}
 [upstream]
