@@ -268,6 +268,34 @@ async fn p6_groups_that_graph_told_outlive_a_refreshed_token_that_does_not_tell_
 }
 
 #[tokio::test]
+async fn refresh_tokens_that_are_good_for_once_are_shared_by_recheck_and_graph() {
+    let world = World::start().await;
+    let control = world.emulator.control();
+    control.single_use_refresh(true);
+    let mut grace = world.signed_in(GRACES).await;
+    assert_eq!(grace.visits("/group/x").await.status, 200);
+    for round in 1..=4 {
+        let (refreshed, told) = (control.refresh_calls(), control.graph_calls());
+        world.later(RECHECK);
+        let host = world.public_url.split_once("://").unwrap().1;
+        let request = format!("GET /group/x HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\nConnection: close\r\n\r\n", grace.cookie_header());
+        let asked: Vec<_> = (0..20)
+            .map(|_| {
+                tokio::spawn({
+                    let (address, request) = (world.address, request.clone());
+                    async move { talk(address, &request).await }
+                })
+            })
+            .collect();
+        for answer in asked {
+            assert_eq!(raw::status(&answer.await.unwrap()), 200, "round {round}");
+        }
+        soon(&mut grace, "/group/x", |_| control.refresh_calls() >= refreshed + 2 && control.graph_calls() == told + PAGES).await;
+        assert_eq!((control.refresh_calls(), control.reused_refresh_tokens()), (refreshed + 2, 0), "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn p6_the_pointer_in_a_token_is_never_followed() {
     let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     // Whatever is not on this machine would be asked through it.
