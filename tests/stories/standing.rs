@@ -125,8 +125,10 @@ async fn p2_fifty_requests_at_the_moment_of_refresh_make_one_call_and_none_fails
     let world = World::start().await;
     let control = world.emulator.control();
     let maya = world.signed_in(MAYA).await;
-    let usual = at_once(&world, 50, &maya.cookie_header()).await;
-    let usual = usual.iter().map(|it| it.1).max().unwrap();
+    let mut usual = Duration::ZERO;
+    for _ in 0..3 {
+        usual = usual.max(at_once(&world, 50, &maya.cookie_header()).await.iter().map(|it| it.1).max().unwrap());
+    }
     assert_eq!(control.refresh_calls(), 0);
     world.later(30 * MINUTE);
     // Whoever waited for Entra would show it.
@@ -357,6 +359,27 @@ async fn past_the_grace_a_session_is_closed_and_lives_again_when_entra_answers()
     let page = maya.visits("/x").await;
     assert_eq!((page.status, page.app_heard("x-forwarded-name")), (200, "Maya Okafor".to_owned()));
     assert_eq!((told.times("Entra does not answer"), told.times("Entra answers again")), (1, 1), "{}", told.0.text());
+}
+
+/// 401 would send people to sign in, and 403 tell them that they may not: nginx makes a 500 of this, and tries again with the next request.
+#[tokio::test]
+async fn past_the_grace_nginx_hears_503_and_no_sign_in() {
+    let world = World::with(Plan { session: LONG.into(), server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..Plan::default() }).await;
+    let maya = world.signed_in(MAYA).await;
+    let (host, cookie) = (world.public_url.split_once("://").unwrap().1, maya.cookie_header());
+    let asked = format!(
+        "GET /oauth2/auth HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-For: 192.0.2.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: {host}\r\n\
+X-Original-Method: GET\r\nX-Original-URI: /x\r\nX-Original-URL: http://{host}/x\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+    );
+    let answer = talk(world.address, &asked).await;
+    assert_eq!(raw::status(&answer), 200, "{answer}");
+    world.emulator.control().be_down(true);
+    world.later(5 * HOUR);
+    let answer = talk(world.address, &asked).await;
+    assert!(raw::status(&answer) == 503 && answer.contains("retry-after") && !answer.contains("location"), "{answer}");
+    world.emulator.control().be_down(false);
+    world.later(2 * MINUTE);
+    assert_eq!(raw::status(&talk(world.address, &asked).await), 200);
 }
 
 #[tokio::test]
@@ -620,24 +643,29 @@ async fn p4_cookies_of_sign_ins_neither_pile_up_nor_go_missing_for_good() {
 }
 
 /// Sessions begun without a browser each, as far as Entra and the store go.
-async fn crowd(world: &World, browser: &Browser, count: usize) -> Vec<String> {
+async fn crowd(world: &World, browser: &Browser, count: u64) -> Vec<String> {
+    const AT_ONCE: u64 = 4;
     let house = world.service.house();
-    let now = house.lasting.clock.now();
     let session = house.lasting.store.look(&browser.cookie("entrada").unwrap()).unwrap();
-    let mut lease = session.standing().lease().await;
-    let mut out = Vec::with_capacity(count);
-    for at in 0..count {
-        let mut refreshed = house.entra.refresh(lease.grant().unwrap()).await.unwrap();
-        let grant = refreshed.grant.take();
-        if at == 0 {
-            lease.keep(grant.clone().unwrap());
-        }
-        let (id, session) = house.lasting.store.begin(house.entra.verify(refreshed).await.unwrap(), grant, None);
-        // As a sign-in does; a little earlier each.
-        session.standing().ask_in(now, 1620 + (at as u64 * 180) / count as u64);
-        out.push(format!("entrada={}", id.expose()));
+    // Entra's refresh tokens are good for more than once.
+    let grant = session.standing().lease().await.grant().unwrap().clone();
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..AT_ONCE {
+        let (house, grant) = (Arc::clone(&house), grant.clone());
+        tasks.spawn(async move {
+            let mut out = Vec::new();
+            for at in (task..count).step_by(AT_ONCE as usize) {
+                let mut refreshed = house.entra.refresh(&grant).await.unwrap();
+                let own = refreshed.grant.take();
+                let (id, session) = house.lasting.store.begin(house.entra.verify(refreshed).await.unwrap(), own, None);
+                // As a sign-in does; a little earlier each.
+                session.standing().ask_in(house.lasting.clock.now(), 1620 + at * 180 / count);
+                out.push(format!("entrada={}", id.expose()));
+            }
+            out
+        });
     }
-    out
+    tasks.join_all().await.concat()
 }
 
 /// Each session of the crowd asks the running program once; the answers that were not 200.
