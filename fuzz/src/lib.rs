@@ -107,7 +107,7 @@ pub fn cookies(data: &[u8]) {
 fn theirs(headers: &HeaderMap) -> Vec<Vec<u8>> {
     let pairs = headers.get_all(COOKIE).iter().flat_map(|it| it.as_bytes().split(|it| *it == b';'));
     let named = |pair: &&[u8]| pair.contains(&b'=') && !pair.starts_with(b"=");
-    let ours = |pair: &&[u8]| std::str::from_utf8(pair.split(|it| *it == b'=').next().unwrap_or_default().trim_ascii()).is_ok_and(Names::is_ours);
+    let ours = |pair: &&[u8]| Names::is_ours(pair.split(|it| *it == b'=').next().unwrap_or_default().trim_ascii());
     pairs.map(<[u8]>::trim_ascii).filter(named).filter(|it| !ours(it)).map(<[u8]>::to_vec).collect()
 }
 
