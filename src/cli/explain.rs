@@ -6,9 +6,8 @@ use crate::access::policy::{Because, Policy, Would};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
-use crate::base::texts::Texts;
 use crate::config::Config;
-use crate::config::access::{Allow, Table};
+use crate::config::access::{Allow, Table, is_context};
 use crate::config::entra::Tenant;
 use http::Method;
 use std::path::PathBuf;
@@ -35,8 +34,11 @@ pub(super) struct Arguments {
     /// The person's tenant ID; the configured one where it is not given.
     #[arg(long)]
     tenant: Option<String>,
+    /// An authentication context that the person has proven, such as c1; can be given several times.
+    #[arg(long)]
+    acrs: Vec<String>,
     /// Ask about somebody who is not signed in.
-    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant"])]
+    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant", "acrs"])]
     signed_out: bool,
     /// The configuration file.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
@@ -61,6 +63,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say(&format!("{method} {}\n  answered by Entrada itself; no rule decides", target.path()));
         return Ok(());
     }
+    if let Some(text) = arguments.acrs.iter().find(|it| !is_context(it)) {
+        return Err(Failure::new(format!("{text:?} is no authentication context")).hint("write one of c1 to c99"));
+    }
     let policy = Policy::compile(&config.access);
     let who = if arguments.signed_out { None } else { Some(person(arguments, &config)?) };
     say(&told(&policy, &target, who.as_ref()));
@@ -81,10 +86,11 @@ fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
         Because::NoMethod => return format!("{head}\n  decides  rules name this path, but none this method\n  result   nobody may (403)"),
     };
     let result = match Policy::would(allow, who) {
-        Would::Allow => "allowed",
-        Would::Refuse => "refused (403)",
-        Would::SignIn => "has to sign in first (302 or 401)",
-        Would::GroupsUnknown => "cannot be decided (503): a group decides, and Entra did not tell the groups",
+        Would::Allow => "allowed".to_owned(),
+        Would::Refuse => "refused (403)".to_owned(),
+        Would::SignIn => "has to sign in first (302 or 401)".to_owned(),
+        Would::StepUp(acrs) => format!("has to prove authentication context {} first (302 or 401)", acrs.join(" or ")),
+        Would::GroupsUnknown => "cannot be decided (503): a group decides, and Entra did not tell the groups".to_owned(),
     };
     format!("{head}\n  decides  {why}\n  allow    {}\n  result   {result}", describe(allow))
 }
@@ -104,7 +110,8 @@ fn describe(allow: &Allow) -> String {
 }
 
 fn table(table: &Table) -> String {
-    let parts = [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &table.tenants)];
+    let parts: [(_, &[String]); 5] =
+        [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &table.tenants), ("authentication context", &table.acrs)];
     let parts = parts.iter().filter(|it| !it.1.is_empty()).map(|(name, values)| format!("{name} {}", values.join(" or ")));
     parts.collect::<Vec<_>>().join(" and ")
 }
@@ -128,7 +135,7 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         groups: if arguments.overage { Groups::Overage } else { Groups::Known(arguments.group.iter().collect()) },
         entra_sid: None,
         login_hint: None,
-        acrs: Texts::default(),
+        acrs: arguments.acrs.iter().collect(),
         auth_time: 0,
         custom: Box::default(),
     })

@@ -7,6 +7,7 @@ use super::section::{Found, Section, unexpected};
 use crate::base::guid::Guid;
 use crate::base::pattern::Pattern;
 use http::Method;
+use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -66,6 +67,20 @@ pub struct Table {
     pub users: Vec<String>,
     /// Tenant ids.
     pub tenants: Vec<String>,
+    /// What has to be proven beside; empty is nothing.
+    pub acrs: Contexts,
+}
+
+/// Authentication contexts of Conditional Access, `c1` to `c99`; any of them will do.
+pub type Contexts = Arc<[String]>;
+
+/// Whether a text names an authentication context (`acrs`): `c1` to `c99`.
+pub fn is_context(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'c', b'1'..=b'9'] => true,
+        [b'c', b'1'..=b'9', last] => last.is_ascii_digit(),
+        _ => false,
+    }
 }
 
 /// `signed_out = "auto" | "401"`.
@@ -171,9 +186,10 @@ fn table(section: &Section<'_>) -> Table {
         groups: values(groups),
         users: values(section.key("users").list(&[], user)),
         tenants: values(section.key("tenants").list(&[], tenant)),
+        acrs: values(section.key("acrs").list(&[], context)).into(),
     };
     // A list that is written and empty would hold for everybody, while its author means nobody.
-    let keys = ["roles", "groups", "users", "tenants"];
+    let keys = ["roles", "groups", "users", "tenants", "acrs"];
     if keys.iter().all(|it| section.look(it, None).is_none()) || keys.iter().any(|it| section.is_empty_list(it)) {
         let complaint = Complaint::new("names nobody").hint("write at least one value for each key; or \"signed-in\", or \"nobody\"");
         section.complain(&section.spot_of_table(), complaint);
@@ -191,6 +207,11 @@ fn user(text: &str) -> Result<String, Complaint> {
 fn tenant(text: &str) -> Result<String, Complaint> {
     let refused = || Complaint::new(format!("{} is not a tenant ID", quote(text))).hint("write the Directory (tenant) ID; a domain is not understood here yet");
     if Guid::parse(text).is_some() { Ok(text.to_owned()) } else { Err(refused()) }
+}
+
+fn context(text: &str) -> Result<String, Complaint> {
+    let refused = || Complaint::new(format!("{} is not an authentication context", quote(text))).hint("write its ID, \"c1\" to \"c99\"");
+    if is_context(text) { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
 /// A rule that an earlier one covers decides nothing, and its author thinks it does.
