@@ -13,8 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Bytes of a session id (256 bits), and of its base64url text.
@@ -64,6 +64,7 @@ impl Store {
             end: End::default(),
             attached: ArcSwapOption::empty(),
             standing: Standing::new(now, grant),
+            answered: OnceLock::new(),
         });
         self.sessions.insert(key, Arc::clone(&session));
         (Secret::new(URL_SAFE_NO_PAD.encode(id)), session)
