@@ -13,6 +13,8 @@ pub(super) struct Person {
     pub(super) roles: Vec<String>,
     pub(super) groups: Vec<String>,
     pub(super) is_truncated: bool,
+    /// Authentication contexts that were proven.
+    pub(super) contexts: Vec<String>,
 }
 
 impl Person {
@@ -31,6 +33,7 @@ impl Person {
             tenant: text("tid"),
             roles: list("roles"),
             groups: list("groups"),
+            contexts: list("acrs"),
             is_truncated: claims.get("groups_truncated") == Some(&Value::Bool(true)),
         }
     }

@@ -13,6 +13,7 @@ mod nginx;
 mod outside;
 mod path;
 mod sign_in;
+mod step_up;
 mod tls;
 mod tools;
 mod verify;
