@@ -193,7 +193,7 @@ async fn a_challenge_of_the_app_leads_to_entra_and_back() {
     let mut maya = world.signed_in(MAYA).await;
     // As Microsoft's libraries write it: of the access token, among other challenges.
     let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
-    let more = format!("Negotiate\nBasic realm=\"a, b\", bearer Error=insufficient_claims, CLAIMS={}", URL_SAFE_NO_PAD.encode(claims));
+    let more = format!("Negotiate // Basic realm=\"a, b\", bearer Error=insufficient_claims, CLAIMS={}", URL_SAFE_NO_PAD.encode(claims));
     maya.says = vec![("x-story-challenge", more)];
     let page = maya.visits("/app/challenge?x=1").await;
     assert_eq!((page.status, page.path_and_query()), (200, "/app/challenge?x=1".to_owned()), "{}", page.body);

@@ -204,7 +204,7 @@ async fn challenge(request: Request<Incoming>, seen: Arc<Seen>, helps: bool) -> 
     let other = format!(r#"{{"access_token":{{"nbf":{{"essential":true,"value":"{}"}}}}}}"#, seen.count());
     let other = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, other);
     let mut response = status(StatusCode::UNAUTHORIZED, "the app wants more");
-    for line in header("x-story-challenge").unwrap_or_default().replace("{other}", &other).lines() {
+    for line in header("x-story-challenge").unwrap_or_default().replace("{other}", &other).split(" // ") {
         response.headers_mut().append("www-authenticate", HeaderValue::from_str(line).unwrap());
     }
     response.headers_mut().append("set-cookie", HeaderValue::from_static("of-the-app=1; Path=/"));
