@@ -8,6 +8,8 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
+    /// The path as far as it is literal, from its first slash: most paths that are not meant differ there.
+    begins: String,
     segments: Vec<Segment>,
     below: bool,
 }
@@ -56,19 +58,23 @@ impl Pattern {
         let plain = if plain.is_empty() { "/" } else { &plain };
         let strictness = super::target::Strictness::Lenient;
         super::target::Target::parse(&http::Method::GET, plain, strictness).map_err(BadPattern::NotPlain)?;
-        Ok(Self { text: text.to_owned(), segments, below })
+        let begins = segments.iter().map_while(Segment::literal).flat_map(|it| ["/", it]).collect();
+        Ok(Self { text: text.to_owned(), begins, segments, below })
     }
 
     /// `/**`: every path.
     pub fn everything() -> Self {
-        Self { text: "/**".to_owned(), segments: Vec::new(), below: true }
+        Self { text: "/**".to_owned(), begins: String::new(), segments: Vec::new(), below: true }
     }
 
     /// Whether `path` is meant.
     pub fn matches(&self, path: &str) -> bool {
-        let mut rest = path.strip_prefix('/').map(|it| it.split('/'));
-        let Some(rest) = rest.as_mut() else { return false };
-        for segment in &self.segments {
+        let Some(rest) = path.strip_prefix(self.begins.as_str()).filter(|_| path.starts_with('/')) else { return false };
+        if !rest.is_empty() && !rest.starts_with('/') {
+            return false;
+        }
+        let mut rest = rest.split('/').skip(1);
+        for segment in self.segments.iter().skip_while(|it| it.literal().is_some()) {
             match (segment, rest.next()) {
                 (Segment::Literal(ours), Some(theirs)) if ours == theirs => {}
                 (Segment::Any, Some(theirs)) if !theirs.is_empty() => {}
@@ -103,6 +109,15 @@ impl Pattern {
             (Segment::Literal(ours), Segment::Literal(theirs)) => ours == theirs,
             (Segment::Literal(_), Segment::Any) => false,
         })
+    }
+}
+
+impl Segment {
+    fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Literal(text) => Some(text),
+            Self::Any => None,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub struct Site {
     https: bool,
     host: String,
     port: Option<u16>,
+    authority: String,
     prefix: String,
     redirect_path: String,
     return_hosts: Vec<String>,
@@ -58,8 +59,9 @@ impl Site {
                 return Err(BadSite::NotAPath);
             }
         }
-        let prefix = prefix.to_owned();
-        Ok(Self { https, host, port: url.port(), prefix, redirect_path, return_hosts: Vec::new(), hosts: Vec::new() })
+        let (prefix, port) = (prefix.to_owned(), url.port());
+        let authority = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        Ok(Self { https, host, port, authority, prefix, redirect_path, return_hosts: Vec::new(), hosts: Vec::new() })
     }
 
     /// Adds the further hosts of `[server] hosts` and `return_hosts`.
@@ -81,11 +83,8 @@ impl Site {
     }
 
     /// Host and, where it is not the scheme's own, port.
-    pub fn authority(&self) -> String {
-        match self.port {
-            Some(port) => format!("{}:{port}", self.host),
-            None => self.host.clone(),
-        }
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// Scheme, host and port, without a slash at the end: issuer of the assertion.
@@ -127,7 +126,8 @@ impl Site {
 
     /// Whether a `Host` (or `:authority`) names this site; case, a trailing dot and the scheme's own port do not matter.
     pub fn is_host(&self, text: &str) -> bool {
-        if self.is_public_host(text) {
+        // As nearly everybody writes it.
+        if text.eq_ignore_ascii_case(&self.authority) || self.is_public_host(text) {
             return true;
         }
         let Some((name, port)) = split_authority(text) else { return false };

@@ -2,6 +2,7 @@
 
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
+use std::borrow::Cow;
 
 /// A method and a path that cannot be read two ways.
 ///
@@ -174,14 +175,14 @@ fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), Ambiguous> {
     if strict && std::str::from_utf8(&decoded).is_err() {
         return Err(Ambiguous::Character);
     }
-    let count = decoded.split(|it| *it == b'/').count();
+    let last = decoded.iter().filter(|it| **it == b'/').count();
     for (at, segment) in decoded.split(|it| *it == b'/').enumerate() {
         // `/x/..;a=b/y`: some servers drop the parameter first and then climb.
         let name = segment.split(|it| *it == b';').next().unwrap_or_default();
         if matches!(name, b"." | b"..") {
             return Err(Ambiguous::DotSegment);
         }
-        if strict && segment.is_empty() && at != 0 && at + 1 != count {
+        if strict && segment.is_empty() && at != 0 && at != last {
             return Err(Ambiguous::EmptySegment);
         }
     }
@@ -192,8 +193,9 @@ fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), Ambiguous> {
     Ok(())
 }
 
-fn decode(path: &[u8]) -> Vec<u8> {
-    percent_encoding::percent_decode(path).collect()
+/// Borrowed where nothing is encoded, as in most paths.
+fn decode(path: &[u8]) -> Cow<'_, [u8]> {
+    percent_encoding::percent_decode(path).into()
 }
 
 fn hex(high: Option<&u8>, low: Option<&u8>) -> Result<u8, Ambiguous> {

@@ -160,9 +160,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
 struct Answering(Arc<Service>);
 
 impl Handle for Answering {
-    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        let house = self.0.house.load_full();
-        flow::handle(&house, request, peer).await
+    fn handle(self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
+        flow::handle(self.0.house.load_full(), request, peer)
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) fn everybody() -> Vec<Person> {
         Person { email_verified: true, ..of_fabrikam(11, "Frida Fabrikam", "frida@fabrikam.example", "of another tenant") },
         Person {
             email: Some("maya@contoso.example".to_owned()),
-            ..of_fabrikam(12, "Felix Fabrikam", "felix@fabrikam.example", "of another tenant, with Maya’s address")
+            ..of_fabrikam(12, "Felix Fabrikam", "felix@fabrikam.example", "of another tenant, with an address of Contoso")
         },
         personal(),
     ]

@@ -42,6 +42,10 @@ impl<'a> Line<'a> {
         let took = began.elapsed();
         let status = status.as_u16();
         house.lasting.metrics.answered(self.route, status, took.as_secs_f64());
+        // No clock is asked for a line that nobody takes.
+        if !house.lasting.log.takes_requests() {
+            return;
+        }
         house.lasting.log.request(&log::Request {
             time_ms: house.lasting.clock.now_millis(),
             event: "request",

@@ -32,6 +32,7 @@ use hyper::body::{Body as _, Incoming};
 use line::Line;
 use refusal::Refusal;
 use route::Route;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -39,34 +40,37 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const UNHEARD: u64 = 64 * 1024;
 const UNHEARD_TIME: Duration = Duration::from_secs(1);
 
-/// Answers a request.
-pub async fn handle(house: &Sidecar, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+/// Answers a request. It is taken apart before anything waits: an `async fn` has room for its arguments twice.
+pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
     let began = Instant::now();
     let (mut parts, body) = request.into_parts();
     // Whoever needs it takes it.
     let mut body = Some(body);
-    let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
-        Ok(inbound) => inbound,
-        Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
-    };
-    let route = Route::of(&inbound.target, &house.site);
-    let mut facts = Facts::default();
-    let outcome = match route {
-        _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
-        // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
-        Route::App => proxy::proxy(house, &inbound, &mut parts, &mut body, &mut facts).await,
-        _ => Box::pin(answer(house, &inbound, route, &parts, &mut body, &mut facts)).await,
-    };
-    let mut response = outcome.unwrap_or_else(|refusal| {
-        facts.cause = Some(refusal.cause());
-        refusal.answer(house, inbound.asker, inbound.reference())
-    });
-    response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
-    if let Some(body) = body.filter(|it| is_heard_out(&parts, it)) {
-        Box::pin(hear_out(body)).await;
+    async move {
+        let house = &*house;
+        let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
+            Ok(inbound) => inbound,
+            Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
+        };
+        let route = Route::of(&inbound.target, &house.site);
+        let mut facts = Facts::default();
+        let outcome = match route {
+            _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
+            // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
+            Route::App => proxy::proxy(house, &inbound, &mut parts, &mut body, &mut facts).await,
+            _ => Box::pin(answer(house, &inbound, route, &parts, &mut body, &mut facts)).await,
+        };
+        let mut response = outcome.unwrap_or_else(|refusal| {
+            facts.cause = Some(refusal.cause());
+            refusal.answer(house, inbound.asker, inbound.reference())
+        });
+        response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
+        if let Some(body) = body.filter(|it| is_heard_out(&parts, it)) {
+            Box::pin(hear_out(body)).await;
+        }
+        Line::of(&inbound, route, &facts).write(house, response.status(), began);
+        response
     }
-    Line::of(&inbound, route, &facts).write(house, response.status(), began);
-    response
 }
 
 /// Whether the host that was asked is one that this route answers to.

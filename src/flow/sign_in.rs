@@ -59,7 +59,7 @@ pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap
         return begin(house, inbound, headers, start).await;
     }
     let start = start_url_proving(&house.site, &start.return_to, &start.acrs);
-    let page = Page::SignIn(SignIn { start, app: house.site.authority() });
+    let page = Page::SignIn(SignIn { start, app: house.site.authority().to_owned() });
     Ok(reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page)))
 }
 

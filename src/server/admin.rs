@@ -46,7 +46,7 @@ impl<S> Clone for Admin<S> {
 }
 
 impl<S: Source> Handle for Admin<S> {
-    async fn handle(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
+    async fn handle(self, request: Request<Incoming>, _: Peer) -> Response<Body> {
         let known = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
         if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut refused = reply::empty(StatusCode::METHOD_NOT_ALLOWED);

@@ -58,9 +58,11 @@ pub(super) struct Tracked {
 
 impl Tracked {
     /// The answer to `request`. It waits for the client from the start: over HTTP/2 a client can withhold even the first window.
-    pub(super) fn new(inner: Body, mut request: InFlight) -> Self {
-        request.hand_out();
-        Self { inner, request: Some(request) }
+    pub(super) fn new(inner: Body, mut request: Option<InFlight>) -> Self {
+        if let Some(request) = &mut request {
+            request.hand_out();
+        }
+        Self { inner, request }
     }
 }
 

@@ -12,18 +12,19 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use pin_project_lite::pin_project;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn, ready};
+use std::future::{Future, poll_fn};
 use std::ops::DerefMut;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio_rustls::TlsAcceptor;
 
 /// Answers requests. What it returns is sent as it is; an answer lasts until its body ends.
 pub trait Handle: Clone + Send + Sync + 'static {
     /// Answers one request of `peer`. Dropped midway where the client goes.
-    fn handle(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
+    fn handle(self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// hyper's smallest buffer in bytes; it refuses less.
@@ -157,16 +158,33 @@ impl<H: Handle> Service<Request<Incoming>> for Answering<H> {
         let under_way = InFlight::begin(&self.state, multiplexed, !request.body().is_end_stream());
         if self.most.exceeded(&request) {
             let refused = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-            return Box::pin(ready(Ok(refused.map(|it| Tracked::new(it, under_way)))));
+            return Box::pin(std::future::ready(Ok(refused.map(|it| Tracked::new(it, Some(under_way))))));
         }
-        let (handle, peer) = (self.handle.clone(), self.peer);
-        Box::pin(async move {
-            let tunnel = multiplexed && request.method() == Method::CONNECT;
-            let answer = handle.handle(request, peer).await;
-            if tunnel && answer.status().is_success() {
-                under_way.state().tunnels();
-            }
-            Ok(answer.map(|it| Tracked::new(it, under_way)))
-        })
+        let tunnel = multiplexed && request.method() == Method::CONNECT;
+        Box::pin(Answer { handling: self.handle.clone().handle(request, self.peer), under_way: Some(under_way), tunnel })
+    }
+}
+
+pin_project! {
+    /// An answer in the making. Written by hand: an `async` block that waits for a future from outside has room for it twice.
+    struct Answer<F> {
+        #[pin]
+        handling: F,
+        under_way: Option<InFlight>,
+        tunnel: bool,
+    }
+}
+
+impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
+    type Output = Result<Response<Tracked>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.handling.poll(context));
+        let under_way = this.under_way.take();
+        if let Some(under_way) = under_way.as_ref().filter(|_| *this.tunnel && answer.status().is_success()) {
+            under_way.state().tunnels();
+        }
+        Poll::Ready(Ok(answer.map(|it| Tracked::new(it, under_way))))
     }
 }

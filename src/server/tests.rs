@@ -72,7 +72,7 @@ impl http_body::Body for Parts {
 }
 
 impl Handle for App {
-    async fn handle(&self, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    async fn handle(self, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
         match request.uri().path() {
             "/slow" => Response::new(parts(10, Bytes::from_static(b"part."), Duration::from_millis(200))),
             "/long" => Response::new(parts(100, Bytes::from_static(b"part."), Duration::from_millis(200))),

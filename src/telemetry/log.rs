@@ -111,9 +111,14 @@ impl Log {
         Ok(Self { lines, dropped, format: config.log, level: config.level })
     }
 
+    /// Whether requests are written down at all.
+    pub fn takes_requests(&self) -> bool {
+        self.level >= Level::Info
+    }
+
     /// Writes the line of a request.
     pub fn request(&self, it: &Request<'_>) {
-        if self.level < Level::Info {
+        if !self.takes_requests() {
             return;
         }
         let mut line = Vec::with_capacity(320);

@@ -42,6 +42,10 @@ impl Progress {
     pub(super) fn frames(&self) -> u64 {
         self.0.1.load(Ordering::Relaxed)
     }
+
+    pub(super) fn moved(&self) {
+        self.0.1.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Outgoing {
@@ -78,10 +82,9 @@ impl Body for Outgoing {
             Some(Err(_)) => Some(Err(boxed(Broke::Broke))),
             None => None,
         };
-        let (whole, frames) = &*this.progress.0;
-        frames.fetch_add(1, Ordering::Relaxed);
+        this.progress.moved();
         if frame.is_none() || this.from.is_end_stream() {
-            whole.store(true, Ordering::Release);
+            this.progress.0.0.store(true, Ordering::Release);
         }
         Poll::Ready(frame)
     }

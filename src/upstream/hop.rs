@@ -1,26 +1,39 @@
 //! What is said between two neighbors only (RFC 9110 7.6.1) ends here, in both directions.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE};
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE};
 
 /// Names that `Connection` may list that are not hop-by-hop: a caller must not talk us out of them (RFC 9110 7.6.1: "MUST NOT").
 const KEPT: [&str; 6] = ["host", "content-length", "content-type", "authorization", "cookie", "origin"];
 
 /// Takes out hop-by-hop headers and whatever `Connection` names. Must be called before ours are written.
 pub(super) fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let listed: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(listed).collect();
-        for name in listed {
-            headers.remove(name);
-        }
-        headers.remove(CONNECTION);
+    // One look over all names: most heads have none of these, and each removal is a search of its own.
+    let mut gone: Vec<HeaderName> = Vec::new();
+    for name in headers.keys().filter(|it| is_hop_by_hop(it.as_str())) {
+        gone.push(name.clone());
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, TE, PROXY_AUTHORIZATION, PROXY_AUTHENTICATE, HTTP2_SETTINGS] {
+    if gone.contains(&CONNECTION) {
+        gone.extend(headers.get_all(CONNECTION).iter().flat_map(listed));
+    }
+    for name in gone {
         headers.remove(name);
     }
+}
+
+/// Hop-by-hop, whatever `Connection` says.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "transfer-encoding"
+            | "upgrade"
+            | "te"
+            | "proxy-authorization"
+            | "proxy-authenticate"
+            | "http2-settings"
+    )
 }
 
 /// Whether the client takes trailers: the only `TE` that is passed on, and to HTTP/2 only.
@@ -29,7 +42,9 @@ pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
 }
 
 fn listed(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
-    tokens(value).filter_map(|it| HeaderName::from_bytes(it.as_bytes()).ok()).filter(|it| !KEPT.contains(&it.as_str()))
+    // What nearly everybody lists goes anyway.
+    let further = tokens(value).filter(|it| !it.eq_ignore_ascii_case("keep-alive"));
+    further.filter_map(|it| HeaderName::from_bytes(it.as_bytes()).ok()).filter(|it| !KEPT.contains(&it.as_str()))
 }
 
 fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {

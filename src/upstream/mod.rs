@@ -8,6 +8,7 @@ mod coming;
 mod connect;
 mod error;
 mod hop;
+mod patience;
 mod pool;
 mod stall;
 mod told;
@@ -33,8 +34,9 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
-use pool::{Pool, Rested, Returning};
-use std::pin::Pin;
+use patience::Bound;
+use pool::{Line, Pool, Rested, Returning};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use upgrade::Upgrade;
@@ -66,7 +68,8 @@ struct Leaving<'a> {
     app: &'a App,
     request: Request<Outgoing>,
     progress: Option<Progress>,
-    upgrade: Option<Upgrade>,
+    /// Rare, and in a box: it is moved with every request.
+    upgrade: Option<Box<(Upgrade, Trip)>>,
 }
 
 #[derive(Debug)]
@@ -96,28 +99,38 @@ impl Upstream {
 
     /// Sends on what was judged, and brings back what the app answers. The head is emptied.
     ///
+    /// It is dressed before anything waits: an `async fn` has room for its arguments twice, and what is in it is moved.
+    ///
     /// # Errors
     /// `Error` where nothing usable came back.
-    pub async fn forward(&self, parts: &mut Parts, body: Incoming, identity: IdentityHeaders, trip: Trip) -> Result<Response<Body>, Error> {
-        let Leaving { app, request, progress, upgrade } = self.leaving(parts, body, &identity, &trip);
-        match &app.link {
-            Link::Two(_) if upgrade.is_some() => Err(Error::UpgradeToH2c),
-            Link::Two(shared) => {
-                let response = self.in_time(progress.as_ref(), Box::pin(app.send_two(shared, request)).as_mut()).await?;
-                Ok(self.coming(response, None))
-            }
-            Link::One(pool) => {
-                let sending = std::pin::pin!(app.send_one(pool, request));
-                let (response, sender) = self.in_time(progress.as_ref(), sending).await?;
-                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    return self.switch(upgrade.ok_or(Error::Upgrade)?, response, trip);
+    pub fn forward(
+        &self,
+        parts: &mut Parts,
+        body: Incoming,
+        identity: IdentityHeaders,
+        trip: Trip,
+    ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'_> {
+        let Leaving { app, request, progress, upgrade } = self.leaving(parts, body, &identity, trip);
+        async move {
+            match &app.link {
+                Link::Two(_) if upgrade.is_some() => Err(Error::UpgradeToH2c),
+                Link::Two(shared) => {
+                    let mut bound = Bound::new(self.response_timeout, progress.as_ref());
+                    let response = bound.hold(Box::pin(app.send_two(shared, request)).as_mut()).await??;
+                    Ok(self.coming(response, None))
                 }
-                Ok(self.coming(response, Some(Returning::new(Arc::clone(pool), sender, progress))))
+                Link::One(pool) => {
+                    let (response, line) = app.send_one(pool, request, Bound::new(self.response_timeout, progress.as_ref())).await?;
+                    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                        return self.switch(*upgrade.ok_or(Error::Upgrade)?, response);
+                    }
+                    Ok(self.coming(response, Some(Returning::new(Arc::clone(pool), line, progress))))
+                }
             }
         }
     }
 
-    fn leaving(&self, parts: &mut Parts, body: Incoming, identity: &IdentityHeaders, trip: &Trip) -> Leaving<'_> {
+    fn leaving(&self, parts: &mut Parts, body: Incoming, identity: &IdentityHeaders, trip: Trip) -> Leaving<'_> {
         let app = self.routes.iter().find(|it| it.0.matches(identity.target().path())).map_or(&self.app, |it| &it.1);
         let (body, progress) = Outgoing::new(body, self.body_timeout, identity.stripper());
         let mut request = Request::new(body);
@@ -127,11 +140,11 @@ impl Upstream {
         // The permit's, byte for byte.
         *request.uri_mut() = Uri::from(identity.target().path_and_query().clone());
         let upgrade = if trip.upgrade { Upgrade::of(&mut request, &trip.request_id) } else { None };
-        self.dress(request.headers_mut(), app, identity, trip);
+        self.dress(request.headers_mut(), app, identity, &trip);
         if let Some(upgrade) = &upgrade {
             upgrade.ask(&mut request);
         }
-        Leaving { app, request, progress, upgrade }
+        Leaving { app, request, progress, upgrade: upgrade.map(|it| Box::new((it, trip))) }
     }
 
     /// From a client's headers to those that the app gets. The order matters: what `Connection` names goes before ours is written.
@@ -155,20 +168,6 @@ impl Upstream {
         headers.insert(HOST, host);
     }
 
-    /// As long as the app takes some of the body, it is given time. Connecting has a bound of its own within this one.
-    async fn in_time<T>(&self, progress: Option<&Progress>, mut response: Pin<&mut impl Future<Output = Result<T, Error>>>) -> Result<T, Error> {
-        let mut frames = 0;
-        loop {
-            if let Ok(outcome) = tokio::time::timeout(self.response_timeout, response.as_mut()).await {
-                return outcome;
-            }
-            match progress.map(Progress::frames) {
-                Some(more) if more > frames => frames = more,
-                _ => return Err(Error::ResponseTimeout),
-            }
-        }
-    }
-
     fn coming(&self, response: Response<Incoming>, returning: Option<Returning>) -> Response<Body> {
         let (mut parts, body) = response.into_parts();
         hop::strip(&mut parts.headers);
@@ -178,7 +177,7 @@ impl Upstream {
         Response::from_parts(parts, Body::stream(Coming::new(body, self.stream_timeout, returning)))
     }
 
-    fn switch(&self, upgrade: Upgrade, response: Response<Incoming>, trip: Trip) -> Result<Response<Body>, Error> {
+    fn switch(&self, (upgrade, trip): (Upgrade, Trip), response: Response<Incoming>) -> Result<Response<Body>, Error> {
         let (answer, client, app) = upgrade.switched(response)?;
         trip.tunnels.join(client, app, trip.ends, self.stream_timeout);
         Ok(answer.map(|()| Body::empty()))
@@ -197,25 +196,40 @@ impl App {
         Ok(Self { dial: Dial::new(to, config)?, authority, host, link })
     }
 
-    async fn send_one(
-        &self,
-        pool: &Arc<Pool>,
+    fn send_one<'a>(
+        &'a self,
+        pool: &'a Arc<Pool>,
         mut request: Request<Outgoing>,
-    ) -> Result<(Response<Incoming>, hyper::client::conn::http1::SendRequest<Outgoing>), Error> {
+        mut bound: Bound<'a>,
+    ) -> impl Future<Output = Result<(Response<Incoming>, Line), Error>> + Send {
         *request.version_mut() = Version::HTTP_11;
-        if let Some((mut sender, Rested(rested))) = pool.take().await {
-            // A copy costs; a connection in constant use is not closed for being idle.
-            let spare = if rested { repeatable(&request) } else { None };
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, sender)),
-                // The app had closed it meanwhile: what was never sent, or may be sent twice, goes again, once, on a new connection.
-                Err(mut error) => request = error.take_message().or(spare).ok_or_else(|| Error::of_hyper(error.into_error()))?,
+        async move {
+            while let Some((mut line, Rested(rested))) = pool.take(bound.began()) {
+                if !line.sender.is_ready() && bound.hold_by(&mut line.patience, pin!(line.sender.ready())).await?.is_err() {
+                    continue;
+                }
+                // A copy costs; a connection in constant use is not closed for being idle.
+                let spare = if rested { repeatable(&request).map(Box::new) } else { None };
+                match bound.hold_by(&mut line.patience, pin!(line.sender.try_send_request(request))).await? {
+                    Ok(response) => return Ok((response, line)),
+                    // The app had closed it meanwhile: what was never sent, or may be sent twice, goes again, once, on a new connection.
+                    Err(mut error) => {
+                        let again = error.take_message().or(spare.map(|it| *it));
+                        request = again.ok_or_else(|| Error::of_hyper(error.into_error()))?;
+                    }
+                }
+                break;
             }
+            // Connecting is rare, and in a box: the room it needs would be moved with every request.
+            Box::pin(self.connect(request, bound)).await
         }
-        // Connecting is rare, and in a box: the room it needs would be moved with every request.
-        let mut sender = Box::pin(self.dial.http1()).await?;
-        let response = sender.send_request(request).await.map_err(Error::of_hyper)?;
-        Ok((response, sender))
+    }
+
+    async fn connect(&self, request: Request<Outgoing>, mut bound: Bound<'_>) -> Result<(Response<Incoming>, Line), Error> {
+        let mut sender = bound.hold(pin!(self.dial.http1())).await??;
+        let mut patience = bound.patience();
+        let response = bound.hold_by(&mut patience, pin!(sender.send_request(request))).await?.map_err(Error::of_hyper)?;
+        Ok((response, Line { sender, patience }))
     }
 
     async fn send_two(&self, shared: &Mutex<Option<http2::SendRequest<Outgoing>>>, mut request: Request<Outgoing>) -> Result<Response<Incoming>, Error> {

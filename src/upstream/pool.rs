@@ -1,11 +1,13 @@
 //! Connections to the app that wait for their next request.
 
 use super::body::{Outgoing, Progress};
+use super::patience::Patience;
 use hyper::client::conn::http1::SendRequest;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a connection waits for its next request; below the 5 s after which Node closes its own.
 const IDLE: Duration = Duration::from_secs(4);
@@ -27,9 +29,16 @@ pub(super) struct Pool {
     sweeping: AtomicBool,
 }
 
+/// A connection, and the timer that stays with it.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) sender: SendRequest<Outgoing>,
+    pub(super) patience: Patience,
+}
+
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<Outgoing>,
+    line: Line,
     since: Instant,
 }
 
@@ -37,41 +46,40 @@ struct Idle {
 #[derive(Debug)]
 pub(super) struct Returning {
     pool: Arc<Pool>,
-    sender: SendRequest<Outgoing>,
+    line: Line,
     sent: Option<Progress>,
 }
 
 impl Returning {
-    pub(super) fn new(pool: Arc<Pool>, sender: SendRequest<Outgoing>, sent: Option<Progress>) -> Self {
-        Self { pool, sender, sent }
+    pub(super) fn new(pool: Arc<Pool>, line: Line, sent: Option<Progress>) -> Self {
+        Self { pool, line, sent }
     }
 
     /// The response has ended. An app that answered before it took the whole body has spoilt the connection.
     pub(super) fn give_back(self) {
-        if self.sent.as_ref().is_none_or(Progress::is_whole) && !self.sender.is_closed() {
-            self.pool.put(self.sender);
+        if self.sent.as_ref().is_none_or(Progress::is_whole) && !self.line.sender.is_closed() {
+            self.pool.put(self.line);
         }
     }
 }
 
 impl Pool {
     /// A connection that is likely to live, or none.
-    pub(super) async fn take(&self) -> Option<(SendRequest<Outgoing>, Rested)> {
+    pub(super) fn take(&self, now: Instant) -> Option<(Line, Rested)> {
         loop {
             let idle = self.lock().pop_back()?;
-            let mut sender = idle.sender;
-            let rested = idle.since.elapsed();
-            if rested < IDLE && !sender.is_closed() && (sender.is_ready() || sender.ready().await.is_ok()) {
-                return Some((sender, Rested(rested >= REST)));
+            let rested = now.saturating_duration_since(idle.since);
+            if rested < IDLE && !idle.line.sender.is_closed() {
+                return Some((idle.line, Rested(rested >= REST)));
             }
         }
     }
 
-    fn put(self: &Arc<Self>, sender: SendRequest<Outgoing>) {
+    fn put(self: &Arc<Self>, line: Line) {
         {
             let mut idle = self.lock();
             if idle.len() < MOST {
-                idle.push_back(Idle { sender, since: Instant::now() });
+                idle.push_back(Idle { line, since: Instant::now() });
             }
         }
         if !self.sweeping.load(Ordering::Relaxed) && !self.sweeping.swap(true, Ordering::AcqRel) {

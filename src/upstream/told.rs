@@ -3,7 +3,7 @@
 use super::trip::Trip;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::IpAddr;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -20,7 +20,7 @@ pub(super) fn write(headers: &mut HeaderMap, trip: &Trip) {
     headers.insert(X_FORWARDED_HOST, trip.host.clone());
     headers.insert(X_REQUEST_ID, trip.request_id.clone());
     // One buffer for the three that are made for each request.
-    let mut text = String::with_capacity(192);
+    let mut text = Vec::with_capacity(192);
     chain(&mut text, trip);
     let chain_end = text.len();
     forwarded(&mut text, trip, proto);
@@ -45,41 +45,78 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Bytes) {
 }
 
 /// The chain that a trusted peer told, and the peer.
-fn chain(out: &mut String, trip: &Trip) {
+fn chain(out: &mut Vec<u8>, trip: &Trip) {
     if let Some(chain) = trip.chain.as_ref().and_then(|it| it.to_str().ok()) {
-        out.push_str(chain);
+        out.extend_from_slice(chain.as_bytes());
     }
     if let Some(peer) = trip.peer {
         if !out.is_empty() {
-            out.push_str(", ");
+            out.extend_from_slice(b", ");
         }
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{peer}");
+        address(out, peer);
     }
+}
+
+/// What `Display` writes, without the machinery of formatting for what nearly every request has.
+fn address(out: &mut Vec<u8>, it: IpAddr) {
+    match it {
+        IpAddr::V4(it) => {
+            for (at, octet) in it.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                decimal(out, octet);
+            }
+        }
+        // Writing to memory cannot fail.
+        IpAddr::V6(it) => drop(write!(out, "{it}")),
+    }
+}
+
+fn decimal(out: &mut Vec<u8>, it: u8) {
+    if it >= 100 {
+        out.push(b'0' + it / 100);
+    }
+    if it >= 10 {
+        out.push(b'0' + it / 10 % 10);
+    }
+    out.push(b'0' + it % 10);
 }
 
 /// RFC 7239 4.
-fn forwarded(out: &mut String, trip: &Trip, proto: &str) {
-    let _ = match trip.client {
-        Some(IpAddr::V4(it)) => write!(out, "for={it}"),
-        Some(IpAddr::V6(it)) => write!(out, "for=\"[{it}]\""),
-        None => write!(out, "for=unknown"),
-    };
-    // The host was matched against our own names: no quote stands in it.
-    let _ = write!(out, ";host=\"{}\";proto={proto}", trip.host.to_str().unwrap_or_default());
+fn forwarded(out: &mut Vec<u8>, trip: &Trip, proto: &str) {
+    out.extend_from_slice(b"for=");
+    match trip.client {
+        Some(it @ IpAddr::V4(_)) => address(out, it),
+        Some(it @ IpAddr::V6(_)) => {
+            out.extend_from_slice(b"\"[");
+            address(out, it);
+            out.extend_from_slice(b"]\"");
+        }
+        None => out.extend_from_slice(b"unknown"),
+    }
+    out.extend_from_slice(b";host=\"");
+    // It was matched against our own names: no quote stands in it.
+    out.extend_from_slice(trip.host.as_bytes());
+    out.extend_from_slice(b"\";proto=");
+    out.extend_from_slice(proto.as_bytes());
 }
 
 /// A trace of our own (W3C Trace Context 3.2), so that the app's log and ours can be joined: the reference, in hexadecimal.
-fn traceparent(out: &mut String, request_id: &HeaderValue) {
-    out.push_str("00-");
+fn traceparent(out: &mut Vec<u8>, request_id: &HeaderValue) {
+    out.extend_from_slice(b"00-");
     let id = request_id.as_bytes().iter().copied().chain(std::iter::repeat(b'0'));
     for (at, byte) in id.take(24).enumerate() {
         if at == 16 {
-            out.push('-');
+            out.push(b'-');
         }
-        out.extend([byte >> 4, byte & 15].into_iter().filter_map(|it| char::from_digit(u32::from(it), 16)));
+        out.extend_from_slice(&[hexadecimal(byte >> 4), hexadecimal(byte & 15)]);
     }
-    out.push_str("-00");
+    out.extend_from_slice(b"-00");
+}
+
+fn hexadecimal(digit: u8) -> u8 {
+    if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }
 }
 
 fn is_traceparent(value: &HeaderValue) -> bool {

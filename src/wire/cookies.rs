@@ -49,9 +49,10 @@ impl Names {
     }
 
     /// Whether a cookie's name is one of ours, whichever scheme made it.
-    pub fn is_ours(name: &str) -> bool {
-        let rest = name.strip_prefix("__Host-").unwrap_or(name).strip_prefix("entrada");
-        rest.is_some_and(|it| it.is_empty() || it.starts_with('-'))
+    pub fn is_ours(name: impl AsRef<[u8]>) -> bool {
+        let name = name.as_ref();
+        let rest = name.strip_prefix(b"__Host-").unwrap_or(name).strip_prefix(b"entrada");
+        rest.is_some_and(|it| it.is_empty() || it.starts_with(b"-"))
     }
 
     /// A `Set-Cookie` that lives for `seconds`, or for the browser's session.
@@ -71,23 +72,28 @@ impl Names {
 
 /// All cookies of a request, name and value, in order. Read as bytes: one that is not text must not hide the others.
 pub fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    all_pairs(headers).filter_map(|it| std::str::from_utf8(it).ok()?.split_once('='))
+}
+
+fn all_pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let mut left = MOST_BYTES;
     let lines = headers.get_all(COOKIE).iter().take_while(move |it| {
         left = left.saturating_sub(it.len());
         left > 0
     });
-    lines.flat_map(|it| it.as_bytes().split(|it| *it == b';')).filter_map(|it| std::str::from_utf8(it).ok()?.trim_matches([' ', '\t']).split_once('='))
+    lines.flat_map(pairs)
 }
 
 /// Looks for one of our names.
 pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Found<'a> {
-    let mut found = Found::None;
-    for (theirs, value) in all(headers) {
-        if theirs == name {
-            found = if found == Found::None { Found::One(value) } else { return Found::Several };
-        }
+    let value_of = |it: &'a [u8]| it.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+    // Only what bears the name is looked at as text.
+    let mut values = all_pairs(headers).filter_map(|it| std::str::from_utf8(value_of(it)?).ok());
+    match (values.next(), values.next()) {
+        (None, _) => Found::None,
+        (Some(value), None) => Found::One(value),
+        (Some(_), Some(_)) => Found::Several,
     }
-    found
 }
 
 /// Takes our cookies out of a request before the app sees it.
@@ -96,7 +102,11 @@ pub fn hide(headers: &mut HeaderMap) {
         return;
     }
     let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(without_ours).collect();
-    headers.remove(COOKIE);
+    let mut lines = lines.into_iter();
+    match lines.next() {
+        Some(first) => headers.insert(COOKIE, first),
+        None => headers.remove(COOKIE),
+    };
     for line in lines {
         headers.append(COOKIE, line);
     }
@@ -153,13 +163,19 @@ pub fn guard(headers: &mut HeaderMap) {
 }
 
 fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    line.as_bytes().split(|it| *it == b';').map(<[u8]>::trim_ascii)
+    let mut rest = Some(line.as_bytes());
+    std::iter::from_fn(move || {
+        let left = rest?;
+        let end = left.iter().position(|it| *it == b';').unwrap_or(left.len());
+        rest = left.get(end + 1..);
+        left.get(..end).map(<[u8]>::trim_ascii)
+    })
 }
 
 /// Whether a pair's name is ours; a cookie without a name has its value read as one by some servers.
 fn is_ours_in(pair: &[u8], end: u8) -> bool {
     let name = pair.split(|it| *it == end || *it == b';').find(|it| !it.trim_ascii().is_empty()).unwrap_or_default();
-    std::str::from_utf8(name.trim_ascii()).is_ok_and(Names::is_ours)
+    Names::is_ours(name.trim_ascii())
 }
 
 #[cfg(test)]

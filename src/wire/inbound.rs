@@ -7,7 +7,12 @@ use crate::base::target::{Ambiguous, Strictness, Target};
 use crate::config::server::Trust;
 use http::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{Method, Version};
+use http::{HeaderName, Method, Version};
+
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+const PURPOSE: HeaderName = HeaderName::from_static("purpose");
+const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// A request, as far as it is known before anybody is asked who sent it.
 #[derive(Debug)]
@@ -110,19 +115,17 @@ fn asks_to_upgrade(parts: &Parts) -> bool {
 
 /// What kind of caller it is, by what browsers say of themselves (Fetch Metadata) and by what it accepts.
 pub fn asker(method: &Method, headers: &HeaderMap) -> Asker {
-    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
-    let html = headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(accepts_html);
-    let early = text("sec-purpose").or_else(|| text("purpose")).is_some_and(|it| it.contains("prefetch") || it.contains("prerender"));
-    if early {
-        return Asker::Script;
-    }
-    let navigates = match text("sec-fetch-mode") {
+    let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
+    // Asked in this order, and only as far as it matters: each is a search in every request.
+    let early = || text(SEC_PURPOSE).or_else(|| text(PURPOSE)).is_some_and(|it| it.contains("prefetch") || it.contains("prerender"));
+    let html = || headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(accepts_html);
+    let navigates = || match text(SEC_FETCH_MODE) {
         Some(mode) => mode == "navigate",
-        None => html && text("x-requested-with").is_none(),
+        None => html() && text(X_REQUESTED_WITH).is_none(),
     };
     match *method {
-        Method::GET | Method::HEAD if navigates => Asker::Navigation,
-        Method::POST if html && navigates => Asker::Form,
+        Method::GET | Method::HEAD if navigates() && !early() => Asker::Navigation,
+        Method::POST if navigates() && html() && !early() => Asker::Form,
         _ => Asker::Script,
     }
 }

@@ -46,6 +46,8 @@ async function atTheEmulator(page, look) {
   await look(page, "emulator-form-post");
   await page.unroute(`${address}/oauth2/callback`);
 
+  assert.equal((await page.goto(`${asked.origin}/`)).status(), 200);
+  await look(page, "emulator-panel");
   assert.equal((await page.goto(`${asked.origin}/${tenant}/nothing`)).status(), 404);
   await look(page, "emulator-nothing");
   await page.goto(`${asked.origin}/${tenant}/oauth2/v2.0/logout`);

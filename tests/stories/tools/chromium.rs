@@ -95,5 +95,5 @@ async fn every_page_of_the_demo_and_of_the_emulator_passes_axe_on_phone_and_desk
     command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/dev_pages.mjs"));
     command.arg(address).arg(outside::root().join("target/screenshots/dev-pages"));
     let said = command::succeeds(command).await;
-    assert!(said.contains("\"pages\": 19"), "{said}");
+    assert!(said.contains("\"pages\": 20"), "{said}");
 }

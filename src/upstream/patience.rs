@@ -1,0 +1,136 @@
+//! How long the app may take to answer, without a timer for each request.
+
+use super::body::Progress;
+use super::error::Error;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+/// A timer that stays with a connection from one request to the next. It is left to ring for a request that is long over, and only
+/// then set for the one that waits: setting a timer for each request takes the driver's lock, and wakes the driver.
+#[derive(Debug)]
+pub(super) struct Patience(Pin<Box<Sleep>>);
+
+impl Patience {
+    fn poll(&mut self, until: Instant, context: &mut Context<'_>) -> Poll<()> {
+        // Only after a reload that asks for less patience.
+        if self.0.deadline() > until {
+            self.0.as_mut().reset(until);
+        }
+        loop {
+            ready!(self.0.as_mut().poll(context));
+            if self.0.deadline() >= until {
+                return Poll::Ready(());
+            }
+            self.0.as_mut().reset(until);
+        }
+    }
+}
+
+/// The time that one request is given. As long as the app takes some of its body, it is given more.
+pub(super) struct Bound<'a> {
+    began: Instant,
+    until: Instant,
+    timeout: Duration,
+    progress: Option<&'a Progress>,
+    frames: u64,
+}
+
+impl<'a> Bound<'a> {
+    pub(super) fn new(timeout: Duration, progress: Option<&'a Progress>) -> Self {
+        let began = Instant::now();
+        Self { began, until: began + timeout, timeout, progress, frames: 0 }
+    }
+
+    /// When the request began to wait.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// A timer for a new connection.
+    pub(super) fn patience(&self) -> Patience {
+        Patience(Box::pin(sleep_until(self.until)))
+    }
+
+    /// Waits with a timer of its own: for what is rare, or shared with other requests.
+    pub(super) async fn hold<T>(&mut self, mut it: Pin<&mut impl Future<Output = T>>) -> Result<T, Error> {
+        loop {
+            match timeout_at(self.until, it.as_mut()).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(_) => self.extend()?,
+            }
+        }
+    }
+
+    /// Waits with the connection's timer.
+    pub(super) async fn hold_by<T>(&mut self, patience: &mut Patience, mut it: Pin<&mut impl Future<Output = T>>) -> Result<T, Error> {
+        poll_fn(|context| {
+            loop {
+                if let Poll::Ready(outcome) = it.as_mut().poll(context) {
+                    return Poll::Ready(Ok(outcome));
+                }
+                ready!(patience.poll(self.until, context));
+                self.extend()?;
+            }
+        })
+        .await
+    }
+
+    fn extend(&mut self) -> Result<(), Error> {
+        let frames = self.progress.map_or(0, Progress::frames);
+        if frames <= self.frames {
+            return Err(Error::ResponseTimeout);
+        }
+        self.frames = frames;
+        self.until = Instant::now() + self.timeout;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+    use std::pin::pin;
+
+    const SHORT: Duration = Duration::from_millis(40);
+
+    #[tokio::test]
+    async fn a_timer_that_rings_for_a_request_long_over_does_not_end_the_next() {
+        let mut first = Bound::new(SHORT, None);
+        let mut patience = first.patience();
+        assert_eq!(first.hold_by(&mut patience, pin!(ready(1))).await.unwrap(), 1);
+        tokio::time::sleep(SHORT / 2).await;
+        // The timer rings in the middle of this one, which has its whole time.
+        let begin = Instant::now();
+        let ended = Bound::new(SHORT, None).hold_by(&mut patience, pin!(pending::<()>())).await;
+        assert!(matches!(ended, Err(Error::ResponseTimeout)));
+        assert!(begin.elapsed() >= SHORT);
+    }
+
+    #[tokio::test]
+    async fn one_that_has_less_time_than_the_last_is_not_given_more() {
+        let mut patience = Bound::new(Duration::from_secs(600), None).patience();
+        let ended = Bound::new(SHORT, None).hold_by(&mut patience, pin!(pending::<()>())).await;
+        assert!(matches!(ended, Err(Error::ResponseTimeout)));
+    }
+
+    #[tokio::test]
+    async fn as_long_as_the_app_takes_the_body_it_is_given_time() {
+        let progress = Progress::default();
+        let mut bound = Bound::new(SHORT, Some(&progress));
+        let mut patience = bound.patience();
+        let begin = Instant::now();
+        let uploading = async {
+            for _ in 0..4 {
+                tokio::time::sleep(SHORT / 2).await;
+                progress.moved();
+            }
+            pending::<()>().await;
+        };
+        assert!(bound.hold_by(&mut patience, pin!(uploading)).await.is_err());
+        assert!(begin.elapsed() >= SHORT * 3);
+    }
+}
