@@ -2,6 +2,7 @@
 
 use crate::access::policy::Policy;
 use crate::base::clock::Clock;
+use crate::base::domains::Domains;
 use crate::base::ids::Ids;
 use crate::base::random::Random;
 use crate::base::site::Site;
@@ -117,7 +118,8 @@ impl Sidecar {
         let fresh = (!config.session.secrets.is_empty()).then(|| Keyring::new(&config.session.secrets, &lasting.random));
         let keyring = fresh.as_ref().unwrap_or(&lasting.keyring);
         let seal = |purpose| Envelope::new(keyring, purpose, &lasting.random);
-        let policy = Policy::compile(&config.access);
+        let domains = Arc::new(Domains::new(config.entra.domains().chain(config.access.domains())));
+        let policy = Policy::compile(&config.access, Arc::clone(&domains));
         let named = policy.named().map(str::to_owned).collect();
         let (clock, random) = (lasting.clock.clone(), lasting.random.clone());
         let headers = Headers::new(&config.headers, site.origin(), named, SigningKeys::new(keyring)?, clock.clone(), random.clone());
@@ -128,7 +130,7 @@ impl Sidecar {
             names: Names::new(site.is_https()),
             trust: config.server.trusted_proxies.clone(),
             strictness: config.upstream.paths,
-            entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), clock, random, client, custom)),
+            entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom)),
             policy,
             headers,
             upstream: Upstream::new(&config.upstream, &config.server.limits)?,

@@ -1,5 +1,7 @@
 //! The rules, compiled once, and their verdicts.
 
+use crate::base::domains::{Domains, Named};
+use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
 use crate::config::access::{Access, Allow, Contexts, Rule, SignedOut, Table};
@@ -12,6 +14,7 @@ use std::sync::Arc;
 pub struct Policy {
     rules: Vec<Rule>,
     default: Rule,
+    domains: Arc<Domains>,
 }
 
 /// Leave to send one target on. Not `Clone`: one judgment, one request.
@@ -93,11 +96,11 @@ enum Fit<'a> {
 }
 
 impl Policy {
-    /// Takes the rules in their order.
-    pub fn compile(config: &Access) -> Self {
+    /// Takes the rules in their order; `domains` tells the tenants of the domains in them.
+    pub fn compile(config: &Access, domains: Arc<Domains>) -> Self {
         let path = crate::base::pattern::Pattern::everything();
         let default = Rule { path, methods: Vec::new(), allow: config.default.clone(), signed_out: SignedOut::Auto, line: 0 };
-        Self { rules: config.rules.clone(), default }
+        Self { rules: config.rules.clone(), default, domains }
     }
 
     /// Judges a request: `target` by `session`.
@@ -109,7 +112,7 @@ impl Policy {
             Because::Default(rule) => (&rule.allow, rule.signed_out, None),
             Because::NoMethod => (&Allow::Nobody, SignedOut::Auto, None),
         };
-        let verdict = match fits(allow, who) {
+        let verdict = match self.fits(allow, who) {
             Some(Fit::Yes) => Verdict::Permitted(Permit { target, session }),
             Some(Fit::No) => Verdict::Forbidden,
             Some(Fit::Unknown) => Verdict::GroupsUnknown,
@@ -124,7 +127,7 @@ impl Policy {
     pub fn because(&self, target: &Target, who: Option<&Identity>) -> Because<'_> {
         let written = self.first(target.method(), |it| it.path.matches(target.path()));
         match target.other_reading() {
-            Some(other) if permits(&written, who) => self.first(target.method(), |it| it.path.matches_decoded(&other)),
+            Some(other) if self.permits(&written, who) => self.first(target.method(), |it| it.path.matches_decoded(&other)),
             _ => written,
         }
     }
@@ -143,8 +146,8 @@ impl Policy {
     }
 
     /// What a rule's `allow` would say to a person, or to a stranger, for `entrada explain`.
-    pub fn would<'a>(allow: &'a Allow, identity: Option<&Identity>) -> Would<'a> {
-        match fits(allow, identity) {
+    pub fn would<'a>(&self, allow: &'a Allow, identity: Option<&Identity>) -> Would<'a> {
+        match self.fits(allow, identity) {
             Some(Fit::Yes) => Would::Allow,
             Some(Fit::No) => Would::Refuse,
             Some(Fit::Unknown) => Would::GroupsUnknown,
@@ -161,32 +164,66 @@ impl Policy {
         });
         tables.flatten().flat_map(|it| it.groups.iter().chain(&it.roles)).map(String::as_str)
     }
-}
 
-fn permits(because: &Because<'_>, who: Option<&Identity>) -> bool {
-    match because {
-        Because::Rule(rule) | Because::Default(rule) => fits(&rule.allow, who) == Some(Fit::Yes),
-        Because::NoMethod => false,
+    fn permits(&self, because: &Because<'_>, who: Option<&Identity>) -> bool {
+        match because {
+            Because::Rule(rule) | Because::Default(rule) => self.fits(&rule.allow, who) == Some(Fit::Yes),
+            Because::NoMethod => false,
+        }
     }
-}
 
-/// Nothing where a stranger would have to say who they are.
-fn fits<'a>(allow: &'a Allow, who: Option<&Identity>) -> Option<Fit<'a>> {
-    match (allow, who) {
-        (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => Some(Fit::Yes),
-        (Allow::Nobody, _) => Some(Fit::No),
-        (Allow::SignedIn | Allow::Tables(_), None) => None,
-        (Allow::Tables(tables), Some(who)) => {
-            let mut fit = Fit::No;
-            for table in tables {
-                match (holds(table, who), fit) {
-                    (Fit::Yes, _) => return Some(Fit::Yes),
-                    // The first that leads on is taken, also where groups are not known: it can be acted on.
-                    (it @ Fit::StepUp(_), Fit::No | Fit::Unknown) | (it @ Fit::Unknown, Fit::No) => fit = it,
-                    _ => {}
+    /// Nothing where a stranger would have to say who they are.
+    fn fits<'a>(&self, allow: &'a Allow, who: Option<&Identity>) -> Option<Fit<'a>> {
+        match (allow, who) {
+            (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => Some(Fit::Yes),
+            (Allow::Nobody, _) => Some(Fit::No),
+            (Allow::SignedIn | Allow::Tables(_), None) => None,
+            (Allow::Tables(tables), Some(who)) => {
+                let mut fit = Fit::No;
+                for table in tables {
+                    match (self.holds(table, who), fit) {
+                        (Fit::Yes, _) => return Some(Fit::Yes),
+                        // The first that leads on is taken, also where groups are not known: it can be acted on.
+                        (it @ Fit::StepUp(_), Fit::No | Fit::Unknown) | (it @ Fit::Unknown, Fit::No) => fit = it,
+                        _ => {}
+                    }
                 }
+                Some(fit)
             }
-            Some(fit)
+        }
+    }
+
+    /// Every list that is not empty must hold; an empty table holds for nobody.
+    fn holds<'a>(&self, table: &'a Table, who: &Identity) -> Fit<'a> {
+        match self.is_for(table, who) {
+            Fit::Yes if !table.acrs.is_empty() && !table.acrs.iter().any(|it| who.acrs.contains(it)) => Fit::StepUp(&table.acrs),
+            fit => fit,
+        }
+    }
+
+    /// The same, but for what has to be proven.
+    fn is_for<'a>(&self, table: &'a Table, who: &Identity) -> Fit<'a> {
+        let Table { roles, groups, users, tenants, acrs } = table;
+        if roles.is_empty() && groups.is_empty() && users.is_empty() && tenants.is_empty() && acrs.is_empty() {
+            return Fit::No;
+        }
+        let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
+            && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
+            && (tenants.is_empty() || tenants.iter().any(|it| self.is_tenant(it, who)));
+        match (known, groups.is_empty(), &who.groups) {
+            (false, ..) => Fit::No,
+            (true, true, _) => Fit::Yes,
+            (true, false, Groups::Overage) => Fit::Unknown,
+            (true, false, Groups::Known(theirs)) if groups.iter().any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => Fit::Yes,
+            (true, false, Groups::Known(_)) => Fit::No,
+        }
+    }
+
+    /// A domain that is not resolved yet is nobody's.
+    fn is_tenant(&self, named: &Named, who: &Identity) -> bool {
+        match named {
+            Named::Id(id) => *id == who.tid,
+            Named::Domain(name) => self.domains.tenant(name) == Some(who.tid),
         }
     }
 }
@@ -197,34 +234,8 @@ fn of_everybody(allow: &Allow) -> Option<&Contexts> {
     tables.first().map(|it| &it.acrs).filter(|_| tables.iter().all(|it| !it.acrs.is_empty()))
 }
 
-/// Every list that is not empty must hold; an empty table holds for nobody.
-fn holds<'a>(table: &'a Table, who: &Identity) -> Fit<'a> {
-    match is_for(table, who) {
-        Fit::Yes if !table.acrs.is_empty() && !table.acrs.iter().any(|it| who.acrs.contains(it)) => Fit::StepUp(&table.acrs),
-        fit => fit,
-    }
-}
-
-/// The same, but for what has to be proven.
-fn is_for<'a>(table: &'a Table, who: &Identity) -> Fit<'a> {
-    let Table { roles, groups, users, tenants, acrs } = table;
-    if roles.is_empty() && groups.is_empty() && users.is_empty() && tenants.is_empty() && acrs.is_empty() {
-        return Fit::No;
-    }
-    let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
-        && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
-        && (tenants.is_empty() || tenants.iter().any(|it| crate::base::guid::Guid::parse(it) == Some(who.tid)));
-    match (known, groups.is_empty(), &who.groups) {
-        (false, ..) => Fit::No,
-        (true, true, _) => Fit::Yes,
-        (true, false, Groups::Overage) => Fit::Unknown,
-        (true, false, Groups::Known(theirs)) if groups.iter().any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => Fit::Yes,
-        (true, false, Groups::Known(_)) => Fit::No,
-    }
-}
-
 fn is_user(named: &str, who: &Identity) -> bool {
-    match crate::base::guid::Guid::parse(named) {
+    match Guid::parse(named) {
         Some(oid) => oid == who.oid,
         None => who.preferred_username.as_deref().is_some_and(|it| it.to_lowercase() == named.to_lowercase()),
     }
@@ -233,7 +244,6 @@ fn is_user(named: &str, who: &Identity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::guid::Guid;
     use crate::base::pattern::Pattern;
     use crate::base::target::Strictness;
     use crate::base::texts::Texts;
@@ -242,6 +252,7 @@ mod tests {
         Identity {
             oid: Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee44ee").unwrap(),
             tid: Guid::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap(),
+            guest: false,
             name: None,
             preferred_username: Some("Maya@contoso.example".into()),
             email: None,
@@ -260,6 +271,12 @@ mod tests {
         Rule { path: Pattern::parse(path).unwrap(), methods: methods.to_vec(), allow, signed_out: SignedOut::Auto, line: 1 }
     }
 
+    fn compiled(default: Allow, rules: Vec<Rule>) -> Policy {
+        let domains = Domains::default();
+        domains.keep("contoso.example", maya().tid);
+        Policy::compile(&Access { default, rules }, Arc::new(domains))
+    }
+
     fn stranger(policy: &Policy, method: Method, path: &str) -> Verdict {
         policy.judge(Target::parse(&method, path, Strictness::Strict).unwrap(), None).verdict
     }
@@ -271,7 +288,7 @@ mod tests {
             rule("/form", &[Method::GET], Allow::Anyone),
             rule("/**", &[Method::GET, Method::POST], Allow::SignedIn),
         ];
-        let policy = Policy::compile(&Access { default: Allow::Anyone, rules });
+        let policy = compiled(Allow::Anyone, rules);
         assert!(matches!(stranger(&policy, Method::GET, "/public/x"), Verdict::Permitted(_)));
         assert!(matches!(stranger(&policy, Method::HEAD, "/form"), Verdict::Permitted(_)));
         assert!(matches!(stranger(&policy, Method::POST, "/form"), Verdict::SignIn(..)));
@@ -281,27 +298,35 @@ mod tests {
     #[test]
     fn a_path_in_another_spelling_must_pass_both_readings() {
         let rules = vec![rule("/public/admin/**", &[], Allow::Nobody), rule("/public/**", &[], Allow::Anyone), rule("/open", &[], Allow::Anyone)];
-        let policy = Policy::compile(&Access { default: Allow::SignedIn, rules });
+        let policy = compiled(Allow::SignedIn, rules);
         assert!(matches!(stranger(&policy, Method::GET, "/public/%78"), Verdict::Permitted(_)));
         assert!(matches!(stranger(&policy, Method::GET, "/public/%61dmin/x"), Verdict::Forbidden));
         assert!(matches!(stranger(&policy, Method::GET, "/%6fpen"), Verdict::SignIn(..)));
+    }
+
+    fn named(text: &str) -> Named {
+        Guid::parse(text).map_or_else(|| Named::Domain(text.to_owned()), Named::Id)
     }
 
     #[test]
     fn every_list_of_a_table_must_hold() {
         let table = |roles: &[&str], groups: &[&str], users: &[&str], tenants: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
-            Allow::Tables(vec![Table { roles: list(roles), groups: list(groups), users: list(users), tenants: list(tenants), ..Table::default() }])
+            let tenants = tenants.iter().map(|it| named(it)).collect();
+            Allow::Tables(vec![Table { roles: list(roles), groups: list(groups), users: list(users), tenants, ..Table::default() }])
         };
         let maya = maya();
-        let allowed = |allow: &Allow| Policy::would(allow, Some(&maya)) == Would::Allow;
+        let policy = compiled(Allow::SignedIn, Vec::new());
+        let allowed = |allow: &Allow| policy.would(allow, Some(&maya)) == Would::Allow;
         assert!(allowed(&table(&["Reader", "Admin"], &[], &[], &[])));
         assert!(allowed(&table(&["Admin"], &["G1"], &["maya@contoso.example"], &["AAAABBBB-0000-cccc-1111-dddd2222eeee"])));
+        assert!(allowed(&table(&[], &[], &[], &["fabrikam.example", "contoso.example"])));
         for no in [
             table(&["admin"], &[], &[], &[]),
             table(&["Admin"], &["g2"], &[], &[]),
             table(&["Admin"], &[], &["tom@contoso.example"], &[]),
             table(&["Admin"], &[], &[], &["aaaabbbb-0000-cccc-1111-dddd2222eeef"]),
+            table(&["Admin"], &[], &[], &["fabrikam.example"]),
             table(&[], &[], &[], &[]),
             Allow::Tables(vec![]),
             Allow::Nobody,
@@ -312,13 +337,14 @@ mod tests {
 
     #[test]
     fn unknown_groups_are_never_taken_for_none() {
+        let policy = compiled(Allow::SignedIn, Vec::new());
         let mut maya = maya();
         maya.groups = Groups::Overage;
         let groups = |roles: &[&str]| Table { roles: roles.iter().map(|it| (*it).to_owned()).collect(), groups: vec!["g1".into()], ..Table::default() };
-        assert!(fits(&Allow::Tables(vec![groups(&[])]), Some(&maya)) == Some(Fit::Unknown));
-        assert!(fits(&Allow::Tables(vec![groups(&["Other"])]), Some(&maya)) == Some(Fit::No));
+        assert!(policy.fits(&Allow::Tables(vec![groups(&[])]), Some(&maya)) == Some(Fit::Unknown));
+        assert!(policy.fits(&Allow::Tables(vec![groups(&["Other"])]), Some(&maya)) == Some(Fit::No));
         let either = vec![groups(&[]), Table { roles: vec!["Admin".into()], ..Table::default() }];
-        assert!(fits(&Allow::Tables(either), Some(&maya)) == Some(Fit::Yes));
+        assert!(policy.fits(&Allow::Tables(either), Some(&maya)) == Some(Fit::Yes));
     }
 
     fn acrs(values: &[&str], roles: &[&str]) -> Table {
@@ -329,7 +355,8 @@ mod tests {
     #[test]
     fn whoever_lacks_nothing_but_an_authentication_context_can_step_up() {
         let mut maya = maya();
-        let would = |tables: &[Table], who: &Identity| match Policy::would(&Allow::Tables(tables.to_vec()), Some(who)) {
+        let policy = compiled(Allow::SignedIn, Vec::new());
+        let would = |tables: &[Table], who: &Identity| match policy.would(&Allow::Tables(tables.to_vec()), Some(who)) {
             Would::StepUp(acrs) => format!("step up to {}", acrs.join(" or ")),
             other => format!("{other:?}"),
         };
@@ -356,11 +383,7 @@ mod tests {
 
     #[test]
     fn a_stranger_is_asked_at_once_for_what_everybody_has_to_prove() {
-        let asked = |tables: Vec<Table>| match stranger(
-            &Policy::compile(&Access { default: Allow::SignedIn, rules: vec![rule("/x", &[], Allow::Tables(tables))] }),
-            Method::GET,
-            "/x",
-        ) {
+        let asked = |tables: Vec<Table>| match stranger(&compiled(Allow::SignedIn, vec![rule("/x", &[], Allow::Tables(tables))]), Method::GET, "/x") {
             Verdict::SignIn(SignedOut::Auto, acrs) => acrs.map(|it| it.to_vec()).unwrap_or_default(),
             other => panic!("{other:?}"),
         };

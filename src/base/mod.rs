@@ -4,6 +4,8 @@
 
 pub mod calendar;
 pub mod clock;
+pub mod cloud;
+pub mod domains;
 pub mod guid;
 pub mod identity;
 pub mod ids;

@@ -3,6 +3,7 @@
 use super::check::{environment, read};
 use super::terminal::{Failure, say};
 use crate::access::policy::{Because, Policy, Would};
+use crate::base::domains::{Domains, Named};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
@@ -11,6 +12,7 @@ use crate::config::access::{Allow, Table, is_context};
 use crate::config::entra::Tenant;
 use http::Method;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What can be asked.
 #[derive(Debug, clap::Args)]
@@ -31,7 +33,7 @@ pub(super) struct Arguments {
     /// The person's object id or sign-in name.
     #[arg(long)]
     user: Option<String>,
-    /// The person's tenant ID; the configured one where it is not given.
+    /// The person's tenant, by ID or by domain; the configured one where it is not given.
     #[arg(long)]
     tenant: Option<String>,
     /// An authentication context that the person has proven, such as c1; can be given several times.
@@ -66,7 +68,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(text) = arguments.acrs.iter().find(|it| !is_context(it)) {
         return Err(Failure::new(format!("{text:?} is no authentication context")).hint("write one of c1 to c99"));
     }
-    let policy = Policy::compile(&config.access);
+    let domains = Domains::default();
+    if let Some(domain) = domain(arguments, &config) {
+        domains.keep(&domain, somebody());
+    }
+    let policy = Policy::compile(&config.access, Arc::new(domains));
     let who = if arguments.signed_out { None } else { Some(person(arguments, &config)?) };
     say(&told(&policy, &target, who.as_ref()));
     Ok(())
@@ -85,7 +91,7 @@ fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
         Because::Default(rule) => ("[access] default, since no rule names this path".to_owned(), &rule.allow),
         Because::NoMethod => return format!("{head}\n  decides  rules name this path, but none this method\n  result   nobody may (403)"),
     };
-    let result = match Policy::would(allow, who) {
+    let result = match policy.would(allow, who) {
         Would::Allow => "allowed".to_owned(),
         Would::Refuse => "refused (403)".to_owned(),
         Would::SignIn => "has to sign in first (302 or 401)".to_owned(),
@@ -110,23 +116,38 @@ fn describe(allow: &Allow) -> String {
 }
 
 fn table(table: &Table) -> String {
+    let tenants: Vec<_> = table.tenants.iter().map(Named::to_string).collect();
     let parts: [(_, &[String]); 5] =
-        [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &table.tenants), ("authentication context", &table.acrs)];
+        [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &tenants), ("authentication context", &table.acrs)];
     let parts = parts.iter().filter(|it| !it.1.is_empty()).map(|(name, values)| format!("{name} {}", values.join(" or ")));
     parts.collect::<Vec<_>>().join(" and ")
 }
 
+/// The domain that the person's tenant is named by. Nobody is asked whose it is: it stands for itself.
+fn domain(arguments: &Arguments, config: &Config) -> Option<String> {
+    match (&arguments.tenant, &config.entra.tenant) {
+        (Some(text), _) => (text.contains('.') && Guid::parse(text).is_none()).then(|| text.to_ascii_lowercase()),
+        (None, Tenant::Domain(name)) => Some(name.clone()),
+        (None, _) => None,
+    }
+}
+
+/// An id that is nobody's.
+fn somebody() -> Guid {
+    Guid::from_random([0; 16])
+}
+
 fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
-    let nobody = Guid::from_random([0; 16]);
     let tid = match (&arguments.tenant, &config.entra.tenant) {
-        (Some(text), _) => Guid::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is no tenant ID")))?,
+        (Some(text), _) if domain(arguments, config).is_none() => Guid::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is no tenant")))?,
         (None, Tenant::Id(id)) => *id,
-        (None, Tenant::Domain(_)) => nobody,
+        _ => somebody(),
     };
     let oid = arguments.user.as_deref().and_then(Guid::parse);
     Ok(Identity {
-        oid: oid.unwrap_or(nobody),
+        oid: oid.unwrap_or(somebody()),
         tid,
+        guest: false,
         name: None,
         preferred_username: arguments.user.as_deref().filter(|_| oid.is_none()).map(Box::from),
         email: None,

@@ -1,5 +1,6 @@
 //! The commands: what is typed, what is printed, and how it ends.
 
+mod admin;
 mod check;
 mod dev;
 mod emulator;
@@ -7,6 +8,7 @@ mod explain;
 mod health;
 mod run;
 pub mod service;
+mod sessions;
 mod stop;
 mod terminal;
 
@@ -36,6 +38,9 @@ enum Command {
     Explain(explain::Arguments),
     /// Ask the admin listener whether the process lives (for a container's health check).
     Health(Config),
+    /// End the sessions of people who are signed in.
+    #[command(subcommand)]
+    Sessions(sessions::Order),
     /// Print a new secret for session.secrets.
     Secret,
     /// Print completions for a shell.
@@ -63,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Check(config) => check::run(config.config.as_deref()),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Health(config) => health::run(config.config.as_deref()),
+        Command::Sessions(order) => sessions::run(&order),
         Command::Secret => secret(),
         Command::Completions { shell } => completions(shell),
     };

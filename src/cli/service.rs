@@ -7,6 +7,7 @@ use crate::flow;
 use crate::server::admin::{self, Source};
 use crate::server::tls::{self, Certificates};
 use crate::server::{self, Handle, Listener, Settings};
+use crate::session::whom::{Ambiguous, Ended, Whom};
 use crate::sidecar::{self, Lasting, Sidecar};
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
@@ -178,5 +179,9 @@ impl Source for Ready {
     fn metrics(&self) -> String {
         let house = self.0.house.load();
         house.lasting.metrics.text(house.lasting.store.count())
+    }
+
+    fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
+        self.0.house.load().lasting.store.revoke(whom)
     }
 }

@@ -15,6 +15,7 @@ pub(super) struct Person {
     pub(super) is_truncated: bool,
     /// Authentication contexts that were proven.
     pub(super) contexts: Vec<String>,
+    pub(super) is_guest: bool,
 }
 
 impl Person {
@@ -34,6 +35,7 @@ impl Person {
             roles: list("roles"),
             groups: list("groups"),
             contexts: list("acrs"),
+            is_guest: claims.get("guest") == Some(&Value::Bool(true)),
             is_truncated: claims.get("groups_truncated") == Some(&Value::Bool(true)),
         }
     }

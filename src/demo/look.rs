@@ -156,6 +156,7 @@ fn person(it: &Person) -> Value {
         more_groups => rest.to_vec(),
         is_truncated => it.is_truncated,
         contexts => it.contexts.clone(),
+        is_guest => it.is_guest,
     }
 }
 

@@ -4,6 +4,7 @@ use super::error::Error;
 use super::metadata::Metadata;
 use super::oidc::{self, Registration};
 use crate::base::random::Random;
+use crate::base::return_to::Landing;
 use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
 use openidconnect::{
     ClientId, CsrfToken, EndSessionUrl, LoginHint, LogoutHint, LogoutRequest, Nonce, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, Scope,
@@ -85,9 +86,9 @@ pub fn begin(registration: &Registration, metadata: &Metadata, random: &Random, 
 }
 
 /// Where a browser signs out (OpenID Connect RP-Initiated Logout 1.0), to come back to `back`; `None` where Entra names no such place.
-pub fn sign_out(registration: &Registration, metadata: &Metadata, back: &str, hint: Option<&str>) -> Option<String> {
+pub fn sign_out(registration: &Registration, metadata: &Metadata, back: &Landing, hint: Option<&str>) -> Option<String> {
     let endpoint = EndSessionUrl::new(metadata.end_session.clone()?).ok()?;
-    let back = PostLogoutRedirectUrl::new(back.to_owned()).ok()?;
+    let back = PostLogoutRedirectUrl::new(back.as_str().to_owned()).ok()?;
     let mut request = LogoutRequest::from(endpoint).set_client_id(ClientId::new(registration.client_id.to_string())).set_post_logout_redirect_uri(back);
     if let Some(hint) = hint {
         request = request.set_logout_hint(LogoutHint::new(hint.to_owned()));

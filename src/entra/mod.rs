@@ -14,21 +14,26 @@ mod redeem;
 mod rules;
 mod skew;
 mod source;
+mod tenants;
 #[cfg(test)]
 mod tests;
 pub mod token;
 pub mod verified;
 
 pub use self::error::Error;
+pub use self::metadata::graph_base;
 
 use self::authorize::{Begun, Hints};
 use self::oidc::{Registration, Tokens};
 use self::redeem::Sender;
 use self::rules::Expected;
 use self::source::Source;
+use self::tenants::Admitted;
 use self::verified::VerifiedUser;
 use crate::base::clock::Clock;
+use crate::base::domains::Domains;
 use crate::base::random::Random;
+use crate::base::return_to::Landing;
 use crate::base::secret::Secret;
 use crate::config;
 use crate::config::entra::Credential;
@@ -36,7 +41,7 @@ use crate::wire::client::Client;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Sign-in at one tenant with one app registration.
+/// Sign-in with one app registration, at one tenant or at many.
 #[derive(Debug)]
 pub struct Entra {
     source: Source,
@@ -45,6 +50,7 @@ pub struct Entra {
     clock: Clock,
     random: Random,
     guests: bool,
+    admitted: Admitted,
     custom: Vec<String>,
     tenant: String,
     graph: &'static str,
@@ -60,11 +66,21 @@ pub struct Redeemed {
 }
 
 impl Entra {
-    /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text.
-    pub fn new(config: &config::entra::Entra, redirect_uri: String, clock: Clock, random: Random, client: Client, custom: Vec<String>) -> Self {
+    /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text; `domains` are
+    /// those that stand for tenants.
+    pub fn new(
+        config: &config::entra::Entra,
+        redirect_uri: String,
+        domains: Arc<Domains>,
+        clock: Clock,
+        random: Random,
+        client: Client,
+        custom: Vec<String>,
+    ) -> Self {
         let Credential::Secret(secret) = config.credential.clone();
         Self {
-            source: Source::new(config.authority.clone(), config.tenant.clone(), client.clone(), clock.clone(), random.clone()),
+            admitted: Admitted::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
+            source: Source::new(config.authority.clone(), config.tenant.clone(), domains, client.clone(), clock.clone(), random.clone()),
             registration: Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() },
             client,
             clock,
@@ -72,7 +88,7 @@ impl Entra {
             guests: config.guests,
             custom,
             tenant: config.tenant.segment(),
-            graph: aadsts::graph_of(&config.authority),
+            graph: config.cloud.graph,
         }
     }
 
@@ -115,6 +131,7 @@ impl Entra {
         let claims = unverified.verify(&key)?;
         let expected = Expected {
             metadata: &snapshot.metadata,
+            admitted: &self.admitted,
             client_id: self.registration.client_id,
             nonce,
             guests: self.guests,
@@ -125,8 +142,14 @@ impl Entra {
     }
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
-    pub fn sign_out_url(&self, back: &str, hint: Option<&str>) -> Option<String> {
+    pub fn sign_out_url(&self, back: &Landing, hint: Option<&str>) -> Option<String> {
         authorize::sign_out(&self.registration, &self.source.known()?.metadata, back, hint)
+    }
+
+    /// The authority under all of its names, as origins: whose pages may frame what tells of a sign-out.
+    pub fn origins(&self) -> Vec<String> {
+        let known = self.source.known();
+        metadata::origins(self.source.authority(), known.as_ref().and_then(|it| it.metadata.end_session.as_deref()))
     }
 
     /// What an admin has to know to find this app; `origin` is its public address.

@@ -7,11 +7,13 @@ use super::keys::BadKeys;
 use super::metadata::BadMetadata;
 use super::skew::Skew;
 use super::*;
+use crate::base::cloud::CLOUDS;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::secret::Secret;
+use crate::base::site::Site;
 use crate::base::texts::Texts;
-use crate::config::entra::Tenant;
+use crate::config::entra::{Allowed, Tenant};
 use crate::emulator::{Emulator, Options, Wrong};
 use crate::wire::client;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -50,6 +52,9 @@ impl World {
             client_id: Guid::parse(emulator.client_id()).unwrap(),
             credential: Credential::Secret(Secret::new(emulator.client_secret())),
             authority: emulator.authority(),
+            allowed_tenants: Allowed::default(),
+            cloud: &CLOUDS[0],
+            graph: None,
             scopes: Vec::new(),
             ca_file: emulator.ca_file().map(ToOwned::to_owned),
             guests: true,
@@ -58,7 +63,8 @@ impl World {
         let client = Client::new(config.ca_file.as_deref(), &[]).unwrap();
         let custom = ["roles", "acct", "nothing", "_claim_names"].map(str::to_owned).to_vec();
         let browser = Client::new(emulator.ca_file(), &[]).unwrap();
-        let entra = Arc::new(Entra::new(&config, BACK.to_owned(), clock.clone(), random, client, custom));
+        let domains = Arc::new(Domains::new(config.domains()));
+        let entra = Arc::new(Entra::new(&config, BACK.to_owned(), domains, clock.clone(), random, client, custom));
         Self { emulator, clock, browser, entra }
     }
 
@@ -257,7 +263,7 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     let keeping = tokio::spawn(Arc::clone(&world.entra).keep_fresh(stop.clone()));
     soon(|| world.entra.ready().is_err_and(|it| it.ends_with("the discovery endpoint answered with status 503"))).await;
     assert!(matches!(world.entra.begin(&Hints::default(), "s").await, Err(Error::Status { status: 503, .. })));
-    assert_eq!(world.entra.sign_out_url(BACK, None), None);
+    assert_eq!(world.entra.sign_out_url(&landing(), None), None);
     world.emulator.control().be_down(false);
     soon(|| world.entra.ready().is_ok()).await;
     world.redeems("maya").await.unwrap();
@@ -368,11 +374,15 @@ async fn over_tls_only_a_known_root_is_believed() {
     assert!(error.to_string().contains("invalid peer certificate"), "{error}");
 }
 
+fn landing() -> Landing {
+    Landing::signed_out(&Site::parse("http://localhost:9", "/oauth2", None).unwrap())
+}
+
 #[tokio::test]
 async fn signing_out_leads_through_entra_and_back() {
     let world = World::start().await;
     world.entra.begin(&Hints::default(), "s").await.unwrap();
-    let url = world.entra.sign_out_url("http://localhost:9/oauth2/sign_out", Some("O.abc")).unwrap();
+    let url = world.entra.sign_out_url(&landing(), Some("O.abc")).unwrap();
     let place = format!("{}/{}/oauth2/v2.0/logout?", world.emulator.authority(), world.emulator.tenant_id());
     assert!(url.starts_with(&place), "{url}");
     let sent = query(&url);
@@ -430,12 +440,13 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         let authority = always(status, body).await;
         let metadata = metadata::Metadata {
             issuer: format!("{authority}/{tenant}/v2.0"),
-            tenant,
+            tenant: Some(tenant),
             authorization: format!("{authority}/a"),
             token: format!("{authority}/t"),
             keys: format!("{authority}/k"),
             end_session: None,
             cloud: None,
+            graph: None,
         };
         let registration = Registration { client_id: tenant, secret: Secret::new("s"), redirect_uri: BACK.to_owned(), scopes: Vec::new() };
         let sender = redeem::Sender::new(Client::new(None, &[]).unwrap(), Skew::new(Clock::system()));

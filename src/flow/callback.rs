@@ -2,6 +2,7 @@
 
 use super::authenticate::{authenticate, look};
 use super::facts::Facts;
+use super::front_channel::is_sid;
 use super::refusal::Refusal;
 use super::refused;
 use super::sign_in::{self, Start, only, rounds_in_state};
@@ -33,6 +34,7 @@ struct Answer<'a> {
     state: Option<Cow<'a, str>>,
     error: Option<Cow<'a, str>>,
     description: Option<Cow<'a, str>>,
+    session_state: Option<Cow<'a, str>>,
     subcode: Option<Cow<'a, str>>,
 }
 
@@ -81,7 +83,7 @@ async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refus
     let answer = Answer::read(text).ok_or(Refusal::SaidTwice)?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     let told = [("error", answer.error), ("error_description", answer.description), ("error_subcode", answer.subcode)];
-    let parts = [("code", answer.code), ("state", answer.state)].into_iter().chain(told);
+    let parts = [("code", answer.code), ("state", answer.state), ("session_state", answer.session_state)].into_iter().chain(told);
     for (key, value) in parts.filter_map(|(key, value)| Some((key, value?))) {
         query.append_pair(key, &value);
     }
@@ -129,7 +131,7 @@ async fn finish(
     if let Found::One(old) = find(headers, house.names.session()) {
         house.lasting.store.end(old);
     }
-    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant);
+    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant, answer.session());
     facts.session = Some(Arc::clone(&session));
     if let Some(former) = former {
         session.follow(&former);
@@ -173,6 +175,7 @@ impl<'a> Answer<'a> {
                 "state" => &mut out.state,
                 "error" => &mut out.error,
                 "error_description" => &mut out.description,
+                "session_state" => &mut out.session_state,
                 "error_subcode" => &mut out.subcode,
                 _ => continue,
             };
@@ -181,5 +184,10 @@ impl<'a> Answer<'a> {
             }
         }
         Some(out)
+    }
+
+    /// What Entra calls the session there, where it can be meant.
+    fn session(&self) -> Option<&str> {
+        self.session_state.as_deref().filter(|it| is_sid(it))
     }
 }

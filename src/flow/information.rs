@@ -24,6 +24,7 @@ const KEYS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 struct User<'a> {
     user: &'a str,
     tenant: String,
+    guest: bool,
     name: Option<&'a str>,
     preferred_username: Option<&'a str>,
     email: Option<&'a str>,
@@ -51,6 +52,7 @@ pub(super) fn user(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, fact
         &User {
             user: session.user(),
             tenant: who.tid.to_string(),
+            guest: who.guest,
             name: who.name.as_deref(),
             preferred_username: who.preferred_username.as_deref(),
             email: who.email.as_deref(),

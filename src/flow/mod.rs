@@ -6,6 +6,7 @@ mod authenticate;
 mod callback;
 mod facts;
 mod forward_auth;
+mod front_channel;
 mod information;
 mod line;
 mod loops;
@@ -107,6 +108,7 @@ async fn answer(
         Route::SignIn => sign_in::page(house, inbound, headers).await,
         Route::Callback => callback::callback(house, inbound, headers, body, facts).await,
         Route::SignOut => sign_out::sign_out(house, inbound, headers),
+        Route::FrontChannel => front_channel::logout(house, inbound).await,
         Route::UserInfo => information::user(house, inbound, headers, facts),
         Route::Session => information::session(house, inbound, headers, facts),
         Route::Keys => information::keys(house, inbound, headers),

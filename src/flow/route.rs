@@ -18,6 +18,8 @@ pub(super) enum Route {
     Callback,
     /// Out.
     SignOut,
+    /// Entra tells of a sign-out there.
+    FrontChannel,
     /// Who am I, in JSON.
     UserInfo,
     /// How long may I stay, in JSON.
@@ -43,6 +45,7 @@ impl Route {
             "/start" => Self::Start,
             "/sign_in" => Self::SignIn,
             "/sign_out" => Self::SignOut,
+            "/front_channel_logout" => Self::FrontChannel,
             "/userinfo" => Self::UserInfo,
             "/session" => Self::Session,
             "/jwks.json" => Self::Keys,
@@ -64,6 +67,7 @@ impl Route {
             Self::SignIn => "sign_in",
             Self::Callback => "callback",
             Self::SignOut => "sign_out",
+            Self::FrontChannel => "front_channel",
             Self::UserInfo => "userinfo",
             Self::Session => "session",
             Self::Keys => "jwks",

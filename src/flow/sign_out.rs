@@ -3,7 +3,7 @@
 use super::authenticate::authenticate;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
-use crate::base::return_to::ReturnTo;
+use crate::base::return_to::{Landing, ReturnTo};
 use crate::pages::Page;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
@@ -43,7 +43,8 @@ fn wanted(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Wanted {
         return if !own && foreign || site == Some(b"cross-site") { Wanted::No } else { Wanted::Yes };
     }
     match site {
-        Some(b"same-origin" | b"same-site" | b"none") if inbound.asker == Asker::Navigation => Wanted::Yes,
+        // A sibling host may be anybody's who was given a name there: what it links to is asked about, as what another site does.
+        Some(b"same-origin" | b"none") if inbound.asker == Asker::Navigation => Wanted::Yes,
         _ => Wanted::Ask,
     }
 }
@@ -55,11 +56,7 @@ fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Respons
     };
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
-    let back = match rd.map(|it| ReturnTo::parse(it, &house.site)) {
-        Some(place) if place.as_str().starts_with('/') => format!("{}{}", house.site.origin(), place.as_str()),
-        Some(place) => place.as_str().to_owned(),
-        None => format!("{}{}/sign_out", house.site.origin(), house.site.prefix()),
-    };
+    let back = rd.map_or_else(|| Landing::signed_out(&house.site), |it| Landing::at(&ReturnTo::parse(it, &house.site), &house.site));
     let at_entra = ended.as_ref().and_then(|_| house.entra.sign_out_url(&back, hint));
     let mut response = match at_entra {
         Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url).ok_or(Refusal::Internal("the address of Entra is no header"))?,

@@ -27,6 +27,8 @@ struct Claims<'a> {
     sub: String,
     oid: String,
     tid: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    guest: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +59,7 @@ pub(super) fn mint(keys: &SigningKeys, who: &Identity, groups: &Told<'_>, roles:
         sub: format!("{}.{}", who.oid, who.tid),
         oid: who.oid.to_string(),
         tid: who.tid.to_string(),
+        guest: who.guest,
         name: who.name.as_deref(),
         preferred_username: who.preferred_username.as_deref(),
         email: who.email.as_deref(),

@@ -23,6 +23,8 @@ pub struct Session {
     pub(in crate::session) key: [u8; 32],
     pub(in crate::session) identity: ArcSwap<Identity>,
     pub(in crate::session) user: Box<str>,
+    /// The `session_state` of the sign-in, where it is not the `sid` of the token.
+    pub(in crate::session) session_state: Option<Box<str>>,
     pub(in crate::session) began: u64,
     pub(in crate::session) ends: u64,
     pub(in crate::session) last_seen: AtomicU64,
@@ -51,7 +53,8 @@ impl Session {
         }
         now.auth_time = before.auth_time;
         now.acrs = joined(&before.acrs, &now.acrs);
-        now.entra_sid = now.entra_sid.or_else(|| before.entra_sid.clone());
+        // The session at Entra in which this one began; it is found by that until it ends.
+        now.entra_sid.clone_from(&before.entra_sid);
         now.login_hint = now.login_hint.or_else(|| before.login_hint.clone());
         self.identity.store(Arc::new(now));
         Ok(())
@@ -77,6 +80,11 @@ impl Session {
     /// The mark of the claims challenge that the sign-in answered.
     pub fn answered(&self) -> Option<&str> {
         self.answered.get().map(AsRef::as_ref)
+    }
+
+    /// What Entra calls the session there in which this one began: `sid` of the token and `session_state` of the callback, which should be the same.
+    pub(in crate::session) fn sids(&self) -> impl Iterator<Item = Box<str>> {
+        self.identity.load().entra_sid.clone().into_iter().chain(self.session_state.clone())
     }
 
     /// What Entra last said of the session, and when it is to be asked again.

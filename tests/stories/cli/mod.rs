@@ -1,6 +1,7 @@
 //! The program itself, as people type it: what it prints, and how it ends.
 
 mod life;
+mod sessions;
 mod words;
 
 use crate::world::{CLIENT_SECRET, SEAL, browser, free_port};
