@@ -78,7 +78,8 @@ pub(super) fn start_url_proving(site: &Site, return_to: &ReturnTo, acrs: &[Strin
 /// Seals a sign-in under way into its own cookie and sends the browser to Entra.
 pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start: Start) -> Result<Response<Body>, Refusal> {
     let now = house.lasting.clock.now();
-    let kept = rounds_in_cookie(house, headers);
+    // Whoever chooses an account or proves themselves anew acts at each round: that goes on by itself no more than a person does.
+    let kept = rounds_in_cookie(house, headers).filter(|_| start.hints.prompt.is_none());
     let rounds = kept.unwrap_or_default().or(start.lost.unwrap_or_default());
     let rounds = if start.lost.is_some() { rounds.comes_back(now) } else { rounds }.sets_out(now, from(house, inbound));
     if rounds.is_loop() {
