@@ -4,7 +4,7 @@ use crate::world::browser::{FORM, NAVIGATION, Page, SCRIPT};
 use crate::world::{Plan, RULES, World};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use entrada::emulator::Wrong;
+use entrada::emulator::{Refused, Wrong};
 use serde_json::{Value, json};
 
 const MAYA: &str = "maya@contoso.example";
@@ -167,6 +167,21 @@ async fn entra_that_brings_no_proof_ends_on_a_page_that_says_whose_move_it_is() 
     assert_eq!(maya.visits("/x").await.app_heard("x-forwarded-preferred-username"), MAYA);
     assert_eq!(maya.visits("/strong/x").await.status, 200);
     assert!(world.logged().await.contains("Entra did not confirm authentication context c1"));
+}
+
+#[tokio::test]
+async fn a_step_up_that_fails_leaves_her_signed_in_as_she_was() {
+    let world = world().await;
+    let mut maya = world.signed_in(MAYA).await;
+    let before = maya.cookie("entrada").unwrap();
+    let refused = Refused { error: "invalid_grant".to_owned(), code: 53003, suberror: None, claims: None };
+    world.emulator.control().refuse_next_token(refused);
+    let page = maya.visits("/strong/x").await;
+    assert!(page.status == 403 && page.body.contains("AADSTS53003"), "{} {}", page.status, page.body);
+    // The way to try again asks for the same.
+    assert!(page.body.contains("/oauth2/start?rd=%2Fstrong%2Fx&amp;acrs=c1"), "{}", page.body);
+    assert_eq!(maya.cookie("entrada").unwrap(), before);
+    assert_eq!(maya.visits("/x").await.app_heard("x-forwarded-preferred-username"), MAYA);
 }
 
 #[tokio::test]
