@@ -24,6 +24,18 @@ pub struct Hints {
     pub domain_hint: Option<String>,
     /// `login` or `select_account`.
     pub prompt: Option<String>,
+    /// A claims challenge: what the sign-in has to prove, as JSON (OpenID Connect Core section 5.5).
+    pub claims: Option<String>,
+}
+
+/// The claims that ask for the proof of one of these authentication contexts (`acrs`); `None` where there are none.
+pub fn claims_for(acrs: &[String]) -> Option<String> {
+    let asked = match acrs {
+        [] => return None,
+        [one] => serde_json::json!({"essential": true, "value": one}),
+        several => serde_json::json!({"essential": true, "values": several}),
+    };
+    Some(serde_json::json!({"id_token": {"acrs": asked}}).to_string())
 }
 
 /// A sign-in that has begun: where the browser goes, and what must be kept until it comes back.
@@ -62,6 +74,9 @@ pub fn begin(registration: &Registration, metadata: &Metadata, random: &Random, 
     }
     if let Some(domain) = &hints.domain_hint {
         request = request.add_extra_param("domain_hint", domain.clone());
+    }
+    if let Some(claims) = &hints.claims {
+        request = request.add_extra_param("claims", claims.clone());
     }
     if let Some(prompt) = prompt {
         request = request.add_prompt(prompt);

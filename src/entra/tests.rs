@@ -149,7 +149,7 @@ async fn guests_stay_outside_where_the_operator_says_so() {
 #[tokio::test]
 async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
     let world = World::with(None, |it| it.scopes = vec!["api://app/read".to_owned()]).await;
-    let hints = Hints { login_hint: Some("maya@contoso.example".to_owned()), domain_hint: Some("contoso.example".to_owned()), prompt: None };
+    let hints = Hints { login_hint: Some("maya@contoso.example".to_owned()), domain_hint: Some("contoso.example".to_owned()), ..Hints::default() };
     let begun = world.entra.begin(&hints, "the state").await.unwrap();
     let sent = query(&begun.location);
     assert_eq!(sent["code_challenge"], URL_SAFE_NO_PAD.encode(digest(&SHA256, begun.verifier.as_bytes())));
