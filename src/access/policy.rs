@@ -4,7 +4,7 @@ use crate::base::domains::{Domains, Named};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
-use crate::config::access::{Access, Allow, Rule, SignedOut, Table};
+use crate::config::access::{Access, Allow, Contexts, Rule, SignedOut, Table};
 use crate::session::record::Session;
 use http::Method;
 use std::sync::Arc;
@@ -41,8 +41,10 @@ impl Permit {
 pub enum Verdict {
     /// Let through.
     Permitted(Permit),
-    /// A person has to sign in first.
-    SignIn(SignedOut),
+    /// A person has to sign in first, and to prove one of these on the way, where any are named.
+    SignIn(SignedOut, Option<Contexts>),
+    /// Signed in, and nothing is missing but the proof of one of these.
+    StepUp(SignedOut, Contexts),
     /// Signed in, and not allowed.
     Forbidden,
     /// A group rule decides, and Entra did not tell the groups (overage).
@@ -71,7 +73,7 @@ pub enum Because<'a> {
 
 /// What would come of a judgment, for `entrada explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Would {
+pub enum Would<'a> {
     /// Let through.
     Allow,
     /// Refused.
@@ -80,13 +82,17 @@ pub enum Would {
     GroupsUnknown,
     /// A stranger has to sign in first.
     SignIn,
+    /// One of these has to be proven first.
+    StepUp(&'a [String]),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fit {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit<'a> {
     Yes,
     No,
     Unknown,
+    /// All holds but the authentication contexts.
+    StepUp(&'a Contexts),
 }
 
 impl Policy {
@@ -110,7 +116,8 @@ impl Policy {
             Some(Fit::Yes) => Verdict::Permitted(Permit { target, session }),
             Some(Fit::No) => Verdict::Forbidden,
             Some(Fit::Unknown) => Verdict::GroupsUnknown,
-            None => Verdict::SignIn(signed_out),
+            Some(Fit::StepUp(acrs)) => Verdict::StepUp(signed_out, Arc::clone(acrs)),
+            None => Verdict::SignIn(signed_out, of_everybody(allow).map(Arc::clone)),
         };
         Judged { verdict, line }
     }
@@ -139,11 +146,12 @@ impl Policy {
     }
 
     /// What a rule's `allow` would say to a person, or to a stranger, for `entrada explain`.
-    pub fn would(&self, allow: &Allow, identity: Option<&Identity>) -> Would {
+    pub fn would<'a>(&self, allow: &'a Allow, identity: Option<&Identity>) -> Would<'a> {
         match self.fits(allow, identity) {
             Some(Fit::Yes) => Would::Allow,
             Some(Fit::No) => Would::Refuse,
             Some(Fit::Unknown) => Would::GroupsUnknown,
+            Some(Fit::StepUp(acrs)) => Would::StepUp(acrs),
             None => Would::SignIn,
         }
     }
@@ -165,7 +173,7 @@ impl Policy {
     }
 
     /// Nothing where a stranger would have to say who they are.
-    fn fits(&self, allow: &Allow, who: Option<&Identity>) -> Option<Fit> {
+    fn fits<'a>(&self, allow: &'a Allow, who: Option<&Identity>) -> Option<Fit<'a>> {
         match (allow, who) {
             (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => Some(Fit::Yes),
             (Allow::Nobody, _) => Some(Fit::No),
@@ -173,10 +181,11 @@ impl Policy {
             (Allow::Tables(tables), Some(who)) => {
                 let mut fit = Fit::No;
                 for table in tables {
-                    match self.holds(table, who) {
-                        Fit::Yes => return Some(Fit::Yes),
-                        Fit::Unknown => fit = Fit::Unknown,
-                        Fit::No => {}
+                    match (self.holds(table, who), fit) {
+                        (Fit::Yes, _) => return Some(Fit::Yes),
+                        // The first that leads on is taken, also where groups are not known: it can be acted on.
+                        (it @ Fit::StepUp(_), Fit::No | Fit::Unknown) | (it @ Fit::Unknown, Fit::No) => fit = it,
+                        _ => {}
                     }
                 }
                 Some(fit)
@@ -185,9 +194,17 @@ impl Policy {
     }
 
     /// Every list that is not empty must hold; an empty table holds for nobody.
-    fn holds(&self, table: &Table, who: &Identity) -> Fit {
-        let Table { roles, groups, users, tenants } = table;
-        if roles.is_empty() && groups.is_empty() && users.is_empty() && tenants.is_empty() {
+    fn holds<'a>(&self, table: &'a Table, who: &Identity) -> Fit<'a> {
+        match self.is_for(table, who) {
+            Fit::Yes if !table.acrs.is_empty() && !table.acrs.iter().any(|it| who.acrs.contains(it)) => Fit::StepUp(&table.acrs),
+            fit => fit,
+        }
+    }
+
+    /// The same, but for what has to be proven.
+    fn is_for<'a>(&self, table: &'a Table, who: &Identity) -> Fit<'a> {
+        let Table { roles, groups, users, tenants, acrs } = table;
+        if roles.is_empty() && groups.is_empty() && users.is_empty() && tenants.is_empty() && acrs.is_empty() {
             return Fit::No;
         }
         let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
@@ -209,6 +226,12 @@ impl Policy {
             Named::Domain(name) => self.domains.tenant(name) == Some(who.tid),
         }
     }
+}
+
+/// What whoever signs in will have to prove, whichever table is theirs. Where one table asks for nothing, a stranger is not asked either.
+fn of_everybody(allow: &Allow) -> Option<&Contexts> {
+    let Allow::Tables(tables) = allow else { return None };
+    tables.first().map(|it| &it.acrs).filter(|_| tables.iter().all(|it| !it.acrs.is_empty()))
 }
 
 fn is_user(named: &str, who: &Identity) -> bool {
@@ -268,7 +291,7 @@ mod tests {
         let policy = compiled(Allow::Anyone, rules);
         assert!(matches!(stranger(&policy, Method::GET, "/public/x"), Verdict::Permitted(_)));
         assert!(matches!(stranger(&policy, Method::HEAD, "/form"), Verdict::Permitted(_)));
-        assert!(matches!(stranger(&policy, Method::POST, "/form"), Verdict::SignIn(_)));
+        assert!(matches!(stranger(&policy, Method::POST, "/form"), Verdict::SignIn(..)));
         assert!(matches!(stranger(&policy, Method::DELETE, "/x"), Verdict::Forbidden));
     }
 
@@ -278,7 +301,7 @@ mod tests {
         let policy = compiled(Allow::SignedIn, rules);
         assert!(matches!(stranger(&policy, Method::GET, "/public/%78"), Verdict::Permitted(_)));
         assert!(matches!(stranger(&policy, Method::GET, "/public/%61dmin/x"), Verdict::Forbidden));
-        assert!(matches!(stranger(&policy, Method::GET, "/%6fpen"), Verdict::SignIn(_)));
+        assert!(matches!(stranger(&policy, Method::GET, "/%6fpen"), Verdict::SignIn(..)));
     }
 
     fn named(text: &str) -> Named {
@@ -289,7 +312,8 @@ mod tests {
     fn every_list_of_a_table_must_hold() {
         let table = |roles: &[&str], groups: &[&str], users: &[&str], tenants: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
-            Allow::Tables(vec![Table { roles: list(roles), groups: list(groups), users: list(users), tenants: tenants.iter().map(|it| named(it)).collect() }])
+            let tenants = tenants.iter().map(|it| named(it)).collect();
+            Allow::Tables(vec![Table { roles: list(roles), groups: list(groups), users: list(users), tenants, ..Table::default() }])
         };
         let maya = maya();
         let policy = compiled(Allow::SignedIn, Vec::new());
@@ -321,5 +345,50 @@ mod tests {
         assert!(policy.fits(&Allow::Tables(vec![groups(&["Other"])]), Some(&maya)) == Some(Fit::No));
         let either = vec![groups(&[]), Table { roles: vec!["Admin".into()], ..Table::default() }];
         assert!(policy.fits(&Allow::Tables(either), Some(&maya)) == Some(Fit::Yes));
+    }
+
+    fn acrs(values: &[&str], roles: &[&str]) -> Table {
+        let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        Table { roles: list(roles), acrs: list(values).into(), ..Table::default() }
+    }
+
+    #[test]
+    fn whoever_lacks_nothing_but_an_authentication_context_can_step_up() {
+        let mut maya = maya();
+        let policy = compiled(Allow::SignedIn, Vec::new());
+        let would = |tables: &[Table], who: &Identity| match policy.would(&Allow::Tables(tables.to_vec()), Some(who)) {
+            Would::StepUp(acrs) => format!("step up to {}", acrs.join(" or ")),
+            other => format!("{other:?}"),
+        };
+        for (tables, told) in [
+            (&[acrs(&["c1"], &[])][..], "step up to c1"),
+            (&[acrs(&["c1", "c2"], &["Admin"])], "step up to c1 or c2"),
+            (&[acrs(&["c1"], &["Other"])], "Refuse"),
+            (&[acrs(&["c1"], &["Other"]), acrs(&["c2"], &["Admin"]), acrs(&["c3"], &[])], "step up to c2"),
+            (&[acrs(&["c1"], &[]), acrs(&[], &["Admin"])], "Allow"),
+        ] {
+            assert_eq!(would(tables, &maya), told);
+        }
+        let groups = Table { groups: vec!["g2".into()], ..acrs(&["c1"], &[]) };
+        assert_eq!(would(std::slice::from_ref(&groups), &maya), "Refuse");
+        maya.groups = Groups::Overage;
+        assert_eq!(would(std::slice::from_ref(&groups), &maya), "GroupsUnknown");
+        for both in [[groups.clone(), acrs(&["c2"], &[])], [acrs(&["c2"], &[]), groups]] {
+            assert_eq!(would(&both, &maya), "step up to c2");
+        }
+        maya.acrs = ["c2"].into_iter().collect();
+        assert_eq!(would(&[acrs(&["c1", "c2"], &[])], &maya), "Allow");
+        assert_eq!(would(&[acrs(&["c1"], &[])], &maya), "step up to c1");
+    }
+
+    #[test]
+    fn a_stranger_is_asked_at_once_for_what_everybody_has_to_prove() {
+        let asked = |tables: Vec<Table>| match stranger(&compiled(Allow::SignedIn, vec![rule("/x", &[], Allow::Tables(tables))]), Method::GET, "/x") {
+            Verdict::SignIn(SignedOut::Auto, acrs) => acrs.map(|it| it.to_vec()).unwrap_or_default(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(asked(vec![acrs(&["c1", "c2"], &["Admin"])]), ["c1", "c2"]);
+        assert_eq!(asked(vec![acrs(&["c3"], &["Admin"]), acrs(&["c1"], &[])]), ["c3"]);
+        assert!(asked(vec![acrs(&["c3"], &[]), acrs(&[], &["Admin"])]).is_empty());
     }
 }

@@ -7,9 +7,8 @@ use crate::base::domains::{Domains, Named};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
-use crate::base::texts::Texts;
 use crate::config::Config;
-use crate::config::access::{Allow, Table};
+use crate::config::access::{Allow, Table, is_context};
 use crate::config::entra::Tenant;
 use http::Method;
 use std::path::PathBuf;
@@ -37,8 +36,11 @@ pub(super) struct Arguments {
     /// The person's tenant, by ID or by domain; the configured one where it is not given.
     #[arg(long)]
     tenant: Option<String>,
+    /// An authentication context that the person has proven, such as c1; can be given several times.
+    #[arg(long)]
+    acrs: Vec<String>,
     /// Ask about somebody who is not signed in.
-    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant"])]
+    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant", "acrs"])]
     signed_out: bool,
     /// The configuration file.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
@@ -62,6 +64,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if config.server.site.is_ours(target.path()) {
         say(&format!("{method} {}\n  answered by Entrada itself; no rule decides", target.path()));
         return Ok(());
+    }
+    if let Some(text) = arguments.acrs.iter().find(|it| !is_context(it)) {
+        return Err(Failure::new(format!("{text:?} is no authentication context")).hint("write one of c1 to c99"));
     }
     let domains = Domains::default();
     if let Some(domain) = domain(arguments, &config) {
@@ -87,10 +92,11 @@ fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
         Because::NoMethod => return format!("{head}\n  decides  rules name this path, but none this method\n  result   nobody may (403)"),
     };
     let result = match policy.would(allow, who) {
-        Would::Allow => "allowed",
-        Would::Refuse => "refused (403)",
-        Would::SignIn => "has to sign in first (302 or 401)",
-        Would::GroupsUnknown => "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does",
+        Would::Allow => "allowed".to_owned(),
+        Would::Refuse => "refused (403)".to_owned(),
+        Would::SignIn => "has to sign in first (302 or 401)".to_owned(),
+        Would::StepUp(acrs) => format!("has to prove authentication context {} first (302 or 401)", acrs.join(" or ")),
+        Would::GroupsUnknown => "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does".to_owned(),
     };
     format!("{head}\n  decides  {why}\n  allow    {}\n  result   {result}", describe(allow))
 }
@@ -111,7 +117,8 @@ fn describe(allow: &Allow) -> String {
 
 fn table(table: &Table) -> String {
     let tenants: Vec<_> = table.tenants.iter().map(Named::to_string).collect();
-    let parts = [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &tenants)];
+    let parts: [(_, &[String]); 5] =
+        [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &tenants), ("authentication context", &table.acrs)];
     let parts = parts.iter().filter(|it| !it.1.is_empty()).map(|(name, values)| format!("{name} {}", values.join(" or ")));
     parts.collect::<Vec<_>>().join(" and ")
 }
@@ -149,7 +156,7 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         groups: if arguments.overage { Groups::Overage } else { Groups::Known(arguments.group.iter().collect()) },
         entra_sid: None,
         login_hint: None,
-        acrs: Texts::default(),
+        acrs: arguments.acrs.iter().collect(),
         auth_time: 0,
         custom: Box::default(),
     })

@@ -9,6 +9,7 @@ use crate::base::domains::Named;
 use crate::base::guid::Guid;
 use crate::base::pattern::Pattern;
 use http::Method;
+use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -68,6 +69,20 @@ pub struct Table {
     pub users: Vec<String>,
     /// Tenants; a domain stands for the tenant that it belongs to.
     pub tenants: Vec<Named>,
+    /// What has to be proven beside; empty is nothing.
+    pub acrs: Contexts,
+}
+
+/// Authentication contexts of Conditional Access, `c1` to `c99`; any of them will do.
+pub type Contexts = Arc<[String]>;
+
+/// Whether a text names an authentication context (`acrs`): `c1` to `c99`.
+pub fn is_context(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'c', b'1'..=b'9'] => true,
+        [b'c', b'1'..=b'9', last] => last.is_ascii_digit(),
+        _ => false,
+    }
 }
 
 /// `signed_out = "auto" | "401"`.
@@ -191,14 +206,15 @@ fn table(section: &Section<'_>, people: People) -> Table {
         groups: values(groups),
         users: values(users),
         tenants: section.key("tenants").list(&[], tenant).into_iter().map(|it| it.value).collect(),
+        acrs: values(section.key("acrs").list(&[], context)).into(),
     };
     // A list that is written and empty would hold for everybody, while its author means nobody.
-    let keys = ["roles", "groups", "users", "tenants"];
+    let keys = ["roles", "groups", "users", "tenants", "acrs"];
     if keys.iter().all(|it| section.look(it, None).is_none()) || keys.iter().any(|it| section.is_empty_list(it)) {
         let complaint = Complaint::new("names nobody").hint("write at least one value for each key; or \"signed-in\", or \"nobody\"");
         section.complain(&section.spot_of_table(), complaint);
     }
-    let says_whose = [("roles", &table.roles), ("groups", &table.groups), ("users", &table.users)];
+    let says_whose: [(_, &[String]); 4] = [("roles", &table.roles), ("groups", &table.groups), ("users", &table.users), ("acrs", &table.acrs)];
     for (name, _) in says_whose.iter().filter(|it| people.are_many && table.tenants.is_empty() && !it.1.is_empty()) {
         let complaint = Complaint::new("does not say whose: with several tenants, each defines its own");
         section.complain(&section.spot_of(name), complaint.hint("add tenants = [...] to the same table"));
@@ -217,6 +233,11 @@ fn tenant(text: &str) -> Result<Named, Complaint> {
     let refused =
         || Complaint::new(format!("{} is neither a tenant ID nor a domain", quote(text))).hint("write the Directory (tenant) ID, or a domain like contoso.com");
     named(text).ok_or_else(refused)
+}
+
+fn context(text: &str) -> Result<String, Complaint> {
+    let refused = || Complaint::new(format!("{} is not an authentication context", quote(text))).hint("write its ID, \"c1\" to \"c99\"");
+    if is_context(text) { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
 /// A rule that an earlier one covers decides nothing, and its author thinks it does.

@@ -28,6 +28,16 @@ pub struct Hints {
     pub claims: Option<String>,
 }
 
+/// The claims that ask for the proof of one of these authentication contexts (`acrs`); `None` where there are none.
+pub fn claims_for(acrs: &[String]) -> Option<String> {
+    let asked = match acrs {
+        [] => return None,
+        [one] => serde_json::json!({"essential": true, "value": one}),
+        several => serde_json::json!({"essential": true, "values": several}),
+    };
+    Some(serde_json::json!({"id_token": {"acrs": asked}}).to_string())
+}
+
 /// A sign-in that has begun: where the browser goes, and what must be kept until it comes back.
 pub struct Begun {
     /// The address at Entra.

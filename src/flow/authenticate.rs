@@ -17,6 +17,14 @@ pub(super) fn look(house: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>>
     }
 }
 
+/// The session of this browser that ended since Entra wants something proven first.
+pub(super) fn ended(house: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>> {
+    match find(headers, house.names.session()) {
+        Found::One(id) => house.lasting.store.ended(id),
+        Found::None | Found::Several => None,
+    }
+}
+
 /// The live session whose cookie the request carries. Two cookies of that name are none: one of them was planted.
 pub(super) async fn authenticate(house: &Sidecar, headers: &HeaderMap) -> Result<Option<Arc<Session>>, Closed> {
     let Found::One(id) = find(headers, house.names.session()) else { return Ok(None) };

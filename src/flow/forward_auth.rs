@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::groups;
 use super::origin::is_of_another_site;
 use super::refusal::Refusal;
-use super::sign_in::start_url;
+use super::sign_in::start_url_proving;
 use crate::access::policy::Verdict;
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOut;
@@ -48,19 +48,25 @@ pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inboun
             Ok(response)
         }
         // nginx makes a 500 of it. 401 would send people to sign in, and 403 tell them that they may not.
-        Verdict::SignIn(_) if closed.is_some() => Err(Refusal::Closed(closed.map_or(1, |it| it.0))),
-        Verdict::SignIn(signed_out) => sign_in(house, &return_to, asker == Asker::Navigation && signed_out == SignedOut::Auto),
+        Verdict::SignIn(..) if closed.is_some() => Err(Refusal::Closed(closed.map_or(1, |it| it.0))),
+        Verdict::SignIn(signed_out, acrs) => {
+            let acrs = acrs.as_deref().unwrap_or_default();
+            sign_in(house, &return_to, acrs, super::refusal::CHALLENGE, asker == Asker::Navigation && signed_out == SignedOut::Auto)
+        }
+        Verdict::StepUp(signed_out, acrs) => {
+            sign_in(house, &return_to, &acrs, super::refusal::insufficient(&acrs), asker == Asker::Navigation && signed_out == SignedOut::Auto)
+        }
         Verdict::Forbidden => Ok(refused(facts, "forbidden by the access rules")),
         Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and they are not known")),
     }
 }
 
 /// 401, with a place to go to only where going there helps: nginx sends there whoever is given one.
-fn sign_in(house: &Sidecar, return_to: &ReturnTo, helps: bool) -> Result<Response<Body>, Refusal> {
+fn sign_in(house: &Sidecar, return_to: &ReturnTo, acrs: &[String], challenge: HeaderValue, helps: bool) -> Result<Response<Body>, Refusal> {
     let mut response = reply::empty(StatusCode::UNAUTHORIZED);
-    response.headers_mut().insert(WWW_AUTHENTICATE, super::refusal::CHALLENGE);
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     if helps {
-        let location = format!("{}{}", house.site.origin(), start_url(&house.site, return_to));
+        let location = format!("{}{}", house.site.origin(), start_url_proving(&house.site, return_to, acrs));
         let value = HeaderValue::from_str(&location).map_err(|_| Refusal::Internal("no redirect"))?;
         response.headers_mut().insert(LOCATION, value);
     }

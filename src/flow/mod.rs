@@ -19,6 +19,7 @@ mod refused;
 mod route;
 mod sign_in;
 mod sign_out;
+mod step_up;
 mod words;
 
 use crate::sidecar::Sidecar;

@@ -7,19 +7,20 @@ use super::origin::is_of_another_site;
 use super::recheck;
 use super::refusal::Refusal;
 use super::sign_in;
+use super::step_up;
 use crate::access::policy::{Permit, Verdict};
 use crate::base::return_to::ReturnTo;
-use crate::config::access::SignedOut;
+use crate::config::access::{Contexts, SignedOut};
 use crate::entra::graph;
 use crate::headers::identity::IdentityHeaders;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::upstream::{Ends, Trip};
 use crate::wire::body::Body;
-use crate::wire::cookies;
+use crate::wire::cookies::{self, CookieLines};
 use crate::wire::inbound::{Asker, Inbound};
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub(super) async fn proxy(
         Ok(session) => (session, None),
         Err(closed) => (None, Some(closed)),
     };
+    let asked = step_up::may_follow(inbound, session.as_ref()).then(|| CookieLines::of(&parts.headers));
     facts.session = session;
     let judged = groups::judge(house, &inbound.target, facts.session.as_ref()).await?;
     facts.rule_line = judged.line;
@@ -46,13 +48,17 @@ pub(super) async fn proxy(
             let body = body.take().ok_or(Refusal::Internal("no body"))?;
             let mut response = house.upstream.forward(parts, body, identity, trip).await?;
             cookies::guard(response.headers_mut());
-            Ok(response)
+            match asked {
+                Some(lines) if response.status() == StatusCode::UNAUTHORIZED => Box::pin(step_up::challenged(house, inbound, lines, response, facts)).await,
+                _ => Ok(response),
+            }
         }
-        Verdict::SignIn(signed_out) => match closed {
+        Verdict::SignIn(signed_out, acrs) => match closed {
             // Nobody is signed out by an outage: there is nothing to sign in to again.
             Some(closed) => Err(closed.into()),
-            None => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out)).await,
+            None => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out, acrs)).await,
         },
+        Verdict::StepUp(signed_out, acrs) => Box::pin(step_up::required(house, inbound, &parts.headers, signed_out, acrs)).await,
         Verdict::Forbidden => Err(Refusal::Forbidden),
         Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown(graph::Error::Interrupted)),
     }
@@ -84,10 +90,17 @@ fn ends_with(house: &Sidecar, session: &Arc<Session>) -> Ends {
     Ends { told: session.ended(), goes_on: Box::new(move |spoke| lasting.store.tunnel_goes_on(&held, spoke) && recheck::tunnel_goes_on(&lasting, &held)) }
 }
 
-async fn ask_to_sign_in(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, signed_out: SignedOut) -> Result<Response<Body>, Refusal> {
+async fn ask_to_sign_in(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    signed_out: SignedOut,
+    acrs: Option<Contexts>,
+) -> Result<Response<Body>, Refusal> {
     let return_to = ReturnTo::of(&inbound.target, &house.site);
+    let acrs = acrs.as_deref().unwrap_or_default();
     match (inbound.asker, signed_out) {
-        (Asker::Navigation, SignedOut::Auto) => sign_in::begin(house, inbound, headers, sign_in::Start::at(return_to)).await,
-        _ => Err(Refusal::SignedOut(sign_in::start_url(&house.site, &return_to))),
+        (Asker::Navigation, SignedOut::Auto) => sign_in::begin(house, inbound, headers, sign_in::Start::proving(return_to, acrs)).await,
+        _ => Err(Refusal::SignedOut(sign_in::start_url_proving(&house.site, &return_to, acrs))),
     }
 }

@@ -4,6 +4,8 @@ use super::loops::Seen;
 use super::recheck::Closed;
 use super::refused;
 use super::words::{self, Words};
+use crate::config::access::Contexts;
+use crate::entra::authorize::claims_for;
 use crate::entra::{self, graph};
 use crate::pages::{Notice, Page, Remedy, Whose};
 use crate::seal::jwk::NoKey;
@@ -13,6 +15,8 @@ use crate::wire::body::Body;
 use crate::wire::forwarded::NotAsked;
 use crate::wire::inbound::{Asker, Refused};
 use crate::wire::reply;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -20,6 +24,12 @@ use std::collections::BTreeMap;
 
 /// What a 401 asks for (RFC 9110 11.6.1): a sign-in in a browser, for which no registered scheme exists.
 pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
+
+/// What a 401 asks for where a signed-in person has to prove one of these: the form that Microsoft gives a claims challenge.
+pub(super) fn insufficient(acrs: &[String]) -> HeaderValue {
+    let claims = STANDARD.encode(claims_for(acrs).unwrap_or_default());
+    HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"")).unwrap_or(CHALLENGE)
+}
 
 /// Why a request is not answered as it was meant. A text inside is for the log or is a place of ours.
 #[derive(Debug)]
@@ -34,6 +44,10 @@ pub(super) enum Refusal {
     Method(&'static str),
     /// Nobody is signed in, and a redirect would not help; the place to begin.
     SignedOut(String),
+    /// Signed in, but one of these has to be proven, and a redirect would not help; the place to begin.
+    StepUp(String, Contexts),
+    /// Entra brought the person back without the proof of one of these.
+    NotProven(Vec<String>),
     /// The rules say no.
     Forbidden,
     /// A rule asks for groups that neither Entra listed nor Graph told.
@@ -103,6 +117,8 @@ impl Refusal {
             Self::NotFound => "nothing of ours".to_owned(),
             Self::Method(allow) => format!("only {allow}"),
             Self::SignedOut(_) => "signed out".to_owned(),
+            Self::StepUp(_, acrs) => format!("authentication context {} has to be proven", acrs.join(" or ")),
+            Self::NotProven(acrs) => format!("Entra did not confirm authentication context {}", acrs.join(" or ")),
             Self::Forbidden => "forbidden by the access rules".to_owned(),
             Self::GroupsUnknown(it) => format!("a rule names groups, and they are not known: {it}"),
             Self::ForeignOrigin => "an upgrade from a page of another origin".to_owned(),
@@ -134,6 +150,9 @@ impl Refusal {
             Self::SignedOut(_) => {
                 headers.insert(WWW_AUTHENTICATE, CHALLENGE);
             }
+            Self::StepUp(_, acrs) => {
+                headers.insert(WWW_AUTHENTICATE, insufficient(acrs));
+            }
             // Whoever stands before us may see another end of this request than we do: nothing more is read here.
             Self::Unread(Refused::Framing) => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -159,6 +178,8 @@ impl Refusal {
             Self::NotFound => words::not_found(),
             Self::Method(allow) => words::method(allow),
             Self::SignedOut(start) => words::signed_out(start),
+            Self::StepUp(start, acrs) => words::step_up(start, acrs),
+            Self::NotProven(acrs) => words::not_proven(acrs),
             Self::Forbidden => words::forbidden(),
             Self::GroupsUnknown(it) => words::groups_unknown(it, || refused::consent_to_graph(house)),
             Self::ForeignOrigin => words::foreign_origin(),
@@ -198,7 +219,7 @@ struct Problem<'a> {
 impl Words {
     fn as_problem(&self, refusal: &Refusal, house: &Sidecar, reference: &str) -> Response<Body> {
         let sign_in_url = match refusal {
-            Refusal::SignedOut(start) => Some(format!("{}{start}", house.site.origin())),
+            Refusal::SignedOut(start) | Refusal::StepUp(start, _) => Some(format!("{}{start}", house.site.origin())),
             _ => None,
         };
         let problem = Problem {

@@ -82,6 +82,30 @@ pub(super) fn signed_out(start: &str) -> Words {
         .with("Sign in", start)
 }
 
+pub(super) fn step_up(start: &str, acrs: &[String]) -> Words {
+    let what = "You are signed in, but this needs a stronger proof of who you are. What you just sent was not passed on.";
+    Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, "Please confirm that it is you", what)
+        .then("Confirm at Microsoft, go back to the form and send it again.")
+        .with("Confirm", start)
+        .detail("Authentication context", "acrs", Some(&acrs.join(" or ")))
+}
+
+pub(super) fn not_proven(acrs: &[String]) -> Words {
+    let context = acrs.join(" or ");
+    let what = "This page needs a stronger proof of who you are, and Microsoft brought you back without it.";
+    let mut words = Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::Admin, "You may not open this page yet", what)
+        .then("Ask your administrator, and send them this page. You are signed in for the rest of the app.")
+        .with("Go to the start page", "/")
+        .detail("Authentication context", "acrs", Some(&context));
+    words.remedy = Some(Remedy {
+        reader: Whose::Admin,
+        what: format!("Publish authentication context {context} to apps, and let a Conditional Access policy for it apply to this person."),
+        place: "Entra admin center > Conditional Access > Authentication contexts; Policies > Target resources > Authentication context".to_owned(),
+        command: None,
+    });
+    words
+}
+
 pub(super) fn forbidden() -> Words {
     Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::Admin, "You may not open this page", "You are signed in, but this page is for others.")
         .then("If you need it for your work, ask your administrator to give you access and tell them the reference below.")

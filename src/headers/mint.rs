@@ -2,6 +2,7 @@
 
 use super::lists::Told;
 use crate::base::identity::Identity;
+use crate::base::texts::Texts;
 use crate::seal::jwk::{NoKey, SigningKeys};
 use http::HeaderValue;
 use serde::Serialize;
@@ -40,6 +41,8 @@ struct Claims<'a> {
     roles: &'a [&'a str],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     groups_truncated: bool,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    acrs: &'a Texts,
     sid: &'a str,
     auth_time: u64,
     iat: u64,
@@ -65,6 +68,7 @@ pub(super) fn mint(keys: &SigningKeys, who: &Identity, groups: &Told<'_>, roles:
         groups: &groups.entries,
         roles: &roles.entries,
         groups_truncated: groups.truncated || roles.truncated,
+        acrs: &who.acrs,
         sid: it.session,
         auth_time: who.auth_time,
         iat: it.now,

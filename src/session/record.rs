@@ -4,6 +4,7 @@ use super::standing::{OtherPerson, Standing};
 use super::told::Told;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
+use crate::base::texts::Texts;
 use crate::entra::graph::Membership;
 use crate::entra::verified::VerifiedUser;
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
@@ -34,6 +35,7 @@ pub struct Session {
     pub(in crate::session) attached: ArcSwapOption<Box<Attachment>>,
     pub(in crate::session) standing: Standing,
     pub(in crate::session) told: Told,
+    pub(in crate::session) answered: OnceLock<Box<str>>,
 }
 
 impl Session {
@@ -98,6 +100,26 @@ impl Session {
     /// Claims the asking for somebody who does not wait for the answer; `None` where another one has.
     pub fn claim(self: &Arc<Self>) -> Option<Claim> {
         self.standing.claim().then(|| Claim(Arc::clone(self)))
+    }
+
+    /// Takes over what the same person proved in the session that this one follows: a step-up brings what it was asked for, and no more.
+    /// Another person's is left alone.
+    pub fn follow(&self, former: &Session) {
+        let before = former.identity.load();
+        if !self.is_of((before.oid, before.tid)) || before.acrs.is_empty() {
+            return;
+        }
+        self.identity.rcu(|now| Identity { acrs: joined(&before.acrs, &now.acrs), ..Identity::clone(now) });
+    }
+
+    /// Notes which claims challenge of the app the sign-in answered, by a mark of it.
+    pub fn answers(&self, challenge: Box<str>) {
+        self.answered.get_or_init(|| challenge);
+    }
+
+    /// The mark of the claims challenge that the sign-in answered.
+    pub fn answered(&self) -> Option<&str> {
+        self.answered.get().map(AsRef::as_ref)
     }
 
     /// What Entra calls the session there in which this one began: `sid` of the token and `session_state` of the callback, which should be the same.
@@ -168,7 +190,7 @@ fn renewed(before: &Identity, mut now: Identity) -> Identity {
         now.groups = before.groups.clone();
     }
     now.auth_time = before.auth_time;
-    now.acrs = before.acrs.iter().chain(now.acrs.iter().filter(|it| !before.acrs.contains(it))).collect();
+    now.acrs = joined(&before.acrs, &now.acrs);
     // The session at Entra in which this one began; it is found by that until it ends.
     now.entra_sid.clone_from(&before.entra_sid);
     now.login_hint = now.login_hint.or_else(|| before.login_hint.clone());
@@ -185,11 +207,8 @@ impl Drop for Claim {
     }
 }
 
-impl Claim {
-    /// The session that it is about.
-    pub fn session(&self) -> &Arc<Session> {
-        &self.0
-    }
+fn joined(before: &Texts, now: &Texts) -> Texts {
+    before.iter().chain(now.iter().filter(|it| !before.contains(it))).collect()
 }
 
 /// Whether a session is over. Most have nothing that hangs on them: the token is made for the first that has.

@@ -18,8 +18,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Bytes of a session id (256 bits), and of its base64url text.
@@ -86,6 +86,7 @@ impl Store {
             end: End::default(),
             attached: ArcSwapOption::empty(),
             standing: Standing::new(now, grant),
+            answered: OnceLock::new(),
         });
         // First: the cache may let go of it at once, and then it is to be forgotten here too.
         self.index.insert(&session);

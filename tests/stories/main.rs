@@ -16,6 +16,7 @@ mod path;
 mod sign_in;
 mod sign_out;
 mod standing;
+mod step_up;
 mod tenants;
 mod tls;
 mod tools;

@@ -37,7 +37,9 @@ fn with_several_tenants_a_rule_says_whose() {
     let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x/**\"\nallow = {allow}\n");
     let many = |allow: &str| of_many("organizations", "\"*\"", &rule(allow));
     let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee44ee";
-    for allow in ["{ roles = [\"Admin\"] }".to_owned(), format!("{{ groups = [\"{oid}\"] }}"), format!("{{ users = [\"{oid}\"] }}")] {
+    for allow in
+        ["{ roles = [\"Admin\"] }".to_owned(), "{ acrs = [\"c1\"] }".to_owned(), format!("{{ groups = [\"{oid}\"] }}"), format!("{{ users = [\"{oid}\"] }}")]
+    {
         let told = many(&allow);
         assert!(told.contains("does not say whose") && told.contains("add tenants = [...]"), "{told}");
         assert_eq!(many(&allow.replace(" }", ", tenants = [\"contoso.com\"] }")), "");

@@ -92,6 +92,10 @@ fn values_that_are_refused() {
         ("access", "rule = [{ path = \"/x\", allow = [] }]", "expected a word, a table or a list of tables"),
         ("access", "rule = [{ path = \"/x\", allow = { role = [\"a\"] } }]", "did you mean access.rule.allow.roles?"),
         ("access", "rule = [{ path = \"/x\", allow = { users = [\"maya\"] } }]", "\"maya\" is not a user"),
+        ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"mfa\"] } }]", "\"mfa\" is not an authentication context"),
+        ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"c0\"] } }]", "write its ID, \"c1\" to \"c99\""),
+        ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"c100\"] } }]", "\"c100\" is not an authentication context"),
+        ("access", "rule = [{ path = \"/x\", allow = { acrs = [] } }]", "names nobody"),
         ("access", "rule = [{ path = \"/x\", allow = \"anyone\", signed_out = \"redirect\" }]", "\"redirect\" is not understood"),
         ("access", "public_url = \"https://x\"", "public_url belongs under [server]"),
     ] {
@@ -182,7 +186,7 @@ path = "/a/long"
 url = "h2c://Api.example"
 [[access.rule]]
 path = "/x/**"
-allow = [{ roles = "Admin" }, { users = ["maya@contoso.com"], tenants = ["aaaabbbb-0000-cccc-1111-dddd2222eeee"] }]
+allow = [{ roles = "Admin", acrs = ["c1", "c99"] }, { users = ["maya@contoso.com"], tenants = ["aaaabbbb-0000-cccc-1111-dddd2222eeee"] }]
 signed_out = "401"
 [headers]
 send = []
