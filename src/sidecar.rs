@@ -21,7 +21,9 @@ use crate::telemetry::metrics::Metrics;
 use crate::upstream::{BadUpstream, Tunnels, Upstream};
 use crate::wire::client::{self, Client};
 use crate::wire::cookies::Names;
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
+use tokio_util::task::TaskTracker;
 
 /// What outlives a reload: sessions, figures, and the key of a process that was given no secret.
 #[derive(Clone, Debug)]
@@ -40,6 +42,10 @@ pub struct Lasting {
     pub metrics: Arc<Metrics>,
     /// Upgraded connections.
     pub tunnels: Tunnels,
+    /// What is under way at Entra for nobody who waits; the end of the process waits for it.
+    pub background: TaskTracker,
+    /// Entra as the newest configuration has it, for what lives longer than a request.
+    pub newest: Arc<ArcSwapOption<Entra>>,
     /// Seals where `[session] secrets` is empty.
     pub keyring: Arc<Keyring>,
     /// The environment that names a proxy towards Entra.
@@ -100,6 +106,8 @@ impl Lasting {
             keyring: Arc::new(Keyring::new(&[], &random)),
             metrics: Arc::default(),
             tunnels: Tunnels::new(),
+            background: TaskTracker::new(),
+            newest: Arc::default(),
             environment: Arc::new(environment),
             clock,
             random,

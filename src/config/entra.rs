@@ -9,6 +9,7 @@ use crate::base::domains::Named;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// `[entra]`, as meant.
 #[derive(Clone, Debug)]
@@ -33,6 +34,17 @@ pub struct Entra {
     pub ca_file: Option<PathBuf>,
     /// Whether guests (B2B) may sign in.
     pub guests: bool,
+    /// How often Entra is asked about a live session.
+    pub recheck: Recheck,
+}
+
+/// How often Entra is asked whether somebody may still be here, and for how long its silence is borne.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recheck {
+    /// After this time since Entra's last answer it is asked again.
+    pub every: Duration,
+    /// How much longer a session is served while Entra cannot be asked.
+    pub grace: Duration,
 }
 
 /// `tenant = "..."`.
@@ -113,14 +125,35 @@ pub(super) fn read(section: &Section<'_>) -> Draft {
     let scopes = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
     let ca_file = section.key("ca_file").file();
     let guests = section.key("guests").flag(true);
+    let recheck = recheck(section);
     let entra = match (tenant, client_id, secret) {
         (Some(tenant), Some(client_id), Some(secret)) => {
             let credential = Credential::Secret(secret);
-            Some(Entra { tenant: tenant.value, client_id: client_id.value, credential, authority, allowed_tenants, cloud, graph, scopes, ca_file, guests })
+            Some(Entra {
+                tenant: tenant.value,
+                client_id: client_id.value,
+                credential,
+                authority,
+                allowed_tenants,
+                cloud,
+                graph,
+                scopes,
+                ca_file,
+                guests,
+                recheck,
+            })
         }
         _ => None,
     };
     Draft { entra, redirect_path, is_many }
+}
+
+fn recheck(section: &Section<'_>) -> Recheck {
+    let day = Duration::from_hours(24);
+    Recheck {
+        every: section.key("recheck").duration(Duration::from_mins(30), Duration::from_mins(1)..=day),
+        grace: section.key("recheck_grace").duration(Duration::from_hours(4), Duration::ZERO..=7 * day),
+    }
 }
 
 fn tenant(text: &str) -> Result<Tenant, Complaint> {

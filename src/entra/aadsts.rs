@@ -1,6 +1,7 @@
 //! What Entra's error codes mean to people, whose move it is, and where it is mended.
 //!
-//! A code chooses words and nothing else: what is done about a refusal is decided by its `error` and `suberror`.
+//! At a sign-in a code chooses words and nothing else: what is done about a refusal is decided by its `error` and `suberror`. What a refusal
+//! means for a session that lives is `means`.
 
 use serde::Deserialize;
 use std::collections::HashMap;

@@ -4,10 +4,12 @@
 
 pub mod aadsts;
 pub mod authorize;
+pub mod circuit;
 pub mod error;
 pub mod failure;
 pub mod invalid;
 pub mod keys;
+pub mod means;
 pub mod metadata;
 mod oidc;
 mod redeem;
@@ -24,7 +26,9 @@ pub use self::error::Error;
 pub use self::metadata::graph_base;
 
 use self::authorize::{Begun, Hints};
-use self::oidc::{Registration, Tokens};
+use self::circuit::{Circuit, Pass};
+use self::means::Means;
+use self::oidc::Registration;
 use self::redeem::Sender;
 use self::rules::Expected;
 use self::source::Source;
@@ -36,7 +40,7 @@ use crate::base::random::Random;
 use crate::base::return_to::Landing;
 use crate::base::secret::Secret;
 use crate::config;
-use crate::config::entra::Credential;
+use crate::config::entra::{Credential, Recheck};
 use crate::wire::client::Client;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +49,9 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub struct Entra {
     source: Source,
+    circuit: Circuit,
     registration: Registration,
+    recheck: Recheck,
     client: Client,
     clock: Clock,
     random: Random,
@@ -54,6 +60,15 @@ pub struct Entra {
     custom: Vec<String>,
     tenant: String,
     graph: &'static str,
+}
+
+/// What a refresh token brought: a new one, to be kept before anything else, and what Entra says of the person, not verified yet.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// Takes the old one's place; none where Entra gave no new one.
+    pub grant: Option<Secret>,
+    id_token: Option<Secret>,
+    pass: Pass,
 }
 
 /// A sign-in that is done.
@@ -81,6 +96,8 @@ impl Entra {
         Self {
             admitted: Admitted::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
             source: Source::new(config.authority.clone(), config.tenant.clone(), domains, client.clone(), clock.clone(), random.clone()),
+            circuit: Circuit::new(clock.clone(), random.clone()),
+            recheck: config.recheck,
             registration: Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() },
             client,
             clock,
@@ -101,32 +118,59 @@ impl Entra {
         authorize::begin(&self.registration, &snapshot.metadata, &self.random, hints, state)
     }
 
-    /// Redeems the code that came back, and verifies what it brings.
+    /// Redeems the code that came back, and verifies what it brings. People who sign in are never held back; how it went is told to the circuit.
     ///
     /// # Errors
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await?;
-        self.verified(tokens, Some(nonce)).await
+        let pass = self.circuit.pass();
+        let answer = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await;
+        // Anybody can bring a code that Entra refuses: that must not keep us from asking about others.
+        let tokens = if matches!(answer, Err(Error::Refused(_))) { answer } else { self.told(pass, answer) }?;
+        let user = self.verified(tokens.id_token, Some(nonce)).await?;
+        Ok(Redeemed { user, grant: tokens.refresh_token })
     }
 
-    /// Redeems a refresh token, and verifies what it brings as at sign-in; only a nonce it has none.
+    /// Redeems a refresh token, unless Entra is left alone at the moment. What it brings is verified by `verify`, once the new one is kept.
     ///
     /// # Errors
-    /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
-    pub async fn refresh(&self, grant: &Secret) -> Result<Redeemed, Error> {
+    /// `Refused` by Entra; the others say that Entra could not be asked.
+    pub async fn refresh(&self, grant: &Secret) -> Result<Refreshed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await?;
-        self.verified(tokens, None).await
+        let (pass, _place) = self.circuit.enter().await?;
+        match redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await {
+            // How it went is told once it is verified: an answer that is of no use is as good as none.
+            Ok(tokens) => Ok(Refreshed { grant: tokens.refresh_token, id_token: tokens.id_token, pass }),
+            Err(cause) => self.told(pass, Err(cause)),
+        }
+    }
+
+    /// Verifies what a refresh brought as at sign-in; only a nonce it has none.
+    ///
+    /// # Errors
+    /// `Token`, where it breaks a rule; the others say that it could not be verified.
+    pub async fn verify(&self, refreshed: Refreshed) -> Result<VerifiedUser, Error> {
+        let verified = self.verified(refreshed.id_token, None).await;
+        self.told(refreshed.pass, verified)
+    }
+
+    /// Tells the circuit how a request went.
+    fn told<T>(&self, pass: Pass, answer: Result<T, Error>) -> Result<T, Error> {
+        match answer.as_ref().map_err(|it| (it, means::of(it))) {
+            Err((cause, Means::Later { retry_after, ours })) => self.circuit.failed(pass, retry_after, ours, cause),
+            Ok(_) | Err(_) => self.circuit.answered(),
+        }
+        answer
     }
 
     fn sender(&self) -> Sender {
         Sender::new(self.client.clone(), self.source.skew.clone())
     }
 
-    async fn verified(&self, tokens: Tokens, nonce: Option<&str>) -> Result<Redeemed, Error> {
-        let unverified = token::parse(tokens.id_token.expose().as_bytes())?;
+    async fn verified(&self, id_token: Option<Secret>, nonce: Option<&str>) -> Result<VerifiedUser, Error> {
+        let id_token = id_token.ok_or(Error::Answer)?;
+        let unverified = token::parse(id_token.expose().as_bytes())?;
         let (snapshot, key) = self.source.key(unverified.kid()).await?;
         let claims = unverified.verify(&key)?;
         let expected = Expected {
@@ -138,7 +182,22 @@ impl Entra {
             now: self.clock.now(),
             custom: &self.custom,
         };
-        Ok(Redeemed { user: VerifiedUser::new(rules::judge(&claims, &key, &expected)?), grant: tokens.refresh_token })
+        Ok(VerifiedUser::new(rules::judge(&claims, &key, &expected)?))
+    }
+
+    /// After how many seconds since its last answer Entra is asked about a live session again.
+    pub fn every(&self) -> u64 {
+        self.recheck.every.as_secs()
+    }
+
+    /// How many seconds longer a session is served while Entra is silent.
+    pub fn grace(&self) -> u64 {
+        self.recheck.grace.as_secs()
+    }
+
+    /// Seconds for which Entra is left alone, since it does not answer; 0 where it is not.
+    pub fn rests(&self) -> u64 {
+        self.circuit.rests()
     }
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
@@ -171,6 +230,9 @@ impl Entra {
     /// Takes over what another one knows of the same tenant.
     pub fn inherit(&self, old: &Self) {
         self.source.inherit(&old.source);
+        if self.source.is_for(&old.source) {
+            self.circuit.inherit(&old.circuit);
+        }
     }
 
     /// Keeps discovery and keys fresh until `stop`.

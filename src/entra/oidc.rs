@@ -83,15 +83,15 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Tokens {
     /// The ID token, not verified.
-    pub id_token: Secret,
+    pub id_token: Option<Secret>,
     /// The refresh token; Entra gives none without `offline_access`.
     pub refresh_token: Option<Secret>,
 }
 
 impl Answer {
-    /// The tokens that are used; `None` without an ID token.
-    pub fn into_tokens(self) -> Option<Tokens> {
-        Some(Tokens { id_token: self.id_token?.0, refresh_token: self.refresh_token.map(|it| it.0) })
+    /// The tokens that are used.
+    pub fn into_tokens(self) -> Tokens {
+        Tokens { id_token: self.id_token.map(|it| it.0), refresh_token: self.refresh_token.map(|it| it.0) }
     }
 }
 

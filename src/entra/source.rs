@@ -88,9 +88,14 @@ impl Source {
         self.known.load_full()
     }
 
+    /// Whether another source asks the same.
+    pub fn is_for(&self, other: &Self) -> bool {
+        self.authority == other.authority && self.tenant == other.tenant
+    }
+
     /// Takes over what another source knows of the same tenant: a reload in the middle of an outage forgets nothing.
     pub fn inherit(&self, old: &Self) {
-        if self.authority == old.authority && self.tenant == old.tenant && self.known.load().is_none() {
+        if self.is_for(old) && self.known.load().is_none() {
             self.known.store(old.known());
         }
         if self.authority == old.authority {
@@ -250,8 +255,8 @@ impl Source {
         let status = response.status().as_u16();
         match status {
             200 => Ok(response.into_body()),
-            400..=428 => Err(Refusal::of_body(response.body()).map_or(Error::Status { endpoint, status }, Error::Refused)),
-            _ => Err(Error::Status { endpoint, status }),
+            400..=428 => Err(Refusal::of_body(response.body()).map_or(Error::Status { endpoint, status, retry_after: None }, Error::from)),
+            _ => Err(Error::Status { endpoint, status, retry_after: None }),
         }
     }
 }

@@ -58,6 +58,7 @@ impl World {
             scopes: Vec::new(),
             ca_file: emulator.ca_file().map(ToOwned::to_owned),
             guests: true,
+            recheck: config::entra::Recheck { every: Duration::from_mins(30), grace: Duration::from_hours(4) },
         };
         change(&mut config);
         let client = Client::new(config.ca_file.as_deref(), &[]).unwrap();
@@ -245,11 +246,11 @@ async fn what_is_known_serves_while_entra_is_down() {
     let kid = world.entra.source.known().unwrap();
     world.emulator.control().be_down(true);
     let endpoint = "discovery endpoint";
-    assert_eq!(world.entra.source.ask_again().await.unwrap_err(), Error::Status { endpoint, status: 503 });
+    assert_eq!(world.entra.source.ask_again().await.unwrap_err(), Error::Status { endpoint, status: 503, retry_after: None });
     assert!(Arc::ptr_eq(&kid, &world.entra.source.known().unwrap()));
     assert_eq!(world.entra.ready(), Ok(()));
     assert!(world.entra.begin(&Hints::default(), "s").await.is_ok());
-    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err(), Error::Status { endpoint: "token endpoint", status: 503 });
+    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err(), Error::Status { endpoint: "token endpoint", status: 503, retry_after: None });
     world.emulator.control().be_down(false);
     world.redeems("maya").await.unwrap();
 }
@@ -313,7 +314,7 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
     let world = World::start().await;
     let begun = world.entra.begin(&Hints::default(), "s").await.unwrap();
     let refused = |outcome: Result<Redeemed, Error>| match outcome.unwrap_err() {
-        Error::Refused(refusal) => refusal,
+        Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
     };
     let code = world.picks(&begun, "maya").await;
@@ -328,7 +329,7 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
 
     let world = World::with(None, |it| it.credential = Credential::Secret(Secret::new("not-the-secret"))).await;
     let refusal = match world.redeems("maya").await.unwrap_err() {
-        Error::Refused(refusal) => refusal,
+        Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
     };
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
@@ -414,9 +415,9 @@ async fn an_authority_that_talks_nonsense_is_named() {
         "id_token":"e30.secret.secret","access_token":"secret","token_type":"Bearer"}"#;
     for (status, body, expected) in [
         (200, "<html>", Error::Metadata(BadMetadata::Malformed)),
-        (302, "", Error::Status { endpoint: "discovery endpoint", status: 302 }),
-        (404, "<html>", Error::Status { endpoint: "discovery endpoint", status: 404 }),
-        (429, "{\"error\":\"x\"}", Error::Status { endpoint: "discovery endpoint", status: 429 }),
+        (302, "", Error::Status { endpoint: "discovery endpoint", status: 302, retry_after: None }),
+        (404, "<html>", Error::Status { endpoint: "discovery endpoint", status: 404, retry_after: None }),
+        (429, "{\"error\":\"x\"}", Error::Status { endpoint: "discovery endpoint", status: 429, retry_after: None }),
         (200, DOCUMENT, Error::Keys(BadKeys::None)),
     ] {
         let authority = always(status, body).await;
@@ -435,7 +436,7 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         (200, r#"{"access_token":"secret","token_type":"bearer","id_token":"secret"}"#, Error::Token(Invalid::Malformed)),
         (200, "secret", Error::Answer),
         (400, "secret", Error::Answer),
-        (502, "secret", Error::Status { endpoint: "token endpoint", status: 502 }),
+        (502, "secret", Error::Status { endpoint: "token endpoint", status: 502, retry_after: None }),
     ] {
         let authority = always(status, body).await;
         let metadata = metadata::Metadata {
@@ -452,7 +453,7 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         let sender = redeem::Sender::new(Client::new(None, &[]).unwrap(), Skew::new(Clock::system()));
         let outcome = redeem::redeem(&registration, &metadata, &sender, "code", "verifier").await;
         let error = match outcome {
-            Ok(text) => Error::Token(token::parse(text.id_token.expose().as_bytes()).unwrap_err()),
+            Ok(tokens) => tokens.id_token.map_or(Error::Answer, |it| Error::Token(token::parse(it.expose().as_bytes()).unwrap_err())),
             Err(error) => error,
         };
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");

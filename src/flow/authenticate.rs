@@ -1,12 +1,14 @@
 //! Who sent it.
 
+use super::recheck::{self, Closed};
 use crate::session::record::Session;
+use crate::session::store::Seen;
 use crate::sidecar::Sidecar;
 use crate::wire::cookies::{Found, find};
 use http::HeaderMap;
 use std::sync::Arc;
 
-/// The same, without noting a use.
+/// The same, without noting a use, and without asking Entra.
 pub(super) fn look(house: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>> {
     match find(headers, house.names.session()) {
         Found::One(id) => house.lasting.store.look(id),
@@ -15,9 +17,10 @@ pub(super) fn look(house: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>>
 }
 
 /// The live session whose cookie the request carries. Two cookies of that name are none: one of them was planted.
-pub(super) fn authenticate(house: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>> {
-    match find(headers, house.names.session()) {
-        Found::One(id) => house.lasting.store.find(id),
-        Found::None | Found::Several => None,
+pub(super) async fn authenticate(house: &Sidecar, headers: &HeaderMap) -> Result<Option<Arc<Session>>, Closed> {
+    let Found::One(id) = find(headers, house.names.session()) else { return Ok(None) };
+    match house.lasting.store.find(id) {
+        Some(Seen { session, is_due: true }) => Box::pin(recheck::attend(house, session)).await,
+        seen => Ok(seen.map(|it| it.session)),
     }
 }

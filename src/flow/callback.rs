@@ -1,8 +1,9 @@
 //! Back from Entra.
 
-use super::authenticate::{authenticate, look};
+use super::authenticate::look;
 use super::facts::Facts;
 use super::front_channel::is_sid;
+use super::recheck;
 use super::refusal::Refusal;
 use super::refused;
 use super::sign_in::{self, Start, only, rounds_in_state};
@@ -95,7 +96,7 @@ async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refus
 async fn stale(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &str) -> Result<Response<Body>, Refusal> {
     // Ours, but its cookie did not come back.
     let lost = rounds_in_state(house, state);
-    if authenticate(house, headers).is_some() {
+    if look(house, headers).is_some() {
         let mut response = reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"))?;
         if let Some(counted) = lost.map(|it| sign_in::stranded(house, inbound, headers, it)).transpose()?.flatten() {
             response.headers_mut().append(SET_COOKIE, counted);
@@ -121,7 +122,7 @@ async fn finish(
     let again = sign_in::start_url_proving(&house.site, &return_to, &pending.acrs);
     if let Some(error) = answer.error.as_deref() {
         let refusal = failure::Refusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
-        return Err(Refusal::SignIn(crate::entra::Error::Refused(refusal), again));
+        return Err(Refusal::SignIn(refusal.into(), again));
     }
     let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
     let redeemed = house.entra.redeem(code, &pending.nonce, &pending.verifier).await;
@@ -132,6 +133,7 @@ async fn finish(
         house.lasting.store.end(old);
     }
     let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant, answer.session());
+    recheck::begin(house, &session);
     facts.session = Some(Arc::clone(&session));
     if let Some(former) = former {
         session.follow(&former);

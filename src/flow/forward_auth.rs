@@ -21,10 +21,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie");
 
 /// nginx's `auth_request`: 200 lets through, 401 and 403 refuse, and anything else would become a 500.
-pub(super) fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
     let asked = asked(house, headers, inbound)?;
     let asker = asker(asked.target.method(), headers);
-    let session = authenticate(house, headers);
+    let (session, closed) = match authenticate(house, headers).await {
+        Ok(session) => (session, None),
+        Err(closed) => (None, Some(closed)),
+    };
     facts.session.clone_from(&session);
     let return_to = ReturnTo::of(&asked.target, &house.site);
     let judged = house.policy.judge(asked.target, session);
@@ -39,6 +42,8 @@ pub(super) fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, fac
             response.headers_mut().insert(COOKIE_FOR_THE_APP, cookies::theirs(headers));
             Ok(response)
         }
+        // nginx makes a 500 of it. 401 would send people to sign in, and 403 tell them that they may not.
+        Verdict::SignIn(..) if closed.is_some() => Err(Refusal::Closed(closed.map_or(1, |it| it.0))),
         Verdict::SignIn(signed_out, acrs) => {
             let acrs = acrs.as_deref().unwrap_or_default();
             sign_in(house, &return_to, acrs, super::refusal::CHALLENGE, asker == Asker::Navigation && signed_out == SignedOut::Auto)

@@ -3,6 +3,7 @@
 use super::authenticate::authenticate;
 use super::facts::Facts;
 use super::origin::is_of_another_site;
+use super::recheck;
 use super::refusal::Refusal;
 use super::sign_in;
 use super::step_up;
@@ -31,7 +32,10 @@ pub(super) async fn proxy(
     body: &mut Option<Incoming>,
     facts: &mut Facts,
 ) -> Result<Response<Body>, Refusal> {
-    let session = authenticate(house, &parts.headers);
+    let (session, closed) = match authenticate(house, &parts.headers).await {
+        Ok(session) => (session, None),
+        Err(closed) => (None, Some(closed)),
+    };
     let asked = step_up::may_follow(inbound, session.as_ref()).then(|| CookieLines::of(&parts.headers));
     facts.session.clone_from(&session);
     let judged = house.policy.judge(inbound.target.clone(), session);
@@ -47,7 +51,11 @@ pub(super) async fn proxy(
                 _ => Ok(response),
             }
         }
-        Verdict::SignIn(signed_out, acrs) => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out, acrs)).await,
+        Verdict::SignIn(signed_out, acrs) => match closed {
+            // Nobody is signed out by an outage: there is nothing to sign in to again.
+            Some(closed) => Err(closed.into()),
+            None => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out, acrs)).await,
+        },
         Verdict::StepUp(signed_out, acrs) => Box::pin(step_up::required(house, inbound, &parts.headers, signed_out, acrs)).await,
         Verdict::Forbidden => Err(Refusal::Forbidden),
         Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown),
@@ -76,8 +84,8 @@ fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Pe
 
 /// A tunnel ends with its session; bytes in it are use, as requests are.
 fn ends_with(house: &Sidecar, session: &Arc<Session>) -> Ends {
-    let (store, held) = (Arc::clone(&house.lasting.store), Arc::clone(session));
-    Ends { told: session.ended(), goes_on: Box::new(move |spoke| store.tunnel_goes_on(&held, spoke)) }
+    let (lasting, held) = (house.lasting.clone(), Arc::clone(session));
+    Ends { told: session.ended(), goes_on: Box::new(move |spoke| lasting.store.tunnel_goes_on(&held, spoke) && recheck::tunnel_goes_on(&lasting, &held)) }
 }
 
 async fn ask_to_sign_in(

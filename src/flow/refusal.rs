@@ -1,6 +1,7 @@
 //! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
 
 use super::loops::Seen;
+use super::recheck::Closed;
 use super::refused;
 use super::words::{self, Words};
 use crate::config::access::Contexts;
@@ -67,6 +68,8 @@ pub(super) enum Refusal {
     Entra(entra::Error),
     /// A sign-in came back, and failed; the place to try again.
     SignIn(entra::Error, String),
+    /// Entra could not be asked about the session for longer than the grace; so many seconds until it may be.
+    Closed(u64),
     /// The app.
     Upstream(upstream::Error),
     /// A front proxy's question that is none.
@@ -78,6 +81,12 @@ pub(super) enum Refusal {
 impl From<entra::Error> for Refusal {
     fn from(error: entra::Error) -> Self {
         Self::Entra(error)
+    }
+}
+
+impl From<Closed> for Refusal {
+    fn from(closed: Closed) -> Self {
+        Self::Closed(closed.0)
     }
 }
 
@@ -119,6 +128,7 @@ impl Refusal {
             Self::BadForm => "a posted callback that is no form".to_owned(),
             Self::Loop(it) => format!("sign-in loop: {}", it.cause().name()),
             Self::Entra(it) | Self::SignIn(it, _) => format!("entra: {it}"),
+            Self::Closed(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
             Self::Upstream(it) => format!("upstream: {it}"),
             Self::NotAsked(it) => it.to_string(),
             Self::Internal(it) => (*it).to_owned(),
@@ -150,6 +160,9 @@ impl Refusal {
             Self::Method(allow) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
+            Self::Closed(seconds) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
+            }
             _ if words.status == StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
@@ -176,6 +189,7 @@ impl Refusal {
             Self::Loop(it) => it.words(&house.site),
             Self::Entra(it) => refused::words(house, it, None),
             Self::SignIn(it, again) => refused::words(house, it, Some(again)),
+            Self::Closed(_) => words::closed(),
             Self::Upstream(it) => words::upstream(it),
             Self::NotAsked(_) | Self::Internal(_) => words::internal(),
         }

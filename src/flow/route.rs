@@ -24,6 +24,8 @@ pub(super) enum Route {
     UserInfo,
     /// How long may I stay, in JSON.
     Session,
+    /// May I still: Entra is asked.
+    Refresh,
     /// The public keys of the assertion.
     Keys,
     /// Under our prefix, but nothing of ours.
@@ -48,6 +50,7 @@ impl Route {
             "/front_channel_logout" => Self::FrontChannel,
             "/userinfo" => Self::UserInfo,
             "/session" => Self::Session,
+            "/session/refresh" => Self::Refresh,
             "/jwks.json" => Self::Keys,
             _ => Self::Nothing,
         }
@@ -70,6 +73,7 @@ impl Route {
             Self::FrontChannel => "front_channel",
             Self::UserInfo => "userinfo",
             Self::Session => "session",
+            Self::Refresh => "session_refresh",
             Self::Keys => "jwks",
             Self::Nothing => "nothing",
         }

@@ -1,6 +1,6 @@
 //! Out: here, then at Entra.
 
-use super::authenticate::authenticate;
+use super::authenticate::look;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
 use crate::base::return_to::{Landing, ReturnTo};
@@ -21,7 +21,7 @@ pub(super) fn sign_out(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) 
     match wanted {
         Wanted::No => Err(Refusal::CrossSite),
         // Nobody is signed in: this is also where Entra's sign-out leads back to.
-        _ if authenticate(house, headers).is_none() && inbound.target.method() != Method::POST => Ok(signed_out(house, rd.as_deref())),
+        _ if look(house, headers).is_none() && inbound.target.method() != Method::POST => Ok(signed_out(house, rd.as_deref())),
         Wanted::Ask => Ok(ask(house, rd.as_deref())),
         Wanted::Yes => end(house, headers, rd.as_deref()),
     }
@@ -36,17 +36,23 @@ enum Wanted {
 /// Whether the person wants it. What another site makes a browser send changes nothing.
 fn wanted(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Wanted {
     let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
-    let foreign = headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it));
     if inbound.target.method() == Method::POST {
-        // A page under `Referrer-Policy: no-referrer` sends `Origin: null` even to itself (Fetch 3.1); no script can forge the other header.
-        let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it));
-        return if !own && foreign || site == Some(b"cross-site") { Wanted::No } else { Wanted::Yes };
+        return if is_post_of_another_site(house, headers) { Wanted::No } else { Wanted::Yes };
     }
     match site {
         // A sibling host may be anybody's who was given a name there: what it links to is asked about, as what another site does.
         Some(b"same-origin" | b"none") if inbound.asker == Asker::Navigation => Wanted::Yes,
         _ => Wanted::Ask,
     }
+}
+
+/// Whether a page of another site made the browser send this POST.
+pub(super) fn is_post_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
+    let foreign = headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it));
+    // A page under `Referrer-Policy: no-referrer` sends `Origin: null` even to itself (Fetch 3.1); no script can forge the other header.
+    let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it));
+    !own && foreign || site == Some(b"cross-site")
 }
 
 fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Response<Body>, Refusal> {

@@ -117,6 +117,12 @@ pub(super) fn groups_unknown() -> Words {
         .then("The app's owner can use app roles instead of groups, or send only groups assigned to the app (Token configuration > Edit groups claim).")
 }
 
+pub(super) fn closed() -> Words {
+    let what = "Microsoft Entra could not be asked whether you may still be here. You are not signed out: this goes on as soon as Entra answers.";
+    Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody, "Your sign-in cannot be checked at the moment", what)
+        .then("Try again in a few minutes.")
+}
+
 pub(super) fn foreign_origin() -> Words {
     Words::new(
         Kind::Forbidden,

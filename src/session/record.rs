@@ -82,6 +82,11 @@ impl Session {
         self.answered.get().map(AsRef::as_ref)
     }
 
+    /// Claims the asking for somebody who does not wait for the answer; `None` where another one has.
+    pub fn claim(self: &Arc<Self>) -> Option<Claim> {
+        self.standing.claim().then(|| Claim(Arc::clone(self)))
+    }
+
     /// What Entra calls the session there in which this one began: `sid` of the token and `session_state` of the callback, which should be the same.
     pub(in crate::session) fn sids(&self) -> impl Iterator<Item = Box<str>> {
         self.identity.load().entra_sid.clone().into_iter().chain(self.session_state.clone())
@@ -118,6 +123,11 @@ impl Session {
         self.last_seen.load(Ordering::Relaxed)
     }
 
+    /// Whether it has ended, as far as anybody has noticed.
+    pub fn is_over(&self) -> bool {
+        self.end.is_over()
+    }
+
     /// Is canceled when the session ends: tunnels end with it.
     pub fn ended(&self) -> CancellationToken {
         self.end.token()
@@ -141,6 +151,23 @@ impl Session {
 
 fn joined(before: &Texts, now: &Texts) -> Texts {
     before.iter().chain(now.iter().filter(|it| !before.contains(it))).collect()
+}
+
+/// Somebody asks Entra about a session already, or will: freed when dropped.
+#[derive(Debug)]
+pub struct Claim(Arc<Session>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.standing.free();
+    }
+}
+
+impl Claim {
+    /// The session that it is about.
+    pub fn session(&self) -> &Arc<Session> {
+        &self.0
+    }
 }
 
 /// Whether a session is over. Most have nothing that hangs on them: the token is made for the first that has.

@@ -37,6 +37,15 @@ pub struct Store {
     lifetime: u64,
 }
 
+/// A live session that a request belongs to.
+#[derive(Debug)]
+pub struct Seen {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Whether Entra is to be asked about it.
+    pub is_due: bool,
+}
+
 impl Store {
     /// An empty store. The one unused longest makes room when it is full: a newcomer is never turned away (LRU, not TinyLFU).
     ///
@@ -83,20 +92,29 @@ impl Store {
     }
 
     /// The live session of an id, and notes that it was used.
-    pub fn find(&self, id: &str) -> Option<Arc<Session>> {
+    pub fn find(&self, id: &str) -> Option<Seen> {
         let key = read(id)?;
         let session = self.sessions.get(&key)?;
-        if self.goes_on(&session, true) {
-            return Some(session);
+        let now = self.clock.now();
+        if self.goes_on(&session, now, true) {
+            return Some(Seen { is_due: session.standing.is_due(now), session });
         }
-        self.sessions.invalidate(&key);
+        if session.standing.again().is_none() || self.is_past(&session, now) {
+            self.sessions.invalidate(&key);
+        }
         None
+    }
+
+    /// The session of an id that ended since the person has to sign in again; it tells what the sign-in has to prove.
+    pub fn ended(&self, id: &str) -> Option<Arc<Session>> {
+        let session = self.sessions.get(&read(id)?)?;
+        (session.standing.again().is_some() && !self.is_past(&session, self.clock.now())).then_some(session)
     }
 
     /// The live session of an id, without noting a use: whoever asks how long it lasts does not make it last.
     pub fn look(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.get(&read(id)?)?;
-        self.goes_on(&session, false).then_some(session)
+        self.goes_on(&session, self.clock.now(), false).then_some(session)
     }
 
     /// Whether the session that a tunnel hangs on goes on; bytes in the tunnel are use, for the cache as well.
@@ -104,21 +122,36 @@ impl Store {
         if spoke {
             let _ = self.sessions.get(&session.key);
         }
-        self.goes_on(session, spoke)
+        self.goes_on(session, self.clock.now(), spoke)
     }
 
     /// Whether a session that somebody holds is still live; `used` notes that it was used. One that is not live is told so.
-    fn goes_on(&self, session: &Session, used: bool) -> bool {
-        let now = self.clock.now();
-        let last_seen = session.last_seen();
-        if now >= session.ends || now >= last_seen.saturating_add(self.idle) || session.end.is_over() {
+    fn goes_on(&self, session: &Session, now: u64, used: bool) -> bool {
+        if session.end.is_over() || self.is_past(session, now) {
             session.end.tell();
             return false;
         }
-        if used && now > last_seen {
+        if used && now > session.last_seen() {
             session.last_seen.store(now, Ordering::Relaxed);
         }
         true
+    }
+
+    fn is_past(&self, session: &Session, now: u64) -> bool {
+        now >= session.ends || now >= session.last_seen().saturating_add(self.idle)
+    }
+
+    /// Ends a session that somebody holds; whatever hangs on it ends too.
+    pub fn end_held(&self, session: &Session) {
+        session.end.tell();
+        self.sessions.invalidate(&session.key);
+    }
+
+    /// Ends a session that somebody holds, since the person has to sign in again; `claims` is what has to be proven then, where Entra says it.
+    /// The record stays for its time, to tell the sign-in.
+    pub fn end_for_sign_in(&self, session: &Session, claims: Option<Box<str>>) {
+        session.standing.needs_sign_in(claims);
+        session.end.tell();
     }
 
     /// Ends the session of an id; whatever hangs on it ends too.
@@ -159,7 +192,8 @@ impl Store {
 
     /// Whose live sessions these are, each person once.
     fn people(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Person> {
-        let live = sessions.into_iter().filter(|it| self.goes_on(it, false));
+        let now = self.clock.now();
+        let live = sessions.into_iter().filter(|it| self.goes_on(it, now, false));
         let person = |it: Arc<Session>| {
             let identity = it.identity();
             Person { oid: identity.oid, tid: identity.tid }
@@ -170,7 +204,7 @@ impl Store {
     /// Ends sessions, and says how many were live.
     fn end_each(&self, sessions: Vec<Arc<Session>>) -> usize {
         let end = |session: &Arc<Session>| {
-            let live = self.goes_on(session, false);
+            let live = self.goes_on(session, self.clock.now(), false);
             session.end.tell();
             self.sessions.invalidate(&session.key);
             live

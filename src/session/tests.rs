@@ -65,7 +65,7 @@ fn sessions_end_by_the_sid_of_the_token_and_of_the_callback_and_no_other_does() 
     let callback = begin(&store, maya, "maya", None, Some("two"));
     let other = begin(&store, tom, "tom", Some("three"), Some("three"));
     let (_, both_session) = (store.find(both.expose()), store.find(both.expose()).unwrap());
-    let told = both_session.ended();
+    let told = both_session.session.ended();
     for sid in ["", "on", "onee", "ONE", MAYA, "oid one"] {
         assert_eq!(store.end_by_sid(sid), 0, "{sid:?}");
     }

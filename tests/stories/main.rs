@@ -14,6 +14,7 @@ mod outside;
 mod path;
 mod sign_in;
 mod sign_out;
+mod standing;
 mod step_up;
 mod tenants;
 mod tls;

@@ -196,7 +196,7 @@ async fn what_was_proven_outlives_a_refreshed_token_that_does_not_name_it() {
         let lease = session.standing().lease().await;
         house.entra.refresh(lease.grant().unwrap()).await.unwrap()
     };
-    session.renew(refreshed.user).unwrap();
+    session.renew(house.entra.verify(refreshed).await.unwrap()).unwrap();
     let page = maya.visits("/strong/x").await;
     assert!(!went_to_entra(&page), "an endless step-up");
     assert_eq!((&assertion(&page)["acrs"], &assertion(&page)["auth_time"]), (&json!(["c1"]), &first["auth_time"]));
