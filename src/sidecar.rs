@@ -10,6 +10,7 @@ use crate::base::target::Strictness;
 use crate::config::Config;
 use crate::config::server::Trust;
 use crate::entra::Entra;
+use crate::entra::memberships::Memberships;
 use crate::headers::identity::Headers;
 use crate::pages::Pages;
 use crate::seal::envelope::Envelope;
@@ -44,6 +45,8 @@ pub struct Lasting {
     pub tunnels: Tunnels,
     /// What is under way at Entra for nobody who waits; the end of the process waits for it.
     pub background: TaskTracker,
+    /// What Graph said of people lately.
+    pub memberships: Arc<Memberships>,
     /// Entra as the newest configuration has it, for what lives longer than a request.
     pub newest: Arc<ArcSwapOption<Entra>>,
     /// Seals where `[session] secrets` is empty.
@@ -100,13 +103,15 @@ pub enum Error {
 impl Lasting {
     /// What a process begins with.
     pub fn new(config: &Config, clock: Clock, random: Random, log: Log, environment: Vec<(String, String)>) -> Self {
+        let background = TaskTracker::new();
         Self {
+            memberships: Arc::new(Memberships::new(clock.clone(), background.clone())),
+            background,
             store: Arc::new(Store::new(&config.session, clock.clone(), random.clone())),
             ids: Arc::new(Ids::new(&random)),
             keyring: Arc::new(Keyring::new(&[], &random)),
             metrics: Arc::default(),
             tunnels: Tunnels::new(),
-            background: TaskTracker::new(),
             newest: Arc::default(),
             environment: Arc::new(environment),
             clock,

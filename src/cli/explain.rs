@@ -96,7 +96,7 @@ fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
         Would::Refuse => "refused (403)".to_owned(),
         Would::SignIn => "has to sign in first (302 or 401)".to_owned(),
         Would::StepUp(acrs) => format!("has to prove authentication context {} first (302 or 401)", acrs.join(" or ")),
-        Would::GroupsUnknown => "cannot be decided (503): a group decides, and Entra did not tell the groups".to_owned(),
+        Would::GroupsUnknown => "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does".to_owned(),
     };
     format!("{head}\n  decides  {why}\n  allow    {}\n  result   {result}", describe(allow))
 }

@@ -2,7 +2,7 @@
 
 use super::address::pattern;
 use super::ask::choose;
-use super::entra::named;
+use super::entra::{Groups, People, named};
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section, unexpected};
 use crate::base::domains::Named;
@@ -127,21 +127,21 @@ impl Access {
     }
 }
 
-/// `is_many` says whether people of several tenants may come.
-pub(super) fn read(section: &Section<'_>, is_many: bool) -> Access {
+/// `people` is what `[entra]` says of whoever may come.
+pub(super) fn read(section: &Section<'_>, people: People) -> Access {
     let default: Allow = section.key("default").choice(&WORDS).into();
-    let rules: Vec<_> = section.each("rule", MOST_RULES, |it| rule(it, is_many)).into_iter().flatten().collect();
+    let rules: Vec<_> = section.each("rule", MOST_RULES, |it| rule(it, people)).into_iter().flatten().collect();
     refuse_covered(section, &rules);
     warn_of_exact(section, &rules, &default);
     Access { default, rules: rules.into_iter().map(|it| it.value).collect() }
 }
 
 /// A rule, and where its path is written.
-fn rule(section: &Section<'_>, is_many: bool) -> Option<Found<Rule>> {
+fn rule(section: &Section<'_>, people: People) -> Option<Found<Rule>> {
     let path = section.key("path").needed().parse(pattern);
     let methods = section.key("methods").whole_list(&[], method);
     let signed_out = section.key("signed_out").choice(&[("auto", SignedOut::Auto), ("401", SignedOut::Unauthorized)]);
-    let allow = allow(section, is_many);
+    let allow = allow(section, people);
     let path = path?;
     let methods = methods?.into_iter().map(|it| it.value).collect();
     let rule = Rule { path: path.value, methods, allow: allow?, signed_out, line: section.line() };
@@ -161,7 +161,7 @@ fn method(text: &str) -> Result<Method, Complaint> {
 }
 
 /// A word, a table, or a list of tables.
-fn allow(section: &Section<'_>, is_many: bool) -> Option<Allow> {
+fn allow(section: &Section<'_>, people: People) -> Option<Allow> {
     let Some(value) = section.find_written("allow") else {
         let complaint = Complaint::new("is missing").hint("write \"anyone\", \"signed-in\", \"nobody\" or a table like { roles = [\"Admin\"] }");
         section.complain(&section.spot_of("allow"), complaint);
@@ -180,11 +180,11 @@ fn allow(section: &Section<'_>, is_many: bool) -> Option<Allow> {
             return None;
         }
     };
-    let read: Vec<_> = tables.iter().filter_map(|it| section.table("allow", it, |it| table(it, is_many))).collect();
+    let read: Vec<_> = tables.iter().filter_map(|it| section.table("allow", it, |it| table(it, people))).collect();
     (read.len() == tables.len()).then_some(Allow::Tables(read))
 }
 
-fn table(section: &Section<'_>, is_many: bool) -> Table {
+fn table(section: &Section<'_>, people: People) -> Table {
     let some = |text: &str| if text.is_empty() { Err(Complaint::new("is empty")) } else { Ok(text.to_owned()) };
     let values = |found: Vec<Found<String>>| -> Vec<String> { found.into_iter().map(|it| it.value).collect() };
     let groups = section.key("groups").list(&[], some);
@@ -192,8 +192,12 @@ fn table(section: &Section<'_>, is_many: bool) -> Table {
         let complaint = Complaint::new(format!("{} is a group's name; Entra sends object IDs", quote(&it.value)));
         section.warn(&it.spot, complaint.hint("copy the group's Object ID from Entra, unless its token is set to carry names"));
     }
+    if let (Some(first), Groups::Off) = (groups.first(), people.groups) {
+        let complaint = Complaint::new("can never hold: [entra] groups is \"off\", so nobody has any");
+        section.complain(&first.spot, complaint.hint("write [entra] groups = \"token\", or use roles"));
+    }
     let users = section.key("users").list(&[], user);
-    for it in users.iter().filter(|it| is_many && Guid::parse(&it.value).is_none()) {
+    for it in users.iter().filter(|it| people.are_many && Guid::parse(&it.value).is_none()) {
         let complaint = Complaint::new(format!("{} may be anybody: any tenant can give a person that name", quote(&it.value)));
         section.complain(&it.spot, complaint.hint("with several tenants, write the person's object ID, and the tenant in tenants"));
     }
@@ -211,7 +215,7 @@ fn table(section: &Section<'_>, is_many: bool) -> Table {
         section.complain(&section.spot_of_table(), complaint);
     }
     let says_whose: [(_, &[String]); 4] = [("roles", &table.roles), ("groups", &table.groups), ("users", &table.users), ("acrs", &table.acrs)];
-    for (name, _) in says_whose.iter().filter(|it| is_many && table.tenants.is_empty() && !it.1.is_empty()) {
+    for (name, _) in says_whose.iter().filter(|it| people.are_many && table.tenants.is_empty() && !it.1.is_empty()) {
         let complaint = Complaint::new("does not say whose: with several tenants, each defines its own");
         section.complain(&section.spot_of(name), complaint.hint("add tenants = [...] to the same table"));
     }

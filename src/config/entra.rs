@@ -34,6 +34,8 @@ pub struct Entra {
     pub ca_file: Option<PathBuf>,
     /// Whether guests (B2B) may sign in.
     pub guests: bool,
+    /// Who tells the groups of a person.
+    pub groups: Groups,
     /// How often Entra is asked about a live session.
     pub recheck: Recheck,
 }
@@ -46,6 +48,20 @@ pub struct Recheck {
     /// How much longer a session is served while Entra cannot be asked.
     pub grace: Duration,
 }
+
+/// `groups = "token" | "graph" | "off"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Groups {
+    /// The token; Microsoft Graph where it holds too many.
+    #[default]
+    Token,
+    /// Microsoft Graph, whatever the token says.
+    Graph,
+    /// Nobody: there are none.
+    Off,
+}
+
+const GROUPS: [(&str, Groups); 3] = [("token", Groups::Token), ("graph", Groups::Graph), ("off", Groups::Off)];
 
 /// `tenant = "..."`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,8 +121,17 @@ impl Entra {
 pub(super) struct Draft {
     pub(super) entra: Option<Entra>,
     pub(super) redirect_path: Option<Found<String>>,
-    /// Whether people of several tenants may come; rules have to say more then.
-    pub(super) is_many: bool,
+    /// What rules have to know.
+    pub(super) people: People,
+}
+
+/// Who may come, as far as rules depend on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct People {
+    /// Whether they are of several tenants; rules have to say more then.
+    pub(super) are_many: bool,
+    /// Who tells their groups.
+    pub(super) groups: Groups,
 }
 
 pub(super) fn read(section: &Section<'_>) -> Draft {
@@ -125,6 +150,7 @@ pub(super) fn read(section: &Section<'_>) -> Draft {
     let scopes = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
     let ca_file = section.key("ca_file").file();
     let guests = section.key("guests").flag(true);
+    let groups = section.key("groups").choice(&GROUPS);
     let recheck = recheck(section);
     let entra = match (tenant, client_id, secret) {
         (Some(tenant), Some(client_id), Some(secret)) => {
@@ -140,12 +166,13 @@ pub(super) fn read(section: &Section<'_>) -> Draft {
                 scopes,
                 ca_file,
                 guests,
+                groups,
                 recheck,
             })
         }
         _ => None,
     };
-    Draft { entra, redirect_path, is_many }
+    Draft { entra, redirect_path, people: People { are_many: is_many, groups } }
 }
 
 fn recheck(section: &Section<'_>) -> Recheck {

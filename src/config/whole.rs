@@ -33,7 +33,7 @@ pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> 
     let origin = server.site.as_ref().map(crate::base::site::Site::origin);
     let session = root.inner("session", session::read);
     let headers = root.inner("headers", |it| headers::read(it, origin.as_deref()));
-    let access = root.inner("access", |it| access::read(it, entra.is_many));
+    let access = root.inner("access", |it| access::read(it, entra.people));
     let pages = root.inner("pages", pages::read);
     let telemetry = root.inner("telemetry", telemetry::read);
     fit::judge(written, &server, &entra, &upstream);

@@ -123,6 +123,11 @@ pub fn in_the_log(names: &Names, correlation_id: Option<&str>) -> Option<Remedy>
     at("logs", "Look for the failure reason in the sign-in log.", names, correlation_id)
 }
 
+/// Who lets the app read the groups of the people, where nobody has yet.
+pub fn consent_to_graph(names: &Names) -> Option<Remedy> {
+    at("consent", "Grant the delegated permission User.Read of Microsoft Graph.", names, None)
+}
+
 fn at(place: &str, fix: &str, names: &Names, correlation_id: Option<&str>) -> Option<Remedy> {
     let place = TABLE.places.get(place)?;
     let fill = |text: &str| names.fill(text, correlation_id.unwrap_or("CORRELATION_ID"));

@@ -3,7 +3,7 @@
 use crate::base::cloud::CLOUDS;
 use crate::base::guid::Guid;
 use crate::base::site::is_loopback;
-use crate::config::entra::{self, Tenant};
+use crate::config::entra::Tenant;
 use serde::Deserialize;
 use url::Url;
 
@@ -38,9 +38,9 @@ pub struct Metadata {
 }
 
 /// Where Microsoft Graph is: as the operator says, else as the tenant's document says, else the cloud's own.
-pub fn graph_base(config: &entra::Entra, metadata: &Metadata) -> String {
-    let said = config.graph.as_ref().or(metadata.graph.as_ref());
-    said.cloned().unwrap_or_else(|| format!("https://{}", config.cloud.graph))
+pub fn graph_base(own: Option<&str>, cloud: &str, metadata: &Metadata) -> String {
+    let said = own.or(metadata.graph.as_deref());
+    said.map_or_else(|| format!("https://{cloud}"), str::to_owned)
 }
 
 impl Metadata {

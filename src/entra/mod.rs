@@ -7,9 +7,11 @@ pub mod authorize;
 pub mod circuit;
 pub mod error;
 pub mod failure;
+pub mod graph;
 pub mod invalid;
 pub mod keys;
 pub mod means;
+pub mod memberships;
 pub mod metadata;
 mod oidc;
 mod redeem;
@@ -23,10 +25,10 @@ pub mod token;
 pub mod verified;
 
 pub use self::error::Error;
-pub use self::metadata::graph_base;
 
 use self::authorize::{Begun, Hints};
 use self::circuit::{Circuit, Pass};
+use self::graph::Membership;
 use self::means::Means;
 use self::oidc::Registration;
 use self::redeem::Sender;
@@ -36,9 +38,11 @@ use self::tenants::Admitted;
 use self::verified::VerifiedUser;
 use crate::base::clock::Clock;
 use crate::base::domains::Domains;
+use crate::base::identity::Groups;
 use crate::base::random::Random;
 use crate::base::return_to::Landing;
 use crate::base::secret::Secret;
+use crate::base::texts::Texts;
 use crate::config;
 use crate::config::entra::{Credential, Recheck};
 use crate::wire::client::Client;
@@ -57,6 +61,8 @@ pub struct Entra {
     random: Random,
     guests: bool,
     admitted: Admitted,
+    groups: config::entra::Groups,
+    own_graph: Option<String>,
     custom: Vec<String>,
     tenant: String,
     graph: &'static str,
@@ -103,6 +109,8 @@ impl Entra {
             clock,
             random,
             guests: config.guests,
+            groups: config.groups,
+            own_graph: config.graph.clone(),
             custom,
             tenant: config.tenant.segment(),
             graph: config.cloud.graph,
@@ -168,6 +176,36 @@ impl Entra {
         Sender::new(self.client.clone(), self.source.skew.clone())
     }
 
+    /// Redeems a refresh token for what opens Graph, unless Entra is left alone at the moment. The pass holds the new refresh token, which is to
+    /// be kept before anything else.
+    ///
+    /// # Errors
+    /// Why there is no token for Graph.
+    pub async fn graph_pass(&self, grant: &Secret) -> Result<graph::Pass, graph::Error> {
+        self.redeemed_for_graph(grant).await.map_err(graph::Error::Token)
+    }
+
+    async fn redeemed_for_graph(&self, grant: &Secret) -> Result<graph::Pass, Error> {
+        let snapshot = self.source.snapshot().await?;
+        let (pass, _place) = self.circuit.enter().await?;
+        let base = metadata::graph_base(self.own_graph.as_deref(), self.graph, &snapshot.metadata);
+        let scope = format!("{base}/{}", graph::PERMISSION);
+        let answer = redeem::for_graph(&self.registration, &snapshot.metadata, &self.sender(), grant, scope).await;
+        // What Entra refuses for Graph says nothing of what it tells about sessions.
+        let tokens = if matches!(answer, Err(Error::Refused(_))) { answer } else { self.told(pass, answer) }?;
+        Ok(graph::Pass::new(tokens, base))
+    }
+
+    /// All groups of the person whom a pass was given for, as Graph tells them.
+    ///
+    /// # Errors
+    /// Why they are not told; some of them are never given for all.
+    pub async fn membership(&self, pass: graph::Pass) -> Result<Membership, graph::Error> {
+        let whose = self.verified(pass.id_token, None).await.map_err(graph::Error::Token)?;
+        let ids = graph::groups(&self.client, &pass.base, &pass.access).await?;
+        Ok(Membership::new(whose.identity(), ids))
+    }
+
     async fn verified(&self, id_token: Option<Secret>, nonce: Option<&str>) -> Result<VerifiedUser, Error> {
         let id_token = id_token.ok_or(Error::Answer)?;
         let unverified = token::parse(id_token.expose().as_bytes())?;
@@ -182,7 +220,14 @@ impl Entra {
             now: self.clock.now(),
             custom: &self.custom,
         };
-        Ok(VerifiedUser::new(rules::judge(&claims, &key, &expected)?))
+        let mut identity = rules::judge(&claims, &key, &expected)?;
+        match self.groups {
+            config::entra::Groups::Token => {}
+            // As if there were too many for the token: Graph tells them.
+            config::entra::Groups::Graph => identity.groups = Groups::Overage,
+            config::entra::Groups::Off => identity.groups = Groups::Known(Texts::default()),
+        }
+        Ok(VerifiedUser::new(identity))
     }
 
     /// After how many seconds since its last answer Entra is asked about a live session again.

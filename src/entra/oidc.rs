@@ -69,7 +69,7 @@ pub fn client(registration: &Registration, metadata: &Metadata) -> Result<Oidc, 
 /// The token endpoint's answer.
 ///
 /// The ID token stays a text until it is verified: the library's own type would refuse a token for the form of claims that we never read.
-/// The access token is for Microsoft Graph, and not used.
+/// The access token is used only where it was asked for Microsoft Graph.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Answer {
     access_token: AccessToken,
@@ -84,6 +84,8 @@ pub struct Answer {
 pub struct Tokens {
     /// The ID token, not verified.
     pub id_token: Option<Secret>,
+    /// The access token, for whatever it was asked for; not read.
+    pub access: Secret,
     /// The refresh token; Entra gives none without `offline_access`.
     pub refresh_token: Option<Secret>,
 }
@@ -91,7 +93,8 @@ pub struct Tokens {
 impl Answer {
     /// The tokens that are used.
     pub fn into_tokens(self) -> Tokens {
-        Tokens { id_token: self.id_token.map(|it| it.0), refresh_token: self.refresh_token.map(|it| it.0) }
+        let access = Secret::new(self.access_token.into_secret());
+        Tokens { id_token: self.id_token.map(|it| it.0), access, refresh_token: self.refresh_token.map(|it| it.0) }
     }
 }
 

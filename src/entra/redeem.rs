@@ -36,6 +36,18 @@ pub async fn refresh(registration: &Registration, metadata: &Metadata, sender: &
     tokens(request.request_async(sender).await)
 }
 
+/// Redeems a refresh token for one for Graph: one token request is for one resource. The ID token that comes along says whose it is.
+///
+/// # Errors
+/// What Entra refused, or why there is no answer.
+pub async fn for_graph(registration: &Registration, metadata: &Metadata, sender: &Sender, token: &Secret, scope: String) -> Result<Tokens, Error> {
+    let oidc = oidc::client(registration, metadata)?;
+    let token = RefreshToken::new(token.expose().to_owned());
+    let scopes = ["openid", "profile", "offline_access"].map(|it| Scope::new(it.to_owned()));
+    let request = oidc.exchange_refresh_token(&token).add_scopes(scopes).add_scope(Scope::new(scope));
+    tokens(request.request_async(sender).await)
+}
+
 fn tokens(answer: Result<Answer, RequestTokenError<Error, Refusal>>) -> Result<Tokens, Error> {
     let answer = answer.map_err(|error| match error {
         RequestTokenError::ServerResponse(refusal) => refusal.into(),

@@ -58,6 +58,7 @@ impl World {
             scopes: Vec::new(),
             ca_file: emulator.ca_file().map(ToOwned::to_owned),
             guests: true,
+            groups: config::entra::Groups::Token,
             recheck: config::entra::Recheck { every: Duration::from_mins(30), grace: Duration::from_hours(4) },
         };
         change(&mut config);

@@ -3,6 +3,7 @@
 use super::authenticate::look;
 use super::facts::Facts;
 use super::front_channel::is_sid;
+use super::groups;
 use super::recheck;
 use super::refusal::Refusal;
 use super::refused;
@@ -138,6 +139,7 @@ async fn finish(
     if let Some(former) = former {
         session.follow(&former);
     }
+    groups::follow(house, &session);
     if let Some(challenge) = pending.challenge {
         session.answers(challenge);
     }

@@ -2,6 +2,7 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::groups;
 use super::origin::is_of_another_site;
 use super::refusal::Refusal;
 use super::sign_in::start_url_proving;
@@ -28,9 +29,13 @@ pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inboun
         Ok(session) => (session, None),
         Err(closed) => (None, Some(closed)),
     };
-    facts.session.clone_from(&session);
+    facts.session = session;
     let return_to = ReturnTo::of(&asked.target, &house.site);
-    let judged = house.policy.judge(asked.target, session);
+    let judged = match groups::judge(house, &asked.target, facts.session.as_ref()).await {
+        // nginx would make a 500 of a 503.
+        Err(unknown @ Refusal::GroupsUnknown(_)) => return Ok(refused(facts, &unknown.cause())),
+        judged => judged?,
+    };
     facts.rule_line = judged.line;
     match judged.verdict {
         Verdict::Permitted(_) if opens_a_socket(headers) && is_of_another_site(house, headers) => {
@@ -52,7 +57,7 @@ pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inboun
             sign_in(house, &return_to, &acrs, super::refusal::insufficient(&acrs), asker == Asker::Navigation && signed_out == SignedOut::Auto)
         }
         Verdict::Forbidden => Ok(refused(facts, "forbidden by the access rules")),
-        Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and Entra sent too many to be listed")),
+        Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and they are not known")),
     }
 }
 

@@ -7,6 +7,7 @@ mod callback;
 mod facts;
 mod forward_auth;
 mod front_channel;
+mod groups;
 mod information;
 mod line;
 mod loops;

@@ -2,6 +2,7 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::groups;
 use super::origin::is_of_another_site;
 use super::recheck;
 use super::refusal::Refusal;
@@ -10,6 +11,7 @@ use super::step_up;
 use crate::access::policy::{Permit, Verdict};
 use crate::base::return_to::ReturnTo;
 use crate::config::access::{Contexts, SignedOut};
+use crate::entra::graph;
 use crate::headers::identity::IdentityHeaders;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
@@ -37,8 +39,8 @@ pub(super) async fn proxy(
         Err(closed) => (None, Some(closed)),
     };
     let asked = step_up::may_follow(inbound, session.as_ref()).then(|| CookieLines::of(&parts.headers));
-    facts.session.clone_from(&session);
-    let judged = house.policy.judge(inbound.target.clone(), session);
+    facts.session = session;
+    let judged = groups::judge(house, &inbound.target, facts.session.as_ref()).await?;
     facts.rule_line = judged.line;
     match judged.verdict {
         Verdict::Permitted(permit) => {
@@ -58,7 +60,7 @@ pub(super) async fn proxy(
         },
         Verdict::StepUp(signed_out, acrs) => Box::pin(step_up::required(house, inbound, &parts.headers, signed_out, acrs)).await,
         Verdict::Forbidden => Err(Refusal::Forbidden),
-        Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown),
+        Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown(graph::Error::Interrupted)),
     }
 }
 

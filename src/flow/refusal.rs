@@ -5,8 +5,8 @@ use super::recheck::Closed;
 use super::refused;
 use super::words::{self, Words};
 use crate::config::access::Contexts;
-use crate::entra;
 use crate::entra::authorize::claims_for;
+use crate::entra::{self, graph};
 use crate::pages::{Notice, Page, Remedy, Whose};
 use crate::seal::jwk::NoKey;
 use crate::sidecar::Sidecar;
@@ -50,8 +50,8 @@ pub(super) enum Refusal {
     NotProven(Vec<String>),
     /// The rules say no.
     Forbidden,
-    /// A rule asks for groups that Entra did not list.
-    GroupsUnknown,
+    /// A rule asks for groups that neither Entra listed nor Graph told.
+    GroupsUnknown(graph::Error),
     /// A WebSocket from another site's page.
     ForeignOrigin,
     /// Another site sent the browser to sign out.
@@ -120,7 +120,7 @@ impl Refusal {
             Self::StepUp(_, acrs) => format!("authentication context {} has to be proven", acrs.join(" or ")),
             Self::NotProven(acrs) => format!("Entra did not confirm authentication context {}", acrs.join(" or ")),
             Self::Forbidden => "forbidden by the access rules".to_owned(),
-            Self::GroupsUnknown => "a rule names groups, and Entra sent too many to be listed".to_owned(),
+            Self::GroupsUnknown(it) => format!("a rule names groups, and they are not known: {it}"),
             Self::ForeignOrigin => "an upgrade from a page of another origin".to_owned(),
             Self::CrossSite => "sign-out sent by another site".to_owned(),
             Self::NothingUnderWay(_) => "a callback without a sign-in under way".to_owned(),
@@ -181,7 +181,7 @@ impl Refusal {
             Self::StepUp(start, acrs) => words::step_up(start, acrs),
             Self::NotProven(acrs) => words::not_proven(acrs),
             Self::Forbidden => words::forbidden(),
-            Self::GroupsUnknown => words::groups_unknown(),
+            Self::GroupsUnknown(it) => words::groups_unknown(it, || refused::consent_to_graph(house)),
             Self::ForeignOrigin => words::foreign_origin(),
             Self::CrossSite => words::cross_site(),
             Self::NothingUnderWay(start) => words::nothing_under_way(start),

@@ -170,8 +170,17 @@ fn remedy(house: &Sidecar, refusal: &Refusal, entry: Option<&Entry>) -> Option<R
         Some(entry) => entry.remedy(&names, correlation)?,
         None => aadsts::in_the_log(&names, correlation)?,
     };
+    Some(shown(found))
+}
+
+/// What lets the app read the groups of the people, where nobody has agreed to it yet.
+pub(super) fn consent_to_graph(house: &Sidecar) -> Option<Remedy> {
+    aadsts::consent_to_graph(&names(house)).map(shown)
+}
+
+fn shown(found: aadsts::Remedy) -> Remedy {
     let reader = if found.for_owner { Whose::AppOwner } else { Whose::Admin };
-    Some(Remedy { reader, what: found.fix, place: found.place, command: found.command })
+    Remedy { reader, what: found.fix, place: found.place, command: found.command }
 }
 
 /// Counts a refusal and writes the operator's line; everything else that went wrong stands in the request's line.

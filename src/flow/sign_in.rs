@@ -1,6 +1,6 @@
 //! Off to Entra.
 
-use super::authenticate::look;
+use super::authenticate::{ended, look};
 use super::loops::{Seen, Session};
 use super::refusal::Refusal;
 use crate::base::return_to::ReturnTo;
@@ -86,7 +86,7 @@ pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
         return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, rounds, start.lost))));
     }
     let state = new_state(house, rounds)?;
-    let begun = house.entra.begin(&hints(house, headers, challenged(house, headers, start.hints), &start.acrs), &state).await?;
+    let begun = house.entra.begin(&hints(house, headers, start.hints, &start.acrs), &state).await?;
     let (return_to, acrs, challenge) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge);
     let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to, begun: now, state, acrs, challenge };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is no header"))?;
@@ -96,27 +96,16 @@ pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
     Ok(response)
 }
 
-/// Where something has to be proven, it is by whoever is signed in.
+/// Where something has to be proven, it is by whoever is signed in, or was until Entra wanted it proven.
 fn hints(house: &Sidecar, headers: &HeaderMap, mut hints: Hints, acrs: &[String]) -> Hints {
-    hints.claims = hints.claims.or_else(|| claims_for(acrs));
-    if hints.claims.is_some()
-        && hints.login_hint.is_none()
-        && let Some(session) = look(house, headers)
-    {
+    let ended = ended(house, headers);
+    let challenge = || ended.as_ref()?.standing().again().flatten().map(str::to_owned);
+    hints.claims = hints.claims.or_else(|| claims_for(acrs)).or_else(challenge);
+    let session = look(house, headers).filter(|_| hints.claims.is_some());
+    if let Some(session) = session.or(ended).filter(|_| hints.login_hint.is_none()) {
         let who = session.identity();
         hints.login_hint = who.login_hint.as_deref().or(who.preferred_username.as_deref()).map(str::to_owned);
     }
-    hints
-}
-
-/// Where the session of this browser ended since Entra wants something proven, the sign-in asks for that, and for the same person.
-fn challenged(house: &Sidecar, headers: &HeaderMap, mut hints: Hints) -> Hints {
-    let Found::One(id) = cookies::find(headers, house.names.session()) else { return hints };
-    let Some(ended) = house.lasting.store.ended(id) else { return hints };
-    let who = ended.identity();
-    let name = who.login_hint.as_deref().or(who.preferred_username.as_deref());
-    hints.login_hint = hints.login_hint.or_else(|| name.map(str::to_owned));
-    hints.claims = hints.claims.or_else(|| ended.standing().again().flatten().map(str::to_owned));
     hints
 }
 

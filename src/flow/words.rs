@@ -1,5 +1,6 @@
 //! What people read when something did not work: what happened, whose move it is, what to do.
 
+use crate::entra::graph;
 use crate::pages::{Action, Kind, Remedy, Whose};
 use crate::upstream::{self, Fault};
 use crate::wire::inbound::Refused;
@@ -111,9 +112,21 @@ pub(super) fn forbidden() -> Words {
         .with("Go to the start page", "/")
 }
 
-pub(super) fn groups_unknown() -> Words {
+/// `consent` is what an admin does where nobody has agreed yet that the app reads groups.
+pub(super) fn groups_unknown(error: &graph::Error, consent: impl FnOnce() -> Option<Remedy>) -> Words {
+    let words = |whose, what| Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, "Your groups are not known", what);
+    if error.is_consent() {
+        let what = "Whether you may open this page depends on your groups, and nobody has agreed yet that this app reads them.";
+        let words = words(Whose::Admin, what).then("Ask your admin to agree for everyone.");
+        return Words { remedy: consent(), ..words };
+    }
+    if error.is_outage() {
+        let what = "Whether you may open this page depends on your groups, and Microsoft Graph, which knows them, does not tell them right now.";
+        return words(Whose::Nobody, what).then("Try again in a few minutes.");
+    }
     let what = "You belong to more groups than a sign-in can carry, so whether you may open this page could not be decided.";
-    Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::AppOwner, "Your groups are not known", what)
+    words(Whose::AppOwner, what)
+        .then("Sign out and in again.")
         .then("The app's owner can use app roles instead of groups, or send only groups assigned to the app (Token configuration > Edit groups claim).")
 }
 

@@ -8,6 +8,7 @@ pub mod record;
 pub mod rounds;
 pub mod standing;
 pub mod store;
+pub mod told;
 pub mod whom;
 
 #[cfg(test)]

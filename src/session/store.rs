@@ -3,8 +3,10 @@
 use super::index::Index;
 use super::record::{End, Session};
 use super::standing::Standing;
+use super::told::Told;
 use super::whom::{Ambiguous, Ended, Person, User, Whom};
 use crate::base::clock::Clock;
+use crate::base::identity::Groups;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::config;
@@ -75,6 +77,7 @@ impl Store {
         let session = Arc::new(Session {
             key,
             user: identity.oid.to_string().into(),
+            told: Told::new(identity.groups == Groups::Overage),
             session_state: session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from),
             identity: ArcSwap::from_pointee(identity),
             began: now,

@@ -6,6 +6,7 @@ mod cli;
 mod docs;
 mod flood;
 mod fuzz;
+mod groups;
 mod image;
 mod life;
 mod loops;

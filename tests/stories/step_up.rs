@@ -189,14 +189,9 @@ async fn what_was_proven_outlives_a_refreshed_token_that_does_not_name_it() {
     let world = world().await;
     let mut maya = world.signed_in(MAYA).await;
     let first = assertion(&maya.visits("/strong/x").await);
-    let house = world.service.house();
-    let session = house.lasting.store.look(&maya.cookie("entrada").unwrap()).unwrap();
-    world.later(5);
-    let refreshed = {
-        let lease = session.standing().lease().await;
-        house.entra.refresh(lease.grant().unwrap()).await.unwrap()
-    };
-    session.renew(house.entra.verify(refreshed).await.unwrap()).unwrap();
+    world.later(120);
+    let refreshed = maya.asks("POST", "/oauth2/session/refresh", SCRIPT).await;
+    assert_eq!((refreshed.status, world.emulator.control().refresh_calls()), (200, 1), "{}", refreshed.body);
     let page = maya.visits("/strong/x").await;
     assert!(!went_to_entra(&page), "an endless step-up");
     assert_eq!((&assertion(&page)["acrs"], &assertion(&page)["auth_time"]), (&json!(["c1"]), &first["auth_time"]));

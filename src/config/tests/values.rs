@@ -107,6 +107,14 @@ fn values_that_are_refused() {
 }
 
 #[test]
+fn a_rule_for_groups_is_a_problem_where_nobody_has_any() {
+    let rule = "[[access.rule]]\npath = \"/x/**\"\nallow = { groups = [\"22223333-cccc-4444-dddd-5555eeee6666\"] }\n";
+    let told = |groups: &str| told(&format!("{SMALL}groups = \"{groups}\"\n{rule}"), &[("CLIENT", SECRET)]);
+    assert!(told("off").contains("access.rule.allow.groups") && told("off").contains("can never hold"), "{}", told("off"));
+    assert_eq!((told("token"), told("graph")), (String::new(), String::new()));
+}
+
+#[test]
 fn a_rule_is_covered_only_where_every_method_is() {
     let rules = |rules: &[(&str, &str)]| {
         let rule = |it: &(&str, &str)| format!("[[access.rule]]\npath = \"{}\"\nmethods = {}\nallow = \"anyone\"\n", it.0, it.1);

@@ -89,7 +89,7 @@ allow = { roles = ["Admin"], acrs = ["c1", "c2"] }"#;
     let default = "  decides  [access] default, since no rule names this path\n  allow    whoever is signed in\n";
     let strong = "  decides  the rule at line 16, path = \"/strong/**\"\n  allow    role Admin and authentication context c1 or c2\n";
     let step_up = "has to prove authentication context c1 or c2 first (302 or 401)";
-    let overage = "cannot be decided (503): a group decides, and Entra did not tell the groups";
+    let overage = "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does";
     for (typed, head, why, result) in [
         ("GET /admin/users --role Reader", "GET /admin/users", admin, "refused (403)"),
         ("get /admin/users?x=1 --role Admin", "GET /admin/users", admin, "allowed"),
