@@ -2,6 +2,7 @@
 
 use crate::access::policy::Policy;
 use crate::base::clock::Clock;
+use crate::base::domains::Domains;
 use crate::base::ids::Ids;
 use crate::base::random::Random;
 use crate::base::site::Site;
@@ -9,6 +10,7 @@ use crate::base::target::Strictness;
 use crate::config::Config;
 use crate::config::server::Trust;
 use crate::entra::Entra;
+use crate::entra::memberships::Memberships;
 use crate::headers::identity::Headers;
 use crate::pages::Pages;
 use crate::seal::envelope::Envelope;
@@ -20,7 +22,9 @@ use crate::telemetry::metrics::Metrics;
 use crate::upstream::{BadUpstream, Tunnels, Upstream};
 use crate::wire::client::{self, Client};
 use crate::wire::cookies::Names;
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
+use tokio_util::task::TaskTracker;
 
 /// What outlives a reload: sessions, figures, and the key of a process that was given no secret.
 #[derive(Clone, Debug)]
@@ -39,6 +43,12 @@ pub struct Lasting {
     pub metrics: Arc<Metrics>,
     /// Upgraded connections.
     pub tunnels: Tunnels,
+    /// What is under way at Entra for nobody who waits; the end of the process waits for it.
+    pub background: TaskTracker,
+    /// What Graph said of people lately.
+    pub memberships: Arc<Memberships>,
+    /// Entra as the newest configuration has it, for what lives longer than a request.
+    pub newest: Arc<ArcSwapOption<Entra>>,
     /// Seals where `[session] secrets` is empty.
     pub keyring: Arc<Keyring>,
     /// The environment that names a proxy towards Entra.
@@ -96,12 +106,16 @@ pub enum Error {
 impl Lasting {
     /// What a process begins with.
     pub fn new(config: &Config, clock: Clock, random: Random, log: Log, environment: Vec<(String, String)>) -> Self {
+        let background = TaskTracker::new();
         Self {
+            memberships: Arc::new(Memberships::new(clock.clone(), background.clone())),
+            background,
             store: Arc::new(Store::new(&config.session, clock.clone(), random.clone())),
             ids: Arc::new(Ids::new(&random)),
             keyring: Arc::new(Keyring::new(&[], &random)),
             metrics: Arc::default(),
             tunnels: Tunnels::new(),
+            newest: Arc::default(),
             environment: Arc::new(environment),
             clock,
             random,
@@ -123,7 +137,8 @@ impl Sidecar {
         let fresh = (!config.session.secrets.is_empty()).then(|| Keyring::new(&config.session.secrets, &lasting.random));
         let keyring = fresh.as_ref().unwrap_or(&lasting.keyring);
         let seal = |purpose| Envelope::new(keyring, purpose, &lasting.random);
-        let policy = Policy::compile(&config.access);
+        let domains = Arc::new(Domains::new(config.entra.domains().chain(config.access.domains())));
+        let policy = Policy::compile(&config.access, Arc::clone(&domains));
         let named = policy.named().map(str::to_owned).collect();
         let (clock, random) = (lasting.clock.clone(), lasting.random.clone());
         let headers = Headers::new(&config.headers, site.origin(), named, SigningKeys::new(keyring)?, clock.clone(), random.clone());
@@ -134,7 +149,7 @@ impl Sidecar {
             names: Names::new(site.is_https()),
             trust: config.server.trusted_proxies.clone(),
             strictness: config.upstream.paths,
-            entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), clock, random, client, custom)),
+            entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom)),
             policy,
             headers,
             upstream: Upstream::new(&config.upstream, &config.server.limits)?,

@@ -1,8 +1,10 @@
 //! The rules, compiled once, and their verdicts.
 
+use crate::base::domains::{Domains, Named};
+use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
-use crate::config::access::{Access, Allow, Rule, SignedOut, Table};
+use crate::config::access::{Access, Allow, Contexts, Rule, SignedOut, Table};
 use crate::session::record::Session;
 use http::Method;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 pub struct Policy {
     rules: Vec<Rule>,
     default: Rule,
+    domains: Arc<Domains>,
 }
 
 /// Leave to send one target on. Not `Clone`: one judgment, one request.
@@ -38,8 +41,10 @@ impl Permit {
 pub enum Verdict {
     /// Let through.
     Permitted(Permit),
-    /// A person has to sign in first.
-    SignIn(SignedOut),
+    /// A person has to sign in first, and to prove one of these on the way, where any are named.
+    SignIn(SignedOut, Option<Contexts>),
+    /// Signed in, and nothing is missing but the proof of one of these.
+    StepUp(SignedOut, Contexts),
     /// Signed in, and not allowed.
     Forbidden,
     /// A group rule decides, and Entra did not tell the groups (overage).
@@ -68,7 +73,7 @@ pub enum Because<'a> {
 
 /// What would come of a judgment, for `entrada explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Would {
+pub enum Would<'a> {
     /// Let through.
     Allow,
     /// Refused.
@@ -77,21 +82,25 @@ pub enum Would {
     GroupsUnknown,
     /// A stranger has to sign in first.
     SignIn,
+    /// One of these has to be proven first.
+    StepUp(&'a [String]),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fit {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit<'a> {
     Yes,
     No,
     Unknown,
+    /// All holds but the authentication contexts.
+    StepUp(&'a Contexts),
 }
 
 impl Policy {
-    /// Takes the rules in their order.
-    pub fn compile(config: &Access) -> Self {
+    /// Takes the rules in their order; `domains` tells the tenants of the domains in them.
+    pub fn compile(config: &Access, domains: Arc<Domains>) -> Self {
         let path = crate::base::pattern::Pattern::everything();
         let default = Rule { path, methods: Vec::new(), allow: config.default.clone(), signed_out: SignedOut::Auto, line: 0 };
-        Self { rules: config.rules.clone(), default }
+        Self { rules: config.rules.clone(), default, domains }
     }
 
     /// Judges a request: `target` by `session`.
@@ -103,11 +112,12 @@ impl Policy {
             Because::Default(rule) => (&rule.allow, rule.signed_out, None),
             Because::NoMethod => (&Allow::Nobody, SignedOut::Auto, None),
         };
-        let verdict = match fits(allow, who) {
+        let verdict = match self.fits(allow, who) {
             Some(Fit::Yes) => Verdict::Permitted(Permit { target, session }),
             Some(Fit::No) => Verdict::Forbidden,
             Some(Fit::Unknown) => Verdict::GroupsUnknown,
-            None => Verdict::SignIn(signed_out),
+            Some(Fit::StepUp(acrs)) => Verdict::StepUp(signed_out, Arc::clone(acrs)),
+            None => Verdict::SignIn(signed_out, of_everybody(allow).map(Arc::clone)),
         };
         Judged { verdict, line }
     }
@@ -117,7 +127,7 @@ impl Policy {
     pub fn because(&self, target: &Target, who: Option<&Identity>) -> Because<'_> {
         let written = self.first(target.method(), |it| it.path.matches(target.path()));
         match target.other_reading() {
-            Some(other) if permits(&written, who) => self.first(target.method(), |it| it.path.matches_decoded(&other)),
+            Some(other) if self.permits(&written, who) => self.first(target.method(), |it| it.path.matches_decoded(&other)),
             _ => written,
         }
     }
@@ -136,11 +146,12 @@ impl Policy {
     }
 
     /// What a rule's `allow` would say to a person, or to a stranger, for `entrada explain`.
-    pub fn would(allow: &Allow, identity: Option<&Identity>) -> Would {
-        match fits(allow, identity) {
+    pub fn would<'a>(&self, allow: &'a Allow, identity: Option<&Identity>) -> Would<'a> {
+        match self.fits(allow, identity) {
             Some(Fit::Yes) => Would::Allow,
             Some(Fit::No) => Would::Refuse,
             Some(Fit::Unknown) => Would::GroupsUnknown,
+            Some(Fit::StepUp(acrs)) => Would::StepUp(acrs),
             None => Would::SignIn,
         }
     }
@@ -153,55 +164,78 @@ impl Policy {
         });
         tables.flatten().flat_map(|it| it.groups.iter().chain(&it.roles)).map(String::as_str)
     }
-}
 
-fn permits(because: &Because<'_>, who: Option<&Identity>) -> bool {
-    match because {
-        Because::Rule(rule) | Because::Default(rule) => fits(&rule.allow, who) == Some(Fit::Yes),
-        Because::NoMethod => false,
+    fn permits(&self, because: &Because<'_>, who: Option<&Identity>) -> bool {
+        match because {
+            Because::Rule(rule) | Because::Default(rule) => self.fits(&rule.allow, who) == Some(Fit::Yes),
+            Because::NoMethod => false,
+        }
     }
-}
 
-/// Nothing where a stranger would have to say who they are.
-fn fits(allow: &Allow, who: Option<&Identity>) -> Option<Fit> {
-    match (allow, who) {
-        (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => Some(Fit::Yes),
-        (Allow::Nobody, _) => Some(Fit::No),
-        (Allow::SignedIn | Allow::Tables(_), None) => None,
-        (Allow::Tables(tables), Some(who)) => {
-            let mut fit = Fit::No;
-            for table in tables {
-                match holds(table, who) {
-                    Fit::Yes => return Some(Fit::Yes),
-                    Fit::Unknown => fit = Fit::Unknown,
-                    Fit::No => {}
+    /// Nothing where a stranger would have to say who they are.
+    fn fits<'a>(&self, allow: &'a Allow, who: Option<&Identity>) -> Option<Fit<'a>> {
+        match (allow, who) {
+            (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => Some(Fit::Yes),
+            (Allow::Nobody, _) => Some(Fit::No),
+            (Allow::SignedIn | Allow::Tables(_), None) => None,
+            (Allow::Tables(tables), Some(who)) => {
+                let mut fit = Fit::No;
+                for table in tables {
+                    match (self.holds(table, who), fit) {
+                        (Fit::Yes, _) => return Some(Fit::Yes),
+                        // The first that leads on is taken, also where groups are not known: it can be acted on.
+                        (it @ Fit::StepUp(_), Fit::No | Fit::Unknown) | (it @ Fit::Unknown, Fit::No) => fit = it,
+                        _ => {}
+                    }
                 }
+                Some(fit)
             }
-            Some(fit)
+        }
+    }
+
+    /// Every list that is not empty must hold; an empty table holds for nobody.
+    fn holds<'a>(&self, table: &'a Table, who: &Identity) -> Fit<'a> {
+        match self.is_for(table, who) {
+            Fit::Yes if !table.acrs.is_empty() && !table.acrs.iter().any(|it| who.acrs.contains(it)) => Fit::StepUp(&table.acrs),
+            fit => fit,
+        }
+    }
+
+    /// The same, but for what has to be proven.
+    fn is_for<'a>(&self, table: &'a Table, who: &Identity) -> Fit<'a> {
+        let Table { roles, groups, users, tenants, acrs } = table;
+        if roles.is_empty() && groups.is_empty() && users.is_empty() && tenants.is_empty() && acrs.is_empty() {
+            return Fit::No;
+        }
+        let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
+            && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
+            && (tenants.is_empty() || tenants.iter().any(|it| self.is_tenant(it, who)));
+        match (known, groups.is_empty(), &who.groups) {
+            (false, ..) => Fit::No,
+            (true, true, _) => Fit::Yes,
+            (true, false, Groups::Overage) => Fit::Unknown,
+            (true, false, Groups::Known(theirs)) if groups.iter().any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => Fit::Yes,
+            (true, false, Groups::Known(_)) => Fit::No,
+        }
+    }
+
+    /// A domain that is not resolved yet is nobody's.
+    fn is_tenant(&self, named: &Named, who: &Identity) -> bool {
+        match named {
+            Named::Id(id) => *id == who.tid,
+            Named::Domain(name) => self.domains.tenant(name) == Some(who.tid),
         }
     }
 }
 
-/// Every list that is not empty must hold; an empty table holds for nobody.
-fn holds(table: &Table, who: &Identity) -> Fit {
-    let Table { roles, groups, users, tenants } = table;
-    if roles.is_empty() && groups.is_empty() && users.is_empty() && tenants.is_empty() {
-        return Fit::No;
-    }
-    let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
-        && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
-        && (tenants.is_empty() || tenants.iter().any(|it| crate::base::guid::Guid::parse(it) == Some(who.tid)));
-    match (known, groups.is_empty(), &who.groups) {
-        (false, ..) => Fit::No,
-        (true, true, _) => Fit::Yes,
-        (true, false, Groups::Overage) => Fit::Unknown,
-        (true, false, Groups::Known(theirs)) if groups.iter().any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => Fit::Yes,
-        (true, false, Groups::Known(_)) => Fit::No,
-    }
+/// What whoever signs in will have to prove, whichever table is theirs. Where one table asks for nothing, a stranger is not asked either.
+fn of_everybody(allow: &Allow) -> Option<&Contexts> {
+    let Allow::Tables(tables) = allow else { return None };
+    tables.first().map(|it| &it.acrs).filter(|_| tables.iter().all(|it| !it.acrs.is_empty()))
 }
 
 fn is_user(named: &str, who: &Identity) -> bool {
-    match crate::base::guid::Guid::parse(named) {
+    match Guid::parse(named) {
         Some(oid) => oid == who.oid,
         None => who.preferred_username.as_deref().is_some_and(|it| it.to_lowercase() == named.to_lowercase()),
     }
@@ -210,7 +244,6 @@ fn is_user(named: &str, who: &Identity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::guid::Guid;
     use crate::base::pattern::Pattern;
     use crate::base::target::Strictness;
     use crate::base::texts::Texts;
@@ -219,11 +252,11 @@ mod tests {
         Identity {
             oid: Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee44ee").unwrap(),
             tid: Guid::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap(),
+            guest: false,
             name: None,
             preferred_username: Some("Maya@contoso.example".into()),
             email: None,
             email_verified: false,
-            guest: false,
             roles: ["Admin"].into_iter().collect(),
             groups: Groups::Known(["g1"].into_iter().collect()),
             entra_sid: None,
@@ -238,6 +271,12 @@ mod tests {
         Rule { path: Pattern::parse(path).unwrap(), methods: methods.to_vec(), allow, signed_out: SignedOut::Auto, line: 1 }
     }
 
+    fn compiled(default: Allow, rules: Vec<Rule>) -> Policy {
+        let domains = Domains::default();
+        domains.keep("contoso.example", maya().tid);
+        Policy::compile(&Access { default, rules }, Arc::new(domains))
+    }
+
     fn stranger(policy: &Policy, method: Method, path: &str) -> Verdict {
         policy.judge(Target::parse(&method, path, Strictness::Strict).unwrap(), None).verdict
     }
@@ -249,37 +288,45 @@ mod tests {
             rule("/form", &[Method::GET], Allow::Anyone),
             rule("/**", &[Method::GET, Method::POST], Allow::SignedIn),
         ];
-        let policy = Policy::compile(&Access { default: Allow::Anyone, rules });
+        let policy = compiled(Allow::Anyone, rules);
         assert!(matches!(stranger(&policy, Method::GET, "/public/x"), Verdict::Permitted(_)));
         assert!(matches!(stranger(&policy, Method::HEAD, "/form"), Verdict::Permitted(_)));
-        assert!(matches!(stranger(&policy, Method::POST, "/form"), Verdict::SignIn(_)));
+        assert!(matches!(stranger(&policy, Method::POST, "/form"), Verdict::SignIn(..)));
         assert!(matches!(stranger(&policy, Method::DELETE, "/x"), Verdict::Forbidden));
     }
 
     #[test]
     fn a_path_in_another_spelling_must_pass_both_readings() {
         let rules = vec![rule("/public/admin/**", &[], Allow::Nobody), rule("/public/**", &[], Allow::Anyone), rule("/open", &[], Allow::Anyone)];
-        let policy = Policy::compile(&Access { default: Allow::SignedIn, rules });
+        let policy = compiled(Allow::SignedIn, rules);
         assert!(matches!(stranger(&policy, Method::GET, "/public/%78"), Verdict::Permitted(_)));
         assert!(matches!(stranger(&policy, Method::GET, "/public/%61dmin/x"), Verdict::Forbidden));
-        assert!(matches!(stranger(&policy, Method::GET, "/%6fpen"), Verdict::SignIn(_)));
+        assert!(matches!(stranger(&policy, Method::GET, "/%6fpen"), Verdict::SignIn(..)));
+    }
+
+    fn named(text: &str) -> Named {
+        Guid::parse(text).map_or_else(|| Named::Domain(text.to_owned()), Named::Id)
     }
 
     #[test]
     fn every_list_of_a_table_must_hold() {
         let table = |roles: &[&str], groups: &[&str], users: &[&str], tenants: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
-            Allow::Tables(vec![Table { roles: list(roles), groups: list(groups), users: list(users), tenants: list(tenants) }])
+            let tenants = tenants.iter().map(|it| named(it)).collect();
+            Allow::Tables(vec![Table { roles: list(roles), groups: list(groups), users: list(users), tenants, ..Table::default() }])
         };
         let maya = maya();
-        let allowed = |allow: &Allow| Policy::would(allow, Some(&maya)) == Would::Allow;
+        let policy = compiled(Allow::SignedIn, Vec::new());
+        let allowed = |allow: &Allow| policy.would(allow, Some(&maya)) == Would::Allow;
         assert!(allowed(&table(&["Reader", "Admin"], &[], &[], &[])));
         assert!(allowed(&table(&["Admin"], &["G1"], &["maya@contoso.example"], &["AAAABBBB-0000-cccc-1111-dddd2222eeee"])));
+        assert!(allowed(&table(&[], &[], &[], &["fabrikam.example", "contoso.example"])));
         for no in [
             table(&["admin"], &[], &[], &[]),
             table(&["Admin"], &["g2"], &[], &[]),
             table(&["Admin"], &[], &["tom@contoso.example"], &[]),
             table(&["Admin"], &[], &[], &["aaaabbbb-0000-cccc-1111-dddd2222eeef"]),
+            table(&["Admin"], &[], &[], &["fabrikam.example"]),
             table(&[], &[], &[], &[]),
             Allow::Tables(vec![]),
             Allow::Nobody,
@@ -290,12 +337,58 @@ mod tests {
 
     #[test]
     fn unknown_groups_are_never_taken_for_none() {
+        let policy = compiled(Allow::SignedIn, Vec::new());
         let mut maya = maya();
         maya.groups = Groups::Overage;
         let groups = |roles: &[&str]| Table { roles: roles.iter().map(|it| (*it).to_owned()).collect(), groups: vec!["g1".into()], ..Table::default() };
-        assert!(fits(&Allow::Tables(vec![groups(&[])]), Some(&maya)) == Some(Fit::Unknown));
-        assert!(fits(&Allow::Tables(vec![groups(&["Other"])]), Some(&maya)) == Some(Fit::No));
+        assert!(policy.fits(&Allow::Tables(vec![groups(&[])]), Some(&maya)) == Some(Fit::Unknown));
+        assert!(policy.fits(&Allow::Tables(vec![groups(&["Other"])]), Some(&maya)) == Some(Fit::No));
         let either = vec![groups(&[]), Table { roles: vec!["Admin".into()], ..Table::default() }];
-        assert!(fits(&Allow::Tables(either), Some(&maya)) == Some(Fit::Yes));
+        assert!(policy.fits(&Allow::Tables(either), Some(&maya)) == Some(Fit::Yes));
+    }
+
+    fn acrs(values: &[&str], roles: &[&str]) -> Table {
+        let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        Table { roles: list(roles), acrs: list(values).into(), ..Table::default() }
+    }
+
+    #[test]
+    fn whoever_lacks_nothing_but_an_authentication_context_can_step_up() {
+        let mut maya = maya();
+        let policy = compiled(Allow::SignedIn, Vec::new());
+        let would = |tables: &[Table], who: &Identity| match policy.would(&Allow::Tables(tables.to_vec()), Some(who)) {
+            Would::StepUp(acrs) => format!("step up to {}", acrs.join(" or ")),
+            other => format!("{other:?}"),
+        };
+        for (tables, told) in [
+            (&[acrs(&["c1"], &[])][..], "step up to c1"),
+            (&[acrs(&["c1", "c2"], &["Admin"])], "step up to c1 or c2"),
+            (&[acrs(&["c1"], &["Other"])], "Refuse"),
+            (&[acrs(&["c1"], &["Other"]), acrs(&["c2"], &["Admin"]), acrs(&["c3"], &[])], "step up to c2"),
+            (&[acrs(&["c1"], &[]), acrs(&[], &["Admin"])], "Allow"),
+        ] {
+            assert_eq!(would(tables, &maya), told);
+        }
+        let groups = Table { groups: vec!["g2".into()], ..acrs(&["c1"], &[]) };
+        assert_eq!(would(std::slice::from_ref(&groups), &maya), "Refuse");
+        maya.groups = Groups::Overage;
+        assert_eq!(would(std::slice::from_ref(&groups), &maya), "GroupsUnknown");
+        for both in [[groups.clone(), acrs(&["c2"], &[])], [acrs(&["c2"], &[]), groups]] {
+            assert_eq!(would(&both, &maya), "step up to c2");
+        }
+        maya.acrs = ["c2"].into_iter().collect();
+        assert_eq!(would(&[acrs(&["c1", "c2"], &[])], &maya), "Allow");
+        assert_eq!(would(&[acrs(&["c1"], &[])], &maya), "step up to c1");
+    }
+
+    #[test]
+    fn a_stranger_is_asked_at_once_for_what_everybody_has_to_prove() {
+        let asked = |tables: Vec<Table>| match stranger(&compiled(Allow::SignedIn, vec![rule("/x", &[], Allow::Tables(tables))]), Method::GET, "/x") {
+            Verdict::SignIn(SignedOut::Auto, acrs) => acrs.map(|it| it.to_vec()).unwrap_or_default(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(asked(vec![acrs(&["c1", "c2"], &["Admin"])]), ["c1", "c2"]);
+        assert_eq!(asked(vec![acrs(&["c3"], &["Admin"]), acrs(&["c1"], &[])]), ["c3"]);
+        assert!(asked(vec![acrs(&["c3"], &[]), acrs(&[], &["Admin"])]).is_empty());
     }
 }

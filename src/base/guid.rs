@@ -7,6 +7,9 @@ use std::fmt;
 pub struct Guid([u8; 16]);
 
 impl Guid {
+    /// The tenant that all personal Microsoft accounts are in (`learn:/id-token-claims-reference`, `tid`).
+    pub const PERSONAL: Self = Self([0x91, 0x88, 0x04, 0x0d, 0x6c, 0x67, 0x4c, 0x5b, 0xb1, 0x12, 0x36, 0xa3, 0x04, 0xb6, 0x6d, 0xad]);
+
     /// Reads `aaaabbbb-0000-cccc-1111-dddd2222eeee`, in either case; no braces, no other spelling.
     pub fn parse(text: &str) -> Option<Self> {
         const DASHES: [usize; 4] = [8, 13, 18, 23];
@@ -77,6 +80,7 @@ mod tests {
     fn reads_either_case_and_writes_lower() {
         let guid = Guid::parse("AAAABBBB-0000-cccc-1111-dddd2222eeee").unwrap();
         assert_eq!(guid.to_string(), "aaaabbbb-0000-cccc-1111-dddd2222eeee");
+        assert_eq!(Guid::PERSONAL.to_string(), "9188040d-6c67-4c5b-b112-36a304b66dad");
     }
 
     #[test]

@@ -13,16 +13,16 @@ pub struct Identity {
     pub oid: Guid,
     /// The tenant.
     pub tid: Guid,
+    /// At home in another tenant or directory (B2B).
+    pub guest: bool,
     /// Display name.
     pub name: Option<Box<str>>,
     /// Sign-in name as shown to people; may change, decides nothing.
     pub preferred_username: Option<Box<str>>,
-    /// E-mail address, where the person has one.
+    /// E-mail address, where the person has one; with several tenants only where it is verified.
     pub email: Option<Box<str>>,
     /// Whether Entra says that the address' domain is the tenant's own (`xms_edov`).
     pub email_verified: bool,
-    /// Whether the person is at home elsewhere (B2B), as far as the token tells.
-    pub guest: bool,
     /// App roles.
     pub roles: Texts,
     /// Group memberships.

@@ -4,7 +4,9 @@
 
 pub mod calendar;
 pub mod clock;
+pub mod cloud;
 pub mod code;
+pub mod domains;
 pub mod guid;
 pub mod identity;
 pub mod ids;

@@ -32,6 +32,28 @@ impl ReturnTo {
     }
 }
 
+/// The whole address of a place on our own site, or on a host that the operator listed: where Entra leads a browser back to after a sign-out.
+/// Made of a `ReturnTo` or of our own page, and of nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landing(String);
+
+impl Landing {
+    /// A place that was asked for.
+    pub fn at(place: &ReturnTo, site: &Site) -> Self {
+        if place.0.starts_with('/') { Self(format!("{}{}", site.origin(), place.0)) } else { Self(place.0.clone()) }
+    }
+
+    /// Our page that says so.
+    pub fn signed_out(site: &Site) -> Self {
+        Self(format!("{}{}/sign_out", site.origin(), site.prefix()))
+    }
+
+    /// For `post_logout_redirect_uri`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 fn local(text: &str, site: &Site) -> Option<ReturnTo> {
     let (rest, fragment) = text.split_once('#').map_or((text, None), |(rest, it)| (rest, Some(it)));
     if text.len() > MOST_BYTES || fragment.is_some_and(|it| !it.bytes().all(|it| (0x21..=0x7e).contains(&it))) {
@@ -79,6 +101,9 @@ mod tests {
             assert_eq!(ReturnTo::parse(place, &site()).as_str(), place);
         }
         assert_eq!(ReturnTo::parse("https://app.example.com/x", &site()).as_str(), "/x");
+        let listed = ReturnTo::parse("https://b.example.com/x", &site());
+        assert_eq!(Landing::at(&listed, &site()).as_str(), "https://b.example.com/x");
+        assert_eq!(Landing::signed_out(&site()).as_str(), "https://app.example.com/oauth2/sign_out");
     }
 
     #[test]
@@ -115,7 +140,9 @@ mod tests {
             "https://[::1",
             "/a\0",
         ] {
-            assert_eq!(ReturnTo::parse(place, &site()).as_str(), "/", "{place:?}");
+            let read = ReturnTo::parse(place, &site());
+            assert_eq!(read.as_str(), "/", "{place:?}");
+            assert_eq!(Landing::at(&read, &site()).as_str(), "https://app.example.com/", "{place:?}");
         }
     }
 }

@@ -3,15 +3,16 @@
 use super::check::{environment, read};
 use super::terminal::{Failure, say};
 use crate::access::policy::{Because, Policy, Would};
+use crate::base::domains::{Domains, Named};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
-use crate::base::texts::Texts;
 use crate::config::Config;
-use crate::config::access::{Allow, Table};
+use crate::config::access::{Allow, Table, is_context};
 use crate::config::entra::Tenant;
 use http::Method;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What can be asked.
 #[derive(Debug, clap::Args)]
@@ -32,11 +33,14 @@ pub(super) struct Arguments {
     /// The person's object id or sign-in name.
     #[arg(long)]
     user: Option<String>,
-    /// The person's tenant ID; the configured one where it is not given.
+    /// The person's tenant, by ID or by domain; the configured one where it is not given.
     #[arg(long)]
     tenant: Option<String>,
+    /// An authentication context that the person has proven, such as c1; can be given several times.
+    #[arg(long)]
+    acrs: Vec<String>,
     /// Ask about somebody who is not signed in.
-    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant"])]
+    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant", "acrs"])]
     signed_out: bool,
     /// The configuration file.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
@@ -61,7 +65,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say(&format!("{method} {}\n  answered by Entrada itself; no rule decides", target.path()));
         return Ok(());
     }
-    let policy = Policy::compile(&config.access);
+    if let Some(text) = arguments.acrs.iter().find(|it| !is_context(it)) {
+        return Err(Failure::new(format!("{text:?} is no authentication context")).hint("write one of c1 to c99"));
+    }
+    let domains = Domains::default();
+    if let Some(domain) = domain(arguments, &config) {
+        domains.keep(&domain, somebody());
+    }
+    let policy = Policy::compile(&config.access, Arc::new(domains));
     let who = if arguments.signed_out { None } else { Some(person(arguments, &config)?) };
     say(&told(&policy, &target, who.as_ref()));
     Ok(())
@@ -80,11 +91,12 @@ fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
         Because::Default(rule) => ("[access] default, since no rule names this path".to_owned(), &rule.allow),
         Because::NoMethod => return format!("{head}\n  decides  rules name this path, but none this method\n  result   nobody may (403)"),
     };
-    let result = match Policy::would(allow, who) {
-        Would::Allow => "allowed",
-        Would::Refuse => "refused (403)",
-        Would::SignIn => "has to sign in first (302 or 401)",
-        Would::GroupsUnknown => "cannot be decided (503): a group decides, and Entra did not tell the groups",
+    let result = match policy.would(allow, who) {
+        Would::Allow => "allowed".to_owned(),
+        Would::Refuse => "refused (403)".to_owned(),
+        Would::SignIn => "has to sign in first (302 or 401)".to_owned(),
+        Would::StepUp(acrs) => format!("has to prove authentication context {} first (302 or 401)", acrs.join(" or ")),
+        Would::GroupsUnknown => "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does".to_owned(),
     };
     format!("{head}\n  decides  {why}\n  allow    {}\n  result   {result}", describe(allow))
 }
@@ -104,32 +116,47 @@ fn describe(allow: &Allow) -> String {
 }
 
 fn table(table: &Table) -> String {
-    let parts = [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &table.tenants)];
+    let tenants: Vec<_> = table.tenants.iter().map(Named::to_string).collect();
+    let parts: [(_, &[String]); 5] =
+        [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &tenants), ("authentication context", &table.acrs)];
     let parts = parts.iter().filter(|it| !it.1.is_empty()).map(|(name, values)| format!("{name} {}", values.join(" or ")));
     parts.collect::<Vec<_>>().join(" and ")
 }
 
+/// The domain that the person's tenant is named by. Nobody is asked whose it is: it stands for itself.
+fn domain(arguments: &Arguments, config: &Config) -> Option<String> {
+    match (&arguments.tenant, &config.entra.tenant) {
+        (Some(text), _) => (text.contains('.') && Guid::parse(text).is_none()).then(|| text.to_ascii_lowercase()),
+        (None, Tenant::Domain(name)) => Some(name.clone()),
+        (None, _) => None,
+    }
+}
+
+/// An id that is nobody's.
+fn somebody() -> Guid {
+    Guid::from_random([0; 16])
+}
+
 fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
-    let nobody = Guid::from_random([0; 16]);
     let tid = match (&arguments.tenant, &config.entra.tenant) {
-        (Some(text), _) => Guid::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is no tenant ID")))?,
+        (Some(text), _) if domain(arguments, config).is_none() => Guid::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is no tenant")))?,
         (None, Tenant::Id(id)) => *id,
-        (None, Tenant::Domain(_)) => nobody,
+        _ => somebody(),
     };
     let oid = arguments.user.as_deref().and_then(Guid::parse);
     Ok(Identity {
-        oid: oid.unwrap_or(nobody),
+        oid: oid.unwrap_or(somebody()),
         tid,
+        guest: false,
         name: None,
         preferred_username: arguments.user.as_deref().filter(|_| oid.is_none()).map(Box::from),
         email: None,
         email_verified: false,
-        guest: false,
         roles: arguments.role.iter().collect(),
         groups: if arguments.overage { Groups::Overage } else { Groups::Known(arguments.group.iter().collect()) },
         entra_sid: None,
         login_hint: None,
-        acrs: Texts::default(),
+        acrs: arguments.acrs.iter().collect(),
         auth_time: 0,
         custom: Box::default(),
     })

@@ -1,5 +1,6 @@
 //! The commands: what is typed, what is printed, and how it ends.
 
+mod admin;
 mod check;
 mod dev;
 mod directory;
@@ -10,6 +11,7 @@ mod organization;
 mod person;
 mod run;
 pub mod service;
+mod sessions;
 mod stop;
 mod table;
 mod terminal;
@@ -46,6 +48,9 @@ enum Command {
     Person(person::Command),
     /// Ask the admin listener whether the process lives (for a container's health check).
     Health(Config),
+    /// End the sessions of people who are signed in.
+    #[command(subcommand)]
+    Sessions(sessions::Order),
     /// Print a new secret for session.secrets.
     Secret,
     /// Print completions for a shell.
@@ -75,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Organization(command) => organization::run(command),
         Command::Person(command) => person::run(command),
         Command::Health(config) => health::run(config.config.as_deref()),
+        Command::Sessions(order) => sessions::run(&order),
         Command::Secret => secret(),
         Command::Completions { shell } => completions(shell),
     };

@@ -7,6 +7,7 @@ use crate::flow;
 use crate::server::admin::{self, Source};
 use crate::server::tls::{self, Certificates};
 use crate::server::{self, Handle, Listener, Settings};
+use crate::session::whom::{Ambiguous, Ended, Whom};
 use crate::sidecar::{self, Lasting, Sidecar};
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
@@ -15,7 +16,9 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How long a reloaded configuration may take to reach Entra before it is used all the same.
 const REACH: Duration = Duration::from_secs(3);
@@ -76,6 +79,7 @@ impl Service {
     pub fn start(config: &Config, lasting: Lasting) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
         let (house, warnings) = Sidecar::new(config, lasting)?;
         let keeping = keep(&house.entra);
+        house.lasting.newest.store(Some(Arc::clone(&house.entra)));
         let service = Self { house: ArcSwap::from_pointee(house), begun: config.clone(), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
         Ok((Arc::new(service), warnings))
     }
@@ -84,18 +88,21 @@ impl Service {
     pub async fn serve(self: Arc<Self>, bound: Bound, shutdown: CancellationToken) {
         let server = self.begun.server.clone();
         let settings = Settings { limits: server.limits, tls: bound.tls, grace: server.shutdown_grace };
-        let tunnels = self.house.load().lasting.tunnels.clone();
+        let grace = server.shutdown_grace;
+        let Lasting { tunnels, background, .. } = self.house.load().lasting.clone();
         let over = CancellationToken::new();
         for listener in bound.admin {
             tokio::spawn(admin::serve_admin(listener, Ready(Arc::clone(&self)), over.clone()));
         }
         let draining = self.draining.clone();
         let told = shutdown.clone();
-        tokio::spawn(async move {
+        let deadline = tokio::spawn(async move {
             told.cancelled().await;
             draining.cancel();
+            Instant::now() + grace
         });
         server::serve(bound.data, settings, Answering(Arc::clone(&self)), tunnels, shutdown).await;
+        finish(&background, deadline.await.ok()).await;
         lock(&self.keeping).cancel();
         over.cancel();
     }
@@ -112,6 +119,7 @@ impl Service {
         let keeping = keep(&house.entra);
         // While the new one reaches for Entra, the old one goes on signing people in.
         let _ = tokio::time::timeout(REACH, reached(&house.entra)).await;
+        house.lasting.newest.store(Some(Arc::clone(&house.entra)));
         self.house.store(Arc::new(house));
         std::mem::replace(&mut *lock(&self.keeping), keeping).cancel();
         Ok(warnings)
@@ -120,6 +128,15 @@ impl Service {
     /// The house as it stands.
     pub fn house(&self) -> Arc<Sidecar> {
         self.house.load_full()
+    }
+}
+
+/// Whoever asks Entra hears its answer, within what is left of the grace: a refresh token that was redeemed is not to be lost.
+async fn finish(background: &TaskTracker, deadline: Option<Instant>) {
+    background.close();
+    let left = deadline.map_or(Duration::ZERO, |it| it.saturating_duration_since(Instant::now()));
+    if tokio::time::timeout(left, background.wait()).await.is_err() {
+        tracing::warn!(asking = background.len(), "Entra did not answer before the end");
     }
 }
 
@@ -177,6 +194,10 @@ impl Source for Ready {
 
     fn metrics(&self) -> String {
         let house = self.0.house.load();
-        house.lasting.metrics.text(house.lasting.store.count())
+        house.lasting.metrics.text(house.lasting.store.count(), house.entra.rests() > 0)
+    }
+
+    fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
+        self.0.house.load().lasting.store.revoke(whom)
     }
 }

@@ -2,11 +2,14 @@
 
 use super::address::pattern;
 use super::ask::choose;
+use super::entra::{Groups, People, named};
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section, unexpected};
+use crate::base::domains::Named;
 use crate::base::guid::Guid;
 use crate::base::pattern::Pattern;
 use http::Method;
+use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -64,8 +67,22 @@ pub struct Table {
     pub groups: Vec<String>,
     /// `oid`, or `preferred_username` (folded) with one tenant.
     pub users: Vec<String>,
-    /// Tenant ids.
-    pub tenants: Vec<String>,
+    /// Tenants; a domain stands for the tenant that it belongs to.
+    pub tenants: Vec<Named>,
+    /// What has to be proven beside; empty is nothing.
+    pub acrs: Contexts,
+}
+
+/// Authentication contexts of Conditional Access, `c1` to `c99`; any of them will do.
+pub type Contexts = Arc<[String]>;
+
+/// Whether a text names an authentication context (`acrs`): `c1` to `c99`.
+pub fn is_context(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'c', b'1'..=b'9'] => true,
+        [b'c', b'1'..=b'9', last] => last.is_ascii_digit(),
+        _ => false,
+    }
 }
 
 /// `signed_out = "auto" | "401"`.
@@ -102,20 +119,29 @@ impl From<Word> for Allow {
     }
 }
 
-pub(super) fn read(section: &Section<'_>) -> Access {
+impl Access {
+    /// The domains that stand for tenants in rules.
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        let tables = self.rules.iter().filter_map(|it| if let Allow::Tables(tables) = &it.allow { Some(tables) } else { None });
+        tables.flatten().flat_map(|it| &it.tenants).filter_map(Named::domain)
+    }
+}
+
+/// `people` is what `[entra]` says of whoever may come.
+pub(super) fn read(section: &Section<'_>, people: People) -> Access {
     let default: Allow = section.key("default").choice(&WORDS).into();
-    let rules: Vec<_> = section.each("rule", MOST_RULES, rule).into_iter().flatten().collect();
+    let rules: Vec<_> = section.each("rule", MOST_RULES, |it| rule(it, people)).into_iter().flatten().collect();
     refuse_covered(section, &rules);
     warn_of_exact(section, &rules, &default);
     Access { default, rules: rules.into_iter().map(|it| it.value).collect() }
 }
 
 /// A rule, and where its path is written.
-fn rule(section: &Section<'_>) -> Option<Found<Rule>> {
+fn rule(section: &Section<'_>, people: People) -> Option<Found<Rule>> {
     let path = section.key("path").needed().parse(pattern);
     let methods = section.key("methods").whole_list(&[], method);
     let signed_out = section.key("signed_out").choice(&[("auto", SignedOut::Auto), ("401", SignedOut::Unauthorized)]);
-    let allow = allow(section);
+    let allow = allow(section, people);
     let path = path?;
     let methods = methods?.into_iter().map(|it| it.value).collect();
     let rule = Rule { path: path.value, methods, allow: allow?, signed_out, line: section.line() };
@@ -135,7 +161,7 @@ fn method(text: &str) -> Result<Method, Complaint> {
 }
 
 /// A word, a table, or a list of tables.
-fn allow(section: &Section<'_>) -> Option<Allow> {
+fn allow(section: &Section<'_>, people: People) -> Option<Allow> {
     let Some(value) = section.find_written("allow") else {
         let complaint = Complaint::new("is missing").hint("write \"anyone\", \"signed-in\", \"nobody\" or a table like { roles = [\"Admin\"] }");
         section.complain(&section.spot_of("allow"), complaint);
@@ -154,11 +180,11 @@ fn allow(section: &Section<'_>) -> Option<Allow> {
             return None;
         }
     };
-    let read: Vec<_> = tables.iter().filter_map(|it| section.table("allow", it, table)).collect();
+    let read: Vec<_> = tables.iter().filter_map(|it| section.table("allow", it, |it| table(it, people))).collect();
     (read.len() == tables.len()).then_some(Allow::Tables(read))
 }
 
-fn table(section: &Section<'_>) -> Table {
+fn table(section: &Section<'_>, people: People) -> Table {
     let some = |text: &str| if text.is_empty() { Err(Complaint::new("is empty")) } else { Ok(text.to_owned()) };
     let values = |found: Vec<Found<String>>| -> Vec<String> { found.into_iter().map(|it| it.value).collect() };
     let groups = section.key("groups").list(&[], some);
@@ -166,17 +192,32 @@ fn table(section: &Section<'_>) -> Table {
         let complaint = Complaint::new(format!("{} is a group's name; Entra sends object IDs", quote(&it.value)));
         section.warn(&it.spot, complaint.hint("copy the group's Object ID from Entra, unless its token is set to carry names"));
     }
+    if let (Some(first), Groups::Off) = (groups.first(), people.groups) {
+        let complaint = Complaint::new("can never hold: [entra] groups is \"off\", so nobody has any");
+        section.complain(&first.spot, complaint.hint("write [entra] groups = \"token\", or use roles"));
+    }
+    let users = section.key("users").list(&[], user);
+    for it in users.iter().filter(|it| people.are_many && Guid::parse(&it.value).is_none()) {
+        let complaint = Complaint::new(format!("{} may be anybody: any tenant can give a person that name", quote(&it.value)));
+        section.complain(&it.spot, complaint.hint("with several tenants, write the person's object ID, and the tenant in tenants"));
+    }
     let table = Table {
         roles: values(section.key("roles").list(&[], some)),
         groups: values(groups),
-        users: values(section.key("users").list(&[], user)),
-        tenants: values(section.key("tenants").list(&[], tenant)),
+        users: values(users),
+        tenants: section.key("tenants").list(&[], tenant).into_iter().map(|it| it.value).collect(),
+        acrs: values(section.key("acrs").list(&[], context)).into(),
     };
     // A list that is written and empty would hold for everybody, while its author means nobody.
-    let keys = ["roles", "groups", "users", "tenants"];
+    let keys = ["roles", "groups", "users", "tenants", "acrs"];
     if keys.iter().all(|it| section.look(it, None).is_none()) || keys.iter().any(|it| section.is_empty_list(it)) {
         let complaint = Complaint::new("names nobody").hint("write at least one value for each key; or \"signed-in\", or \"nobody\"");
         section.complain(&section.spot_of_table(), complaint);
+    }
+    let says_whose: [(_, &[String]); 4] = [("roles", &table.roles), ("groups", &table.groups), ("users", &table.users), ("acrs", &table.acrs)];
+    for (name, _) in says_whose.iter().filter(|it| people.are_many && table.tenants.is_empty() && !it.1.is_empty()) {
+        let complaint = Complaint::new("does not say whose: with several tenants, each defines its own");
+        section.complain(&section.spot_of(name), complaint.hint("add tenants = [...] to the same table"));
     }
     table
 }
@@ -188,9 +229,15 @@ fn user(text: &str) -> Result<String, Complaint> {
     if is_upn || Guid::parse(text).is_some() { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
-fn tenant(text: &str) -> Result<String, Complaint> {
-    let refused = || Complaint::new(format!("{} is not a tenant ID", quote(text))).hint("write the Directory (tenant) ID; a domain is not understood here yet");
-    if Guid::parse(text).is_some() { Ok(text.to_owned()) } else { Err(refused()) }
+fn tenant(text: &str) -> Result<Named, Complaint> {
+    let refused =
+        || Complaint::new(format!("{} is neither a tenant ID nor a domain", quote(text))).hint("write the Directory (tenant) ID, or a domain like contoso.com");
+    named(text).ok_or_else(refused)
+}
+
+fn context(text: &str) -> Result<String, Complaint> {
+    let refused = || Complaint::new(format!("{} is not an authentication context", quote(text))).hint("write its ID, \"c1\" to \"c99\"");
+    if is_context(text) { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
 /// A rule that an earlier one covers decides nothing, and its author thinks it does.

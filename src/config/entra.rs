@@ -4,9 +4,12 @@ use super::address::{is_domain, is_private, origin};
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section};
 use super::server;
+use crate::base::cloud::{CLOUDS, Cloud};
+use crate::base::domains::Named;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// `[entra]`, as meant.
 #[derive(Clone, Debug)]
@@ -19,13 +22,46 @@ pub struct Entra {
     pub credential: Credential,
     /// Scheme, host and port of the authority, without a slash at the end: `https://login.microsoftonline.com`.
     pub authority: String,
+    /// Which of many tenants.
+    pub allowed_tenants: Allowed,
+    /// The cloud, as far as `authority` does not say another.
+    pub cloud: &'static Cloud,
+    /// Scheme, host and port of Microsoft Graph, where it is not the cloud's own.
+    pub graph: Option<String>,
     /// Scopes beyond `openid profile email`.
     pub scopes: Vec<String>,
     /// Further roots towards Entra.
     pub ca_file: Option<PathBuf>,
     /// Whether guests (B2B) may sign in.
     pub guests: bool,
+    /// Who tells the groups of a person.
+    pub groups: Groups,
+    /// How often Entra is asked about a live session.
+    pub recheck: Recheck,
 }
+
+/// How often Entra is asked whether somebody may still be here, and for how long its silence is borne.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recheck {
+    /// After this time since Entra's last answer it is asked again.
+    pub every: Duration,
+    /// How much longer a session is served while Entra cannot be asked.
+    pub grace: Duration,
+}
+
+/// `groups = "token" | "graph" | "off"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Groups {
+    /// The token; Microsoft Graph where it holds too many.
+    #[default]
+    Token,
+    /// Microsoft Graph, whatever the token says.
+    Graph,
+    /// Nobody: there are none.
+    Off,
+}
+
+const GROUPS: [(&str, Groups); 3] = [("token", Groups::Token), ("graph", Groups::Graph), ("off", Groups::Off)];
 
 /// `tenant = "..."`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +70,10 @@ pub enum Tenant {
     Id(Guid),
     /// A verified domain; discovery tells its id.
     Domain(String),
+    /// Any tenant of an organization.
+    Organizations,
+    /// Any tenant, and personal accounts.
+    Common,
 }
 
 impl Tenant {
@@ -42,8 +82,24 @@ impl Tenant {
         match self {
             Self::Id(id) => id.to_string(),
             Self::Domain(name) => name.clone(),
+            Self::Organizations => "organizations".to_owned(),
+            Self::Common => "common".to_owned(),
         }
     }
+
+    /// Whether people of several tenants may come.
+    pub fn is_many(&self) -> bool {
+        matches!(self, Self::Organizations | Self::Common)
+    }
+}
+
+/// `allowed_tenants = [...]`. Personal accounts count as one tenant, `Guid::PERSONAL`, which `any` does not stand for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// `"*"`: every tenant of an organization, on purpose.
+    pub any: bool,
+    /// These.
+    pub tenants: Vec<Named>,
 }
 
 /// How we prove to Entra who we are.
@@ -53,29 +109,29 @@ pub enum Credential {
     Secret(Secret),
 }
 
+impl Entra {
+    /// The domains that stand for tenants in `allowed_tenants`.
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        self.allowed_tenants.tenants.iter().filter_map(Named::domain)
+    }
+}
+
 /// `[entra]` as far as it could be read.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) entra: Option<Entra>,
     pub(super) redirect_path: Option<Found<String>>,
+    /// What rules have to know.
+    pub(super) people: People,
 }
 
-/// Microsoft's clouds; the first is the default. Both Government ones sign in at the same host.
-const CLOUDS: [(&str, Cloud); 4] = [
-    ("public", Cloud("https://login.microsoftonline.com")),
-    ("usgov", Cloud("https://login.microsoftonline.us")),
-    ("usgov-dod", Cloud("https://login.microsoftonline.us")),
-    ("china", Cloud("https://login.partner.microsoftonline.cn")),
-];
-
-/// By its authority.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Cloud(&'static str);
-
-impl Default for Cloud {
-    fn default() -> Self {
-        Self("https://login.microsoftonline.com")
-    }
+/// Who may come, as far as rules depend on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct People {
+    /// Whether they are of several tenants; rules have to say more then.
+    pub(super) are_many: bool,
+    /// Who tells their groups.
+    pub(super) groups: Groups,
 }
 
 pub(super) fn read(section: &Section<'_>) -> Draft {
@@ -83,28 +139,103 @@ pub(super) fn read(section: &Section<'_>) -> Draft {
     let client_id = section.key("client_id").or_variable("AZURE_CLIENT_ID").needed().parse(client_id);
     let secret = client_secret(section);
     let redirect_path = section.key("redirect_path").parse(|it| server::path(it, "redirect path"));
-    let authority = authority(section);
+    let (cloud, authority) = authority(section);
+    let allowed_tenants = allowed_tenants(section, tenant.as_ref());
+    let graph = section.key("graph").parse(own_url).map(|it| it.value);
+    let is_many = tenant.as_ref().is_some_and(|it| it.value.is_many());
+    if is_many && authority.ends_with(CIAM) {
+        let complaint = Complaint::new("stands for many tenants, and an External ID authority has one").hint("write its Directory (tenant) ID");
+        section.complain(&section.spot_of("tenant"), complaint);
+    }
     let scopes = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
     let ca_file = section.key("ca_file").file();
     let guests = section.key("guests").flag(true);
+    let groups = section.key("groups").choice(&GROUPS);
+    let recheck = recheck(section);
     let entra = match (tenant, client_id, secret) {
         (Some(tenant), Some(client_id), Some(secret)) => {
             let credential = Credential::Secret(secret);
-            Some(Entra { tenant: tenant.value, client_id: client_id.value, credential, authority, scopes, ca_file, guests })
+            Some(Entra {
+                tenant: tenant.value,
+                client_id: client_id.value,
+                credential,
+                authority,
+                allowed_tenants,
+                cloud,
+                graph,
+                scopes,
+                ca_file,
+                guests,
+                groups,
+                recheck,
+            })
         }
         _ => None,
     };
-    Draft { entra, redirect_path }
+    Draft { entra, redirect_path, people: People { are_many: is_many, groups } }
+}
+
+fn recheck(section: &Section<'_>) -> Recheck {
+    let day = Duration::from_hours(24);
+    Recheck {
+        every: section.key("recheck").duration(Duration::from_mins(30), Duration::from_mins(1)..=day),
+        grace: section.key("recheck_grace").duration(Duration::from_hours(4), Duration::ZERO..=7 * day),
+    }
 }
 
 fn tenant(text: &str) -> Result<Tenant, Complaint> {
-    let hint = "write the Directory (tenant) ID, or a domain like contoso.com";
-    if ["organizations", "common", "consumers"].iter().any(|it| text.eq_ignore_ascii_case(it)) {
-        return Err(Complaint::new(format!("{} stands for many tenants; one is needed", quote(text))).hint(hint));
-    }
-    let domain = || is_domain(text).then(|| Tenant::Domain(text.to_ascii_lowercase()));
+    let hint = "write the Directory (tenant) ID, a domain like contoso.com, \"organizations\" or \"common\"";
     let refused = || Complaint::new(format!("{} is neither a tenant ID nor a domain", quote(text))).hint(hint);
-    Guid::parse(text).map(Tenant::Id).or_else(domain).ok_or_else(refused)
+    match text.to_ascii_lowercase().as_str() {
+        "organizations" => Ok(Tenant::Organizations),
+        "common" => Ok(Tenant::Common),
+        _ => match named(text) {
+            Some(Named::Id(id)) => Ok(Tenant::Id(id)),
+            Some(Named::Domain(name)) => Ok(Tenant::Domain(name)),
+            None => Err(refused()),
+        },
+    }
+}
+
+/// One tenant: its id, a domain, or the word that Entra has for personal accounts.
+pub(super) fn named(text: &str) -> Option<Named> {
+    if text.eq_ignore_ascii_case("consumers") {
+        return Some(Named::Id(Guid::PERSONAL));
+    }
+    Guid::parse(text).map(Named::Id).or_else(|| is_domain(text).then(|| Named::Domain(text.to_ascii_lowercase())))
+}
+
+/// Needed where many tenants may come, and without meaning where one does.
+fn allowed_tenants(section: &Section<'_>, tenant: Option<&Found<Tenant>>) -> Allowed {
+    let entry = |text: &str| {
+        let refused =
+            || Complaint::new(format!("{} is neither a tenant ID nor a domain", quote(text))).hint("write Directory (tenant) IDs, domains, or \"*\" alone");
+        if text == "*" { Ok(None) } else { named(text).map(Some).ok_or_else(refused) }
+    };
+    let all = section.key("allowed_tenants").list(&[], entry);
+    let spot = section.spot_of("allowed_tenants");
+    let allowed = Allowed { any: all.iter().any(|it| it.value.is_none()), tenants: all.into_iter().filter_map(|it| it.value).collect() };
+    let is_empty = !allowed.any && allowed.tenants.is_empty();
+    let personal = allowed.tenants.contains(&Named::Id(Guid::PERSONAL));
+    match tenant.map(|it| &it.value) {
+        Some(Tenant::Organizations | Tenant::Common) if is_empty => {
+            let complaint = Complaint::new("is missing: whoever owns any tenant could sign in");
+            section.complain(&spot, complaint.hint("list the tenants whose people may come, or write [\"*\"] for any, on purpose"));
+        }
+        Some(Tenant::Organizations) if personal => {
+            section.complain(&spot, Complaint::new("names personal accounts, which \"organizations\" leaves out").hint("write tenant = \"common\""));
+        }
+        Some(Tenant::Common) if !personal => {
+            let complaint = Complaint::new("names no personal accounts, which \"common\" lets people pick");
+            section.warn(&spot, complaint.hint(format!("write tenant = \"organizations\", or name \"{}\" too", Guid::PERSONAL)));
+        }
+        Some(Tenant::Id(_) | Tenant::Domain(_)) if !is_empty => {
+            let complaint = Complaint::new("means nothing where tenant names one");
+            section.complain(&spot, complaint.hint("leave it out, or write tenant = \"organizations\""));
+        }
+        _ => {}
+    }
+    allowed
 }
 
 /// The text is not told: people paste a secret here.
@@ -146,21 +277,41 @@ pub(super) fn is_value(section: &Section<'_>, secret: Found<Secret>) -> Option<S
     Some(secret.value)
 }
 
-/// The address itself, or the cloud's. `AZURE_AUTHORITY_HOST` counts only where neither is written.
-fn authority(section: &Section<'_>) -> String {
+/// External ID.
+const CIAM: &str = ".ciamlogin.com";
+
+/// Stands for the place of a cloud in the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Choice(&'static Cloud);
+
+impl Default for Choice {
+    fn default() -> Self {
+        let [first, ..] = &CLOUDS;
+        Self(first)
+    }
+}
+
+/// The cloud, and the address itself or the cloud's. `AZURE_AUTHORITY_HOST` counts only where neither is written.
+fn authority(section: &Section<'_>) -> (&'static Cloud, String) {
     let written = section.key("cloud").is_written();
-    let cloud = section.key("cloud").choice(&CLOUDS);
+    let words: Vec<_> = CLOUDS.iter().map(|it| (it.name, Choice(it))).collect();
+    let cloud = section.key("cloud").choice(&words);
     let key = section.key("authority");
     let key = if written { key } else { key.or_variable("AZURE_AUTHORITY_HOST") };
-    let Some(authority) = key.parse(authority_url) else { return cloud.0.to_owned() };
-    if cloud != Cloud::default() && authority.value != cloud.0 {
+    let Some(authority) = key.parse(own_url) else { return (cloud.0, cloud.0.authority()) };
+    if cloud != Choice::default() && authority.value != cloud.0.authority() {
         let complaint = Complaint::new("is not where this cloud signs people in").hint("write cloud or authority, not both");
         section.complain(&authority.spot, complaint);
     }
-    authority.value
+    let host = authority.value.strip_prefix("https://").unwrap_or_default();
+    let known = CLOUDS.iter().find(|it| it.signs_in_at(host));
+    // Where the cloud is written, it says which Government it is.
+    let cloud = if cloud == Choice::default() { known.unwrap_or(cloud.0) } else { cloud.0 };
+    (cloud, authority.value)
 }
 
-fn authority_url(text: &str) -> Result<String, Complaint> {
+/// https, or http to an emulator.
+fn own_url(text: &str) -> Result<String, Complaint> {
     let url = origin(text, &["https", "http"])?;
     if is_private(&url) {
         return Ok(url.origin().ascii_serialization());

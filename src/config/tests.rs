@@ -1,6 +1,7 @@
 mod any;
 mod example;
 mod sources;
+mod tenants;
 mod told;
 mod values;
 

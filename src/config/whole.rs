@@ -36,7 +36,7 @@ pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> 
     let (session, sealed) = root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
     let directory = directory::read(root, sealed);
     let headers = root.inner("headers", |it| headers::read(it, origin.as_deref()));
-    let access = root.inner("access", access::read);
+    let access = root.inner("access", |it| access::read(it, entra.people));
     let pages = root.inner("pages", pages::read);
     let telemetry = root.inner("telemetry", telemetry::read);
     fit::judge(written, &server, &entra, &upstream);

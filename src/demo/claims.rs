@@ -13,6 +13,9 @@ pub(super) struct Person {
     pub(super) roles: Vec<String>,
     pub(super) groups: Vec<String>,
     pub(super) is_truncated: bool,
+    /// Authentication contexts that were proven.
+    pub(super) contexts: Vec<String>,
+    pub(super) is_guest: bool,
 }
 
 impl Person {
@@ -31,6 +34,8 @@ impl Person {
             tenant: text("tid"),
             roles: list("roles"),
             groups: list("groups"),
+            contexts: list("acrs"),
+            is_guest: claims.get("guest") == Some(&Value::Bool(true)),
             is_truncated: claims.get("groups_truncated") == Some(&Value::Bool(true)),
         }
     }

@@ -155,6 +155,8 @@ fn person(it: &Person) -> Value {
         groups => first.to_vec(),
         more_groups => rest.to_vec(),
         is_truncated => it.is_truncated,
+        contexts => it.contexts.clone(),
+        is_guest => it.is_guest,
     }
 }
 

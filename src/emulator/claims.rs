@@ -160,6 +160,7 @@ fn falsify(world: &World, claims: &mut Map<String, Value>, wrong: Wrong) {
             put("sub", subject(&world.client_id, ANOTHER).into());
             put("oid", ANOTHER.into())
         }
+        Wrong::NoContext => claims.remove("acrs"),
         Wrong::Signature | Wrong::AlgNone | Wrong::PersonalKey | Wrong::GovernmentKey | Wrong::Hs256 | Wrong::UnknownKid | Wrong::Twice => None,
     };
 }

@@ -34,11 +34,13 @@ pub enum Wrong {
     UnknownKid,
     /// `tid` said twice.
     Twice,
+    /// No `acrs`, although an authentication context was asked for.
+    NoContext,
 }
 
 impl Wrong {
     /// All of them, with the names that the control API has for them.
-    pub(super) const ALL: [(&'static str, Self); 15] = [
+    pub(super) const ALL: [(&'static str, Self); 16] = [
         ("nonce", Self::Nonce),
         ("issuer", Self::Issuer),
         ("audience", Self::Audience),
@@ -54,6 +56,7 @@ impl Wrong {
         ("hs256", Self::Hs256),
         ("unknown-kid", Self::UnknownKid),
         ("twice", Self::Twice),
+        ("no-acrs", Self::NoContext),
     ];
 
     /// Whether another family's key is needed.

@@ -1,6 +1,7 @@
 //! What Entra's error codes mean to people, whose move it is, and where it is mended.
 //!
-//! A code chooses words and nothing else: what is done about a refusal is decided by its `error` and `suberror`.
+//! At a sign-in a code chooses words and nothing else: what is done about a refusal is decided by its `error` and `suberror`. What a refusal
+//! means for a session that lives is `means`.
 
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -117,18 +118,14 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
     TABLE.codes.values()
 }
 
-/// The host of Microsoft Graph that belongs to an authority (`learn:/graph/deployments`).
-pub fn graph_of(authority: &str) -> &'static str {
-    match authority.rsplit('.').next() {
-        Some("us") => "graph.microsoft.us",
-        Some("cn") => "microsoftgraph.chinacloudapi.cn",
-        _ => "graph.microsoft.com",
-    }
-}
-
 /// What to do about a code that is not known: the sign-in log says more.
 pub fn in_the_log(names: &Names, correlation_id: Option<&str>) -> Option<Remedy> {
     at("logs", "Look for the failure reason in the sign-in log.", names, correlation_id)
+}
+
+/// Who lets the app read the groups of the people, where nobody has yet.
+pub fn consent_to_graph(names: &Names) -> Option<Remedy> {
+    at("consent", "Grant the delegated permission User.Read of Microsoft Graph.", names, None)
 }
 
 fn at(place: &str, fix: &str, names: &Names, correlation_id: Option<&str>) -> Option<Remedy> {
@@ -197,7 +194,7 @@ mod tests {
             client_id: "11112222-bbbb-3333-cccc-4444dddd5555".into(),
             tenant: "contoso.example".into(),
             redirect_uri: "https://app.example/oauth2/callback".into(),
-            graph: graph_of("https://login.microsoftonline.com"),
+            graph: "graph.microsoft.com",
             origin: "https://app.example".into(),
         }
     }
@@ -262,12 +259,5 @@ mod tests {
         assert!(blocked.command.unwrap().contains("correlationId eq 'aaaa0000-bb11-2222-33cc-444444dddddd'"));
         assert!(find(7_000_215).unwrap().remedy(&names(), None).unwrap().fix.contains("Secret ID"));
         assert!(find(0).is_none());
-    }
-
-    #[test]
-    fn graph_is_that_of_the_cloud() {
-        assert_eq!(graph_of("https://login.microsoftonline.us"), "graph.microsoft.us");
-        assert_eq!(graph_of("https://login.partner.microsoftonline.cn"), "microsoftgraph.chinacloudapi.cn");
-        assert_eq!(graph_of("http://127.0.0.1:4181"), "graph.microsoft.com");
     }
 }

@@ -4,6 +4,7 @@ use super::error::Error;
 use super::metadata::Metadata;
 use super::oidc::{self, Registration};
 use crate::base::random::Random;
+use crate::base::return_to::Landing;
 use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
 use openidconnect::{
     ClientId, CsrfToken, EndSessionUrl, LoginHint, LogoutHint, LogoutRequest, Nonce, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, Scope,
@@ -23,6 +24,18 @@ pub struct Hints {
     pub domain_hint: Option<String>,
     /// `login` or `select_account`.
     pub prompt: Option<String>,
+    /// A claims challenge: what the sign-in has to prove, as JSON (OpenID Connect Core section 5.5).
+    pub claims: Option<String>,
+}
+
+/// The claims that ask for the proof of one of these authentication contexts (`acrs`); `None` where there are none.
+pub fn claims_for(acrs: &[String]) -> Option<String> {
+    let asked = match acrs {
+        [] => return None,
+        [one] => serde_json::json!({"essential": true, "value": one}),
+        several => serde_json::json!({"essential": true, "values": several}),
+    };
+    Some(serde_json::json!({"id_token": {"acrs": asked}}).to_string())
 }
 
 /// A sign-in that has begun: where the browser goes, and what must be kept until it comes back.
@@ -62,6 +75,9 @@ pub fn begin(registration: &Registration, metadata: &Metadata, random: &Random, 
     if let Some(domain) = &hints.domain_hint {
         request = request.add_extra_param("domain_hint", domain.clone());
     }
+    if let Some(claims) = &hints.claims {
+        request = request.add_extra_param("claims", claims.clone());
+    }
     if let Some(prompt) = prompt {
         request = request.add_prompt(prompt);
     }
@@ -70,9 +86,9 @@ pub fn begin(registration: &Registration, metadata: &Metadata, random: &Random, 
 }
 
 /// Where a browser signs out (OpenID Connect RP-Initiated Logout 1.0), to come back to `back`; `None` where Entra names no such place.
-pub fn sign_out(registration: &Registration, metadata: &Metadata, back: &str, hint: Option<&str>) -> Option<String> {
+pub fn sign_out(registration: &Registration, metadata: &Metadata, back: &Landing, hint: Option<&str>) -> Option<String> {
     let endpoint = EndSessionUrl::new(metadata.end_session.clone()?).ok()?;
-    let back = PostLogoutRedirectUrl::new(back.to_owned()).ok()?;
+    let back = PostLogoutRedirectUrl::new(back.as_str().to_owned()).ok()?;
     let mut request = LogoutRequest::from(endpoint).set_client_id(ClientId::new(registration.client_id.to_string())).set_post_logout_redirect_uri(back);
     if let Some(hint) = hint {
         request = request.set_logout_hint(LogoutHint::new(hint.to_owned()));

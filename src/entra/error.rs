@@ -11,7 +11,7 @@ use crate::wire::client;
 pub enum Error {
     /// Entra said no.
     #[error("Entra refused: {0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The ID token broke a rule.
     #[error("the ID token is refused: {0}")]
     Token(#[from] Invalid),
@@ -30,7 +30,12 @@ pub enum Error {
         endpoint: &'static str,
         /// The HTTP status.
         status: u16,
+        /// `Retry-After`, in seconds.
+        retry_after: Option<u64>,
     },
+    /// Entra did not answer lately, and is left alone for a while.
+    #[error("Entra did not answer lately; it is asked again in {0} s")]
+    Resting(u64),
     /// The discovery document is not believed.
     #[error("{0}")]
     Metadata(#[from] BadMetadata),
@@ -46,4 +51,10 @@ pub enum Error {
     /// An address that the sign-in needs is none.
     #[error("{0} is not an address")]
     Address(&'static str),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
 }

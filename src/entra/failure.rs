@@ -7,6 +7,8 @@ use std::fmt;
 
 /// Longest description that is read, in bytes.
 const DESCRIPTION: usize = 8 * 1024;
+/// Longest claims challenge that is kept, in bytes: it goes into an address.
+const CLAIMS: usize = 2 * 1024;
 
 /// A refusal of Entra; holds nothing but checked, harmless text, since at the callback anybody can write one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +25,8 @@ pub struct Refusal {
     pub trace_id: Option<Box<str>>,
     /// When, as Entra writes it: `2026-01-09 02:02:12Z`.
     pub timestamp: Option<Box<str>>,
+    /// A claims challenge, a JSON object as text: what the next sign-in has to prove. Only the token endpoint tells one.
+    pub claims: Option<Box<str>>,
 }
 
 impl Refusal {
@@ -36,6 +40,7 @@ impl Refusal {
             correlation_id: guid(after(text, "Correlation ID:")),
             trace_id: guid(after(text, "Trace ID:")),
             timestamp: timestamp(after(text, "Timestamp:")),
+            claims: None,
         }
     }
 
@@ -83,6 +88,8 @@ struct Body {
     trace_id: Value,
     #[serde(default)]
     timestamp: Value,
+    #[serde(default)]
+    claims: Value,
 }
 
 impl<'de> Deserialize<'de> for Refusal {
@@ -97,6 +104,7 @@ impl<'de> Deserialize<'de> for Refusal {
             timestamp: timestamp(body.timestamp.as_str()).or(said.timestamp),
             error: said.error,
             suberror: said.suberror,
+            claims: body.claims.as_str().and_then(challenge),
         })
     }
 }
@@ -122,6 +130,12 @@ fn error_name(text: &str) -> String {
 
 fn is_plain(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'))
+}
+
+/// Written anew, so that it is one JSON object and nothing beside it.
+fn challenge(text: &str) -> Option<Box<str>> {
+    let object: serde_json::Map<String, Value> = serde_json::from_str(Some(text).filter(|it| it.len() <= CLAIMS)?).ok()?;
+    serde_json::to_string(&object).ok().map(Into::into)
 }
 
 fn code_in(text: &str) -> Option<u32> {
@@ -198,6 +212,13 @@ mod tests {
         assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
         assert!(refusal.is_of_the_app() && !refusal.is_passing() && refusal.suberror.as_deref() == Some("bad_token"));
         assert_eq!(refusal.trace_id.as_deref(), Some(TRACE));
+        let body = br#"{"error":"interaction_required","suberror":"basic_action","claims":"{\"access_token\": {\"polids\":{\"essential\":true}}}"}"#;
+        let refusal = Refusal::of_body(body).unwrap();
+        assert_eq!(refusal.claims.as_deref(), Some(r#"{"access_token":{"polids":{"essential":true}}}"#));
+        for odd in [r#""[1]""#.to_owned(), r#""{} {}""#.to_owned(), "{}".to_owned(), format!(r#""{{\"a\":\"{}\"}}""#, "x".repeat(3000))] {
+            let body = format!(r#"{{"error":"interaction_required","claims":{odd}}}"#);
+            assert_eq!(Refusal::of_body(body.as_bytes()).unwrap().claims, None, "{odd}");
+        }
         let odd = Refusal::of_body(br#"{"error":"server_error","error_codes":"none","trace_id":7}"#).unwrap();
         assert_eq!((odd.error.as_str(), odd.code, odd.trace_id), ("server_error", None, None));
         assert!(Refusal::of_body(b"<html>").is_none() && Refusal::of_body(b"{}").is_none());

@@ -1,5 +1,7 @@
 //! Why a token is refused.
 
+use crate::base::guid::Guid;
+
 /// Why a token is refused. No variant holds text from the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
@@ -39,6 +41,12 @@ pub enum Invalid {
     /// `tid` is not the tenant.
     #[error("the token is from another tenant")]
     Tenant,
+    /// A tenant that is not among those allowed; its id.
+    #[error("people of the tenant {0} may not sign in here (entra.allowed_tenants)")]
+    Stranger(Guid),
+    /// A personal account, which is let in only where it is named.
+    #[error("personal accounts may not sign in here (entra.allowed_tenants)")]
+    Personal,
     /// `aud` is not exactly this app.
     #[error("the token is for another app")]
     Audience,

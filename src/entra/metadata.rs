@@ -1,6 +1,8 @@
 //! Entra's discovery document (OpenID Connect Discovery 1.0 section 3), believed only where it speaks for the tenant and the authority asked.
 
+use crate::base::cloud::CLOUDS;
 use crate::base::guid::Guid;
+use crate::base::site::is_loopback;
 use crate::config::entra::Tenant;
 use serde::Deserialize;
 use url::Url;
@@ -8,12 +10,8 @@ use url::Url;
 /// Largest document, in bytes; Entra's has 2 KiB.
 const DOCUMENT: usize = 256 * 1024;
 
-/// Hosts that are one authority under several names (`learn:/authentication-national-cloud`): asked at one, Entra may name another.
-const FAMILIES: [&[&str]; 3] = [
-    &["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"],
-    &["login.microsoftonline.us", "login.usgovcloudapi.net", "login-us.microsoftonline.com"],
-    &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
-];
+/// What stands for the tenant in an issuer of many (`learn:/access-tokens`, "Validate the issuer").
+const TEMPLATE: &str = "{tenantid}";
 
 /// External ID: `contoso.ciamlogin.com` names an issuer at `<tenant id>.ciamlogin.com`.
 const CIAM: &str = ".ciamlogin.com";
@@ -21,10 +19,10 @@ const CIAM: &str = ".ciamlogin.com";
 /// Where everything is, and how the tenant's tokens name their issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    /// What `iss` must be, byte for byte.
+    /// What `iss` must be, byte for byte, once `{tenantid}` in it is filled in.
     pub issuer: String,
-    /// The tenant, also where a domain was asked for.
-    pub tenant: Guid,
+    /// The tenant, also where a domain was asked for; none where many were.
+    pub tenant: Option<Guid>,
     /// Where browsers are sent to sign in.
     pub authorization: String,
     /// Where a code is redeemed.
@@ -35,6 +33,21 @@ pub struct Metadata {
     pub end_session: Option<String>,
     /// The cloud, which must be that of a key.
     pub cloud: Option<String>,
+    /// Where the tenant's Microsoft Graph is; none where the document names no Graph that is known.
+    pub graph: Option<String>,
+}
+
+/// Where Microsoft Graph is: as the operator says, else as the tenant's document says, else the cloud's own.
+pub fn graph_base(own: Option<&str>, cloud: &str, metadata: &Metadata) -> String {
+    let said = own.or(metadata.graph.as_deref());
+    said.map_or_else(|| format!("https://{cloud}"), str::to_owned)
+}
+
+impl Metadata {
+    /// What `iss` must be in a token of that tenant.
+    pub fn issuer_of(&self, tenant: Guid) -> String {
+        self.issuer.replace(TEMPLATE, &tenant.to_string())
+    }
 }
 
 /// Why a discovery document is refused.
@@ -65,6 +78,7 @@ struct Document {
     jwks_uri: String,
     end_session_endpoint: Option<String>,
     cloud_instance_name: Option<String>,
+    msgraph_host: Option<String>,
 }
 
 /// Where the discovery document is.
@@ -82,34 +96,67 @@ pub fn read(bytes: &[u8], authority: &str, tenant: &Tenant) -> Result<Metadata, 
     }
     let document: Document = serde_json::from_slice(bytes).map_err(|_| BadMetadata::Malformed)?;
     let authority = Url::parse(authority).map_err(|_| BadMetadata::Issuer)?;
-    let id = tenant_of(&document.issuer).ok_or(BadMetadata::Issuer)?;
-    let issuer = at_home(&document.issuer, &authority, id).ok_or(BadMetadata::Issuer)?;
+    let whose = whose(&document.issuer, tenant)?;
+    let issuer = at_home(&document.issuer, &authority, whose).ok_or(BadMetadata::Issuer)?;
     // Built again from its parts: no user, query, doubled slash or other spelling is left over.
-    if document.issuer != format!("{}/{id}/v2.0", issuer.origin().ascii_serialization()) {
+    let segment = whose.map_or_else(|| TEMPLATE.to_owned(), |it| it.to_string());
+    if document.issuer != format!("{}/{segment}/v2.0", issuer.origin().ascii_serialization()) {
         return Err(BadMetadata::Issuer);
     }
-    if matches!(tenant, Tenant::Id(asked) if *asked != id) {
+    if matches!(tenant, Tenant::Id(asked) if Some(*asked) != whose) {
         return Err(BadMetadata::Tenant);
     }
-    let endpoint = |name, text: &str| at_home(text, &authority, id).map(String::from).ok_or(BadMetadata::Endpoint(name));
+    let endpoint = |name, text: &str| at_home(text, &authority, whose).map(String::from).ok_or(BadMetadata::Endpoint(name));
     Ok(Metadata {
         authorization: endpoint("authorization_endpoint", &document.authorization_endpoint)?,
         token: endpoint("token_endpoint", &document.token_endpoint)?,
         keys: endpoint("jwks_uri", &document.jwks_uri)?,
         end_session: document.end_session_endpoint.map(|it| endpoint("end_session_endpoint", &it)).transpose()?,
         cloud: document.cloud_instance_name,
+        graph: document.msgraph_host.and_then(|it| graph(&it, &authority)).filter(|_| whose.is_some()),
         issuer: document.issuer,
-        tenant: id,
+        tenant: whose,
     })
 }
 
-/// The tenant that an issuer names: its one path segment before `v2.0`.
-fn tenant_of(issuer: &str) -> Option<Guid> {
-    Guid::parse(issuer.strip_suffix("/v2.0")?.rsplit_once('/')?.1)
+/// The tenant that an issuer names: its one path segment before `v2.0`. A template names none, and only where many were asked for.
+fn whose(issuer: &str, asked: &Tenant) -> Result<Option<Guid>, BadMetadata> {
+    let segment = issuer.strip_suffix("/v2.0").and_then(|it| it.rsplit_once('/')).ok_or(BadMetadata::Issuer)?.1;
+    match (asked.is_many(), Guid::parse(segment)) {
+        (false, Some(id)) => Ok(Some(id)),
+        (true, None) if segment == TEMPLATE => Ok(None),
+        (true, Some(_)) => Err(BadMetadata::Tenant),
+        _ => Err(BadMetadata::Issuer),
+    }
+}
+
+/// A Graph that is known by name, or that of an emulator, which is its authority too.
+fn graph(host: &str, authority: &Url) -> Option<String> {
+    if CLOUDS.iter().any(|it| it.graph == host) {
+        return Some(format!("https://{host}"));
+    }
+    let own = authority.origin().ascii_serialization();
+    let is_own = own.split_once("://").is_some_and(|it| it.1 == host) && authority.host_str().is_some_and(is_loopback);
+    is_own.then_some(own)
+}
+
+/// The authority under all of its names, as origins, and where its sign-out is: whose pages may frame what tells of a sign-out.
+pub fn origins(authority: &str, end_session: Option<&str>) -> Vec<String> {
+    let host = authority.strip_prefix("https://").unwrap_or_default();
+    let family = CLOUDS.iter().find(|it| it.signs_in_at(host));
+    let names = family.into_iter().flat_map(|it| std::iter::once(&it.login).chain(it.aliases)).map(|it| format!("https://{it}"));
+    let there = end_session.and_then(|it| Url::parse(it).ok()).map(|it| it.origin().ascii_serialization());
+    let mut all = vec![authority.to_owned()];
+    for it in names.chain(there) {
+        if !all.contains(&it) {
+            all.push(it);
+        }
+    }
+    all
 }
 
 /// Whether an address is the authority's own: the same origin, or https at another name of the same authority.
-fn at_home(text: &str, authority: &Url, tenant: Guid) -> Option<Url> {
+fn at_home(text: &str, authority: &Url, tenant: Option<Guid>) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
     let same = url.origin() == authority.origin();
@@ -117,9 +164,9 @@ fn at_home(text: &str, authority: &Url, tenant: Guid) -> Option<Url> {
     (plain && (same || other_name)).then_some(url)
 }
 
-fn is_alias(host: &str, authority: &str, tenant: Guid) -> bool {
-    let family = FAMILIES.iter().any(|it| it.contains(&host) && it.contains(&authority));
-    family || authority.ends_with(CIAM) && host.strip_suffix(CIAM).and_then(Guid::parse) == Some(tenant)
+fn is_alias(host: &str, authority: &str, tenant: Option<Guid>) -> bool {
+    let family = CLOUDS.iter().any(|it| it.signs_in_at(host) && it.signs_in_at(authority));
+    family || authority.ends_with(CIAM) && tenant.is_some() && host.strip_suffix(CIAM).and_then(Guid::parse) == tenant
 }
 
 #[cfg(test)]
@@ -153,8 +200,52 @@ mod tests {
     fn a_tenant_is_found_by_its_id_and_by_its_domain() {
         for tenant in [tenant(), Tenant::Domain("contoso.com".to_owned())] {
             let metadata = judged(&document(PUBLIC), PUBLIC, &tenant).unwrap();
-            assert_eq!(metadata.tenant.to_string(), TENANT);
+            assert_eq!(metadata.tenant, Guid::parse(TENANT));
             assert_eq!(metadata.keys, format!("{PUBLIC}/{TENANT}/discovery/v2.0/keys"));
+        }
+    }
+
+    #[test]
+    fn many_tenants_have_an_issuer_that_each_fills_in() {
+        let mut document = document(PUBLIC);
+        document["issuer"] = format!("{PUBLIC}/{{tenantid}}/v2.0").into();
+        document["msgraph_host"] = "graph.microsoft.com".into();
+        for tenant in [Tenant::Organizations, Tenant::Common] {
+            let metadata = judged(&document, PUBLIC, &tenant).unwrap();
+            assert_eq!((metadata.tenant, metadata.graph.as_deref()), (None, None));
+            assert_eq!(metadata.issuer_of(Guid::parse(TENANT).unwrap()), format!("{PUBLIC}/{TENANT}/v2.0"));
+        }
+        document["issuer"] = format!("{PUBLIC}/{TENANT}/v2.0").into();
+        assert_eq!(judged(&document, PUBLIC, &Tenant::Common).unwrap_err(), BadMetadata::Tenant);
+        for issuer in ["{tenantid}/v2.0/", "x/{tenantid}/v2.0", "{tenantId}/v2.0", "{tenantid}", "{tenantid}{tenantid}/v2.0"] {
+            document["issuer"] = format!("{PUBLIC}/{issuer}").into();
+            assert_eq!(judged(&document, PUBLIC, &Tenant::Organizations).unwrap_err(), BadMetadata::Issuer, "{issuer}");
+        }
+        document["issuer"] = "https://{tenantid}.ciamlogin.com/{tenantid}/v2.0".into();
+        assert_eq!(judged(&document, "https://contoso.ciamlogin.com", &Tenant::Common).unwrap_err(), BadMetadata::Issuer);
+    }
+
+    #[test]
+    fn only_a_graph_that_is_known_is_believed() {
+        let named = |authority: &str, host: &str| {
+            let mut document = document(authority);
+            document["msgraph_host"] = host.into();
+            judged(&document, authority, &tenant()).unwrap().graph
+        };
+        for host in ["graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"] {
+            assert_eq!(named(PUBLIC, host), Some(format!("https://{host}")));
+        }
+        let emulator = "http://127.0.0.1:4100";
+        assert_eq!(named(emulator, "127.0.0.1:4100").as_deref(), Some(emulator));
+        for (authority, host) in [
+            (PUBLIC, "graph.example.com"),
+            (PUBLIC, "login.microsoftonline.com"),
+            (PUBLIC, "graph.microsoft.com:444"),
+            (PUBLIC, "a@graph.microsoft.com"),
+            (PUBLIC, "127.0.0.1:4100"),
+            (emulator, "127.0.0.1:4101"),
+        ] {
+            assert_eq!(named(authority, host), None, "{host}");
         }
     }
 
@@ -169,6 +260,17 @@ mod tests {
         ] {
             assert!(judged(&document(named), asked, &tenant()).is_ok(), "{asked} {named}");
         }
+    }
+
+    #[test]
+    fn the_authority_is_known_by_all_of_its_names_and_nobody_elses() {
+        assert_eq!(origins("http://127.0.0.1:4100", Some("http://127.0.0.1:4100/x/oauth2/v2.0/logout")), ["http://127.0.0.1:4100"]);
+        let china = origins("https://login.chinacloudapi.cn", None);
+        assert_eq!(china, ["https://login.chinacloudapi.cn", "https://login.partner.microsoftonline.cn"]);
+        let public = origins(PUBLIC, Some(&format!("{PUBLIC}/{TENANT}/oauth2/v2.0/logout")));
+        assert_eq!(public, ["https://login.microsoftonline.com", "https://login.windows.net", "https://login.microsoft.com", "https://sts.windows.net"]);
+        let ciam = format!("https://{TENANT}.ciamlogin.com");
+        assert_eq!(origins("https://contoso.ciamlogin.com", Some(&format!("{ciam}/logout"))), ["https://contoso.ciamlogin.com", &ciam]);
     }
 
     #[test]

@@ -4,16 +4,21 @@
 
 pub mod aadsts;
 pub mod authorize;
+pub mod circuit;
 pub mod error;
 pub mod failure;
+pub mod graph;
 pub mod invalid;
 pub mod keys;
+pub mod means;
+pub mod memberships;
 pub mod metadata;
 mod oidc;
 mod redeem;
 mod rules;
 mod skew;
 mod source;
+mod tenants;
 #[cfg(test)]
 mod tests;
 pub mod token;
@@ -22,32 +27,54 @@ pub mod verified;
 pub use self::error::Error;
 
 use self::authorize::{Begun, Hints};
-use self::oidc::{Registration, Tokens};
+use self::circuit::{Circuit, Pass};
+use self::graph::Membership;
+use self::means::Means;
+use self::oidc::Registration;
 use self::redeem::Sender;
 use self::rules::Expected;
 use self::source::Source;
+use self::tenants::Admitted;
 use self::verified::VerifiedUser;
 use crate::base::clock::Clock;
+use crate::base::domains::Domains;
+use crate::base::identity::Groups;
 use crate::base::random::Random;
+use crate::base::return_to::Landing;
 use crate::base::secret::Secret;
+use crate::base::texts::Texts;
 use crate::config;
-use crate::config::entra::Credential;
+use crate::config::entra::{Credential, Recheck};
 use crate::wire::client::Client;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Sign-in at one tenant with one app registration.
+/// Sign-in with one app registration, at one tenant or at many.
 #[derive(Debug)]
 pub struct Entra {
     source: Source,
+    circuit: Circuit,
     registration: Registration,
+    recheck: Recheck,
     client: Client,
     clock: Clock,
     random: Random,
     guests: bool,
+    admitted: Admitted,
+    groups: config::entra::Groups,
+    own_graph: Option<String>,
     custom: Vec<String>,
     tenant: String,
     graph: &'static str,
+}
+
+/// What a refresh token brought: a new one, to be kept before anything else, and what Entra says of the person, not verified yet.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// Takes the old one's place; none where Entra gave no new one.
+    pub grant: Option<Secret>,
+    id_token: Option<Secret>,
+    pass: Pass,
 }
 
 /// A sign-in that is done.
@@ -60,19 +87,33 @@ pub struct Redeemed {
 }
 
 impl Entra {
-    /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text.
-    pub fn new(config: &config::entra::Entra, redirect_uri: String, clock: Clock, random: Random, client: Client, custom: Vec<String>) -> Self {
+    /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text; `domains` are
+    /// those that stand for tenants.
+    pub fn new(
+        config: &config::entra::Entra,
+        redirect_uri: String,
+        domains: Arc<Domains>,
+        clock: Clock,
+        random: Random,
+        client: Client,
+        custom: Vec<String>,
+    ) -> Self {
         let Credential::Secret(secret) = config.credential.clone();
         Self {
-            source: Source::new(config.authority.clone(), config.tenant.clone(), client.clone(), clock.clone(), random.clone()),
+            admitted: Admitted::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
+            source: Source::new(config.authority.clone(), config.tenant.clone(), domains, client.clone(), clock.clone(), random.clone()),
+            circuit: Circuit::new(clock.clone(), random.clone()),
+            recheck: config.recheck,
             registration: Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() },
             client,
             clock,
             random,
             guests: config.guests,
+            groups: config.groups,
+            own_graph: config.graph.clone(),
             custom,
             tenant: config.tenant.segment(),
-            graph: aadsts::graph_of(&config.authority),
+            graph: config.cloud.graph,
         }
     }
 
@@ -85,48 +126,134 @@ impl Entra {
         authorize::begin(&self.registration, &snapshot.metadata, &self.random, hints, state)
     }
 
-    /// Redeems the code that came back, and verifies what it brings.
+    /// Redeems the code that came back, and verifies what it brings. People who sign in are never held back; how it went is told to the circuit.
     ///
     /// # Errors
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await?;
-        self.verified(tokens, Some(nonce)).await
+        let pass = self.circuit.pass();
+        let answer = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await;
+        // Anybody can bring a code that Entra refuses: that must not keep us from asking about others.
+        let tokens = if matches!(answer, Err(Error::Refused(_))) { answer } else { self.told(pass, answer) }?;
+        let user = self.verified(tokens.id_token, Some(nonce)).await?;
+        Ok(Redeemed { user, grant: tokens.refresh_token })
     }
 
-    /// Redeems a refresh token, and verifies what it brings as at sign-in; only a nonce it has none.
+    /// Redeems a refresh token, unless Entra is left alone at the moment. What it brings is verified by `verify`, once the new one is kept.
     ///
     /// # Errors
-    /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
-    pub async fn refresh(&self, grant: &Secret) -> Result<Redeemed, Error> {
+    /// `Refused` by Entra; the others say that Entra could not be asked.
+    pub async fn refresh(&self, grant: &Secret) -> Result<Refreshed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let tokens = redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await?;
-        self.verified(tokens, None).await
+        let (pass, _place) = self.circuit.enter().await?;
+        match redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await {
+            // How it went is told once it is verified: an answer that is of no use is as good as none.
+            Ok(tokens) => Ok(Refreshed { grant: tokens.refresh_token, id_token: tokens.id_token, pass }),
+            Err(cause) => self.told(pass, Err(cause)),
+        }
+    }
+
+    /// Verifies what a refresh brought as at sign-in; only a nonce it has none.
+    ///
+    /// # Errors
+    /// `Token`, where it breaks a rule; the others say that it could not be verified.
+    pub async fn verify(&self, refreshed: Refreshed) -> Result<VerifiedUser, Error> {
+        let verified = self.verified(refreshed.id_token, None).await;
+        self.told(refreshed.pass, verified)
+    }
+
+    /// Tells the circuit how a request went.
+    fn told<T>(&self, pass: Pass, answer: Result<T, Error>) -> Result<T, Error> {
+        match answer.as_ref().map_err(|it| (it, means::of(it))) {
+            Err((cause, Means::Later { retry_after, ours })) => self.circuit.failed(pass, retry_after, ours, cause),
+            Ok(_) | Err(_) => self.circuit.answered(),
+        }
+        answer
     }
 
     fn sender(&self) -> Sender {
         Sender::new(self.client.clone(), self.source.skew.clone())
     }
 
-    async fn verified(&self, tokens: Tokens, nonce: Option<&str>) -> Result<Redeemed, Error> {
-        let unverified = token::parse(tokens.id_token.expose().as_bytes())?;
+    /// Redeems a refresh token for what opens Graph, unless Entra is left alone at the moment. The pass holds the new refresh token, which is to
+    /// be kept before anything else.
+    ///
+    /// # Errors
+    /// Why there is no token for Graph.
+    pub async fn graph_pass(&self, grant: &Secret) -> Result<graph::Pass, graph::Error> {
+        self.redeemed_for_graph(grant).await.map_err(graph::Error::Token)
+    }
+
+    async fn redeemed_for_graph(&self, grant: &Secret) -> Result<graph::Pass, Error> {
+        let snapshot = self.source.snapshot().await?;
+        let (pass, _place) = self.circuit.enter().await?;
+        let base = metadata::graph_base(self.own_graph.as_deref(), self.graph, &snapshot.metadata);
+        let scope = format!("{base}/{}", graph::PERMISSION);
+        let answer = redeem::for_graph(&self.registration, &snapshot.metadata, &self.sender(), grant, scope).await;
+        // What Entra refuses for Graph says nothing of what it tells about sessions.
+        let tokens = if matches!(answer, Err(Error::Refused(_))) { answer } else { self.told(pass, answer) }?;
+        Ok(graph::Pass::new(tokens, base))
+    }
+
+    /// All groups of the person whom a pass was given for, as Graph tells them.
+    ///
+    /// # Errors
+    /// Why they are not told; some of them are never given for all.
+    pub async fn membership(&self, pass: graph::Pass) -> Result<Membership, graph::Error> {
+        let whose = self.verified(pass.id_token, None).await.map_err(graph::Error::Token)?;
+        let ids = graph::groups(&self.client, &pass.base, &pass.access).await?;
+        Ok(Membership::new(whose.identity(), ids))
+    }
+
+    async fn verified(&self, id_token: Option<Secret>, nonce: Option<&str>) -> Result<VerifiedUser, Error> {
+        let id_token = id_token.ok_or(Error::Answer)?;
+        let unverified = token::parse(id_token.expose().as_bytes())?;
         let (snapshot, key) = self.source.key(unverified.kid()).await?;
         let claims = unverified.verify(&key)?;
         let expected = Expected {
             metadata: &snapshot.metadata,
+            admitted: &self.admitted,
             client_id: self.registration.client_id,
             nonce,
             guests: self.guests,
             now: self.clock.now(),
             custom: &self.custom,
         };
-        Ok(Redeemed { user: VerifiedUser::new(rules::judge(&claims, &key, &expected)?), grant: tokens.refresh_token })
+        let mut identity = rules::judge(&claims, &key, &expected)?;
+        match self.groups {
+            config::entra::Groups::Token => {}
+            // As if there were too many for the token: Graph tells them.
+            config::entra::Groups::Graph => identity.groups = Groups::Overage,
+            config::entra::Groups::Off => identity.groups = Groups::Known(Texts::default()),
+        }
+        Ok(VerifiedUser::new(identity))
+    }
+
+    /// After how many seconds since its last answer Entra is asked about a live session again.
+    pub fn every(&self) -> u64 {
+        self.recheck.every.as_secs()
+    }
+
+    /// How many seconds longer a session is served while Entra is silent.
+    pub fn grace(&self) -> u64 {
+        self.recheck.grace.as_secs()
+    }
+
+    /// Seconds for which Entra is left alone, since it does not answer; 0 where it is not.
+    pub fn rests(&self) -> u64 {
+        self.circuit.rests()
     }
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
-    pub fn sign_out_url(&self, back: &str, hint: Option<&str>) -> Option<String> {
+    pub fn sign_out_url(&self, back: &Landing, hint: Option<&str>) -> Option<String> {
         authorize::sign_out(&self.registration, &self.source.known()?.metadata, back, hint)
+    }
+
+    /// The authority under all of its names, as origins: whose pages may frame what tells of a sign-out.
+    pub fn origins(&self) -> Vec<String> {
+        let known = self.source.known();
+        metadata::origins(self.source.authority(), known.as_ref().and_then(|it| it.metadata.end_session.as_deref()))
     }
 
     /// What an admin has to know to find this app; `origin` is its public address.
@@ -148,6 +275,9 @@ impl Entra {
     /// Takes over what another one knows of the same tenant.
     pub fn inherit(&self, old: &Self) {
         self.source.inherit(&old.source);
+        if self.source.is_for(&old.source) {
+            self.circuit.inherit(&old.circuit);
+        }
     }
 
     /// Keeps discovery and keys fresh until `stop`.

@@ -69,7 +69,7 @@ pub fn client(registration: &Registration, metadata: &Metadata) -> Result<Oidc, 
 /// The token endpoint's answer.
 ///
 /// The ID token stays a text until it is verified: the library's own type would refuse a token for the form of claims that we never read.
-/// The access token is for Microsoft Graph, and not used.
+/// The access token is used only where it was asked for Microsoft Graph.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Answer {
     access_token: AccessToken,
@@ -83,15 +83,18 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Tokens {
     /// The ID token, not verified.
-    pub id_token: Secret,
+    pub id_token: Option<Secret>,
+    /// The access token, for whatever it was asked for; not read.
+    pub access: Secret,
     /// The refresh token; Entra gives none without `offline_access`.
     pub refresh_token: Option<Secret>,
 }
 
 impl Answer {
-    /// The tokens that are used; `None` without an ID token.
-    pub fn into_tokens(self) -> Option<Tokens> {
-        Some(Tokens { id_token: self.id_token?.0, refresh_token: self.refresh_token.map(|it| it.0) })
+    /// The tokens that are used.
+    pub fn into_tokens(self) -> Tokens {
+        let access = Secret::new(self.access_token.into_secret());
+        Tokens { id_token: self.id_token.map(|it| it.0), access, refresh_token: self.refresh_token.map(|it| it.0) }
     }
 }
 

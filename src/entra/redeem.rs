@@ -8,6 +8,7 @@ use super::oidc::{self, Answer, Registration, Tokens};
 use super::skew::Skew;
 use crate::base::secret::Secret;
 use crate::wire::client::Client;
+use http::header::RETRY_AFTER;
 use openidconnect::{AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RefreshToken, RequestTokenError, Scope};
 use std::pin::Pin;
 
@@ -16,7 +17,7 @@ const ENDPOINT: &str = "token endpoint";
 /// Redeems a code, once: it is good for one use, so nothing is tried again.
 ///
 /// # Errors
-/// What Entra refused, or why it gave no ID token.
+/// What Entra refused, or why there is no answer.
 pub async fn redeem(registration: &Registration, metadata: &Metadata, sender: &Sender, code: &str, verifier: &str) -> Result<Tokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let request = oidc.exchange_code(AuthorizationCode::new(code.to_owned())).set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
@@ -26,7 +27,7 @@ pub async fn redeem(registration: &Registration, metadata: &Metadata, sender: &S
 /// Redeems a refresh token. Entra does not revoke it by use (`learn:/refresh-tokens`), others do: the new one takes its place.
 ///
 /// # Errors
-/// What Entra refused, or why it gave no ID token.
+/// What Entra refused, or why there is no answer.
 pub async fn refresh(registration: &Registration, metadata: &Metadata, sender: &Sender, token: &Secret) -> Result<Tokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
@@ -35,14 +36,26 @@ pub async fn refresh(registration: &Registration, metadata: &Metadata, sender: &
     tokens(request.request_async(sender).await)
 }
 
+/// Redeems a refresh token for one for Graph: one token request is for one resource. The ID token that comes along says whose it is.
+///
+/// # Errors
+/// What Entra refused, or why there is no answer.
+pub async fn for_graph(registration: &Registration, metadata: &Metadata, sender: &Sender, token: &Secret, scope: String) -> Result<Tokens, Error> {
+    let oidc = oidc::client(registration, metadata)?;
+    let token = RefreshToken::new(token.expose().to_owned());
+    let scopes = ["openid", "profile", "offline_access"].map(|it| Scope::new(it.to_owned()));
+    let request = oidc.exchange_refresh_token(&token).add_scopes(scopes).add_scope(Scope::new(scope));
+    tokens(request.request_async(sender).await)
+}
+
 fn tokens(answer: Result<Answer, RequestTokenError<Error, Refusal>>) -> Result<Tokens, Error> {
     let answer = answer.map_err(|error| match error {
-        RequestTokenError::ServerResponse(refusal) => Error::Refused(refusal),
+        RequestTokenError::ServerResponse(refusal) => refusal.into(),
         RequestTokenError::Request(error) => error,
         // Both may hold the whole answer, tokens included: neither is told.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Error::Answer,
     })?;
-    answer.into_tokens().ok_or(Error::Answer)
+    Ok(answer.into_tokens())
 }
 
 /// Our client, as the library wants to call one.
@@ -69,5 +82,6 @@ async fn send(client: &Client, skew: &Skew, request: HttpRequest) -> Result<Http
     skew.note(response.headers());
     let status = response.status().as_u16();
     // 429 and 5xx may come with a page of HTML; below, a body says more.
-    if status >= 429 { Err(Error::Status { endpoint: ENDPOINT, status }) } else { Ok(response.map(|it| it.to_vec())) }
+    let retry_after = || response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok();
+    if status >= 429 { Err(Error::Status { endpoint: ENDPOINT, status, retry_after: retry_after() }) } else { Ok(response.map(|it| it.to_vec())) }
 }

@@ -3,6 +3,7 @@
 use super::invalid::Invalid;
 use super::keys::Key;
 use super::metadata::Metadata;
+use super::tenants::Admitted;
 use super::token::Claims;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
@@ -22,8 +23,10 @@ const LONG: usize = 4096;
 /// What a token must agree with.
 #[derive(Debug)]
 pub struct Expected<'a> {
-    /// The tenant, its issuer and its cloud.
+    /// The issuer, its cloud, and the tenant where it is one.
     pub metadata: &'a Metadata,
+    /// Which tenants may come, where there are many.
+    pub admitted: &'a Admitted,
     /// This app.
     pub client_id: Guid,
     /// The nonce of the sign-in; none for a refreshed token, which answers no request of a browser (OpenID Connect Core section 12.2).
@@ -41,29 +44,41 @@ pub struct Expected<'a> {
 /// # Errors
 /// The first rule that is broken.
 pub fn judge(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Identity, Invalid> {
-    let tid = origin(claims, key, expected.metadata)?;
+    let tid = origin(claims, key, expected)?;
     audience(claims, expected.client_id)?;
     let iat = times(claims, expected.now)?;
     if let Some(sent) = expected.nonce {
         nonce(claims, sent)?;
     }
     let oid = claims.text("oid").and_then(Guid::parse).ok_or(Invalid::NoOid)?;
-    if !expected.guests && is_guest(claims, tid) {
+    let guest = is_guest(claims, tid);
+    if guest && !expected.guests {
         return Err(Invalid::Guest);
     }
-    person(claims, oid, tid, iat, expected.custom)
+    let who = person(claims, oid, tid, iat, expected.custom)?;
+    // Any tenant can write any address into a person of its own (nOAuth): where several may come, only a verified one is known at all.
+    let vouched = expected.metadata.tenant.is_some() || who.email_verified;
+    Ok(Identity { guest, ..if vouched { who } else { without_email(who) } })
 }
 
-/// Who issued it: version, issuer, tenant, and that the key signs for them (`learn:/access-tokens`, "Validate the issuer").
-fn origin(claims: &Claims, key: &Key, metadata: &Metadata) -> Result<Guid, Invalid> {
+/// Who issued it: version, issuer, that the key signs for them (`learn:/access-tokens`, "Validate the issuer"), and that their people may come.
+fn origin(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Guid, Invalid> {
+    let metadata = expected.metadata;
     if claims.text("ver") != Some("2.0") {
         return Err(Invalid::Version);
     }
-    if claims.text("iss") != Some(&metadata.issuer) {
+    let tid = claims.text("tid").and_then(Guid::parse).ok_or(Invalid::Tenant)?;
+    let issuer = metadata.issuer_of(tid);
+    if claims.text("iss") != Some(&issuer) {
         return Err(Invalid::Issuer);
     }
-    let tid = claims.text("tid").and_then(Guid::parse).filter(|it| *it == metadata.tenant).ok_or(Invalid::Tenant)?;
-    key.speaks_for(&metadata.issuer, &tid.to_string(), metadata.cloud.as_deref())?;
+    if metadata.tenant.is_some_and(|it| it != tid) {
+        return Err(Invalid::Tenant);
+    }
+    key.speaks_for(&issuer, &tid.to_string(), metadata.cloud.as_deref())?;
+    if metadata.tenant.is_none() {
+        expected.admitted.judge(tid)?;
+    }
     Ok(tid)
 }
 
@@ -104,8 +119,18 @@ fn times(claims: &Claims, now: u64) -> Result<u64, Invalid> {
     if exp > now.saturating_add(LIFE) || exp < iat { Err(Invalid::Times) } else { Ok(iat) }
 }
 
+/// The same person without an address, under whatever name it is kept.
+fn without_email(who: Identity) -> Identity {
+    let custom = who.custom.into_iter().filter(|it| it.0 != "email").collect();
+    Identity { email: None, custom, ..who }
+}
+
 /// Whether the person is at home elsewhere: `acct`, else a foreign identity provider, else the name that a guest has here.
 fn is_guest(claims: &Claims, tid: Guid) -> bool {
+    // `idp` of a personal account is that of all personal accounts.
+    if tid == Guid::PERSONAL {
+        return false;
+    }
     let acct = claims.claim("acct").is_some_and(|it| *it == 1 || it == "1");
     let at_home = |idp: &str| idp.split('/').any(|it| Guid::parse(it) == Some(tid));
     let elsewhere = claims.claim("idp").is_some_and(|it| !it.as_str().is_some_and(at_home));
@@ -119,10 +144,10 @@ fn person(claims: &Claims, oid: Guid, tid: Guid, iat: u64, custom: &[String]) ->
     Ok(Identity {
         oid,
         tid,
+        guest: false,
         name: text("name", TEXT),
         preferred_username: text("preferred_username", TEXT),
         email_verified: verified && email.is_some(),
-        guest: is_guest(claims, tid),
         email,
         roles: list(claims.claim("roles"))?,
         groups: groups(claims)?,

@@ -5,9 +5,11 @@
 use super::error::Error;
 use super::failure::Refusal;
 use super::keys::{self, Key, Keys};
-use super::metadata::{self, Metadata};
+use super::metadata::{self, BadMetadata, Metadata};
 use super::skew::Skew;
 use crate::base::clock::Clock;
+use crate::base::domains::Domains;
+use crate::base::guid::Guid;
 use crate::base::random::Random;
 use crate::config::entra::Tenant;
 use crate::wire::client::Client;
@@ -27,6 +29,8 @@ const STARTING: u64 = 30;
 const LATER: u64 = 15 * 60;
 /// An unknown `kid` makes us ask again at most once in so many seconds.
 const COOL_DOWN: u64 = 30;
+/// While a domain stands for no tenant, the pauses are those after so many failures: four minutes.
+const PENDING: u32 = 9;
 /// For so many milliseconds a failed first try answers for the next ones too.
 const FAILED: u64 = 1000;
 
@@ -49,6 +53,7 @@ pub struct Source {
     client: Client,
     clock: Clock,
     random: Random,
+    domains: Arc<Domains>,
     known: ArcSwapOption<Snapshot>,
     /// When the last try failed, milliseconds since 1970, and why; gone with the next that succeeds.
     failed: ArcSwapOption<(u64, Error)>,
@@ -62,13 +67,20 @@ pub struct Source {
 struct Turn {
     /// When an unknown `kid` last made us ask, seconds since 1970.
     forced: Option<u64>,
+    /// Domains that stand for no tenant, as far as the operator was told.
+    unknown: Vec<String>,
 }
 
 impl Source {
-    /// A source that knows nothing yet.
-    pub fn new(authority: String, tenant: Tenant, client: Client, clock: Clock, random: Random) -> Self {
+    /// A source that knows nothing yet. `domains` are resolved beside the rest.
+    pub fn new(authority: String, tenant: Tenant, domains: Arc<Domains>, client: Client, clock: Clock, random: Random) -> Self {
         let skew = Skew::new(clock.clone());
-        Self { authority, tenant, client, clock, random, known: ArcSwapOption::empty(), failed: ArcSwapOption::empty(), turn: Mutex::default(), skew }
+        Self { authority, tenant, client, clock, random, domains, known: ArcSwapOption::empty(), failed: ArcSwapOption::empty(), turn: Mutex::default(), skew }
+    }
+
+    /// Scheme, host and port of the authority.
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// What is known.
@@ -76,10 +88,18 @@ impl Source {
         self.known.load_full()
     }
 
+    /// Whether another source asks the same.
+    pub fn is_for(&self, other: &Self) -> bool {
+        self.authority == other.authority && self.tenant == other.tenant
+    }
+
     /// Takes over what another source knows of the same tenant: a reload in the middle of an outage forgets nothing.
     pub fn inherit(&self, old: &Self) {
-        if self.authority == old.authority && self.tenant == old.tenant && self.known.load().is_none() {
+        if self.is_for(old) && self.known.load().is_none() {
             self.known.store(old.known());
+        }
+        if self.authority == old.authority {
+            self.domains.inherit(&old.domains);
         }
     }
 
@@ -96,14 +116,14 @@ impl Source {
         if let Some(known) = self.known() {
             return Ok(known);
         }
-        let turn = self.turn.lock().await;
+        let mut turn = self.turn.lock().await;
         if let Some(known) = self.known() {
             return Ok(known);
         }
         if let Some(failed) = self.failed.load().as_ref().filter(|it| self.clock.now_millis().abs_diff(it.0) < FAILED) {
             return Err(failed.1.clone());
         }
-        let outcome = self.ask_all().await;
+        let outcome = self.ask_all(&mut turn).await;
         drop(turn);
         outcome
     }
@@ -135,7 +155,8 @@ impl Source {
         loop {
             let outcome = self.ask_again().await;
             failures = self.told(&outcome, failures);
-            tokio::time::sleep(self.pause(failures)).await;
+            let pending = failures == 0 && !self.domains.unknown().is_empty();
+            tokio::time::sleep(self.pause(if pending { PENDING } else { failures })).await;
         }
     }
 
@@ -144,8 +165,8 @@ impl Source {
     /// # Errors
     /// Why Entra could not be asked; what is known stays.
     pub async fn ask_again(&self) -> Result<Arc<Snapshot>, Error> {
-        let _turn = self.turn.lock().await;
-        self.ask_all().await
+        let mut turn = self.turn.lock().await;
+        self.ask_all(&mut turn).await
     }
 
     /// Logs what has changed, and counts failures in a row.
@@ -178,18 +199,41 @@ impl Source {
         Duration::from_millis(millis - millis / spread / 2 + millis / spread * jitter / u64::from(u16::MAX))
     }
 
-    async fn ask_all(&self) -> Result<Arc<Snapshot>, Error> {
+    async fn ask_all(&self, turn: &mut Turn) -> Result<Arc<Snapshot>, Error> {
         let asked = async {
             // A domain is resolved once; from then on it is the tenant's id that is asked for.
-            let tenant = self.known().map_or_else(|| self.tenant.clone(), |it| Tenant::Id(it.metadata.tenant));
+            let tenant = self.known().and_then(|it| it.metadata.tenant).map_or_else(|| self.tenant.clone(), Tenant::Id);
             let document = self.document(DISCOVERY, &metadata::address(&self.authority, &tenant)).await?;
             let metadata = metadata::read(&document, &self.authority, &tenant)?;
+            self.resolve(turn).await;
             self.ask_keys(&metadata).await
         };
         let outcome = asked.await;
         let failed = outcome.as_ref().err().map(|it| Arc::new((self.clock.now_millis(), it.clone())));
         self.failed.store(failed);
         outcome
+    }
+
+    /// Resolves the domains that stand for tenants, each once. One that cannot be resolved lets nobody in, and keeps nobody else out.
+    async fn resolve(&self, turn: &mut Turn) {
+        let mut causes = Vec::new();
+        for name in self.domains.unknown() {
+            match self.tenant_of(&name).await {
+                Ok(id) => self.domains.keep(&name, id),
+                Err(cause) => causes.push((name, cause)),
+            }
+        }
+        for (domain, cause) in causes.iter().filter(|it| !turn.unknown.contains(&it.0)) {
+            tracing::warn!(domain, %cause, "the domain cannot be resolved to a tenant; nobody of it is let in");
+        }
+        turn.unknown = causes.into_iter().map(|it| it.0).collect();
+    }
+
+    async fn tenant_of(&self, domain: &str) -> Result<Guid, Error> {
+        let tenant = Tenant::Domain(domain.to_owned());
+        let document = self.document(DISCOVERY, &metadata::address(&self.authority, &tenant)).await?;
+        let metadata = metadata::read(&document, &self.authority, &tenant)?;
+        metadata.tenant.ok_or(Error::Metadata(BadMetadata::Tenant))
     }
 
     async fn ask_keys(&self, metadata: &Metadata) -> Result<Arc<Snapshot>, Error> {
@@ -211,8 +255,8 @@ impl Source {
         let status = response.status().as_u16();
         match status {
             200 => Ok(response.into_body()),
-            400..=428 => Err(Refusal::of_body(response.body()).map_or(Error::Status { endpoint, status }, Error::Refused)),
-            _ => Err(Error::Status { endpoint, status }),
+            400..=428 => Err(Refusal::of_body(response.body()).map_or(Error::Status { endpoint, status, retry_after: None }, Error::from)),
+            _ => Err(Error::Status { endpoint, status, retry_after: None }),
         }
     }
 }

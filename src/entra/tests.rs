@@ -7,11 +7,13 @@ use super::keys::BadKeys;
 use super::metadata::BadMetadata;
 use super::skew::Skew;
 use super::*;
+use crate::base::cloud::CLOUDS;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::secret::Secret;
+use crate::base::site::Site;
 use crate::base::texts::Texts;
-use crate::config::entra::Tenant;
+use crate::config::entra::{Allowed, Tenant};
 use crate::emulator::{Emulator, Options, Wrong};
 use crate::wire::client;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -50,15 +52,21 @@ impl World {
             client_id: Guid::parse(emulator.client_id()).unwrap(),
             credential: Credential::Secret(Secret::new(emulator.client_secret())),
             authority: emulator.authority(),
+            allowed_tenants: Allowed::default(),
+            cloud: &CLOUDS[0],
+            graph: None,
             scopes: Vec::new(),
             ca_file: emulator.ca_file().map(ToOwned::to_owned),
             guests: true,
+            groups: config::entra::Groups::Token,
+            recheck: config::entra::Recheck { every: Duration::from_mins(30), grace: Duration::from_hours(4) },
         };
         change(&mut config);
         let client = Client::new(config.ca_file.as_deref(), &[]).unwrap();
         let custom = ["roles", "acct", "nothing", "_claim_names"].map(str::to_owned).to_vec();
         let browser = Client::new(emulator.ca_file(), &[]).unwrap();
-        let entra = Arc::new(Entra::new(&config, BACK.to_owned(), clock.clone(), random, client, custom));
+        let domains = Arc::new(Domains::new(config.domains()));
+        let entra = Arc::new(Entra::new(&config, BACK.to_owned(), domains, clock.clone(), random, client, custom));
         Self { emulator, clock, browser, entra }
     }
 
@@ -143,7 +151,7 @@ async fn guests_stay_outside_where_the_operator_says_so() {
 #[tokio::test]
 async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
     let world = World::with(None, |it| it.scopes = vec!["api://app/read".to_owned()]).await;
-    let hints = Hints { login_hint: Some("maya@contoso.example".to_owned()), domain_hint: Some("contoso.example".to_owned()), prompt: None };
+    let hints = Hints { login_hint: Some("maya@contoso.example".to_owned()), domain_hint: Some("contoso.example".to_owned()), ..Hints::default() };
     let begun = world.entra.begin(&hints, "the state").await.unwrap();
     let sent = query(&begun.location);
     assert_eq!(sent["code_challenge"], URL_SAFE_NO_PAD.encode(digest(&SHA256, begun.verifier.as_bytes())));
@@ -239,11 +247,11 @@ async fn what_is_known_serves_while_entra_is_down() {
     let kid = world.entra.source.known().unwrap();
     world.emulator.control().be_down(true);
     let endpoint = "discovery endpoint";
-    assert_eq!(world.entra.source.ask_again().await.unwrap_err(), Error::Status { endpoint, status: 503 });
+    assert_eq!(world.entra.source.ask_again().await.unwrap_err(), Error::Status { endpoint, status: 503, retry_after: None });
     assert!(Arc::ptr_eq(&kid, &world.entra.source.known().unwrap()));
     assert_eq!(world.entra.ready(), Ok(()));
     assert!(world.entra.begin(&Hints::default(), "s").await.is_ok());
-    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err(), Error::Status { endpoint: "token endpoint", status: 503 });
+    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err(), Error::Status { endpoint: "token endpoint", status: 503, retry_after: None });
     world.emulator.control().be_down(false);
     world.redeems("maya").await.unwrap();
 }
@@ -257,7 +265,7 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     let keeping = tokio::spawn(Arc::clone(&world.entra).keep_fresh(stop.clone()));
     soon(|| world.entra.ready().is_err_and(|it| it.ends_with("the discovery endpoint answered with status 503"))).await;
     assert!(matches!(world.entra.begin(&Hints::default(), "s").await, Err(Error::Status { status: 503, .. })));
-    assert_eq!(world.entra.sign_out_url(BACK, None), None);
+    assert_eq!(world.entra.sign_out_url(&landing(), None), None);
     world.emulator.control().be_down(false);
     soon(|| world.entra.ready().is_ok()).await;
     world.redeems("maya").await.unwrap();
@@ -307,7 +315,7 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
     let world = World::start().await;
     let begun = world.entra.begin(&Hints::default(), "s").await.unwrap();
     let refused = |outcome: Result<Redeemed, Error>| match outcome.unwrap_err() {
-        Error::Refused(refusal) => refusal,
+        Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
     };
     let code = world.picks(&begun, "maya").await;
@@ -322,7 +330,7 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
 
     let world = World::with(None, |it| it.credential = Credential::Secret(Secret::new("not-the-secret"))).await;
     let refusal = match world.redeems("maya").await.unwrap_err() {
-        Error::Refused(refusal) => refusal,
+        Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
     };
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
@@ -368,11 +376,15 @@ async fn over_tls_only_a_known_root_is_believed() {
     assert!(error.to_string().contains("invalid peer certificate"), "{error}");
 }
 
+fn landing() -> Landing {
+    Landing::signed_out(&Site::parse("http://localhost:9", "/oauth2", None).unwrap())
+}
+
 #[tokio::test]
 async fn signing_out_leads_through_entra_and_back() {
     let world = World::start().await;
     world.entra.begin(&Hints::default(), "s").await.unwrap();
-    let url = world.entra.sign_out_url("http://localhost:9/oauth2/sign_out", Some("O.abc")).unwrap();
+    let url = world.entra.sign_out_url(&landing(), Some("O.abc")).unwrap();
     let place = format!("{}/{}/oauth2/v2.0/logout?", world.emulator.authority(), world.emulator.tenant_id());
     assert!(url.starts_with(&place), "{url}");
     let sent = query(&url);
@@ -404,9 +416,9 @@ async fn an_authority_that_talks_nonsense_is_named() {
         "id_token":"e30.secret.secret","access_token":"secret","token_type":"Bearer"}"#;
     for (status, body, expected) in [
         (200, "<html>", Error::Metadata(BadMetadata::Malformed)),
-        (302, "", Error::Status { endpoint: "discovery endpoint", status: 302 }),
-        (404, "<html>", Error::Status { endpoint: "discovery endpoint", status: 404 }),
-        (429, "{\"error\":\"x\"}", Error::Status { endpoint: "discovery endpoint", status: 429 }),
+        (302, "", Error::Status { endpoint: "discovery endpoint", status: 302, retry_after: None }),
+        (404, "<html>", Error::Status { endpoint: "discovery endpoint", status: 404, retry_after: None }),
+        (429, "{\"error\":\"x\"}", Error::Status { endpoint: "discovery endpoint", status: 429, retry_after: None }),
         (200, DOCUMENT, Error::Keys(BadKeys::None)),
     ] {
         let authority = always(status, body).await;
@@ -425,23 +437,24 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         (200, r#"{"access_token":"secret","token_type":"bearer","id_token":"secret"}"#, Error::Token(Invalid::Malformed)),
         (200, "secret", Error::Answer),
         (400, "secret", Error::Answer),
-        (502, "secret", Error::Status { endpoint: "token endpoint", status: 502 }),
+        (502, "secret", Error::Status { endpoint: "token endpoint", status: 502, retry_after: None }),
     ] {
         let authority = always(status, body).await;
         let metadata = metadata::Metadata {
             issuer: format!("{authority}/{tenant}/v2.0"),
-            tenant,
+            tenant: Some(tenant),
             authorization: format!("{authority}/a"),
             token: format!("{authority}/t"),
             keys: format!("{authority}/k"),
             end_session: None,
             cloud: None,
+            graph: None,
         };
         let registration = Registration { client_id: tenant, secret: Secret::new("s"), redirect_uri: BACK.to_owned(), scopes: Vec::new() };
         let sender = redeem::Sender::new(Client::new(None, &[]).unwrap(), Skew::new(Clock::system()));
         let outcome = redeem::redeem(&registration, &metadata, &sender, "code", "verifier").await;
         let error = match outcome {
-            Ok(text) => Error::Token(token::parse(text.id_token.expose().as_bytes()).unwrap_err()),
+            Ok(tokens) => tokens.id_token.map_or(Error::Answer, |it| Error::Token(token::parse(it.expose().as_bytes()).unwrap_err())),
             Err(error) => error,
         };
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");

@@ -1,13 +1,17 @@
 //! Back from Entra.
 
-use super::authenticate::authenticate;
+use super::authenticate::look;
 use super::facts::Facts;
+use super::front_channel::is_sid;
+use super::groups;
+use super::recheck;
 use super::refusal::Refusal;
 use super::refused;
 use super::sign_in::{self, Start, only, rounds_in_state};
 use crate::base::return_to::ReturnTo;
 use crate::entra::failure;
 use crate::session::pending::Pending;
+use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::cookies::{Found, find};
@@ -18,6 +22,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A form that Entra posts: a code of up to 2 KiB and a state.
@@ -31,6 +36,7 @@ struct Answer<'a> {
     state: Option<Cow<'a, str>>,
     error: Option<Cow<'a, str>>,
     description: Option<Cow<'a, str>>,
+    session_state: Option<Cow<'a, str>>,
     subcode: Option<Cow<'a, str>>,
 }
 
@@ -54,7 +60,7 @@ pub(super) async fn callback(
     let Some(pending) = open(house, headers, &name, state) else {
         return stale(house, inbound, headers, state).await;
     };
-    let outcome = finish(house, headers, &answer, &pending, facts).await;
+    let outcome = finish(house, inbound, headers, &answer, pending, facts).await;
     let label = if outcome.is_ok() { "signed_in" } else { "refused" };
     house.lasting.metrics.signed_in(label);
     // Whatever came of it, this sign-in is over.
@@ -79,7 +85,7 @@ async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refus
     let answer = Answer::read(text).ok_or(Refusal::SaidTwice)?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     let told = [("error", answer.error), ("error_description", answer.description), ("error_subcode", answer.subcode)];
-    let parts = [("code", answer.code), ("state", answer.state)].into_iter().chain(told);
+    let parts = [("code", answer.code), ("state", answer.state), ("session_state", answer.session_state)].into_iter().chain(told);
     for (key, value) in parts.filter_map(|(key, value)| Some((key, value?))) {
         query.append_pair(key, &value);
     }
@@ -91,7 +97,7 @@ async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refus
 async fn stale(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &str) -> Result<Response<Body>, Refusal> {
     // Ours, but its cookie did not come back.
     let lost = rounds_in_state(house, state);
-    if authenticate(house, headers).is_some() {
+    if look(house, headers).is_some() {
         let mut response = reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"))?;
         if let Some(counted) = lost.map(|it| sign_in::stranded(house, inbound, headers, it)).transpose()?.flatten() {
             response.headers_mut().append(SET_COOKIE, counted);
@@ -105,29 +111,57 @@ async fn stale(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &
     }
 }
 
-async fn finish(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pending: &Pending, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+async fn finish(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    answer: &Answer<'_>,
+    pending: Pending,
+    facts: &mut Facts,
+) -> Result<Response<Body>, Refusal> {
     let return_to = ReturnTo::parse(&pending.return_to, &house.site);
-    let again = sign_in::start_url(&house.site, &return_to);
+    let again = sign_in::start_url_proving(&house.site, &return_to, &pending.acrs);
     if let Some(error) = answer.error.as_deref() {
         let refusal = failure::Refusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
-        return Err(Refusal::SignIn(crate::entra::Error::Refused(refusal), again));
+        return Err(Refusal::SignIn(refusal.into(), again));
     }
     let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
     let redeemed = house.entra.redeem(code, &pending.nonce, &pending.verifier).await;
     let signed_in = redeemed.map_err(|it| Refusal::SignIn(it, again))?;
+    let former = look(house, headers);
     // A new id at each sign-in: whatever this browser brought is over, planted or not.
     if let Found::One(old) = find(headers, house.names.session()) {
         house.lasting.store.end(old);
     }
-    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant);
-    facts.session = Some(session);
-    let mut response = reply::redirect(StatusCode::SEE_OTHER, return_to.as_str()).ok_or(Refusal::Internal("no redirect"))?;
+    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant, answer.session());
+    recheck::begin(house, &session);
+    facts.session = Some(Arc::clone(&session));
+    if let Some(former) = former {
+        session.follow(&former);
+    }
+    groups::follow(house, &session);
+    if let Some(challenge) = pending.challenge {
+        session.answers(challenge);
+    }
+    let mut response = if has_proven(&session, &pending.acrs) {
+        reply::redirect(StatusCode::SEE_OTHER, return_to.as_str()).ok_or(Refusal::Internal("no redirect"))?
+    } else {
+        // Signed in all the same; asking once more would bring the same.
+        let refusal = Refusal::NotProven(pending.acrs);
+        facts.cause = Some(refusal.cause());
+        refusal.answer(house, inbound.asker, inbound.reference())
+    };
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     if let Some(counted) = sign_in::came_back(house, headers, &pending.state) {
         response.headers_mut().append(SET_COOKIE, counted);
     }
     Ok(response)
+}
+
+fn has_proven(session: &Session, acrs: &[String]) -> bool {
+    let who = session.identity();
+    acrs.is_empty() || acrs.iter().any(|it| who.acrs.contains(it))
 }
 
 fn open(house: &Sidecar, headers: &HeaderMap, name: &str, state: &str) -> Option<Pending> {
@@ -145,6 +179,7 @@ impl<'a> Answer<'a> {
                 "state" => &mut out.state,
                 "error" => &mut out.error,
                 "error_description" => &mut out.description,
+                "session_state" => &mut out.session_state,
                 "error_subcode" => &mut out.subcode,
                 _ => continue,
             };
@@ -153,5 +188,10 @@ impl<'a> Answer<'a> {
             }
         }
         Some(out)
+    }
+
+    /// What Entra calls the session there, where it can be meant.
+    fn session(&self) -> Option<&str> {
+        self.session_state.as_deref().filter(|it| is_sid(it))
     }
 }

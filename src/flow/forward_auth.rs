@@ -2,9 +2,10 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::groups;
 use super::origin::is_of_another_site;
 use super::refusal::Refusal;
-use super::sign_in::start_url;
+use super::sign_in::start_url_proving;
 use crate::access::policy::Verdict;
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOut;
@@ -21,13 +22,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie");
 
 /// nginx's `auth_request`: 200 lets through, 401 and 403 refuse, and anything else would become a 500.
-pub(super) fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
     let asked = asked(house, headers, inbound)?;
     let asker = asker(asked.target.method(), headers);
-    let session = authenticate(house, headers);
-    facts.session.clone_from(&session);
+    let (session, closed) = match authenticate(house, headers).await {
+        Ok(session) => (session, None),
+        Err(closed) => (None, Some(closed)),
+    };
+    facts.session = session;
     let return_to = ReturnTo::of(&asked.target, &house.site);
-    let judged = house.policy.judge(asked.target, session);
+    let judged = match groups::judge(house, &asked.target, facts.session.as_ref()).await {
+        // nginx would make a 500 of a 503.
+        Err(unknown @ Refusal::GroupsUnknown(_)) => return Ok(refused(facts, &unknown.cause())),
+        judged => judged?,
+    };
     facts.rule_line = judged.line;
     match judged.verdict {
         Verdict::Permitted(_) if opens_a_socket(headers) && is_of_another_site(house, headers) => {
@@ -39,18 +47,26 @@ pub(super) fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound, fac
             response.headers_mut().insert(COOKIE_FOR_THE_APP, cookies::theirs(headers));
             Ok(response)
         }
-        Verdict::SignIn(signed_out) => sign_in(house, &return_to, asker == Asker::Navigation && signed_out == SignedOut::Auto),
+        // nginx makes a 500 of it. 401 would send people to sign in, and 403 tell them that they may not.
+        Verdict::SignIn(..) if closed.is_some() => Err(Refusal::Closed(closed.map_or(1, |it| it.0))),
+        Verdict::SignIn(signed_out, acrs) => {
+            let acrs = acrs.as_deref().unwrap_or_default();
+            sign_in(house, &return_to, acrs, super::refusal::CHALLENGE, asker == Asker::Navigation && signed_out == SignedOut::Auto)
+        }
+        Verdict::StepUp(signed_out, acrs) => {
+            sign_in(house, &return_to, &acrs, super::refusal::insufficient(&acrs), asker == Asker::Navigation && signed_out == SignedOut::Auto)
+        }
         Verdict::Forbidden => Ok(refused(facts, "forbidden by the access rules")),
-        Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and Entra sent too many to be listed")),
+        Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and they are not known")),
     }
 }
 
 /// 401, with a place to go to only where going there helps: nginx sends there whoever is given one.
-fn sign_in(house: &Sidecar, return_to: &ReturnTo, helps: bool) -> Result<Response<Body>, Refusal> {
+fn sign_in(house: &Sidecar, return_to: &ReturnTo, acrs: &[String], challenge: HeaderValue, helps: bool) -> Result<Response<Body>, Refusal> {
     let mut response = reply::empty(StatusCode::UNAUTHORIZED);
-    response.headers_mut().insert(WWW_AUTHENTICATE, super::refusal::CHALLENGE);
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     if helps {
-        let location = format!("{}{}", house.site.origin(), start_url(&house.site, return_to));
+        let location = format!("{}{}", house.site.origin(), start_url_proving(&house.site, return_to, acrs));
         let value = HeaderValue::from_str(&location).map_err(|_| Refusal::Internal("no redirect"))?;
         response.headers_mut().insert(LOCATION, value);
     }

@@ -2,8 +2,10 @@
 
 use super::authenticate::{authenticate, look};
 use super::facts::Facts;
+use super::recheck;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
+use super::sign_out::is_post_of_another_site;
 use crate::base::identity::Groups;
 use crate::base::return_to::ReturnTo;
 use crate::base::texts::Texts;
@@ -24,6 +26,7 @@ const KEYS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 struct User<'a> {
     user: &'a str,
     tenant: String,
+    guest: bool,
     name: Option<&'a str>,
     preferred_username: Option<&'a str>,
     email: Option<&'a str>,
@@ -38,12 +41,15 @@ struct Life {
     began_at: u64,
     idle_at: u64,
     expires_at: u64,
+    checked_at: u64,
+    next_check_at: u64,
     now: u64,
 }
 
 /// `GET /userinfo`.
-pub(super) fn user(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
-    let session = asker(house, inbound, headers, facts)?;
+pub(super) async fn user(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+    only(inbound, &[Method::GET, Method::HEAD], "GET")?;
+    let session = asker(house, headers, facts).await?;
     let who = session.identity();
     let none = Texts::default();
     Ok(reply::json(
@@ -51,6 +57,7 @@ pub(super) fn user(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, fact
         &User {
             user: session.user(),
             tenant: who.tid.to_string(),
+            guest: who.guest,
             name: who.name.as_deref(),
             preferred_username: who.preferred_username.as_deref(),
             email: who.email.as_deref(),
@@ -67,10 +74,36 @@ pub(super) fn session(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, f
     only(inbound, &[Method::GET, Method::HEAD], "GET")?;
     let session = look(house, headers);
     facts.session.clone_from(&session);
-    let session = session.ok_or_else(|| Refusal::SignedOut(start_url(&house.site, &ReturnTo::home())))?;
-    let idle_at = house.lasting.store.goes_idle(&session);
-    let life = Life { began_at: session.began(), idle_at, expires_at: session.ends(), now: house.lasting.clock.now() };
-    Ok(reply::json(StatusCode::OK, &life))
+    let session = session.ok_or_else(|| signed_out(house))?;
+    Ok(life(house, &session))
+}
+
+/// `POST /session/refresh`: asks Entra now, and answers as `GET /session`. Within a minute of an answer it is not asked again.
+pub(super) async fn refresh(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, facts: &mut Facts) -> Result<Response<Body>, Refusal> {
+    only(inbound, &[Method::POST], "POST")?;
+    if is_post_of_another_site(house, headers) {
+        return Err(Refusal::ForeignOrigin);
+    }
+    let session = asker(house, headers, facts).await?;
+    let session = recheck::refresh(house, session).await?.ok_or_else(|| signed_out(house))?;
+    Ok(life(house, &session))
+}
+
+fn life(house: &Sidecar, session: &Session) -> Response<Body> {
+    let standing = session.standing();
+    let life = Life {
+        began_at: session.began(),
+        idle_at: house.lasting.store.goes_idle(session),
+        expires_at: session.ends(),
+        checked_at: standing.answered(),
+        next_check_at: standing.ask_at(),
+        now: house.lasting.clock.now(),
+    };
+    reply::json(StatusCode::OK, &life)
+}
+
+fn signed_out(house: &Sidecar) -> Refusal {
+    Refusal::SignedOut(start_url(&house.site, &ReturnTo::home()))
 }
 
 /// `GET /jwks.json`: public, and the same for everybody.
@@ -90,9 +123,8 @@ pub(super) fn keys(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> R
     Ok(response)
 }
 
-fn asker(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, facts: &mut Facts) -> Result<Arc<Session>, Refusal> {
-    only(inbound, &[Method::GET, Method::HEAD], "GET")?;
-    let session = authenticate(house, headers);
+async fn asker(house: &Sidecar, headers: &HeaderMap, facts: &mut Facts) -> Result<Arc<Session>, Refusal> {
+    let session = authenticate(house, headers).await?;
     facts.session.clone_from(&session);
-    session.ok_or_else(|| Refusal::SignedOut(start_url(&house.site, &ReturnTo::home())))
+    session.ok_or_else(|| signed_out(house))
 }

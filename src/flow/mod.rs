@@ -6,16 +6,20 @@ mod authenticate;
 mod callback;
 mod facts;
 mod forward_auth;
+mod front_channel;
+mod groups;
 mod information;
 mod line;
 mod loops;
 mod origin;
 mod proxy;
+mod recheck;
 mod refusal;
 mod refused;
 mod route;
 mod sign_in;
 mod sign_out;
+mod step_up;
 mod words;
 
 use crate::sidecar::Sidecar;
@@ -101,13 +105,15 @@ async fn answer(
 ) -> Result<Response<Body>, Refusal> {
     let headers = &parts.headers;
     match route {
-        Route::ForwardAuth => forward_auth::nginx(house, headers, inbound, facts),
+        Route::ForwardAuth => forward_auth::nginx(house, headers, inbound, facts).await,
         Route::Start => sign_in::start(house, inbound, headers).await,
         Route::SignIn => sign_in::page(house, inbound, headers).await,
         Route::Callback => callback::callback(house, inbound, headers, body, facts).await,
         Route::SignOut => sign_out::sign_out(house, inbound, headers),
-        Route::UserInfo => information::user(house, inbound, headers, facts),
+        Route::FrontChannel => front_channel::logout(house, inbound).await,
+        Route::UserInfo => information::user(house, inbound, headers, facts).await,
         Route::Session => information::session(house, inbound, headers, facts),
+        Route::Refresh => information::refresh(house, inbound, headers, facts).await,
         Route::Keys => information::keys(house, inbound, headers),
         Route::App | Route::Nothing => Err(Refusal::NotFound),
     }

@@ -2,21 +2,25 @@
 
 use super::authenticate::authenticate;
 use super::facts::Facts;
+use super::groups;
 use super::origin::is_of_another_site;
+use super::recheck;
 use super::refusal::Refusal;
 use super::sign_in;
+use super::step_up;
 use crate::access::policy::{Permit, Verdict};
 use crate::base::return_to::ReturnTo;
-use crate::config::access::SignedOut;
+use crate::config::access::{Contexts, SignedOut};
+use crate::entra::graph;
 use crate::headers::identity::IdentityHeaders;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::upstream::{Ends, Trip};
 use crate::wire::body::Body;
-use crate::wire::cookies;
+use crate::wire::cookies::{self, CookieLines};
 use crate::wire::inbound::{Asker, Inbound};
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
@@ -30,9 +34,13 @@ pub(super) async fn proxy(
     body: &mut Option<Incoming>,
     facts: &mut Facts,
 ) -> Result<Response<Body>, Refusal> {
-    let session = authenticate(house, &parts.headers);
-    facts.session.clone_from(&session);
-    let judged = house.policy.judge(inbound.target.clone(), session);
+    let (session, closed) = match authenticate(house, &parts.headers).await {
+        Ok(session) => (session, None),
+        Err(closed) => (None, Some(closed)),
+    };
+    let asked = step_up::may_follow(inbound, session.as_ref()).then(|| CookieLines::of(&parts.headers));
+    facts.session = session;
+    let judged = groups::judge(house, &inbound.target, facts.session.as_ref()).await?;
     facts.rule_line = judged.line;
     match judged.verdict {
         Verdict::Permitted(permit) => {
@@ -40,11 +48,19 @@ pub(super) async fn proxy(
             let body = body.take().ok_or(Refusal::Internal("no body"))?;
             let mut response = house.upstream.forward(parts, body, identity, trip).await?;
             cookies::guard(response.headers_mut());
-            Ok(response)
+            match asked {
+                Some(lines) if response.status() == StatusCode::UNAUTHORIZED => Box::pin(step_up::challenged(house, inbound, lines, response, facts)).await,
+                _ => Ok(response),
+            }
         }
-        Verdict::SignIn(signed_out) => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out)).await,
+        Verdict::SignIn(signed_out, acrs) => match closed {
+            // Nobody is signed out by an outage: there is nothing to sign in to again.
+            Some(closed) => Err(closed.into()),
+            None => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out, acrs)).await,
+        },
+        Verdict::StepUp(signed_out, acrs) => Box::pin(step_up::required(house, inbound, &parts.headers, signed_out, acrs)).await,
         Verdict::Forbidden => Err(Refusal::Forbidden),
-        Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown),
+        Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown(graph::Error::Interrupted)),
     }
 }
 
@@ -70,14 +86,21 @@ fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Pe
 
 /// A tunnel ends with its session; bytes in it are use, as requests are.
 fn ends_with(house: &Sidecar, session: &Arc<Session>) -> Ends {
-    let (store, held) = (Arc::clone(&house.lasting.store), Arc::clone(session));
-    Ends { told: session.ended(), goes_on: Box::new(move |spoke| store.tunnel_goes_on(&held, spoke)) }
+    let (lasting, held) = (house.lasting.clone(), Arc::clone(session));
+    Ends { told: session.ended(), goes_on: Box::new(move |spoke| lasting.store.tunnel_goes_on(&held, spoke) && recheck::tunnel_goes_on(&lasting, &held)) }
 }
 
-async fn ask_to_sign_in(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, signed_out: SignedOut) -> Result<Response<Body>, Refusal> {
+async fn ask_to_sign_in(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    signed_out: SignedOut,
+    acrs: Option<Contexts>,
+) -> Result<Response<Body>, Refusal> {
     let return_to = ReturnTo::of(&inbound.target, &house.site);
+    let acrs = acrs.as_deref().unwrap_or_default();
     match (inbound.asker, signed_out) {
-        (Asker::Navigation, SignedOut::Auto) => sign_in::begin(house, inbound, headers, sign_in::Start::at(return_to)).await,
-        _ => Err(Refusal::SignedOut(sign_in::start_url(&house.site, &return_to))),
+        (Asker::Navigation, SignedOut::Auto) => sign_in::begin(house, inbound, headers, sign_in::Start::proving(return_to, acrs)).await,
+        _ => Err(Refusal::SignedOut(sign_in::start_url_proving(&house.site, &return_to, acrs))),
     }
 }

@@ -1,9 +1,12 @@
 //! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
 
 use super::loops::Seen;
+use super::recheck::Closed;
 use super::refused;
 use super::words::{self, Words};
-use crate::entra;
+use crate::config::access::Contexts;
+use crate::entra::authorize::claims_for;
+use crate::entra::{self, graph};
 use crate::pages::{Notice, Page, Remedy, Whose};
 use crate::seal::jwk::NoKey;
 use crate::sidecar::Sidecar;
@@ -12,6 +15,8 @@ use crate::wire::body::Body;
 use crate::wire::forwarded::NotAsked;
 use crate::wire::inbound::{Asker, Refused};
 use crate::wire::reply;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -19,6 +24,12 @@ use std::collections::BTreeMap;
 
 /// What a 401 asks for (RFC 9110 11.6.1): a sign-in in a browser, for which no registered scheme exists.
 pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
+
+/// What a 401 asks for where a signed-in person has to prove one of these: the form that Microsoft gives a claims challenge.
+pub(super) fn insufficient(acrs: &[String]) -> HeaderValue {
+    let claims = STANDARD.encode(claims_for(acrs).unwrap_or_default());
+    HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"")).unwrap_or(CHALLENGE)
+}
 
 /// Why a request is not answered as it was meant. A text inside is for the log or is a place of ours.
 #[derive(Debug)]
@@ -33,10 +44,14 @@ pub(super) enum Refusal {
     Method(&'static str),
     /// Nobody is signed in, and a redirect would not help; the place to begin.
     SignedOut(String),
+    /// Signed in, but one of these has to be proven, and a redirect would not help; the place to begin.
+    StepUp(String, Contexts),
+    /// Entra brought the person back without the proof of one of these.
+    NotProven(Vec<String>),
     /// The rules say no.
     Forbidden,
-    /// A rule asks for groups that Entra did not list.
-    GroupsUnknown,
+    /// A rule asks for groups that neither Entra listed nor Graph told.
+    GroupsUnknown(graph::Error),
     /// A WebSocket from another site's page.
     ForeignOrigin,
     /// Another site sent the browser to sign out.
@@ -53,6 +68,8 @@ pub(super) enum Refusal {
     Entra(entra::Error),
     /// A sign-in came back, and failed; the place to try again.
     SignIn(entra::Error, String),
+    /// Entra could not be asked about the session for longer than the grace; so many seconds until it may be.
+    Closed(u64),
     /// The app.
     Upstream(upstream::Error),
     /// A front proxy's question that is none.
@@ -64,6 +81,12 @@ pub(super) enum Refusal {
 impl From<entra::Error> for Refusal {
     fn from(error: entra::Error) -> Self {
         Self::Entra(error)
+    }
+}
+
+impl From<Closed> for Refusal {
+    fn from(closed: Closed) -> Self {
+        Self::Closed(closed.0)
     }
 }
 
@@ -94,8 +117,10 @@ impl Refusal {
             Self::NotFound => "nothing of ours".to_owned(),
             Self::Method(allow) => format!("only {allow}"),
             Self::SignedOut(_) => "signed out".to_owned(),
+            Self::StepUp(_, acrs) => format!("authentication context {} has to be proven", acrs.join(" or ")),
+            Self::NotProven(acrs) => format!("Entra did not confirm authentication context {}", acrs.join(" or ")),
             Self::Forbidden => "forbidden by the access rules".to_owned(),
-            Self::GroupsUnknown => "a rule names groups, and Entra sent too many to be listed".to_owned(),
+            Self::GroupsUnknown(it) => format!("a rule names groups, and they are not known: {it}"),
             Self::ForeignOrigin => "an upgrade from a page of another origin".to_owned(),
             Self::CrossSite => "sign-out sent by another site".to_owned(),
             Self::NothingUnderWay(_) => "a callback without a sign-in under way".to_owned(),
@@ -103,6 +128,7 @@ impl Refusal {
             Self::BadForm => "a posted callback that is no form".to_owned(),
             Self::Loop(it) => format!("sign-in loop: {}", it.cause().name()),
             Self::Entra(it) | Self::SignIn(it, _) => format!("entra: {it}"),
+            Self::Closed(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
             Self::Upstream(it) => format!("upstream: {it}"),
             Self::NotAsked(it) => it.to_string(),
             Self::Internal(it) => (*it).to_owned(),
@@ -124,12 +150,18 @@ impl Refusal {
             Self::SignedOut(_) => {
                 headers.insert(WWW_AUTHENTICATE, CHALLENGE);
             }
+            Self::StepUp(_, acrs) => {
+                headers.insert(WWW_AUTHENTICATE, insufficient(acrs));
+            }
             // Whoever stands before us may see another end of this request than we do: nothing more is read here.
             Self::Unread(Refused::Framing) => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Method(allow) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::Closed(seconds) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             _ if words.status == StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
@@ -146,8 +178,10 @@ impl Refusal {
             Self::NotFound => words::not_found(),
             Self::Method(allow) => words::method(allow),
             Self::SignedOut(start) => words::signed_out(start),
+            Self::StepUp(start, acrs) => words::step_up(start, acrs),
+            Self::NotProven(acrs) => words::not_proven(acrs),
             Self::Forbidden => words::forbidden(),
-            Self::GroupsUnknown => words::groups_unknown(),
+            Self::GroupsUnknown(it) => words::groups_unknown(it, || refused::consent_to_graph(house)),
             Self::ForeignOrigin => words::foreign_origin(),
             Self::CrossSite => words::cross_site(),
             Self::NothingUnderWay(start) => words::nothing_under_way(start),
@@ -155,6 +189,7 @@ impl Refusal {
             Self::Loop(it) => it.words(&house.site),
             Self::Entra(it) => refused::words(house, it, None),
             Self::SignIn(it, again) => refused::words(house, it, Some(again)),
+            Self::Closed(_) => words::closed(),
             Self::Upstream(it) => words::upstream(it),
             Self::NotAsked(_) | Self::Internal(_) => words::internal(),
         }
@@ -184,7 +219,7 @@ struct Problem<'a> {
 impl Words {
     fn as_problem(&self, refusal: &Refusal, house: &Sidecar, reference: &str) -> Response<Body> {
         let sign_in_url = match refusal {
-            Refusal::SignedOut(start) => Some(format!("{}{start}", house.site.origin())),
+            Refusal::SignedOut(start) | Refusal::StepUp(start, _) => Some(format!("{}{start}", house.site.origin())),
             _ => None,
         };
         let problem = Problem {

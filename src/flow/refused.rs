@@ -22,6 +22,7 @@ const TELL: &str = "You cannot mend this yourself. Tell the app’s owner, and s
 pub(super) fn words(house: &Sidecar, error: &entra::Error, again: Option<&str>) -> Words {
     match error {
         entra::Error::Refused(refusal) => refused(house, refusal, again),
+        entra::Error::Token(invalid @ (Invalid::Stranger(_) | Invalid::Personal | Invalid::Guest)) => outsider(*invalid, again),
         entra::Error::Token(invalid) => {
             let what = "Microsoft’s answer did not pass our checks, so nobody was signed in.";
             let words = Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, Whose::AppOwner, NOT_YOU, what);
@@ -34,6 +35,25 @@ pub(super) fn words(house: &Sidecar, error: &entra::Error, again: Option<&str>) 
             let words = Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody, NOT_NOW, what);
             offered(words.then("Try again in a few minutes."), again)
         }
+    }
+}
+
+/// Signed in well at Entra, as somebody who may not come here. Without another account, Entra would say the same again at once.
+fn outsider(invalid: Invalid, again: Option<&str>) -> Words {
+    let words = |whose, what| Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, whose, "This account may not sign in here", what);
+    let words = match invalid {
+        Invalid::Personal => words(Whose::You, "This is a personal account, and this app is for work and school accounts.")
+            .then("Sign in with the account of your company or school."),
+        Invalid::Guest => words(Whose::AppOwner, "You are a guest of this company’s directory, and this app is not open to guests.")
+            .then("If you need it for your work, ask the app’s owner: guests are let in by entra.guests."),
+        _ => words(Whose::AppOwner, "Your company or school is not among those whose people may use this app.")
+            .then("Ask the app’s owner to let your tenant in, and send them this page: its ID belongs into entra.allowed_tenants."),
+    };
+    let tenant = if let Invalid::Stranger(tid) = invalid { Some(tid.to_string()) } else { None };
+    let words = words.detail("Tenant ID", "tenant", tenant.as_deref()).detail("Check", "check", Some(&invalid.to_string()));
+    match again {
+        Some(again) => words.with("Use another account", &format!("{again}&prompt=select_account")),
+        None => words,
     }
 }
 
@@ -150,8 +170,17 @@ fn remedy(house: &Sidecar, refusal: &Refusal, entry: Option<&Entry>) -> Option<R
         Some(entry) => entry.remedy(&names, correlation)?,
         None => aadsts::in_the_log(&names, correlation)?,
     };
+    Some(shown(found))
+}
+
+/// What lets the app read the groups of the people, where nobody has agreed to it yet.
+pub(super) fn consent_to_graph(house: &Sidecar) -> Option<Remedy> {
+    aadsts::consent_to_graph(&names(house)).map(shown)
+}
+
+fn shown(found: aadsts::Remedy) -> Remedy {
     let reader = if found.for_owner { Whose::AppOwner } else { Whose::Admin };
-    Some(Remedy { reader, what: found.fix, place: found.place, command: found.command })
+    Remedy { reader, what: found.fix, place: found.place, command: found.command }
 }
 
 /// Counts a refusal and writes the operator's line; everything else that went wrong stands in the request's line.

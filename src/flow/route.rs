@@ -18,10 +18,14 @@ pub(super) enum Route {
     Callback,
     /// Out.
     SignOut,
+    /// Entra tells of a sign-out there.
+    FrontChannel,
     /// Who am I, in JSON.
     UserInfo,
     /// How long may I stay, in JSON.
     Session,
+    /// May I still: Entra is asked.
+    Refresh,
     /// The public keys of the assertion.
     Keys,
     /// Under our prefix, but nothing of ours.
@@ -43,8 +47,10 @@ impl Route {
             "/start" => Self::Start,
             "/sign_in" => Self::SignIn,
             "/sign_out" => Self::SignOut,
+            "/front_channel_logout" => Self::FrontChannel,
             "/userinfo" => Self::UserInfo,
             "/session" => Self::Session,
+            "/session/refresh" => Self::Refresh,
             "/jwks.json" => Self::Keys,
             _ => Self::Nothing,
         }
@@ -64,8 +70,10 @@ impl Route {
             Self::SignIn => "sign_in",
             Self::Callback => "callback",
             Self::SignOut => "sign_out",
+            Self::FrontChannel => "front_channel",
             Self::UserInfo => "userinfo",
             Self::Session => "session",
+            Self::Refresh => "session_refresh",
             Self::Keys => "jwks",
             Self::Nothing => "nothing",
         }

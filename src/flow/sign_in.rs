@@ -1,11 +1,12 @@
 //! Off to Entra.
 
-use super::authenticate::look;
+use super::authenticate::{ended, look};
 use super::loops::{Seen, Session};
 use super::refusal::Refusal;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
-use crate::entra::authorize::Hints;
+use crate::config::access::is_context;
+use crate::entra::authorize::{Hints, claims_for};
 use crate::pages::{Page, SignIn};
 use crate::session::pending::{LIFE, MOST, Pending};
 use crate::session::rounds::{From, Rounds, WINDOW};
@@ -25,13 +26,22 @@ const HINT: usize = 256;
 pub(super) struct Start {
     pub(super) return_to: ReturnTo,
     pub(super) hints: Hints,
+    /// The authentication contexts of which one has to be proven.
+    pub(super) acrs: Vec<String>,
+    /// The mark of the app's claims challenge that it answers.
+    pub(super) challenge: Option<Box<str>>,
     /// What the `state` of a sign-in says of earlier rounds that came back without its cookie.
     pub(super) lost: Option<Rounds>,
 }
 
 impl Start {
     pub(super) fn at(return_to: ReturnTo) -> Self {
-        Self { return_to, hints: Hints::default(), lost: None }
+        Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None }
+    }
+
+    /// The same, and one of these is to be proven.
+    pub(super) fn proving(return_to: ReturnTo, acrs: &[String]) -> Self {
+        Self { acrs: acrs.to_vec(), ..Self::at(return_to) }
     }
 }
 
@@ -48,34 +58,55 @@ pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap
     if inbound.target.method() == Method::POST {
         return begin(house, inbound, headers, start).await;
     }
-    let start = start_url(&house.site, &start.return_to);
+    let start = start_url_proving(&house.site, &start.return_to, &start.acrs);
     let page = Page::SignIn(SignIn { start, app: house.site.authority().to_owned() });
     Ok(reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page)))
 }
 
 /// Where a person begins to sign in, to come back to `return_to`.
 pub(super) fn start_url(site: &Site, return_to: &ReturnTo) -> String {
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("rd", return_to.as_str()).finish();
-    format!("{}/start?{query}", site.prefix())
+    start_url_proving(site, return_to, &[])
+}
+
+/// The same, to prove one of these on the way.
+pub(super) fn start_url_proving(site: &Site, return_to: &ReturnTo, acrs: &[String]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("rd", return_to.as_str()).extend_pairs(acrs.iter().map(|it| ("acrs", it)));
+    format!("{}/start?{}", site.prefix(), query.finish())
 }
 
 /// Seals a sign-in under way into its own cookie and sends the browser to Entra.
 pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start: Start) -> Result<Response<Body>, Refusal> {
     let now = house.lasting.clock.now();
-    let kept = rounds_in_cookie(house, headers);
+    // Whoever chooses an account or proves themselves anew acts at each round: that goes on by itself no more than a person does.
+    let kept = rounds_in_cookie(house, headers).filter(|_| start.hints.prompt.is_none());
     let rounds = kept.unwrap_or_default().or(start.lost.unwrap_or_default());
     let rounds = if start.lost.is_some() { rounds.comes_back(now) } else { rounds }.sets_out(now, from(house, inbound));
     if rounds.is_loop() {
         return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, rounds, start.lost))));
     }
     let state = new_state(house, rounds)?;
-    let begun = house.entra.begin(&start.hints, &state).await?;
-    let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to: start.return_to.as_str().to_owned(), begun: now, state };
+    let begun = house.entra.begin(&hints(house, headers, start.hints, &start.acrs), &state).await?;
+    let (return_to, acrs, challenge) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge);
+    let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to, begun: now, state, acrs, challenge };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is no header"))?;
     for cookie in cookies_of(house, headers, &pending, rounds)? {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// Where something has to be proven, it is by whoever is signed in, or was until Entra wanted it proven.
+fn hints(house: &Sidecar, headers: &HeaderMap, mut hints: Hints, acrs: &[String]) -> Hints {
+    let ended = ended(house, headers);
+    let challenge = || ended.as_ref()?.standing().again().flatten().map(str::to_owned);
+    hints.claims = hints.claims.or_else(|| claims_for(acrs)).or_else(challenge);
+    let session = look(house, headers).filter(|_| hints.claims.is_some());
+    if let Some(session) = session.or(ended).filter(|_| hints.login_hint.is_none()) {
+        let who = session.identity();
+        hints.login_hint = who.login_hint.as_deref().or(who.preferred_username.as_deref()).map(str::to_owned);
+    }
+    hints
 }
 
 /// What a `state` of ours says of earlier rounds; `None` where it is not ours.
@@ -178,6 +209,7 @@ fn asked(house: &Sidecar, inbound: &Inbound) -> Start {
             "rd" => start.return_to = ReturnTo::parse(&value, &house.site),
             "login_hint" => start.hints.login_hint = hint(),
             "domain_hint" => start.hints.domain_hint = hint(),
+            "acrs" if is_context(&value) && !start.acrs.iter().any(|it| *it == value) => start.acrs.push(value.into_owned()),
             "prompt" => start.hints.prompt = hint().filter(|it| matches!(it.as_str(), "login" | "select_account")),
             _ => {}
         }

@@ -1,9 +1,9 @@
 //! Out: here, then at Entra.
 
-use super::authenticate::authenticate;
+use super::authenticate::look;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
-use crate::base::return_to::ReturnTo;
+use crate::base::return_to::{Landing, ReturnTo};
 use crate::pages::Page;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
@@ -21,7 +21,7 @@ pub(super) fn sign_out(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) 
     match wanted {
         Wanted::No => Err(Refusal::CrossSite),
         // Nobody is signed in: this is also where Entra's sign-out leads back to.
-        _ if authenticate(house, headers).is_none() && inbound.target.method() != Method::POST => Ok(signed_out(house, rd.as_deref())),
+        _ if look(house, headers).is_none() && inbound.target.method() != Method::POST => Ok(signed_out(house, rd.as_deref())),
         Wanted::Ask => Ok(ask(house, rd.as_deref())),
         Wanted::Yes => end(house, headers, rd.as_deref()),
     }
@@ -36,16 +36,23 @@ enum Wanted {
 /// Whether the person wants it. What another site makes a browser send changes nothing.
 fn wanted(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Wanted {
     let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
-    let foreign = headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it));
     if inbound.target.method() == Method::POST {
-        // A page under `Referrer-Policy: no-referrer` sends `Origin: null` even to itself (Fetch 3.1); no script can forge the other header.
-        let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it));
-        return if !own && foreign || site == Some(b"cross-site") { Wanted::No } else { Wanted::Yes };
+        return if is_post_of_another_site(house, headers) { Wanted::No } else { Wanted::Yes };
     }
     match site {
-        Some(b"same-origin" | b"same-site" | b"none") if inbound.asker == Asker::Navigation => Wanted::Yes,
+        // A sibling host may be anybody's who was given a name there: what it links to is asked about, as what another site does.
+        Some(b"same-origin" | b"none") if inbound.asker == Asker::Navigation => Wanted::Yes,
         _ => Wanted::Ask,
     }
+}
+
+/// Whether a page of another site made the browser send this POST.
+pub(super) fn is_post_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
+    let foreign = headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it));
+    // A page under `Referrer-Policy: no-referrer` sends `Origin: null` even to itself (Fetch 3.1); no script can forge the other header.
+    let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it));
+    !own && foreign || site == Some(b"cross-site")
 }
 
 fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
@@ -55,11 +62,7 @@ fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Respons
     };
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
-    let back = match rd.map(|it| ReturnTo::parse(it, &house.site)) {
-        Some(place) if place.as_str().starts_with('/') => format!("{}{}", house.site.origin(), place.as_str()),
-        Some(place) => place.as_str().to_owned(),
-        None => format!("{}{}/sign_out", house.site.origin(), house.site.prefix()),
-    };
+    let back = rd.map_or_else(|| Landing::signed_out(&house.site), |it| Landing::at(&ReturnTo::parse(it, &house.site), &house.site));
     let at_entra = ended.as_ref().and_then(|_| house.entra.sign_out_url(&back, hint));
     let mut response = match at_entra {
         Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url).ok_or(Refusal::Internal("the address of Entra is no header"))?,

@@ -1,5 +1,6 @@
 //! What people read when something did not work: what happened, whose move it is, what to do.
 
+use crate::entra::graph;
 use crate::pages::{Action, Kind, Remedy, Whose};
 use crate::upstream::{self, Fault};
 use crate::wire::inbound::Refused;
@@ -81,16 +82,58 @@ pub(super) fn signed_out(start: &str) -> Words {
         .with("Sign in", start)
 }
 
+pub(super) fn step_up(start: &str, acrs: &[String]) -> Words {
+    let what = "You are signed in, but this needs a stronger proof of who you are. What you just sent was not passed on.";
+    Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, "Please confirm that it is you", what)
+        .then("Confirm at Microsoft, go back to the form and send it again.")
+        .with("Confirm", start)
+        .detail("Authentication context", "acrs", Some(&acrs.join(" or ")))
+}
+
+pub(super) fn not_proven(acrs: &[String]) -> Words {
+    let context = acrs.join(" or ");
+    let what = "This page needs a stronger proof of who you are, and Microsoft brought you back without it.";
+    let mut words = Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::Admin, "You may not open this page yet", what)
+        .then("Ask your administrator, and send them this page. You are signed in for the rest of the app.")
+        .with("Go to the start page", "/")
+        .detail("Authentication context", "acrs", Some(&context));
+    words.remedy = Some(Remedy {
+        reader: Whose::Admin,
+        what: format!("Publish authentication context {context} to apps, and let a Conditional Access policy for it apply to this person."),
+        place: "Entra admin center > Conditional Access > Authentication contexts; Policies > Target resources > Authentication context".to_owned(),
+        command: None,
+    });
+    words
+}
+
 pub(super) fn forbidden() -> Words {
     Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::Admin, "You may not open this page", "You are signed in, but this page is for others.")
         .then("If you need it for your work, ask your administrator to give you access and tell them the reference below.")
         .with("Go to the start page", "/")
 }
 
-pub(super) fn groups_unknown() -> Words {
+/// `consent` is what an admin does where nobody has agreed yet that the app reads groups.
+pub(super) fn groups_unknown(error: &graph::Error, consent: impl FnOnce() -> Option<Remedy>) -> Words {
+    let words = |whose, what| Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, "Your groups are not known", what);
+    if error.is_consent() {
+        let what = "Whether you may open this page depends on your groups, and nobody has agreed yet that this app reads them.";
+        let words = words(Whose::Admin, what).then("Ask your admin to agree for everyone.");
+        return Words { remedy: consent(), ..words };
+    }
+    if error.is_outage() {
+        let what = "Whether you may open this page depends on your groups, and Microsoft Graph, which knows them, does not tell them right now.";
+        return words(Whose::Nobody, what).then("Try again in a few minutes.");
+    }
     let what = "You belong to more groups than a sign-in can carry, so whether you may open this page could not be decided.";
-    Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::AppOwner, "Your groups are not known", what)
+    words(Whose::AppOwner, what)
+        .then("Sign out and in again.")
         .then("The app's owner can use app roles instead of groups, or send only groups assigned to the app (Token configuration > Edit groups claim).")
+}
+
+pub(super) fn closed() -> Words {
+    let what = "Microsoft Entra could not be asked whether you may still be here. You are not signed out: this goes on as soon as Entra answers.";
+    Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody, "Your sign-in cannot be checked at the moment", what)
+        .then("Try again in a few minutes.")
 }
 
 pub(super) fn foreign_origin() -> Words {

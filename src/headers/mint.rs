@@ -2,6 +2,7 @@
 
 use super::lists::Told;
 use crate::base::identity::Identity;
+use crate::base::texts::Texts;
 use crate::seal::jwk::{NoKey, SigningKeys};
 use http::HeaderValue;
 use serde::Serialize;
@@ -26,6 +27,8 @@ struct Claims<'a> {
     sub: String,
     oid: String,
     tid: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    guest: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,6 +41,8 @@ struct Claims<'a> {
     roles: &'a [&'a str],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     groups_truncated: bool,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    acrs: &'a Texts,
     sid: &'a str,
     auth_time: u64,
     iat: u64,
@@ -54,6 +59,7 @@ pub(super) fn mint(keys: &SigningKeys, who: &Identity, groups: &Told<'_>, roles:
         sub: format!("{}.{}", who.oid, who.tid),
         oid: who.oid.to_string(),
         tid: who.tid.to_string(),
+        guest: who.guest,
         name: who.name.as_deref(),
         preferred_username: who.preferred_username.as_deref(),
         email: who.email.as_deref(),
@@ -62,6 +68,7 @@ pub(super) fn mint(keys: &SigningKeys, who: &Identity, groups: &Told<'_>, roles:
         groups: &groups.entries,
         roles: &roles.entries,
         groups_truncated: groups.truncated || roles.truncated,
+        acrs: &who.acrs,
         sid: it.session,
         auth_time: who.auth_time,
         iat: it.now,

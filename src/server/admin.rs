@@ -1,9 +1,11 @@
-//! The admin listener: whether the process lives, whether it is ready, and its figures. Nothing else, and nothing that changes anything.
+//! The admin listener: whether the process lives, whether it is ready, and its figures. One order only: that the sessions of a person end.
 
 use super::connection::Handle;
 use super::listener::Listener;
+use super::revoke::revoke;
 use super::serve::{Settings, serve};
 use crate::config::server::Limits;
+use crate::session::whom::{Ambiguous, Ended, Whom};
 use crate::telemetry::metrics;
 use crate::upstream::Tunnels;
 use crate::wire::body::Body;
@@ -28,20 +30,30 @@ pub trait Source: Send + Sync + 'static {
 
     /// The figures, in the text format of Prometheus.
     fn metrics(&self) -> String;
+
+    /// Ends all sessions of a person; may take a while.
+    ///
+    /// # Errors
+    /// Where several people are meant.
+    fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous>;
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics` until `over`; then everything here ends at once.
+/// Serves `/healthz`, `/readyz`, `/metrics` and, where only this machine reaches it, `/sessions/revoke` until `over`; then everything here ends at once.
 pub async fn serve_admin(listener: Listener, source: impl Source, over: CancellationToken) {
     let limits = Limits { header_bytes: 16 * 1024, header_timeout: Duration::from_secs(5), connections: 64, streams: 16, ..Limits::default() };
     let settings = Settings { limits, tls: None, grace: Duration::ZERO };
-    serve(vec![listener], settings, Admin(Arc::new(source)), Tunnels::new(), over).await;
+    let near = listener.local_addr().is_none_or(|it| it.ip().to_canonical().is_loopback());
+    serve(vec![listener], settings, Admin { source: Arc::new(source), near }, Tunnels::new(), over).await;
 }
 
-struct Admin<S>(Arc<S>);
+struct Admin<S> {
+    source: Arc<S>,
+    near: bool,
+}
 
 impl<S> Clone for Admin<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { source: Arc::clone(&self.source), near: self.near }
     }
 }
 
@@ -55,11 +67,15 @@ impl<S: Source> Handle for Admin<S> {
         }
         match request.uri().path() {
             "/healthz" => text(StatusCode::OK, TEXT, "ok\n".to_owned()),
-            "/readyz" => match self.0.ready() {
+            "/readyz" => match self.source.ready() {
                 Ok(()) => text(StatusCode::OK, TEXT, "ready\n".to_owned()),
                 Err(reasons) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, reasons.join("\n") + "\n"),
             },
-            "/metrics" => text(StatusCode::OK, metrics::CONTENT_TYPE, self.0.metrics()),
+            "/metrics" => text(StatusCode::OK, metrics::CONTENT_TYPE, self.source.metrics()),
+            "/sessions/revoke" => {
+                let source = Arc::clone(&self.source);
+                revoke(move |whom: &Whom| source.revoke(whom), self.near, request).await
+            }
             _ => reply::empty(StatusCode::NOT_FOUND),
         }
     }

@@ -9,6 +9,7 @@ mod body;
 mod connection;
 mod io;
 mod listener;
+mod revoke;
 mod serve;
 mod state;
 mod sweep;

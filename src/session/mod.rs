@@ -2,8 +2,14 @@
 //!
 //! A session begins only from a verified user. Stores know no cookies and no requests.
 
+mod index;
 pub mod pending;
 pub mod record;
 pub mod rounds;
 pub mod standing;
 pub mod store;
+pub mod told;
+pub mod whom;
+
+#[cfg(test)]
+mod tests;

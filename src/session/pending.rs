@@ -21,6 +21,12 @@ pub struct Pending {
     pub return_to: String,
     /// When it began, seconds since 1970.
     pub begun: u64,
+    /// The authentication contexts of which one has to be proven; empty is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acrs: Vec<String>,
+    /// The mark of the app's claims challenge that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<Box<str>>,
 }
 
 impl Pending {

@@ -1,7 +1,11 @@
 //! One sign-in that holds.
 
 use super::standing::{OtherPerson, Standing};
-use crate::base::identity::Identity;
+use super::told::Told;
+use crate::base::guid::Guid;
+use crate::base::identity::{Groups, Identity};
+use crate::base::texts::Texts;
+use crate::entra::graph::Membership;
 use crate::entra::verified::VerifiedUser;
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -22,12 +26,16 @@ pub struct Session {
     pub(in crate::session) key: [u8; 32],
     pub(in crate::session) identity: ArcSwap<Identity>,
     pub(in crate::session) user: Box<str>,
+    /// The `session_state` of the sign-in, where it is not the `sid` of the token.
+    pub(in crate::session) session_state: Option<Box<str>>,
     pub(in crate::session) began: u64,
     pub(in crate::session) ends: u64,
     pub(in crate::session) last_seen: AtomicU64,
     pub(in crate::session) end: End,
     pub(in crate::session) attached: ArcSwapOption<Box<Attachment>>,
     pub(in crate::session) standing: Standing,
+    pub(in crate::session) told: Told,
+    pub(in crate::session) answered: OnceLock<Box<str>>,
 }
 
 impl Session {
@@ -37,22 +45,86 @@ impl Session {
     }
 
     /// Takes over what Entra says of the person now. Roles, groups and names follow; when and how they proved who they are stays as it was
-    /// at sign-in, since a refreshed token is no proof of either (OpenID Connect Core section 12.2).
+    /// at sign-in, since a refreshed token is no proof of either (OpenID Connect Core section 12.2). Where it does not tell the groups, those
+    /// that are known stay until Graph tells them anew.
     ///
     /// # Errors
     /// `OtherPerson`, where the token is about somebody else: nothing changes.
     pub fn renew(&self, user: VerifiedUser) -> Result<(), OtherPerson> {
-        let before = self.identity.load();
-        let mut now = user.into_identity();
-        if (now.oid, now.tid) != (before.oid, before.tid) {
+        let now = user.into_identity();
+        if !self.is_of((now.oid, now.tid)) {
             return Err(OtherPerson);
         }
-        now.auth_time = before.auth_time;
-        now.acrs = before.acrs.iter().chain(now.acrs.iter().filter(|it| !before.acrs.contains(it))).collect();
-        now.entra_sid = now.entra_sid.or_else(|| before.entra_sid.clone());
-        now.login_hint = now.login_hint.or_else(|| before.login_hint.clone());
-        self.identity.store(Arc::new(now));
+        let missing = now.groups == Groups::Overage;
+        self.told.renewed(missing, self.standing.answered());
+        self.identity.rcu(|before| renewed(before, now.clone()));
         Ok(())
+    }
+
+    /// Takes over all groups that Graph told as of `at`; it is to be asked again at `again`. Both in seconds since 1970.
+    ///
+    /// # Errors
+    /// `OtherPerson`, where they are somebody else's: nothing changes.
+    pub fn told_groups(&self, membership: &Membership, at: u64, again: u64) -> Result<(), OtherPerson> {
+        if !self.is_of(membership.person()) {
+            return Err(OtherPerson);
+        }
+        // The same ones are no news: the headers that were made of them stay.
+        if self.identity().groups.ids() != Some(membership.ids()) {
+            self.set_groups(&Groups::Known(membership.ids().clone()));
+        }
+        self.told.told(at, again);
+        Ok(())
+    }
+
+    /// Lets go of groups that are too old to be believed: nobody knows them, which is not the same as none.
+    pub fn forget_groups(&self) {
+        self.set_groups(&Groups::Overage);
+        self.told.forgotten();
+    }
+
+    fn set_groups(&self, groups: &Groups) {
+        self.identity.rcu(|it| Identity { groups: groups.clone(), ..Identity::clone(it) });
+    }
+
+    fn is_of(&self, person: (Guid, Guid)) -> bool {
+        let who = self.identity.load();
+        (who.oid, who.tid) == person
+    }
+
+    /// When Graph told the groups, and when it is asked again.
+    pub fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// Claims the asking for somebody who does not wait for the answer; `None` where another one has.
+    pub fn claim(self: &Arc<Self>) -> Option<Claim> {
+        self.standing.claim().then(|| Claim(Arc::clone(self)))
+    }
+
+    /// Takes over what the same person proved in the session that this one follows: a step-up brings what it was asked for, and no more.
+    /// Another person's is left alone.
+    pub fn follow(&self, former: &Session) {
+        let before = former.identity.load();
+        if !self.is_of((before.oid, before.tid)) || before.acrs.is_empty() {
+            return;
+        }
+        self.identity.rcu(|now| Identity { acrs: joined(&before.acrs, &now.acrs), ..Identity::clone(now) });
+    }
+
+    /// Notes which claims challenge of the app the sign-in answered, by a mark of it.
+    pub fn answers(&self, challenge: Box<str>) {
+        self.answered.get_or_init(|| challenge);
+    }
+
+    /// The mark of the claims challenge that the sign-in answered.
+    pub fn answered(&self) -> Option<&str> {
+        self.answered.get().map(AsRef::as_ref)
+    }
+
+    /// What Entra calls the session there in which this one began: `sid` of the token and `session_state` of the callback, which should be the same.
+    pub(in crate::session) fn sids(&self) -> impl Iterator<Item = Box<str>> {
+        self.identity.load().entra_sid.clone().into_iter().chain(self.session_state.clone())
     }
 
     /// What Entra last said of the session, and when it is to be asked again.
@@ -86,6 +158,11 @@ impl Session {
         self.last_seen.load(Ordering::Relaxed)
     }
 
+    /// Whether it has ended, as far as anybody has noticed.
+    pub fn is_over(&self) -> bool {
+        self.end.is_over()
+    }
+
     /// Is canceled when the session ends: tunnels end with it.
     pub fn ended(&self) -> CancellationToken {
         self.end.token()
@@ -105,6 +182,33 @@ impl Session {
     pub fn detach(&self) {
         self.attached.store(None);
     }
+}
+
+/// What of the earlier token outlives a refresh.
+fn renewed(before: &Identity, mut now: Identity) -> Identity {
+    if now.groups == Groups::Overage {
+        now.groups = before.groups.clone();
+    }
+    now.auth_time = before.auth_time;
+    now.acrs = joined(&before.acrs, &now.acrs);
+    // The session at Entra in which this one began; it is found by that until it ends.
+    now.entra_sid.clone_from(&before.entra_sid);
+    now.login_hint = now.login_hint.or_else(|| before.login_hint.clone());
+    now
+}
+
+/// Somebody asks Entra about a session already, or will: freed when dropped.
+#[derive(Debug)]
+pub struct Claim(Arc<Session>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.standing.free();
+    }
+}
+
+fn joined(before: &Texts, now: &Texts) -> Texts {
+    before.iter().chain(now.iter().filter(|it| !before.contains(it))).collect()
 }
 
 /// Whether a session is over. Most have nothing that hangs on them: the token is made for the first that has.

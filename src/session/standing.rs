@@ -1,27 +1,36 @@
 //! What Entra last said of a session, and by what it is asked again.
 
 use crate::base::secret::Secret;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use tokio::sync::{Mutex, MutexGuard};
+
+/// So many seconds ahead are no reason to think that the clock was set back: machines correct their time by a little.
+const SLACK: u64 = 60;
 
 /// How a session stands with Entra: read on every request, changed by whoever asks Entra.
 #[derive(Debug)]
 pub struct Standing {
     /// When Entra last said that the person may be here, seconds since 1970.
     answered: AtomicU64,
-    /// When it is to be asked next, seconds since 1970.
-    ask_at: AtomicU64,
+    /// From when `wait` is counted, seconds since 1970.
+    since: AtomicU64,
+    /// In how many seconds from then Entra is to be asked.
+    wait: AtomicU64,
+    /// How often Entra was asked; whoever waited for the lease sees by it that somebody else has.
+    tries: AtomicU32,
     asking: AtomicBool,
+    again: OnceLock<Again>,
     grant: Mutex<Option<Secret>>,
 }
+
+/// What the person has to prove before a session may go on: a claims challenge, where Entra names one.
+#[derive(Debug)]
+struct Again(Option<Box<str>>);
 
 /// The right to ask Entra about one session, held by one at a time. A store that several processes share hands out a lease of the same shape.
 #[derive(Debug)]
 pub struct Lease<'a>(MutexGuard<'a, Option<Secret>>);
-
-/// Somebody asks already, or will: freed when dropped.
-#[derive(Debug)]
-pub struct Claim<'a>(&'a Standing);
 
 /// A refreshed token is about another person than the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,9 +38,22 @@ pub struct Claim<'a>(&'a Standing);
 pub struct OtherPerson;
 
 impl Standing {
-    /// As it stands right after a sign-in.
+    /// As it stands right after a sign-in; when Entra is to be asked first is said by `ask_in`.
     pub(in crate::session) fn new(now: u64, grant: Option<Secret>) -> Self {
-        Self { answered: AtomicU64::new(now), ask_at: AtomicU64::new(u64::MAX), asking: AtomicBool::new(false), grant: Mutex::new(grant) }
+        Self {
+            answered: AtomicU64::new(now),
+            since: AtomicU64::new(now),
+            wait: AtomicU64::new(0),
+            tries: AtomicU32::new(0),
+            asking: AtomicBool::new(false),
+            again: OnceLock::new(),
+            grant: Mutex::new(grant),
+        }
+    }
+
+    /// Whether Entra is to be asked: one comparison, and a clock that was set back makes it true as well.
+    pub fn is_due(&self, now: u64) -> bool {
+        now.wrapping_sub(self.since.load(Ordering::Relaxed)) >= self.wait.load(Ordering::Relaxed)
     }
 
     /// When Entra last said that the person may be here, seconds since 1970.
@@ -39,29 +61,67 @@ impl Standing {
         self.answered.load(Ordering::Acquire)
     }
 
-    /// When Entra is to be asked next, seconds since 1970; `u64::MAX` while nobody has said so.
+    /// When Entra is to be asked next, seconds since 1970.
     pub fn ask_at(&self) -> u64 {
-        self.ask_at.load(Ordering::Relaxed)
+        self.since.load(Ordering::Relaxed).saturating_add(self.wait.load(Ordering::Relaxed))
     }
 
-    /// Says when Entra is to be asked next.
-    pub fn ask_again(&self, at: u64) {
-        self.ask_at.store(at, Ordering::Relaxed);
+    /// Entra is to be asked so many seconds from now.
+    pub fn ask_in(&self, now: u64, wait: u64) {
+        self.wait.store(wait, Ordering::Relaxed);
+        self.since.store(now, Ordering::Relaxed);
     }
 
-    /// Notes that Entra said so now.
+    /// Notes that Entra said now that the person may be here.
     pub fn has_answered(&self, now: u64) {
         self.answered.store(now, Ordering::Release);
     }
 
-    /// Claims the asking for a request that does not wait for the answer; `None` where another one has.
-    pub fn claim(&self) -> Option<Claim<'_>> {
-        (!self.asking.swap(true, Ordering::AcqRel)).then_some(Claim(self))
+    /// Puts right what a clock that was set back leaves behind: an answer of the future counts as one of now, so that no silence is borne longer.
+    /// True where it is only a moment ahead of `now`, and nothing is due.
+    pub fn is_ahead(&self, now: u64) -> bool {
+        let since = self.since.load(Ordering::Relaxed);
+        if since > now && since - now <= SLACK {
+            return true;
+        }
+        if self.answered() > now.saturating_add(SLACK) {
+            self.has_answered(now);
+        }
+        false
     }
 
-    /// Waits until nobody else asks. Whoever gets it looks first whether the answer has come meanwhile.
+    /// How often Entra was asked about it.
+    pub fn tries(&self) -> u32 {
+        self.tries.load(Ordering::Acquire)
+    }
+
+    /// Notes that Entra was asked, whatever came of it.
+    pub fn was_tried(&self) {
+        self.tries.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Waits until nobody else asks. Whoever gets it looks first, by `tries`, whether somebody has asked meanwhile.
     pub async fn lease(&self) -> Lease<'_> {
         Lease(self.grant.lock().await)
+    }
+
+    /// What the next sign-in has to prove; `None` where the session did not end for that.
+    pub fn again(&self) -> Option<Option<&str>> {
+        self.again.get().map(|it| it.0.as_deref())
+    }
+
+    /// True for the first; it frees with `free`.
+    pub(in crate::session) fn claim(&self) -> bool {
+        !self.asking.swap(true, Ordering::AcqRel)
+    }
+
+    pub(in crate::session) fn free(&self) {
+        self.asking.store(false, Ordering::Release);
+    }
+
+    /// The person has to sign in again. Said once.
+    pub(in crate::session) fn needs_sign_in(&self, claims: Option<Box<str>>) {
+        self.again.get_or_init(|| Again(claims));
     }
 }
 
@@ -77,8 +137,34 @@ impl Lease<'_> {
     }
 }
 
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        self.0.asking.store(false, Ordering::Release);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_due_when_its_time_has_come_and_when_the_clock_was_set_back() {
+        let standing = Standing::new(1_000_000, None);
+        standing.ask_in(1_000_000, 1800);
+        assert!(!standing.is_due(1_000_000) && !standing.is_due(1_001_799));
+        assert!(standing.is_due(1_001_800));
+        assert!(standing.is_due(999_000) && !standing.is_ahead(999_000));
+        assert_eq!(standing.answered(), 999_000);
+    }
+
+    #[test]
+    fn a_moment_ahead_is_no_clock_that_was_set_back() {
+        let standing = Standing::new(1_000_000, None);
+        standing.ask_in(1_000_000, 1800);
+        assert!(standing.is_due(999_999) && standing.is_ahead(999_999));
+        assert_eq!(standing.answered(), 1_000_000);
+        assert!(!standing.is_ahead(1_001_800));
+    }
+
+    #[test]
+    fn one_claims_until_it_frees() {
+        let standing = Standing::new(0, None);
+        assert!(standing.claim() && !standing.claim());
+        standing.free();
+        assert!(standing.claim());
     }
 }

@@ -1,8 +1,12 @@
 //! Sessions in memory.
 
+use super::index::Index;
 use super::record::{End, Session};
 use super::standing::Standing;
+use super::told::Told;
+use super::whom::{Ambiguous, Ended, Person, User, Whom};
 use crate::base::clock::Clock;
+use crate::base::identity::Groups;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::config;
@@ -13,8 +17,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Bytes of a session id (256 bits), and of its base64url text.
@@ -27,10 +32,20 @@ type Key = [u8; 32];
 #[derive(Debug)]
 pub struct Store {
     sessions: Cache<Key, Arc<Session>>,
+    index: Arc<Index>,
     clock: Clock,
     random: Random,
     idle: u64,
     lifetime: u64,
+}
+
+/// A live session that a request belongs to.
+#[derive(Debug)]
+pub struct Seen {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Whether Entra is to be asked about it.
+    pub is_due: bool,
 }
 
 impl Store {
@@ -38,18 +53,23 @@ impl Store {
     ///
     /// The library drops what rests; the absolute life is looked at in `goes_on`, which costs each session less memory.
     pub fn new(config: &config::session::Session, clock: Clock, random: Random) -> Self {
+        let index = Arc::new(Index::new(&random));
+        let found = Arc::clone(&index);
         let sessions = Cache::builder()
             .max_capacity(config.capacity)
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(config.idle + Duration::from_secs(1))
-            .eviction_listener(|_, session: Arc<Session>, _| session.end.tell())
+            .eviction_listener(move |_, session: Arc<Session>, _| {
+                session.end.tell();
+                found.remove(&session);
+            })
             .build();
-        Self { sessions, clock, random, idle: config.idle.as_secs(), lifetime: config.lifetime.as_secs() }
+        Self { sessions, index, clock, random, idle: config.idle.as_secs(), lifetime: config.lifetime.as_secs() }
     }
 
     /// Begins a session under a new id; the id goes to the browser and is kept nowhere.
-    /// `grant` is what Entra is asked by later whether the person may still be here.
-    pub fn begin(&self, user: VerifiedUser, grant: Option<Secret>) -> (Secret, Arc<Session>) {
+    /// `grant` is what Entra is asked by later whether the person may still be here; `session_state` is what the callback called the session at Entra.
+    pub fn begin(&self, user: VerifiedUser, grant: Option<Secret>, session_state: Option<&str>) -> (Secret, Arc<Session>) {
         let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<ID_BYTES>());
         let now = self.clock.now();
         let identity = user.into_identity();
@@ -57,6 +77,8 @@ impl Store {
         let session = Arc::new(Session {
             key,
             user: identity.oid.to_string().into(),
+            told: Told::new(identity.groups == Groups::Overage),
+            session_state: session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from),
             identity: ArcSwap::from_pointee(identity),
             began: now,
             ends: now.saturating_add(self.lifetime),
@@ -64,26 +86,38 @@ impl Store {
             end: End::default(),
             attached: ArcSwapOption::empty(),
             standing: Standing::new(now, grant),
+            answered: OnceLock::new(),
         });
+        // First: the cache may let go of it at once, and then it is to be forgotten here too.
+        self.index.insert(&session);
         self.sessions.insert(key, Arc::clone(&session));
         (Secret::new(id), session)
     }
 
     /// The live session of an id, and notes that it was used.
-    pub fn find(&self, id: &str) -> Option<Arc<Session>> {
+    pub fn find(&self, id: &str) -> Option<Seen> {
         let key = read(id)?;
         let session = self.sessions.get(&key)?;
-        if self.goes_on(&session, true) {
-            return Some(session);
+        let now = self.clock.now();
+        if self.goes_on(&session, now, true) {
+            return Some(Seen { is_due: session.standing.is_due(now), session });
         }
-        self.sessions.invalidate(&key);
+        if session.standing.again().is_none() || self.is_past(&session, now) {
+            self.sessions.invalidate(&key);
+        }
         None
+    }
+
+    /// The session of an id that ended since the person has to sign in again; it tells what the sign-in has to prove.
+    pub fn ended(&self, id: &str) -> Option<Arc<Session>> {
+        let session = self.sessions.get(&read(id)?)?;
+        (session.standing.again().is_some() && !self.is_past(&session, self.clock.now())).then_some(session)
     }
 
     /// The live session of an id, without noting a use: whoever asks how long it lasts does not make it last.
     pub fn look(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.get(&read(id)?)?;
-        self.goes_on(&session, false).then_some(session)
+        self.goes_on(&session, self.clock.now(), false).then_some(session)
     }
 
     /// Whether the session that a tunnel hangs on goes on; bytes in the tunnel are use, for the cache as well.
@@ -91,21 +125,36 @@ impl Store {
         if spoke {
             let _ = self.sessions.get(&session.key);
         }
-        self.goes_on(session, spoke)
+        self.goes_on(session, self.clock.now(), spoke)
     }
 
     /// Whether a session that somebody holds is still live; `used` notes that it was used. One that is not live is told so.
-    fn goes_on(&self, session: &Session, used: bool) -> bool {
-        let now = self.clock.now();
-        let last_seen = session.last_seen();
-        if now >= session.ends || now >= last_seen.saturating_add(self.idle) || session.end.is_over() {
+    fn goes_on(&self, session: &Session, now: u64, used: bool) -> bool {
+        if session.end.is_over() || self.is_past(session, now) {
             session.end.tell();
             return false;
         }
-        if used && now > last_seen {
+        if used && now > session.last_seen() {
             session.last_seen.store(now, Ordering::Relaxed);
         }
         true
+    }
+
+    fn is_past(&self, session: &Session, now: u64) -> bool {
+        now >= session.ends || now >= session.last_seen().saturating_add(self.idle)
+    }
+
+    /// Ends a session that somebody holds; whatever hangs on it ends too.
+    pub fn end_held(&self, session: &Session) {
+        session.end.tell();
+        self.sessions.invalidate(&session.key);
+    }
+
+    /// Ends a session that somebody holds, since the person has to sign in again; `claims` is what has to be proven then, where Entra says it.
+    /// The record stays for its time, to tell the sign-in.
+    pub fn end_for_sign_in(&self, session: &Session, claims: Option<Box<str>>) {
+        session.standing.needs_sign_in(claims);
+        session.end.tell();
     }
 
     /// Ends the session of an id; whatever hangs on it ends too.
@@ -115,15 +164,82 @@ impl Store {
         Some(session)
     }
 
+    /// Ends the sessions that began in that session at Entra, and says how many they were.
+    pub fn end_by_sid(&self, sid: &str) -> usize {
+        self.end_each(self.index.by_sid(sid))
+    }
+
+    /// Ends all sessions of one person, and says how many they were.
+    pub fn end_all_of(&self, person: Person) -> usize {
+        let mut found = self.index.by_object(person.oid);
+        found.retain(|it| it.identity().tid == person.tid);
+        self.end_each(found)
+    }
+
+    /// Ends all sessions of whom an operator means. A name is looked for in all sessions, since nothing else needs it: not for the path of a request.
+    ///
+    /// # Errors
+    /// `Ambiguous`, where several people are meant: nothing ends.
+    pub fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
+        let mut people = match &whom.user {
+            User::Object(oid) => self.people(self.index.by_object(*oid)),
+            User::Name(name) => self.people(self.sessions.iter().map(|it| it.1).filter(|it| is_called(it, name))),
+        };
+        people.retain(|it| whom.tenant.is_none_or(|tenant| it.tid == tenant));
+        match people.as_slice() {
+            [] => Ok(Ended { person: None, sessions: 0 }),
+            [person] => Ok(Ended { person: Some(*person), sessions: self.end_all_of(*person) }),
+            _ => Err(Ambiguous(people)),
+        }
+    }
+
+    /// Whose live sessions these are, each person once.
+    fn people(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Person> {
+        let now = self.clock.now();
+        let live = sessions.into_iter().filter(|it| self.goes_on(it, now, false));
+        let person = |it: Arc<Session>| {
+            let identity = it.identity();
+            Person { oid: identity.oid, tid: identity.tid }
+        };
+        live.map(person).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Ends sessions, and says how many were live.
+    fn end_each(&self, sessions: Vec<Arc<Session>>) -> usize {
+        let end = |session: &Arc<Session>| {
+            let live = self.goes_on(session, self.clock.now(), false);
+            session.end.tell();
+            self.sessions.invalidate(&session.key);
+            live
+        };
+        sessions.iter().filter(|it| end(it)).count()
+    }
+
     /// When a session goes idle if nobody uses it, seconds since 1970.
     pub fn goes_idle(&self, session: &Session) -> u64 {
         session.last_seen().saturating_add(self.idle).min(session.ends)
+    }
+
+    /// How many places of the index are taken.
+    #[cfg(test)]
+    pub(in crate::session) fn places(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Lets the cache do what it puts off.
+    #[cfg(test)]
+    pub(in crate::session) fn settle(&self) {
+        self.sessions.run_pending_tasks();
     }
 
     /// About how many there are.
     pub fn count(&self) -> u64 {
         self.sessions.entry_count()
     }
+}
+
+fn is_called(session: &Session, name: &str) -> bool {
+    session.identity().preferred_username.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name))
 }
 
 fn read(id: &str) -> Option<Key> {

@@ -39,8 +39,10 @@ pub struct Metrics {
     passed_on: OnceLock<Counter>,
     duration: Histogram,
     sign_ins: Family<Outcome, Counter>,
+    rechecks: Family<Outcome, Counter>,
     refusals: Family<Refused, Counter>,
     sessions: Gauge,
+    entra_rests: Gauge,
 }
 
 impl Default for Metrics {
@@ -49,14 +51,18 @@ impl Default for Metrics {
         let requests = Family::default();
         let duration = Histogram::new([0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]);
         let sign_ins = Family::default();
+        let rechecks = Family::default();
         let refusals = Family::default();
         let sessions = Gauge::default();
+        let entra_rests = Gauge::default();
         registry.register("requests", "Requests answered, by kind of route and status", requests.clone());
         registry.register("request_duration_seconds", "From the head of a request to the head of its answer", duration.clone());
         registry.register("sign_ins", "Sign-ins that came back from Entra, by outcome", sign_ins.clone());
         registry.register("sign_in_refusals", "Sign-ins that Entra refused, by whose move it is", refusals.clone());
+        registry.register("rechecks", "Times that Entra was asked about a live session, by outcome", rechecks.clone());
         registry.register("sessions", "Sessions in memory", sessions.clone());
-        Self { registry, requests, passed_on: OnceLock::new(), duration, sign_ins, refusals, sessions }
+        registry.register("entra_rests", "1 while Entra does not answer and is left alone, else 0", entra_rests.clone());
+        Self { registry, requests, passed_on: OnceLock::new(), duration, sign_ins, refusals, rechecks, sessions, entra_rests }
     }
 }
 
@@ -77,13 +83,19 @@ impl Metrics {
         self.sign_ins.get_or_create(&Outcome { outcome }).inc();
     }
 
+    /// Counts a time that Entra was asked about a live session.
+    pub fn rechecked(&self, outcome: &'static str) {
+        self.rechecks.get_or_create(&Outcome { outcome }).inc();
+    }
+
     /// Counts a refusal of Entra's by whose move it is: many that are the app owner's are an alarm.
     pub fn refused(&self, whose: &'static str) {
         self.refusals.get_or_create(&Refused { whose }).inc();
     }
 
     /// The text that Prometheus reads.
-    pub fn text(&self, sessions: u64) -> String {
+    pub fn text(&self, sessions: u64, entra_rests: bool) -> String {
+        self.entra_rests.set(entra_rests.into());
         self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
         let mut out = String::new();
         // Writing to a string cannot fail.

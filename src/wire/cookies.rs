@@ -112,6 +112,26 @@ pub fn hide(headers: &mut HeaderMap) {
     }
 }
 
+/// The `Cookie` lines of a request, for when the request is gone. One line, as HTTP/1.1 has it, costs no memory.
+#[derive(Clone, Debug)]
+pub struct CookieLines {
+    first: Option<HeaderValue>,
+    more: Vec<HeaderValue>,
+}
+
+impl CookieLines {
+    /// Before any is hidden.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut lines = headers.get_all(COOKIE).iter().cloned();
+        Self { first: lines.next(), more: lines.collect() }
+    }
+
+    /// As they came.
+    pub fn into_headers(self) -> HeaderMap {
+        self.first.into_iter().chain(self.more).map(|it| (COOKIE, it)).collect()
+    }
+}
+
 /// The client's cookies without ours, in one line; empty where there is none.
 pub fn theirs(headers: &HeaderMap) -> HeaderValue {
     let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(without_ours).collect();

@@ -1,6 +1,7 @@
 //! HTTP as we need it: what is true of a request, cookies, bodies, replies, and the client towards Entra.
 
 pub mod body;
+pub mod challenge;
 pub mod client;
 pub mod cookies;
 pub mod forwarded;

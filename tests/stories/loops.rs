@@ -159,3 +159,16 @@ async fn p5_forbidden_is_no_loop() {
         assert_eq!(tom.asks("GET", "/admin/x", NAVIGATION).await.status, 403);
     }
 }
+
+#[tokio::test]
+async fn choosing_another_account_again_and_again_is_no_loop() {
+    let world = World::start().await;
+    let mut browser = world.browser();
+    for person in ["maya@contoso.example", "tom@contoso.example", "maya@contoso.example", "tom@contoso.example", "maya@contoso.example", "tom@contoso.example"]
+    {
+        let page = browser.visits("/oauth2/start?rd=/x&prompt=select_account").await;
+        assert!(page.is_the_sign_in_at_entra(), "{} {}", page.status, page.body);
+        let page = browser.signs_in_as(person).await;
+        assert_eq!((page.status, page.app_heard("x-forwarded-preferred-username").as_str()), (200, person));
+    }
+}

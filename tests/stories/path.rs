@@ -223,9 +223,10 @@ async fn a_busy_web_socket_keeps_its_session_in_the_cache_too() {
     assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
+pub type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
 
-async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<&str>) -> Result<Socket, u16> {
+/// Opens a WebSocket with that cookie; the status where it is refused.
+pub async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<&str>) -> Result<Socket, u16> {
     use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
     let mut request = format!("ws://{}{path}", authority(world)).into_client_request().unwrap();
     request.headers_mut().insert("cookie", cookie.parse().unwrap());

@@ -244,21 +244,6 @@ async fn every_person_of_the_tenant_is_told_as_what_they_are() {
 }
 
 #[tokio::test]
-async fn a_group_rule_that_meets_overage_answers_503_and_never_takes_it_for_no_groups() {
-    let world = World::start().await;
-    let mut grace = world.signed_in("grace@contoso.example").await;
-    let page = grace.visits("/group/x").await;
-    assert_eq!(page.status, 503, "{}", page.body);
-    assert!(page.body.contains("Your groups are not known"));
-    let page = grace.visits("/x").await;
-    assert_eq!(page.app_heard("x-forwarded-groups-truncated"), "true");
-    let mut maya = world.signed_in("maya@contoso.example").await;
-    assert_eq!(maya.visits("/group/x").await.status, 200);
-    let mut tom = world.signed_in("tom@contoso.example").await;
-    assert_eq!(tom.visits("/group/x").await.status, 403);
-}
-
-#[tokio::test]
 async fn guests_can_be_kept_out() {
     let world = World::with(Plan { entra: "guests = false".into(), ..Plan::default() }).await;
     let mut priya = world.browser();

@@ -79,6 +79,7 @@ fn every_key_is_known_by_one_variable() {
         from_file,
         [
             "access.rule.allow",
+            "access.rule.allow.acrs",
             "access.rule.allow.groups",
             "access.rule.allow.roles",
             "access.rule.allow.tenants",

@@ -40,7 +40,7 @@ allow = "nobody"
 [[access.rule]]
 path = "/reports"
 methods = ["get"]
-allow = { roles = [], tenants = ["contoso.com"] }
+allow = { roles = [], tenants = ["contoso"] }
 
 [bearer]
 audiences = []
@@ -75,7 +75,7 @@ error: 20 problems in entrada.toml
                               hint: write scheme, host and port, like http://host.example:8080
   entra.tenant                "contoso" is neither a tenant ID nor a domain
                               at entrada.toml:17:10
-                              hint: write the Directory (tenant) ID, or a domain like contoso.com
+                              hint: write the Directory (tenant) ID, a domain like contoso.com, "organizations" or "common"
   entra.client_id             is not an Application (client) ID
                               at entrada.toml:18:13
                               hint: copy it from the app registration's Overview; it looks like 11112222-bbbb-3333-cccc-4444dddd5555
@@ -102,9 +102,9 @@ error: 20 problems in entrada.toml
   access.rule.allow           names nobody
                               at entrada.toml:37:9
                               hint: write at least one value for each key; or "signed-in", or "nobody"
-  access.rule.allow.tenants   "contoso.com" is not a tenant ID
+  access.rule.allow.tenants   "contoso" is neither a tenant ID nor a domain
                               at entrada.toml:37:34
-                              hint: write the Directory (tenant) ID; a domain is not understood here yet
+                              hint: write the Directory (tenant) ID, or a domain like contoso.com
   bearer                      is not a known section
                               at entrada.toml:39:2
                               hint: known here: access, directory, entra, headers, organization, pages, server, session, telemetry, upstream

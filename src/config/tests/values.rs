@@ -77,6 +77,8 @@ fn values_that_are_refused() {
         ("entra", "authority = \"http://login.example.com\"", "is http"),
         ("entra", "authority = \"https://login.microsoftonline.com/contoso\"", "has a path or a query"),
         ("entra", "scopes = [\"a b\"]", "\"a b\" is not a scope"),
+        ("entra", "graph = \"http://graph.microsoft.com\"", "is http"),
+        ("entra", "graph = \"https://graph.microsoft.com/v1.0\"", "has a path or a query"),
         ("entra", "guests = 1", "expected true or false, found integer"),
         ("entra", "ca_file = \"/nowhere\"", "\"/nowhere\" cannot be read"),
         ("entra", "certificate = { file = \"x\" }", "entra.certificate  is not a known section"),
@@ -98,6 +100,10 @@ fn values_that_are_refused() {
         ("access", "rule = [{ path = \"/x\", allow = [] }]", "expected a word, a table or a list of tables"),
         ("access", "rule = [{ path = \"/x\", allow = { role = [\"a\"] } }]", "did you mean access.rule.allow.roles?"),
         ("access", "rule = [{ path = \"/x\", allow = { users = [\"maya\"] } }]", "\"maya\" is not a user"),
+        ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"mfa\"] } }]", "\"mfa\" is not an authentication context"),
+        ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"c0\"] } }]", "write its ID, \"c1\" to \"c99\""),
+        ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"c100\"] } }]", "\"c100\" is not an authentication context"),
+        ("access", "rule = [{ path = \"/x\", allow = { acrs = [] } }]", "names nobody"),
         ("access", "rule = [{ path = \"/x\", allow = \"anyone\", signed_out = \"redirect\" }]", "\"redirect\" is not understood"),
         ("access", "public_url = \"https://x\"", "public_url belongs under [server]"),
     ] {
@@ -109,11 +115,11 @@ fn values_that_are_refused() {
 }
 
 #[test]
-fn tenants_that_are_many_are_refused() {
-    for tenant in ["organizations", "Common", "consumers"] {
-        let told = told(&SMALL.replace("contoso.com", tenant), &[("CLIENT", SECRET)]);
-        assert!(told.contains("stands for many tenants; one is needed"), "{told}");
-    }
+fn a_rule_for_groups_is_a_problem_where_nobody_has_any() {
+    let rule = "[[access.rule]]\npath = \"/x/**\"\nallow = { groups = [\"22223333-cccc-4444-dddd-5555eeee6666\"] }\n";
+    let told = |groups: &str| told(&format!("{SMALL}groups = \"{groups}\"\n{rule}"), &[("CLIENT", SECRET)]);
+    assert!(told("off").contains("access.rule.allow.groups") && told("off").contains("can never hold"), "{}", told("off"));
+    assert_eq!((told("token"), told("graph")), (String::new(), String::new()));
 }
 
 #[test]
@@ -188,7 +194,7 @@ path = "/a/long"
 url = "h2c://Api.example"
 [[access.rule]]
 path = "/x/**"
-allow = [{ roles = "Admin" }, { users = ["maya@contoso.com"], tenants = ["aaaabbbb-0000-cccc-1111-dddd2222eeee"] }]
+allow = [{ roles = "Admin", acrs = ["c1", "c99"] }, { users = ["maya@contoso.com"], tenants = ["aaaabbbb-0000-cccc-1111-dddd2222eeee"] }]
 signed_out = "401"
 [headers]
 send = []

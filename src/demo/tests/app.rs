@@ -43,6 +43,16 @@ async fn the_admin_and_public_pages_say_who_is_there() {
 }
 
 #[tokio::test]
+async fn the_front_page_shows_what_was_proven_where_anything_was() {
+    let world = World::start().await;
+    let token = world.token(|_, claims| claims["acrs"] = json!(["c1", "c7"]));
+    let page = world.gets("/", Some(&token)).await.1;
+    let proven = page.split_once("<dt>Proven</dt>").unwrap().1.split_once("</dd>").unwrap().0;
+    assert!(proven.contains(">c1<") && proven.contains(">c7<"), "{proven}");
+    assert!(!world.gets("/", Some(&world.token(|_, _| {}))).await.1.contains("<dt>Proven</dt>"));
+}
+
+#[tokio::test]
 async fn the_echo_says_what_arrived() {
     let world = World::start().await;
     let request = Request::put("/echo?a=%2F").header("host", "h").header("x-two", "1").header("x-two", "2").body(Full::new(Bytes::from("12345"))).unwrap();

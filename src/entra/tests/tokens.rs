@@ -4,10 +4,13 @@ use super::super::invalid::Invalid;
 use super::super::keys::{self, BadKeys, Key, Keys};
 use super::super::metadata::Metadata;
 use super::super::rules::{Expected, judge};
+use super::super::tenants::Admitted;
 use super::super::token::{self, Claims};
+use crate::base::domains::{Domains, Named};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::texts::Texts;
+use crate::config::entra::Allowed;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512};
@@ -15,11 +18,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 const NOW: u64 = 1_800_000_000;
 const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const OTHER: &str = "99999999-9999-4999-8999-999999999999";
+const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 const CLIENT: &str = "11111111-2222-4333-8444-555555555555";
 const OID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee44ee";
 const ISSUER: &str = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee/v2.0";
@@ -81,12 +85,13 @@ fn signed(header: &Value, claims: &Value) -> String {
 fn metadata() -> Metadata {
     Metadata {
         issuer: ISSUER.to_owned(),
-        tenant: Guid::parse(TENANT).unwrap(),
+        tenant: Guid::parse(TENANT),
         authorization: String::new(),
         token: String::new(),
         keys: String::new(),
         end_session: None,
         cloud: Some("microsoftonline.com".to_owned()),
+        graph: None,
     }
 }
 
@@ -95,10 +100,25 @@ fn verified(token: &str, key: &Key) -> Result<Claims, Invalid> {
 }
 
 fn judged_with(token: &str, key: &Key, guests: bool, custom: &[&str]) -> Result<Identity, Invalid> {
+    judged_by(&metadata(), Allowed::default(), token, key, guests, custom)
+}
+
+fn judged_by(metadata: &Metadata, allowed: Allowed, token: &str, key: &Key, guests: bool, custom: &[&str]) -> Result<Identity, Invalid> {
     let custom: Vec<_> = custom.iter().map(|it| (*it).to_owned()).collect();
-    let metadata = metadata();
-    let expected = Expected { metadata: &metadata, client_id: Guid::parse(CLIENT).unwrap(), nonce: Some("n1"), guests, now: NOW, custom: &custom };
+    let domains = Domains::default();
+    domains.keep("contoso.example", Guid::parse(TENANT).unwrap());
+    let admitted = Admitted::new(allowed, Arc::new(domains));
+    let client_id = Guid::parse(CLIENT).unwrap();
+    let expected = Expected { metadata, admitted: &admitted, client_id, nonce: Some("n1"), guests, now: NOW, custom: &custom };
     judge(&verified(token, key)?, key, &expected)
+}
+
+/// One of many tenants, let in by that list.
+fn judged_among(allowed: &[&str], token: &str, key: &Key) -> Result<Identity, Invalid> {
+    let metadata = Metadata { issuer: TEMPLATE.to_owned(), tenant: None, ..metadata() };
+    let named = |it: &str| Guid::parse(it).map_or_else(|| Named::Domain(it.to_owned()), Named::Id);
+    let tenants = allowed.iter().filter(|it| **it != "*").map(|it| named(it)).collect();
+    judged_by(&metadata, Allowed { any: allowed.contains(&"*"), tenants }, token, key, true, &["email", "name"])
 }
 
 fn judged(token: &str) -> Result<Identity, Invalid> {
@@ -342,6 +362,59 @@ fn a_key_signs_only_for_its_issuer_and_its_cloud() {
     }
 }
 
+/// `iss` and `tid` of one tenant, in the claims of somebody of it.
+fn of(tid: &str) -> Value {
+    changed(changed(claims(), "iss", json!(TEMPLATE.replace("{tenantid}", tid))), "tid", json!(tid))
+}
+
+#[test]
+fn among_many_tenants_those_that_are_named_come_in() {
+    let (ours, theirs, personal) = (signed(&header(), &of(TENANT)), signed(&header(), &of(OTHER)), signed(&header(), &of(PERSONAL)));
+    let stranger = Invalid::Stranger(Guid::parse(OTHER).unwrap());
+    let outcome = |allowed: &[&str], token: &str| judged_among(allowed, token, &key()).err();
+    for allowed in [[TENANT].as_slice(), &["contoso.example"], &["fabrikam.example", TENANT], &[TENANT, PERSONAL]] {
+        assert_eq!((outcome(allowed, &ours), outcome(allowed, &theirs)), (None, Some(stranger)), "{allowed:?}");
+    }
+    assert_eq!(outcome(&["fabrikam.example"], &theirs), Some(stranger), "a domain that nobody has resolved");
+    assert_eq!(outcome(&["*"], &theirs), None);
+    for (allowed, personal_comes) in [([TENANT].as_slice(), false), (&["*"], false), (&[PERSONAL], true), (&["*", PERSONAL], true)] {
+        assert_eq!(outcome(allowed, &personal), (!personal_comes).then_some(Invalid::Personal), "{allowed:?}");
+    }
+}
+
+#[test]
+fn attack_15_a_token_of_another_tenant_does_not_come_in_under_a_template() {
+    let any = |claims: &Value, key: &Key| judged_among(&["*", PERSONAL], &signed(&header(), claims), key).err();
+    assert_eq!(any(&changed(of(TENANT), "tid", json!(OTHER)), &key()), Some(Invalid::Issuer), "issuer of one, tid of another");
+    assert_eq!(any(&changed(of(OTHER), "tid", json!(TENANT)), &key()), Some(Invalid::Issuer));
+    assert_eq!(any(&changed(of(TENANT), "iss", json!(TEMPLATE)), &key()), Some(Invalid::Issuer));
+    assert_eq!(any(&changed(of(TENANT), "iss", json!(format!("https://sts.windows.net/{TENANT}/"))), &key()), Some(Invalid::Issuer));
+    assert_eq!(any(&changed(of(TENANT), "tid", json!("{tenantid}")), &key()), Some(Invalid::Tenant));
+    let personal = key_of(&changed(jwk(&PAIR, "k1"), "issuer", json!(TEMPLATE.replace("{tenantid}", PERSONAL))));
+    assert_eq!(any(&of(TENANT), &personal), Some(Invalid::KeyIssuer), "the key of personal accounts signs for a company");
+    assert_eq!(any(&of(PERSONAL), &personal), None);
+    let government = key_of(&changed(jwk(&PAIR, "k1"), "cloud_instance_name", json!("microsoftonline.us")));
+    assert_eq!(any(&of(TENANT), &government), Some(Invalid::KeyIssuer));
+}
+
+#[test]
+fn among_many_tenants_an_address_that_nobody_vouches_for_is_not_known() {
+    let email = |edov: Value| changed(changed(of(OTHER), "email", json!("ceo@contoso.com")), "xms_edov", edov);
+    let outcome = |edov: Value| judged_among(&["*"], &signed(&header(), &email(edov)), &key()).unwrap();
+    let who = outcome(json!(false));
+    assert_eq!((who.email, who.email_verified), (None, false));
+    assert_eq!(*who.custom, [("name".to_owned(), "Maya Okafor".to_owned())]);
+    let who = outcome(json!(true));
+    assert_eq!((who.email.as_deref(), who.email_verified, who.custom.len()), (Some("ceo@contoso.com"), true, 2));
+}
+
+#[test]
+fn a_personal_account_is_nobodys_guest() {
+    let token = signed(&header(), &changed(of(PERSONAL), "idp", json!("live.com")));
+    assert!(!judged_among(&[PERSONAL], &token, &key()).unwrap().guest);
+    assert!(judged_among(&[OTHER], &signed(&header(), &changed(of(OTHER), "acct", json!(1))), &key()).unwrap().guest);
+}
+
 #[test]
 fn a_guest_is_known_by_any_of_three_signs() {
     let home = |tid: &str| json!(format!("https://sts.windows.net/{tid}/"));
@@ -358,7 +431,7 @@ fn a_guest_is_known_by_any_of_three_signs() {
     ] {
         let token = with(name, value.clone());
         assert_eq!(judged_with(&token, &key(), false, &[]).err(), guest.then_some(Invalid::Guest), "{name} {value}");
-        assert!(judged_with(&token, &key(), true, &[]).is_ok());
+        assert_eq!(judged_with(&token, &key(), true, &[]).unwrap().guest, guest);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Listeners, the drain, and what the operator is told.
 
 use super::*;
+use crate::base::guid::Guid;
+use crate::session::whom::{Ambiguous, Ended, Person, User, Whom};
 
 #[tokio::test]
 async fn the_drain_lets_an_answer_finish_and_closes_what_rests() {
@@ -80,6 +82,15 @@ impl Source for Told {
     fn metrics(&self) -> String {
         "# EOF\n".to_owned()
     }
+
+    fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
+        let oid = Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap();
+        let person = Person { oid, tid: oid };
+        match whom.user {
+            User::Object(_) => Ok(Ended { person: Some(person), sessions: 2 }),
+            User::Name(_) => Err(Ambiguous(vec![person, person])),
+        }
+    }
 }
 
 async fn admin(told: Result<(), Vec<String>>) -> World {
@@ -115,4 +126,64 @@ async fn the_admin_listener_tells_three_things_and_nothing_else() {
     assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\n"), "{text}");
     world.shutdown.cancel();
     tokio::time::timeout(Duration::from_secs(1), world.served).await.unwrap().unwrap();
+}
+
+/// An order to the admin listener; with the usual head unless lines are given.
+async fn order(world: &World, head: &str, body: &str) -> String {
+    let mut text = String::new();
+    let request = format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    world.ask(request.as_bytes()).await.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+const POST: &str = "POST /sessions/revoke HTTP/1.1\r\n";
+const LOCAL: &str = "Host: localhost\r\n";
+const JSON: &str = "Content-Type: application/json\r\n";
+const USER: &str = r#"{"user":"00aa00aa-bb11-cc22-dd33-44ee44ee0001"}"#;
+
+#[tokio::test]
+async fn sessions_are_revoked_in_json_from_this_machine_and_a_web_page_cannot_ask() {
+    let world = admin(Ok(())).await;
+    for host in ["localhost", "LOCALHOST:4181", "127.0.0.1:4181", "[::1]:4181"] {
+        let text = order(&world, &format!("{POST}Host: {host}\r\n{JSON}"), USER).await;
+        assert!(text.starts_with("HTTP/1.1 200") && text.contains("\"ended\":2"), "{host}: {text}");
+    }
+    let text = order(&world, &format!("{POST}{LOCAL}{JSON}"), r#"{"user":"maya@contoso.com","tenant":null}"#).await;
+    assert!(text.starts_with("HTTP/1.1 409") && text.matches("\"user\":\"00aa").count() == 2, "{text}");
+    for (head, body, status) in [
+        (format!("GET /sessions/revoke HTTP/1.1\r\n{LOCAL}"), "", 405),
+        (format!("OPTIONS /sessions/revoke HTTP/1.1\r\n{LOCAL}Origin: https://evil.example\r\n"), "", 405),
+        (format!("{POST}Host: rebound.evil.example:4181\r\n{JSON}"), USER, 421),
+        (format!("{POST}Host: localhost.evil.example\r\n{JSON}"), USER, 421),
+        (format!("{POST}Host: 10.0.0.1\r\n{JSON}"), USER, 421),
+        (format!("POST http://evil.example/sessions/revoke HTTP/1.1\r\n{LOCAL}{JSON}"), USER, 421),
+        (format!("{POST}{LOCAL}{JSON}Origin: http://localhost\r\n"), USER, 403),
+        (format!("{POST}{LOCAL}{JSON}Origin: null\r\n"), USER, 403),
+        (format!("{POST}{LOCAL}{JSON}Sec-Fetch-Site: same-origin\r\n"), USER, 403),
+        (format!("{POST}{LOCAL}{JSON}Referer: http://localhost/\r\n"), USER, 403),
+        (format!("{POST}{LOCAL}"), USER, 415),
+        (format!("{POST}{LOCAL}Content-Type: text/plain\r\n"), USER, 415),
+        (format!("{POST}{LOCAL}Content-Type: application/x-www-form-urlencoded\r\n"), USER, 415),
+        (format!("{POST}{LOCAL}{JSON}Content-Type: text/plain\r\n"), USER, 415),
+        (format!("{POST}{LOCAL}{JSON}"), "", 400),
+        (format!("{POST}{LOCAL}{JSON}"), r#"{"user":"*"}"#, 400),
+        (format!("{POST}{LOCAL}{JSON}"), r#"{"user":"maya@contoso.com","tenant":"contoso.com"}"#, 400),
+        (format!("{POST}{LOCAL}{JSON}"), r#"{"users":"maya@contoso.com"}"#, 400),
+    ] {
+        let text = order(&world, &head, body).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")) && !text.contains("ended") && !text.contains("access-control"), "{head} {body}: {text}");
+    }
+    let long = format!("{{\"user\":\"{}\"}}", "x".repeat(5000));
+    assert!(order(&world, &format!("{POST}{LOCAL}{JSON}"), &long).await.starts_with("HTTP/1.1 400"));
+}
+
+#[tokio::test]
+async fn a_listener_that_others_reach_takes_no_order() {
+    let listener = Listener::bind(&Listen::Tcp("0.0.0.0:0".parse().unwrap())).unwrap().pop().unwrap();
+    let (port, shutdown) = (listener.local_addr().unwrap().port(), CancellationToken::new());
+    let served = tokio::spawn(serve_admin(listener, Told(Ok(())), shutdown.clone()));
+    let world = World { address: ([127, 0, 0, 1], port).into(), shutdown, served };
+    let text = order(&world, &format!("{POST}{LOCAL}{JSON}"), USER).await;
+    assert!(text.starts_with("HTTP/1.1 403") && text.contains("loopback"), "{text}");
+    assert!(order(&world, &format!("GET /healthz HTTP/1.1\r\n{LOCAL}"), "").await.starts_with("HTTP/1.1 200"));
 }

@@ -18,13 +18,14 @@
 //! | 15, 16 tokens that are not ours (nOAuth, `alg: none`) | `sign_in::a_token_that_is_wrong_signs_nobody_in_and_takes_nothing` |
 //! | 18 repeated headers (Envoy CVE-2026-26308) | `headers::no_spelling_of_our_headers_*`, `way::*`, `cookies::two_session_cookies_*` |
 //! | 19 the app's answer before ours (moa CVE-2025-31492, ingress-nginx CVE-2026-24513) | `pages::*` |
+//! | 21 sign-out without a proof, and what it does beside (moa) | `sign_out::*` |
 //! | 22 callers from elsewhere, DNS rebinding | `places::*` |
 //! | 23 admin on the public listener (Pomerium CVE-2022-24797) | `places::a_yes_of_forward_auth_needs_a_session_whatever_is_asked` |
 //! | 24 keys that are names (nOAuth, authelia CVE-2026-47203) | `rules::a_name_is_no_key` |
 //! | 25 the pretend authority in production | `places::the_emulator_is_seen_from_this_machine_only` |
 //! | 26 smuggling, and tunnels that outlive a session | `smuggling::*` |
 //! | options that are not enforced | `rules::every_option_of_a_rule_denies` |
-//! | sign-out that does not end, or that another site sends | `cookies::an_old_cookie_*`, `pages::another_site_*` |
+//! | sign-out that does not end, or that another site sends | `cookies::an_old_cookie_*`, `pages::another_site_*`, `sign_out::*` |
 
 mod cookies;
 mod headers;
@@ -34,6 +35,7 @@ mod places;
 mod redirects;
 mod rules;
 mod sign_in;
+mod sign_out;
 mod smuggling;
 mod way;
 
@@ -116,11 +118,12 @@ async fn two(world: &World, method: &str, target: &str, headers: &[(&str, &str)]
 }
 
 /// The paths that are ours.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "/oauth2/start",
     "/oauth2/sign_in",
     "/oauth2/callback",
     "/oauth2/sign_out",
+    "/oauth2/front_channel_logout",
     "/oauth2/userinfo",
     "/oauth2/session",
     "/oauth2/jwks.json",

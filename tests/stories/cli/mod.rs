@@ -2,6 +2,7 @@
 
 mod directory;
 mod life;
+mod sessions;
 mod words;
 
 use crate::world::{CLIENT_SECRET, SEAL, browser, free_port};

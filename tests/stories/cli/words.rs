@@ -80,11 +80,16 @@ fn explain_tells_the_rule_and_the_verdict() {
     let rules = r#"[[access.rule]]
 path = "/admin/**"
 methods = ["GET"]
-allow = [{ roles = ["Admin"] }, { groups = ["0a1b2c3d-0000-4000-8000-000000000001"], users = ["maya@contoso.com"] }]"#;
+allow = [{ roles = ["Admin"] }, { groups = ["0a1b2c3d-0000-4000-8000-000000000001"], users = ["maya@contoso.com"] }]
+[[access.rule]]
+path = "/strong/**"
+allow = { roles = ["Admin"], acrs = ["c1", "c2"] }"#;
     place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", rules));
     let admin = "  decides  the rule at line 12, path = \"/admin/**\", methods = GET\n  allow    role Admin, or group 0a1b2c3d-0000-4000-8000-000000000001 and user maya@contoso.com\n";
     let default = "  decides  [access] default, since no rule names this path\n  allow    whoever is signed in\n";
-    let overage = "cannot be decided (503): a group decides, and Entra did not tell the groups";
+    let strong = "  decides  the rule at line 16, path = \"/strong/**\"\n  allow    role Admin and authentication context c1 or c2\n";
+    let step_up = "has to prove authentication context c1 or c2 first (302 or 401)";
+    let overage = "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does";
     for (typed, head, why, result) in [
         ("GET /admin/users --role Reader", "GET /admin/users", admin, "refused (403)"),
         ("get /admin/users?x=1 --role Admin", "GET /admin/users", admin, "allowed"),
@@ -92,9 +97,15 @@ allow = [{ roles = ["Admin"] }, { groups = ["0a1b2c3d-0000-4000-8000-00000000000
         ("GET /admin --signed-out", "GET /admin", admin, "has to sign in first (302 or 401)"),
         ("POST /admin", "POST /admin", "  decides  rules name this path, but none this method\n", "nobody may (403)"),
         ("GET /x", "GET /x", default, "allowed"),
+        ("GET /strong --role Admin", "GET /strong", strong, step_up),
+        ("GET /strong --role Admin --acrs c2", "GET /strong", strong, "allowed"),
+        ("GET /strong --acrs c1", "GET /strong", strong, "refused (403)"),
+        ("GET /strong --signed-out", "GET /strong", strong, "has to sign in first (302 or 401)"),
     ] {
         assert_eq!(place.types(&format!("explain {typed}")), transcript(&format!("{head}\n{why}  result   {result}\n"), "", 0), "{typed}");
     }
+    let err = "error: \"mfa\" is no authentication context\nhint: write one of c1 to c99\n";
+    assert_eq!(place.types("explain GET /strong --acrs mfa"), transcript("", err, 1));
     assert_eq!(place.types("explain GET /a/../b"), transcript("GET /a/../b\n  refused with 400: a dot segment\n", "", 0));
     assert_eq!(place.types("explain GET /oauth2/start"), transcript("GET /oauth2/start\n  answered by Entrada itself; no rule decides\n", "", 0));
     for (typed, meant) in [("admin/users", "/admin/users"), ("https://app.example.com/admin?x=1", "/admin"), ("*", "/*")] {

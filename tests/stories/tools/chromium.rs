@@ -88,6 +88,18 @@ async fn a_person_signs_in_and_out_in_a_real_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn entras_page_may_frame_the_news_of_a_sign_out_and_no_other_page_may() {
+    let Some((node, packages)) = browser() else { return };
+    let world = crate::world::World::start().await;
+    world.emulator.control().front_channel_url(Some(&format!("{}/oauth2/front_channel_logout", world.public_url)));
+    let mut command = command::of(&node);
+    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/front_channel.mjs")).arg(&world.public_url);
+    command.arg(format!("{}/{}/oauth2/v2.0/logout", world.emulator.authority(), world.emulator.tenant_id()));
+    let said = command::succeeds(command).await;
+    assert!(said.contains("signed out by the frame"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_page_of_the_demo_and_of_the_emulator_passes_axe_on_phone_and_desktop_in_light_and_dark() {
     let Some((node, packages)) = browser() else { return };
     let (_dev, address) = Dev::start().await;

@@ -151,6 +151,7 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
             }
             response
         }
+        "challenge" | "challenge-always" | "challenge-other" => challenge(request, seen, last == "challenge").await,
         "teapot" => status(StatusCode::IM_A_TEAPOT, "short and stout"),
         _ => said(request, seen).await,
     }
@@ -190,6 +191,23 @@ async fn said(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
     });
     let mut response = Response::new(full(text.to_string()));
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Asks for more with what the client says, until the assertion names `c1` if that is to help; `{n}` in it is another each time.
+async fn challenge(request: Request<Incoming>, seen: Arc<Seen>, helps: bool) -> Response<Out> {
+    let header = |name: &str| request.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
+    let claims = header("x-entrada-assertion").map(|it| jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&it).unwrap().claims);
+    if helps && claims.is_some_and(|it| it["acrs"] == json!(["c1"])) {
+        return said(request, seen).await;
+    }
+    let other = format!(r#"{{"access_token":{{"nbf":{{"essential":true,"value":"{}"}}}}}}"#, seen.count());
+    let other = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, other);
+    let mut response = status(StatusCode::UNAUTHORIZED, "the app wants more");
+    for line in header("x-story-challenge").unwrap_or_default().replace("{other}", &other).split(" // ") {
+        response.headers_mut().append("www-authenticate", HeaderValue::from_str(line).unwrap());
+    }
+    response.headers_mut().append("set-cookie", HeaderValue::from_static("of-the-app=1; Path=/"));
     response
 }
 

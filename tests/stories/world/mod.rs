@@ -255,7 +255,8 @@ fn read(text: &str) -> config::Config {
 
 fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulator, app: &Echo) -> String {
     let url = if plan.upstream.contains("url =") { String::new() } else { format!("url = \"http://{}\"", app.address) };
-    let listen = if plan.server.contains("listen =") { String::new() } else { format!("listen = \"127.0.0.1:{port}\"") };
+    let listen = if plan.server.lines().any(|it| it.starts_with("listen =")) { String::new() } else { format!("listen = \"127.0.0.1:{port}\"") };
+    let admin = if plan.server.contains("admin_listen =") { String::new() } else { format!("admin_listen = \"127.0.0.1:{admin}\"") };
     let hosts = if plan.public_url.is_none() { format!("hosts = [\"127.0.0.1:{port}\"]") } else { String::new() };
     let ca = plan.entra_ca.as_deref().or(emulator.ca_file()).map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display()));
     let authority = if plan.entra.contains("authority =") { String::new() } else { format!("authority = \"{}\"", emulator.authority()) };
@@ -266,14 +267,14 @@ fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulato
 {listen}
 public_url = "{public_url}"
 {hosts}
-admin_listen = "127.0.0.1:{admin}"
+{admin}
 shutdown_grace = "3s"
 {server}
 [upstream]
 {url}
 {upstream}
 [entra]
-tenant = "{tenant}"
+{tenant}
 client_id = "{CLIENT_ID}"
 client_secret = {{ env = "STORY_CLIENT_SECRET" }}
 {authority}
@@ -292,7 +293,7 @@ client_secret = {{ env = "STORY_CLIENT_SECRET" }}
         entra = plan.entra,
         headers = plan.headers,
         more = plan.more,
-        tenant = emulator.tenant_id(),
+        tenant = if plan.entra.contains("tenant =") { String::new() } else { format!("tenant = \"{}\"", emulator.tenant_id()) },
     )
 }
 

@@ -1,0 +1,51 @@
+//! Commands that ask the admin listener of the same configuration.
+
+use super::terminal::Failure;
+use crate::config::server::Listen;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// Longest silence.
+const TIME: Duration = Duration::from_secs(3);
+/// What is read of an answer, in bytes.
+const ANSWER: u64 = 64 * 1024;
+
+/// Sends a request that asks the connection to close, and reads the answer.
+pub(super) fn ask(listen: &Listen, request: &str) -> Result<String, Failure> {
+    let answer = match listen {
+        Listen::Tcp(address) => TcpStream::connect_timeout(&reachable(*address), TIME).and_then(|it| {
+            it.set_read_timeout(Some(TIME))?;
+            exchange(it, request)
+        }),
+        Listen::Unix(path) => UnixStream::connect(path).and_then(|it| {
+            it.set_read_timeout(Some(TIME))?;
+            exchange(it, request)
+        }),
+        Listen::Systemd => {
+            return Err(Failure::new("[server] admin_listen is a socket of systemd's, whose address is not known here").hint("write its address there instead"));
+        }
+    };
+    answer.map_err(|error| {
+        let what = format!("nothing answers on {listen}: {error}");
+        Failure::new(what).hint("see whether entrada runs, and with the same [server] admin_listen")
+    })
+}
+
+fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<String> {
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// A listener on all addresses is asked by loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}

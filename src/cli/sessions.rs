@@ -1,0 +1,92 @@
+//! `entrada sessions`: what an operator does about people who are signed in.
+
+use super::admin;
+use super::check::read_quietly;
+use super::terminal::{Failure, say};
+use crate::config::server::Listen;
+use crate::session::whom::Whom;
+use clap::Subcommand;
+use serde::Deserialize;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Order {
+    /// End all sessions of one person, in the service that runs with this configuration.
+    Revoke(Revoke),
+}
+
+/// Whose sessions.
+#[derive(Debug, clap::Args)]
+pub(super) struct Revoke {
+    /// The object id of the person, or the sign-in name where only one person has it.
+    #[arg(long)]
+    user: String,
+    /// The tenant id, where people of several tenants sign in.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// The configuration file; without it, entrada.toml where there is one, and the environment.
+    #[arg(long, short, env = "ENTRADA_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// What the admin listener answers.
+#[derive(Deserialize)]
+struct Answer {
+    ended: Option<u64>,
+    title: Option<String>,
+    user: Option<String>,
+    tenant: Option<String>,
+    #[serde(default)]
+    people: Vec<Person>,
+}
+
+#[derive(Deserialize)]
+struct Person {
+    user: String,
+    tenant: String,
+}
+
+/// `entrada sessions`.
+pub(super) fn run(order: &Order) -> Result<(), Failure> {
+    match order {
+        Order::Revoke(whom) => revoke(whom),
+    }
+}
+
+fn revoke(whom: &Revoke) -> Result<(), Failure> {
+    Whom::parse(&whom.user, whom.tenant.as_deref()).map_err(|it| {
+        Failure::new(it).hint("az ad user show --id maya@contoso.com --query id prints the object id, az account show --query tenantId the tenant id")
+    })?;
+    let listen = read_quietly(whom.config.as_deref())?.server.admin_listen;
+    if matches!(listen, Listen::Tcp(address) if !address.ip().to_canonical().is_loopback()) {
+        let what = format!("[server] admin_listen is {listen}: sessions are revoked by a unix socket or a loopback address only");
+        return Err(Failure::new(what).hint("write admin_listen = \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", and restart entrada"));
+    }
+    let body = json!({ "user": whom.user, "tenant": whom.tenant }).to_string();
+    let head = "POST /sessions/revoke HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    tell(whom, &admin::ask(&listen, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))?)
+}
+
+fn tell(whom: &Revoke, answer: &str) -> Result<(), Failure> {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let status = head.lines().next().unwrap_or_default();
+    let answer: Answer = serde_json::from_str(body).map_err(|_| {
+        Failure::new(format!("not understood: {status}")).hint("see whether another program, or an older entrada, listens on [server] admin_listen")
+    })?;
+    match (answer.ended, answer.user, answer.tenant) {
+        (Some(ended), Some(user), Some(tenant)) => {
+            say(&format!("ended {ended} session{} of {user} in tenant {tenant}", if ended == 1 { "" } else { "s" }));
+            Ok(())
+        }
+        (Some(_), ..) => {
+            say(&format!("{} is not signed in", whom.user));
+            Ok(())
+        }
+        (None, ..) => {
+            let failure = Failure::new(answer.title.unwrap_or_else(|| status.to_owned()));
+            Err(answer.people.iter().fold(failure, |failure, it| failure.hint(format!("--user {} --tenant {}", it.user, it.tenant))))
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! One tenant, or several.
+
+use super::*;
+
+fn of_many(tenant: &str, allowed: &str, more: &str) -> String {
+    let text = SMALL.replace("tenant = \"contoso.com\"", &format!("tenant = \"{tenant}\"\nallowed_tenants = {allowed}"));
+    told(&format!("{text}{more}"), &[("CLIENT", SECRET)])
+}
+
+#[test]
+fn many_tenants_need_a_list_and_one_needs_none() {
+    for tenant in ["organizations", "Common"] {
+        let told = of_many(tenant, "[]", "");
+        assert!(told.contains("is missing: whoever owns any tenant could sign in"), "{told}");
+    }
+    let id = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+    for allowed in [format!("[\"{id}\", \"Fabrikam.com\"]"), "\"*\"".to_owned()] {
+        assert_eq!(of_many("organizations", &allowed, ""), "");
+    }
+    for (tenant, allowed, what) in [
+        ("contoso.com", "[\"fabrikam.com\"]", "means nothing where tenant names one"),
+        (id, "[\"*\"]", "means nothing where tenant names one"),
+        ("organizations", "[\"consumers\"]", "names personal accounts, which \"organizations\" leaves out"),
+        ("common", "[\"*\"]", "warning: 1 thing"),
+        ("organizations", "[\"fabrikam\"]", "\"fabrikam\" is neither a tenant ID nor a domain"),
+    ] {
+        let told = of_many(tenant, allowed, "");
+        assert!(told.contains(what), "{tenant} {allowed}: {told}");
+    }
+    assert_eq!(of_many("common", "[\"*\", \"consumers\"]", ""), "");
+    let outcome = read("f", &SMALL.replace("contoso.com", "consumers"), &environment(&[("CLIENT", SECRET)]));
+    assert_eq!(outcome.config.unwrap().entra.tenant, entra::Tenant::Id(crate::base::guid::Guid::PERSONAL));
+}
+
+#[test]
+fn with_several_tenants_a_rule_says_whose() {
+    let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x/**\"\nallow = {allow}\n");
+    let many = |allow: &str| of_many("organizations", "\"*\"", &rule(allow));
+    let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee44ee";
+    for allow in
+        ["{ roles = [\"Admin\"] }".to_owned(), "{ acrs = [\"c1\"] }".to_owned(), format!("{{ groups = [\"{oid}\"] }}"), format!("{{ users = [\"{oid}\"] }}")]
+    {
+        let told = many(&allow);
+        assert!(told.contains("does not say whose") && told.contains("add tenants = [...]"), "{told}");
+        assert_eq!(many(&allow.replace(" }", ", tenants = [\"contoso.com\"] }")), "");
+        assert_eq!(told_of(&rule(&allow)), "");
+    }
+    let told = many("{ users = [\"maya@contoso.com\"], tenants = [\"contoso.com\"] }");
+    assert!(told.contains("may be anybody"), "{told}");
+    assert_eq!(many("{ tenants = [\"contoso.com\"] }"), "");
+    assert_eq!(many("\"signed-in\""), "");
+}
+
+#[test]
+fn each_cloud_has_its_authority_and_its_graph() {
+    for (line, authority, graph) in [
+        ("cloud = \"public\"", "https://login.microsoftonline.com", "graph.microsoft.com"),
+        ("cloud = \"usgov\"", "https://login.microsoftonline.us", "graph.microsoft.us"),
+        ("cloud = \"usgov-dod\"", "https://login.microsoftonline.us", "dod-graph.microsoft.us"),
+        ("cloud = \"china\"", "https://login.partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"),
+        ("authority = \"https://login.microsoftonline.us\"", "https://login.microsoftonline.us", "graph.microsoft.us"),
+        ("authority = \"https://contoso.ciamlogin.com\"", "https://contoso.ciamlogin.com", "graph.microsoft.com"),
+    ] {
+        let text = SMALL.replace("[entra]\n", &format!("[entra]\n{line}\n"));
+        let config = read("f", &text, &environment(&[("CLIENT", SECRET)])).config.unwrap();
+        assert_eq!((config.entra.authority.as_str(), config.entra.cloud.graph, config.entra.graph), (authority, graph, None), "{line}");
+    }
+}

@@ -1,0 +1,233 @@
+//! Leaves Entra alone while it does not answer, and never asks it too much at once.
+//!
+//! One for each authority. Asking about sessions goes through it; people who sign in do not wait for it, but tell it how it went.
+
+use super::error::Error;
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Refreshes at once.
+const AT_ONCE: usize = 16;
+/// First pause after a failure, in milliseconds; each further one is twice as long.
+const FIRST: u64 = 1000;
+/// Longest pause, in milliseconds.
+const LONGEST: u64 = 60_000;
+/// Longest pause that a `Retry-After` may ask for, in seconds.
+const LONGEST_ASKED: u64 = 3600;
+/// How long a probe may take before another may go, in milliseconds; longer than the client waits for an answer.
+const PROBE: u64 = 15_000;
+
+/// Whether Entra answers, as far as the last requests tell.
+#[derive(Debug)]
+pub struct Circuit {
+    state: Mutex<State>,
+    places: Arc<Semaphore>,
+    clock: Clock,
+    random: Random,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    /// Failures in a row, as rounds: what was under way together fails together. 0: all is well.
+    failures: u32,
+    /// No request before then, in milliseconds since 1970.
+    until: u64,
+    /// When the pause began: a clock that was set back must not make it longer.
+    since: u64,
+}
+
+/// A request that may go; tells with which round it fails.
+#[derive(Debug)]
+#[must_use]
+pub struct Pass(u32);
+
+impl Circuit {
+    /// One through which everything goes.
+    pub fn new(clock: Clock, random: Random) -> Self {
+        Self { state: Mutex::default(), places: Arc::new(Semaphore::new(AT_ONCE)), clock, random }
+    }
+
+    /// Waits for a place among those that ask at once. After a pause one request goes, and the others wait for how it went.
+    ///
+    /// # Errors
+    /// `Resting`, while Entra is left alone.
+    pub async fn enter(&self) -> Result<(Pass, OwnedSemaphorePermit), Error> {
+        self.may_go()?;
+        // Never closed: the error cannot come.
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::Resting(1))?;
+        let now = self.clock.now_millis();
+        let mut state = self.state();
+        let rests = state.rests(now);
+        if rests > 0 {
+            return Err(Error::Resting(rests));
+        }
+        if state.failures > 0 {
+            // This is the probe.
+            (state.since, state.until) = (now, now + PROBE);
+        }
+        Ok((Pass(state.failures), place))
+    }
+
+    /// A request that goes whatever the state.
+    pub fn pass(&self) -> Pass {
+        Pass(self.state().failures)
+    }
+
+    /// Entra answered, whatever it said.
+    pub fn answered(&self) {
+        let before = std::mem::take(&mut *self.state());
+        if before.failures > 0 {
+            tracing::info!(failures = before.failures, "Entra answers again");
+        }
+    }
+
+    /// Entra did not answer, or not as it should; it may have said in how many seconds to come again.
+    /// `ours`: what it refuses is this app registration, which waiting alone does not mend.
+    pub fn failed(&self, pass: Pass, retry_after: Option<u64>, ours: bool, cause: &Error) {
+        let now = self.clock.now_millis();
+        let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
+        let mut state = self.state();
+        // What was under way together is one failure.
+        if pass.0 == state.failures {
+            state.failures = state.failures.saturating_add(1);
+            let pause = FIRST.saturating_mul(2_u64.saturating_pow(state.failures - 1)).min(LONGEST);
+            let pause = pause / 2 + pause / 2 * jitter / u64::from(u16::MAX);
+            (state.since, state.until) = (now, now.saturating_add(pause));
+        }
+        let asked = retry_after.unwrap_or(0).min(LONGEST_ASKED) * 1000;
+        state.until = state.until.max(now.saturating_add(asked));
+        let first = pass.0 == 0 && state.failures == 1;
+        drop(state);
+        match (first, ours) {
+            (true, true) => {
+                tracing::error!(%cause, "Entra cannot be asked, and this app registration or this machine is at fault: sessions live on for [entra] recheck_grace")
+            }
+            (true, false) => tracing::warn!(%cause, "Entra does not answer: it is asked less often, and sessions live on for [entra] recheck_grace"),
+            (false, _) => {}
+        }
+    }
+
+    /// Seconds for which nothing is asked, rounded up; 0 where something may be.
+    pub fn rests(&self) -> u64 {
+        self.state().rests(self.clock.now_millis())
+    }
+
+    /// Takes over what another one knows of the same authority.
+    pub fn inherit(&self, old: &Self) {
+        let known = *old.state();
+        *self.state() = known;
+    }
+
+    fn may_go(&self) -> Result<(), Error> {
+        match self.rests() {
+            0 => Ok(()),
+            seconds => Err(Error::Resting(seconds)),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn rests(&self, now: u64) -> u64 {
+        let is_set_back = now < self.since;
+        if is_set_back { 0 } else { self.until.saturating_sub(now).div_ceil(1000) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn circuit() -> (Circuit, Clock) {
+        let clock = Clock::system();
+        (Circuit::new(clock.clone(), Random::new(|it| it.fill(0xff))), clock)
+    }
+
+    async fn goes(circuit: &Circuit) -> Option<Pass> {
+        circuit.enter().await.ok().map(|it| it.0)
+    }
+
+    #[tokio::test]
+    async fn pauses_grow_to_a_minute_and_one_probe_goes_after_each() {
+        let (circuit, clock) = circuit();
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let pass = goes(&circuit).await.unwrap();
+            if !pauses.is_empty() {
+                assert!(goes(&circuit).await.is_none(), "two probes");
+            }
+            circuit.failed(pass, None, false, &Error::Answer);
+            pauses.push(circuit.rests());
+            assert!(goes(&circuit).await.is_none());
+            clock.shift(i64::try_from(circuit.rests()).unwrap());
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        let _ = goes(&circuit).await.unwrap();
+        circuit.answered();
+        assert!(goes(&circuit).await.is_some() && goes(&circuit).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn what_was_under_way_together_is_one_failure() {
+        let (circuit, _) = circuit();
+        let passes = [goes(&circuit).await.unwrap(), goes(&circuit).await.unwrap(), goes(&circuit).await.unwrap()];
+        for pass in passes {
+            circuit.failed(pass, None, false, &Error::Answer);
+        }
+        assert_eq!(circuit.rests(), 1);
+    }
+
+    #[tokio::test]
+    async fn retry_after_is_kept_to_within_an_hour() {
+        let (circuit, _) = circuit();
+        circuit.failed(circuit.pass(), Some(120), false, &Error::Answer);
+        assert_eq!(circuit.rests(), 120);
+        circuit.failed(circuit.pass(), Some(u64::MAX), false, &Error::Answer);
+        assert_eq!(circuit.rests(), 3600);
+        // Somebody who signed in meanwhile shows that it is over.
+        circuit.answered();
+        assert_eq!(circuit.rests(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_never_ends_does_not_hold_the_door() {
+        let (circuit, clock) = circuit();
+        circuit.failed(circuit.pass(), None, false, &Error::Answer);
+        clock.shift(2);
+        let _lost = goes(&circuit).await.unwrap();
+        assert!(goes(&circuit).await.is_none());
+        clock.shift(16);
+        assert!(goes(&circuit).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_makes_no_pause_longer() {
+        let (circuit, clock) = circuit();
+        circuit.failed(circuit.pass(), Some(600), false, &Error::Answer);
+        clock.shift(-86_400);
+        assert!(goes(&circuit).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_reload_keeps_the_state_and_no_more_than_sixteen_ask_at_once() {
+        let (circuit, clock) = circuit();
+        circuit.failed(circuit.pass(), Some(60), false, &Error::Answer);
+        let fresh = Circuit::new(clock, Random::new(|it| it.fill(0)));
+        fresh.inherit(&circuit);
+        assert_eq!(fresh.rests(), 60);
+        fresh.answered();
+        let mut held = Vec::new();
+        for _ in 0..AT_ONCE {
+            held.push(fresh.enter().await.unwrap());
+        }
+        let next = tokio::time::timeout(std::time::Duration::from_millis(20), fresh.enter()).await;
+        assert!(next.is_err(), "a seventeenth went");
+        held.pop();
+        assert!(fresh.enter().await.is_ok());
+    }
+}

@@ -1,0 +1,269 @@
+//! What Graph said of people lately, one entry each: whoever asks meanwhile waits for that one answer.
+//!
+//! The asking runs in a task of its own, so that a request which goes away takes nothing with it.
+
+use super::graph::{Error, Membership};
+use crate::base::clock::Clock;
+use crate::base::guid::Guid;
+use moka::sync::Cache;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+/// Object id and tenant.
+pub type Person = (Guid, Guid);
+
+/// Bytes that all entries take at most; one that is gone is asked for again.
+const BYTES: u64 = 32 * 1024 * 1024;
+/// An entry that nobody looks at is forgotten. It must outlast every rest.
+const IDLE: Duration = Duration::from_secs(180);
+/// After a refusal that only people can mend, one person is not asked about for so many seconds.
+const REFUSED: u64 = 30;
+/// While Graph is out, one at a time tries, for so many seconds.
+const TRY: u64 = 30;
+/// Rests between tries while Graph is out and does not say how long, in seconds.
+const RESTS: [u64; 4] = [1, 15, 30, 60];
+
+/// The groups, and when they were asked for, in seconds since 1970.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The proof.
+    pub membership: Arc<Membership>,
+    /// When the asking began.
+    pub at: u64,
+}
+
+/// Why there are none, and until when nobody asks again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untold {
+    /// Why.
+    pub cause: Error,
+    /// Seconds since 1970.
+    pub until: u64,
+    /// By what it was asked, as the caller numbers it.
+    pub by: usize,
+}
+
+/// All people who were asked about lately.
+#[derive(Debug)]
+pub struct Memberships {
+    people: Cache<Person, Arc<Entry>>,
+    gate: Mutex<Gate>,
+    tasks: TaskTracker,
+    clock: Clock,
+}
+
+#[derive(Debug, Default)]
+struct Entry(watch::Sender<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    told: Option<Told>,
+    untold: Option<Untold>,
+    asking: bool,
+}
+
+/// Whether Graph can be asked at all.
+#[derive(Debug, Default)]
+struct Gate {
+    failures: usize,
+    shut: Option<(Error, u64)>,
+    /// What the log said last.
+    logged: Option<Error>,
+}
+
+enum Turn {
+    Known(Result<Told, Untold>),
+    Wait,
+    Ask,
+}
+
+impl Memberships {
+    /// Nobody was asked about yet. The asking runs among `tasks`.
+    pub fn new(clock: Clock, tasks: TaskTracker) -> Self {
+        let people = Cache::builder().max_capacity(BYTES).weigher(|_, it: &Arc<Entry>| it.weight()).time_to_idle(IDLE).build();
+        Self { people, gate: Mutex::default(), tasks, clock }
+    }
+
+    /// The groups of a person as they were at `since` or later; where they are not known, `ask` is run by the first who comes.
+    ///
+    /// # Errors
+    /// Why they are not told, and until when nobody asks again.
+    pub async fn ask<F>(self: &Arc<Self>, person: Person, by: usize, since: u64, ask: impl FnOnce() -> F) -> Result<Told, Untold>
+    where
+        F: Future<Output = Result<Membership, Error>> + Send + 'static,
+    {
+        let entry = self.people.get_with(person, Arc::default);
+        let mut heard = entry.0.subscribe();
+        match self.turn(&entry, by, since) {
+            Turn::Known(outcome) => return outcome,
+            Turn::Wait => {}
+            Turn::Ask => drop(self.tasks.spawn(Arc::clone(self).run(person, Arc::clone(&entry), by, ask()))),
+        }
+        let known = heard.wait_for(|it| !it.asking).await.ok();
+        known.and_then(|it| it.outcome()).unwrap_or_else(|| Err(Untold { cause: Error::Interrupted, until: self.clock.now(), by }))
+    }
+
+    fn turn(&self, entry: &Entry, by: usize, since: u64) -> Turn {
+        let now = self.clock.now();
+        let mut turn = Turn::Wait;
+        entry.0.send_if_modified(|known| {
+            if known.asking {
+                return false;
+            }
+            let told = known.told.as_ref().filter(|it| it.at >= since && it.at <= now);
+            // What one session has to ask by says nothing of another's.
+            let untold = known.untold.as_ref().filter(|it| it.until > now && (it.by == by || !it.cause.is_of_the_grant()));
+            turn = match (told, untold) {
+                (Some(told), _) => Turn::Known(Ok(told.clone())),
+                (None, Some(untold)) => Turn::Known(Err(untold.clone())),
+                (None, None) => match self.gate().pass(now) {
+                    Ok(()) => Turn::Ask,
+                    Err((cause, until)) => Turn::Known(Err(Untold { cause, until, by })),
+                },
+            };
+            known.asking = matches!(turn, Turn::Ask);
+            known.asking
+        });
+        turn
+    }
+
+    async fn run(self: Arc<Self>, person: Person, entry: Arc<Entry>, by: usize, asking: impl Future<Output = Result<Membership, Error>> + Send) {
+        // Whatever happens, nobody waits for ever.
+        let done = Done(&entry);
+        let at = self.clock.now();
+        let outcome = asking.await;
+        let now = self.clock.now();
+        let rest = self.gate().learn(outcome.as_ref().err(), now);
+        entry.0.send_modify(|known| match outcome {
+            Ok(membership) => {
+                known.told = Some(Told { membership: Arc::new(membership), at });
+                known.untold = None;
+            }
+            Err(cause) => known.untold = Some(Untold { until: now.saturating_add(rest), cause, by }),
+        });
+        drop(done);
+        // Put in again, it is weighed again.
+        self.people.insert(person, entry);
+    }
+
+    fn gate(&self) -> std::sync::MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn weight(&self) -> u32 {
+        let ids = self.0.borrow().told.as_ref().map_or(0, |it| it.membership.ids().len());
+        u32::try_from(ids.saturating_mul(40).saturating_add(400)).unwrap_or(u32::MAX)
+    }
+}
+
+impl Known {
+    fn outcome(&self) -> Option<Result<Told, Untold>> {
+        self.untold.clone().map(Err).or_else(|| self.told.clone().map(Ok))
+    }
+}
+
+struct Done<'a>(&'a Entry);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|it| it.asking = false);
+    }
+}
+
+impl Gate {
+    /// Whether somebody may ask; after a rest one may, and the others wait for what comes of it.
+    fn pass(&mut self, now: u64) -> Result<(), (Error, u64)> {
+        match &mut self.shut {
+            Some((cause, until)) if now < *until => Err((cause.clone(), *until)),
+            Some((_, until)) => {
+                *until = now.saturating_add(TRY);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Takes in what came of an asking; says for how many seconds that person is not asked about.
+    fn learn(&mut self, cause: Option<&Error>, now: u64) -> u64 {
+        self.log(cause);
+        let Some(cause) = cause.filter(|it| it.is_outage()) else {
+            self.failures = 0;
+            self.shut = None;
+            return REFUSED;
+        };
+        let rest = cause.rest().or_else(|| RESTS.get(self.failures).copied()).or(RESTS.last().copied()).unwrap_or(REFUSED).max(1);
+        self.failures = self.failures.saturating_add(1);
+        self.shut = Some((cause.clone(), now.saturating_add(rest)));
+        rest
+    }
+
+    /// One line at each change, however many people are asked about.
+    fn log(&mut self, cause: Option<&Error>) {
+        match cause {
+            Some(cause) if self.logged.as_ref().is_none_or(|it| std::mem::discriminant(it) != std::mem::discriminant(cause)) => {
+                tracing::warn!(%cause, "Microsoft Graph does not tell the groups; those that are known stay in use for a while");
+                self.logged = Some(cause.clone());
+            }
+            None if self.logged.take().is_some() => tracing::info!("Microsoft Graph tells groups again"),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOWN: Error = Error::Busy { status: 503, rest: None };
+
+    #[test]
+    fn while_graph_is_out_rests_grow_and_one_at_a_time_tries() {
+        let mut gate = Gate::default();
+        let mut now = 1000;
+        for rest in [1, 15, 30, 60, 60, 60] {
+            assert_eq!(gate.pass(now), Ok(()));
+            assert_eq!(gate.learn(Some(&DOWN), now), rest);
+            assert_eq!(gate.pass(now), Err((DOWN, now + rest)));
+            now += rest;
+        }
+        assert_eq!(gate.pass(now), Ok(()));
+        assert_eq!(gate.pass(now), Err((DOWN, now + TRY)));
+        gate.learn(None, now);
+        assert_eq!((gate.pass(now), gate.pass(now)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn graph_is_given_the_rest_that_it_wants_and_what_is_about_one_person_shuts_out_nobody() {
+        let mut gate = Gate::default();
+        assert_eq!(gate.learn(Some(&Error::Busy { status: 429, rest: Some(7) }), 1000), 7);
+        assert!(gate.pass(1006).is_err() && gate.pass(1007).is_ok());
+        for cause in [Error::Forbidden, Error::NoGrant, Error::TooMany, Error::Answer] {
+            assert_eq!(gate.learn(Some(&cause), 1000), REFUSED);
+            assert_eq!(gate.pass(1000), Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_asking_that_breaks_off_leaves_nobody_waiting() {
+        let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
+        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]));
+        let untold = memberships.ask(person, 1, 0, || async { panic!("of a test") }).await.unwrap_err();
+        assert_eq!(untold.cause, Error::Interrupted);
+        assert_eq!(memberships.ask(person, 1, 0, || async { Err(Error::Forbidden) }).await.unwrap_err().cause, Error::Forbidden);
+    }
+
+    #[tokio::test]
+    async fn what_one_session_has_to_ask_by_says_nothing_of_another() {
+        let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
+        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]));
+        assert!(memberships.ask(person, 1, 0, || async { Err(Error::NoGrant) }).await.is_err());
+        let second = memberships.ask(person, 1, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
+        assert_eq!((second.cause, second.by), (Error::NoGrant, 1));
+        let other = memberships.ask(person, 2, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
+        assert_eq!((other.cause, other.by), (Error::TooMany, 2));
+    }
+}

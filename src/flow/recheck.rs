@@ -1,0 +1,229 @@
+//! Asks Entra, during a session, whether the person may still be here.
+//!
+//! The request that finds it due is served from the live session, and the question goes its own way: a request that ends in the middle ends
+//! nothing of it. Only past the grace does a request wait for an answer.
+
+use crate::entra::means::{self, Means};
+use crate::entra::verified::VerifiedUser;
+use crate::entra::{self, Entra};
+use crate::session::record::Session;
+use crate::session::standing::Lease;
+use crate::sidecar::{Lasting, Sidecar};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a request waits for one try, where it may not go on without.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// About how long until a session is asked about again after a try that brought no answer, in seconds.
+const RETRY: u64 = 30;
+/// An answer is good for so many seconds to whoever asks for one (`POST /session/refresh`).
+const FRESH: u64 = 60;
+
+/// Entra could not be asked for longer than the grace; so many seconds until it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Closed(pub(super) u64);
+
+/// What is needed to ask, for as long as it takes.
+#[derive(Clone)]
+struct Asking {
+    entra: Arc<Entra>,
+    lasting: Lasting,
+    session: Arc<Session>,
+}
+
+/// Says when Entra is to be asked first about a session that has just begun.
+pub(super) fn begin(house: &Sidecar, session: &Arc<Session>) {
+    Asking::of(house, session).is_fresh();
+}
+
+/// Asks about a session of which it is due. `None`: it ended by the answer, or has ended meanwhile.
+pub(super) async fn attend(house: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, Closed> {
+    let asking = Asking::of(house, &session);
+    if !asking.may_go_on() {
+        asking.wait().await?;
+    }
+    Ok((!session.is_over()).then_some(session))
+}
+
+/// Whether a tunnel goes on, as far as Entra is concerned: it drives the question as requests do.
+pub(super) fn tunnel_goes_on(lasting: &Lasting, session: &Arc<Session>) -> bool {
+    if !session.standing().is_due(lasting.clock.now()) {
+        return true;
+    }
+    let Some(entra) = lasting.newest.load_full() else { return false };
+    Asking { entra, lasting: lasting.clone(), session: Arc::clone(session) }.may_go_on()
+}
+
+/// Asks now, unless Entra has answered within the last minute. `None`: the session ended by the answer.
+pub(super) async fn refresh(house: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, Closed> {
+    let asking = Asking::of(house, &session);
+    if !asking.has_fresh_answer() {
+        asking.try_once().await;
+    }
+    if !session.is_over() && !asking.has_fresh_answer() && asking.can_be_asked().await {
+        return Err(asking.closed());
+    }
+    Ok((!session.is_over()).then_some(session))
+}
+
+impl Asking {
+    fn of(house: &Sidecar, session: &Arc<Session>) -> Self {
+        Self { entra: Arc::clone(&house.entra), lasting: house.lasting.clone(), session: Arc::clone(session) }
+    }
+
+    fn now(&self) -> u64 {
+        self.lasting.clock.now()
+    }
+
+    /// Until when the session is served without an answer.
+    fn deadline(&self) -> u64 {
+        self.session.standing().answered().saturating_add(self.entra.every()).saturating_add(self.entra.grace())
+    }
+
+    fn has_fresh_answer(&self) -> bool {
+        self.now().saturating_sub(self.session.standing().answered()) < FRESH
+    }
+
+    /// Whether there is something to ask by; somebody who asks at this moment has it.
+    async fn can_be_asked(&self) -> bool {
+        let lease = tokio::time::timeout(Duration::ZERO, self.session.standing().lease()).await;
+        lease.map_or(true, |it| it.grant().is_some())
+    }
+
+    fn closed(&self) -> Closed {
+        Closed(self.entra.rests().max(1))
+    }
+
+    /// Whether the session may be served without waiting; sees to it that Entra is asked.
+    fn may_go_on(&self) -> bool {
+        let now = self.now();
+        if self.session.standing().is_ahead(now) {
+            return true;
+        }
+        if now >= self.deadline() {
+            return false;
+        }
+        match self.entra.rests() {
+            0 => self.in_background(),
+            rests => self.put_off(rests + self.jitter(RETRY)),
+        }
+        true
+    }
+
+    /// One question, however many requests find it due.
+    fn in_background(&self) {
+        let Some(claim) = self.session.claim() else { return };
+        let asking = self.clone();
+        self.lasting.background.spawn(async move {
+            asking.ask().await;
+            drop(claim);
+        });
+    }
+
+    /// Waits for one try, and judges anew.
+    async fn wait(&self) -> Result<(), Closed> {
+        self.try_once().await;
+        if self.session.is_over() || self.now() < self.deadline() { Ok(()) } else { Err(self.closed()) }
+    }
+
+    async fn try_once(&self) {
+        if self.entra.rests() > 0 {
+            return;
+        }
+        let tried = self.lasting.background.spawn(self.clone().ask());
+        // Whoever gives up waiting stops nothing: the answer counts for the next request.
+        let _ = tokio::time::timeout(PATIENCE, tried).await;
+    }
+
+    /// Asks, unless somebody else has while this one waited for the lease.
+    async fn ask(self) {
+        let standing = self.session.standing();
+        let tries = standing.tries();
+        let mut lease = standing.lease().await;
+        if standing.tries() != tries || self.session.is_over() {
+            return;
+        }
+        if lease.grant().is_some() {
+            let heard = self.hear(&mut lease).await;
+            self.take(heard);
+        } else {
+            self.cannot_ask();
+        }
+        standing.was_tried();
+    }
+
+    /// Entra gave no refresh token: the session is as one about which Entra is silent, until the person signs in again.
+    fn cannot_ask(&self) {
+        if self.now() >= self.deadline() {
+            self.lasting.store.end_for_sign_in(&self.session, None);
+        } else {
+            self.put_off(u64::MAX);
+        }
+    }
+
+    /// The new refresh token is kept before anything is judged: the old one may be good for nothing now.
+    async fn hear(&self, lease: &mut Lease<'_>) -> Result<VerifiedUser, entra::Error> {
+        let Some(grant) = lease.grant() else { return Err(entra::Error::Answer) };
+        let mut refreshed = self.entra.refresh(grant).await?;
+        if let Some(fresh) = refreshed.grant.take() {
+            lease.keep(fresh);
+        }
+        self.entra.verify(refreshed).await
+    }
+
+    /// What the answer means for the session.
+    fn take(&self, heard: Result<VerifiedUser, entra::Error>) {
+        let (store, user) = (&self.lasting.store, self.session.user());
+        let outcome = match heard {
+            Ok(fresh) => match self.session.renew(fresh) {
+                Ok(()) => {
+                    self.is_fresh();
+                    "live"
+                }
+                Err(cause) => {
+                    tracing::error!(user, %cause, "a session ended");
+                    store.end_held(&self.session);
+                    "ended"
+                }
+            },
+            Err(cause) => match means::of(&cause) {
+                Means::Ended => {
+                    tracing::warn!(user, %cause, "a session ended, as Entra says");
+                    store.end_held(&self.session);
+                    "ended"
+                }
+                Means::Again { claims } => {
+                    tracing::info!(user, %cause, "a session ended: the person has to sign in again");
+                    store.end_for_sign_in(&self.session, claims);
+                    "sign_in"
+                }
+                Means::Later { ours, .. } => {
+                    if ours {
+                        tracing::error!(user, %cause, "Entra cannot be asked about a session, which lives on");
+                    }
+                    self.put_off(self.entra.rests() + RETRY / 2 + self.jitter(RETRY));
+                    "later"
+                }
+            },
+        };
+        self.lasting.metrics.rechecked(outcome);
+    }
+
+    /// Entra has just answered for the person. Up to a tenth earlier next time: neither sessions nor replicas ask in step.
+    fn is_fresh(&self) {
+        let every = self.entra.every();
+        self.session.standing().has_answered(self.now());
+        self.put_off(every - self.jitter(every / 10));
+    }
+
+    /// Asks again then, but not later than the session may be served without an answer.
+    fn put_off(&self, wait: u64) {
+        let now = self.now();
+        self.session.standing().ask_in(now, wait.min(self.deadline().saturating_sub(now)));
+    }
+
+    /// 0 to `most`.
+    fn jitter(&self, most: u64) -> u64 {
+        most * u64::from(u16::from_be_bytes(self.lasting.random.bytes())) / u64::from(u16::MAX)
+    }
+}

@@ -1,0 +1,162 @@
+//! Step-up: somebody who is signed in proves more at Entra, since a rule or the app wants it, and comes back.
+
+use super::facts::Facts;
+use super::refusal::Refusal;
+use super::sign_in::{self, Start};
+use crate::base::return_to::ReturnTo;
+use crate::config::access::{Contexts, SignedOut, is_context};
+use crate::session::record::Session;
+use crate::session::rounds::WINDOW;
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::challenge::challenges;
+use crate::wire::cookies::CookieLines;
+use crate::wire::inbound::{Asker, Inbound};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, Response};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Longest `claims` of an app's challenge, in bytes of its base64: it becomes part of an address.
+const CLAIMS: usize = 4 * 1024;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+
+/// A rule asks for what the person has not proven: off to Entra, or 401 with the challenge where a redirect would not help.
+pub(super) async fn required(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    signed_out: SignedOut,
+    acrs: Contexts,
+) -> Result<Response<Body>, Refusal> {
+    let return_to = ReturnTo::of(&inbound.target, &house.site);
+    match (inbound.asker, signed_out) {
+        (Asker::Navigation, SignedOut::Auto) => sign_in::begin(house, inbound, headers, Start::proving(return_to, &acrs)).await,
+        _ => Err(Refusal::StepUp(sign_in::start_url_proving(&house.site, &return_to, &acrs), acrs)),
+    }
+}
+
+/// Whether a challenge of the app could be followed at all: by a browser that goes to a page, for somebody who is signed in.
+pub(super) fn may_follow(inbound: &Inbound, session: Option<&Arc<Session>>) -> bool {
+    inbound.asker == Asker::Navigation && session.is_some() && inbound.target.method() == Method::GET
+}
+
+/// The app's 401: a claims challenge leads to Entra and back, everything else goes through as it is. So does a challenge that this very
+/// session has just answered: the same once more would bring the same.
+pub(super) async fn challenged(
+    house: &Sidecar,
+    inbound: &Inbound,
+    lines: CookieLines,
+    response: Response<Body>,
+    facts: &mut Facts,
+) -> Result<Response<Body>, Refusal> {
+    let (Some(said), Some(session)) = (said(response.headers()), &facts.session) else { return Ok(response) };
+    let Some(asked) = Asked::read(&said) else {
+        facts.cause = Some("the app's claims challenge cannot be read".to_owned());
+        return Ok(response);
+    };
+    let is_recent = house.lasting.clock.now() < session.began().saturating_add(WINDOW);
+    if is_recent && session.answered() == Some(&asked.mark) {
+        facts.cause = Some("the app asks once more for what a step-up has just brought".to_owned());
+        return Ok(response);
+    }
+    let mut start = Start::proving(ReturnTo::of(&inbound.target, &house.site), &asked.acrs);
+    start.hints.claims = Some(asked.claims);
+    start.challenge = Some(asked.mark);
+    let mut away = sign_in::begin(house, inbound, &lines.into_headers(), start).await?;
+    // What the app remembers of this, it finds again when the person comes back.
+    for line in response.headers().get_all(SET_COOKIE) {
+        away.headers_mut().append(SET_COOKIE, line.clone());
+    }
+    Ok(away)
+}
+
+/// `claims` of the first claims challenge (as Microsoft writes it: `Bearer error="insufficient_claims", claims="..."`).
+fn said(headers: &HeaderMap) -> Option<String> {
+    let all = challenges(headers);
+    let mut ours = all.iter().filter(|it| it.is("bearer") && it.parameter("error") == Some("insufficient_claims"));
+    ours.find_map(|it| it.parameter("claims")).map(str::to_owned)
+}
+
+/// What an app asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    /// For Entra, as JSON.
+    claims: String,
+    /// Of these, one must come back.
+    acrs: Vec<String>,
+    /// Tells this challenge from others.
+    mark: Box<str>,
+}
+
+impl Asked {
+    /// Reads base64 or base64url, with or without padding, of a JSON object.
+    fn read(said: &str) -> Option<Self> {
+        if said.len() > CLAIMS {
+            return None;
+        }
+        let json = BASE64.decode(said.replace('-', "+").replace('_', "/")).ok()?;
+        let mut claims: Map<String, Value> = serde_json::from_slice(&json).ok()?;
+        // Apps ask for it in the access token that they expect. The one that is read here is the ID token.
+        if let Some(acrs) = claims.get("access_token").and_then(|it| it.get("acrs")).cloned() {
+            let id_token = claims.entry("id_token").or_insert_with(|| Value::Object(Map::new()));
+            id_token.as_object_mut()?.entry("acrs").or_insert(acrs);
+        }
+        let acrs = essential(&claims);
+        let claims = Value::Object(claims).to_string();
+        let mark = URL_SAFE_NO_PAD.encode(digest(&SHA256, claims.as_bytes())).into();
+        Some(Self { claims, acrs, mark })
+    }
+}
+
+/// The authentication contexts of which the ID token has to name one (OpenID Connect Core section 5.5.1).
+fn essential(claims: &Map<String, Value>) -> Vec<String> {
+    let acrs = claims.get("id_token").and_then(|it| it.get("acrs")).filter(|it| it.get("essential") == Some(&Value::Bool(true)));
+    let Some(acrs) = acrs else { return Vec::new() };
+    let several = acrs.get("values").and_then(Value::as_array).into_iter().flatten();
+    acrs.get("value").into_iter().chain(several).filter_map(Value::as_str).filter(|it| is_context(it)).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
+    #[test]
+    fn claims_are_read_in_either_base64_and_asked_of_the_token_that_is_read_here() {
+        let json = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}},"x":"~~~???>>>"}"#;
+        let meant = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}},"id_token":{"acrs":{"essential":true,"value":"c1"}},"x":"~~~???>>>"}"#;
+        let said = [STANDARD.encode(json), URL_SAFE.encode(json), URL_SAFE_NO_PAD.encode(json), STANDARD.encode(json).trim_end_matches('=').to_owned()];
+        for it in said {
+            let asked = Asked::read(&it).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&asked.claims).unwrap(), serde_json::from_str::<Value>(meant).unwrap());
+            assert_eq!(asked.acrs, ["c1"]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_or_too_long_is_no_challenge() {
+        let long = format!(r#"{{"id_token":{{"x":"{}"}}}}"#, "x".repeat(CLAIMS));
+        for json in ["", "[]", "\"c1\"", "{", r#"{"id_token":1,"access_token":{"acrs":{"value":"c1"}}}"#, &long] {
+            assert_eq!(Asked::read(&STANDARD.encode(json)), None, "{json}");
+        }
+        assert_eq!(Asked::read("no base64!"), None);
+    }
+
+    #[test]
+    fn only_what_is_essential_must_come_back() {
+        for (json, acrs) in [
+            (r#"{"id_token":{"acrs":{"essential":true,"values":["c1","c2","other"]}}}"#, &["c1", "c2"][..]),
+            (r#"{"id_token":{"acrs":{"value":"c1"}}}"#, &[]),
+            (r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#, &[]),
+        ] {
+            assert_eq!(Asked::read(&STANDARD.encode(json)).unwrap().acrs, acrs, "{json}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What every store has to do, whatever it is made of: sessions are found by the cookie, by Entra's session and by the person, and end once.
+
+use super::store::Store;
+use super::whom::{Ambiguous, Ended, Person, Whom};
+use crate::base::clock::Clock;
+use crate::base::guid::Guid;
+use crate::base::identity::{Groups, Identity};
+use crate::base::secret::Secret;
+use crate::base::texts::Texts;
+use crate::config;
+use crate::entra::verified::VerifiedUser;
+use std::time::Duration;
+
+const HOME: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const ELSEWHERE: &str = "99999999-9999-4999-8999-999999999999";
+const MAYA: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
+const TOM: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0002";
+
+fn guid(text: &str) -> Guid {
+    Guid::parse(text).unwrap()
+}
+
+fn person(oid: &str, tid: &str) -> Person {
+    Person { oid: guid(oid), tid: guid(tid) }
+}
+
+fn identity(who: Person, name: &str, sid: Option<&str>) -> Identity {
+    Identity {
+        oid: who.oid,
+        tid: who.tid,
+        name: None,
+        preferred_username: Some(name.into()),
+        email: None,
+        email_verified: false,
+        guest: false,
+        roles: Texts::default(),
+        groups: Groups::Known(Texts::default()),
+        entra_sid: sid.map(Box::from),
+        login_hint: None,
+        acrs: Texts::default(),
+        auth_time: 0,
+        custom: Box::default(),
+    }
+}
+
+fn store(clock: &Clock, capacity: u64) -> Store {
+    let config = config::session::Session { secrets: Vec::new(), idle: Duration::from_mins(10), lifetime: Duration::from_hours(1), capacity };
+    Store::new(&config, clock.clone(), crate::seal::random::system())
+}
+
+fn begin(store: &Store, who: Person, name: &str, sid: Option<&str>, session_state: Option<&str>) -> Secret {
+    store.begin(VerifiedUser::pretended(identity(who, name, sid)), None, session_state).0
+}
+
+fn lives(store: &Store, id: &Secret) -> bool {
+    store.find(id.expose()).is_some()
+}
+
+#[test]
+fn sessions_end_by_the_sid_of_the_token_and_of_the_callback_and_no_other_does() {
+    let store = store(&Clock::system(), 100);
+    let (maya, tom) = (person(MAYA, HOME), person(TOM, HOME));
+    let both = begin(&store, maya, "maya", Some("one"), Some("one"));
+    let again = begin(&store, maya, "maya", Some("one"), Some("another"));
+    let callback = begin(&store, maya, "maya", None, Some("two"));
+    let other = begin(&store, tom, "tom", Some("three"), Some("three"));
+    let (_, both_session) = (store.find(both.expose()), store.find(both.expose()).unwrap());
+    let told = both_session.session.ended();
+    for sid in ["", "on", "onee", "ONE", MAYA, "oid one"] {
+        assert_eq!(store.end_by_sid(sid), 0, "{sid:?}");
+    }
+    assert_eq!(store.end_by_sid("two"), 1);
+    assert_eq!((lives(&store, &both), lives(&store, &again), lives(&store, &callback)), (true, true, false));
+    assert_eq!(store.end_by_sid("one"), 2);
+    assert_eq!((lives(&store, &both), lives(&store, &again), lives(&store, &other)), (false, false, true));
+    assert!(told.is_cancelled(), "what hangs on it goes on");
+    assert_eq!((store.end_by_sid("one"), store.end_by_sid("another"), store.end_by_sid("two")), (0, 0, 0));
+}
+
+#[test]
+fn all_sessions_of_a_person_end_and_nobody_elses() {
+    let store = store(&Clock::system(), 100);
+    let maya = [1, 2, 3].map(|_| begin(&store, person(MAYA, HOME), "maya@contoso.com", None, None));
+    let namesake = begin(&store, person(MAYA, ELSEWHERE), "maya@contoso.com", None, None);
+    let tom = begin(&store, person(TOM, HOME), "tom@contoso.com", None, None);
+    store.end(maya[0].expose()).unwrap();
+    assert_eq!(store.end_all_of(person(MAYA, HOME)), 2);
+    assert!(maya.iter().all(|it| !lives(&store, it)));
+    assert!(lives(&store, &namesake) && lives(&store, &tom));
+    assert_eq!(store.end_all_of(person(MAYA, HOME)), 0);
+    let back = begin(&store, person(MAYA, HOME), "maya@contoso.com", None, None);
+    assert!(lives(&store, &back), "who signs in again is in again");
+}
+
+#[test]
+fn an_operator_means_one_person_or_nobody_ends() {
+    let store = store(&Clock::system(), 100);
+    let (maya, tom) = (person(MAYA, HOME), person(TOM, ELSEWHERE));
+    let one = begin(&store, maya, "maya@contoso.com", None, None);
+    let whom = |user: &str, tenant: Option<&str>| Whom::parse(user, tenant).unwrap();
+    let nobody = Ended { person: None, sessions: 0 };
+    for (user, tenant) in [("tom@contoso.com", None), ("aya@contoso.com", None), (TOM, None), (MAYA, Some(ELSEWHERE)), ("maya@contoso.com", Some(ELSEWHERE))] {
+        assert_eq!(store.revoke(&whom(user, tenant)), Ok(nobody), "{user} {tenant:?}");
+    }
+    // Another tenant lends its person the same name, or has the same object id.
+    let lent = begin(&store, tom, "maya@contoso.com", None, None);
+    assert_eq!(store.revoke(&whom("maya@contoso.com", None)), Err(Ambiguous(vec![maya, tom])));
+    let same = begin(&store, person(MAYA, ELSEWHERE), "x@y", None, None);
+    assert_eq!(store.revoke(&whom(MAYA, None)), Err(Ambiguous(vec![person(MAYA, ELSEWHERE), maya])));
+    assert!(lives(&store, &one) && lives(&store, &lent) && lives(&store, &same));
+    assert_eq!(store.revoke(&whom("MAYA@Contoso.com", Some(HOME))), Ok(Ended { person: Some(maya), sessions: 1 }));
+    assert!(!lives(&store, &one) && lives(&store, &lent) && lives(&store, &same));
+    // By name every session of the person goes, also one that began under an older name.
+    let older = begin(&store, tom, "thomas@contoso.com", None, None);
+    assert_eq!(store.revoke(&whom("maya@contoso.com", None)), Ok(Ended { person: Some(tom), sessions: 2 }));
+    assert!(!lives(&store, &older) && lives(&store, &same));
+}
+
+#[test]
+fn what_is_over_by_itself_is_counted_by_nobody() {
+    let clock = Clock::system();
+    let store = store(&clock, 100);
+    begin(&store, person(MAYA, HOME), "maya@contoso.com", Some("one"), None);
+    clock.shift(601);
+    assert_eq!(store.revoke(&Whom::parse("maya@contoso.com", None).unwrap()), Ok(Ended { person: None, sessions: 0 }));
+    assert_eq!(store.end_by_sid("one"), 0);
+}
+
+#[test]
+fn a_refreshed_token_does_not_change_by_what_a_session_is_found() {
+    let store = store(&Clock::system(), 100);
+    let maya = person(MAYA, HOME);
+    let (id, session) = store.begin(VerifiedUser::pretended(identity(maya, "maya", Some("one"))), None, None);
+    session.renew(VerifiedUser::pretended(identity(maya, "maya.new", Some("two")))).unwrap();
+    assert_eq!((store.end_by_sid("two"), store.end_by_sid("one")), (0, 1));
+    assert!(!lives(&store, &id));
+    assert_eq!(store.places(), 0);
+}
+
+#[test]
+fn nothing_is_kept_of_sessions_that_are_over_however_they_ended() {
+    let clock = Clock::system();
+    let store = store(&clock, 50);
+    for at in 0..500 {
+        begin(&store, person(MAYA, HOME), "maya", Some(&format!("sid {at}")), Some("state"));
+    }
+    store.settle();
+    assert_eq!((store.count(), store.places()), (50, 150));
+    let ids: Vec<_> = (0..20).map(|_| begin(&store, person(TOM, HOME), "tom", Some("tom"), None)).collect();
+    store.end(ids[0].expose()).unwrap();
+    assert_eq!(store.end_by_sid("tom"), 19);
+    store.settle();
+    assert_eq!(store.places(), 3 * usize::try_from(store.count()).unwrap());
+    assert!(store.end_by_sid("state") <= 50);
+    store.settle();
+    assert_eq!((store.count(), store.places()), (0, 0));
+}

@@ -1,0 +1,88 @@
+//! Whose sessions are ended, in the words of an operator.
+
+use crate::base::guid::Guid;
+
+/// Longest sign-in name, in bytes: Entra allows 113 characters (`learn:/userprincipalname`).
+const NAME: usize = 512;
+
+/// One person: the key is the object id in the tenant, never a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Person {
+    /// Object id.
+    pub oid: Guid,
+    /// The tenant.
+    pub tid: Guid,
+}
+
+/// Whom an operator means: an object id, or a sign-in name where that means one person only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whom {
+    /// The object id or the name.
+    pub user: User,
+    /// The tenant, where it is said.
+    pub tenant: Option<Guid>,
+}
+
+/// How a person is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum User {
+    /// By object id.
+    Object(Guid),
+    /// By the sign-in name that Entra last told; the case of ASCII letters does not matter.
+    Name(Box<str>),
+}
+
+/// Why nobody can be meant by that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadWhom {
+    /// Neither an object id nor a sign-in name.
+    #[error("user is neither an object id nor a sign-in name like maya@contoso.com")]
+    User,
+    /// The tenant is no GUID.
+    #[error("tenant is no tenant id (a GUID)")]
+    Tenant,
+}
+
+/// Several people are meant: nobody's sessions were ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} people are meant by that", .0.len())]
+pub struct Ambiguous(pub Vec<Person>);
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Who it was; none where nobody of that name is signed in.
+    pub person: Option<Person>,
+    /// How many sessions ended.
+    pub sessions: usize,
+}
+
+impl Whom {
+    /// Reads what an operator wrote.
+    ///
+    /// # Errors
+    /// `BadWhom` says which of the two is not understood.
+    pub fn parse(user: &str, tenant: Option<&str>) -> Result<Self, BadWhom> {
+        let tenant = tenant.map(|it| Guid::parse(it).ok_or(BadWhom::Tenant)).transpose()?;
+        let name =
+            || (user.len() <= NAME && user.contains('@') && !user.chars().any(|it| it.is_control() || it.is_whitespace())).then(|| User::Name(user.into()));
+        let user = Guid::parse(user).map(User::Object).or_else(name).ok_or(BadWhom::User)?;
+        Ok(Self { user, tenant })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_id_and_a_sign_in_name_are_told_apart_and_anything_else_is_nobody() {
+        let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
+        assert_eq!(Whom::parse(oid, None).unwrap().user, User::Object(Guid::parse(oid).unwrap()));
+        assert_eq!(Whom::parse("maya@contoso.com", Some(oid)).unwrap(), Whom { user: User::Name("maya@contoso.com".into()), tenant: Guid::parse(oid) });
+        for user in ["", "maya", "*", "ma ya@contoso.com", "maya@contoso.com\n", &format!("{}@x", "a".repeat(NAME))] {
+            assert_eq!(Whom::parse(user, None), Err(BadWhom::User), "{user:?}");
+        }
+        assert_eq!(Whom::parse(oid, Some("contoso.com")), Err(BadWhom::Tenant));
+    }
+}

@@ -1,0 +1,153 @@
+//! Class 21: a sign-out that somebody else sends, and what it does beside ending sessions. Then: what is over is over in every way.
+
+use super::{BOTH, Http, OURS, ask, authority};
+use crate::world::World;
+use crate::world::raw::{self, talk};
+use std::time::{Duration, Instant};
+
+const FRONT: &str = "/oauth2/front_channel_logout";
+
+/// Maya's session at Entra, as its page says it in the frame.
+async fn sid(world: &World, maya: &mut crate::world::browser::Browser) -> String {
+    world.emulator.control().front_channel_url(Some(&format!("{}{FRONT}", world.public_url)));
+    let url = format!("{}/{}/oauth2/v2.0/logout", world.emulator.authority(), world.emulator.tenant_id());
+    let page = maya.opens(&url::Url::parse(&url).unwrap()).await;
+    page.body.split_once("sid=").unwrap().1.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_front_channel_ends_nothing_by_a_guess_a_cookie_or_an_id_of_ours() {
+    let world = World::start().await;
+    let mut maya = world.signed_in("maya@contoso.example").await;
+    let cookie = maya.cookie_header();
+    let assertion = maya.visits("/x").await.app_heard("x-entrada-assertion");
+    let ours = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&assertion).unwrap().claims["sid"].as_str().unwrap().to_owned();
+    let sid = sid(&world, &mut maya).await;
+    let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
+    let guesses = [
+        String::new(),
+        "*".to_owned(),
+        "%25".to_owned(),
+        oid.to_owned(),
+        ours,
+        maya.cookie("entrada").unwrap(),
+        sid[..35].to_owned(),
+        format!("{sid}0"),
+        format!("%20{sid}"),
+        format!("{sid}%00"),
+        format!("{sid}&sid=x"),
+        format!("{sid}&sid={sid}"),
+    ];
+    for http in BOTH {
+        for guess in &guesses {
+            for head in
+                [&[][..], &[("cookie", cookie.as_str())], &[("cookie", cookie.as_str()), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "iframe")]]
+            {
+                let answer = ask(&world, http, "GET", &format!("{FRONT}?sid={guess}"), head).await;
+                assert_eq!((answer.status, answer.body.as_str(), answer.header("set-cookie")), (200, "", ""), "{guess}: {answer:?}");
+            }
+        }
+        // Not by a method that a form or a script would choose, not by a prefetch of its head, not at another host.
+        for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+            assert_eq!(ask(&world, http, method, &format!("{FRONT}?sid={sid}"), &[]).await.status, 405, "{method}");
+        }
+        assert_eq!(ask(&world, http, "HEAD", &format!("{FRONT}?sid={sid}"), &[]).await.status, 200);
+    }
+    assert_eq!(ask(&world, Http::One, "GET", &format!("{FRONT}?sid={sid}"), &[("Host", "evil.example")]).await.status, 421);
+    assert_eq!(ask(&world, Http::One, "GET", "/admin/x", &[("cookie", &cookie)]).await.status, 200, "she was signed out by a guess");
+    // A header that says where it comes from is asked for nowhere: Entra's frame may bring none.
+    assert_eq!(ask(&world, Http::Two, "GET", &format!("{FRONT}?sid={sid}&iss=https://evil.example"), &[("cookie", "entrada=x")]).await.status, 200);
+    assert_eq!(ask(&world, Http::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_flood_of_guesses_loses_no_sign_out_and_stops_nobody() {
+    let world = World::start().await;
+    let mut maya = world.signed_in("maya@contoso.example").await;
+    let tom = world.signed_in("tom@contoso.example").await.cookie_header();
+    let cookie = maya.cookie_header();
+    let sid = sid(&world, &mut maya).await;
+    let host = authority(&world).to_owned();
+    let mut flood = tokio::task::JoinSet::new();
+    for at in 0..400 {
+        let (address, request) =
+            (world.address, format!("GET {FRONT}?sid=99999999-0000-4000-8000-{at:012} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+        flood.spawn(async move { raw::status(&talk(address, &request).await) });
+    }
+    let began = Instant::now();
+    assert_eq!(ask(&world, Http::One, "GET", "/api/x", &[("cookie", &tom)]).await.status, 200);
+    assert_eq!(ask(&world, Http::One, "GET", &format!("{FRONT}?sid={sid}"), &[]).await.status, 200);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(ask(&world, Http::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status, 401);
+    assert!(flood.join_all().await.iter().all(|it| *it == 200));
+}
+
+/// However a session ended, its cookie opens nothing, on any path and in either version.
+#[tokio::test]
+async fn an_old_cookie_opens_nothing_however_the_session_ended() {
+    for way in ["front channel", "revoked", "signed out", "signed out by a link of the app"] {
+        let world = World::start().await;
+        let mut maya = world.signed_in("maya@contoso.example").await;
+        let old = maya.cookie_header();
+        let own = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")];
+        match way {
+            "front channel" => {
+                let sid = sid(&world, &mut maya).await;
+                ask(&world, Http::One, "GET", &format!("{FRONT}?sid={sid}"), &[]).await;
+            }
+            "revoked" => {
+                let body = r#"{"user":"maya@contoso.example"}"#;
+                let head = "Host: localhost\r\nContent-Type: application/json\r\nConnection: close";
+                let answer = talk(world.admin, &format!("POST /sessions/revoke HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+                assert!(answer.contains("\"ended\":1"), "{answer}");
+            }
+            way => {
+                let method = if way.ends_with("app") { "GET" } else { "POST" };
+                let page = maya.asks(method, "/oauth2/sign_out", &own).await;
+                let gone = page.headers.get_all("set-cookie").iter().map(|it| it.to_str().unwrap()).find(|it| it.starts_with("entrada=;")).unwrap();
+                // The attributes that it was set with: else a browser keeps the old one.
+                for part in ["Max-Age=0", "HttpOnly", "SameSite=Lax", "Path=/"] {
+                    assert!(gone.contains(part), "{gone}");
+                }
+            }
+        }
+        let before = world.app.seen.count();
+        for http in BOTH {
+            for target in ["/x", "/admin/x", "/api/x", "/oauth2/userinfo", "/oauth2/session"] {
+                assert_eq!(ask(&world, http, "GET", target, &[("cookie", &old)]).await.status, 401, "{way}: {target}");
+            }
+            for target in OURS {
+                let answer = ask(&world, http, "GET", target, &[("cookie", &old)]).await;
+                assert!(!answer.body.contains("Maya") && answer.header("x-auth-request-user").is_empty(), "{way}: {target}: {answer:?}");
+            }
+        }
+        let upgrade = [("Connection", "close, Upgrade"), ("Upgrade", "websocket"), ("Cookie", old.as_str())];
+        assert_eq!(ask(&world, Http::One, "GET", "/ws", &upgrade).await.status, 401, "{way}");
+        assert_eq!(world.app.seen.count(), before, "{way}");
+        assert!(ask(&world, Http::One, "GET", "/public/x", &[("Cookie", &old)]).await.heard("x-forwarded-user").is_empty(), "{way}");
+    }
+}
+
+/// A page in the operator's own browser, also under a name that was bound to this machine, cannot end anybody's sessions.
+#[tokio::test]
+async fn a_web_page_cannot_revoke_and_the_public_listener_has_no_such_path() {
+    let world = World::start().await;
+    let cookie = world.signed_in("maya@contoso.example").await.cookie_header();
+    let body = r#"{"user":"maya@contoso.example"}"#;
+    let json = "Content-Type: application/json";
+    for (head, status) in [
+        (format!("Host: localhost\r\nOrigin: https://evil.example\r\n{json}"), 403),
+        (format!("Host: localhost:{}\r\nOrigin: http://localhost:{}\r\n{json}", world.admin.port(), world.admin.port()), 403),
+        (format!("Host: localhost\r\nSec-Fetch-Site: none\r\n{json}"), 403),
+        (format!("Host: rebound.evil.example\r\n{json}"), 421),
+        ("Host: localhost\r\nContent-Type: text/plain".to_owned(), 415),
+    ] {
+        let request = format!("POST /sessions/revoke HTTP/1.1\r\n{head}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        assert_eq!(raw::status(&talk(world.admin, &request).await), status, "{head}");
+    }
+    for target in ["/sessions/revoke", "/oauth2/sessions/revoke"] {
+        let answer = ask(&world, Http::One, "POST", target, &[("Content-Type", "application/json"), ("Content-Length", "0")]).await;
+        assert!(matches!(answer.status, 401 | 404), "{target}: {answer:?}");
+    }
+    assert_eq!(ask(&world, Http::One, "GET", "/api/x", &[("Cookie", &cookie)]).await.status, 200);
+}
