@@ -264,6 +264,7 @@ mod tests {
             acrs: Texts::default(),
             auth_time: 0,
             custom: Box::default(),
+            member: None,
         }
     }
 
