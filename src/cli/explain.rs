@@ -159,6 +159,6 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         acrs: arguments.acrs.iter().collect(),
         auth_time: 0,
         custom: Box::default(),
-            member: None,
+        member: None,
     })
 }

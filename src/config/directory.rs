@@ -29,6 +29,14 @@ pub struct Directory {
     pub organizations: Vec<Organization>,
 }
 
+impl Directory {
+    /// Every secret in it, in a fixed order: they do not show in `Debug`.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let address = if let Database::Postgres(address) = &self.database { Some(address.expose()) } else { None };
+        address.into_iter().chain(self.organizations.iter().map(|it| it.client_secret.expose()))
+    }
+}
+
 /// `database = "..."`.
 #[derive(Clone, Debug)]
 pub enum Database {

@@ -1,6 +1,7 @@
 //! Out: here, then at Entra.
 
 use super::authenticate::look;
+use super::origin::is_post_of_another_site;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
 use crate::base::return_to::{Landing, ReturnTo};
@@ -10,7 +11,7 @@ use crate::wire::body::Body;
 use crate::wire::cookies::{Found, find};
 use crate::wire::inbound::{Asker, Inbound};
 use crate::wire::reply;
-use http::header::{ORIGIN, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, StatusCode};
 
 /// `GET|POST /sign_out?rd=`: ends the session here and goes on to Entra's sign-out.
@@ -46,15 +47,6 @@ fn wanted(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Wanted {
     }
 }
 
-/// Whether a page of another site made the browser send this POST.
-pub(super) fn is_post_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
-    let foreign = headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it));
-    // A page under `Referrer-Policy: no-referrer` sends `Origin: null` even to itself (Fetch 3.1); no script can forge the other header.
-    let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it));
-    !own && foreign || site == Some(b"cross-site")
-}
-
 fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
     let ended = match find(headers, house.names.session()) {
         Found::One(id) => house.lasting.store.end(id),
@@ -63,7 +55,8 @@ fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Respons
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
     let back = rd.map_or_else(|| Landing::signed_out(&house.site), |it| Landing::at(&ReturnTo::parse(it, &house.site), &house.site));
-    let at_entra = ended.as_ref().and_then(|_| house.entra.sign_out_url(&back, hint));
+    let entra = who.as_ref().and_then(|it| house.authorities().known(it.member.as_deref()));
+    let at_entra = entra.and_then(|it| it.sign_out_url(&back, hint));
     let mut response = match at_entra {
         Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url).ok_or(Refusal::Internal("the address of Entra is no header"))?,
         None => signed_out(house, rd),

@@ -40,7 +40,7 @@ fn identity(who: Person, name: &str, sid: Option<&str>) -> Identity {
         acrs: Texts::default(),
         auth_time: 0,
         custom: Box::default(),
-            member: None,
+        member: None,
     }
 }
 
