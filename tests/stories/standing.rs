@@ -514,7 +514,7 @@ async fn a_session_without_a_refresh_token_ends_when_silence_would_end_it() {
     let world = long_lived().await;
     let mut maya = world.signed_in(MAYA).await;
     let house = world.service.house();
-    let (id, _) = house.lasting.store.begin(fresh(&world, &maya).await, None, None);
+    let (id, _) = house.lasting.store.begin(fresh(&world, &maya).await, None, None, None);
     maya.plants("entrada", id.expose());
     for hours in [1, 3] {
         world.later(hours * HOUR);
@@ -657,7 +657,7 @@ async fn crowd(world: &World, browser: &Browser, count: u64) -> Vec<String> {
             for at in (task..count).step_by(AT_ONCE as usize) {
                 let mut refreshed = house.entra.refresh(&grant).await.unwrap();
                 let own = refreshed.grant.take();
-                let (id, session) = house.lasting.store.begin(house.entra.verify(refreshed).await.unwrap(), own, None);
+                let (id, session) = house.lasting.store.begin(house.entra.verify(refreshed).await.unwrap(), None, own, None);
                 // As a sign-in does; a little earlier each.
                 session.standing().ask_in(house.lasting.clock.now(), 1620 + at * 180 / count);
                 out.push(format!("entrada={}", id.expose()));
