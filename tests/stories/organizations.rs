@@ -100,7 +100,8 @@ async fn a_known_person_signs_in_by_username_and_the_app_hears_who_it_is() {
     let mut maya = town.world.browser();
     let page = town.comes(&mut maya, " Maya@Contoso.example ", MAYA).await;
     assert_eq!((page.status, page.path_and_query().as_str()), (200, "/x?y=1"), "{}", page.body);
-    for (name, value) in [("x-entrada-person", id.as_str()), ("x-entrada-role", "admin"), ("x-entrada-organization", "contoso"), ("x-forwarded-tenant", CONTOSO)]
+    for (name, value) in
+        [("x-entrada-person", id.as_str()), ("x-entrada-role", "admin"), ("x-entrada-organization", "contoso"), ("x-forwarded-tenant", CONTOSO)]
     {
         assert_eq!(page.app_heard(name), value, "{name}");
     }
@@ -205,7 +206,10 @@ async fn what_nobody_is_called_leads_back_to_the_page_with_one_calm_sentence() {
     let page = someone.posts("/oauth2/sign_in?rd=%2Fz", SCRIPT, "identifier=not-there").await;
     assert_eq!((page.status, page.json()["status"].as_u64(), page.header("content-type")), (404, Some(404), "application/problem+json"));
     let page = someone.posts("/oauth2/sign_in?rd=%2Fz", SCRIPT, "identifier=contoso").await;
-    assert_eq!((page.status, page.json()["sign_in_url"].as_str().unwrap()), (200, &*format!("{}/oauth2/start?rd=%2Fz&organization=contoso", town.world.public_url)));
+    assert_eq!(
+        (page.status, page.json()["sign_in_url"].as_str().unwrap()),
+        (200, &*format!("{}/oauth2/start?rd=%2Fz&organization=contoso", town.world.public_url))
+    );
     // Another site's page types for nobody; nothing typed asks again; what is typed twice has no one reading.
     let other = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
     assert_eq!(someone.posts("/oauth2/sign_in", &other, "identifier=contoso").await.status, 403);
@@ -232,7 +236,10 @@ async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
         assert!(page.body.contains("Please wait a moment"), "{}", page.body);
         assert_eq!(from("192.0.2.7", SCRIPT, typed).await.json()["status"], 429);
     }
-    assert_eq!(town.world.browser().asks("GET", "/oauth2/start?organization=contoso", &[NAVIGATION, &[("x-forwarded-for", "192.0.2.7")]].concat()).await.status, 429);
+    assert_eq!(
+        town.world.browser().asks("GET", "/oauth2/start?organization=contoso", &[NAVIGATION, &[("x-forwarded-for", "192.0.2.7")]].concat()).await.status,
+        429
+    );
     assert_eq!(from("192.0.2.8", FORM, "contoso").await.status, 302);
     town.world.later(60);
     assert_eq!(from("192.0.2.7", FORM, "contoso").await.status, 302);
