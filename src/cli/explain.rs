@@ -37,16 +37,16 @@ pub(super) struct Arguments {
     #[arg(long)]
     tenant: Option<String>,
     /// The code of the person's organization.
-    #[arg(long, requires = "directory_role")]
+    #[arg(long)]
     organization: Option<String>,
     /// The person's role in the directory.
-    #[arg(long, requires = "organization")]
+    #[arg(long)]
     directory_role: Option<String>,
     /// An authentication context that the person has proven, such as c1; can be given several times.
     #[arg(long)]
     acrs: Vec<String>,
     /// Ask about somebody who is not signed in.
-    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant", "organization", "acrs"])]
+    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant", "organization", "directory_role", "acrs"])]
     signed_out: bool,
     /// The configuration file.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
@@ -151,9 +151,10 @@ fn somebody() -> Guid {
 }
 
 fn member(arguments: &Arguments) -> Option<Arc<Member>> {
-    let (code, role) = (arguments.organization.as_deref()?, arguments.directory_role.as_deref()?);
-    let code = code.to_ascii_lowercase().into();
-    Some(Arc::new(Member { person: somebody(), role: role.into(), organization: somebody(), code }))
+    let (code, role) = (arguments.organization.as_deref(), arguments.directory_role.as_deref());
+    code.or(role)?;
+    let code = code.unwrap_or_default().to_ascii_lowercase().into();
+    Some(Arc::new(Member { person: somebody(), role: role.unwrap_or_default().into(), organization: somebody(), code }))
 }
 
 fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {

@@ -364,3 +364,59 @@ async fn a_database_that_somebody_else_holds_is_503_and_the_next_try_finds_it_fr
     assert_eq!(frida.until("/oauth2/start?organization=fabrikam&login_hint=frida@fabrikam.example", "/oauth2/callback").await.status, 302);
     assert!(town.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap().is_none(), "half a person");
 }
+
+#[tokio::test]
+async fn rules_name_organizations_and_what_people_are_there() {
+    const RULES: &str = "[[access.rule]]\npath = \"/fleet/**\"\nallow = { organizations = [\"contoso\"], directory_roles = [\"owner\", \"admin\"] }\n\
+        [[access.rule]]\npath = \"/fabrikam/**\"\nallow = { organizations = [\"Fabrikam\"] }\n\
+        [[access.rule]]\npath = \"/roles/**\"\nallow = { roles = [\"Admin\"], organizations = [\"contoso\"] }\n";
+    let town = Town::with("", |it| Plan { more: format!("{}{RULES}", it.more), ..it }).await;
+    let frida_id = town.world.emulator.people().iter().find(|it| it.user_name == FRIDA).unwrap().oid.clone();
+    town.world.emulator.control().set_roles(&frida_id, vec!["Admin".to_owned()]);
+    town.knows(MAYA, "contoso", "admin").await;
+    town.knows(TOM, "contoso", "worker").await;
+    town.knows(FRIDA, "fabrikam", "admin").await;
+    for (person, statuses) in [(MAYA, [200, 403, 200]), (TOM, [403, 403, 403]), (FRIDA, [403, 200, 403])] {
+        let mut browser = town.world.browser();
+        town.comes(&mut browser, person, person).await;
+        for (path, status) in ["/fleet/x", "/fabrikam/x", "/roles/x"].into_iter().zip(statuses) {
+            assert_eq!(browser.asks("GET", path, SCRIPT).await.status, status, "{person} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn companies_need_no_registration_of_the_operators_own_and_outlive_a_reload_while_entra_is_down() {
+    let town = Town::start().await;
+    let mut maya = town.world.browser();
+    town.comes(&mut maya, "contoso", MAYA).await;
+    let own = format!("tenant = \"{CONTOSO}\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\nauthority");
+    let changed = town.world.changed(&own, "authority");
+    town.world.emulator.control().be_down(true);
+    assert_eq!(town.world.service.reload(&changed).await.unwrap(), Vec::<String>::new());
+    town.world.emulator.control().be_down(false);
+    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
+    town.world.later(30 * 60);
+    assert_eq!(maya.asks("POST", "/oauth2/session/refresh", SCRIPT).await.status, 200);
+    let page = town.comes(&mut town.world.browser(), "fabrikam", FRIDA).await;
+    assert_eq!((page.status, page.app_heard("x-entrada-organization").as_str()), (200, "fabrikam"), "{}", page.body);
+    // What stands in the file of companies is read at the start.
+    let changed = town.world.changed("domains = [\"fabrikam.example\"]", "guests = false");
+    assert_eq!(town.world.service.reload(&changed).await.unwrap(), ["directory has changed; it needs a restart"]);
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_the_person_and_more_proof_is_asked_where_they_signed_in() {
+    let town = Town::start().await;
+    town.knows(FRIDA, "fabrikam", "worker").await;
+    let mut frida = town.world.browser();
+    town.comes(&mut frida, FRIDA, FRIDA).await;
+    let page = frida.until("/oauth2/start?rd=/x&acrs=c1", "/authorize").await;
+    assert!(page.url.path().starts_with(&format!("/{FABRIKAM}/")), "{}", page.url);
+    let mut socket = crate::standing::tunnel(&town.world, &frida.cookie_header()).await;
+    assert!(crate::standing::carries(&mut socket).await);
+    town.directory().change_person(&Username::parse(FRIDA).unwrap(), PersonChange { on: Some(false), ..PersonChange::default() }, "story").await.unwrap();
+    town.world.later(30 * 60);
+    crate::standing::ends(&mut socket, Duration::from_secs(10)).await;
+    assert_eq!(frida.asks("GET", "/api/x", SCRIPT).await.status, 401);
+}
