@@ -3,6 +3,15 @@
 use crate::base::code::Code;
 use crate::base::username::Username;
 
+/// The longest name or address, in bytes.
+const MOST_TEXT: usize = 320;
+
+/// Refuses what is too long to be a name or an address, or holds controls; nothing is fine.
+pub(super) fn plain(what: &'static str, text: Option<&str>) -> Result<(), Error> {
+    let refused = text.is_some_and(|it| it.len() > MOST_TEXT || it.chars().any(char::is_control));
+    if refused { Err(Error::NotPlain(what)) } else { Ok(()) }
+}
+
 /// Why something cannot be read or changed. Never holds a credential or the database's password.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -39,6 +48,9 @@ pub enum Error {
     /// People of another organization have addresses at the domain.
     #[error("{1} people of other organizations have a username or e-mail at {0}")]
     DomainInUse(String, i64),
+    /// A name or an address that no page could show: longer than 320 bytes, or with controls in it.
+    #[error("the {0} is longer than {MOST_TEXT} bytes, or no plain text")]
+    NotPlain(&'static str),
     /// The role is none of `[directory] roles`.
     #[error("{0:?} is not one of [directory] roles")]
     NoRole(String),
