@@ -18,8 +18,8 @@ pub enum Error {
     /// The database does not answer, or answers what it should not.
     #[error("the database {0}")]
     Database(String),
-    /// Another row has what has to be unique; asked again, the caller sees it.
-    #[error("the database refuses a second one")]
+    /// Somebody else was first with what has to be unique; asked again, the caller sees it.
+    #[error("somebody else changed the same at the same time")]
     Twice,
     /// The database file cannot be made or locked.
     #[error("{0}")]
@@ -72,6 +72,8 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(it) if it.is_unique_violation() => Self::Twice,
+            // PostgreSQL ends one of two that wait for each other (deadlock_detected, serialization_failure): it may come again.
+            sqlx::Error::Database(it) if matches!(it.code().as_deref(), Some("40P01" | "40001")) => Self::Twice,
             // What the database says of a row can hold the row's values, but never a credential: it is sealed before it goes there.
             sqlx::Error::Database(it) => Self::Database(format!("says: {}", it.message())),
             sqlx::Error::PoolTimedOut => Self::Database("does not answer in time".to_owned()),

@@ -61,6 +61,22 @@ async fn replicas_that_start_at_once_migrate_once() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_imports_from_opposite_ends_make_everybody_once() {
+    on_both(async |ground: Ground| {
+        let (one, other) = (ground.open().await, ground.open().await);
+        let contoso = organization(&one, "contoso", CONTOSO, &[]).await;
+        let line = |it: u32| format!("user{it}\n");
+        let head = || std::iter::once("username\n".to_owned());
+        let (up, down): (String, String) = (head().chain((0..3000).map(line)).collect(), head().chain((0..3000).rev().map(line)).collect());
+        let (up, down) = tokio::join!(one.import(&contoso, up.as_bytes(), "one", |_| {}), other.import(&contoso, down.as_bytes(), "other", |_| {}));
+        let (up, down) = (up.unwrap(), down.unwrap());
+        assert_eq!((up.made + down.made, up.unchanged + down.unchanged), (3000, 3000));
+        assert_eq!(one.count(contoso.id).await.unwrap(), 3000);
+    })
+    .await;
+}
+
 /// Which database and organization the other program signs in at.
 const OTHER: &str = "STORY_DIRECTORY";
 
