@@ -190,6 +190,9 @@ impl Directory {
                 Some(Found::Person { id, .. }) => other.push((id.clone(), line)),
             }
         }
+        // In one order for everybody: two imports then wait for each other in turn, never both at once.
+        new.sort_by(|one: &&Line, other| one.person.username.cmp(&other.person.username));
+        other.sort_by(|one, other| one.0.cmp(&other.0));
         let made = self.insert_all(&mut changes, organization, &new).await?;
         if made != u64::try_from(new.len()).unwrap_or(u64::MAX) {
             // Somebody made one of them since we looked: nothing of this batch is done.
