@@ -208,7 +208,7 @@ async fn without_the_permission_the_page_says_what_an_admin_has_to_agree_to() {
 async fn whom_graph_is_refused_for_does_not_take_the_turn_of_those_who_ask_about_sessions() {
     let world = World::start().await;
     let control = world.emulator.control();
-    assert!(control.refuse_refresh(GRACE_ID, 65_001));
+    assert!(control.refuse_refresh(GRACE, 65_001));
     let (mut maya, mut grace) = (world.signed_in("maya@contoso.example").await, world.signed_in(GRACES).await);
     assert_eq!(grace.asks("GET", "/group/x", SCRIPT).await.status, 503);
     world.later(61);

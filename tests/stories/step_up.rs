@@ -212,7 +212,7 @@ async fn what_was_proven_lasts_no_longer_than_the_session_in_which_it_was() {
     let page = maya.visits("/oauth2/start?rd=%2Fx&acrs=c2").await;
     assert_eq!(assertion(&page)["acrs"], json!(["c1", "c2"]));
     // Whoever simply signs in again has proven nothing.
-    let page = maya.visits("/oauth2/start?rd=%2Fx").await;
+    let page = maya.visits("/oauth2/start?rd=%2Fx&login_hint=maya%40contoso.example").await;
     assert_eq!((page.status, assertion(&page).get("acrs")), (200, None));
     let later = maya.asks("GET", "/oauth2/session", SCRIPT).await.json()["expires_at"].clone();
     assert_eq!(later.as_u64().unwrap(), ends.as_u64().unwrap() + 600);
