@@ -29,7 +29,7 @@ pub struct Entra {
     pub cloud: &'static Cloud,
     /// Scheme, host and port of Microsoft Graph, where it is not the cloud's own.
     pub graph: Option<String>,
-    /// Scopes beyond `openid profile email`.
+    /// Scopes beyond `openid profile email offline_access`.
     pub scopes: Vec<String>,
     /// Further roots towards Entra.
     pub ca_file: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! Back from Entra.
 
-use super::authenticate::look;
+use super::authenticate::{look, session_id};
 use super::facts::Facts;
 use super::front_channel::is_sid;
 use super::groups;
@@ -160,12 +160,14 @@ async fn admit(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendin
     let member = organization::welcome(house, &user, &place, &again).await?;
     let former = look(house, headers);
     // A new id at each sign-in: whatever this browser brought is over, planted or not.
-    if let Found::One(old) = find(headers, house.names.session()) {
+    if let Some(old) = session_id(house, headers) {
         house.lasting.store.end(old);
     }
     let (id, session) = house.lasting.store.begin(user, member, grant, answer.session());
     recheck::begin(house, &session);
-    if let Some(former) = former {
+    // Only a step-up: whoever simply signs in again begins anew.
+    let steps_up = !pending.acrs.is_empty() || pending.challenge.is_some();
+    if let Some(former) = former.filter(|_| steps_up) {
         session.follow(&former);
     }
     groups::follow(house, &session);

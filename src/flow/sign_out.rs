@@ -1,6 +1,6 @@
 //! Out: here, then at Entra.
 
-use super::authenticate::look;
+use super::authenticate::{look, session_id};
 use super::origin::is_post_of_another_site;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
@@ -8,7 +8,6 @@ use crate::base::return_to::{Landing, ReturnTo};
 use crate::pages::Page;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::cookies::{Found, find};
 use crate::wire::inbound::{Asker, Inbound};
 use crate::wire::reply;
 use http::header::SET_COOKIE;
@@ -48,10 +47,7 @@ fn wanted(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Wanted {
 }
 
 fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
-    let ended = match find(headers, house.names.session()) {
-        Found::One(id) => house.lasting.store.end(id),
-        Found::None | Found::Several => None,
-    };
+    let ended = session_id(house, headers).and_then(|id| house.lasting.store.end(id));
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
     let back = rd.map_or_else(|| Landing::signed_out(&house.site), |it| Landing::at(&ReturnTo::parse(it, &house.site), &house.site));

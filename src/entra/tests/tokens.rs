@@ -1,5 +1,9 @@
 //! One token after the other against the core and the rules, with keys of our own.
 
+mod kept;
+mod keys_document;
+mod tenants;
+
 use super::super::invalid::Invalid;
 use super::super::keys::{self, BadKeys, Key, Keys};
 use super::super::metadata::Metadata;
@@ -109,7 +113,7 @@ fn judged_by(metadata: &Metadata, allowed: Allowed, token: &str, key: &Key, gues
     domains.keep("contoso.example", Guid::parse(TENANT).unwrap());
     let admitted = Admitted::new(allowed, Arc::new(domains));
     let client_id = Guid::parse(CLIENT).unwrap();
-    let expected = Expected { metadata, admitted: &admitted, client_id, nonce: Some("n1"), guests, now: NOW, custom: &custom };
+    let expected = Expected { metadata, admitted: &admitted, client_id, nonce: Some("n1"), guests, beside_others: false, now: NOW, custom: &custom };
     judge(&verified(token, key)?, key, &expected)
 }
 
@@ -347,203 +351,6 @@ fn a_signature_fits_one_text_under_one_key_and_one_hash() {
     let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, PAIR.public_key().as_ref());
     let token = format!("{input}.{}", encode(aws_lc_rs::hmac::sign(&secret, input.as_bytes())));
     assert_eq!(judged(&token).unwrap_err(), Invalid::Algorithm);
-}
-
-#[test]
-fn a_key_signs_only_for_its_issuer_and_its_cloud() {
-    let token = signed(&header(), &claims());
-    let msa = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
-    for (name, value) in [("issuer", json!(msa)), ("issuer", json!(ISSUER.replace(TENANT, OTHER))), ("cloud_instance_name", json!("microsoftonline.us"))] {
-        let key = key_of(&changed(jwk(&PAIR, "k1"), name, value));
-        assert_eq!(judged_with(&token, &key, true, &[]).unwrap_err(), Invalid::KeyIssuer);
-    }
-    for (name, value) in [("issuer", json!(ISSUER)), ("issuer", json!(null)), ("cloud_instance_name", json!(null))] {
-        assert!(judged_with(&token, &key_of(&changed(jwk(&PAIR, "k1"), name, value)), true, &[]).is_ok());
-    }
-}
-
-/// `iss` and `tid` of one tenant, in the claims of somebody of it.
-fn of(tid: &str) -> Value {
-    changed(changed(claims(), "iss", json!(TEMPLATE.replace("{tenantid}", tid))), "tid", json!(tid))
-}
-
-#[test]
-fn among_many_tenants_those_that_are_named_come_in() {
-    let (ours, theirs, personal) = (signed(&header(), &of(TENANT)), signed(&header(), &of(OTHER)), signed(&header(), &of(PERSONAL)));
-    let stranger = Invalid::Stranger(Guid::parse(OTHER).unwrap());
-    let outcome = |allowed: &[&str], token: &str| judged_among(allowed, token, &key()).err();
-    for allowed in [[TENANT].as_slice(), &["contoso.example"], &["fabrikam.example", TENANT], &[TENANT, PERSONAL]] {
-        assert_eq!((outcome(allowed, &ours), outcome(allowed, &theirs)), (None, Some(stranger)), "{allowed:?}");
-    }
-    assert_eq!(outcome(&["fabrikam.example"], &theirs), Some(stranger), "a domain that nobody has resolved");
-    assert_eq!(outcome(&["*"], &theirs), None);
-    for (allowed, personal_comes) in [([TENANT].as_slice(), false), (&["*"], false), (&[PERSONAL], true), (&["*", PERSONAL], true)] {
-        assert_eq!(outcome(allowed, &personal), (!personal_comes).then_some(Invalid::Personal), "{allowed:?}");
-    }
-}
-
-#[test]
-fn attack_15_a_token_of_another_tenant_does_not_come_in_under_a_template() {
-    let any = |claims: &Value, key: &Key| judged_among(&["*", PERSONAL], &signed(&header(), claims), key).err();
-    assert_eq!(any(&changed(of(TENANT), "tid", json!(OTHER)), &key()), Some(Invalid::Issuer), "issuer of one, tid of another");
-    assert_eq!(any(&changed(of(OTHER), "tid", json!(TENANT)), &key()), Some(Invalid::Issuer));
-    assert_eq!(any(&changed(of(TENANT), "iss", json!(TEMPLATE)), &key()), Some(Invalid::Issuer));
-    assert_eq!(any(&changed(of(TENANT), "iss", json!(format!("https://sts.windows.net/{TENANT}/"))), &key()), Some(Invalid::Issuer));
-    assert_eq!(any(&changed(of(TENANT), "tid", json!("{tenantid}")), &key()), Some(Invalid::Tenant));
-    let personal = key_of(&changed(jwk(&PAIR, "k1"), "issuer", json!(TEMPLATE.replace("{tenantid}", PERSONAL))));
-    assert_eq!(any(&of(TENANT), &personal), Some(Invalid::KeyIssuer), "the key of personal accounts signs for a company");
-    assert_eq!(any(&of(PERSONAL), &personal), None);
-    let government = key_of(&changed(jwk(&PAIR, "k1"), "cloud_instance_name", json!("microsoftonline.us")));
-    assert_eq!(any(&of(TENANT), &government), Some(Invalid::KeyIssuer));
-}
-
-#[test]
-fn among_many_tenants_an_address_that_nobody_vouches_for_is_not_known() {
-    let email = |edov: Value| changed(changed(of(OTHER), "email", json!("ceo@contoso.com")), "xms_edov", edov);
-    let outcome = |edov: Value| judged_among(&["*"], &signed(&header(), &email(edov)), &key()).unwrap();
-    let who = outcome(json!(false));
-    assert_eq!((who.email, who.email_verified), (None, false));
-    assert_eq!(*who.custom, [("name".to_owned(), "Maya Okafor".to_owned())]);
-    let who = outcome(json!(true));
-    assert_eq!((who.email.as_deref(), who.email_verified, who.custom.len()), (Some("ceo@contoso.com"), true, 2));
-}
-
-#[test]
-fn a_personal_account_is_nobodys_guest() {
-    let token = signed(&header(), &changed(of(PERSONAL), "idp", json!("live.com")));
-    assert!(!judged_among(&[PERSONAL], &token, &key()).unwrap().guest);
-    assert!(judged_among(&[OTHER], &signed(&header(), &changed(of(OTHER), "acct", json!(1))), &key()).unwrap().guest);
-}
-
-#[test]
-fn a_guest_is_known_by_any_of_three_signs() {
-    let home = |tid: &str| json!(format!("https://sts.windows.net/{tid}/"));
-    for (name, value, guest) in [
-        ("acct", json!(1), true),
-        ("acct", json!("1"), true),
-        ("idp", home(OTHER), true),
-        ("idp", json!("live.com"), true),
-        ("idp", json!(7), true),
-        ("upn", json!("mara_home.com#ext#@contoso.onmicrosoft.com"), true),
-        ("acct", json!(0), false),
-        ("idp", home(TENANT), false),
-        ("upn", json!("mara@contoso.com"), false),
-    ] {
-        let token = with(name, value.clone());
-        assert_eq!(judged_with(&token, &key(), false, &[]).err(), guest.then_some(Invalid::Guest), "{name} {value}");
-        assert_eq!(judged_with(&token, &key(), true, &[]).unwrap().guest, guest);
-    }
-}
-
-#[test]
-fn an_address_is_verified_only_where_entra_says_so() {
-    let judged = |edov: Value, email: Value| {
-        let claims = changed(changed(claims(), "email", email), "xms_edov", edov);
-        let who = judged(&signed(&header(), &changed(claims, "email_verified", json!(true)))).unwrap();
-        (who.email.is_some(), who.email_verified)
-    };
-    for edov in [json!(true), json!(1), json!("1"), json!("true")] {
-        assert_eq!(judged(edov.clone(), json!("maya@contoso.com")), (true, true), "{edov}");
-        assert_eq!(judged(edov, json!(null)), (false, false));
-    }
-    for edov in [json!(null), json!(false), json!(0), json!("0"), json!("yes"), json!([true])] {
-        assert_eq!(judged(edov.clone(), json!("maya@contoso.com")), (true, false), "{edov}");
-    }
-}
-
-#[test]
-fn groups_that_do_not_fit_are_not_taken_for_none() {
-    let groups = |name: &str, value: Value| judged(&with(name, value)).unwrap().groups;
-    assert_eq!(groups("_claim_names", json!({"groups": "src1"})), Groups::Overage);
-    assert_eq!(groups("hasgroups", json!(true)), Groups::Overage);
-    assert_eq!(groups("hasgroups", json!("true")), Groups::Overage);
-    assert_eq!(groups("_claim_names", json!({"other": "src1"})), Groups::Known(Texts::default()));
-    assert_eq!(groups("groups", json!(["a", "b"])), Groups::Known(["a", "b"].into_iter().collect()));
-}
-
-#[test]
-fn custom_claims_are_kept_as_text_within_bounds() {
-    let all = json!({"text": "Zoë", "number": 7, "yes": true, "list": ["a", 1, false], "comma": ["a,b"], "object": {}, "null": null, "deep": [["a"]],
-        "long": "x".repeat(4097), "empty": ""});
-    let mut claims = claims();
-    claims.as_object_mut().unwrap().extend(all.as_object().unwrap().clone());
-    let names: Vec<_> = all.as_object().unwrap().keys().map(String::as_str).chain(["missing"]).collect();
-    let mut custom = judged_with(&signed(&header(), &claims), &key(), true, &names).unwrap().custom;
-    custom.sort();
-    let kept = [("list", "a,1,false"), ("number", "7"), ("text", "Zoë"), ("yes", "true")];
-    assert_eq!(*custom, kept.map(|(name, value)| (name.to_owned(), value.to_owned())));
-}
-
-#[test]
-fn the_time_of_the_sign_in_is_never_ahead() {
-    let auth_time = |value: Value| judged(&with("auth_time", value)).unwrap().auth_time;
-    assert_eq!(auth_time(json!(NOW - 7200)), NOW - 7200);
-    assert_eq!(auth_time(json!(u64::MAX)), NOW - 300);
-    assert_eq!(auth_time(json!("now")), NOW - 300);
-}
-
-#[test]
-fn keys_that_are_weak_or_of_another_kind_are_passed_over() {
-    let good = jwk(&PAIR, "good");
-    let small = encode([0xff; 255]);
-    let bits_2047 = encode([[0x7f; 1].as_slice(), &[0xff; 255]].concat());
-    for (name, value) in [
-        ("kty", json!("EC")),
-        ("kty", json!("AKP")),
-        ("kty", json!(null)),
-        ("use", json!("enc")),
-        ("alg", json!("RS512")),
-        ("alg", json!("HS256")),
-        ("kid", json!(null)),
-        ("kid", json!("")),
-        ("kid", json!(7)),
-        ("n", json!(small)),
-        ("n", json!(bits_2047)),
-        ("n", json!(null)),
-        ("n", json!("!")),
-        ("n", json!(encode([0xff; 1025]))),
-        ("e", json!("AQ")),
-        ("e", json!("AA")),
-        ("e", json!("BA")),
-        ("e", json!(null)),
-        ("issuer", json!(7)),
-    ] {
-        let bad = changed(jwk(&PAIR, "bad"), name, value.clone());
-        assert_eq!(keys::read(&document(std::slice::from_ref(&bad))).unwrap_err(), BadKeys::None, "{name} {value}");
-        let left = keys::read(&document(&[bad, good.clone()])).unwrap();
-        assert_eq!(left.iter().map(Key::kid).collect::<Vec<_>>(), ["good"], "{name} {value}");
-    }
-}
-
-#[test]
-fn a_document_of_keys_is_bounded_and_has_one_reading() {
-    let two = [jwk(&PAIR, "k1"), jwk(&OTHER_PAIR, "k1")];
-    assert_eq!(keys::read(&document(&two)).unwrap_err(), BadKeys::None);
-    assert_eq!(keys::read(&document(&[jwk(&PAIR, "k1"), jwk(&PAIR, "k1")])).unwrap().len(), 2);
-    assert_eq!(keys::read(&document(&vec![jwk(&PAIR, "k1"); 65])).unwrap_err(), BadKeys::TooLarge);
-    assert_eq!(keys::read(&vec![b' '; 1024 * 1024 + 1]).unwrap_err(), BadKeys::TooLarge);
-    let text = String::from_utf8(document(&[jwk(&PAIR, "k1")])).unwrap();
-    let doubled = text.replace("\"kid\":", "\"kid\":\"k0\",\"kid\":");
-    for text in ["", "{}", "[]", "{\"keys\":7}", "{\"keys\":[7]}", &doubled] {
-        assert_eq!(keys::read(text.as_bytes()).unwrap_err(), BadKeys::Malformed, "{text}");
-    }
-}
-
-#[test]
-fn keys_stay_a_day_past_their_last_sight_and_do_not_change_under_one_name() {
-    let fresh = |pair: &KeyPair, kid: &str| vec![key_of(&jwk(pair, kid))];
-    let (keys, swapped) = Keys::default().merged(fresh(&PAIR, "k1"), NOW);
-    assert!(!swapped);
-    let (keys, _) = keys.merged(fresh(&OTHER_PAIR, "k2"), NOW + 24 * 3600);
-    assert!(keys.find("k1").is_some() && keys.find("k2").is_some());
-    let token = signed(&header(), &claims());
-    let (keys, swapped) = keys.merged(fresh(&OTHER_PAIR, "k1"), NOW + 24 * 3600);
-    assert!(swapped);
-    assert!(verified(&token, keys.find("k1").unwrap()).is_ok());
-    let (keys, _) = keys.merged(fresh(&OTHER_PAIR, "k2"), NOW + 24 * 3600 + 1);
-    assert!(keys.find("k1").is_none() && keys.find("k2").is_some());
-    let many = (0..300).fold(keys, |keys, number| keys.merged(fresh(&PAIR, &format!("n{number}")), NOW + 24 * 3600 + 2 + number).0);
-    assert!(many.find("n0").is_none() && many.find("k2").is_none() && many.find("n299").is_some());
 }
 
 proptest! {
