@@ -210,6 +210,20 @@ async fn a_tunnel_drives_the_question_by_itself() {
 }
 
 #[tokio::test]
+async fn a_tunnel_ends_when_its_person_loses_the_role_that_opened_it() {
+    let more = "[[access.rule]]\npath = \"/raw-upgrade\"\nallow = { roles = [\"Admin\"] }".to_owned();
+    let world = World::with(Plan { more, ..Plan::default() }).await;
+    let mut maya = world.signed_in(MAYA).await;
+    let mut tunnel = tunnel(&world, &maya.cookie_header()).await;
+    world.emulator.control().set_roles(MAYA_ID, vec!["Reader".to_owned()]);
+    world.later(31 * MINUTE);
+    is_rechecked(&world, &mut maya).await;
+    assert_eq!(maya.asks("GET", "/raw-upgrade", SCRIPT).await.status, 403);
+    ends(&mut tunnel, Duration::from_secs(7)).await;
+    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200, "she is signed in all the same");
+}
+
+#[tokio::test]
 async fn p2_single_use_refresh_tokens_are_never_sent_again_and_nobody_is_signed_out() {
     let mut world = long_lived().await;
     world.emulator.control().single_use_refresh(true);
@@ -329,6 +343,22 @@ async fn retry_after_is_honored_and_people_who_sign_in_meanwhile_are_not_held_ba
     world.later(2 * MINUTE);
     is_rechecked(&world, &mut maya).await;
     assert_eq!(control.refresh_calls(), 2);
+}
+
+#[tokio::test]
+async fn whoever_is_told_to_come_later_while_signing_in_keeps_nobody_from_being_asked_about() {
+    let world = long_lived().await;
+    let control = world.emulator.control();
+    let mut maya = world.signed_in(MAYA).await;
+    control.disable(MAYA_ID, true);
+    world.later(31 * MINUTE);
+    // Anybody can bring codes until Entra has had enough of it.
+    control.token_answer(TokenFault::TooMany(Some(3600)), 1);
+    let mut tom = world.browser();
+    tom.visits("/x").await;
+    assert_eq!(tom.signs_in_as(TOM).await.status, 503);
+    assert_eq!(is_rechecked(&world, &mut maya).await, 200);
+    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 401);
 }
 
 #[tokio::test]
