@@ -98,6 +98,9 @@ pub enum Error {
     /// The assertion cannot be signed.
     #[error("[session] {0}")]
     Key(#[from] NoKey),
+    /// `[directory]`: sign-in asks `[entra]` alone.
+    #[error("[directory] is not used by sign-in yet; its people would sign in by [entra], as if it were not there")]
+    Directory,
 }
 
 impl Lasting {
@@ -127,6 +130,9 @@ impl Sidecar {
     /// # Errors
     /// `Error` names the section that cannot be used.
     pub fn new(config: &Config, lasting: Lasting) -> Result<(Self, Vec<String>), Error> {
+        if config.directory.is_some() {
+            return Err(Error::Directory);
+        }
         let site = config.server.site.clone();
         let fresh = (!config.session.secrets.is_empty()).then(|| Keyring::new(&config.session.secrets, &lasting.random));
         let keyring = fresh.as_ref().unwrap_or(&lasting.keyring);

@@ -14,10 +14,11 @@ use entrada::entra::{keys, metadata, token};
 use entrada::seal::envelope::Envelope;
 use entrada::seal::keyring::Keyring;
 use entrada::session::pending::Pending;
+use entrada::wire::challenge;
 use entrada::wire::cookies::{self, Found, Names};
 use entrada::wire::forwarded;
 use entrada::wire::peer::Peer;
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{COOKIE, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 /// A function that falls over if what it is named for does not hold of the bytes.
@@ -29,6 +30,7 @@ pub const ALL: &[(&str, Holds)] = &[
     ("return_to", return_to),
     ("cookies", cookies),
     ("forwarded", forwarded),
+    ("challenges", challenges),
     ("pending", pending),
     ("tokens", tokens),
     ("configuration", configuration),
@@ -136,6 +138,32 @@ pub fn forwarded(data: &[u8]) {
         let target = asked.target.path_and_query().as_str();
         written.for_each(|it| assert!(it.ends_with(target), "{it} is not {target}"));
         assert_eq!(headers.get_all("x-original-method").iter().count(), 1);
+    }
+}
+
+/// A line of an app takes no challenge of another line away, what stands in quotes asks for nothing, and what is read was said.
+pub fn challenges(data: &[u8]) {
+    let lines: Vec<_> = data.split(|it| *it == b'\n').filter_map(|it| HeaderValue::from_bytes(it).ok()).collect();
+    let read = |lines: &[HeaderValue]| {
+        let mut headers = HeaderMap::new();
+        headers.extend(lines.iter().map(|it| (WWW_AUTHENTICATE, it.clone())));
+        challenge::challenges(&headers)
+    };
+    let sane = [HeaderValue::from_static(r#"Bearer error="insufficient_claims", claims="e30=""#)];
+    let (alone, one) = (read(&lines), read(&sane));
+    assert_eq!(read(&[&sane[..], &lines[..], &sane[..]].concat()), [&one[..], &alone[..], &one[..]].concat());
+
+    let plain = |it: &[u8]| String::from_utf8_lossy(it).replace('\\', "");
+    let said: Vec<_> = lines.iter().map(|it| plain(it.as_bytes())).collect();
+    for value in alone.iter().flat_map(|it| ["error", "claims", "realm"].map(|name| it.parameter(name))).flatten() {
+        assert!(said.iter().any(|it| it.contains(&plain(value.as_bytes()))), "{value}");
+    }
+    for text in lines.iter().filter_map(|it| it.to_str().ok()).filter(|it| it.len() < 2048) {
+        let quoted = text.replace('\\', r"\\").replace('"', r#"\""#);
+        let whole = read(&[HeaderValue::from_str(&format!(r#"Basic realm="{quoted}", Bearer error="x""#)).unwrap()]);
+        let [basic, bearer] = whole.as_slice() else { panic!("{whole:?}") };
+        assert!(basic.is("basic") && basic.parameter("realm") == Some(text), "{text}");
+        assert!(bearer.is("bearer") && bearer.parameter("error") == Some("x"), "{text}");
     }
 }
 

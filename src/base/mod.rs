@@ -5,6 +5,7 @@
 pub mod calendar;
 pub mod clock;
 pub mod cloud;
+pub mod code;
 pub mod domains;
 pub mod guid;
 pub mod identity;
@@ -17,3 +18,4 @@ pub mod site;
 pub mod spelling;
 pub mod target;
 pub mod texts;
+pub mod username;

@@ -3,13 +3,17 @@
 mod admin;
 mod check;
 mod dev;
+mod directory;
 mod emulator;
 mod explain;
 mod health;
+mod organization;
+mod person;
 mod run;
 pub mod service;
 mod sessions;
 mod stop;
+mod table;
 mod terminal;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -36,6 +40,12 @@ enum Command {
     Check(Config),
     /// Which access rule decides about a request, and why.
     Explain(explain::Arguments),
+    /// Companies with tenants of their own, in the directory.
+    #[command(subcommand)]
+    Organization(organization::Command),
+    /// People of those companies.
+    #[command(subcommand)]
+    Person(person::Command),
     /// Ask the admin listener whether the process lives (for a container's health check).
     Health(Config),
     /// End the sessions of people who are signed in.
@@ -67,6 +77,8 @@ pub fn main() -> ExitCode {
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Check(config) => check::run(config.config.as_deref()),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Organization(command) => organization::run(command),
+        Command::Person(command) => person::run(command),
         Command::Health(config) => health::run(config.config.as_deref()),
         Command::Sessions(order) => sessions::run(&order),
         Command::Secret => secret(),

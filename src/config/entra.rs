@@ -28,7 +28,7 @@ pub struct Entra {
     pub cloud: &'static Cloud,
     /// Scheme, host and port of Microsoft Graph, where it is not the cloud's own.
     pub graph: Option<String>,
-    /// Scopes beyond `openid profile email`.
+    /// Scopes beyond `openid profile email offline_access`.
     pub scopes: Vec<String>,
     /// Further roots towards Entra.
     pub ca_file: Option<PathBuf>,
@@ -239,7 +239,7 @@ fn allowed_tenants(section: &Section<'_>, tenant: Option<&Found<Tenant>>) -> All
 }
 
 /// The text is not told: people paste a secret here.
-fn client_id(text: &str) -> Result<Guid, Complaint> {
+pub(super) fn client_id(text: &str) -> Result<Guid, Complaint> {
     let refused = || {
         Complaint::new("is not an Application (client) ID")
             .hint("copy it from the app registration's Overview; it looks like 11112222-bbbb-3333-cccc-4444dddd5555")
@@ -263,7 +263,11 @@ fn client_secret(section: &Section<'_>) -> Option<Secret> {
         let complaint = Complaint::new("AZURE_FEDERATED_TOKEN_FILE is set, but a federated token cannot be used yet; the client secret is used");
         section.warn(&section.spot_of("client_secret"), complaint);
     }
-    let secret = key.secret()?;
+    is_value(section, key.secret()?)
+}
+
+/// A Secret ID is no secret, though it stands right beside it.
+pub(super) fn is_value(section: &Section<'_>, secret: Found<Secret>) -> Option<Secret> {
     if Guid::parse(secret.value.expose()).is_some() {
         let complaint = Complaint::new("this is a Secret ID, not a secret")
             .hint("copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone");

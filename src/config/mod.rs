@@ -21,6 +21,7 @@ mod whole;
 mod written;
 
 pub mod access;
+pub mod directory;
 pub mod entra;
 pub mod headers;
 pub mod pages;
@@ -53,7 +54,7 @@ pub const MOST_BYTES: usize = 1024 * 1024;
 const DEFAULT_FILE: &str = "entrada.toml";
 
 /// One of each array of tables and of the shapes of `allow`, so that reading asks for every key there is.
-const EVERY_TABLE: &str = "[[upstream.route]]\n[[access.rule]]\nallow = {}\n";
+const EVERY_TABLE: &str = "[[upstream.route]]\n[[access.rule]]\nallow = {}\n[[organization]]\n";
 
 /// Reads a file and the environment; without a path `entrada.toml`, or, where it is not there, the environment alone.
 pub fn load(path: Option<&Path>, environment: &[(String, String)]) -> Outcome {

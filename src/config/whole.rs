@@ -2,7 +2,7 @@
 
 use super::section::Section;
 use super::written::Written;
-use super::{access, entra, fit, headers, pages, server, session, telemetry, upstream};
+use super::{access, directory, entra, fit, headers, pages, server, session, telemetry, upstream};
 
 /// The whole configuration, as meant: every value is parsed and fits the others.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Config {
     pub entra: entra::Entra,
     /// `[session]`.
     pub session: session::Session,
+    /// `[directory]`; without it there is one tenant, from `[entra]`.
+    pub directory: Option<directory::Directory>,
     /// `[headers]`.
     pub headers: headers::Headers,
     /// `[access]`.
@@ -31,11 +33,12 @@ pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> 
     let server = root.inner("server", |it| server::read(it, entra.redirect_path.as_ref()));
     let upstream = root.inner("upstream", upstream::read);
     let origin = server.site.as_ref().map(crate::base::site::Site::origin);
-    let session = root.inner("session", session::read);
+    let (session, sealed) = root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
+    let directory = directory::read(root, sealed);
     let headers = root.inner("headers", |it| headers::read(it, origin.as_deref()));
     let access = root.inner("access", |it| access::read(it, entra.people));
     let pages = root.inner("pages", pages::read);
     let telemetry = root.inner("telemetry", telemetry::read);
     fit::judge(written, &server, &entra, &upstream);
-    Some(Config { server: server.server?, upstream: upstream.upstream?, entra: entra.entra?, session, headers, access, pages, telemetry })
+    Some(Config { server: server.server?, upstream: upstream.upstream?, entra: entra.entra?, session, directory, headers, access, pages, telemetry })
 }

@@ -43,7 +43,7 @@ pub use self::people::{Person, Trouble};
 pub use self::tls::BadTls;
 pub use self::wrong::Wrong;
 
-use self::tenants::{CONTOSO, FABRIKAM};
+use self::tenants::CONTOSO;
 use self::world::{Table, World, guid};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
@@ -127,11 +127,6 @@ impl Emulator {
     /// The GUID of the pretend tenant in which the app is registered.
     pub fn tenant_id(&self) -> &str {
         CONTOSO.id
-    }
-
-    /// The GUID of another pretend tenant, whose domain is `fabrikam.example`.
-    pub fn other_tenant_id(&self) -> &str {
-        FABRIKAM.id
     }
 
     /// The registered client id.

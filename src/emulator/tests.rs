@@ -14,11 +14,13 @@ use serde_json::Value;
 use super::tenants::CONTOSO;
 use super::*;
 
+mod authorize;
 mod codes;
 mod graph;
 mod panel;
 mod refresh;
 mod several_tenants;
+mod token;
 
 const APP: &str = "http://localhost:9/back";
 const TENANT: &str = CONTOSO.id;
@@ -240,131 +242,6 @@ async fn the_key_id_is_the_thumbprint_of_a_certificate_that_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn codes_are_bound_and_single_use() {
-    let emulator = begin().await;
-    let code = sign_in(&emulator, "tom").await.sent_back()["code"].clone();
-    refused(&redeem(&emulator, "1.nonsense", &[]).await, 400, "invalid_grant", 70_000);
-    refused(&redeem(&emulator, &code, &[("redirect_uri", "http://localhost:9/other")]).await, 400, "invalid_grant", 500_112);
-    refused(&redeem(&emulator, &code, &[("code_verifier", "wrong")]).await, 400, "invalid_grant", 501_481);
-    refused(&redeem(&emulator, &code, &[("code_verifier", "")]).await, 400, "invalid_grant", 50_148);
-    assert_eq!(redeem(&emulator, &code, &[]).await.status, StatusCode::OK);
-    refused(&redeem(&emulator, &code, &[]).await, 400, "invalid_grant", 54_005);
-}
-
-#[tokio::test]
-async fn codes_expire_after_ten_minutes() {
-    let clock = Clock::system();
-    let emulator = Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), Options { clock: clock.clone(), ..options() }).await.unwrap();
-    let code = sign_in(&emulator, "tom").await.sent_back()["code"].clone();
-    clock.shift(602);
-    refused(&redeem(&emulator, &code, &[]).await, 400, "invalid_grant", 70_008);
-}
-
-#[tokio::test]
-async fn clients_have_to_prove_themselves() {
-    let emulator = begin().await;
-    refused(&redeem(&emulator, "x", &[("client_secret", "wrong")]).await, 401, "invalid_client", 7_000_215);
-    refused(&redeem(&emulator, "x", &[("client_secret", TENANT)]).await, 401, "invalid_client", 7_000_215);
-    refused(&redeem(&emulator, "x", &[("client_secret", "")]).await, 401, "invalid_client", 7_000_218);
-    refused(&redeem(&emulator, "x", &[("client_id", TENANT)]).await, 400, "unauthorized_client", 700_016);
-    let odd = redeem(&emulator, "x", &[("grant_type", "no_such_grant")]).await;
-    refused(&odd, 400, "unsupported_grant_type", 70_003);
-    assert!(odd.json().get("error_uri").is_none());
-    refused(&redeem(&emulator, "x", &[("grant_type", "")]).await, 400, "invalid_request", 900_144);
-}
-
-#[tokio::test]
-async fn basic_authentication_and_client_credentials_work() {
-    let emulator = begin().await;
-    let basic = format!("Basic {}", STANDARD.encode(format!("{}:{}", emulator.client_id(), emulator.client_secret())));
-    let form = [("grant_type", "client_credentials"), ("scope", "https://graph.microsoft.com/.default")];
-    let seen = ask(&at(&emulator, "oauth2/v2.0/token"), Some(&form), &[("authorization", &basic)]).await;
-    let mut names: Vec<_> = seen.json().as_object().unwrap().keys().cloned().collect();
-    names.sort();
-    assert_eq!(names, ["access_token", "expires_in", "ext_expires_in", "token_type"]);
-    let form = [("grant_type", "client_credentials"), ("scope", "User.Read")];
-    refused(&ask(&at(&emulator, "oauth2/v2.0/token"), Some(&form), &[("authorization", &basic)]).await, 400, "invalid_scope", 1_002_012);
-}
-
-#[tokio::test]
-async fn refresh_tokens_roll_and_the_old_ones_stay() {
-    let emulator = begin().await;
-    let first = tokens(&emulator, "maya").await["refresh_token"].as_str().unwrap().to_owned();
-    for _ in 0..2 {
-        let seen = redeem(&emulator, "", &[("grant_type", "refresh_token"), ("refresh_token", &first)]).await;
-        assert_eq!(seen.status, StatusCode::OK, "{}", seen.body);
-        assert_ne!(seen.json()["refresh_token"], first.as_str());
-        let claims = verified(&emulator, seen.json()["id_token"].as_str().unwrap()).await.unwrap();
-        assert!(claims.get("nonce").is_none());
-    }
-    let seen = redeem(&emulator, "", &[("grant_type", "refresh_token"), ("refresh_token", "1.other")]).await;
-    refused(&seen, 400, "invalid_grant", 9_002_313);
-    assert_eq!(seen.json()["suberror"], "bad_token");
-}
-
-#[tokio::test]
-async fn refusals_that_stay_on_the_page_never_redirect() {
-    let emulator = begin().await;
-    let cases = [("redirect_uri", "http://localhost:9/other", 50_011), ("redirect_uri", "https://evil.example/back", 50_011), ("client_id", TENANT, 700_016)];
-    for (name, value, code) in cases {
-        let seen = ask(&authorize(&emulator, &[(name, value)]), None, &[]).await;
-        assert_eq!(seen.status, StatusCode::BAD_REQUEST);
-        assert!(seen.headers.get("location").is_none());
-        assert!(seen.body.contains(&format!("AADSTS{code}")) && seen.body.contains("Request Id") && seen.body.contains("Timestamp"), "{}", seen.body);
-    }
-    for (name, code) in [("noah", 50_105), ("bruno", 53_003), ("xenia", 50_055)] {
-        let seen = sign_in(&emulator, name).await;
-        assert!(seen.headers.get("location").is_none() && seen.body.contains(&format!("AADSTS{code}")), "{}", seen.body);
-    }
-}
-
-#[tokio::test]
-async fn cancel_and_consent_answer_as_entra_does() {
-    let emulator = begin().await;
-    let page = ask(&authorize(&emulator, &[]), None, &[]).await;
-    let back = pick(&emulator, &page, ("cancel", "1")).await.sent_back();
-    assert_eq!((back["error"].as_str(), back["error_subcode"].as_str()), ("access_denied", "cancel"));
-    assert!(!back.contains_key("error_description"));
-    let page = sign_in(&emulator, "carla").await;
-    let back = pick(&emulator, &page, ("consent", "no")).await.sent_back();
-    assert_eq!((back["error"].as_str(), back["admin_consent"].as_str()), ("access_denied", "True"));
-    assert!(back["error_description"].starts_with("AADSTS65004"));
-    let page = sign_in(&emulator, "carla").await;
-    assert!(pick(&emulator, &page, ("consent", "yes")).await.sent_back().contains_key("code"));
-}
-
-#[tokio::test]
-async fn the_emulators_own_session_makes_silent_sign_in_possible_until_logout() {
-    let emulator = begin().await;
-    let silent = authorize(&emulator, &[("prompt", "none")]);
-    let back = ask(&silent, None, &[]).await.sent_back();
-    assert_eq!(back["error"], "login_required");
-    assert!(back["error_description"].starts_with("AADSTS50058"));
-    let cookie = sign_in(&emulator, "maya").await.cookie();
-    assert!(ask(&silent, None, &[("cookie", &cookie)]).await.sent_back().contains_key("code"));
-    let hinted = |name| authorize(&emulator, &[("login_hint", name)]);
-    assert!(ask(&hinted("maya@contoso.example"), None, &[("cookie", &cookie)]).await.sent_back().contains_key("code"));
-    assert_eq!(ask(&hinted("tom@contoso.example"), None, &[("cookie", &cookie)]).await.status, StatusCode::OK);
-    let chosen = authorize(&emulator, &[("login_hint", "maya@contoso.example"), ("prompt", "select_account")]);
-    assert_eq!(ask(&chosen, None, &[("cookie", &cookie)]).await.status, StatusCode::OK);
-    let bad = at(&emulator, "oauth2/v2.0/logout?post_logout_redirect_uri=https%3A%2F%2Fevil.example%2F");
-    assert!(ask(&bad, None, &[]).await.headers.get("location").is_none());
-    let out = ask(&at(&emulator, "oauth2/v2.0/logout?post_logout_redirect_uri=http%3A%2F%2Flocalhost%3A9%2Fbye&state=x"), None, &[("cookie", &cookie)]).await;
-    assert_eq!(out.header("location"), "http://localhost:9/bye?state=x");
-    assert_eq!(ask(&silent, None, &[("cookie", &cookie)]).await.sent_back()["error"], "login_required");
-}
-
-#[tokio::test]
-async fn form_post_carries_everything_in_a_form() {
-    let emulator = begin().await;
-    let page = ask(&authorize(&emulator, &[("response_mode", "form_post"), ("state", "\"><b>")]), None, &[]).await;
-    let seen = pick(&emulator, &page, ("person", &oid(&emulator, "maya"))).await;
-    assert_eq!(seen.status, StatusCode::OK);
-    assert!(seen.body.contains("name=\"code\"") && seen.body.contains("value=\"&quot;&gt;&lt;b&gt;\""));
-    assert_eq!(seen.header("referrer-policy"), "strict-origin");
-}
-
-#[tokio::test]
 async fn foreign_hosts_and_foreign_forms_are_refused() {
     let emulator = begin().await;
     let seen = ask(&at(&emulator, "discovery/v2.0/keys"), None, &[("host", "rebound.example")]).await;
@@ -380,31 +257,6 @@ async fn foreign_hosts_and_foreign_forms_are_refused() {
     }
     let long = "x".repeat(70_000);
     assert_eq!(ask(&at(&emulator, "oauth2/v2.0/token"), Some(&[("code", &long)]), &[]).await.status, StatusCode::PAYLOAD_TOO_LARGE);
-}
-
-#[tokio::test]
-async fn wrong_tokens_are_wrong_once() {
-    use jsonwebtoken::errors::ErrorKind;
-    let emulator = begin().await;
-    for (wrong, kind) in [
-        (Wrong::Issuer, ErrorKind::InvalidIssuer),
-        (Wrong::Audience, ErrorKind::InvalidAudience),
-        (Wrong::Signature, ErrorKind::InvalidSignature),
-        (Wrong::Expired, ErrorKind::ExpiredSignature),
-        (Wrong::NotYet, ErrorKind::ImmatureSignature),
-    ] {
-        emulator.control().wrong(wrong);
-        let tokens = tokens(&emulator, "maya").await;
-        assert_eq!(verified(&emulator, tokens["id_token"].as_str().unwrap()).await.unwrap_err().kind(), &kind);
-    }
-    emulator.control().wrong(Wrong::AlgNone);
-    let none = tokens(&emulator, "maya").await["id_token"].as_str().unwrap().to_owned();
-    assert!(none.ends_with('.') && verified(&emulator, &none).await.is_err());
-    emulator.control().wrong(Wrong::Nonce);
-    assert_eq!(id_claims(&emulator, "maya").await["nonce"], "another");
-    emulator.control().wrong(Wrong::Tid);
-    assert_ne!(id_claims(&emulator, "maya").await["tid"], TENANT);
-    assert_eq!(id_claims(&emulator, "maya").await["tid"], TENANT);
 }
 
 #[tokio::test]
@@ -448,39 +300,4 @@ async fn tls_is_trusted_through_the_written_authority() {
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config.clone()));
         assert!(connector.connect(name, stream).await.is_ok());
     }
-}
-
-#[tokio::test]
-async fn pkce_is_held_to_its_size_its_method_and_its_presence() {
-    let emulator = begin().await;
-    for (name, value, code) in [("code_challenge", "short", "AADSTS501491"), ("code_challenge_method", "plain", "AADSTS9002313")] {
-        let back = ask(&authorize(&emulator, &[(name, value)]), None, &[]).await.sent_back();
-        assert_eq!((back["error"].as_str(), back["state"].as_str()), ("invalid_request", "s 1"));
-        assert!(back["error_description"].starts_with(code), "{back:?}");
-    }
-    let page = ask(&authorize(&emulator, &[("code_challenge", "")]), None, &[]).await;
-    let code = pick(&emulator, &page, ("person", &oid(&emulator, "tom"))).await.sent_back()["code"].clone();
-    refused(&redeem(&emulator, &code, &[]).await, 400, "invalid_grant", 501_481);
-    assert_eq!(redeem(&emulator, &code, &[("code_verifier", "")]).await.status, StatusCode::OK);
-}
-
-#[tokio::test]
-async fn a_silent_request_does_not_pass_over_missing_consent() {
-    let emulator = begin().await;
-    let page = sign_in(&emulator, "carla").await;
-    let cookie = pick(&emulator, &page, ("consent", "yes")).await.cookie();
-    let back = ask(&authorize(&emulator, &[("prompt", "none")]), None, &[("cookie", &cookie)]).await.sent_back();
-    assert_eq!(back["error"], "consent_required");
-    assert!(back["error_description"].starts_with("AADSTS65001"));
-}
-
-#[tokio::test]
-async fn the_clients_request_id_becomes_the_correlation_id_and_browsers_may_not_redeem() {
-    let emulator = begin().await;
-    let id = "12345678-1234-4234-8234-123456789abc";
-    let headers = [("client-request-id", id), ("origin", "http://localhost:9")];
-    let seen = ask(&at(&emulator, "oauth2/v2.0/token"), Some(&[("grant_type", "refresh_token")]), &headers).await;
-    refused(&seen, 400, "invalid_request", 9_002_326);
-    assert_eq!(seen.json()["correlation_id"], id);
-    assert_eq!(seen.header("x-ms-request-id").len(), 36);
 }

@@ -41,7 +41,7 @@ struct State {
 /// A request that may go; tells with which round it fails.
 #[derive(Debug)]
 #[must_use]
-pub struct Pass(u32);
+pub struct Ticket(u32);
 
 impl Circuit {
     /// One through which everything goes.
@@ -53,7 +53,7 @@ impl Circuit {
     ///
     /// # Errors
     /// `Resting`, while Entra is left alone.
-    pub async fn enter(&self) -> Result<(Pass, OwnedSemaphorePermit), Error> {
+    pub async fn enter(&self) -> Result<(Ticket, OwnedSemaphorePermit), Error> {
         self.may_go()?;
         // Never closed: the error cannot come.
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::Resting(1))?;
@@ -67,12 +67,12 @@ impl Circuit {
             // This is the probe.
             (state.since, state.until) = (now, now + PROBE);
         }
-        Ok((Pass(state.failures), place))
+        Ok((Ticket(state.failures), place))
     }
 
     /// A request that goes whatever the state.
-    pub fn pass(&self) -> Pass {
-        Pass(self.state().failures)
+    pub fn ticket(&self) -> Ticket {
+        Ticket(self.state().failures)
     }
 
     /// Entra answered, whatever it said.
@@ -85,12 +85,12 @@ impl Circuit {
 
     /// Entra did not answer, or not as it should; it may have said in how many seconds to come again.
     /// `ours`: what it refuses is this app registration, which waiting alone does not mend.
-    pub fn failed(&self, pass: Pass, retry_after: Option<u64>, ours: bool, cause: &Error) {
+    pub fn failed(&self, ticket: Ticket, retry_after: Option<u64>, ours: bool, cause: &Error) {
         let now = self.clock.now_millis();
         let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
         let mut state = self.state();
         // What was under way together is one failure.
-        if pass.0 == state.failures {
+        if ticket.0 == state.failures {
             state.failures = state.failures.saturating_add(1);
             let pause = FIRST.saturating_mul(2_u64.saturating_pow(state.failures - 1)).min(LONGEST);
             let pause = pause / 2 + pause / 2 * jitter / u64::from(u16::MAX);
@@ -98,7 +98,7 @@ impl Circuit {
         }
         let asked = retry_after.unwrap_or(0).min(LONGEST_ASKED) * 1000;
         state.until = state.until.max(now.saturating_add(asked));
-        let first = pass.0 == 0 && state.failures == 1;
+        let first = ticket.0 == 0 && state.failures == 1;
         drop(state);
         match (first, ours) {
             (true, true) => {
@@ -148,7 +148,7 @@ mod tests {
         (Circuit::new(clock.clone(), Random::new(|it| it.fill(0xff))), clock)
     }
 
-    async fn goes(circuit: &Circuit) -> Option<Pass> {
+    async fn goes(circuit: &Circuit) -> Option<Ticket> {
         circuit.enter().await.ok().map(|it| it.0)
     }
 
@@ -157,11 +157,11 @@ mod tests {
         let (circuit, clock) = circuit();
         let mut pauses = Vec::new();
         for _ in 0..9 {
-            let pass = goes(&circuit).await.unwrap();
+            let ticket = goes(&circuit).await.unwrap();
             if !pauses.is_empty() {
                 assert!(goes(&circuit).await.is_none(), "two probes");
             }
-            circuit.failed(pass, None, false, &Error::Answer);
+            circuit.failed(ticket, None, false, &Error::Answer);
             pauses.push(circuit.rests());
             assert!(goes(&circuit).await.is_none());
             clock.shift(i64::try_from(circuit.rests()).unwrap());
@@ -175,9 +175,9 @@ mod tests {
     #[tokio::test]
     async fn what_was_under_way_together_is_one_failure() {
         let (circuit, _) = circuit();
-        let passes = [goes(&circuit).await.unwrap(), goes(&circuit).await.unwrap(), goes(&circuit).await.unwrap()];
-        for pass in passes {
-            circuit.failed(pass, None, false, &Error::Answer);
+        let tickets = [goes(&circuit).await.unwrap(), goes(&circuit).await.unwrap(), goes(&circuit).await.unwrap()];
+        for ticket in tickets {
+            circuit.failed(ticket, None, false, &Error::Answer);
         }
         assert_eq!(circuit.rests(), 1);
     }
@@ -185,9 +185,9 @@ mod tests {
     #[tokio::test]
     async fn retry_after_is_kept_to_within_an_hour() {
         let (circuit, _) = circuit();
-        circuit.failed(circuit.pass(), Some(120), false, &Error::Answer);
+        circuit.failed(circuit.ticket(), Some(120), false, &Error::Answer);
         assert_eq!(circuit.rests(), 120);
-        circuit.failed(circuit.pass(), Some(u64::MAX), false, &Error::Answer);
+        circuit.failed(circuit.ticket(), Some(u64::MAX), false, &Error::Answer);
         assert_eq!(circuit.rests(), 3600);
         // Somebody who signed in meanwhile shows that it is over.
         circuit.answered();
@@ -197,7 +197,7 @@ mod tests {
     #[tokio::test]
     async fn a_probe_that_never_ends_does_not_hold_the_door() {
         let (circuit, clock) = circuit();
-        circuit.failed(circuit.pass(), None, false, &Error::Answer);
+        circuit.failed(circuit.ticket(), None, false, &Error::Answer);
         clock.shift(2);
         let _lost = goes(&circuit).await.unwrap();
         assert!(goes(&circuit).await.is_none());
@@ -208,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn a_clock_that_is_set_back_makes_no_pause_longer() {
         let (circuit, clock) = circuit();
-        circuit.failed(circuit.pass(), Some(600), false, &Error::Answer);
+        circuit.failed(circuit.ticket(), Some(600), false, &Error::Answer);
         clock.shift(-86_400);
         assert!(goes(&circuit).await.is_some());
     }
@@ -216,7 +216,7 @@ mod tests {
     #[tokio::test]
     async fn a_reload_keeps_the_state_and_no_more_than_sixteen_ask_at_once() {
         let (circuit, clock) = circuit();
-        circuit.failed(circuit.pass(), Some(60), false, &Error::Answer);
+        circuit.failed(circuit.ticket(), Some(60), false, &Error::Answer);
         let fresh = Circuit::new(clock, Random::new(|it| it.fill(0)));
         fresh.inherit(&circuit);
         assert_eq!(fresh.rests(), 60);

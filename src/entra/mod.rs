@@ -27,7 +27,7 @@ pub mod verified;
 pub use self::error::Error;
 
 use self::authorize::{Begun, Hints};
-use self::circuit::{Circuit, Pass};
+use self::circuit::{Circuit, Ticket};
 use self::graph::Membership;
 use self::means::Means;
 use self::oidc::Registration;
@@ -75,7 +75,7 @@ pub struct Refreshed {
     /// Takes the old one's place; none where Entra gave no new one.
     pub grant: Option<Secret>,
     id_token: Option<Secret>,
-    pass: Pass,
+    ticket: Ticket,
 }
 
 /// A sign-in that is done.
@@ -134,11 +134,16 @@ impl Entra {
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let pass = self.circuit.pass();
+        let ticket = self.circuit.ticket();
         let answer = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await;
+<<<<<<< HEAD
         // Anybody can bring codes that Entra refuses, until it has had enough of them: that must not keep us from asking about others.
         let brought = matches!(answer, Err(Error::Refused(_) | Error::Status { status: 429, .. }));
         let tokens = if brought { answer } else { self.told(pass, answer) }?;
+=======
+        // Anybody can bring a code that Entra refuses: that must not keep us from asking about others.
+        let tokens = if matches!(answer, Err(Error::Refused(_))) { answer } else { self.told(ticket, answer) }?;
+>>>>>>> main
         let user = self.verified(tokens.id_token, Some(nonce)).await?;
         Ok(Redeemed { user, grant: tokens.refresh_token })
     }
@@ -149,11 +154,11 @@ impl Entra {
     /// `Refused` by Entra; the others say that Entra could not be asked.
     pub async fn refresh(&self, grant: &Secret) -> Result<Refreshed, Error> {
         let snapshot = self.source.snapshot().await?;
-        let (pass, _place) = self.circuit.enter().await?;
+        let (ticket, _place) = self.circuit.enter().await?;
         match redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await {
             // How it went is told once it is verified: an answer that is of no use is as good as none.
-            Ok(tokens) => Ok(Refreshed { grant: tokens.refresh_token, id_token: tokens.id_token, pass }),
-            Err(cause) => self.told(pass, Err(cause)),
+            Ok(tokens) => Ok(Refreshed { grant: tokens.refresh_token, id_token: tokens.id_token, ticket }),
+            Err(cause) => self.told(ticket, Err(cause)),
         }
     }
 
@@ -163,13 +168,13 @@ impl Entra {
     /// `Token`, where it breaks a rule; the others say that it could not be verified.
     pub async fn verify(&self, refreshed: Refreshed) -> Result<VerifiedUser, Error> {
         let verified = self.verified(refreshed.id_token, None).await;
-        self.told(refreshed.pass, verified)
+        self.told(refreshed.ticket, verified)
     }
 
     /// Tells the circuit how a request went.
-    fn told<T>(&self, pass: Pass, answer: Result<T, Error>) -> Result<T, Error> {
+    fn told<T>(&self, ticket: Ticket, answer: Result<T, Error>) -> Result<T, Error> {
         match answer.as_ref().map_err(|it| (it, means::of(it))) {
-            Err((cause, Means::Later { retry_after, ours })) if means::is_of_all(cause, self.are_many) => self.circuit.failed(pass, retry_after, ours, cause),
+            Err((cause, Means::Later { retry_after, ours })) if means::is_of_all(cause, self.are_many) => self.circuit.failed(ticket, retry_after, ours, cause),
             Ok(_) | Err(_) => self.circuit.answered(),
         }
         answer
@@ -190,7 +195,7 @@ impl Entra {
 
     async fn redeemed_for_graph(&self, grant: &Secret) -> Result<graph::Pass, Error> {
         let snapshot = self.source.snapshot().await?;
-        let (pass, _place) = self.circuit.enter().await?;
+        let (ticket, _place) = self.circuit.enter().await?;
         let base = metadata::graph_base(self.own_graph.as_deref(), self.graph, &snapshot.metadata);
         let scope = format!("{base}/{}", graph::PERMISSION);
         let answer = redeem::for_graph(&self.registration, &snapshot.metadata, &self.sender(), grant, scope).await;
@@ -200,7 +205,7 @@ impl Entra {
                 self.circuit.answered();
                 Err(Error::Refused(refusal))
             }
-            answer => self.told(pass, answer),
+            answer => self.told(ticket, answer),
         }?;
         Ok(graph::Pass::new(tokens, base))
     }

@@ -1,6 +1,6 @@
 //! Back from Entra.
 
-use super::authenticate::look;
+use super::authenticate::{look, session_id};
 use super::facts::Facts;
 use super::front_channel::is_sid;
 use super::groups;
@@ -130,7 +130,7 @@ async fn finish(
     let signed_in = redeemed.map_err(|it| Refusal::SignIn(it, again))?;
     let former = look(house, headers);
     // A new id at each sign-in: whatever this browser brought is over, planted or not.
-    if let Found::One(old) = find(headers, house.names.session()) {
+    if let Some(old) = session_id(house, headers) {
         house.lasting.store.end(old);
     }
     let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant, answer.session());

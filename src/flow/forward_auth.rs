@@ -4,16 +4,15 @@ use super::authenticate::authenticate;
 use super::facts::Facts;
 use super::groups;
 use super::origin::is_of_another_site;
-use super::refusal::Refusal;
-use super::sign_in::start_url_proving;
+use super::refusal::{CHALLENGE, Refusal, insufficient};
+use super::sign_in::{redirects, start_url_proving};
 use crate::access::policy::Verdict;
 use crate::base::return_to::ReturnTo;
-use crate::config::access::SignedOut;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::cookies;
 use crate::wire::forwarded::{Asked, NotAsked, asked_by_nginx};
-use crate::wire::inbound::{Asker, Inbound, asker};
+use crate::wire::inbound::{Inbound, asker};
 use crate::wire::reply;
 use http::header::{LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -47,15 +46,12 @@ pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inboun
             response.headers_mut().insert(COOKIE_FOR_THE_APP, cookies::theirs(headers));
             Ok(response)
         }
-        // nginx makes a 500 of it. 401 would send people to sign in, and 403 tell them that they may not.
-        Verdict::SignIn(..) if closed.is_some() => Err(Refusal::Closed(closed.map_or(1, |it| it.0))),
-        Verdict::SignIn(signed_out, acrs) => {
-            let acrs = acrs.as_deref().unwrap_or_default();
-            sign_in(house, &return_to, acrs, super::refusal::CHALLENGE, asker == Asker::Navigation && signed_out == SignedOut::Auto)
-        }
-        Verdict::StepUp(signed_out, acrs) => {
-            sign_in(house, &return_to, &acrs, super::refusal::insufficient(&acrs), asker == Asker::Navigation && signed_out == SignedOut::Auto)
-        }
+        Verdict::SignIn(signed_out, acrs) => match closed {
+            // nginx makes a 500 of it. 401 would send people to sign in, and 403 tell them that they may not.
+            Some(closed) => Err(closed.into()),
+            None => sign_in(house, &return_to, acrs.as_deref().unwrap_or_default(), CHALLENGE, redirects(asker, signed_out)),
+        },
+        Verdict::StepUp(signed_out, acrs) => sign_in(house, &return_to, &acrs, insufficient(&acrs), redirects(asker, signed_out)),
         Verdict::Forbidden => Ok(refused(facts, "forbidden by the access rules")),
         Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and they are not known")),
     }

@@ -2,10 +2,10 @@
 
 use super::authenticate::{authenticate, look};
 use super::facts::Facts;
+use super::origin::is_post_of_another_site;
 use super::recheck;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
-use super::sign_out::is_post_of_another_site;
 use crate::base::identity::Groups;
 use crate::base::return_to::ReturnTo;
 use crate::base::texts::Texts;

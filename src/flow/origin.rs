@@ -1,10 +1,18 @@
-//! Who opened a WebSocket.
+//! Which page made the browser ask.
 
 use crate::sidecar::Sidecar;
 use http::HeaderMap;
 use http::header::ORIGIN;
 
-/// Whether a page of another site asks: it can open a WebSocket with this browser's cookies, and only its `Origin` tells.
+/// Whether a page of another site asks. It can open a WebSocket with this browser's cookies, and only its `Origin` tells.
 pub(super) fn is_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
     headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it))
+}
+
+/// Whether a page of another site made the browser send this POST.
+pub(super) fn is_post_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
+    // A page under `Referrer-Policy: no-referrer` sends `Origin: null` even to itself (Fetch 3.1); no script can forge the other header.
+    let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it));
+    !own && is_of_another_site(house, headers) || site == Some(b"cross-site")
 }

@@ -9,9 +9,12 @@ use super::refusal::Refusal;
 use super::sign_in;
 use super::step_up;
 use crate::access::policy::{Permit, Verdict};
+<<<<<<< HEAD
 use crate::base::return_to::ReturnTo;
 use crate::base::target::Target;
 use crate::config::access::{Contexts, SignedOut};
+=======
+>>>>>>> main
 use crate::entra::graph;
 use crate::headers::identity::IdentityHeaders;
 use crate::session::record::Session;
@@ -19,7 +22,7 @@ use crate::sidecar::Sidecar;
 use crate::upstream::{Ends, Trip};
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, CookieLines};
-use crate::wire::inbound::{Asker, Inbound};
+use crate::wire::inbound::Inbound;
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
@@ -57,9 +60,15 @@ pub(super) async fn proxy(
         Verdict::SignIn(signed_out, acrs) => match closed {
             // Nobody is signed out by an outage: there is nothing to sign in to again.
             Some(closed) => Err(closed.into()),
-            None => Box::pin(ask_to_sign_in(house, inbound, &parts.headers, signed_out, acrs)).await,
+            None => {
+                let acrs = acrs.as_deref().unwrap_or_default();
+                Box::pin(sign_in::lead(house, inbound, &parts.headers, signed_out, acrs, Refusal::SignedOut)).await
+            }
         },
-        Verdict::StepUp(signed_out, acrs) => Box::pin(step_up::required(house, inbound, &parts.headers, signed_out, acrs)).await,
+        Verdict::StepUp(signed_out, acrs) => {
+            let refusal = |start| Refusal::StepUp(start, Arc::clone(&acrs));
+            Box::pin(sign_in::lead(house, inbound, &parts.headers, signed_out, &acrs, refusal)).await
+        }
         Verdict::Forbidden => Err(Refusal::Forbidden),
         Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown(graph::Error::Interrupted)),
     }
@@ -92,19 +101,4 @@ fn ends_with(house: &Sidecar, target: &Target, session: &Arc<Session>) -> Ends {
     let may_still = move |it: &Arc<Session>| matches!(policy.judge(target.clone(), Some(Arc::clone(it))).verdict, Verdict::Permitted(_));
     let goes_on = move |spoke| lasting.store.tunnel_goes_on(&held, spoke) && recheck::tunnel_goes_on(&lasting, &held) && may_still(&held);
     Ends { told: session.ended(), goes_on: Box::new(goes_on) }
-}
-
-async fn ask_to_sign_in(
-    house: &Sidecar,
-    inbound: &Inbound,
-    headers: &HeaderMap,
-    signed_out: SignedOut,
-    acrs: Option<Contexts>,
-) -> Result<Response<Body>, Refusal> {
-    let return_to = ReturnTo::of(&inbound.target, &house.site);
-    let acrs = acrs.as_deref().unwrap_or_default();
-    match (inbound.asker, signed_out) {
-        (Asker::Navigation, SignedOut::Auto) => sign_in::begin(house, inbound, headers, sign_in::Start::proving(return_to, acrs)).await,
-        _ => Err(Refusal::SignedOut(sign_in::start_url_proving(&house.site, &return_to, acrs))),
-    }
 }

@@ -134,7 +134,7 @@ fn general(refusal: &Refusal) -> Told {
     let told = |what, whose, next| Told { title: None, what, whose, next };
     match refusal.error.as_str() {
         _ if refusal.is_cancelled() => {
-            let what = "The sign-in was cancelled before it was done. Nothing has happened.";
+            let what = "The sign-in was canceled before it was done. Nothing has happened.";
             Told { title: Some(STOPPED), ..told(what, Whose::You, "Sign in again whenever you like.") }
         }
         _ if refusal.is_passing() => told("Microsoft cannot sign you in just now.", Whose::Entra, "Try again in a few minutes."),

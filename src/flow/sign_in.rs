@@ -5,7 +5,7 @@ use super::loops::{Seen, Session};
 use super::refusal::Refusal;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
-use crate::config::access::is_context;
+use crate::config::access::{SignedOut, is_context};
 use crate::entra::authorize::{Hints, claims_for};
 use crate::pages::{Page, SignIn};
 use crate::session::pending::{LIFE, MOST, Pending};
@@ -14,7 +14,7 @@ use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, Found, Names};
 use crate::wire::forwarded::why_http;
-use crate::wire::inbound::Inbound;
+use crate::wire::inbound::{Asker, Inbound};
 use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -35,6 +35,7 @@ pub(super) struct Start {
 }
 
 impl Start {
+    /// One that asks for no more than being signed in.
     pub(super) fn at(return_to: ReturnTo) -> Self {
         Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None }
     }
@@ -75,6 +76,28 @@ pub(super) fn start_url_proving(site: &Site, return_to: &ReturnTo, acrs: &[Strin
     format!("{}/start?{}", site.prefix(), query.finish())
 }
 
+/// Off to Entra, where a redirect leads a person there, to prove one of these where there are any; else the refusal that names the place to begin.
+pub(super) async fn lead(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    signed_out: SignedOut,
+    acrs: &[String],
+    refusal: impl FnOnce(String) -> Refusal,
+) -> Result<Response<Body>, Refusal> {
+    let return_to = ReturnTo::of(&inbound.target, &house.site);
+    if redirects(inbound.asker, signed_out) {
+        begin(house, inbound, headers, Start::proving(return_to, acrs)).await
+    } else {
+        Err(refusal(start_url_proving(&house.site, &return_to, acrs)))
+    }
+}
+
+/// Whether a redirect leads a person anywhere, and the rule allows it.
+pub(super) fn redirects(asker: Asker, signed_out: SignedOut) -> bool {
+    asker == Asker::Navigation && signed_out == SignedOut::Auto
+}
+
 /// Seals a sign-in under way into its own cookie and sends the browser to Entra.
 pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start: Start) -> Result<Response<Body>, Refusal> {
     let now = house.lasting.clock.now();
@@ -99,8 +122,8 @@ pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
 /// Where something has to be proven, it is by whoever is signed in, or was until Entra wanted it proven.
 fn hints(house: &Sidecar, headers: &HeaderMap, mut hints: Hints, acrs: &[String]) -> Hints {
     let ended = ended(house, headers);
-    let challenge = || ended.as_ref()?.standing().again().flatten().map(str::to_owned);
-    hints.claims = hints.claims.or_else(|| claims_for(acrs)).or_else(challenge);
+    let wanted = || ended.as_ref()?.standing().again().flatten().map(str::to_owned);
+    hints.claims = hints.claims.or_else(|| claims_for(acrs)).or_else(wanted);
     let session = look(house, headers).filter(|_| hints.claims.is_some());
     if let Some(session) = session.or(ended).filter(|_| hints.login_hint.is_none()) {
         let who = session.identity();

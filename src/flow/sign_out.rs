@@ -1,16 +1,16 @@
 //! Out: here, then at Entra.
 
-use super::authenticate::look;
+use super::authenticate::{look, session_id};
+use super::origin::is_post_of_another_site;
 use super::refusal::Refusal;
 use super::sign_in::{only, start_url};
 use crate::base::return_to::{Landing, ReturnTo};
 use crate::pages::Page;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::cookies::{Found, find};
 use crate::wire::inbound::{Asker, Inbound};
 use crate::wire::reply;
-use http::header::{ORIGIN, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, StatusCode};
 
 /// `GET|POST /sign_out?rd=`: ends the session here and goes on to Entra's sign-out.
@@ -46,20 +46,8 @@ fn wanted(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Wanted {
     }
 }
 
-/// Whether a page of another site made the browser send this POST.
-pub(super) fn is_post_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
-    let foreign = headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it));
-    // A page under `Referrer-Policy: no-referrer` sends `Origin: null` even to itself (Fetch 3.1); no script can forge the other header.
-    let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it));
-    !own && foreign || site == Some(b"cross-site")
-}
-
 fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
-    let ended = match find(headers, house.names.session()) {
-        Found::One(id) => house.lasting.store.end(id),
-        Found::None | Found::Several => None,
-    };
+    let ended = session_id(house, headers).and_then(|id| house.lasting.store.end(id));
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
     let back = rd.map_or_else(|| Landing::signed_out(&house.site), |it| Landing::at(&ReturnTo::parse(it, &house.site), &house.site));

@@ -1,10 +1,10 @@
-//! Step-up: somebody who is signed in proves more at Entra, since a rule or the app wants it, and comes back.
+//! Step-up for the app: its claims challenge leads somebody who is signed in to Entra and back. One for a rule begins in `sign_in::lead`.
 
 use super::facts::Facts;
 use super::refusal::Refusal;
 use super::sign_in::{self, Start};
 use crate::base::return_to::ReturnTo;
-use crate::config::access::{Contexts, SignedOut, is_context};
+use crate::config::access::is_context;
 use crate::session::record::Session;
 use crate::session::rounds::WINDOW;
 use crate::sidecar::Sidecar;
@@ -26,21 +26,6 @@ use std::sync::Arc;
 const CLAIMS: usize = 4 * 1024;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
-
-/// A rule asks for what the person has not proven: off to Entra, or 401 with the challenge where a redirect would not help.
-pub(super) async fn required(
-    house: &Sidecar,
-    inbound: &Inbound,
-    headers: &HeaderMap,
-    signed_out: SignedOut,
-    acrs: Contexts,
-) -> Result<Response<Body>, Refusal> {
-    let return_to = ReturnTo::of(&inbound.target, &house.site);
-    match (inbound.asker, signed_out) {
-        (Asker::Navigation, SignedOut::Auto) => sign_in::begin(house, inbound, headers, Start::proving(return_to, &acrs)).await,
-        _ => Err(Refusal::StepUp(sign_in::start_url_proving(&house.site, &return_to, &acrs), acrs)),
-    }
-}
 
 /// Whether a challenge of the app could be followed at all: by a browser that goes to a page, for somebody who is signed in.
 pub(super) fn may_follow(inbound: &Inbound, session: Option<&Arc<Session>>) -> bool {

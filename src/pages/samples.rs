@@ -97,7 +97,7 @@ fn cancelled() -> Notice {
         next: texts(&["Sign in again whenever you like."]),
         action: action("Sign in again", START),
         details: pairs(&[("Error", "access_denied"), ("Reason", "cancel"), ("Time (UTC)", "2026-11-24 20:31:07Z")]),
-        ..notice(Kind::SignInNeeded, 403, Whose::You, "You stopped the sign-in", "The sign-in was cancelled before it was done. Nothing has happened.")
+        ..notice(Kind::SignInNeeded, 403, Whose::You, "You stopped the sign-in", "The sign-in was canceled before it was done. Nothing has happened.")
     }
 }
 

@@ -49,6 +49,8 @@ debian() {
         has "${pair%%:*}" || wanted+=("${pair##*:}")
     done
     if has python3 && ! python3 -c 'import ensurepip' 2>/dev/null; then wanted+=(python3-venv); fi
+    # Debian keeps the server's programs outside of people's PATH.
+    has initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted+=(postgresql)
     [ ${#wanted[@]} -eq 0 ] && return 0
     if ! has apt-get || [ "$(id -u)" -ne 0 ]; then
         cannot "${wanted[*]}" "ask an administrator: apt-get install ${wanted[*]}"
@@ -56,7 +58,7 @@ debian() {
     fi
     say "Debian packages: ${wanted[*]} ..."
     export DEBIAN_FRONTEND=noninteractive
-    # nginx is driven by the tests: the service of the system stays off.
+    # nginx and PostgreSQL are driven by the tests: the services of the system stay off.
     { apt-get update -q && RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${wanted[@]}"; } >"$stamps/debian.log" 2>&1 || {
         tail -n 15 "$stamps/debian.log" >&2
         cannot "${wanted[*]}" "see $stamps/debian.log"

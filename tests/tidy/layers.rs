@@ -9,6 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["wire", "seal", "telemetry"],
     &["entra", "pages", "emulator", "demo"],
+    &["directory"],
     &["session"],
     &["access"],
     &["headers"],
@@ -29,6 +30,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
 /// Who reads which section of the configuration. `cli` and `sidecar` hand them out.
 const SECTIONS: &[(&str, &[&str])] = &[
     ("access", &["access", "flow"]),
+    ("directory", &["directory"]),
     ("entra", &["entra"]),
     ("headers", &["headers"]),
     ("pages", &["pages"]),
@@ -110,7 +112,7 @@ fn layer(module: &str) -> Option<usize> {
 
 /// The modules that a reference leads from and to; an item of the root is `lib`'s.
 fn ends<'a>(it: &'a Reference<'_>) -> (&'a str, &'a str) {
-    let top = |place: &'a [String]| place.first().map(String::as_str).filter(|it| layer(it).is_some() || *it == "directory").unwrap_or("lib");
+    let top = |place: &'a [String]| place.first().map(String::as_str).filter(|it| layer(it).is_some()).unwrap_or("lib");
     let here = it.file.module.first().map_or("lib", String::as_str);
     (here, top(&it.to))
 }

@@ -1,5 +1,6 @@
 //! The program itself, as people type it: what it prints, and how it ends.
 
+mod directory;
 mod life;
 mod sessions;
 mod words;

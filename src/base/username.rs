@@ -1,0 +1,137 @@
+//! The username that people type: one spelling, and nothing in it that looks like something else.
+
+use std::fmt;
+use unicode_normalization::UnicodeNormalization as _;
+
+/// A username in its one spelling: NFKC, lower case, Latin.
+///
+/// Letters of other scripts are refused, since a Cyrillic `а` looks like ours (UTS 39), and so is whatever cannot be seen or turns the
+/// direction of writing. Entra's own sign-in names are of ASCII letters, digits and `'.-_!#^~` alone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Username(Box<str>);
+
+/// The longest, in bytes of its one spelling; Entra's sign-in names have at most 113 characters.
+const MOST: usize = 128;
+
+/// Signs beside letters and digits.
+const SIGNS: &str = "._-+@'#!^~";
+
+/// Latin letters that look like others: `ı`, and three that are rare enough to be taken for a fault of the font.
+const ALIKE: [char; 4] = ['ı', 'ĸ', 'ŀ', 'ŉ'];
+
+impl Username {
+    /// Reads what somebody typed: spaces around it go, and case does not count.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        // NFKC lengthens a text eighteenfold at most: what is too long is not worth folding.
+        if text.len() > MOST * 2 {
+            return None;
+        }
+        let folded: String = text.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+        let fits = (1..=MOST).contains(&folded.len()) && folded.chars().all(is_plain);
+        let begins = folded.chars().next().is_some_and(char::is_alphanumeric);
+        (fits && begins).then(|| Self(folded.into()))
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What follows the last `@`, where there is one.
+    pub fn domain(&self) -> Option<&str> {
+        domain_of(&self.0)
+    }
+
+    /// What stands before the last `@`; all of it where there is none.
+    pub fn local(&self) -> &str {
+        self.0.rsplit_once('@').map_or(&self.0, |it| it.0)
+    }
+}
+
+/// What follows the last `@` of an address.
+pub fn domain_of(address: &str) -> Option<&str> {
+    address.rsplit_once('@').map(|it| it.1).filter(|it| !it.is_empty())
+}
+
+fn is_plain(it: char) -> bool {
+    // Latin-1 and Latin Extended-A; `×` and `÷` stand among them.
+    let is_latin = ('\u{df}'..='\u{17e}').contains(&it) && it.is_alphabetic() && !ALIKE.contains(&it);
+    it.is_ascii_lowercase() || it.is_ascii_digit() || SIGNS.contains(it) || is_latin
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_has_one_spelling() {
+        for (typed, folded) in [
+            (" Maya ", "maya"),
+            ("MAYA@Contoso.Example", "maya@contoso.example"),
+            ("ＭＡＹＡ", "maya"),
+            ("Jürgen", "jürgen"),
+            ("Ju\u{308}rgen", "jürgen"),
+            ("STRAẞE", "straße"),
+            ("ﬁona", "fiona"),
+            ("o'neil+1", "o'neil+1"),
+        ] {
+            assert_eq!(Username::parse(typed).unwrap().as_str(), folded, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_another_name_is_none() {
+        for text in [
+            "",
+            " ",
+            "m\u{430}ya",
+            "mαya",
+            "ma\u{202e}ya",
+            "ma\u{200b}ya",
+            "ma\u{200f}ya",
+            "ma\u{ad}ya",
+            "מאיה",
+            "ma ya",
+            "ma\tya",
+            "ma\nya",
+            "mıke",
+            "=maya",
+            "+maya",
+            "-maya",
+            "@maya",
+            "m÷",
+            "may\u{301}a\u{302}\u{303}",
+            "\u{1d552}\u{301}\u{331}",
+            "maya\0",
+            "İstanbul",
+            "<maya>",
+            "maya\"",
+        ] {
+            assert_eq!(Username::parse(text), None, "{text:?}");
+        }
+        assert!(Username::parse(&"a".repeat(129)).is_none() && Username::parse(&"\u{fdfa}".repeat(10_000)).is_none());
+    }
+
+    #[test]
+    fn folding_again_changes_nothing() {
+        proptest::proptest!(|(text in "\\PC{0,40}")| {
+            if let Some(once) = Username::parse(&text) {
+                proptest::prop_assert_eq!(Username::parse(once.as_str()), Some(once));
+            }
+        });
+    }
+
+    #[test]
+    fn an_address_has_a_domain() {
+        let maya = Username::parse("maya@contoso.example").unwrap();
+        assert_eq!((maya.domain(), maya.local()), (Some("contoso.example"), "maya"));
+        assert_eq!(Username::parse("maya").unwrap().domain(), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! The directory as commands open it: on the database itself, whether anything serves or not.
+
+use super::check::{environment, name, read_quietly};
+use super::run::runtime;
+use super::terminal::{Failure, say};
+use crate::base::clock::Clock;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+use crate::base::username::Username;
+use crate::config::directory::FirstSignIn;
+use crate::directory::{Directory, Error};
+use crate::seal::keyring::Keyring;
+use crate::seal::random;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// The longest secret that is read, in bytes.
+const MOST_SECRET: u64 = 4096;
+
+/// Which installation, and for whom the answer is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// The configuration file; without it, entrada.toml where there is one, and the environment.
+    #[arg(long, short, env = "ENTRADA_CONFIG")]
+    config: Option<PathBuf>,
+    /// Answer in JSON, for machines.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Opens the directory, does the work and closes it.
+pub(super) fn open<T>(common: &Common, work: impl AsyncFnOnce(&Directory) -> Result<T, Failure>) -> Result<T, Failure> {
+    let config = read_quietly(common.config.as_deref())?;
+    let Some(wanted) = config.directory else {
+        let failure = Failure::new(format!("there is no [directory] in {}", name(common.config.as_deref())));
+        return Err(failure.hint("write [directory] and below it database = \"sqlite:entrada.db\""));
+    };
+    let random = random::system();
+    let keyring = Keyring::new(&config.session.secrets, &random);
+    runtime()?.block_on(async {
+        let directory = Directory::open(&wanted, &keyring, Clock::system(), random).await.map_err(failure)?;
+        let outcome = work(&directory).await;
+        directory.close().await;
+        outcome
+    })
+}
+
+/// Prints the JSON, or what people read.
+pub(super) fn tell(common: &Common, json: &serde_json::Value, text: impl FnOnce() -> String) {
+    if common.json { say(&json.to_string()) } else { say(&text()) }
+}
+
+/// Who does it, for the history.
+pub(super) fn actor() -> String {
+    let all = environment();
+    let named = ["SUDO_USER", "USER"].iter().find_map(|it| all.iter().find(|(name, value)| name == it && !value.is_empty()));
+    named.map_or_else(|| "operator".to_owned(), |it| format!("operator {}", it.1))
+}
+
+/// What a failure of the directory is to an operator.
+pub(super) fn failure(error: Error) -> Failure {
+    let hint = match &error {
+        Error::NoOrganization(_) => Some("entrada organization list shows the codes"),
+        Error::NoPerson(_) => Some("entrada person list shows who is there"),
+        Error::CodeTaken(_) => Some("choose another code, or see whose it is with entrada organization show"),
+        Error::CodeIsUsername(_) | Error::UsernameIsCode(_) => Some("what people type has to lead to one place; choose another"),
+        Error::UsernameTaken(_) => Some("a username is unique in the installation; entrada person show tells whose it is"),
+        Error::DomainElsewhere(_) => Some("entrada organization show lists an organization's domains; --unbind lets one go"),
+        Error::DomainInUse(..) => Some("find them with entrada person list --search, and change them first"),
+        Error::NoRole(_) => Some("write one of [directory] roles, or add it there"),
+        Error::Incomplete(..) => Some("set it with entrada organization set, by --tenant, --client-id and --client-secret-file"),
+        Error::Unopened(_) => {
+            Some("add the secret that sealed it to [session] secrets again, or set the client secret anew with entrada organization set --client-secret-file")
+        }
+        Error::Database(_) | Error::File(_) | Error::Twice | Error::NotSealed | Error::NotPlain(_) | Error::InFile(_) => None,
+    };
+    let failure = Failure::new(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// A company code that was typed.
+pub(super) fn code(text: &str) -> Result<Code, String> {
+    Code::parse(text).ok_or_else(|| "write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso".to_owned())
+}
+
+/// A username that was typed.
+pub(super) fn username(text: &str) -> Result<Username, String> {
+    Username::parse(text).ok_or_else(|| "write Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com".to_owned())
+}
+
+/// An ID that was typed.
+pub(super) fn guid(text: &str) -> Result<Guid, String> {
+    Guid::parse(text).ok_or_else(|| "write an ID like aaaabbbb-0000-cccc-1111-dddd2222eeee, as the Entra admin center shows it".to_owned())
+}
+
+/// A domain that was typed, in lower case.
+pub(super) fn domain(text: &str) -> Result<String, String> {
+    crate::config::directory::domain_of(text).ok_or_else(|| "write a domain like contoso.com".to_owned())
+}
+
+/// What becomes of somebody who is not known yet.
+pub(super) fn first_sign_in(text: &str) -> Result<FirstSignIn, String> {
+    match text {
+        "create" => Ok(FirstSignIn::Create),
+        "refuse" => Ok(FirstSignIn::Refuse),
+        _ => Err("write create or refuse".to_owned()),
+    }
+}
+
+/// A client secret from a file, or from standard input by `-`; a newline at its end is not part of it. Never from the command line, which
+/// everybody on the machine can see.
+pub(super) fn client_secret(path: &Path) -> Result<Secret, Failure> {
+    let mut text = zeroize::Zeroizing::new(String::new());
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(MOST_SECRET).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|it| it.take(MOST_SECRET).read_to_string(&mut text))
+    };
+    read.map_err(|it| Failure::new(format!("the client secret's file {} cannot be read: {it}", path.display())))?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Failure::new(format!("the client secret's file {} is empty", path.display())));
+    }
+    if Guid::parse(text).is_some() {
+        let failure = Failure::new(format!("{} holds a Secret ID, not a secret", path.display()));
+        return Err(failure.hint("copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone"));
+    }
+    Ok(Secret::new(text))
+}

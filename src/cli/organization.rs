@@ -1,0 +1,300 @@
+//! `entrada organization`: companies, their codes and their sign-ins.
+
+use super::directory::{self, Common, actor, client_secret, failure, open, tell};
+use super::table::{lines, or_dash, pairs, time};
+use super::terminal::Failure;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::config::directory::FirstSignIn;
+use crate::directory::change::{NewOrganization, OrganizationChange};
+use crate::directory::organization::{Organization, Source, State};
+use crate::directory::{Directory, Error};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// What can be done.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Make an organization.
+    Add(Add),
+    /// All organizations.
+    List(List),
+    /// One organization, with its domains and former codes.
+    Show(One),
+    /// Change an organization.
+    Set(Set),
+    /// Give an organization another code; the one before leads to it for a while.
+    Code(NewCode),
+    /// Switch an organization off: its people are out.
+    Off(One),
+    /// Turn an organization on.
+    On(One),
+    /// Seal every credential anew under the first of session.secrets, so that older ones can be dropped.
+    Reseal(List),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Add {
+    /// What its people may type; without one, it is made of the name.
+    #[arg(value_parser = directory::code)]
+    code: Option<Code>,
+    /// As people know it.
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    sign_in: SignIn,
+    /// A domain whose addresses belong to this organization only; can be given several times.
+    #[arg(long = "domain", value_parser = directory::domain)]
+    domains: Vec<String>,
+    /// Whether whoever is not known yet is made on first sign-in: create or refuse.
+    #[arg(long, value_parser = directory::first_sign_in)]
+    first_sign_in: Option<FirstSignIn>,
+    /// Let no guests of its tenant in.
+    #[arg(long)]
+    no_guests: bool,
+    /// Turn it on at once.
+    #[arg(long)]
+    on: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Its app registration.
+#[derive(Debug, clap::Args)]
+struct SignIn {
+    /// Directory (tenant) ID.
+    #[arg(long, value_parser = directory::guid)]
+    tenant: Option<Guid>,
+    /// Application (client) ID.
+    #[arg(long, value_parser = directory::guid)]
+    client_id: Option<Guid>,
+    /// A file with the Value of a client secret; "-" is standard input.
+    #[arg(long)]
+    client_secret_file: Option<PathBuf>,
+    /// The role of whoever is made on first sign-in.
+    #[arg(long)]
+    default_role: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct One {
+    /// Its company code.
+    #[arg(value_parser = directory::code)]
+    code: Code,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Set {
+    /// Its company code.
+    #[arg(value_parser = directory::code)]
+    code: Code,
+    /// As people know it.
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    sign_in: SignIn,
+    /// Whether whoever is not known yet is made on first sign-in: create or refuse.
+    #[arg(long, value_parser = directory::first_sign_in)]
+    first_sign_in: Option<FirstSignIn>,
+    /// Whether guests of its tenant may sign in: true or false.
+    #[arg(long)]
+    guests: Option<bool>,
+    /// A domain whose addresses belong to this organization only; can be given several times.
+    #[arg(long, value_parser = directory::domain)]
+    bind: Vec<String>,
+    /// A domain to let go; can be given several times.
+    #[arg(long, value_parser = directory::domain)]
+    unbind: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct NewCode {
+    /// Its company code.
+    #[arg(value_parser = directory::code)]
+    code: Code,
+    /// The code it gets.
+    #[arg(value_parser = directory::code)]
+    new: Code,
+    /// For how many days the code before still leads to it.
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(0..=3650))]
+    keep_days: u64,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `entrada organization`.
+pub(super) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Add(it) => add(it),
+        Command::List(it) => list(&it.common),
+        Command::Show(it) => open(&it.common, async |directory| {
+            let found = directory.organization(&it.code).await.map_err(failure)?;
+            show(directory, &it.common, &found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?).await
+        }),
+        Command::Set(it) => set(it),
+        Command::Code(it) => open(&it.common, async |directory| {
+            let changed = directory.change_code(&it.code, &it.new, it.keep_days, &actor()).await.map_err(failure)?;
+            show(directory, &it.common, &changed).await
+        }),
+        Command::Off(it) => turn(&it, State::Off),
+        Command::On(it) => turn(&it, State::On),
+        Command::Reseal(it) => open(&it.common, async |directory| {
+            let count = directory.reseal(&actor()).await.map_err(failure)?;
+            tell(&it.common, &json!({ "resealed": count }), || format!("{count} sealed anew; older secrets can be dropped"));
+            Ok(())
+        }),
+    }
+}
+
+fn add(it: Add) -> Result<(), Failure> {
+    let name = match (&it.name, &it.code) {
+        (Some(name), _) if !name.trim().is_empty() => name.trim().to_owned(),
+        (_, Some(code)) => code.to_string(),
+        _ => return Err(Failure::new("an organization needs a code or a name").hint("entrada organization add contoso --name \"Contoso Freight\"")),
+    };
+    let new = NewOrganization {
+        code: it.code,
+        name,
+        tenant: it.sign_in.tenant,
+        client_id: it.sign_in.client_id,
+        client_secret: it.sign_in.client_secret_file.as_deref().map(client_secret).transpose()?,
+        domains: it.domains,
+        default_role: it.sign_in.default_role,
+        first_sign_in: it.first_sign_in,
+        no_guests: it.no_guests,
+        on: it.on,
+    };
+    open(&it.common, async |directory| {
+        let made = directory.add_organization(new, &actor()).await.map_err(failure)?;
+        show(directory, &it.common, &made).await
+    })
+}
+
+fn set(it: Set) -> Result<(), Failure> {
+    let change = OrganizationChange {
+        name: it.name,
+        tenant: it.sign_in.tenant,
+        client_id: it.sign_in.client_id,
+        client_secret: it.sign_in.client_secret_file.as_deref().map(client_secret).transpose()?,
+        default_role: it.sign_in.default_role,
+        first_sign_in: it.first_sign_in,
+        guests: it.guests,
+        state: None,
+        bind: it.bind,
+        unbind: it.unbind,
+    };
+    open(&it.common, async |directory| {
+        let changed = directory.change_organization(&it.code, change, &actor()).await.map_err(failure)?;
+        show(directory, &it.common, &changed).await
+    })
+}
+
+fn turn(it: &One, state: State) -> Result<(), Failure> {
+    open(&it.common, async |directory| {
+        let change = OrganizationChange { state: Some(state), ..OrganizationChange::default() };
+        let changed = directory.change_organization(&it.code, change, &actor()).await.map_err(failure)?;
+        show(directory, &it.common, &changed).await
+    })
+}
+
+fn list(common: &Common) -> Result<(), Failure> {
+    open(common, async |directory| {
+        let all = directory.organizations().await.map_err(failure)?;
+        let (mut rows, mut values) = (vec![["CODE", "NAME", "STATE", "TENANT", "CREDENTIAL", "CHANGED"].map(str::to_owned)], Vec::new());
+        for it in &all {
+            let credential = credential(directory, it).await?;
+            let tenant = it.tenant.map(|it| it.to_string());
+            rows.push([
+                it.code.to_string(),
+                it.name.clone(),
+                it.state.as_str().to_owned(),
+                or_dash(tenant.as_deref()),
+                credential.to_owned(),
+                time(Some(it.changed)),
+            ]);
+            values.push(value(it, credential));
+        }
+        tell(common, &Value::from(values), || if all.is_empty() { "there are no organizations yet".to_owned() } else { lines(&rows) });
+        Ok(())
+    })
+}
+
+async fn show(directory: &Directory, common: &Common, it: &Organization) -> Result<(), Failure> {
+    let (domains, former) = (directory.domains(it.id).await.map_err(failure)?, directory.former_codes(it.id).await.map_err(failure)?);
+    let (people, credential) = (directory.count(it.id).await.map_err(failure)?, credential(directory, it).await?);
+    let mut all = value(it, credential);
+    if let Some(all) = all.as_object_mut() {
+        all.insert("domains".to_owned(), json!(domains));
+        all.insert("former_codes".to_owned(), former.iter().map(|it| json!({ "code": it.0, "ends": it.1 })).collect());
+        all.insert("people".to_owned(), json!(people));
+    }
+    let id = |it: Option<Guid>| or_dash(it.map(|it| it.to_string()).as_deref());
+    let former = former.iter().map(|it| format!("{} until {}", it.0, time(Some(it.1)))).collect::<Vec<_>>().join(", ");
+    tell(common, &all, || {
+        pairs(&[
+            ("code", it.code.to_string()),
+            ("name", it.name.clone()),
+            ("state", it.state.as_str().to_owned()),
+            ("id", it.id.to_string()),
+            ("identity provider", it.provider.as_str().to_owned()),
+            ("tenant ID", id(it.tenant)),
+            ("client ID", id(it.client_id)),
+            ("client secret", credential.to_owned()),
+            ("default role", it.default_role.clone()),
+            ("first sign-in", first_sign_in(it).unwrap_or("as [directory] says").to_owned()),
+            ("guests", if it.guests { "may sign in" } else { "may not sign in" }.to_owned()),
+            ("domains", or_dash(Some(&domains.join(", ")))),
+            ("former codes", or_dash(Some(&former))),
+            ("people", people.to_string()),
+            ("changed", format!("{} by {}", time(Some(it.changed)), it.changed_by)),
+        ])
+    });
+    Ok(())
+}
+
+/// The credential is never told, only how it is.
+async fn credential(directory: &Directory, it: &Organization) -> Result<&'static str, Failure> {
+    if it.source == Source::File {
+        return Ok("in the configuration");
+    }
+    match directory.connection(it).await {
+        Err(Error::Unopened(_)) => Ok("opened by no secret"),
+        Err(other) => Err(failure(other)),
+        Ok(_) if it.has_credential => Ok("sealed"),
+        Ok(_) => Ok("none"),
+    }
+}
+
+fn first_sign_in(it: &Organization) -> Option<&'static str> {
+    it.first_sign_in.map(|it| if it == FirstSignIn::Create { "create" } else { "refuse" })
+}
+
+fn value(it: &Organization, credential: &str) -> Value {
+    json!({
+        "id": it.id.to_string(),
+        "code": it.code.as_str(),
+        "name": it.name,
+        "state": it.state.as_str(),
+        "identity_provider": it.provider.as_str(),
+        "tenant": it.tenant.map(|it| it.to_string()),
+        "client_id": it.client_id.map(|it| it.to_string()),
+        "credential": credential,
+        "default_role": it.default_role,
+        "first_sign_in": first_sign_in(it),
+        "guests": it.guests,
+        "source": it.source.as_str(),
+        "created": it.created,
+        "changed": it.changed,
+        "changed_by": it.changed_by,
+    })
+}

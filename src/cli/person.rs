@@ -1,0 +1,269 @@
+//! `entrada person`: people, one by one and by the file.
+
+use super::directory::{self, Common, actor, failure, open, tell};
+use super::table::{lines, or_dash, pairs, time};
+use super::terminal::{Failure, complain, say};
+use crate::base::code::Code;
+use crate::base::username::Username;
+use crate::directory::change::{NewPerson, PersonChange};
+use crate::directory::people::Asked;
+use crate::directory::person::Person;
+use crate::directory::transfer::Imported;
+use crate::directory::{Directory, Error};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// What can be done.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Make a person who has not signed in yet.
+    Add(Add),
+    /// People, by username.
+    List(List),
+    /// One person.
+    Show(One),
+    /// Change a person.
+    Set(Set),
+    /// Switch a person off.
+    Off(One),
+    /// Turn a person on again.
+    On(One),
+    /// Make people from a CSV file, or bring them up to date; run it again to finish one that broke off.
+    Import(Import),
+    /// Write people as CSV to standard output.
+    Export(Export),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Add {
+    /// What the person types; unique in the installation.
+    #[arg(value_parser = directory::username)]
+    username: Username,
+    /// The organization's code.
+    #[arg(long, value_parser = directory::code)]
+    organization: Code,
+    /// Display name.
+    #[arg(long)]
+    name: Option<String>,
+    /// E-mail address.
+    #[arg(long, value_parser = address)]
+    email: Option<String>,
+    /// One of directory.roles; without one, the organization's default.
+    #[arg(long)]
+    role: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    /// Of this organization alone, by its code.
+    #[arg(long, value_parser = directory::code)]
+    organization: Option<Code>,
+    /// Whose username, name or e-mail begins so.
+    #[arg(long)]
+    search: Option<String>,
+    /// So many at most.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    most: u32,
+    /// Those whose username comes after this one.
+    #[arg(long, value_parser = directory::username)]
+    after: Option<Username>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct One {
+    /// What the person types.
+    #[arg(value_parser = directory::username)]
+    username: Username,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Set {
+    /// What the person types.
+    #[arg(value_parser = directory::username)]
+    username: Username,
+    /// Another username.
+    #[arg(long = "username", value_name = "USERNAME", value_parser = directory::username)]
+    new_username: Option<Username>,
+    /// Display name.
+    #[arg(long)]
+    name: Option<String>,
+    /// E-mail address.
+    #[arg(long, value_parser = address)]
+    email: Option<String>,
+    /// One of directory.roles; set by hand it stays, whatever Entra says.
+    #[arg(long)]
+    role: Option<String>,
+    /// Back to the organization's default role, and let directory.role_map decide at the next sign-in.
+    #[arg(long, conflicts_with = "role")]
+    role_by_entra: bool,
+    /// Forget who this is at Entra, for somebody whose account there was made anew.
+    #[arg(long)]
+    unlink: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Import {
+    /// The file; its first line names the columns: username, and any of name, email and role.
+    file: PathBuf,
+    /// The organization's code.
+    #[arg(long, value_parser = directory::code)]
+    organization: Code,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Export {
+    /// Of this organization alone, by its code.
+    #[arg(long, value_parser = directory::code)]
+    organization: Option<Code>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `entrada person`.
+pub(super) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Add(it) => open(&it.common, async |directory| {
+            let new = NewPerson { username: it.username.clone(), name: it.name.clone(), email: it.email.clone(), role: it.role.clone() };
+            show(&it.common, &directory.add_person(&it.organization, &new, &actor()).await.map_err(failure)?);
+            Ok(())
+        }),
+        Command::List(it) => list(&it),
+        Command::Show(it) => open(&it.common, async |directory| {
+            let found = directory.person(&it.username).await.map_err(failure)?;
+            show(&it.common, &found.ok_or_else(|| failure(Error::NoPerson(it.username.clone())))?);
+            Ok(())
+        }),
+        Command::Set(it) => {
+            let (role, unlink, role_by_entra) = (it.role, it.unlink, it.role_by_entra);
+            let change = PersonChange { username: it.new_username, name: it.name, email: it.email, role, role_by_entra, on: None, unlink };
+            changed(&it.common, &it.username, change)
+        }
+        Command::Off(it) => changed(&it.common, &it.username, PersonChange { on: Some(false), ..PersonChange::default() }),
+        Command::On(it) => changed(&it.common, &it.username, PersonChange { on: Some(true), ..PersonChange::default() }),
+        Command::Import(it) => import(&it),
+        Command::Export(it) => open(&it.common, async |directory| {
+            let organization = id_of(directory, it.organization.as_ref()).await?;
+            directory.export(organization, std::io::stdout().lock()).await.map_err(Failure::new).map(drop)
+        }),
+    }
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let fits = text.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty()) && !text.contains(|it: char| it.is_control() || it.is_whitespace());
+    if fits { Ok(text.to_lowercase()) } else { Err("write an address like maya@contoso.com".to_owned()) }
+}
+
+fn changed(common: &Common, username: &Username, change: PersonChange) -> Result<(), Failure> {
+    open(common, async |directory| {
+        show(common, &directory.change_person(username, change, &actor()).await.map_err(failure)?);
+        Ok(())
+    })
+}
+
+async fn id_of(directory: &Directory, code: Option<&Code>) -> Result<Option<crate::base::guid::Guid>, Failure> {
+    let Some(code) = code else { return Ok(None) };
+    let found = directory.organization(code).await.map_err(failure)?;
+    found.map(|it| Some(it.id)).ok_or_else(|| failure(Error::NoOrganization(code.clone())))
+}
+
+fn list(it: &List) -> Result<(), Failure> {
+    open(&it.common, async |directory| {
+        let organization = id_of(directory, it.organization.as_ref()).await?;
+        let asked = Asked { organization, begins: it.search.clone(), after: it.after.clone(), most: it.most };
+        let people = directory.people(&asked).await.map_err(failure)?;
+        let mut rows = vec![["USERNAME", "NAME", "ORGANIZATION", "ROLE", "STATE", "LAST SIGN-IN"].map(str::to_owned)];
+        rows.extend(people.iter().map(|it| {
+            let state = if it.on { "on" } else { "off" };
+            [it.username.to_string(), or_dash(it.name.as_deref()), it.code.to_string(), it.role.clone(), state.to_owned(), time(it.last_sign_in)]
+        }));
+        tell(&it.common, &people.iter().map(value).collect(), || if people.is_empty() { "nobody".to_owned() } else { lines(&rows) });
+        if let Some(last) = people.last().filter(|_| !it.common.json && u32::try_from(people.len()) == Ok(it.most)) {
+            complain(&format!("hint: there may be more; see them with --after {}", last.username));
+        }
+        Ok(())
+    })
+}
+
+fn import(it: &Import) -> Result<(), Failure> {
+    let cannot = |path: &Path, why: &dyn std::fmt::Display| Failure::new(format!("{} {why}", path.display()));
+    let file = std::fs::File::open(&it.file).map_err(|error| cannot(&it.file, &format!("cannot be read: {error}")))?;
+    let outcome = open(&it.common, async |directory| {
+        let found = directory.organization(&it.organization).await.map_err(failure)?;
+        let organization = found.ok_or_else(|| failure(Error::NoOrganization(it.organization.clone())))?;
+        let mut told = 0;
+        let progress = |done: u64| {
+            if done / 10_000 > told {
+                told = done / 10_000;
+                complain(&format!("{done} lines"));
+            }
+        };
+        let file = std::io::BufReader::new(file);
+        directory.import(&organization, file, &actor(), progress).await.map_err(|error| cannot(&it.file, &error).hint("run it again to go on from there"))
+    })?;
+    summed_up(it, &outcome)
+}
+
+fn summed_up(it: &Import, outcome: &Imported) -> Result<(), Failure> {
+    let Imported { made, changed, unchanged, wrong, left_out } = outcome;
+    let told: Vec<_> = wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
+    let all = json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "errors": told });
+    tell(&it.common, &all, || format!("{made} made, {changed} changed, {unchanged} as they were, {left_out} left out"));
+    if *left_out == 0 {
+        return Ok(());
+    }
+    complain(&format!("error: {left_out} lines of {} were left out", it.file.display()));
+    for (line, why) in wrong {
+        complain(&format!("  {}:{line}  {why}", it.file.display()));
+    }
+    if u64::try_from(wrong.len()).is_ok_and(|it| it < *left_out) {
+        complain(&format!("  and {} more", left_out - u64::try_from(wrong.len()).unwrap_or_default()));
+    }
+    complain("hint: mend those lines and run it again; people who are there already stay as they are");
+    Err(Failure::told())
+}
+
+fn show(common: &Common, it: &Person) {
+    if common.json {
+        return say(&value(it).to_string());
+    }
+    let linked = it.linked.map(|(tid, oid)| format!("tenant {tid}, object {oid}"));
+    say(&pairs(&[
+        ("username", it.username.to_string()),
+        ("name", or_dash(it.name.as_deref())),
+        ("email", or_dash(it.email.as_deref())),
+        ("organization", it.code.to_string()),
+        ("role", format!("{} ({})", it.role, it.role_source.as_str())),
+        ("state", if it.on { "on" } else { "off" }.to_owned()),
+        ("id", it.id.to_string()),
+        ("at Entra", linked.unwrap_or_else(|| "has not signed in yet".to_owned())),
+        ("last sign-in", time(it.last_sign_in)),
+        ("created", time(Some(it.created))),
+    ]));
+}
+
+fn value(it: &Person) -> Value {
+    json!({
+        "id": it.id.to_string(),
+        "username": it.username.as_str(),
+        "name": it.name,
+        "email": it.email,
+        "organization": it.code.as_str(),
+        "role": it.role,
+        "role_source": it.role_source.as_str(),
+        "state": if it.on { "on" } else { "off" },
+        "tid": it.linked.map(|it| it.0.to_string()),
+        "oid": it.linked.map(|it| it.1.to_string()),
+        "created": it.created,
+        "last_sign_in": it.last_sign_in,
+    })
+}

@@ -1,0 +1,268 @@
+//! `[directory]` and `[[organization]]`: companies with their own Entra tenants, and their people.
+
+use super::address::is_domain;
+use super::ask::choose;
+use super::entra;
+use super::problem::{Complaint, quote};
+use super::section::{Found, Section, unexpected};
+use super::written::{At, Spot, plain};
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+use std::path::PathBuf;
+use toml::de::DeValue;
+
+/// `[directory]` with every `[[organization]]`, as meant.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// Where people and organizations are kept.
+    pub database: Database,
+    /// The closed list of roles, as they are written.
+    pub roles: Vec<String>,
+    /// The role of whoever is created on first sign-in; one of `roles`.
+    pub default_role: String,
+    /// What becomes of somebody who is not known yet.
+    pub first_sign_in: FirstSignIn,
+    /// An app role of Entra's, and the role it stands for.
+    pub role_map: Vec<(String, String)>,
+    /// Those that the file names.
+    pub organizations: Vec<Organization>,
+}
+
+/// `database = "..."`.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// `sqlite:entrada.db`: a file.
+    Sqlite(PathBuf),
+    /// `postgres://...`; may hold a password.
+    Postgres(Secret),
+}
+
+/// What becomes of somebody who is not known yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FirstSignIn {
+    /// A person is made.
+    #[default]
+    Create,
+    /// The sign-in is refused.
+    Refuse,
+}
+
+/// `[[organization]]`.
+#[derive(Clone, Debug)]
+pub struct Organization {
+    /// What its people may type.
+    pub code: Code,
+    /// As people know it.
+    pub name: String,
+    /// Directory (tenant) ID.
+    pub tenant: Guid,
+    /// Application (client) ID.
+    pub client_id: Guid,
+    /// The Value of a client secret.
+    pub client_secret: Secret,
+    /// Bound domains, in lower case.
+    pub domains: Vec<String>,
+    /// The role of whoever is created here; one of `roles`.
+    pub default_role: String,
+    /// Nothing: as `[directory]` says.
+    pub first_sign_in: Option<FirstSignIn>,
+    /// Whether guests of its tenant may sign in.
+    pub guests: bool,
+}
+
+/// Beyond them a file is no place for them.
+const MOST_ORGANIZATIONS: usize = 1000;
+
+const FIRST_SIGN_IN: [(&str, FirstSignIn); 2] = [("create", FirstSignIn::Create), ("refuse", FirstSignIn::Refuse)];
+
+/// Nothing where `[directory]` is not written. `sealed` is whether `[session] secrets` are.
+pub(super) fn read(root: &Section<'_>, sealed: bool) -> Option<Directory> {
+    let mut directory = root.inner("directory", section);
+    let drafts: Vec<_> = root.each("organization", MOST_ORGANIZATIONS, organization).into_iter().flatten().collect();
+    if let (false, Some(first)) = (directory.written, drafts.first()) {
+        root.complain(&first.code.spot, Complaint::new("needs [directory]").hint("write [directory] with a database, which keeps its people"));
+    }
+    if directory.written && !sealed {
+        let complaint = Complaint::new("needs [session] secrets, which seal the organizations' credentials");
+        root.complain(&directory.spot, complaint.hint("set secrets in [session], or by ENTRADA_SESSION_SECRETS; entrada secret prints a good one"));
+    }
+    tell_twice(root, &drafts);
+    let meant = directory.meant.as_mut()?;
+    meant.organizations = drafts.into_iter().map(|it| settled(root, it, meant)).collect();
+    directory.meant
+}
+
+struct Draft {
+    written: bool,
+    meant: Option<Directory>,
+    spot: Spot,
+}
+
+fn section(section: &Section<'_>) -> Draft {
+    let names = ["database", "roles", "default_role", "first_sign_in"];
+    let written = !matches!(section.spot_of_table().at, At::Nowhere) || names.iter().any(|it| section.key(it).is_written());
+    let database = section.key("database").parse_or("sqlite:entrada.db", database);
+    let roles = section.key("roles").whole_list(&["owner", "admin", "worker"], role);
+    let roles: Option<Vec<String>> = roles.map(|it| it.into_iter().map(|it| it.value).collect());
+    if roles.as_ref().is_some_and(Vec::is_empty) {
+        section.complain(&section.spot_of("roles"), Complaint::new("names no role").hint("write one role at least, like [\"worker\"]"));
+    }
+    let default_role = section.key("default_role").parse_or("worker", role);
+    let first_sign_in = section.key("first_sign_in").choice(&FIRST_SIGN_IN);
+    let role_map = role_map(section);
+    if let (true, Some(roles)) = (written, &roles) {
+        role_map.iter().map(|it| (&it.value.1, &it.spot)).chain(default_role.iter().map(|it| (&it.value, &it.spot))).for_each(|(role, spot)| {
+            is_one(section, role, roles, spot);
+        });
+    }
+    if let Some(it) = database.as_ref().filter(|it| has_password(&it.value) && !matches!(it.spot.at, At::Variable(_))) {
+        let complaint = Complaint::new("a password stands in the file itself");
+        section.warn(&it.spot, complaint.hint("set the whole address by ENTRADA_DIRECTORY_DATABASE, or the password by PGPASSWORD or ~/.pgpass"));
+    }
+    let spot = section.spot_of_table();
+    let (true, Some(database), Some(roles), Some(default_role)) = (written, database, roles, default_role) else { return Draft { written, meant: None, spot } };
+    let role_map = role_map.into_iter().map(|it| it.value).collect();
+    let meant = Directory { database: database.value, roles, default_role: default_role.value, first_sign_in, role_map, organizations: Vec::new() };
+    Draft { written, meant: Some(meant), spot }
+}
+
+/// The address is not told: it may hold a password.
+fn database(text: &str) -> Result<Database, Complaint> {
+    let hint = "write a file, like sqlite:entrada.db, or postgres://user@host/database";
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        let url = url::Url::parse(text).map_err(|it| Complaint::new(format!("is not an address of PostgreSQL: {it}")).hint(hint))?;
+        return if url.path().len() > 1 || url.query_pairs().any(|it| it.0 == "dbname") {
+            Ok(Database::Postgres(Secret::new(text)))
+        } else {
+            Err(Complaint::new("names no database").hint(hint))
+        };
+    }
+    let Some(path) = text.strip_prefix("sqlite:") else { return Err(Complaint::new("is neither a file nor an address of PostgreSQL").hint(hint)) };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.contains([':', '?', '\0']) || path.ends_with('/') {
+        // Purposefully not in memory: its people would end with the process.
+        return Err(Complaint::new("is not a file's name").hint(hint));
+    }
+    Ok(Database::Sqlite(path.into()))
+}
+
+fn has_password(database: &Database) -> bool {
+    let Database::Postgres(address) = database else { return false };
+    url::Url::parse(address.expose()).is_ok_and(|it| it.password().is_some() || it.query_pairs().any(|it| it.0 == "password"))
+}
+
+fn role(text: &str) -> Result<String, Complaint> {
+    let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'));
+    let refused = || Complaint::new(format!("{} is not a role", quote(text))).hint("write up to 40 letters, digits, hyphens, dots and underscores");
+    if plain && (1..=40).contains(&text.len()) { Ok(text.to_owned()) } else { Err(refused()) }
+}
+
+fn is_one(section: &Section<'_>, role: &str, roles: &[String], spot: &Spot) {
+    if !roles.iter().any(|it| it == role) {
+        let known = roles.iter().map(|it| quote(it)).collect::<Vec<_>>().join(" or ");
+        let complaint = Complaint::new(format!("{} is not one of [directory] roles", quote(role)));
+        section.complain(spot, complaint.hint(format!("write {known}, or add it to roles")));
+    }
+}
+
+/// `role_map = { "Fleet.Admin" = "admin" }`.
+fn role_map(section: &Section<'_>) -> Vec<Found<(String, String)>> {
+    const FORM: &str = "write { \"Fleet.Admin\" = \"admin\" }";
+    let Some(value) = section.find_written("role_map") else { return Vec::new() };
+    let DeValue::Table(table) = value.get_ref() else {
+        section.complain(&section.spot_of("role_map"), unexpected("a table", value.get_ref()).hint(FORM));
+        return Vec::new();
+    };
+    let one = |(name, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
+        let name_text: &std::borrow::Cow<'_, str> = name.get_ref();
+        let spot = Spot { key: format!("directory.role_map.{}", plain(name_text)), at: At::Offset(value.span().start) };
+        let read = match value.get_ref() {
+            DeValue::String(text) => role(text),
+            other => Err(unexpected("a role", other).hint(FORM)),
+        };
+        read.map_err(|it| section.complain(&spot, it)).ok().map(|it| Found { value: (name_text.as_ref().to_owned(), it), spot })
+    };
+    table.iter().filter_map(one).collect()
+}
+
+struct Read {
+    code: Found<Code>,
+    name: Option<String>,
+    tenant: Guid,
+    client_id: Guid,
+    client_secret: Secret,
+    domains: Vec<Found<String>>,
+    default_role: Option<Found<String>>,
+    first_sign_in: Option<FirstSignIn>,
+    guests: bool,
+}
+
+fn organization(section: &Section<'_>) -> Option<Read> {
+    let code = section.key("code").needed().parse(code);
+    let name = section.key("name").text().map(|it| it.value);
+    let tenant = section.key("tenant").needed().parse(tenant);
+    let client_id = section.key("client_id").needed().parse(entra::client_id);
+    let key = section.key("client_secret").needed();
+    if !key.is_written() {
+        key.miss();
+    }
+    let client_secret = section.key("client_secret").secret().and_then(|it| entra::is_value(section, it));
+    let domains = section.key("domains").list(&[], domain);
+    let default_role = section.key("default_role").parse(role);
+    let first_sign_in = section.key("first_sign_in").parse(|it| choose(it, &FIRST_SIGN_IN)).map(|it| it.value);
+    let guests = section.key("guests").flag(true);
+    let (tenant, client_id) = (tenant?.value, client_id?.value);
+    Some(Read { code: code?, name, tenant, client_id, client_secret: client_secret?, domains, default_role, first_sign_in, guests })
+}
+
+fn settled(root: &Section<'_>, read: Read, directory: &Directory) -> Organization {
+    if let Some(it) = &read.default_role {
+        is_one(root, &it.value, &directory.roles, &it.spot);
+    }
+    Organization {
+        name: read.name.unwrap_or_else(|| read.code.value.to_string()),
+        code: read.code.value,
+        tenant: read.tenant,
+        client_id: read.client_id,
+        client_secret: read.client_secret,
+        domains: read.domains.into_iter().map(|it| it.value).collect(),
+        default_role: read.default_role.map_or_else(|| directory.default_role.clone(), |it| it.value),
+        first_sign_in: read.first_sign_in,
+        guests: read.guests,
+    }
+}
+
+/// A code or a domain leads to one organization.
+fn tell_twice(root: &Section<'_>, drafts: &[Read]) {
+    let mut seen: Vec<&str> = Vec::new();
+    for it in drafts {
+        let domains = it.domains.iter().map(|it| (it.value.as_str(), &it.spot));
+        for (name, spot) in std::iter::once((it.code.value.as_str(), &it.code.spot)).chain(domains) {
+            if seen.contains(&name) {
+                root.complain(spot, Complaint::new(format!("{} is another organization's already", quote(name))).hint("give each organization its own"));
+            }
+            seen.push(name);
+        }
+    }
+}
+
+fn code(text: &str) -> Result<Code, Complaint> {
+    let refused = || Complaint::new(format!("{} is not a company code", quote(text))).hint("write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso");
+    Code::parse(text).ok_or_else(refused)
+}
+
+fn tenant(text: &str) -> Result<Guid, Complaint> {
+    let refused = || Complaint::new(format!("{} is not a Directory (tenant) ID", quote(text))).hint("copy it from the Overview of the company's Entra ID");
+    Guid::parse(text).ok_or_else(refused)
+}
+
+fn domain(text: &str) -> Result<String, Complaint> {
+    let refused = || Complaint::new(format!("{} is not a domain", quote(text))).hint("write one like contoso.com");
+    if is_domain(text) { Ok(text.to_ascii_lowercase()) } else { Err(refused()) }
+}
+
+/// Whether a text can be bound as a domain; in lower case.
+pub fn domain_of(text: &str) -> Option<String> {
+    domain(text.trim()).ok()
+}

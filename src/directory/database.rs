@@ -1,0 +1,241 @@
+//! Two databases, one SQL text: what differs between SQLite and PostgreSQL ends here.
+//!
+//! Values are text and whole numbers alone, and placeholders are `$1`. Two concrete pools in an enum, not sqlx's `Any`, which knows
+//! neither SQLite's options nor the types of an empty value.
+
+use super::error::Error;
+use crate::config::directory::Database as Address;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgPoolOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{Encode, PgPool, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, SqlitePool, Type};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a statement waits for another's lock, and a caller for a connection.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "directory", include_str!("migrations/0001_directory.sql"))];
+
+/// An open database; clones share its connections.
+#[derive(Clone, Debug)]
+pub(super) enum Database {
+    Sqlite {
+        read: SqlitePool,
+        /// One connection: writers of a process wait in a fair line, those of others for SQLite's lock.
+        write: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+/// What stands for `$1`, `$2` ...
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Text(Option<String>),
+    Number(Option<i64>),
+}
+
+/// A row of an answer.
+#[derive(Debug)]
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+/// Changes that are all made or none; dropped without `commit`, none.
+pub(super) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+impl Database {
+    /// Opens the database and brings its tables up to date.
+    pub(super) async fn open(address: &Address) -> Result<Self, Error> {
+        match address {
+            Address::Sqlite(path) => Self::open_file(path).await,
+            Address::Postgres(address) => {
+                let options: sqlx::postgres::PgConnectOptions = address.expose().parse()?;
+                let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect_with(options.application_name("entrada")).await?;
+                migrator(true).run(&pool).await?;
+                Ok(Self::Postgres(pool))
+            }
+        }
+    }
+
+    async fn open_file(path: &Path) -> Result<Self, Error> {
+        let lock = lock(path.to_owned()).await?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(PATIENCE)
+            .foreign_keys(true)
+            // In KiB: an import touches every index all over.
+            .pragma("cache_size", "-65536");
+        let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_with(options.clone()).await?;
+        // sqlx locks nothing while it migrates SQLite, so we do.
+        migrator(false).run(&write).await?;
+        drop(lock);
+        let read = SqlitePoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_with(options).await?;
+        Ok(Self::Sqlite { read, write })
+    }
+
+    /// Reads.
+    pub(super) async fn rows(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
+        let sql = sql.into_sql_str();
+        Ok(match self {
+            Self::Sqlite { read, .. } => bound::<Sqlite>(sql, values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect(),
+            Self::Postgres(pool) => bound::<Postgres>(sql, values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect(),
+        })
+    }
+
+    /// Reads the first row.
+    pub(super) async fn row(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Option<Row>, Error> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// Begins changes. On SQLite the lock is taken at once: a reader that turns writer would fail instead of waiting.
+    pub(super) async fn begin(&self) -> Result<Transaction, Error> {
+        Ok(match self {
+            Self::Sqlite { write, .. } => Transaction::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Closes every connection; SQLite folds its log into the file.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Transaction {
+    pub(super) async fn rows(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
+        let sql = sql.into_sql_str();
+        Ok(match self {
+            Self::Sqlite(it) => bound::<Sqlite>(sql, values).fetch_all(&mut **it).await?.into_iter().map(Row::Sqlite).collect(),
+            Self::Postgres(it) => bound::<Postgres>(sql, values).fetch_all(&mut **it).await?.into_iter().map(Row::Postgres).collect(),
+        })
+    }
+
+    pub(super) async fn row(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Option<Row>, Error> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// Changes; gives how many rows.
+    pub(super) async fn run(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<u64, Error> {
+        let sql = sql.into_sql_str();
+        Ok(match self {
+            Self::Sqlite(it) => bound::<Sqlite>(sql, values).execute(&mut **it).await?.rows_affected(),
+            Self::Postgres(it) => bound::<Postgres>(sql, values).execute(&mut **it).await?.rows_affected(),
+        })
+    }
+
+    pub(super) async fn commit(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(it) => it.commit().await?,
+            Self::Postgres(it) => it.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    pub(super) fn text(&self, column: &str) -> Result<String, Error> {
+        Ok(match self {
+            Self::Sqlite(it) => it.try_get(column)?,
+            Self::Postgres(it) => it.try_get(column)?,
+        })
+    }
+
+    pub(super) fn maybe_text(&self, column: &str) -> Result<Option<String>, Error> {
+        Ok(match self {
+            Self::Sqlite(it) => it.try_get(column)?,
+            Self::Postgres(it) => it.try_get(column)?,
+        })
+    }
+
+    pub(super) fn number(&self, column: &str) -> Result<i64, Error> {
+        Ok(match self {
+            Self::Sqlite(it) => it.try_get(column)?,
+            Self::Postgres(it) => it.try_get(column)?,
+        })
+    }
+
+    pub(super) fn maybe_number(&self, column: &str) -> Result<Option<i64>, Error> {
+        Ok(match self {
+            Self::Sqlite(it) => it.try_get(column)?,
+            Self::Postgres(it) => it.try_get(column)?,
+        })
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+/// Seconds since 1970 as both databases keep them.
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Number(Some(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+}
+
+fn bound<'q, DB>(sql: SqlStr, values: Vec<Value>) -> Query<'q, DB, DB::Arguments>
+where
+    DB: sqlx::Database,
+    Option<String>: Encode<'q, DB> + Type<DB>,
+    Option<i64>: Encode<'q, DB> + Type<DB>,
+{
+    values.into_iter().fold(sqlx::query(sql), |query, value| match value {
+        Value::Text(it) => query.bind(it),
+        Value::Number(it) => query.bind(it),
+    })
+}
+
+fn migrator(locking: bool) -> Migrator {
+    let one = |(version, name, sql): (i64, &'static str, &'static str)| Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false);
+    let mut migrator = Migrator::with_migrations(MIGRATIONS.into_iter().map(one).collect());
+    migrator.set_locking(locking);
+    migrator
+}
+
+/// Makes the file, for its owner alone, and holds a lock beside it until the tables are up to date.
+async fn lock(path: PathBuf) -> Result<File, Error> {
+    let locked = tokio::task::spawn_blocking(move || {
+        let open = |path: &Path| OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+        let mut beside = path.clone().into_os_string();
+        beside.push(".lock");
+        let lock = open(&path).and_then(|_| open(Path::new(&beside))).and_then(|it| it.lock().map(|()| it));
+        lock.map_err(|it| Error::File(format!("the database {} cannot be opened: {it}", path.display())))
+    });
+    locked.await.unwrap_or_else(|it| Err(Error::File(it.to_string())))
+}

@@ -1,0 +1,97 @@
+//! Why the directory cannot do what it is asked.
+
+use crate::base::code::Code;
+use crate::base::username::Username;
+
+/// The longest name or address, in bytes.
+const MOST_TEXT: usize = 320;
+
+/// Refuses what is too long to be a name or an address, or holds controls; nothing is fine.
+pub(super) fn plain(what: &'static str, text: Option<&str>) -> Result<(), Error> {
+    let refused = text.is_some_and(|it| it.len() > MOST_TEXT || it.chars().any(char::is_control));
+    if refused { Err(Error::NotPlain(what)) } else { Ok(()) }
+}
+
+/// Why something cannot be read or changed. Never holds a credential or the database's password.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database does not answer, or answers what it should not.
+    #[error("the database {0}")]
+    Database(String),
+    /// Somebody else was first with what has to be unique; asked again, the caller sees it.
+    #[error("somebody else changed the same at the same time")]
+    Twice,
+    /// The database file cannot be made or locked.
+    #[error("{0}")]
+    File(String),
+    /// No organization has this code.
+    #[error("no organization has the code {0}")]
+    NoOrganization(Code),
+    /// No person has this username.
+    #[error("nobody has the username {0}")]
+    NoPerson(Username),
+    /// The code leads to another organization.
+    #[error("the code {0} is another organization's")]
+    CodeTaken(Code),
+    /// The code is a person's username.
+    #[error("the code {0} is a person's username")]
+    CodeIsUsername(Code),
+    /// The username is another person's.
+    #[error("the username {0} is another person's")]
+    UsernameTaken(Username),
+    /// The username is an organization's code.
+    #[error("the username {0} is a company code")]
+    UsernameIsCode(Username),
+    /// An address at a domain that is bound to another organization.
+    #[error("addresses at {0} belong to another organization")]
+    DomainElsewhere(String),
+    /// People of another organization have addresses at the domain.
+    #[error("{1} people of other organizations have a username or e-mail at {0}")]
+    DomainInUse(String, i64),
+    /// A name or an address that no page could show: longer than 320 bytes, or with controls in it.
+    #[error("the {0} is longer than {MOST_TEXT} bytes, or no plain text")]
+    NotPlain(&'static str),
+    /// The role is none of `[directory] roles`.
+    #[error("{0:?} is not one of [directory] roles")]
+    NoRole(String),
+    /// What an organization needs before it is turned on.
+    #[error("the organization {0} cannot be turned on without {1}")]
+    Incomplete(Code, &'static str),
+    /// It stands in the configuration, which alone changes it.
+    #[error("the organization {0} stands in the configuration; change it there")]
+    InFile(Code),
+    /// No secret opens the credential.
+    #[error("no secret of [session] secrets opens the credential of {0}")]
+    Unopened(Code),
+    /// The credential could not be sealed.
+    #[error("the credential cannot be sealed")]
+    NotSealed,
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(it) if it.is_unique_violation() => Self::Twice,
+            // PostgreSQL ends one of two that wait for each other (deadlock_detected, serialization_failure): it may come again.
+            sqlx::Error::Database(it) if matches!(it.code().as_deref(), Some("40P01" | "40001")) => Self::Twice,
+            // What the database says of a row can hold the row's values, but never a credential: it is sealed before it goes there.
+            sqlx::Error::Database(it) => Self::Database(format!("says: {}", it.message())),
+            sqlx::Error::PoolTimedOut => Self::Database("does not answer in time".to_owned()),
+            // Purposefully not the cause's own words: those of an address can hold its password.
+            sqlx::Error::Configuration(_) => Self::Database("cannot be reached at such an address".to_owned()),
+            sqlx::Error::Io(it) => Self::Database(format!("cannot be reached: {it}")),
+            sqlx::Error::Tls(it) => Self::Database(format!("cannot be reached by TLS: {it}")),
+            other => Self::Database(format!("cannot be used: {other}")),
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for Error {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::Execute(it) => Self::from(it),
+            sqlx::migrate::MigrateError::VersionMissing(it) => Self::Database(format!("is of a newer Entrada (its migration {it} is not known here)")),
+            other => Self::Database(format!("cannot be brought up to date: {other}")),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Organizations that stand in the configuration: their people need a row to belong to.
+
+use super::database::{Database, Transaction, Value};
+use super::error::Error;
+use super::organization::first_sign_in_as_str;
+use crate::base::guid::Guid;
+use crate::base::random::Random;
+use crate::base::secret::Secret;
+use crate::config::directory::Organization;
+use std::collections::HashMap;
+
+/// Writes what the file says over what it said before; gives the credentials, which stay out of the database.
+pub(super) async fn take_over(database: &Database, all: &[Organization], now: u64, random: &Random) -> Result<HashMap<Guid, Secret>, Error> {
+    let mut out = HashMap::new();
+    if all.is_empty() {
+        return Ok(out);
+    }
+    let mut changes = database.begin().await?;
+    for it in all {
+        let id = one(&mut changes, it, now, random).await?;
+        out.insert(id, it.client_secret.clone());
+    }
+    changes.commit().await?;
+    Ok(out)
+}
+
+async fn one(changes: &mut Transaction, it: &Organization, now: u64, random: &Random) -> Result<Guid, Error> {
+    let sql =
+        "SELECT o.id, o.source FROM organization o JOIN organization_code c ON c.organization = o.id WHERE c.code = $1 AND (c.ends IS NULL OR c.ends > $2)";
+    let known = changes.row(sql, vec![it.code.as_str().into(), now.into()]).await?;
+    let id = match &known {
+        Some(row) if row.text("source")? != "file" => return Err(Error::CodeTaken(it.code.clone())),
+        Some(row) => Guid::parse(&row.text("id")?).ok_or_else(|| Error::Database("holds an id that is none".to_owned()))?,
+        None => Guid::from_random(random.bytes()),
+    };
+    let values: Vec<Value> = vec![
+        id.to_string().into(),
+        it.name.as_str().into(),
+        it.tenant.to_string().into(),
+        it.client_id.to_string().into(),
+        it.default_role.as_str().into(),
+        it.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
+        i64::from(it.guests).into(),
+        now.into(),
+    ];
+    // Several replicas start at once: the one that comes second finds the row.
+    let sql = "INSERT INTO organization (id, name, provider, tenant, client_id, default_role, first_sign_in, guests, state, source, created, changed, changed_by) \
+               VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, 'on', 'file', $8, $8, 'the configuration') \
+               ON CONFLICT (id) DO UPDATE SET name = $2, tenant = $3, client_id = $4, default_role = $5, first_sign_in = $6, guests = $7";
+    changes.run(sql, values).await?;
+    if known.is_none() {
+        changes.run("DELETE FROM organization_code WHERE code = $1 AND ends <= $2", vec![it.code.as_str().into(), now.into()]).await?;
+        changes.run("INSERT INTO organization_code (code, organization) VALUES ($1, $2)", vec![it.code.as_str().into(), id.to_string().into()]).await?;
+    }
+    changes.run("DELETE FROM organization_domain WHERE organization = $1", vec![id.to_string().into()]).await?;
+    for domain in &it.domains {
+        let values = vec![domain.as_str().into(), id.to_string().into()];
+        match changes.run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values).await {
+            Err(Error::Twice) => return Err(Error::DomainElsewhere(domain.clone())),
+            other => other?,
+        };
+    }
+    Ok(id)
+}

@@ -1,0 +1,22 @@
+//! Organizations and their people, in a real database: who one is to the app, and where one signs in.
+//!
+//! What somebody types only chooses where to sign in; who comes back from there is told by Entra alone (`welcome`). Nothing here is
+//! asked on the request path, and nothing here knows HTTP. Unique columns keep one person one, whatever happens at the same time.
+
+mod database;
+mod error;
+mod file;
+mod organizations;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub mod change;
+pub mod organization;
+pub mod people;
+pub mod person;
+pub mod transfer;
+pub mod welcome;
+
+pub use error::Error;
+pub use store::Directory;

@@ -1,0 +1,162 @@
+//! A company, its sign-in, and how it is read from a row.
+
+use super::database::Row;
+use super::error::Error;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+use crate::config::directory::FirstSignIn;
+
+/// A company whose people sign in by a tenant of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    /// Ours; stays when everything else changes.
+    pub id: Guid,
+    /// What its people may type.
+    pub code: Code,
+    /// As people know it.
+    pub name: String,
+    /// How its people prove who they are.
+    pub provider: Provider,
+    /// Directory (tenant) ID.
+    pub tenant: Option<Guid>,
+    /// Application (client) ID of its own app registration.
+    pub client_id: Option<Guid>,
+    /// Whether there is a credential; itself it is only given to who signs people in.
+    pub has_credential: bool,
+    /// The role of whoever is created here.
+    pub default_role: String,
+    /// Nothing: as `[directory]` says.
+    pub first_sign_in: Option<FirstSignIn>,
+    /// Whether guests of its tenant may sign in.
+    pub guests: bool,
+    /// Whether its people may sign in.
+    pub state: State,
+    /// Where it is written.
+    pub source: Source,
+    /// When it was made, seconds since 1970.
+    pub created: i64,
+    /// When it was last changed, seconds since 1970.
+    pub changed: i64,
+    /// By whom.
+    pub changed_by: String,
+}
+
+/// How people prove who they are; a second kind would join here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// Azure AD, which is Microsoft Entra ID now.
+    AzureAd,
+}
+
+/// Whether the people of an organization may sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not yet: its set-up is not done.
+    Draft,
+    /// They may.
+    On,
+    /// Not any more.
+    Off,
+}
+
+/// Where an organization is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the database; commands change it.
+    Database,
+    /// In the configuration, which alone changes it.
+    File,
+}
+
+/// By what an organization's sign-in proves itself to its tenant.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Directory (tenant) ID.
+    pub tenant: Guid,
+    /// Application (client) ID.
+    pub client_id: Guid,
+    /// The Value of a client secret.
+    pub client_secret: Secret,
+}
+
+/// What is asked of an organization's row; the code that has no end is its own.
+pub(super) const SELECT: &str = "SELECT o.id, o.name, o.provider, o.tenant, o.client_id, CAST(CASE WHEN o.credential IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_credential, \
+     o.default_role, o.first_sign_in, o.guests, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
+     FROM organization o JOIN organization_code c ON c.organization = o.id AND c.ends IS NULL";
+
+impl Provider {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AzureAd => "azure-ad",
+        }
+    }
+}
+
+impl State {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl Source {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::File => "file",
+        }
+    }
+}
+
+/// As it is written.
+pub(super) fn first_sign_in_as_str(it: FirstSignIn) -> &'static str {
+    match it {
+        FirstSignIn::Create => "create",
+        FirstSignIn::Refuse => "refuse",
+    }
+}
+
+pub(super) fn of_row(row: &Row) -> Result<Organization, Error> {
+    let unknown = |column: &str| Error::Database(format!("holds an organization whose {column} is not understood"));
+    let guid = |column: &'static str| match row.maybe_text(column)? {
+        None => Ok(None),
+        Some(text) => Guid::parse(&text).map(Some).ok_or_else(|| unknown(column)),
+    };
+    let first_sign_in = match row.maybe_text("first_sign_in")?.as_deref() {
+        None => None,
+        Some("create") => Some(FirstSignIn::Create),
+        Some("refuse") => Some(FirstSignIn::Refuse),
+        Some(_) => return Err(unknown("first_sign_in")),
+    };
+    let state = match row.text("state")?.as_str() {
+        "draft" => State::Draft,
+        "on" => State::On,
+        "off" => State::Off,
+        _ => return Err(unknown("state")),
+    };
+    let provider = if row.text("provider")? == "azure-ad" { Provider::AzureAd } else { return Err(unknown("provider")) };
+    Ok(Organization {
+        id: guid("id")?.ok_or_else(|| unknown("id"))?,
+        code: Code::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?,
+        name: row.text("name")?,
+        provider,
+        tenant: guid("tenant")?,
+        client_id: guid("client_id")?,
+        has_credential: row.number("has_credential")? != 0,
+        default_role: row.text("default_role")?,
+        first_sign_in,
+        guests: row.number("guests")? != 0,
+        state,
+        source: if row.text("source")? == "file" { Source::File } else { Source::Database },
+        created: row.number("created")?,
+        changed: row.number("changed")?,
+        changed_by: row.text("changed_by")?,
+    })
+}

@@ -1,0 +1,339 @@
+//! Finding, making and changing organizations.
+
+use super::change::{NewOrganization, OrganizationChange};
+use super::database::{Transaction, Value};
+use super::error::{Error, plain};
+use super::organization::{Connection, Organization, SELECT, Source, State, first_sign_in_as_str, of_row};
+use super::store::Directory;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+use crate::base::username::Username;
+
+const DAY: u64 = 86_400;
+
+impl Directory {
+    /// Where somebody signs in who types this: a company code, a former one that still holds, a username, or any address at a bound domain.
+    ///
+    /// It says nothing of who it is. A code counts before a username, so that nobody's name can stand before a company's code. Everything is
+    /// looked up, found already or not: how long it takes tells nobody which of them there is.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn organization_of(&self, identifier: &str) -> Result<Option<Organization>, Error> {
+        let by_code = match Code::parse(identifier) {
+            Some(code) => self.organization(&code).await?,
+            None => None,
+        };
+        let Some(username) = Username::parse(identifier) else { return Ok(by_code) };
+        let sql = format!("{SELECT} JOIN person p ON p.organization = o.id WHERE p.username = $1");
+        let by_username = self.one_organization(sql, vec![username.as_str().into()]).await?;
+        let sql = format!("{SELECT} JOIN organization_domain d ON d.organization = o.id WHERE d.domain = $1");
+        let by_domain = match username.domain() {
+            Some(domain) => self.one_organization(sql, vec![domain.into()]).await?,
+            None => None,
+        };
+        Ok(by_code.or(by_username).or(by_domain))
+    }
+
+    /// The organization of a code, or of a former one that still holds.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn organization(&self, code: &Code) -> Result<Option<Organization>, Error> {
+        let sql = format!("{SELECT} JOIN organization_code a ON a.organization = o.id WHERE a.code = $1 AND (a.ends IS NULL OR a.ends > $2)");
+        self.one_organization(sql, vec![code.as_str().into(), self.clock.now().into()]).await
+    }
+
+    /// The organization of an id.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn organization_by_id(&self, id: Guid) -> Result<Option<Organization>, Error> {
+        self.one_organization(format!("{SELECT} WHERE o.id = $1"), vec![id.to_string().into()]).await
+    }
+
+    /// All organizations, by code.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn organizations(&self) -> Result<Vec<Organization>, Error> {
+        let rows = self.database.rows(sqlx::AssertSqlSafe(format!("{SELECT} ORDER BY c.code")), Vec::new()).await?;
+        rows.iter().map(|it| Ok(self.as_configured(of_row(it)?))).collect()
+    }
+
+    /// The domains that are bound to an organization, in their order.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn domains(&self, organization: Guid) -> Result<Vec<String>, Error> {
+        let sql = "SELECT domain FROM organization_domain WHERE organization = $1 ORDER BY domain";
+        self.database.rows(sql, vec![organization.to_string().into()]).await?.iter().map(|it| it.text("domain")).collect()
+    }
+
+    /// The former codes of an organization, each with its end in seconds since 1970.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn former_codes(&self, organization: Guid) -> Result<Vec<(String, i64)>, Error> {
+        let sql = "SELECT code, ends FROM organization_code WHERE organization = $1 AND ends > $2 ORDER BY code";
+        let rows = self.database.rows(sql, vec![organization.to_string().into(), self.clock.now().into()]).await?;
+        rows.iter().map(|it| Ok((it.text("code")?, it.number("ends")?))).collect()
+    }
+
+    /// By what its sign-in proves itself; nothing where it is not set up. Only for who signs people in.
+    ///
+    /// # Errors
+    /// `Unopened` where no secret opens the credential.
+    pub async fn connection(&self, organization: &Organization) -> Result<Option<Connection>, Error> {
+        let (Some(tenant), Some(client_id)) = (organization.tenant, organization.client_id) else { return Ok(None) };
+        if let Some(client_secret) = self.of_file.get(&organization.id) {
+            return Ok(Some(Connection { tenant, client_id, client_secret: client_secret.clone() }));
+        }
+        let row = self.database.row("SELECT credential FROM organization WHERE id = $1", vec![organization.id.to_string().into()]).await?;
+        let Some(sealed) = row.map(|it| it.maybe_text("credential")).transpose()?.flatten() else { return Ok(None) };
+        let client_secret = self.opened(organization, &sealed)?;
+        Ok(Some(Connection { tenant, client_id, client_secret }))
+    }
+
+    /// The organizations whose credential no secret opens: their people cannot sign in.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn unopened(&self) -> Result<Vec<Code>, Error> {
+        let mut out = Vec::new();
+        for it in self.organizations().await? {
+            match self.connection(&it).await {
+                Err(Error::Unopened(code)) => out.push(code),
+                Err(other) => return Err(other),
+                Ok(_) => {}
+            }
+        }
+        Ok(out)
+    }
+
+    /// Makes an organization; `by` is who does, for the history.
+    ///
+    /// # Errors
+    /// `CodeTaken`, `CodeIsUsername`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`.
+    pub async fn add_organization(&self, new: NewOrganization, by: &str) -> Result<Organization, Error> {
+        let default_role = new.default_role.clone().unwrap_or_else(|| self.config.default_role.clone());
+        self.role(&default_role)?;
+        plain("name", Some(&new.name))?;
+        let id = self.new_id();
+        let sealed = new.client_secret.as_ref().map(|it| self.sealed(id, it)).transpose()?;
+        let mut changes = self.database.begin().await?;
+        let code = match new.code {
+            Some(code) => code,
+            None => self.free_code(&mut changes, &new.name).await?,
+        };
+        let complete = (new.tenant.is_some(), new.client_id.is_some(), sealed.is_some());
+        if new.on {
+            is_complete(&code, complete)?;
+        }
+        let now = self.clock.now();
+        let values: Vec<Value> = vec![
+            id.to_string().into(),
+            new.name.as_str().into(),
+            new.tenant.map(|it| it.to_string()).into(),
+            new.client_id.map(|it| it.to_string()).into(),
+            sealed.into(),
+            default_role.into(),
+            new.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
+            i64::from(!new.no_guests).into(),
+            if new.on { State::On } else { State::Draft }.as_str().into(),
+            now.into(),
+            by.into(),
+        ];
+        let sql = "INSERT INTO organization (id, name, provider, tenant, client_id, credential, default_role, first_sign_in, guests, state, source, created, \
+                   changed, changed_by) VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, $8, $9, 'database', $10, $10, $11)";
+        changes.run(sql, values).await?;
+        self.take_code(&mut changes, id, &code).await?;
+        for domain in &new.domains {
+            self.bind(&mut changes, id, domain).await?;
+        }
+        self.audit(&mut changes, by, Some(id), None, &format!("made with the code {code}")).await?;
+        changes.commit().await?;
+        self.organization(&code).await?.ok_or(Error::NoOrganization(code))
+    }
+
+    /// Changes an organization; `by` is who does, for the history.
+    ///
+    /// # Errors
+    /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`.
+    pub async fn change_organization(&self, code: &Code, change: OrganizationChange, by: &str) -> Result<Organization, Error> {
+        if let Some(role) = &change.default_role {
+            self.role(role)?;
+        }
+        plain("name", change.name.as_deref())?;
+        let before = self.changeable(code).await?;
+        let told = change.told();
+        if told.is_empty() {
+            return Ok(before);
+        }
+        let sealed = change.client_secret.as_ref().map(|it| self.sealed(before.id, it)).transpose()?;
+        let has_credential = before.has_credential || sealed.is_some();
+        let state = change.state.unwrap_or(before.state);
+        let (tenant, client_id) = (change.tenant.or(before.tenant), change.client_id.or(before.client_id));
+        if state == State::On {
+            is_complete(&before.code, (tenant.is_some(), client_id.is_some(), has_credential))?;
+        }
+        let mut changes = self.database.begin().await?;
+        let values = vec![
+            before.id.to_string().into(),
+            change.name.into(),
+            tenant.map(|it| it.to_string()).into(),
+            client_id.map(|it| it.to_string()).into(),
+            sealed.into(),
+            change.default_role.into(),
+            change.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
+            Value::Number(change.guests.map(i64::from)),
+            state.as_str().into(),
+            self.clock.now().into(),
+            by.into(),
+        ];
+        let sql = "UPDATE organization SET name = COALESCE($2, name), tenant = COALESCE($3, tenant), client_id = COALESCE($4, client_id), \
+                   credential = COALESCE($5, credential), default_role = COALESCE($6, default_role), first_sign_in = COALESCE($7, first_sign_in), \
+                   guests = COALESCE($8, guests), state = $9, changed = $10, changed_by = $11 WHERE id = $1";
+        changes.run(sql, values).await?;
+        for domain in &change.bind {
+            self.bind(&mut changes, before.id, domain).await?;
+        }
+        for domain in &change.unbind {
+            let values = vec![before.id.to_string().into(), domain.as_str().into()];
+            changes.run("DELETE FROM organization_domain WHERE organization = $1 AND domain = $2", values).await?;
+        }
+        self.audit(&mut changes, by, Some(before.id), None, &told).await?;
+        changes.commit().await?;
+        self.organization_by_id(before.id).await?.ok_or(Error::NoOrganization(before.code))
+    }
+
+    /// Gives an organization another code; the one before leads to it for `days` more.
+    ///
+    /// # Errors
+    /// `NoOrganization`, `InFile`, `CodeTaken`, `CodeIsUsername`.
+    pub async fn change_code(&self, code: &Code, new: &Code, days: u64, by: &str) -> Result<Organization, Error> {
+        let before = self.changeable(code).await?;
+        if before.code == *new {
+            return Ok(before);
+        }
+        let mut changes = self.database.begin().await?;
+        let ends = self.clock.now().saturating_add(days.saturating_mul(DAY));
+        let values = vec![before.id.to_string().into(), ends.into()];
+        changes.run("UPDATE organization_code SET ends = $2 WHERE organization = $1 AND ends IS NULL", values).await?;
+        // One of its own former codes may come back.
+        let values = vec![before.id.to_string().into(), new.as_str().into()];
+        changes.run("DELETE FROM organization_code WHERE organization = $1 AND code = $2 AND ends IS NOT NULL", values).await?;
+        self.take_code(&mut changes, before.id, new).await?;
+        let values = vec![before.id.to_string().into(), self.clock.now().into(), by.into()];
+        changes.run("UPDATE organization SET changed = $2, changed_by = $3 WHERE id = $1", values).await?;
+        self.audit(&mut changes, by, Some(before.id), None, &format!("code {} became {new}", before.code)).await?;
+        changes.commit().await?;
+        self.organization(new).await?.ok_or_else(|| Error::NoOrganization(new.clone()))
+    }
+
+    /// Seals every credential anew under the first secret; gives how many. After that the other secrets can be dropped.
+    ///
+    /// # Errors
+    /// `Unopened` where no secret opens one: nothing is changed then.
+    pub async fn reseal(&self, by: &str) -> Result<usize, Error> {
+        let all = self.organizations().await?;
+        let mut changes = self.database.begin().await?;
+        let mut count = 0;
+        for it in &all {
+            let values = vec![it.id.to_string().into()];
+            let row = changes.row("SELECT credential FROM organization WHERE id = $1 AND credential IS NOT NULL", values).await?;
+            let Some(sealed) = row.map(|it| it.text("credential")).transpose()? else { continue };
+            let secret = self.opened(it, &sealed)?;
+            let values = vec![it.id.to_string().into(), self.sealed(it.id, &secret)?.into()];
+            changes.run("UPDATE organization SET credential = $2 WHERE id = $1", values).await?;
+            self.audit(&mut changes, by, Some(it.id), None, "credential sealed anew").await?;
+            count += 1;
+        }
+        changes.commit().await?;
+        Ok(count)
+    }
+
+    /// One that stands in the database.
+    async fn changeable(&self, code: &Code) -> Result<Organization, Error> {
+        let found = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
+        if found.source == Source::File { Err(Error::InFile(found.code)) } else { Ok(found) }
+    }
+
+    async fn one_organization(&self, sql: String, values: Vec<Value>) -> Result<Option<Organization>, Error> {
+        let row = self.database.row(sqlx::AssertSqlSafe(sql), values).await?;
+        row.map(|it| Ok(self.as_configured(of_row(&it)?))).transpose()
+    }
+
+    /// An organization that was taken out of the file is off; one that stands there has its credential there.
+    pub(super) fn as_configured(&self, mut organization: Organization) -> Organization {
+        if organization.source == Source::File {
+            let there = self.of_file.contains_key(&organization.id);
+            organization.has_credential = there;
+            organization.state = if there { State::On } else { State::Off };
+        }
+        organization
+    }
+
+    fn sealed(&self, organization: Guid, secret: &Secret) -> Result<String, Error> {
+        self.envelope.seal(&organization.to_string(), secret.expose().as_bytes()).ok_or(Error::NotSealed)
+    }
+
+    fn opened(&self, organization: &Organization, sealed: &str) -> Result<Secret, Error> {
+        let opened = self.envelope.open(&organization.id.to_string(), sealed).and_then(|it| String::from_utf8(it).ok());
+        opened.map(Secret::new).ok_or_else(|| Error::Unopened(organization.code.clone()))
+    }
+
+    async fn free_code(&self, changes: &mut Transaction, name: &str) -> Result<Code, Error> {
+        for number in [0, 2, 3, 4, 5, 6, 7, 8, 9] {
+            let Some(code) = Code::of_name(name, number) else { continue };
+            let taken = "SELECT code FROM organization_code WHERE code = $1 UNION ALL SELECT username FROM person WHERE username = $1";
+            if changes.row(taken, vec![code.as_str().into()]).await?.is_none() {
+                return Ok(code);
+            }
+        }
+        let [one, two] = self.random.bytes();
+        let number = u32::from(u16::from_be_bytes([one, two])) + 10;
+        Code::of_name(name, number).ok_or(Error::Twice)
+    }
+
+    async fn take_code(&self, changes: &mut Transaction, organization: Guid, code: &Code) -> Result<(), Error> {
+        if changes.row("SELECT id FROM person WHERE username = $1", vec![code.as_str().into()]).await?.is_some() {
+            return Err(Error::CodeIsUsername(code.clone()));
+        }
+        let now = self.clock.now();
+        changes.run("DELETE FROM organization_code WHERE code = $1 AND ends <= $2", vec![code.as_str().into(), now.into()]).await?;
+        let values = vec![code.as_str().into(), organization.to_string().into()];
+        match changes.run("INSERT INTO organization_code (code, organization) VALUES ($1, $2)", values).await {
+            Err(Error::Twice) => Err(Error::CodeTaken(code.clone())),
+            other => other.map(drop),
+        }
+    }
+
+    async fn bind(&self, changes: &mut Transaction, organization: Guid, domain: &str) -> Result<(), Error> {
+        let owner = changes.row("SELECT organization FROM organization_domain WHERE domain = $1", vec![domain.into()]).await?;
+        match owner.map(|it| it.text("organization")).transpose()? {
+            Some(it) if it == organization.to_string() => return Ok(()),
+            Some(_) => return Err(Error::DomainElsewhere(domain.to_owned())),
+            None => {}
+        }
+        // A domain has no sign that LIKE reads as another.
+        let sql = "SELECT COUNT(*) AS count FROM person WHERE organization <> $1 AND (username LIKE $2 OR email LIKE $2)";
+        let row = changes.row(sql, vec![organization.to_string().into(), format!("%@{domain}").into()]).await?;
+        match row.map(|it| it.number("count")).transpose()? {
+            Some(count) if count > 0 => return Err(Error::DomainInUse(domain.to_owned(), count)),
+            _ => {}
+        }
+        let values = vec![domain.into(), organization.to_string().into()];
+        match changes.run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values).await {
+            Err(Error::Twice) => Err(Error::DomainElsewhere(domain.to_owned())),
+            other => other.map(drop),
+        }
+    }
+}
+
+/// Whether tenant, client ID and credential are there.
+fn is_complete(code: &Code, (tenant, client_id, credential): (bool, bool, bool)) -> Result<(), Error> {
+    let missing = [(tenant, "a tenant ID"), (client_id, "a client ID"), (credential, "a client secret")].into_iter().find(|it| !it.0);
+    missing.map_or(Ok(()), |it| Err(Error::Incomplete(code.clone(), it.1)))
+}

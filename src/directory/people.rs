@@ -1,0 +1,213 @@
+//! Finding, making and changing people by hand.
+
+use super::change::{NewPerson, PersonChange};
+use super::database::{Transaction, Value};
+use super::error::{Error, plain};
+use super::organization::Organization;
+use super::person::{Person, SELECT, Standing, of_row};
+use super::store::Directory;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::username::{Username, domain_of};
+
+/// Which people are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Of this organization alone.
+    pub organization: Option<Guid>,
+    /// Whose username, name or e-mail begins so; case does not count in the first and the last.
+    pub begins: Option<String>,
+    /// Those whose username comes after it, for the next page.
+    pub after: Option<Username>,
+    /// So many at most.
+    pub most: u32,
+}
+
+impl Directory {
+    /// The person of a username.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn person(&self, username: &Username) -> Result<Option<Person>, Error> {
+        let sql = format!("{SELECT} WHERE p.username = $1");
+        self.database.row(sqlx::AssertSqlSafe(sql), vec![username.as_str().into()]).await?.map(|it| of_row(&it)).transpose()
+    }
+
+    /// The person of an id.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn person_by_id(&self, id: Guid) -> Result<Option<Person>, Error> {
+        let sql = format!("{SELECT} WHERE p.id = $1");
+        self.database.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()]).await?.map(|it| of_row(&it)).transpose()
+    }
+
+    /// People, by username.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn people(&self, asked: &Asked) -> Result<Vec<Person>, Error> {
+        let mut sql = format!("{SELECT} WHERE p.username > $1");
+        let mut values: Vec<Value> = vec![asked.after.as_ref().map_or("", Username::as_str).into(), i64::from(asked.most).into()];
+        if let Some(organization) = asked.organization {
+            values.push(organization.to_string().into());
+            sql.push_str(&format!(" AND p.organization = ${}", values.len()));
+        }
+        if let Some(begins) = &asked.begins {
+            values.push(like(&begins.to_lowercase()).into());
+            let folded = values.len();
+            values.push(like(begins).into());
+            sql.push_str(&format!(
+                " AND (p.username LIKE ${folded} ESCAPE '\\' OR p.email LIKE ${folded} ESCAPE '\\' OR p.name LIKE ${} ESCAPE '\\')",
+                values.len()
+            ));
+        }
+        sql.push_str(" ORDER BY p.username LIMIT $2");
+        self.database.rows(sqlx::AssertSqlSafe(sql), values).await?.iter().map(of_row).collect()
+    }
+
+    /// How many people an organization has.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn count(&self, organization: Guid) -> Result<i64, Error> {
+        let row = self.database.row("SELECT COUNT(*) AS count FROM person WHERE organization = $1", vec![organization.to_string().into()]).await?;
+        row.map_or(Ok(0), |it| it.number("count"))
+    }
+
+    /// What a person is now, for a recheck; nothing where there is no such person any more.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn standing(&self, person: Guid) -> Result<Option<Standing>, Error> {
+        let Some(person) = self.person_by_id(person).await? else { return Ok(None) };
+        let Some(organization) = self.organization_by_id(person.organization).await? else { return Ok(None) };
+        let on = person.on && organization.state == super::organization::State::On;
+        Ok(Some(Standing { role: person.role, code: organization.code, on }))
+    }
+
+    /// Makes a person who has not signed in yet; `by` is who does, for the history.
+    ///
+    /// # Errors
+    /// `NoOrganization`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`, `NotPlain`.
+    pub async fn add_person(&self, code: &Code, new: &NewPerson, by: &str) -> Result<Person, Error> {
+        let organization = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
+        plain("name", new.name.as_deref())?;
+        plain("email", new.email.as_deref())?;
+        if let Some(role) = &new.role {
+            self.role(role)?;
+        }
+        let email = new.email.as_deref().map(str::to_lowercase);
+        let mut changes = self.database.begin().await?;
+        self.may_be_called(&mut changes, organization.id, &new.username, email.as_deref()).await?;
+        let id = self.new_id();
+        let made = self.row_of(id, &organization, new);
+        if insert(&mut changes, made).await? == 0 {
+            return Err(Error::UsernameTaken(new.username.clone()));
+        }
+        self.audit(&mut changes, by, Some(organization.id), Some(id), &format!("{} made by hand", new.username)).await?;
+        changes.commit().await?;
+        self.person_by_id(id).await?.ok_or_else(|| Error::NoPerson(new.username.clone()))
+    }
+
+    /// Changes a person; `by` is who does, for the history.
+    ///
+    /// # Errors
+    /// `NoPerson`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`, `NotPlain`.
+    pub async fn change_person(&self, username: &Username, change: PersonChange, by: &str) -> Result<Person, Error> {
+        plain("name", change.name.as_deref())?;
+        plain("email", change.email.as_deref())?;
+        if let Some(role) = &change.role {
+            self.role(role)?;
+        }
+        let before = self.person(username).await?.ok_or_else(|| Error::NoPerson(username.clone()))?;
+        let told = change.told();
+        if told.is_empty() {
+            return Ok(before);
+        }
+        let email = change.email.as_deref().map(str::to_lowercase);
+        let after = change.username.clone().unwrap_or_else(|| before.username.clone());
+        let mut changes = self.database.begin().await?;
+        self.may_be_called(&mut changes, before.organization, &after, email.as_deref()).await?;
+        let default = self.organization_by_id(before.organization).await?.map(|it| it.default_role).filter(|_| change.role_by_entra);
+        let role_source = if default.is_some() { Some("default") } else { change.role.as_ref().map(|_| "hand") };
+        let values: Vec<Value> = vec![
+            before.id.to_string().into(),
+            after.as_str().into(),
+            change.name.clone().into(),
+            email.into(),
+            default.or_else(|| change.role.clone()).into(),
+            role_source.map(str::to_owned).into(),
+            change.on.map(|it| if it { "on" } else { "off" }.to_owned()).into(),
+            i64::from(change.unlink).into(),
+        ];
+        let sql = "UPDATE person SET username = $2, name = COALESCE($3, name), email = COALESCE($4, email), role = COALESCE($5, role), \
+                   role_source = COALESCE($6, role_source), state = COALESCE($7, state), tid = CASE WHEN $8 = 1 THEN NULL ELSE tid END, \
+                   oid = CASE WHEN $8 = 1 THEN NULL ELSE oid END WHERE id = $1";
+        match changes.run(sql, values).await {
+            Err(Error::Twice) => return Err(Error::UsernameTaken(after)),
+            other => other?,
+        };
+        self.audit(&mut changes, by, Some(before.organization), Some(before.id), &format!("{}: {told}", before.username)).await?;
+        changes.commit().await?;
+        self.person_by_id(before.id).await?.ok_or(Error::NoPerson(before.username))
+    }
+
+    /// Whether a person of this organization may have that username and that address.
+    pub(super) async fn may_be_called(&self, changes: &mut Transaction, organization: Guid, username: &Username, email: Option<&str>) -> Result<(), Error> {
+        let own = organization.to_string();
+        for domain in username.domain().into_iter().chain(email.and_then(domain_of)) {
+            let owner = changes.row("SELECT organization FROM organization_domain WHERE domain = $1", vec![domain.into()]).await?;
+            if owner.map(|it| it.text("organization")).transpose()?.is_some_and(|it| it != own) {
+                return Err(Error::DomainElsewhere(domain.to_owned()));
+            }
+        }
+        let sql = "SELECT code FROM organization_code WHERE code = $1 AND (ends IS NULL OR ends > $2)";
+        let is_code = changes.row(sql, vec![username.as_str().into(), self.clock.now().into()]).await?;
+        if is_code.is_some() { Err(Error::UsernameIsCode(username.clone())) } else { Ok(()) }
+    }
+
+    /// The columns of a person who is made by hand, as `INSERT` takes them.
+    pub(super) fn row_of(&self, id: Guid, organization: &Organization, new: &NewPerson) -> Vec<Value> {
+        let source = if new.role.is_some() { "hand" } else { "default" };
+        vec![
+            id.to_string().into(),
+            organization.id.to_string().into(),
+            new.username.as_str().into(),
+            new.name.clone().into(),
+            new.email.as_deref().map(str::to_lowercase).into(),
+            new.role.clone().unwrap_or_else(|| organization.default_role.clone()).into(),
+            source.into(),
+            Value::Text(None),
+            Value::Text(None),
+            self.clock.now().into(),
+            Value::Number(None),
+        ]
+    }
+}
+
+/// What `insert` fills.
+pub(super) const INSERT: &str =
+    "INSERT INTO person (id, organization, username, name, email, role, role_source, tid, oid, created, last_sign_in, state) VALUES";
+
+/// How many columns of a row are told; the state is always on.
+pub(super) const COLUMNS: usize = 11;
+
+/// Makes a person unless username or link is another's already; gives how many.
+pub(super) async fn insert(changes: &mut Transaction, values: Vec<Value>) -> Result<u64, Error> {
+    let sql = format!("{INSERT} ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'on') ON CONFLICT DO NOTHING");
+    changes.run(sqlx::AssertSqlSafe(sql), values).await
+}
+
+/// What begins with a text, for `LIKE ... ESCAPE '\'`.
+fn like(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 1);
+    for it in text.chars() {
+        if matches!(it, '%' | '_' | '\\') {
+            out.push('\\');
+        }
+        out.push(it);
+    }
+    out.push('%');
+    out
+}

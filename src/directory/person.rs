@@ -1,0 +1,102 @@
+//! A person, and how one is read from a row.
+
+use super::database::Row;
+use super::error::Error;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::username::Username;
+
+/// Somebody of an organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Ours; stays when the person is linked anew.
+    pub id: Guid,
+    /// The organization's id.
+    pub organization: Guid,
+    /// The organization's code.
+    pub code: Code,
+    /// What the person types; unique in the installation.
+    pub username: Username,
+    /// Display name.
+    pub name: Option<String>,
+    /// E-mail address, in lower case.
+    pub email: Option<String>,
+    /// One of `[directory] roles`.
+    pub role: String,
+    /// Where the role comes from.
+    pub role_source: RoleSource,
+    /// Whether the person may sign in.
+    pub on: bool,
+    /// Who it is at Entra, once that is known: tenant and object id.
+    pub linked: Option<(Guid, Guid)>,
+    /// When made, seconds since 1970.
+    pub created: i64,
+    /// When last signed in, seconds since 1970.
+    pub last_sign_in: Option<i64>,
+}
+
+/// Where a role comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoleSource {
+    /// The organization's default.
+    Default,
+    /// An operator or an admin; stays whatever Entra says.
+    Hand,
+    /// `[directory] role_map`, at the last sign-in.
+    Entra,
+}
+
+/// What a recheck asks: what the person is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// One of `[directory] roles`.
+    pub role: String,
+    /// The organization's code.
+    pub code: Code,
+    /// Whether both the person and the organization are on.
+    pub on: bool,
+}
+
+/// What is asked of a person's row.
+pub(super) const SELECT: &str = "SELECT p.id, p.organization, p.username, p.name, p.email, p.role, p.role_source, p.state, p.tid, p.oid, p.created, \
+     p.last_sign_in, c.code FROM person p JOIN organization_code c ON c.organization = p.organization AND c.ends IS NULL";
+
+impl RoleSource {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Hand => "hand",
+            Self::Entra => "entra",
+        }
+    }
+}
+
+pub(super) fn of_row(row: &Row) -> Result<Person, Error> {
+    let unknown = |column: &str| Error::Database(format!("holds a person whose {column} is not understood"));
+    let guid = |column: &str, text: &str| Guid::parse(text).ok_or_else(|| unknown(column));
+    let linked = match (row.maybe_text("tid")?, row.maybe_text("oid")?) {
+        (Some(tid), Some(oid)) => Some((guid("tid", &tid)?, guid("oid", &oid)?)),
+        _ => None,
+    };
+    let role_source = match row.text("role_source")?.as_str() {
+        "default" => RoleSource::Default,
+        "hand" => RoleSource::Hand,
+        "entra" => RoleSource::Entra,
+        _ => return Err(unknown("role_source")),
+    };
+    Ok(Person {
+        id: guid("id", &row.text("id")?)?,
+        organization: guid("organization", &row.text("organization")?)?,
+        code: Code::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?,
+        username: Username::parse(&row.text("username")?).ok_or_else(|| unknown("username"))?,
+        name: row.maybe_text("name")?,
+        email: row.maybe_text("email")?,
+        role: row.text("role")?,
+        role_source,
+        on: row.text("state")? == "on",
+        linked,
+        created: row.number("created")?,
+        last_sign_in: row.maybe_number("last_sign_in")?,
+    })
+}

@@ -1,0 +1,88 @@
+//! The open directory.
+
+use super::database::{Database, Transaction};
+use super::error::Error;
+use super::file;
+use crate::base::clock::Clock;
+use crate::base::guid::Guid;
+use crate::base::random::Random;
+use crate::base::secret::Secret;
+use crate::config;
+use crate::seal::envelope::Envelope;
+use crate::seal::keyring::Keyring;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What seals the organizations' credentials, and nothing else.
+const PURPOSE: &str = "directory, credential";
+
+/// Organizations and their people; clones share the database's connections.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    pub(super) database: Database,
+    pub(super) config: Arc<config::directory::Directory>,
+    pub(super) envelope: Arc<Envelope>,
+    /// Credentials of the organizations that the file names, by id: they stay out of the database.
+    pub(super) of_file: Arc<HashMap<Guid, Secret>>,
+    pub(super) clock: Clock,
+    pub(super) random: Random,
+}
+
+impl Directory {
+    /// Opens the database, brings its tables up to date and takes over the organizations of the file.
+    ///
+    /// # Errors
+    /// Why the database cannot be used, or which organization of the file cannot be taken over.
+    pub async fn open(config: &config::directory::Directory, keyring: &Keyring, clock: Clock, random: Random) -> Result<Self, Error> {
+        let database = Database::open(&config.database).await?;
+        Self::furnish(database, config, keyring, clock, random).await
+    }
+
+    /// The same open database under another configuration, for a reload; another `database` needs a restart.
+    ///
+    /// # Errors
+    /// Which organization of the file cannot be taken over.
+    pub async fn reconfigured(&self, config: &config::directory::Directory, keyring: &Keyring) -> Result<Self, Error> {
+        Self::furnish(self.database.clone(), config, keyring, self.clock.clone(), self.random.clone()).await
+    }
+
+    async fn furnish(database: Database, config: &config::directory::Directory, keyring: &Keyring, clock: Clock, random: Random) -> Result<Self, Error> {
+        let now = clock.now();
+        let of_file = file::take_over(&database, &config.organizations, now, &random).await?;
+        let envelope = Arc::new(Envelope::new(keyring, PURPOSE, &random));
+        Ok(Self { database, config: Arc::new(config.clone()), envelope, of_file: Arc::new(of_file), clock, random })
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    /// The roles there are.
+    pub fn roles(&self) -> &[String] {
+        &self.config.roles
+    }
+
+    /// Refuses a role that is none.
+    pub(super) fn role(&self, role: &str) -> Result<(), Error> {
+        if self.config.roles.iter().any(|it| it == role) { Ok(()) } else { Err(Error::NoRole(role.to_owned())) }
+    }
+
+    pub(super) fn new_id(&self) -> Guid {
+        Guid::from_random(self.random.bytes())
+    }
+
+    /// Writes down who changed what; rows are never changed or taken out.
+    pub(super) async fn audit(&self, changes: &mut Transaction, by: &str, organization: Option<Guid>, person: Option<Guid>, what: &str) -> Result<(), Error> {
+        let values = vec![
+            self.new_id().to_string().into(),
+            self.clock.now().into(),
+            by.into(),
+            organization.map(|it| it.to_string()).into(),
+            person.map(|it| it.to_string()).into(),
+            what.into(),
+        ];
+        changes.run("INSERT INTO audit (id, at, actor, organization, person, what) VALUES ($1, $2, $3, $4, $5, $6)", values).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! One suite for both databases. PostgreSQL is Debian's, started here on a socket of its own.
+
+mod importing;
+mod linking;
+mod managing;
+mod postgres;
+mod racing;
+
+use super::change::{NewOrganization, NewPerson, PersonChange};
+use super::organization::Organization;
+use super::person::Person;
+use super::welcome::Refused;
+use super::{Directory, Error};
+use crate::base::clock::Clock;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::identity::{Groups, Identity};
+use crate::base::secret::Secret;
+use crate::base::texts::Texts;
+use crate::base::username::Username;
+use crate::config::directory::{Database, Directory as Config, FirstSignIn};
+use crate::seal::keyring::Keyring;
+use crate::seal::random;
+
+/// What a database is to a story: an address of an empty one, kept while the story lasts.
+struct Ground {
+    config: Config,
+    clock: Clock,
+    _folder: Option<tempfile::TempDir>,
+}
+
+const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
+const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
+const VALUE: &str = "8Qx~uN7mGd2Jz4kPw9Rt5Yb1Vc6Hs3Lf";
+
+/// Runs a story on SQLite, and on PostgreSQL where it is on this machine.
+async fn on_both<F: Future<Output = ()>>(story: impl Fn(Ground) -> F) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::Sqlite(folder.path().join("entrada.db"));
+    story(Ground { config: config(database), clock: Clock::system(), _folder: Some(folder) }).await;
+    if let Some(address) = postgres::database() {
+        story(Ground { config: config(Database::Postgres(Secret::new(address))), clock: Clock::system(), _folder: None }).await;
+    }
+}
+
+fn config(database: Database) -> Config {
+    let roles = ["owner", "admin", "worker"].map(str::to_owned).to_vec();
+    let role_map = [("Fleet.Admin", "admin"), ("Fleet.Owner", "owner")].map(|it| (it.0.to_owned(), it.1.to_owned())).to_vec();
+    Config { database, roles, default_role: "worker".to_owned(), first_sign_in: FirstSignIn::Create, role_map, organizations: Vec::new() }
+}
+
+impl Ground {
+    async fn open(&self) -> Directory {
+        self.opened_with(&["a secret of the stories, longer than 32 bytes"]).await.unwrap()
+    }
+
+    async fn opened_with(&self, secrets: &[&str]) -> Result<Directory, Error> {
+        let secrets: Vec<_> = secrets.iter().map(|it| Secret::new(*it)).collect();
+        let random = random::system();
+        Directory::open(&self.config, &Keyring::new(&secrets, &random), self.clock.clone(), random).await
+    }
+}
+
+fn code(text: &str) -> Code {
+    Code::parse(text).unwrap()
+}
+
+fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+async fn organization(directory: &Directory, text: &str, tenant: &str, domains: &[&str]) -> Organization {
+    let new = NewOrganization {
+        code: Some(code(text)),
+        name: text.to_owned(),
+        tenant: Guid::parse(tenant),
+        client_id: Guid::parse(CLIENT),
+        client_secret: Some(Secret::new(VALUE)),
+        domains: domains.iter().map(|it| (*it).to_owned()).collect(),
+        on: true,
+        ..NewOrganization::default()
+    };
+    directory.add_organization(new, "a story").await.unwrap()
+}
+
+async fn person(directory: &Directory, organization: &Organization, username: &str, email: Option<&str>) -> Person {
+    let new = NewPerson { username: name(username), name: None, email: email.map(str::to_owned), role: None };
+    directory.add_person(&organization.code, &new, "a story").await.unwrap()
+}
+
+/// Somebody of a tenant: the object id is made of the number.
+fn who(tenant: &str, number: u8, upn: &str) -> Identity {
+    Identity {
+        oid: Guid::from_random([number; 16]),
+        tid: Guid::parse(tenant).unwrap(),
+        name: Some("Maya Okafor".into()),
+        preferred_username: Some(upn.into()),
+        email: None,
+        email_verified: false,
+        guest: false,
+        roles: Texts::default(),
+        groups: Groups::Known(Texts::default()),
+        entra_sid: None,
+        login_hint: None,
+        acrs: Texts::default(),
+        auth_time: 0,
+        custom: Box::default(),
+    }
+}

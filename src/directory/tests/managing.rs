@@ -1,0 +1,219 @@
+//! Organizations and people, as an operator changes them.
+
+use super::*;
+use crate::directory::change::OrganizationChange;
+use crate::directory::organization::State;
+use crate::directory::people::Asked;
+
+#[tokio::test]
+async fn what_is_typed_leads_to_one_organization() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
+        let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        person(&directory, &fabrikam, "maya", None).await;
+        for (typed, expected) in [
+            (" Contoso ", Some(contoso.id)),
+            ("fabrikam", Some(fabrikam.id)),
+            ("MAYA", Some(fabrikam.id)),
+            ("whoever@CONTOSO.com", Some(contoso.id)),
+            ("whoever@sub.contoso.com", None),
+            ("nobody", None),
+            ("contoso.com", None),
+            ("", None),
+            ("' OR 1=1 --", None),
+            ("%", None),
+        ] {
+            assert_eq!(directory.organization_of(typed).await.unwrap().map(|it| it.id), expected, "{typed}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_former_code_holds_until_its_end_and_is_free_after_it() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let renamed = directory.change_code(&contoso.code, &code("contoso-eu"), 1, "a story").await.unwrap();
+        assert_eq!((renamed.id, renamed.code.as_str()), (contoso.id, "contoso-eu"));
+        assert_eq!(directory.organization(&code("contoso")).await.unwrap().unwrap().code.as_str(), "contoso-eu");
+        let new = || NewOrganization { code: Some(code("contoso")), name: "Other".to_owned(), ..NewOrganization::default() };
+        assert!(matches!(directory.add_organization(new(), "a story").await, Err(Error::CodeTaken(_))));
+        ground.clock.shift(86_401);
+        assert_eq!(directory.organization(&code("contoso")).await.unwrap(), None);
+        let other = directory.add_organization(new(), "a story").await.unwrap();
+        assert_eq!((other.state, other.code.as_str()), (State::Draft, "contoso"));
+        // Its own former code may come back.
+        let back = directory.change_code(&code("contoso-eu"), &code("contoso-x"), 9, "a story").await.unwrap();
+        assert_eq!(directory.change_code(&back.code, &code("contoso-eu"), 9, "a story").await.unwrap().id, contoso.id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn codes_usernames_and_domains_lead_to_one_place_only() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
+        let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        person(&directory, &contoso, "maya", Some("maya@partner.example")).await;
+        let add = async |username: &str, email: Option<&str>| {
+            let new = NewPerson { username: name(username), name: None, email: email.map(str::to_owned), role: None };
+            directory.add_person(&fabrikam.code, &new, "a story").await
+        };
+        assert!(matches!(add("MAYA", None).await, Err(Error::UsernameTaken(_))));
+        assert!(matches!(add("contoso", None).await, Err(Error::UsernameIsCode(_))));
+        assert!(matches!(add("jonas@contoso.com", None).await, Err(Error::DomainElsewhere(_))));
+        assert!(matches!(add("jonas", Some("jonas@contoso.com")).await, Err(Error::DomainElsewhere(_))));
+        let bind = |domain: &str| OrganizationChange { bind: vec![domain.to_owned()], ..OrganizationChange::default() };
+        assert!(matches!(directory.change_organization(&fabrikam.code, bind("contoso.com"), "a story").await, Err(Error::DomainElsewhere(_))));
+        assert!(matches!(directory.change_organization(&fabrikam.code, bind("partner.example"), "a story").await, Err(Error::DomainInUse(_, 1))));
+        assert!(matches!(directory.change_code(&fabrikam.code, &code("maya"), 1, "a story").await, Err(Error::CodeIsUsername(_))));
+        assert!(matches!(directory.change_code(&fabrikam.code, &code("contoso"), 1, "a story").await, Err(Error::CodeTaken(_))));
+        assert_eq!(directory.organization(&fabrikam.code).await.unwrap().unwrap(), fabrikam, "what was refused changed nothing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_organization_is_turned_on_only_when_it_is_complete() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let new = NewOrganization { name: "Northwind Traders".to_owned(), tenant: Guid::parse(CONTOSO), ..NewOrganization::default() };
+        let draft = directory.add_organization(new, "a story").await.unwrap();
+        assert_eq!((draft.code.as_str(), draft.state), ("northwind-traders", State::Draft));
+        let on = || OrganizationChange { state: Some(State::On), ..OrganizationChange::default() };
+        assert!(matches!(directory.change_organization(&draft.code, on(), "a story").await, Err(Error::Incomplete(_, "a client ID"))));
+        let rest = OrganizationChange { client_id: Guid::parse(CLIENT), client_secret: Some(Secret::new(VALUE)), ..on() };
+        assert_eq!(directory.change_organization(&draft.code, rest, "a story").await.unwrap().state, State::On);
+        let role = OrganizationChange { default_role: Some("boss".to_owned()), ..OrganizationChange::default() };
+        assert!(matches!(directory.change_organization(&draft.code, role, "a story").await, Err(Error::NoRole(_))));
+        let second = NewOrganization { name: "Northwind Traders".to_owned(), ..NewOrganization::default() };
+        assert_eq!(directory.add_organization(second, "a story").await.unwrap().code.as_str(), "northwind-traders-2");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_is_dropped() {
+    let (old, new) = ("the older secret of the stories, long enough", "the newer secret of the stories, long enough");
+    on_both(async |ground: Ground| {
+        let directory = ground.opened_with(&[old]).await.unwrap();
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        let sealed = async |it: &Organization| {
+            let row = directory.database.row("SELECT credential FROM organization WHERE id = $1", vec![it.id.to_string().into()]).await.unwrap();
+            row.unwrap().text("credential").unwrap()
+        };
+        let before = sealed(&contoso).await;
+        assert!(!before.contains(VALUE));
+        assert_eq!(directory.connection(&contoso).await.unwrap().unwrap().client_secret.expose(), VALUE);
+        // Moved to another row it opens nothing.
+        let mut changes = directory.database.begin().await.unwrap();
+        let values = vec![fabrikam.id.to_string().into(), before.as_str().into()];
+        changes.run("UPDATE organization SET credential = $2 WHERE id = $1", values).await.unwrap();
+        changes.commit().await.unwrap();
+        assert!(matches!(directory.connection(&fabrikam).await, Err(Error::Unopened(_))));
+        assert_eq!(directory.unopened().await.unwrap(), [code("fabrikam")]);
+        let anew = OrganizationChange { client_secret: Some(Secret::new(VALUE)), ..OrganizationChange::default() };
+        directory.change_organization(&fabrikam.code, anew, "a story").await.unwrap();
+
+        assert_eq!(ground.opened_with(&[new]).await.unwrap().unopened().await.unwrap().len(), 2, "dropped too early");
+        assert_eq!(ground.opened_with(&[new, old]).await.unwrap().reseal("a story").await.unwrap(), 2);
+        let after = ground.opened_with(&[new]).await.unwrap();
+        assert_eq!(after.unopened().await.unwrap(), []);
+        assert_ne!(sealed(&contoso).await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn people_are_listed_page_by_page_and_found_by_how_they_begin() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        for it in ["anna", "anton", "an_x", "berta", "carl"] {
+            person(&directory, &contoso, it, Some(&format!("{it}@mail.example"))).await;
+        }
+        let asked = |begins: Option<&str>, after: Option<&str>| Asked {
+            organization: Some(contoso.id),
+            begins: begins.map(str::to_owned),
+            after: after.map(name),
+            most: 2,
+        };
+        let names = async |it: Asked| directory.people(&it).await.unwrap().iter().map(|it| it.username.to_string()).collect::<Vec<_>>();
+        let mut all = Vec::new();
+        loop {
+            let page = names(asked(None, all.last().map(String::as_str))).await;
+            if page.is_empty() {
+                break;
+            }
+            assert!(page.len() <= 2);
+            all.extend(page);
+        }
+        all.sort();
+        assert_eq!(all, ["an_x", "anna", "anton", "berta", "carl"]);
+        assert_eq!(names(asked(Some("an_"), None)).await, ["an_x"]);
+        assert_eq!(names(asked(Some("Berta@"), None)).await, ["berta"]);
+        assert_eq!(names(asked(Some("%"), None)).await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_change_is_in_the_history_and_no_credential_is() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let anew = OrganizationChange { client_secret: Some(Secret::new(VALUE)), name: Some("C".to_owned()), ..OrganizationChange::default() };
+        directory.change_organization(&contoso.code, anew, "maya").await.unwrap();
+        directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
+        let rows = directory.database.rows("SELECT actor, what FROM audit ORDER BY what", Vec::new()).await.unwrap();
+        let told: Vec<_> = rows.iter().map(|it| format!("{}: {}", it.text("actor").unwrap(), it.text("what").unwrap())).collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            told.contains(&"maya: name C, client secret replaced, state on".to_owned()) || told.contains(&"maya: name C, client secret replaced".to_owned()),
+            "{told:?}"
+        );
+        assert!(told.iter().all(|it| !it.contains(VALUE)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
+    on_both(async |mut ground: Ground| {
+        let of_file = crate::config::directory::Organization {
+            code: code("contoso"),
+            name: "Contoso".to_owned(),
+            tenant: Guid::parse(CONTOSO).unwrap(),
+            client_id: Guid::parse(CLIENT).unwrap(),
+            client_secret: Secret::new(VALUE),
+            domains: vec!["contoso.com".to_owned()],
+            default_role: "admin".to_owned(),
+            first_sign_in: None,
+            guests: true,
+        };
+        ground.config.organizations = vec![of_file.clone()];
+        let directory = ground.open().await;
+        let contoso = directory.organization_of("maya@contoso.com").await.unwrap().unwrap();
+        assert_eq!((contoso.state, contoso.has_credential), (State::On, true));
+        assert_eq!(directory.connection(&contoso).await.unwrap().unwrap().client_secret.expose(), VALUE);
+        assert_eq!(directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap().role, "admin");
+        assert!(matches!(directory.change_organization(&contoso.code, OrganizationChange::default(), "a story").await, Err(Error::InFile(_))));
+
+        ground.config.organizations = vec![crate::config::directory::Organization { name: "Contoso Freight".to_owned(), ..of_file }];
+        let directory = ground.open().await;
+        let renamed = directory.organization_by_id(contoso.id).await.unwrap().unwrap();
+        assert_eq!((renamed.name.as_str(), renamed.state), ("Contoso Freight", State::On));
+
+        ground.config.organizations = Vec::new();
+        let keyring = Keyring::new(&[], &random::system());
+        let directory = directory.reconfigured(&ground.config, &keyring).await.unwrap();
+        let gone = directory.organization_by_id(contoso.id).await.unwrap().unwrap();
+        assert_eq!((gone.state, gone.has_credential), (State::Off, false));
+        assert!(matches!(directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &gone).await, Err(Refused::OrganizationOff)));
+    })
+    .await;
+}

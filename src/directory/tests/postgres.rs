@@ -1,0 +1,100 @@
+//! A PostgreSQL of the tests' own: an empty cluster in a temporary folder, on a socket, as an ordinary user.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+struct Server {
+    folder: PathBuf,
+    count: AtomicU32,
+}
+
+static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+
+/// The address of an empty database; nothing where there is no PostgreSQL here, which fails with `CI=true`.
+pub(super) fn database() -> Option<String> {
+    let server = SERVER.get_or_init(Server::start).as_ref()?;
+    let name = format!("story_{}", server.count.fetch_add(1, Ordering::SeqCst));
+    let folder = server.folder.display().to_string();
+    let made = as_ordinary("createdb", &["-h", &folder, "-U", "entrada", &name], &server.folder).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    Some(format!("postgres://entrada@{}/{name}", folder.replace('/', "%2F")))
+}
+
+impl Server {
+    fn start() -> Option<Self> {
+        if binary("initdb").is_none() {
+            skip("PostgreSQL is not on this machine: make setup");
+            return None;
+        }
+        // The socket's path has to be short; the folder goes when the server is gone (see `watch`).
+        let folder = tempfile::Builder::new().prefix("entrada-pg-").tempdir_in("/tmp").unwrap().keep();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let data = folder.join("data").display().to_string();
+        let made = as_ordinary("initdb", &["-D", &data, "-U", "entrada", "-A", "trust", "-E", "UTF8", "--no-sync"], &folder).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let socket = format!("-c listen_addresses='' -c unix_socket_directories={} -c fsync=off -c max_connections=200", folder.display());
+        let log = folder.join("log").display().to_string();
+        let started = as_ordinary("pg_ctl", &["-D", &data, "-o", &socket, "-l", &log, "-w", "start"], &folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(started.success(), "PostgreSQL does not start: {log}");
+        watch(&folder, &data);
+        Some(Self { folder, count: AtomicU32::new(0) })
+    }
+}
+
+/// Stops the server and takes its folder away when this process is gone: a static is never dropped.
+fn watch(folder: &Path, data: &str) {
+    let stop = binary("pg_ctl").unwrap();
+    let user = if is_root() { "runuser -u nobody -- " } else { "" };
+    let script = format!(
+        "(while kill -0 {} 2>/dev/null; do sleep 1; done; {user}{} -D {data} -m immediate stop >/dev/null 2>&1; rm -rf {}) &",
+        std::process::id(),
+        stop.display(),
+        folder.display()
+    );
+    Command::new("sh").args(["-c", &script]).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+}
+
+/// PostgreSQL refuses to run as root.
+fn as_ordinary(program: &str, arguments: &[&str], folder: &Path) -> Command {
+    let program = binary(program).unwrap();
+    let mut command = if is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "nobody", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.args(arguments).current_dir(folder).env("LC_ALL", "C.UTF-8");
+    command
+}
+
+fn is_root() -> bool {
+    let out = Command::new("id").arg("-u").output().unwrap();
+    out.stdout.trim_ascii() == b"0"
+}
+
+/// Debian keeps the server's programs by version, outside of people's PATH.
+fn binary(name: &str) -> Option<PathBuf> {
+    let mut versions: Vec<_> = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|it| it.path().join("bin")).collect();
+    versions.sort();
+    versions.reverse();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    versions.into_iter().chain(std::env::split_paths(&path)).map(|it| it.join(name)).find(|it| it.is_file())
+}
+
+/// Loud, and remembered for the end of `make test`.
+fn skip(why: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(target.join("skipped.txt")).unwrap();
+    writeln!(file, "directory on PostgreSQL: {why}").unwrap();
+    writeln!(std::io::stderr(), "SKIPPED: directory on PostgreSQL: {why}").unwrap();
+}

@@ -1,0 +1,329 @@
+//! People in and out as CSV (RFC 4180): `username,name,email,role`, by the names of the columns.
+
+use super::change::NewPerson;
+use super::database::{Transaction, Value};
+use super::error::{Error, plain};
+use super::organization::Organization;
+use super::people::{Asked, COLUMNS, INSERT};
+use super::person::Person;
+use super::store::Directory;
+use crate::base::guid::Guid;
+use crate::base::username::{Username, domain_of};
+use csv::StringRecord;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+use std::io;
+
+/// Rows of one transaction.
+const BATCH: usize = 1000;
+
+/// Rows of one statement: SQLite looks each placeholder up among all of them.
+const ROWS: usize = 50;
+
+/// How often a batch is tried.
+const TRIES: u32 = 5;
+
+/// Errors that are told one by one; more are counted.
+const MOST_TOLD: usize = 1000;
+
+/// What became of a file.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// People who were not there.
+    pub made: u64,
+    /// People whose name, e-mail or role is another now.
+    pub changed: u64,
+    /// People who were there just so.
+    pub unchanged: u64,
+    /// Lines that were left out, from 1, and why.
+    pub wrong: Vec<(u64, String)>,
+    /// How many were left out, told or not.
+    pub left_out: u64,
+}
+
+/// Why a file cannot be taken in at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// It is no CSV of people.
+    #[error("{0}")]
+    File(String),
+    /// The directory cannot take it.
+    #[error(transparent)]
+    Directory(#[from] Error),
+}
+
+/// Which column holds what.
+struct Columns {
+    username: usize,
+    name: Option<usize>,
+    email: Option<usize>,
+    role: Option<usize>,
+}
+
+struct Line {
+    number: u64,
+    person: NewPerson,
+}
+
+impl Directory {
+    /// Takes in a file for one organization. Every batch is whole or not at all, and who is there already is brought up to date, so that an
+    /// import that broke off is finished by running it again. `progress` hears how many lines are done.
+    ///
+    /// # Errors
+    /// Where the file is no CSV of people, or the database cannot be asked.
+    pub async fn import(&self, organization: &Organization, file: impl io::Read, by: &str, mut progress: impl FnMut(u64)) -> Result<Imported, Broken> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
+        let columns = Columns::of(reader.headers().map_err(|it| Broken::File(format!("the first line cannot be read: {it}")))?)?;
+        let elsewhere = self.domains_elsewhere(organization.id).await?;
+        let mut outcome = Imported::default();
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut record = StringRecord::new();
+        let mut done = 0;
+        loop {
+            let line = reader.position().line();
+            match reader.read_record(&mut record) {
+                Ok(false) => break,
+                Ok(true) => {
+                    let number = record.position().map_or(line, csv::Position::line);
+                    match self.read(&columns, &record, &elsewhere) {
+                        Ok(person) => batch.push(Line { number, person }),
+                        Err(why) => outcome.leave_out(number, why),
+                    }
+                }
+                Err(error) if error.is_io_error() => return Err(Broken::File(format!("line {line} cannot be read: {error}"))),
+                Err(error) => outcome.leave_out(line, format!("cannot be read: {error}")),
+            }
+            done += 1;
+            if batch.len() == BATCH {
+                self.take_in(organization, std::mem::take(&mut batch), by, &mut outcome).await?;
+                progress(done);
+            }
+        }
+        self.take_in(organization, batch, by, &mut outcome).await?;
+        progress(done);
+        outcome.wrong.sort();
+        Ok(outcome)
+    }
+
+    /// Writes the people of an organization, or all; gives how many.
+    ///
+    /// # Errors
+    /// Where the file cannot be written, or the database cannot be asked.
+    pub async fn export(&self, organization: Option<Guid>, out: impl io::Write) -> Result<u64, Broken> {
+        let broken = |it: csv::Error| Broken::File(format!("cannot be written: {it}"));
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(["username", "name", "email", "role", "organization", "state", "last_sign_in"]).map_err(broken)?;
+        let mut count = 0;
+        let mut asked = Asked { organization, most: 1000, ..Asked::default() };
+        loop {
+            let people = self.people(&asked).await?;
+            for it in &people {
+                writer.write_record(cells(it).iter().map(|it| guarded(it))).map_err(broken)?;
+                count += 1;
+            }
+            let Some(last) = people.last() else { break };
+            asked.after = Some(last.username.clone());
+        }
+        writer.flush().map_err(|it| Broken::File(format!("cannot be written: {it}")))?;
+        Ok(count)
+    }
+
+    fn read(&self, columns: &Columns, record: &StringRecord, elsewhere: &HashSet<String>) -> Result<NewPerson, String> {
+        let cell = |at: Option<usize>| at.and_then(|it| record.get(it)).map(unguarded).filter(|it| !it.is_empty());
+        let Some(typed) = cell(Some(columns.username)) else { return Err("has no username".to_owned()) };
+        let Some(username) = Username::parse(typed) else { return Err(format!("{} is not a username", short(typed))) };
+        let text = |what, it: Option<&str>| plain(what, it).map(|()| it.map(str::to_owned)).map_err(|it| it.to_string());
+        let (name, email) = (text("name", cell(columns.name))?, text("email", cell(columns.email))?.map(|it| it.to_lowercase()));
+        if email.as_deref().is_some_and(|it| domain_of(it).is_none()) {
+            return Err("the email has no \"@\"".to_owned());
+        }
+        let role = cell(columns.role).map(str::to_owned);
+        if let Some(role) = &role {
+            self.role(role).map_err(|it| it.to_string())?;
+        }
+        for domain in username.domain().into_iter().chain(email.as_deref().and_then(domain_of)) {
+            if elsewhere.contains(domain) {
+                return Err(Error::DomainElsewhere(domain.to_owned()).to_string());
+            }
+        }
+        Ok(NewPerson { username, name, email, role })
+    }
+
+    async fn domains_elsewhere(&self, organization: Guid) -> Result<HashSet<String>, Error> {
+        let sql = "SELECT domain FROM organization_domain WHERE organization <> $1";
+        self.database.rows(sql, vec![organization.to_string().into()]).await?.iter().map(|it| it.text("domain")).collect()
+    }
+
+    /// One batch, whole. Where somebody else made one of its people meanwhile, it is done again, and finds that person.
+    async fn take_in(&self, organization: &Organization, batch: Vec<Line>, by: &str, outcome: &mut Imported) -> Result<(), Error> {
+        for _ in 1..TRIES {
+            match self.try_to_take_in(organization, &batch, by, outcome).await {
+                Err(Error::Twice) => {}
+                other => return other,
+            }
+        }
+        self.try_to_take_in(organization, &batch, by, outcome).await
+    }
+
+    async fn try_to_take_in(&self, organization: &Organization, batch: &[Line], by: &str, outcome: &mut Imported) -> Result<(), Error> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut changes = self.database.begin().await?;
+        let there = there(&mut changes, batch).await?;
+        let own = organization.id.to_string();
+        let (mut new, mut other, mut wrong, mut unchanged) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let mut seen = HashMap::new();
+        for line in batch {
+            let username = line.person.username.as_str();
+            if let Some(first) = seen.insert(username, line.number) {
+                wrong.push((line.number, format!("{username} stands in line {first} already")));
+                continue;
+            }
+            match there.get(username) {
+                None => new.push(line),
+                Some(Found::Code) => wrong.push((line.number, Error::UsernameIsCode(line.person.username.clone()).to_string())),
+                Some(Found::Person { organization, .. }) if *organization != own => {
+                    wrong.push((line.number, format!("the username {username} is a person's of another organization")));
+                }
+                Some(Found::Person { is, .. }) if is.holds(&line.person) => unchanged += 1,
+                Some(Found::Person { id, .. }) => other.push((id.clone(), line)),
+            }
+        }
+        // In one order for everybody: two imports then wait for each other in turn, never both at once.
+        new.sort_by(|one: &&Line, other| one.person.username.cmp(&other.person.username));
+        other.sort_by(|one, other| one.0.cmp(&other.0));
+        let made = self.insert_all(&mut changes, organization, &new).await?;
+        if made != u64::try_from(new.len()).unwrap_or(u64::MAX) {
+            // Somebody made one of them since we looked: nothing of this batch is done.
+            return Err(Error::Twice);
+        }
+        for (id, line) in &other {
+            update(&mut changes, id, &line.person).await?;
+        }
+        let changed = u64::try_from(other.len()).unwrap_or_default();
+        if made + changed > 0 {
+            self.audit(&mut changes, by, Some(organization.id), None, &format!("import: {made} people made, {changed} changed")).await?;
+        }
+        changes.commit().await?;
+        outcome.made += made;
+        outcome.changed += changed;
+        outcome.unchanged += unchanged;
+        wrong.into_iter().for_each(|(line, why)| outcome.leave_out(line, why));
+        Ok(())
+    }
+
+    async fn insert_all(&self, changes: &mut Transaction, organization: &Organization, new: &[&Line]) -> Result<u64, Error> {
+        let mut made = 0;
+        for rows in new.chunks(ROWS) {
+            made += self.insert_rows(changes, organization, rows).await?;
+        }
+        Ok(made)
+    }
+
+    async fn insert_rows(&self, changes: &mut Transaction, organization: &Organization, new: &[&Line]) -> Result<u64, Error> {
+        let mut sql = INSERT.to_owned();
+        let mut values = Vec::with_capacity(new.len() * COLUMNS);
+        for (at, line) in new.iter().enumerate() {
+            sql.push_str(if at == 0 { " (" } else { ", (" });
+            for it in 1..=COLUMNS {
+                // A String takes every write.
+                let _ = write!(sql, "${}, ", at * COLUMNS + it);
+            }
+            sql.push_str("'on')");
+            values.extend(self.row_of(self.new_id(), organization, &line.person));
+        }
+        sql.push_str(" ON CONFLICT DO NOTHING");
+        changes.run(sqlx::AssertSqlSafe(sql), values).await
+    }
+}
+
+/// What a username is already.
+enum Found {
+    Code,
+    Person { id: String, organization: String, is: Is },
+}
+
+struct Is {
+    name: Option<String>,
+    email: Option<String>,
+    role: String,
+}
+
+impl Is {
+    /// A cell that is empty or not there changes nothing.
+    fn holds(&self, new: &NewPerson) -> bool {
+        let same = |new: &Option<String>, old: &Option<String>| new.is_none() || new == old;
+        same(&new.name, &self.name) && same(&new.email, &self.email) && new.role.as_ref().is_none_or(|it| *it == self.role)
+    }
+}
+
+async fn there(changes: &mut Transaction, batch: &[Line]) -> Result<HashMap<String, Found>, Error> {
+    let places = (1..=batch.len()).map(|it| format!("${it}")).collect::<Vec<_>>().join(", ");
+    let names = || batch.iter().map(|it| Value::from(it.person.username.as_str())).collect::<Vec<_>>();
+    let sql = format!("SELECT id, organization, username, name, email, role FROM person WHERE username IN ({places})");
+    let mut out = HashMap::new();
+    for row in changes.rows(sqlx::AssertSqlSafe(sql), names()).await? {
+        let is = Is { name: row.maybe_text("name")?, email: row.maybe_text("email")?, role: row.text("role")? };
+        out.insert(row.text("username")?, Found::Person { id: row.text("id")?, organization: row.text("organization")?, is });
+    }
+    let sql = format!("SELECT code FROM organization_code WHERE code IN ({places})");
+    for row in changes.rows(sqlx::AssertSqlSafe(sql), names()).await? {
+        out.insert(row.text("code")?, Found::Code);
+    }
+    Ok(out)
+}
+
+async fn update(changes: &mut Transaction, id: &str, person: &NewPerson) -> Result<(), Error> {
+    let values: Vec<Value> = vec![id.into(), person.name.clone().into(), person.email.clone().into(), person.role.clone().into()];
+    let sql = "UPDATE person SET name = COALESCE($2, name), email = COALESCE($3, email), role = COALESCE($4, role), \
+               role_source = CASE WHEN $4 IS NULL OR $4 = role THEN role_source ELSE 'hand' END WHERE id = $1";
+    changes.run(sql, values).await.map(drop)
+}
+
+impl Columns {
+    fn of(head: &StringRecord) -> Result<Self, Broken> {
+        // Spreadsheets begin a file with a byte order mark.
+        let named = |name: &str| head.iter().position(|it| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
+        let known = ["username", "name", "email", "role", "organization", "state", "last_sign_in"];
+        if let Some(other) = head.iter().find(|it| !known.iter().any(|name| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))) {
+            return Err(Broken::File(format!("the first line names a column {} that is not known; known are username, name, email and role", short(other))));
+        }
+        let username = named("username").ok_or_else(|| Broken::File("the first line names no column username".to_owned()))?;
+        Ok(Self { username, name: named("name"), email: named("email"), role: named("role") })
+    }
+}
+
+impl Imported {
+    fn leave_out(&mut self, line: u64, why: String) {
+        self.left_out += 1;
+        if self.wrong.len() < MOST_TOLD {
+            self.wrong.push((line, why));
+        }
+    }
+}
+
+fn cells(it: &Person) -> [String; 7] {
+    let state = if it.on { "on" } else { "off" };
+    let last = it.last_sign_in.and_then(|it| u64::try_from(it).ok()).map(crate::base::calendar::utc).unwrap_or_default();
+    let text = |it: &Option<String>| it.clone().unwrap_or_default();
+    [it.username.to_string(), text(&it.name), text(&it.email), it.role.clone(), it.code.to_string(), state.to_owned(), last]
+}
+
+/// What begins like a formula gets an apostrophe before it, or a spreadsheet would compute it (OWASP, CSV injection).
+fn guarded(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// Takes the apostrophe off again, so that an export can be imported.
+fn unguarded(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(rest) if rest.starts_with(['=', '+', '-', '@', '\'']) => rest,
+        _ => cell,
+    }
+}
+
+fn short(text: &str) -> String {
+    let cut: String = text.chars().take(40).collect();
+    format!("{cut:?}")
+}

@@ -1,0 +1,187 @@
+//! Entra that is down, slow to know, or talks nonsense.
+
+use super::*;
+
+#[tokio::test]
+async fn a_sign_in_goes_through_while_the_keys_rotate() {
+    let world = World::start().await;
+    world.redeems("maya").await.unwrap();
+    let control = world.emulator.control();
+    assert!(control.rotate_keys().await);
+    world.redeems("tom").await.unwrap();
+    assert_eq!(control.keys_calls(), 2);
+    // Within the cool-down a further new key has to wait, and Entra hears nothing of it.
+    assert!(control.rotate_keys().await);
+    assert_eq!(world.redeems("maya").await.unwrap_err(), Error::UnknownKey);
+    assert_eq!(control.keys_calls(), 2);
+    world.clock.shift(31);
+    world.redeems("maya").await.unwrap();
+    assert_eq!(control.keys_calls(), 3);
+}
+
+#[tokio::test]
+async fn a_storm_of_unknown_keys_asks_once_in_a_cool_down() {
+    let world = World::start().await;
+    world.entra.begin(&Hints::default(), "s").await.unwrap();
+    let control = world.emulator.control();
+    let storm = || async {
+        let tries: Vec<_> = (0..50)
+            .map(|number| {
+                let entra = Arc::clone(&world.entra);
+                tokio::spawn(async move { entra.source.key(&format!("no-such-key-{number}")).await.err() })
+            })
+            .collect();
+        for outcome in tries {
+            assert_eq!(outcome.await.unwrap(), Some(Error::UnknownKey));
+        }
+    };
+    storm().await;
+    assert_eq!(control.keys_calls(), 2);
+    world.clock.shift(29);
+    storm().await;
+    assert_eq!(control.keys_calls(), 2);
+    world.clock.shift(2);
+    storm().await;
+    assert_eq!(control.keys_calls(), 3);
+}
+
+#[tokio::test]
+async fn what_is_known_serves_while_entra_is_down() {
+    let world = World::start().await;
+    world.redeems("maya").await.unwrap();
+    let kid = world.entra.source.known().unwrap();
+    world.emulator.control().be_down(true);
+    let endpoint = "discovery endpoint";
+    assert_eq!(world.entra.source.ask_again().await.unwrap_err(), Error::Status { endpoint, status: 503, retry_after: None });
+    assert!(Arc::ptr_eq(&kid, &world.entra.source.known().unwrap()));
+    assert_eq!(world.entra.ready(), Ok(()));
+    assert!(world.entra.begin(&Hints::default(), "s").await.is_ok());
+    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err(), Error::Status { endpoint: "token endpoint", status: 503, retry_after: None });
+    world.emulator.control().be_down(false);
+    world.redeems("maya").await.unwrap();
+}
+
+#[tokio::test]
+async fn entra_is_down_at_the_start_and_comes_back() {
+    let world = World::start().await;
+    world.emulator.control().be_down(true);
+    assert_eq!(world.entra.ready().unwrap_err(), "Entra was not reached yet");
+    let stop = CancellationToken::new();
+    let keeping = tokio::spawn(Arc::clone(&world.entra).keep_fresh(stop.clone()));
+    soon(|| world.entra.ready().is_err_and(|it| it.ends_with("the discovery endpoint answered with status 503"))).await;
+    assert!(matches!(world.entra.begin(&Hints::default(), "s").await, Err(Error::Status { status: 503, .. })));
+    assert_eq!(world.entra.sign_out_url(&landing(), None), None);
+    world.emulator.control().be_down(false);
+    soon(|| world.entra.ready().is_ok()).await;
+    world.redeems("maya").await.unwrap();
+    world.emulator.control().be_down(true);
+    assert_eq!(world.entra.ready(), Ok(()));
+    stop.cancel();
+    keeping.await.unwrap();
+}
+
+#[tokio::test]
+async fn many_who_come_first_ask_once_and_a_failure_holds_for_a_second() {
+    let world = World::start().await;
+    let control = world.emulator.control();
+    let many = || async {
+        let all: Vec<_> = (0..20)
+            .map(|_| {
+                let entra = Arc::clone(&world.entra);
+                tokio::spawn(async move { entra.begin(&Hints::default(), "s").await.is_ok() })
+            })
+            .collect();
+        let mut outcomes = Vec::new();
+        for it in all {
+            outcomes.push(it.await.unwrap());
+        }
+        outcomes
+    };
+    control.be_down(true);
+    control.be_slow(50);
+    assert_eq!(many().await, [false; 20]);
+    assert_eq!(control.discovery_calls(), 1);
+    control.be_down(false);
+    world.clock.shift(2);
+    assert_eq!(many().await, [true; 20]);
+    assert_eq!((control.discovery_calls(), control.keys_calls()), (2, 1));
+}
+
+#[tokio::test]
+async fn nobody_listens_at_the_authority() {
+    let world = World::with(None, |it| it.authority = "http://127.0.0.1:1".to_owned()).await;
+    let error = world.entra.begin(&Hints::default(), "s").await.unwrap_err();
+    assert!(matches!(&error, Error::Unreachable { endpoint: "discovery endpoint", cause: client::Error::Connect(_) }), "{error}");
+    assert!(world.entra.ready().unwrap_err().contains("Connection refused"), "{:?}", world.entra.ready());
+}
+
+/// Answers every request on a socket with the same JSON.
+async fn always(status: u16, body: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = format!("http://{}", listener.local_addr().unwrap());
+    let body = body.replace("AUTHORITY", &authority);
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await;
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            let _ = stream.write_all(head.as_bytes()).await;
+        }
+    });
+    authority
+}
+
+#[tokio::test]
+async fn an_authority_that_talks_nonsense_is_named() {
+    const DOCUMENT: &str = r#"{"issuer":"AUTHORITY/aaaabbbb-0000-cccc-1111-dddd2222eeee/v2.0","authorization_endpoint":"AUTHORITY/a",
+        "token_endpoint":"AUTHORITY/t","jwks_uri":"AUTHORITY/k","keys":[],
+        "id_token":"e30.secret.secret","access_token":"secret","token_type":"Bearer"}"#;
+    for (status, body, expected) in [
+        (200, "<html>", Error::Metadata(BadMetadata::Malformed)),
+        (302, "", Error::Status { endpoint: "discovery endpoint", status: 302, retry_after: None }),
+        (404, "<html>", Error::Status { endpoint: "discovery endpoint", status: 404, retry_after: None }),
+        (429, "{\"error\":\"x\"}", Error::Status { endpoint: "discovery endpoint", status: 429, retry_after: None }),
+        (200, DOCUMENT, Error::Keys(BadKeys::None)),
+    ] {
+        let authority = always(status, body).await;
+        let tenant = Tenant::Domain("contoso.example".to_owned());
+        let world = World::with(None, |it| (it.authority, it.tenant) = (authority, tenant)).await;
+        assert_eq!(world.entra.begin(&Hints::default(), "s").await.unwrap_err(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
+    let tenant = Guid::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap();
+    for (status, body, expected) in [
+        (200, r#"{"access_token":"secret","token_type":"Bearer"}"#, Error::Answer),
+        (200, r#"{"access_token":"secret","token_type":"mac","id_token":"secret"}"#, Error::Answer),
+        (200, r#"{"access_token":"secret","token_type":"bearer","id_token":"secret"}"#, Error::Token(Invalid::Malformed)),
+        (200, "secret", Error::Answer),
+        (400, "secret", Error::Answer),
+        (502, "secret", Error::Status { endpoint: "token endpoint", status: 502, retry_after: None }),
+    ] {
+        let authority = always(status, body).await;
+        let metadata = metadata::Metadata {
+            issuer: format!("{authority}/{tenant}/v2.0"),
+            tenant: Some(tenant),
+            authorization: format!("{authority}/a"),
+            token: format!("{authority}/t"),
+            keys: format!("{authority}/k"),
+            end_session: None,
+            cloud: None,
+            graph: None,
+        };
+        let registration = Registration { client_id: tenant, secret: Secret::new("s"), redirect_uri: BACK.to_owned(), scopes: Vec::new() };
+        let sender = redeem::Sender::new(Client::new(None, &[]).unwrap(), Skew::new(Clock::system()));
+        let outcome = redeem::redeem(&registration, &metadata, &sender, "code", "verifier").await;
+        let error = match outcome {
+            Ok(tokens) => tokens.id_token.map_or(Error::Answer, |it| Error::Token(token::parse(it.expose().as_bytes()).unwrap_err())),
+            Err(error) => error,
+        };
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        assert_eq!(error, expected, "{body}");
+    }
+}
