@@ -9,12 +9,7 @@ use super::refusal::Refusal;
 use super::sign_in;
 use super::step_up;
 use crate::access::policy::{Permit, Verdict};
-<<<<<<< HEAD
-use crate::base::return_to::ReturnTo;
 use crate::base::target::Target;
-use crate::config::access::{Contexts, SignedOut};
-=======
->>>>>>> main
 use crate::entra::graph;
 use crate::headers::identity::IdentityHeaders;
 use crate::session::record::Session;
