@@ -2,7 +2,7 @@
 
 use crate::world::browser::{Page, SCRIPT};
 use crate::world::{Plan, World};
-use entrada::emulator::Wrong;
+use entrada::emulator::{TokenFault, Wrong};
 
 const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
@@ -196,6 +196,31 @@ async fn a_tenant_that_refuses_the_app_keeps_nobody_from_asking_about_the_people
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("nobody asked about her");
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_held_back_waits_alone() {
+    let world = world("organizations", "[\"contoso.example\", \"fabrikam.example\"]").await;
+    let control = world.emulator.control();
+    let (mut maya, mut frida) = (world.signed_in(MAYA).await, world.signed_in(FRIDA).await);
+    world.later(31 * 60);
+    control.token_answer(TokenFault::TooMany(Some(600)), 1);
+    for (browser, calls) in [(&mut frida, 1), (&mut maya, 2)] {
+        assert_eq!(browser.asks("GET", "/api/x", SCRIPT).await.status, 200);
+        for _ in 0..200 {
+            if control.refresh_calls() == calls {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(control.refresh_calls(), calls);
+    }
+    for _ in 0..9 {
+        world.later(60);
+        assert_eq!(frida.asks("GET", "/api/x", SCRIPT).await.status, 200);
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert_eq!(control.refresh_calls(), 2, "she is asked about before it is time");
 }
 
 #[tokio::test]
