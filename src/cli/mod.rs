@@ -40,7 +40,7 @@ enum Command {
     Check(Config),
     /// Which access rule decides about a request, and why.
     Explain(explain::Arguments),
-    /// Companies with tenants of their own, in [directory].
+    /// Companies with tenants of their own, in the directory.
     #[command(subcommand)]
     Organization(organization::Command),
     /// People of those companies.

@@ -29,7 +29,7 @@ pub(super) enum Command {
     Off(One),
     /// Turn an organization on.
     On(One),
-    /// Seal every credential anew under the first of [session] secrets, so that older ones can be dropped.
+    /// Seal every credential anew under the first of session.secrets, so that older ones can be dropped.
     Reseal(List),
 }
 

@@ -48,7 +48,7 @@ pub(super) struct Add {
     /// E-mail address.
     #[arg(long, value_parser = address)]
     email: Option<String>,
-    /// One of [directory] roles; without one, the organization's default.
+    /// One of directory.roles; without one, the organization's default.
     #[arg(long)]
     role: Option<String>,
     #[command(flatten)]
@@ -96,10 +96,10 @@ pub(super) struct Set {
     /// E-mail address.
     #[arg(long, value_parser = address)]
     email: Option<String>,
-    /// One of [directory] roles; set by hand it stays, whatever Entra says.
+    /// One of directory.roles; set by hand it stays, whatever Entra says.
     #[arg(long)]
     role: Option<String>,
-    /// Back to the organization's default role, and let [directory] role_map decide at the next sign-in.
+    /// Back to the organization's default role, and let directory.role_map decide at the next sign-in.
     #[arg(long, conflicts_with = "role")]
     role_by_entra: bool,
     /// Forget who this is at Entra, for somebody whose account there was made anew.

@@ -3,14 +3,23 @@
 use crate::base::code::Code;
 use crate::base::username::Username;
 
+/// The longest name or address, in bytes.
+const MOST_TEXT: usize = 320;
+
+/// Refuses what is too long to be a name or an address, or holds controls; nothing is fine.
+pub(super) fn plain(what: &'static str, text: Option<&str>) -> Result<(), Error> {
+    let refused = text.is_some_and(|it| it.len() > MOST_TEXT || it.chars().any(char::is_control));
+    if refused { Err(Error::NotPlain(what)) } else { Ok(()) }
+}
+
 /// Why something cannot be read or changed. Never holds a credential or the database's password.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database does not answer, or answers what it should not.
     #[error("the database {0}")]
     Database(String),
-    /// Another row has what has to be unique; asked again, the caller sees it.
-    #[error("the database refuses a second one")]
+    /// Somebody else was first with what has to be unique; asked again, the caller sees it.
+    #[error("somebody else changed the same at the same time")]
     Twice,
     /// The database file cannot be made or locked.
     #[error("{0}")]
@@ -39,6 +48,9 @@ pub enum Error {
     /// People of another organization have addresses at the domain.
     #[error("{1} people of other organizations have a username or e-mail at {0}")]
     DomainInUse(String, i64),
+    /// A name or an address that no page could show: longer than 320 bytes, or with controls in it.
+    #[error("the {0} is longer than {MOST_TEXT} bytes, or no plain text")]
+    NotPlain(&'static str),
     /// The role is none of `[directory] roles`.
     #[error("{0:?} is not one of [directory] roles")]
     NoRole(String),
@@ -60,6 +72,8 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(it) if it.is_unique_violation() => Self::Twice,
+            // PostgreSQL ends one of two that wait for each other (deadlock_detected, serialization_failure): it may come again.
+            sqlx::Error::Database(it) if matches!(it.code().as_deref(), Some("40P01" | "40001")) => Self::Twice,
             // What the database says of a row can hold the row's values, but never a credential: it is sealed before it goes there.
             sqlx::Error::Database(it) => Self::Database(format!("says: {}", it.message())),
             sqlx::Error::PoolTimedOut => Self::Database("does not answer in time".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::change::{NewOrganization, OrganizationChange};
 use super::database::{Transaction, Value};
-use super::error::Error;
+use super::error::{Error, plain};
 use super::organization::{Connection, Organization, SELECT, Source, State, first_sign_in_as_str, of_row};
 use super::store::Directory;
 use crate::base::code::Code;
@@ -115,10 +115,11 @@ impl Directory {
     /// Makes an organization; `by` is who does, for the history.
     ///
     /// # Errors
-    /// `CodeTaken`, `CodeIsUsername`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `Incomplete`.
+    /// `CodeTaken`, `CodeIsUsername`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`.
     pub async fn add_organization(&self, new: NewOrganization, by: &str) -> Result<Organization, Error> {
         let default_role = new.default_role.clone().unwrap_or_else(|| self.config.default_role.clone());
         self.role(&default_role)?;
+        plain("name", Some(&new.name))?;
         let id = self.new_id();
         let sealed = new.client_secret.as_ref().map(|it| self.sealed(id, it)).transpose()?;
         let mut changes = self.database.begin().await?;
@@ -159,11 +160,12 @@ impl Directory {
     /// Changes an organization; `by` is who does, for the history.
     ///
     /// # Errors
-    /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `Incomplete`.
+    /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`.
     pub async fn change_organization(&self, code: &Code, change: OrganizationChange, by: &str) -> Result<Organization, Error> {
         if let Some(role) = &change.default_role {
             self.role(role)?;
         }
+        plain("name", change.name.as_deref())?;
         let before = self.changeable(code).await?;
         let told = change.told();
         if told.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::change::{NewPerson, PersonChange};
 use super::database::{Transaction, Value};
-use super::error::Error;
+use super::error::{Error, plain};
 use super::organization::Organization;
 use super::person::{Person, SELECT, Standing, of_row};
 use super::store::Directory;
@@ -89,9 +89,11 @@ impl Directory {
     /// Makes a person who has not signed in yet; `by` is who does, for the history.
     ///
     /// # Errors
-    /// `NoOrganization`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`.
+    /// `NoOrganization`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`, `NotPlain`.
     pub async fn add_person(&self, code: &Code, new: &NewPerson, by: &str) -> Result<Person, Error> {
         let organization = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
+        plain("name", new.name.as_deref())?;
+        plain("email", new.email.as_deref())?;
         if let Some(role) = &new.role {
             self.role(role)?;
         }
@@ -111,8 +113,10 @@ impl Directory {
     /// Changes a person; `by` is who does, for the history.
     ///
     /// # Errors
-    /// `NoPerson`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`.
+    /// `NoPerson`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`, `NotPlain`.
     pub async fn change_person(&self, username: &Username, change: PersonChange, by: &str) -> Result<Person, Error> {
+        plain("name", change.name.as_deref())?;
+        plain("email", change.email.as_deref())?;
         if let Some(role) = &change.role {
             self.role(role)?;
         }

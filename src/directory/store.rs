@@ -35,6 +35,18 @@ impl Directory {
     /// Why the database cannot be used, or which organization of the file cannot be taken over.
     pub async fn open(config: &config::directory::Directory, keyring: &Keyring, clock: Clock, random: Random) -> Result<Self, Error> {
         let database = Database::open(&config.database).await?;
+        Self::furnish(database, config, keyring, clock, random).await
+    }
+
+    /// The same open database under another configuration, for a reload; another `database` needs a restart.
+    ///
+    /// # Errors
+    /// Which organization of the file cannot be taken over.
+    pub async fn reconfigured(&self, config: &config::directory::Directory, keyring: &Keyring) -> Result<Self, Error> {
+        Self::furnish(self.database.clone(), config, keyring, self.clock.clone(), self.random.clone()).await
+    }
+
+    async fn furnish(database: Database, config: &config::directory::Directory, keyring: &Keyring, clock: Clock, random: Random) -> Result<Self, Error> {
         let now = clock.now();
         let of_file = file::take_over(&database, &config.organizations, now, &random).await?;
         let envelope = Arc::new(Envelope::new(keyring, PURPOSE, &random));

@@ -2,7 +2,7 @@
 
 use super::change::NewPerson;
 use super::database::{Transaction, Value};
-use super::error::Error;
+use super::error::{Error, plain};
 use super::organization::Organization;
 use super::people::{Asked, COLUMNS, INSERT};
 use super::person::Person;
@@ -25,9 +25,6 @@ const TRIES: u32 = 5;
 
 /// Errors that are told one by one; more are counted.
 const MOST_TOLD: usize = 1000;
-
-/// The longest name or address, in bytes.
-const MOST_TEXT: usize = 320;
 
 /// What became of a file.
 #[derive(Debug, Default)]
@@ -135,12 +132,7 @@ impl Directory {
         let cell = |at: Option<usize>| at.and_then(|it| record.get(it)).map(unguarded).filter(|it| !it.is_empty());
         let Some(typed) = cell(Some(columns.username)) else { return Err("has no username".to_owned()) };
         let Some(username) = Username::parse(typed) else { return Err(format!("{} is not a username", short(typed))) };
-        let text = |what: &str, it: Option<&str>| match it {
-            Some(it) if it.len() > MOST_TEXT || it.chars().any(char::is_control) => {
-                Err(format!("the {what} is longer than {MOST_TEXT} bytes, or no plain text"))
-            }
-            other => Ok(other.map(str::to_owned)),
-        };
+        let text = |what, it: Option<&str>| plain(what, it).map(|()| it.map(str::to_owned)).map_err(|it| it.to_string());
         let (name, email) = (text("name", cell(columns.name))?, text("email", cell(columns.email))?.map(|it| it.to_lowercase()));
         if email.as_deref().is_some_and(|it| domain_of(it).is_none()) {
             return Err("the email has no \"@\"".to_owned());
@@ -198,6 +190,9 @@ impl Directory {
                 Some(Found::Person { id, .. }) => other.push((id.clone(), line)),
             }
         }
+        // In one order for everybody: two imports then wait for each other in turn, never both at once.
+        new.sort_by(|one: &&Line, other| one.person.username.cmp(&other.person.username));
+        other.sort_by(|one, other| one.0.cmp(&other.0));
         let made = self.insert_all(&mut changes, organization, &new).await?;
         if made != u64::try_from(new.len()).unwrap_or(u64::MAX) {
             // Somebody made one of them since we looked: nothing of this batch is done.

@@ -39,8 +39,11 @@ const AGAIN: [u32; 29] = [
     53_002, 53_004, 53_010, 65_001, 65_004, 70_043, 700_003, 700_020, 90_072, 135_011,
 ];
 
-/// Entra's own trouble; and 50196, by which it slows down whoever asks the same too often.
-const LATER: [u32; 9] = [50_000, 50_033, 50_196, 90_006, 90_012, 90_024, 90_033, 90_055, 90_090];
+/// By this Entra slows down whoever asks the same of one person too often.
+const ASKED_TOO_OFTEN: u32 = 50_196;
+
+/// Entra's own trouble.
+const LATER: [u32; 9] = [50_000, 50_033, ASKED_TOO_OFTEN, 90_006, 90_012, 90_024, 90_033, 90_055, 90_090];
 
 /// What an error means. Whatever is not known to be about the person signs nobody out.
 pub fn of(error: &Error) -> Means {
@@ -58,6 +61,18 @@ pub fn of(error: &Error) -> Means {
 
 const OURS: Means = Means::Later { retry_after: None, ours: true };
 const LATER_ON: Means = Means::Later { retry_after: None, ours: false };
+
+/// Whether others are about to hear the same. Where people of several tenants come, each tenant can have this app refused to its own people,
+/// or have their tokens signed by a key of its own: that keeps nobody from asking about the people of another.
+pub fn is_of_all(error: &Error, are_many: bool) -> bool {
+    match error {
+        _ if !are_many => true,
+        Error::Refused(refusal) if refusal.code == Some(ASKED_TOO_OFTEN) => false,
+        Error::Refused(refusal) => refusal.error == "invalid_client" || refused(refusal) == LATER_ON,
+        Error::UnknownKey => false,
+        _ => true,
+    }
+}
 
 fn refused(refusal: &Refusal) -> Means {
     let again = || Means::Again { claims: refusal.claims.clone() };
@@ -195,6 +210,23 @@ mod tests {
         assert_eq!(means("invalid_grant", None, Some("client_mismatch")), OURS);
         for invalid in [Invalid::Expired, Invalid::NotYet, Invalid::Times] {
             assert_eq!(of(&Error::Token(invalid)), OURS, "{invalid}");
+        }
+    }
+
+    #[test]
+    fn of_many_tenants_one_cannot_speak_for_the_others() {
+        let refused = |error: &str, code| {
+            let mut refusal = Refusal::of_callback(error, None);
+            refusal.code = Some(code);
+            Error::from(refusal)
+        };
+        let status = Error::Status { endpoint: "token endpoint", status: 503, retry_after: None };
+        for error in [refused("invalid_client", 7_000_222), refused("temporarily_unavailable", 90_033), status, Error::Answer] {
+            assert!(is_of_all(&error, true) && is_of_all(&error, false), "{error}");
+        }
+        let own = [("unauthorized_client", 700_016), ("unauthorized_client", 7_000_112), ("invalid_resource", 500_011), ("invalid_grant", 50_196)];
+        for error in own.map(|(error, code)| refused(error, code)).into_iter().chain([Error::UnknownKey]) {
+            assert!(!is_of_all(&error, true) && is_of_all(&error, false), "{error}");
         }
     }
 

@@ -20,6 +20,8 @@ const BYTES: u64 = 32 * 1024 * 1024;
 const IDLE: Duration = Duration::from_secs(180);
 /// After a refusal that only people can mend, one person is not asked about for so many seconds.
 const REFUSED: u64 = 30;
+/// So many sessions of one person are refused one by one; then a refusal counts for all of them.
+const SESSIONS: usize = 8;
 /// While Graph is out, one at a time tries, for so many seconds.
 const TRY: u64 = 30;
 /// Rests between tries while Graph is out and does not say how long, in seconds.
@@ -60,7 +62,8 @@ struct Entry(watch::Sender<Known>);
 #[derive(Debug, Default)]
 struct Known {
     told: Option<Told>,
-    untold: Option<Untold>,
+    /// The newest is the last; several only where each lies in what one session has to ask by.
+    untold: Vec<Untold>,
     asking: bool,
 }
 
@@ -113,11 +116,9 @@ impl Memberships {
                 return false;
             }
             let told = known.told.as_ref().filter(|it| it.at >= since && it.at <= now);
-            // What one session has to ask by says nothing of another's.
-            let untold = known.untold.as_ref().filter(|it| it.until > now && (it.by == by || !it.cause.is_of_the_grant()));
-            turn = match (told, untold) {
+            turn = match (told, known.refused(by, now)) {
                 (Some(told), _) => Turn::Known(Ok(told.clone())),
-                (None, Some(untold)) => Turn::Known(Err(untold.clone())),
+                (None, Some(untold)) => Turn::Known(Err(untold)),
                 (None, None) => match self.gate().pass(now) {
                     Ok(()) => Turn::Ask,
                     Err((cause, until)) => Turn::Known(Err(Untold { cause, until, by })),
@@ -139,9 +140,12 @@ impl Memberships {
         entry.0.send_modify(|known| match outcome {
             Ok(membership) => {
                 known.told = Some(Told { membership: Arc::new(membership), at });
-                known.untold = None;
+                known.untold.clear();
             }
-            Err(cause) => known.untold = Some(Untold { until: now.saturating_add(rest), cause, by }),
+            Err(cause) => {
+                known.untold.retain(|it| it.until > now && it.by != by && cause.is_of_the_grant());
+                known.untold.push(Untold { until: now.saturating_add(rest), cause, by });
+            }
         });
         drop(done);
         // Put in again, it is weighed again.
@@ -161,8 +165,15 @@ impl Entry {
 }
 
 impl Known {
+    /// Why `by` is not to ask. What one session has to ask by says nothing of another's; but where that many were refused, it is no matter of one.
+    fn refused(&self, by: usize, now: u64) -> Option<Untold> {
+        let mut all = self.untold.iter().filter(|it| it.until > now);
+        let its = all.clone().find(|it| it.by == by || !it.cause.is_of_the_grant());
+        its.or_else(|| all.nth(SESSIONS - 1)).map(|it| Untold { by, ..it.clone() })
+    }
+
     fn outcome(&self) -> Option<Result<Told, Untold>> {
-        self.untold.clone().map(Err).or_else(|| self.told.clone().map(Ok))
+        self.untold.last().cloned().map(Err).or_else(|| self.told.clone().map(Ok))
     }
 }
 
@@ -265,5 +276,22 @@ mod tests {
         assert_eq!((second.cause, second.by), (Error::NoGrant, 1));
         let other = memberships.ask(person, 2, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
         assert_eq!((other.cause, other.by), (Error::TooMany, 2));
+    }
+
+    #[tokio::test]
+    async fn sessions_that_are_refused_in_turns_are_not_asked_by_again_and_again() {
+        let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
+        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]));
+        let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        for by in (0..2).cycle().take(20).chain(0..50).chain(0..50) {
+            let asked = Arc::clone(&asked);
+            let ask = || async move {
+                asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Err(Error::NoGrant)
+            };
+            let untold = memberships.ask(person, by, 0, ask).await.unwrap_err();
+            assert_eq!((untold.cause, untold.by), (Error::NoGrant, by), "whoever hears of another's refusal asks again at once");
+        }
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), SESSIONS);
     }
 }

@@ -61,6 +61,7 @@ pub struct Entra {
     random: Random,
     guests: bool,
     admitted: Admitted,
+    are_many: bool,
     groups: config::entra::Groups,
     own_graph: Option<String>,
     custom: Vec<String>,
@@ -103,6 +104,7 @@ impl Entra {
             admitted: Admitted::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
             source: Source::new(config.authority.clone(), config.tenant.clone(), domains, client.clone(), clock.clone(), random.clone()),
             circuit: Circuit::new(clock.clone(), random.clone()),
+            are_many: config.tenant.is_many(),
             recheck: config.recheck,
             registration: Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() },
             client,
@@ -166,7 +168,7 @@ impl Entra {
     /// Tells the circuit how a request went.
     fn told<T>(&self, ticket: Ticket, answer: Result<T, Error>) -> Result<T, Error> {
         match answer.as_ref().map_err(|it| (it, means::of(it))) {
-            Err((cause, Means::Later { retry_after, ours })) => self.circuit.failed(ticket, retry_after, ours, cause),
+            Err((cause, Means::Later { retry_after, ours })) if means::is_of_all(cause, self.are_many) => self.circuit.failed(ticket, retry_after, ours, cause),
             Ok(_) | Err(_) => self.circuit.answered(),
         }
         answer
@@ -191,8 +193,14 @@ impl Entra {
         let base = metadata::graph_base(self.own_graph.as_deref(), self.graph, &snapshot.metadata);
         let scope = format!("{base}/{}", graph::PERMISSION);
         let answer = redeem::for_graph(&self.registration, &snapshot.metadata, &self.sender(), grant, scope).await;
-        // What Entra refuses for Graph says nothing of what it tells about sessions.
-        let tokens = if matches!(answer, Err(Error::Refused(_))) { answer } else { self.told(ticket, answer) }?;
+        let tokens = match answer {
+            // What Entra refuses for Graph says of sessions only that it answers: this may have been the probe that others wait for.
+            Err(Error::Refused(refusal)) if !refusal.is_of_the_app() => {
+                self.circuit.answered();
+                Err(Error::Refused(refusal))
+            }
+            answer => self.told(ticket, answer),
+        }?;
         Ok(graph::Pass::new(tokens, base))
     }
 

@@ -136,7 +136,9 @@ async fn finish(
     let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant, answer.session());
     recheck::begin(house, &session);
     facts.session = Some(Arc::clone(&session));
-    if let Some(former) = former {
+    // Only a step-up: whoever simply signs in again begins anew.
+    let steps_up = !pending.acrs.is_empty() || pending.challenge.is_some();
+    if let Some(former) = former.filter(|_| steps_up) {
         session.follow(&former);
     }
     groups::follow(house, &session);

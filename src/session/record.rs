@@ -29,7 +29,7 @@ pub struct Session {
     /// The `session_state` of the sign-in, where it is not the `sid` of the token.
     pub(in crate::session) session_state: Option<Box<str>>,
     pub(in crate::session) began: u64,
-    pub(in crate::session) ends: u64,
+    pub(in crate::session) ends: AtomicU64,
     pub(in crate::session) last_seen: AtomicU64,
     pub(in crate::session) end: End,
     pub(in crate::session) attached: ArcSwapOption<Box<Attachment>>,
@@ -103,12 +103,15 @@ impl Session {
     }
 
     /// Takes over what the same person proved in the session that this one follows: a step-up brings what it was asked for, and no more.
+    /// What is not proven anew counts until that session would have ended, and so this one ends then: else one proof would do for ever.
     /// Another person's is left alone.
     pub fn follow(&self, former: &Session) {
         let before = former.identity.load();
-        if !self.is_of((before.oid, before.tid)) || before.acrs.is_empty() {
+        let now = self.identity();
+        if !self.is_of((before.oid, before.tid)) || before.acrs.iter().all(|it| now.acrs.contains(it)) {
             return;
         }
+        self.ends.fetch_min(former.ends(), Ordering::Relaxed);
         self.identity.rcu(|now| Identity { acrs: joined(&before.acrs, &now.acrs), ..Identity::clone(now) });
     }
 
@@ -150,7 +153,7 @@ impl Session {
 
     /// When it ends at the latest, seconds since 1970.
     pub fn ends(&self) -> u64 {
-        self.ends
+        self.ends.load(Ordering::Relaxed)
     }
 
     /// When somebody last used it, seconds since 1970.

@@ -81,7 +81,7 @@ impl Store {
             session_state: session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from),
             identity: ArcSwap::from_pointee(identity),
             began: now,
-            ends: now.saturating_add(self.lifetime),
+            ends: AtomicU64::new(now.saturating_add(self.lifetime)),
             last_seen: AtomicU64::new(now),
             end: End::default(),
             attached: ArcSwapOption::empty(),
@@ -141,7 +141,7 @@ impl Store {
     }
 
     fn is_past(&self, session: &Session, now: u64) -> bool {
-        now >= session.ends || now >= session.last_seen().saturating_add(self.idle)
+        now >= session.ends() || now >= session.last_seen().saturating_add(self.idle)
     }
 
     /// Ends a session that somebody holds; whatever hangs on it ends too.
@@ -217,7 +217,7 @@ impl Store {
 
     /// When a session goes idle if nobody uses it, seconds since 1970.
     pub fn goes_idle(&self, session: &Session) -> u64 {
-        session.last_seen().saturating_add(self.idle).min(session.ends)
+        session.last_seen().saturating_add(self.idle).min(session.ends())
     }
 
     /// How many places of the index are taken.

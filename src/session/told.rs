@@ -55,9 +55,9 @@ impl Told {
     /// `answered` last, is as old as that.
     pub(in crate::session) fn renewed(&self, missing: bool, answered: u64) {
         if missing {
-            if self.ask_at.swap(0, Ordering::AcqRel) == NEVER {
-                self.at.store(answered, Ordering::Release);
-            }
+            self.ask_at.store(0, Ordering::Relaxed);
+            // Not by `ask_at`: an asking that failed meanwhile may have put another time there.
+            let _ = self.at.compare_exchange(0, answered, Ordering::AcqRel, Ordering::Relaxed);
         } else {
             self.told(0, NEVER);
         }
@@ -95,5 +95,14 @@ mod tests {
         assert_eq!((told.is_due(|| 2001), told.at()), (Some(0), Some(1000)));
         told.renewed(false, 2000);
         assert_eq!((told.is_due(|| u64::MAX - 1), told.at()), (None, None));
+    }
+
+    #[test]
+    fn groups_of_an_earlier_token_grow_old_also_where_an_asking_failed_after_it() {
+        let told = Told::new(true);
+        told.renewed(false, 1000);
+        told.ask_again(1030);
+        told.renewed(true, 2000);
+        assert_eq!(told.at(), Some(2000));
     }
 }

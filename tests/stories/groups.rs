@@ -3,7 +3,7 @@
 use crate::world::browser::{Browser, NAVIGATION, SCRIPT};
 use crate::world::raw::{self, talk};
 use crate::world::{Plan, World};
-use entrada::emulator::{GraphFault, UNTIL_CLEARED};
+use entrada::emulator::{GraphFault, TokenFault, UNTIL_CLEARED};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 
@@ -202,6 +202,22 @@ async fn without_the_permission_the_page_says_what_an_admin_has_to_agree_to() {
     world.emulator.control().clear_graph();
     world.later(31);
     assert_eq!(grace.visits("/group/x").await.status, 200);
+}
+
+#[tokio::test]
+async fn whom_graph_is_refused_for_does_not_take_the_turn_of_those_who_ask_about_sessions() {
+    let world = World::start().await;
+    let control = world.emulator.control();
+    assert!(control.refuse_refresh(GRACE, 65_001));
+    let (mut maya, mut grace) = (world.signed_in("maya@contoso.example").await, world.signed_in(GRACES).await);
+    assert_eq!(grace.asks("GET", "/group/x", SCRIPT).await.status, 503);
+    world.later(61);
+    control.token_answer(TokenFault::Html(503), 1);
+    assert_eq!(maya.asks("POST", "/oauth2/session/refresh", SCRIPT).await.status, 503);
+    // Entra is well again, and hers is the first question after the pause.
+    world.later(60);
+    assert_eq!(grace.asks("GET", "/group/x", SCRIPT).await.status, 503);
+    assert_eq!(maya.asks("POST", "/oauth2/session/refresh", SCRIPT).await.status, 200);
 }
 
 #[tokio::test]

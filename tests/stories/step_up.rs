@@ -198,6 +198,27 @@ async fn what_was_proven_outlives_a_refreshed_token_that_does_not_name_it() {
 }
 
 #[tokio::test]
+async fn what_was_proven_lasts_no_longer_than_the_session_in_which_it_was() {
+    let world = world().await;
+    let mut maya = world.signed_in(MAYA).await;
+    maya.visits("/strong/x").await;
+    let ends = maya.asks("GET", "/oauth2/session", SCRIPT).await.json()["expires_at"].clone();
+    world.later(600);
+    // Another step-up keeps it, and brings no further time for it.
+    let page = maya.visits("/oauth2/start?rd=%2Fx&acrs=c2").await;
+    assert_eq!(assertion(&page)["acrs"], json!(["c1", "c2"]));
+    assert_eq!(maya.asks("GET", "/oauth2/session", SCRIPT).await.json()["expires_at"], ends);
+    // The same one again is a proof of its own.
+    let page = maya.visits("/oauth2/start?rd=%2Fx&acrs=c2").await;
+    assert_eq!(assertion(&page)["acrs"], json!(["c1", "c2"]));
+    // Whoever simply signs in again has proven nothing.
+    let page = maya.visits("/oauth2/start?rd=%2Fx&login_hint=maya%40contoso.example").await;
+    assert_eq!((page.status, assertion(&page).get("acrs")), (200, None));
+    let later = maya.asks("GET", "/oauth2/session", SCRIPT).await.json()["expires_at"].clone();
+    assert_eq!(later.as_u64().unwrap(), ends.as_u64().unwrap() + 600);
+}
+
+#[tokio::test]
 async fn a_challenge_of_the_app_leads_to_entra_and_back() {
     let world = world().await;
     let mut maya = world.signed_in(MAYA).await;

@@ -9,6 +9,8 @@ const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
 const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 const MAYA: &str = "maya@contoso.example";
 const FRIDA: &str = "frida@fabrikam.example";
+const FRIDA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee000b";
+const MAYA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
 const FELIX: &str = "felix@fabrikam.example";
 const PRIYA: &str = "priya@fabrikam.example";
 const PETRA: &str = "petra@outlook.example";
@@ -171,6 +173,29 @@ async fn a_rule_means_the_tenant_that_it_names() {
         let mut browser = world.signed_in(person).await;
         assert_eq!(browser.asks("GET", path, SCRIPT).await.status, status, "{person} {path}");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_that_refuses_the_app_keeps_nobody_from_asking_about_the_people_of_another() {
+    let world = world("organizations", "[\"contoso.example\", \"fabrikam.example\"]").await;
+    let control = world.emulator.control();
+    let (mut maya, mut frida) = (world.signed_in(MAYA).await, world.signed_in(FRIDA).await);
+    // An admin of Fabrikam takes the app out there, and somebody of Fabrikam asks whenever there is something to ask.
+    assert!(control.refuse_refresh(FRIDA_ID, 700_016));
+    control.disable(MAYA_ID, true);
+    world.later(31 * 60);
+    for _ in 0..5 {
+        assert_eq!(frida.asks("POST", "/oauth2/session/refresh", SCRIPT).await.status, 503);
+    }
+    assert!(control.refresh_calls() > 0);
+    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200, "she is served while Entra is asked");
+    for _ in 0..200 {
+        if maya.asks("GET", "/api/x", SCRIPT).await.status == 401 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("nobody asked about her");
 }
 
 #[tokio::test]

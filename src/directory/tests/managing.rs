@@ -209,7 +209,8 @@ async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
         assert_eq!((renamed.name.as_str(), renamed.state), ("Contoso Freight", State::On));
 
         ground.config.organizations = Vec::new();
-        let directory = ground.open().await;
+        let keyring = Keyring::new(&[], &random::system());
+        let directory = directory.reconfigured(&ground.config, &keyring).await.unwrap();
         let gone = directory.organization_by_id(contoso.id).await.unwrap().unwrap();
         assert_eq!((gone.state, gone.has_credential), (State::Off, false));
         assert!(matches!(directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &gone).await, Err(Refused::OrganizationOff)));

@@ -60,3 +60,97 @@ async fn replicas_that_start_at_once_migrate_once() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_imports_from_opposite_ends_make_everybody_once() {
+    on_both(async |ground: Ground| {
+        let (one, other) = (ground.open().await, ground.open().await);
+        let contoso = organization(&one, "contoso", CONTOSO, &[]).await;
+        let line = |it: u32| format!("user{it}\n");
+        let head = || std::iter::once("username\n".to_owned());
+        let (up, down): (String, String) = (head().chain((0..3000).map(line)).collect(), head().chain((0..3000).rev().map(line)).collect());
+        let (up, down) = tokio::join!(one.import(&contoso, up.as_bytes(), "one", |_| {}), other.import(&contoso, down.as_bytes(), "other", |_| {}));
+        let (up, down) = (up.unwrap(), down.unwrap());
+        assert_eq!((up.made + down.made, up.unchanged + down.unchanged), (3000, 3000));
+        assert_eq!(one.count(contoso.id).await.unwrap(), 3000);
+    })
+    .await;
+}
+
+/// Which database and organization the other program signs in at.
+const OTHER: &str = "STORY_DIRECTORY";
+
+/// Starts this very program again, as one that signs everybody in.
+fn another_program(ground: &Ground) -> std::process::Child {
+    let address = match &ground.config.database {
+        Database::Sqlite(path) => format!("sqlite:{}", path.display()),
+        Database::Postgres(address) => address.expose().to_owned(),
+    };
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "directory::tests::racing::everybody_signs_in_for_the_first_time"]).env(OTHER, address);
+    command.stdout(std::process::Stdio::null()).spawn().unwrap()
+}
+
+/// Whoever has a number, four times at once.
+async fn everybody(directory: &Directory) {
+    let contoso = directory.organization(&code("contoso")).await.unwrap().unwrap();
+    for number in 0..=PEOPLE {
+        let it = who(CONTOSO, number, &format!("person{number}@contoso.com"));
+        let four = (0..4).map(|_| directory.welcome_identity(&it, &contoso));
+        let ids: std::collections::HashSet<_> = futures_util::future::join_all(four).await.into_iter().map(|it| it.unwrap().id).collect();
+        assert_eq!(ids.len(), 1);
+    }
+}
+
+const PEOPLE: u8 = 60;
+
+#[tokio::test]
+#[ignore = "the other program of the two stories below"]
+async fn everybody_signs_in_for_the_first_time() {
+    let Ok(address) = std::env::var(OTHER) else { return };
+    let database = match address.strip_prefix("sqlite:") {
+        Some(path) => Database::Sqlite(path.into()),
+        None => Database::Postgres(Secret::new(address)),
+    };
+    everybody(&Ground { config: config(database), clock: Clock::system(), _folder: None }.open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_programs_that_sign_everybody_in_make_everybody_once() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let mut others = [another_program(&ground), another_program(&ground)];
+        everybody(&directory).await;
+        for it in &mut others {
+            assert!(it.wait().unwrap().success());
+        }
+        assert_eq!(directory.count(contoso.id).await.unwrap(), i64::from(PEOPLE) + 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_program_killed_at_any_moment_leaves_nobody_half_and_nobody_twice() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
+        person(&directory, &contoso, "person3@contoso.com", None).await;
+        for people in [2, 5, 9, 14] {
+            let mut other = another_program(&ground);
+            while directory.count(contoso.id).await.unwrap() < people {
+                assert!(other.try_wait().unwrap().is_none(), "it ended before it was killed");
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+            other.kill().unwrap();
+            other.wait().unwrap();
+            let asked = crate::directory::people::Asked { organization: Some(contoso.id), most: 1000, ..Default::default() };
+            for it in directory.people(&asked).await.unwrap().iter().filter(|it| it.username.as_str() != "person3@contoso.com") {
+                assert!(it.linked.is_some() && it.last_sign_in.is_some() && it.name.is_some(), "{it:?}");
+            }
+        }
+        everybody(&directory).await;
+        assert_eq!(directory.count(contoso.id).await.unwrap(), i64::from(PEOPLE) + 1);
+    })
+    .await;
+}
