@@ -1,6 +1,6 @@
 //! The rules, compiled once, and their verdicts.
 
-use crate::base::domains::{Domains, Named};
+use crate::base::domains::Domains;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
@@ -209,21 +209,13 @@ impl Policy {
         }
         let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
             && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
-            && (tenants.is_empty() || tenants.iter().any(|it| self.is_tenant(it, who)));
+            && (tenants.is_empty() || tenants.iter().any(|it| self.domains.is_meant(it, who.tid)));
         match (known, groups.is_empty(), &who.groups) {
             (false, ..) => Fit::No,
             (true, true, _) => Fit::Yes,
             (true, false, Groups::Overage) => Fit::Unknown,
             (true, false, Groups::Known(theirs)) if groups.iter().any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => Fit::Yes,
             (true, false, Groups::Known(_)) => Fit::No,
-        }
-    }
-
-    /// A domain that is not resolved yet is nobody's.
-    fn is_tenant(&self, named: &Named, who: &Identity) -> bool {
-        match named {
-            Named::Id(id) => *id == who.tid,
-            Named::Domain(name) => self.domains.tenant(name) == Some(who.tid),
         }
     }
 }
@@ -244,6 +236,7 @@ fn is_user(named: &str, who: &Identity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::domains::Named;
     use crate::base::pattern::Pattern;
     use crate::base::target::Strictness;
     use crate::base::texts::Texts;
