@@ -203,13 +203,16 @@ impl Policy {
 
     /// The same, but for what has to be proven.
     fn is_for<'a>(&self, table: &'a Table, who: &Identity) -> Fit<'a> {
-        let Table { roles, groups, users, tenants, acrs } = table;
-        if roles.is_empty() && groups.is_empty() && users.is_empty() && tenants.is_empty() && acrs.is_empty() {
+        let Table { roles, groups, users, tenants, organizations, directory_roles, acrs } = table;
+        let nobody = [roles, groups, users, organizations, directory_roles].iter().all(|it| it.is_empty()) && tenants.is_empty() && acrs.is_empty();
+        if nobody {
             return Fit::No;
         }
         let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
             && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
-            && (tenants.is_empty() || tenants.iter().any(|it| self.domains.is_meant(it, who.tid)));
+            && (tenants.is_empty() || tenants.iter().any(|it| self.domains.is_meant(it, who.tid)))
+            && (organizations.is_empty() || who.member.as_deref().is_some_and(|who| organizations.iter().any(|it| **it == *who.code)))
+            && (directory_roles.is_empty() || who.member.as_deref().is_some_and(|who| directory_roles.iter().any(|it| **it == *who.role)));
         match (known, groups.is_empty(), &who.groups) {
             (false, ..) => Fit::No,
             (true, true, _) => Fit::Yes,
@@ -257,6 +260,7 @@ mod tests {
             acrs: Texts::default(),
             auth_time: 0,
             custom: Box::default(),
+            member: None,
         }
     }
 
