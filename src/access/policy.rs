@@ -240,6 +240,7 @@ fn is_user(named: &str, who: &Identity) -> bool {
 mod tests {
     use super::*;
     use crate::base::domains::Named;
+    use crate::base::identity::Member;
     use crate::base::pattern::Pattern;
     use crate::base::target::Strictness;
     use crate::base::texts::Texts;
@@ -329,6 +330,30 @@ mod tests {
             Allow::Nobody,
         ] {
             assert!(!allowed(&no), "{no:?}");
+        }
+    }
+
+    #[test]
+    fn organizations_and_directory_roles_are_those_of_the_directory_alone() {
+        let table = |organizations: &[&str], roles: &[&str]| {
+            let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
+            Allow::Tables(vec![Table { organizations: list(organizations), directory_roles: list(roles), ..Table::default() }])
+        };
+        let policy = compiled(Allow::SignedIn, Vec::new());
+        let member = Member { person: maya().oid, role: "worker".into(), organization: maya().tid, code: "contoso".into() };
+        let here = Identity { member: Some(Arc::new(member)), ..maya() };
+        let allowed = |allow: &Allow, who: &Identity| policy.would(allow, Some(who)) == Would::Allow;
+        for (organizations, roles, may) in [
+            (&["fabrikam", "contoso"][..], &[][..], true),
+            (&[], &["owner", "worker"], true),
+            (&["contoso"], &["worker"], true),
+            (&["contoso"], &["owner"], false),
+            (&["fabrikam"], &["worker"], false),
+            // A role of Entra's is none of the directory's.
+            (&[], &["Admin"], false),
+        ] {
+            assert_eq!(allowed(&table(organizations, roles), &here), may, "{organizations:?} {roles:?}");
+            assert!(!allowed(&table(organizations, roles), &maya()), "nobody of the directory");
         }
     }
 

@@ -89,7 +89,7 @@ impl Service {
         let server = self.begun.server.clone();
         let settings = Settings { limits: server.limits, tls: bound.tls, grace: server.shutdown_grace };
         let grace = server.shutdown_grace;
-        let Lasting { tunnels, background, .. } = self.house.load().lasting.clone();
+        let Lasting { tunnels, background, directory, .. } = self.house.load().lasting.clone();
         let over = CancellationToken::new();
         for listener in bound.admin {
             tokio::spawn(admin::serve_admin(listener, Ready(Arc::clone(&self)), over.clone()));
@@ -104,6 +104,9 @@ impl Service {
         server::serve(bound.data, settings, Answering(Arc::clone(&self)), tunnels, shutdown).await;
         finish(&background, deadline.await.ok()).await;
         lock(&self.keeping).cancel();
+        if let Some(directory) = &directory {
+            directory.close().await;
+        }
         over.cancel();
     }
 

@@ -175,7 +175,9 @@ fn remedy(house: &Sidecar, entra: &Entra, refusal: &Refusal, entry: Option<&Entr
 
 /// What lets the app read the groups of the people, where nobody has agreed to it yet.
 pub(super) fn consent_to_graph(house: &Sidecar) -> Option<Remedy> {
-    aadsts::consent_to_graph(&names(house, &house.entra)).map(shown)
+    // Of many registrations, which one is not known here.
+    let one = house.organizations.is_none();
+    one.then(|| aadsts::consent_to_graph(&names(house, &house.entra)).map(shown)).flatten()
 }
 
 fn shown(found: aadsts::Remedy) -> Remedy {

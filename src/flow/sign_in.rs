@@ -9,6 +9,7 @@ use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
 use crate::base::username::Username;
 use crate::config::access::{SignedOut, is_context};
+use crate::entra;
 use crate::entra::authorize::{Hints, claims_for};
 use crate::pages::{Page, SignIn};
 use crate::session::pending::{LIFE, MOST, Pending};
@@ -23,6 +24,7 @@ use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
+use std::sync::Arc;
 
 /// Longest hint that is passed on, in bytes.
 const HINT: usize = 256;
@@ -163,7 +165,8 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
         return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, rounds, start.lost))));
     }
     let state = new_state(house, rounds)?;
-    let begun = place.entra.begin(&hints(house, headers, start.hints, &start.acrs), &state).await?;
+    let begun = place.entra.begin(&hints(house, headers, start.hints, &start.acrs), &state).await;
+    let begun = begun.map_err(|it| not_begun(house, it, &place, &start.return_to, &start.acrs))?;
     let organization = place.organization.map(|it| it.id.to_string());
     let (return_to, acrs, challenge) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge);
     let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to, begun: now, state, acrs, challenge, organization };
@@ -172,6 +175,17 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// The organization's own names stand in what is said of it.
+fn not_begun(house: &Sidecar, error: entra::Error, place: &Place, return_to: &ReturnTo, acrs: &[String]) -> Refusal {
+    match &place.organization {
+        None => error.into(),
+        Some(it) => {
+            let again = organization::url(&house.site, "start", return_to, acrs, Some(it.code.as_str()));
+            Refusal::SignIn(error, again, Arc::clone(&place.entra))
+        }
+    }
 }
 
 /// Where something has to be proven, it is by whoever is signed in, or was until Entra wanted it proven.

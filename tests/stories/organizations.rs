@@ -420,3 +420,33 @@ async fn a_socket_ends_with_the_person_and_more_proof_is_asked_where_they_signed
     crate::standing::ends(&mut socket, Duration::from_secs(10)).await;
     assert_eq!(frida.asks("GET", "/api/x", SCRIPT).await.status, 401);
 }
+
+#[tokio::test]
+async fn a_front_proxy_hears_of_the_person_and_readiness_asks_no_entra() {
+    let town = Town::with("", |it| Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), entra_down: true, ..it }).await;
+    let ready = "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assert_eq!(crate::world::raw::status(&crate::world::raw::talk(town.world.admin, ready).await), 200);
+    // Entra is down: the page asks all the same, and what follows says whose fault it is.
+    let mut maya = town.world.browser();
+    assert_eq!(maya.posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status, 503);
+    town.world.emulator.control().be_down(false);
+    town.world.later(60);
+    let id = town.knows(MAYA, "contoso", "owner").await;
+    town.comes(&mut maya, MAYA, MAYA).await;
+    let asked = |path: &str| format!("{}{path}", town.world.public_url);
+    let page = maya.asks("GET", "/oauth2/auth", &[("x-original-url", &asked("/x")), ("x-original-method", "GET")]).await;
+    assert_eq!(page.status, 200);
+    for (name, value) in [("x-entrada-person", id.as_str()), ("x-entrada-role", "owner"), ("x-entrada-organization", "contoso")] {
+        assert_eq!(page.header(name), value, "{name}");
+    }
+    // A stranger is led to the page that asks.
+    let page =
+        town.world.browser().asks("GET", "/oauth2/auth", &[NAVIGATION, &[("x-original-url", &asked("/x")), ("x-original-method", "GET")]].concat()).await;
+    assert_eq!(page.status, 401);
+    let place = url::Url::parse(page.header("location")).unwrap();
+    let page = town.world.browser().opens(&place).await;
+    assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/sign_in?rd=%2Fx"));
+    // What a client says of itself under these names never arrives.
+    let said = [SCRIPT, &[("x-entrada-role", "owner"), ("x_entrada_person", "me"), ("X-Entrada-Organization", "fabrikam")]].concat();
+    assert_eq!(maya.asks("GET", "/x", &said).await.app_heard_all("x-entrada-role"), ["owner"]);
+}
