@@ -69,7 +69,7 @@ pub struct Sidecar {
     /// Sign-in at Entra.
     pub entra: Arc<Entra>,
     /// Who may.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// What the app hears.
     pub headers: Headers,
     /// The app.
@@ -150,7 +150,7 @@ impl Sidecar {
             trust: config.server.trusted_proxies.clone(),
             strictness: config.upstream.paths,
             entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom)),
-            policy,
+            policy: Arc::new(policy),
             headers,
             upstream: Upstream::new(&config.upstream, &config.server.limits)?,
             pages,
