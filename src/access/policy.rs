@@ -1,6 +1,6 @@
 //! The rules, compiled once, and their verdicts.
 
-use crate::base::domains::{Domains, Named};
+use crate::base::domains::Domains;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::target::Target;
@@ -210,7 +210,7 @@ impl Policy {
         }
         let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
             && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
-            && (tenants.is_empty() || tenants.iter().any(|it| self.is_tenant(it, who)))
+            && (tenants.is_empty() || tenants.iter().any(|it| self.domains.is_meant(it, who.tid)))
             && (organizations.is_empty() || who.member.as_deref().is_some_and(|who| organizations.iter().any(|it| **it == *who.code)))
             && (directory_roles.is_empty() || who.member.as_deref().is_some_and(|who| directory_roles.iter().any(|it| **it == *who.role)));
         match (known, groups.is_empty(), &who.groups) {
@@ -219,14 +219,6 @@ impl Policy {
             (true, false, Groups::Overage) => Fit::Unknown,
             (true, false, Groups::Known(theirs)) if groups.iter().any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => Fit::Yes,
             (true, false, Groups::Known(_)) => Fit::No,
-        }
-    }
-
-    /// A domain that is not resolved yet is nobody's.
-    fn is_tenant(&self, named: &Named, who: &Identity) -> bool {
-        match named {
-            Named::Id(id) => *id == who.tid,
-            Named::Domain(name) => self.domains.tenant(name) == Some(who.tid),
         }
     }
 }
@@ -247,6 +239,7 @@ fn is_user(named: &str, who: &Identity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::domains::Named;
     use crate::base::identity::Member;
     use crate::base::pattern::Pattern;
     use crate::base::target::Strictness;

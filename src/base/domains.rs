@@ -51,6 +51,14 @@ impl Domains {
         self.found.load().get(name).copied()
     }
 
+    /// Whether that tenant is meant. A domain that is not resolved yet is nobody's.
+    pub fn is_meant(&self, named: &Named, tenant: Guid) -> bool {
+        match named {
+            Named::Id(id) => *id == tenant,
+            Named::Domain(name) => self.tenant(name) == Some(tenant),
+        }
+    }
+
     /// Those of which nothing is known yet.
     pub fn unknown(&self) -> Vec<String> {
         let found = self.found.load();
@@ -88,5 +96,8 @@ mod tests {
         let new = Domains::new(["a.example", "c.example"].into_iter());
         new.inherit(&old);
         assert_eq!((new.tenant("a.example"), new.unknown()), (Some(Guid::PERSONAL), vec!["c.example".to_owned()]));
+        let meant = |it| new.is_meant(&it, Guid::PERSONAL);
+        assert!(meant(Named::Id(Guid::PERSONAL)) && meant(Named::Domain("a.example".into())));
+        assert!(!meant(Named::Id(Guid::from_random([7; 16]))) && !meant(Named::Domain("c.example".into())));
     }
 }

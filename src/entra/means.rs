@@ -63,13 +63,13 @@ const OURS: Means = Means::Later { retry_after: None, ours: true };
 const LATER_ON: Means = Means::Later { retry_after: None, ours: false };
 
 /// Whether others are about to hear the same. Where people of several tenants come, each tenant can have this app refused to its own people,
-/// or have their tokens signed by a key of its own: that keeps nobody from asking about the people of another.
+/// have their tokens signed by a key of its own, or be held back alone (AADSTS90055): that keeps nobody from asking about the people of another.
 pub fn is_of_all(error: &Error, are_many: bool) -> bool {
     match error {
         _ if !are_many => true,
         Error::Refused(refusal) if refusal.code == Some(ASKED_TOO_OFTEN) => false,
         Error::Refused(refusal) => refusal.error == "invalid_client" || refused(refusal) == LATER_ON,
-        Error::UnknownKey => false,
+        Error::UnknownKey | Error::Status { status: 429, .. } => false,
         _ => true,
     }
 }
@@ -220,12 +220,12 @@ mod tests {
             refusal.code = Some(code);
             Error::from(refusal)
         };
-        let status = Error::Status { endpoint: "token endpoint", status: 503, retry_after: None };
-        for error in [refused("invalid_client", 7_000_222), refused("temporarily_unavailable", 90_033), status, Error::Answer] {
+        let status = |status| Error::Status { endpoint: "token endpoint", status, retry_after: None };
+        for error in [refused("invalid_client", 7_000_222), refused("temporarily_unavailable", 90_033), status(503), Error::Answer] {
             assert!(is_of_all(&error, true) && is_of_all(&error, false), "{error}");
         }
         let own = [("unauthorized_client", 700_016), ("unauthorized_client", 7_000_112), ("invalid_resource", 500_011), ("invalid_grant", 50_196)];
-        for error in own.map(|(error, code)| refused(error, code)).into_iter().chain([Error::UnknownKey]) {
+        for error in own.map(|(error, code)| refused(error, code)).into_iter().chain([Error::UnknownKey, status(429)]) {
             assert!(!is_of_all(&error, true) && is_of_all(&error, false), "{error}");
         }
     }

@@ -145,8 +145,9 @@ impl Entra {
         let snapshot = self.source.snapshot().await?;
         let ticket = self.circuit.ticket();
         let answer = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await;
-        // Anybody can bring a code that Entra refuses: that must not keep us from asking about others.
-        let tokens = if matches!(answer, Err(Error::Refused(_))) { answer } else { self.told(ticket, answer) }?;
+        // Anybody can bring codes that Entra refuses, until it has had enough of them: that must not keep us from asking about others.
+        let brought = matches!(answer, Err(Error::Refused(_) | Error::Status { status: 429, .. }));
+        let tokens = if brought { answer } else { self.told(ticket, answer) }?;
         let user = self.verified(tokens.id_token, Some(nonce)).await?;
         Ok(Redeemed { user, grant: tokens.refresh_token })
     }

@@ -1,7 +1,7 @@
 //! Which of many tenants may come.
 
 use super::invalid::Invalid;
-use crate::base::domains::{Domains, Named};
+use crate::base::domains::Domains;
 use crate::base::guid::Guid;
 use crate::config::entra::Allowed;
 use std::sync::Arc;
@@ -24,10 +24,7 @@ impl Admitted {
     /// # Errors
     /// `Stranger` or `Personal`.
     pub fn judge(&self, tid: Guid) -> Result<(), Invalid> {
-        let named = self.allowed.tenants.iter().any(|it| match it {
-            Named::Id(id) => *id == tid,
-            Named::Domain(name) => self.domains.tenant(name) == Some(tid),
-        });
+        let named = self.allowed.tenants.iter().any(|it| self.domains.is_meant(it, tid));
         match (named, tid == Guid::PERSONAL) {
             (true, _) => Ok(()),
             (false, true) => Err(Invalid::Personal),

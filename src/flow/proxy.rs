@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::sign_in;
 use super::step_up;
 use crate::access::policy::{Permit, Verdict};
+use crate::base::target::Target;
 use crate::entra::graph;
 use crate::headers::identity::IdentityHeaders;
 use crate::session::record::Session;
@@ -82,14 +83,17 @@ fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Pe
         chain: inbound.way.chain.clone(),
         request_id: inbound.request_id.clone(),
         upgrade: inbound.upgrade,
-        ends: permit.session().filter(|_| inbound.upgrade).map(|it| ends_with(house, it)),
+        ends: permit.session().filter(|_| inbound.upgrade).map(|it| ends_with(house, permit.target(), it)),
         tunnels: house.lasting.tunnels.clone(),
     };
     Ok((house.headers.identify(permit)?, trip))
 }
 
-/// A tunnel ends with its session; bytes in it are use, as requests are.
-fn ends_with(house: &Sidecar, session: &Arc<Session>) -> Ends {
+/// A tunnel ends with its session, and where a request for the same would not be let in any more; bytes in it are use, as requests are.
+fn ends_with(house: &Sidecar, target: &Target, session: &Arc<Session>) -> Ends {
     let (lasting, held) = (house.lasting.clone(), Arc::clone(session));
-    Ends { told: session.ended(), goes_on: Box::new(move |spoke| lasting.store.tunnel_goes_on(&held, spoke) && recheck::tunnel_goes_on(&lasting, &held)) }
+    let (policy, target) = (Arc::clone(&house.policy), target.clone());
+    let may_still = move |it: &Arc<Session>| matches!(policy.judge(target.clone(), Some(Arc::clone(it))).verdict, Verdict::Permitted(_));
+    let goes_on = move |spoke| lasting.store.tunnel_goes_on(&held, spoke) && recheck::tunnel_goes_on(&lasting, &held) && may_still(&held);
+    Ends { told: session.ended(), goes_on: Box::new(goes_on) }
 }

@@ -18,6 +18,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// About how long until a session is asked about again after a try that brought no answer, in seconds.
 const RETRY: u64 = 30;
+/// Longest time that Entra may ask one session to wait, in seconds.
+const LONGEST: u64 = 3600;
 /// An answer is good for so many seconds to whoever asks for one (`POST /session/refresh`).
 const FRESH: u64 = 60;
 
@@ -239,11 +241,12 @@ impl Asking {
                     store.end_for_sign_in(&self.session, claims);
                     "sign_in"
                 }
-                Means::Later { ours, .. } => {
+                Means::Later { retry_after, ours } => {
                     if ours {
                         tracing::error!(user, %cause, "Entra cannot be asked about a session, which lives on");
                     }
-                    self.put_off(self.entra.rests() + RETRY / 2 + self.jitter(RETRY));
+                    let rests = self.entra.rests().max(retry_after.unwrap_or(0).min(LONGEST));
+                    self.put_off(rests + RETRY / 2 + self.jitter(RETRY));
                     "later"
                 }
             },

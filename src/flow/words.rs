@@ -129,7 +129,7 @@ pub(super) fn groups_unknown(error: &graph::Error, consent: impl FnOnce() -> Opt
     let what = "You belong to more groups than a sign-in can carry, so whether you may open this page could not be decided.";
     words(Whose::AppOwner, what)
         .then("Sign out and in again.")
-        .then("The app's owner can use app roles instead of groups, or send only groups assigned to the app (Token configuration > Edit groups claim).")
+        .then("The app’s owner can use app roles instead of groups, or send only groups assigned to the app (Token configuration > Edit groups claim).")
 }
 
 pub(super) fn closed() -> Words {

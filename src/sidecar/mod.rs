@@ -81,7 +81,7 @@ pub struct Sidecar {
     /// Sign-in at each organization's own Entra, where there are organizations.
     pub organizations: Option<Arc<Organizations>>,
     /// Who may.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// What the app hears.
     pub headers: Headers,
     /// The app.
@@ -177,7 +177,7 @@ impl Sidecar {
             strictness: config.upstream.paths,
             entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom)),
             organizations,
-            policy,
+            policy: Arc::new(policy),
             headers,
             upstream: Upstream::new(&config.upstream, &config.server.limits)?,
             pages,

@@ -21,6 +21,7 @@ mod step_up;
 mod tenants;
 mod tls;
 mod tools;
+mod tunnels;
 mod verify;
 mod words;
 mod world;

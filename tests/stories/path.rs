@@ -1,15 +1,14 @@
 //! The way of a request to the app and back.
 
-use crate::world::browser::{NAVIGATION, SCRIPT};
+use crate::world::browser::SCRIPT;
 use crate::world::echo::Echo;
 use crate::world::raw::{self, ask2, http2, talk};
 use crate::world::{Plan, World};
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
-use http::{Method, Request, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,9 +16,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
 
-fn authority(world: &World) -> &str {
+/// Host and port that people type.
+pub fn authority(world: &World) -> &str {
     world.public_url.split_once("://").unwrap().1
 }
 
@@ -170,137 +169,6 @@ async fn events_arrive_as_they_are_sent() {
         }
     }
     assert!(heard.contains("text/event-stream"));
-}
-
-#[tokio::test]
-async fn a_web_socket_carries_messages_and_ends_with_its_session() {
-    let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
-    let cookie = maya.cookie_header();
-    let mut socket = web_socket(&world, "/ws", &cookie, Some(&world.public_url)).await.unwrap();
-    socket.send(Message::text("hello")).await.unwrap();
-    assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
-    // Signing out ends it at once.
-    maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
-    let end = tokio::time::timeout(Duration::from_secs(5), socket.next()).await.expect("the tunnel outlived its session");
-    assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
-    // Nor does it open again, nor from another site's page, nor for a stranger.
-    assert_eq!(web_socket(&world, "/ws", &cookie, Some(&world.public_url)).await.unwrap_err(), 401);
-    let tom = world.signed_in("tom@contoso.example").await;
-    assert_eq!(web_socket(&world, "/ws", &tom.cookie_header(), Some("https://evil.example")).await.unwrap_err(), 403);
-    assert_eq!(web_socket(&world, "/admin/ws", &tom.cookie_header(), None).await.unwrap_err(), 403);
-    assert!(web_socket(&world, "/ws", &tom.cookie_header(), None).await.is_ok());
-}
-
-#[tokio::test]
-async fn a_web_socket_keeps_its_session_alive_while_somebody_speaks_and_ends_with_its_life() {
-    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
-    let mut socket = web_socket(&world, "/ws", &maya.cookie_header(), None).await.unwrap();
-    for _ in 0..2 {
-        world.later(400);
-        socket.send(Message::text("still here")).await.unwrap();
-        assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("still here"));
-        tokio::time::sleep(Duration::from_millis(5500)).await;
-    }
-    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
-    world.later(3600);
-    let end = tokio::time::timeout(Duration::from_secs(8), socket.next()).await.expect("the tunnel outlived its session");
-    assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
-}
-
-/// In real time: the cache that holds the sessions has an idle clock of its own, which no test can move.
-#[tokio::test]
-async fn a_busy_web_socket_keeps_its_session_in_the_cache_too() {
-    let world = World::with(Plan { session: "idle = \"10s\"\nlifetime = \"1m\"".into(), ..Plan::default() }).await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
-    let mut socket = web_socket(&world, "/ws", &maya.cookie_header(), None).await.unwrap();
-    for _ in 0..15 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        socket.send(Message::text("still here")).await.unwrap();
-        assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("still here"));
-    }
-    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
-}
-
-pub type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
-
-/// Opens a WebSocket with that cookie; the status where it is refused.
-pub async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<&str>) -> Result<Socket, u16> {
-    use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-    let mut request = format!("ws://{}{path}", authority(world)).into_client_request().unwrap();
-    request.headers_mut().insert("cookie", cookie.parse().unwrap());
-    if let Some(origin) = origin {
-        request.headers_mut().insert("origin", origin.parse().unwrap());
-    }
-    let stream = TcpStream::connect(world.address).await.unwrap();
-    match tokio_tungstenite::client_async(request, stream).await {
-        Ok((socket, _)) => Ok(socket),
-        Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
-        Err(error) => panic!("{error}"),
-    }
-}
-
-#[tokio::test]
-async fn any_other_upgrade_is_a_tunnel_and_neither_h2c_nor_tls_is_one() {
-    let world = World::start().await;
-    let host = authority(&world);
-    let mut stream = TcpStream::connect(world.address).await.unwrap();
-    let request = format!("GET /public/raw-upgrade HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: my-protocol/1\r\n\r\nfirst bytes");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut heard = String::new();
-    let mut buffer = [0; 1024];
-    while !heard.contains("first bytes") {
-        let count = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut buffer)).await.unwrap().unwrap();
-        assert!(count > 0, "{heard}");
-        heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
-    }
-    assert!(heard.starts_with("HTTP/1.1 101"), "{heard}");
-    // An upgrade to HTTP/2 in clear would smuggle requests past the rules.
-    let request = format!(
-        "GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"
-    );
-    let answer = talk(world.address, &request).await;
-    assert_eq!(raw::status(&answer), 200);
-    assert!(!answer.contains("\"upgrade\"") && !answer.contains("http2-settings"), "{answer}");
-    // So would TLS within the connection (RFC 2817).
-    for protocol in ["TLS/1.0", "tls/1.3", "TLS/1.0, HTTP/1.1"] {
-        let request = format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close, Upgrade\r\nUpgrade: {protocol}\r\n\r\n");
-        let answer = talk(world.address, &request).await;
-        assert_eq!(raw::status(&answer), 200, "{protocol}: {answer}");
-        assert!(!answer.contains("\"upgrade\""), "{protocol}: {answer}");
-    }
-}
-
-#[tokio::test]
-async fn a_web_socket_over_http2_reaches_an_http1_app() {
-    let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
-    let stream = TcpStream::connect(world.address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let ask = |path: &str, cookie: &str| {
-        Request::builder()
-            .method(Method::CONNECT)
-            .uri(format!("http://{}{path}", authority(&world)))
-            .header("sec-websocket-version", "13")
-            .header("cookie", cookie)
-            .extension(hyper::ext::Protocol::from_static("websocket"))
-            .body(Full::new(Bytes::new()))
-            .unwrap()
-    };
-    // Judged as a GET: a rule that names GET lets it in.
-    let response = sender.send_request(ask("/read/ws", &maya.cookie_header())).await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.headers()["x-user-heard"], "00aa00aa-bb11-cc22-dd33-44ee44ee0001");
-    let upgraded = hyper::upgrade::on(response).await.unwrap();
-    let role = tokio_tungstenite::tungstenite::protocol::Role::Client;
-    let mut socket = tokio_tungstenite::WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, None).await;
-    socket.send(Message::text("over two")).await.unwrap();
-    assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("over two"));
-    let response = sender.send_request(ask("/read/ws", "")).await.unwrap();
-    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

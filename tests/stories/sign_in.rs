@@ -1,4 +1,4 @@
-//! Signing in and out.
+//! Signing in, and how a session goes on.
 
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::{CLIENT_ID, Plan, World};
@@ -281,52 +281,6 @@ async fn the_session_id_is_new_at_each_sign_in_and_a_planted_one_is_never_taken(
 }
 
 #[tokio::test]
-async fn signing_out_ends_the_session_here_and_at_entra() {
-    let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
-    let cookie = maya.cookie("entrada").unwrap();
-    let page = maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
-    assert_eq!(page.status, 303);
-    let location = page.header("location");
-    assert!(location.starts_with(&world.emulator.authority()) && location.contains("/oauth2/v2.0/logout"), "{location}");
-    assert!(location.contains("post_logout_redirect_uri"));
-    assert!(maya.cookie("entrada").is_none());
-    let mut thief = world.browser();
-    thief.plants("entrada", &cookie);
-    let page = thief.asks("GET", "/api/x", SCRIPT).await;
-    assert_eq!(page.status, 401);
-    let page = maya.visits("/oauth2/sign_out").await;
-    assert_eq!(page.status, 200);
-    assert!(page.body.contains("signed out"), "{}", page.body);
-}
-
-#[tokio::test]
-async fn another_site_signs_nobody_out() {
-    let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
-    let evil = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
-    let page = maya.posts("/oauth2/sign_out", &evil, "").await;
-    assert_eq!(page.status, 403);
-    assert!(!page.headers.contains_key("set-cookie"), "{:?}", page.headers);
-    let page = maya.asks("GET", "/oauth2/sign_out", &evil[..3]).await;
-    assert_eq!(page.status, 200);
-    assert!(page.body.contains("<form"), "it asks first: {}", page.body);
-    assert!(!page.headers.contains_key("set-cookie"));
-    let page = maya.posts("/oauth2/sign_out", &[("origin", "null"), ("accept", "text/html")], "").await;
-    assert_eq!(page.status, 403);
-    assert_eq!(maya.visits("/").await.app_heard("x-forwarded-name"), "Maya Okafor");
-}
-
-#[tokio::test]
-async fn a_page_that_sends_no_referrer_can_sign_out() {
-    let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
-    let own = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("origin", "null")];
-    assert_eq!(maya.posts("/oauth2/sign_out", &own, "").await.status, 303);
-    assert!(maya.cookie("entrada").is_none());
-}
-
-#[tokio::test]
 async fn a_planted_name_that_is_no_header_stops_no_sign_in() {
     let world = World::start().await;
     let mut maya = world.browser();
@@ -365,23 +319,6 @@ async fn the_callback_can_be_anywhere_of_ours() {
     let page = maya.signs_in_as("maya@contoso.example").await;
     assert_eq!(page.path_and_query(), "/reports");
     assert!(page.way.iter().any(|it| it.path() == "/v1/callback"));
-}
-
-#[tokio::test]
-async fn going_round_and_round_is_told_and_not_fed() {
-    let world = World::start().await;
-    let mut maya = world.browser();
-    maya.keeps_cookies = false;
-    maya.visits("/x").await;
-    let mut page = maya.page.clone();
-    for _ in 0..6 {
-        if !page.is_the_sign_in_at_entra() {
-            break;
-        }
-        page = maya.signs_in_as("maya@contoso.example").await;
-    }
-    assert_eq!(page.status, 400, "{}", page.body);
-    assert!(page.body.contains("does not send our cookies back"), "{}", page.body);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Ways out: here, at Entra, by what Entra tells, and by the operator.
 
-use crate::path::{Socket, web_socket};
+use crate::tunnels::{Socket, web_socket};
 use crate::world::World;
 use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
 use crate::world::raw::talk;
@@ -44,6 +44,52 @@ async fn status(browser: &mut Browser) -> u16 {
 async fn is_over(socket: &mut Socket) {
     let end = tokio::time::timeout(Duration::from_secs(5), socket.next()).await.expect("the tunnel outlived its session");
     assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_here_and_at_entra() {
+    let world = World::start().await;
+    let mut maya = world.signed_in(MAYA).await;
+    let cookie = maya.cookie("entrada").unwrap();
+    let page = maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
+    assert_eq!(page.status, 303);
+    let location = page.header("location");
+    assert!(location.starts_with(&world.emulator.authority()) && location.contains("/oauth2/v2.0/logout"), "{location}");
+    assert!(location.contains("post_logout_redirect_uri"));
+    assert!(maya.cookie("entrada").is_none());
+    let mut thief = world.browser();
+    thief.plants("entrada", &cookie);
+    let page = thief.asks("GET", "/api/x", SCRIPT).await;
+    assert_eq!(page.status, 401);
+    let page = maya.visits("/oauth2/sign_out").await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("signed out"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn another_site_signs_nobody_out() {
+    let world = World::start().await;
+    let mut maya = world.signed_in(MAYA).await;
+    let evil = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+    let page = maya.posts("/oauth2/sign_out", &evil, "").await;
+    assert_eq!(page.status, 403);
+    assert!(!page.headers.contains_key("set-cookie"), "{:?}", page.headers);
+    let page = maya.asks("GET", "/oauth2/sign_out", &evil[..3]).await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("<form"), "it asks first: {}", page.body);
+    assert!(!page.headers.contains_key("set-cookie"));
+    let page = maya.posts("/oauth2/sign_out", &[("origin", "null"), ("accept", "text/html")], "").await;
+    assert_eq!(page.status, 403);
+    assert_eq!(maya.visits("/").await.app_heard("x-forwarded-name"), "Maya Okafor");
+}
+
+#[tokio::test]
+async fn a_page_that_sends_no_referrer_can_sign_out() {
+    let world = World::start().await;
+    let mut maya = world.signed_in(MAYA).await;
+    let own = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("origin", "null")];
+    assert_eq!(maya.posts("/oauth2/sign_out", &own, "").await.status, 303);
+    assert!(maya.cookie("entrada").is_none());
 }
 
 #[tokio::test]

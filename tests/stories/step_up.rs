@@ -208,7 +208,7 @@ async fn what_was_proven_lasts_no_longer_than_the_session_in_which_it_was() {
     let page = maya.visits("/oauth2/start?rd=%2Fx&acrs=c2").await;
     assert_eq!(assertion(&page)["acrs"], json!(["c1", "c2"]));
     assert_eq!(maya.asks("GET", "/oauth2/session", SCRIPT).await.json()["expires_at"], ends);
-    // The same one again is a proof of its own.
+    // However often.
     let page = maya.visits("/oauth2/start?rd=%2Fx&acrs=c2").await;
     assert_eq!(assertion(&page)["acrs"], json!(["c1", "c2"]));
     // Whoever simply signs in again has proven nothing.

@@ -1,7 +1,7 @@
 //! `entrada sessions`: an operator ends the sessions of a person.
 
 use super::{Place, Small};
-use crate::path::web_socket;
+use crate::tunnels::web_socket;
 use crate::world::browser::SCRIPT;
 use crate::world::{CLIENT_SECRET, Plan, SEAL, World, free_port};
 use futures_util::StreamExt as _;

@@ -1,8 +1,8 @@
 //! A session ends when Entra says so.
 
 use super::{HOUR, MAYA, MAYA_ID, MINUTE, TOM, TOM_ID, Told, carries, ends, is_rechecked, long_lived, metrics, rechecks, tunnel};
-use crate::world::World;
 use crate::world::browser::{Browser, SCRIPT};
+use crate::world::{Plan, World};
 use entrada::emulator::{Refused, Wrong};
 use std::time::Duration;
 
@@ -128,4 +128,18 @@ async fn fresh(world: &World, browser: &Browser) -> entrada::entra::verified::Ve
     let lease = session.standing().lease().await;
     let refreshed = house.entra.refresh(lease.grant().unwrap()).await.unwrap();
     house.entra.verify(refreshed).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_tunnel_ends_when_its_person_loses_the_role_that_opened_it() {
+    let more = "[[access.rule]]\npath = \"/raw-upgrade\"\nallow = { roles = [\"Admin\"] }".to_owned();
+    let world = World::with(Plan { more, ..Plan::default() }).await;
+    let mut maya = world.signed_in(MAYA).await;
+    let mut tunnel = tunnel(&world, &maya.cookie_header()).await;
+    world.emulator.control().set_roles(MAYA_ID, vec!["Reader".to_owned()]);
+    world.later(31 * MINUTE);
+    is_rechecked(&world, &mut maya).await;
+    assert_eq!(maya.asks("GET", "/raw-upgrade", SCRIPT).await.status, 403);
+    ends(&mut tunnel, Duration::from_secs(7)).await;
+    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200, "she is signed in all the same");
 }

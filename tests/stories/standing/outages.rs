@@ -1,6 +1,6 @@
 //! A session lives on while Entra does not answer, or answers nonsense.
 
-use super::{HOUR, MAYA, MINUTE, TOM, Told, is_rechecked, long_lived, metrics, rechecks};
+use super::{HOUR, MAYA, MAYA_ID, MINUTE, TOM, Told, is_rechecked, long_lived, metrics, rechecks};
 use crate::world::World;
 use crate::world::browser::{Browser, SCRIPT};
 use entrada::emulator::{Refused, TokenFault, Wrong};
@@ -131,4 +131,20 @@ async fn a_reload_in_the_middle_of_an_outage_forgets_neither_sessions_nor_the_ou
     world.later(11 * MINUTE);
     is_rechecked(&world, &mut maya).await;
     assert_eq!(control.refresh_calls(), 2);
+}
+
+#[tokio::test]
+async fn whoever_is_told_to_come_later_while_signing_in_keeps_nobody_from_being_asked_about() {
+    let world = long_lived().await;
+    let control = world.emulator.control();
+    let mut maya = world.signed_in(MAYA).await;
+    control.disable(MAYA_ID, true);
+    world.later(31 * MINUTE);
+    // Anybody can bring codes until Entra has had enough of it.
+    control.token_answer(TokenFault::TooMany(Some(3600)), 1);
+    let mut tom = world.browser();
+    tom.visits("/x").await;
+    assert_eq!(tom.signs_in_as(TOM).await.status, 503);
+    assert_eq!(is_rechecked(&world, &mut maya).await, 200);
+    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 401);
 }

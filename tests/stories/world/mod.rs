@@ -222,9 +222,10 @@ impl World {
         self.clock.shift(seconds);
     }
 
-    /// All log lines so far; the writer is given a moment.
+    /// All log lines so far; what is under way is given a moment.
     pub async fn logged(&self) -> String {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        self.service.house().lasting.log.finish();
         self.log.text()
     }
 }
@@ -232,6 +233,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.shutdown.cancel();
+        self.service.house().lasting.log.finish();
         secrets_are_not_in(&self.log.text());
     }
 }

@@ -1,5 +1,7 @@
 //! What the documents say is read, run and looked up: a document that is no longer true fails here.
 
+mod tables;
+
 use crate::world::free_port;
 use std::collections::BTreeSet;
 use std::fs;
@@ -255,43 +257,6 @@ fn every_command_in_the_documents_runs() {
     }
 }
 
-/// The cells of the rows of all tables in a document.
-fn rows(text: &str) -> Vec<Vec<String>> {
-    let row = |line: &str| line.trim().strip_prefix('|').map(|it| it.trim_end_matches('|').split(" | ").map(|it| it.trim().to_owned()).collect());
-    text.lines().filter_map(row).collect()
-}
-
-#[test]
-fn every_key_is_documented_with_its_default_and_its_variable() {
-    let table = rows(&text("docs/configuration.md"));
-    let keys = entrada::config::keys();
-    assert!(keys.len() > 40, "{}", keys.len());
-    let mut wrong = Vec::new();
-    for key in &keys {
-        let row = table.iter().find(|it| it[0] == format!("`{}`", key.name));
-        let Some([_, _, default, _, variable, meaning]) = row.map(Vec::as_slice) else {
-            wrong.push(format!("{} has no row (default {:?}, variable {:?})", key.name, key.default, key.variable));
-            continue;
-        };
-        let expected = key.default.as_ref().map_or_else(|| "-".to_owned(), |it| format!("`{it}`"));
-        if *default != expected {
-            wrong.push(format!("{}: the default is {expected}, not {default}", key.name));
-        }
-        if *variable != key.variable.as_ref().map_or_else(|| "-".to_owned(), |it| format!("`{it}`")) {
-            wrong.push(format!("{}: the variable is {:?}, not {variable}", key.name, key.variable));
-        }
-        if meaning.len() < 20 {
-            wrong.push(format!("{}: {meaning:?} is no meaning", key.name));
-        }
-    }
-    for row in table.iter().filter(|it| it.len() == 6 && it[0].starts_with('`')) {
-        if !keys.iter().any(|it| format!("`{}`", it.name) == row[0]) {
-            wrong.push(format!("{} is no key", row[0]));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
 #[test]
 fn every_link_and_every_file_that_is_named_is_there() {
     let mut wrong = Vec::new();
@@ -342,67 +307,5 @@ fn every_target_of_make_that_is_named_is_there() {
     assert!(named.contains("dev") && named.contains("test"), "{named:?}");
     for target in named {
         assert!(makefile.lines().any(|it| it.starts_with(&format!("{target}:"))), "make {target}");
-    }
-}
-
-#[test]
-fn every_promise_of_security_names_a_story_that_exists() {
-    let security = text("SECURITY.md");
-    let promises: Vec<_> = rows(&security).into_iter().filter(|it| it.len() == 3 && it[0].parse::<u32>().is_ok()).collect();
-    assert!(promises.len() >= 18, "{}", promises.len());
-    let mut wrong = Vec::new();
-    for promise in &promises {
-        let stories: Vec<_> = promise[2].split('`').skip(1).step_by(2).collect();
-        if stories.is_empty() {
-            wrong.push(format!("{}: no story", promise[1]));
-        }
-        wrong.extend(stories.into_iter().filter(|it| !is_a_story(it)).map(str::to_owned));
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// Whether `module::name` is a test of that file.
-fn is_a_story(story: &str) -> bool {
-    let Some((module, name)) = story.rsplit_once("::") else { return false };
-    let file = root().join(format!("tests/stories/{}.rs", module.replace("::", "/")));
-    fs::read_to_string(file).is_ok_and(|text| {
-        let (before, _) = text.split_once(&format!("fn {name}(")).unwrap_or_default();
-        before.lines().rev().take(2).any(|it| it.starts_with("#[test]") || it.starts_with("#[tokio::test"))
-    })
-}
-
-#[test]
-fn every_path_and_every_header_of_ours_is_listed() {
-    let listed = text("docs/headers.md").to_lowercase();
-    let quoted = |file: &str, begins: &str| -> BTreeSet<String> {
-        text(file)
-            .split('"')
-            .filter(|it| it.starts_with(begins) && it.chars().all(|it| it.is_ascii_lowercase() || "/_.-".contains(it)))
-            .map(str::to_owned)
-            .collect()
-    };
-    let paths = quoted("src/flow/route.rs", "/");
-    let headers: BTreeSet<_> = ["x-forwarded-", "x-auth-request-"].iter().flat_map(|it| quoted("src/headers/identity.rs", it)).collect();
-    assert!(paths.len() >= 8 && headers.len() >= 16, "{paths:?} {headers:?}");
-    for it in paths.iter().map(|it| format!("/oauth2{it}`")).chain(headers.iter().map(|it| format!("`{it}`"))) {
-        assert!(listed.contains(&it), "docs/headers.md does not list {it}");
-    }
-}
-
-#[test]
-fn every_lever_of_the_emulator_is_listed_with_its_names() {
-    let listed = text("docs/emulator.md");
-    let names = |file: &str, list: &str| -> BTreeSet<String> {
-        let source = text(file);
-        let (_, after) = source.split_once(list).unwrap_or_else(|| panic!("{file}: {list}"));
-        let (list, _) = after.split_once("];").unwrap();
-        list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
-    };
-    let levers = names("src/emulator/orders.rs", "const LEVERS");
-    let wrong = names("src/emulator/wrong.rs", "const ALL");
-    let (token, graph) = (names("src/emulator/faults.rs", "const NAMES"), names("src/emulator/faults.rs", "impl GraphFault"));
-    assert!(levers.len() >= 18 && wrong.len() >= 15 && token.len() >= 7 && graph.len() >= 7, "{levers:?} {wrong:?} {token:?} {graph:?}");
-    for name in levers.iter().chain(&wrong).chain(&token).chain(&graph) {
-        assert!(listed.contains(&format!("`{name}`")), "docs/emulator.md does not list {name}");
     }
 }
