@@ -151,25 +151,28 @@ pub(super) fn too_many() -> Words {
 
 /// Signed in well at Entra, as somebody who may not come in.
 pub(super) fn not_welcome(refused: &welcome::Refused, again: &str) -> Words {
-    let words = |whose, title, what| Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, whose, title, what);
-    let ask = "Ask your administrator, and send them this page.";
+    const NO: (Kind, StatusCode) = (Kind::SignInFailed, StatusCode::FORBIDDEN);
+    const ASK: &str = "Ask your administrator, and send them this page.";
     let words = match refused {
         welcome::Refused::OtherTenant => {
             let what = "You signed in with an account of another company than the one that you chose here.";
-            words(Whose::You, "This account is of another company", what).then("Sign in with the account of your own company.")
+            Words::new(NO.0, NO.1, Whose::You, "This account is of another company", what).then("Sign in with the account of your own company.")
         }
         welcome::Refused::Guest => {
             let what = "You are a guest of this company’s directory, and the company lets no guests in here.";
-            words(Whose::Admin, "This account may not sign in here", what).then(ask)
+            Words::new(NO.0, NO.1, Whose::Admin, "You are a guest of this company", what).then(ASK)
         }
-        welcome::Refused::PersonOff => words(Whose::Admin, "Your access is switched off", "You are known here, and your access was switched off.").then(ask),
+        welcome::Refused::PersonOff => {
+            let what = "You are known here, and your access was switched off.";
+            Words::new(NO.0, NO.1, Whose::Admin, "Your access is switched off", what).then(ASK)
+        }
         welcome::Refused::Unknown => {
             let what = "Your account is fine, but nobody has added you to this app yet.";
-            words(Whose::Admin, "You are not known here yet", what).then(ask)
+            Words::new(NO.0, NO.1, Whose::Admin, "You are not known here yet", what).then(ASK)
         }
         welcome::Refused::OrganizationOff | welcome::Refused::Directory(_) => {
             let what = "Signing in is switched off for your company.";
-            words(Whose::AppOwner, "Your company cannot sign in here", what).then("Ask the app’s owner, and send them this page.")
+            Words::new(NO.0, NO.1, Whose::AppOwner, "Your company cannot sign in here", what).then("Ask the app’s owner, and send them this page.")
         }
     };
     words.with("Use another account", &format!("{again}&prompt=select_account"))
