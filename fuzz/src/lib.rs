@@ -184,7 +184,16 @@ pub fn pending(data: &[u8]) {
         assert_eq!(envelope.open("__Host-entrada-s-87654321", &sealed), None);
     }
     let (acrs, challenge) = (vec![text.clone()], Some(text.clone().into()));
-    let made = Pending { state: text.clone(), nonce: text.clone(), verifier: text.clone(), return_to: text.clone(), begun: now, acrs, challenge };
+    let made = Pending {
+        state: text.clone(),
+        nonce: text.clone(),
+        verifier: text.clone(),
+        return_to: text.clone(),
+        begun: now,
+        organization: Some(text.clone()),
+        acrs,
+        challenge,
+    };
     let read = Pending::read(&made.write(), now).unwrap();
     assert!(read.is_for(&text) && read.return_to == text && read.nonce == text && read.verifier == text && read.acrs == [text.clone()]);
     assert!(Pending::read(&made.write(), now + 100_000).is_none());

@@ -203,13 +203,16 @@ impl Policy {
 
     /// The same, but for what has to be proven.
     fn is_for<'a>(&self, table: &'a Table, who: &Identity) -> Fit<'a> {
-        let Table { roles, groups, users, tenants, acrs } = table;
-        if roles.is_empty() && groups.is_empty() && users.is_empty() && tenants.is_empty() && acrs.is_empty() {
+        let Table { roles, groups, users, tenants, organizations, directory_roles, acrs } = table;
+        let nobody = [roles, groups, users, organizations, directory_roles].iter().all(|it| it.is_empty()) && tenants.is_empty() && acrs.is_empty();
+        if nobody {
             return Fit::No;
         }
         let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
             && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
-            && (tenants.is_empty() || tenants.iter().any(|it| self.domains.is_meant(it, who.tid)));
+            && (tenants.is_empty() || tenants.iter().any(|it| self.domains.is_meant(it, who.tid)))
+            && (organizations.is_empty() || who.member.as_deref().is_some_and(|who| organizations.iter().any(|it| **it == *who.code)))
+            && (directory_roles.is_empty() || who.member.as_deref().is_some_and(|who| directory_roles.iter().any(|it| **it == *who.role)));
         match (known, groups.is_empty(), &who.groups) {
             (false, ..) => Fit::No,
             (true, true, _) => Fit::Yes,
@@ -237,6 +240,7 @@ fn is_user(named: &str, who: &Identity) -> bool {
 mod tests {
     use super::*;
     use crate::base::domains::Named;
+    use crate::base::identity::Member;
     use crate::base::pattern::Pattern;
     use crate::base::target::Strictness;
     use crate::base::texts::Texts;
@@ -257,6 +261,7 @@ mod tests {
             acrs: Texts::default(),
             auth_time: 0,
             custom: Box::default(),
+            member: None,
         }
     }
 
@@ -325,6 +330,30 @@ mod tests {
             Allow::Nobody,
         ] {
             assert!(!allowed(&no), "{no:?}");
+        }
+    }
+
+    #[test]
+    fn organizations_and_directory_roles_are_those_of_the_directory_alone() {
+        let table = |organizations: &[&str], roles: &[&str]| {
+            let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
+            Allow::Tables(vec![Table { organizations: list(organizations), directory_roles: list(roles), ..Table::default() }])
+        };
+        let policy = compiled(Allow::SignedIn, Vec::new());
+        let member = Member { person: maya().oid, role: "worker".into(), organization: maya().tid, code: "contoso".into() };
+        let here = Identity { member: Some(Arc::new(member)), ..maya() };
+        let allowed = |allow: &Allow, who: &Identity| policy.would(allow, Some(who)) == Would::Allow;
+        for (organizations, roles, may) in [
+            (&["fabrikam", "contoso"][..], &[][..], true),
+            (&[], &["owner", "worker"], true),
+            (&["contoso"], &["worker"], true),
+            (&["contoso"], &["owner"], false),
+            (&["fabrikam"], &["worker"], false),
+            // A role of Entra's is none of the directory's.
+            (&[], &["Admin"], false),
+        ] {
+            assert_eq!(allowed(&table(organizations, roles), &here), may, "{organizations:?} {roles:?}");
+            assert!(!allowed(&table(organizations, roles), &maya()), "nobody of the directory");
         }
     }
 

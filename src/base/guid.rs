@@ -7,6 +7,9 @@ use std::fmt;
 pub struct Guid([u8; 16]);
 
 impl Guid {
+    /// Nobody's (RFC 9562 section 5.9).
+    pub const NIL: Self = Self([0; 16]);
+
     /// The tenant that all personal Microsoft accounts are in (`learn:/id-token-claims-reference`, `tid`).
     pub const PERSONAL: Self = Self([0x91, 0x88, 0x04, 0x0d, 0x6c, 0x67, 0x4c, 0x5b, 0xb1, 0x12, 0x36, 0xa3, 0x04, 0xb6, 0x6d, 0xad]);
 

@@ -2,6 +2,7 @@
 
 use super::guid::Guid;
 use super::texts::Texts;
+use std::sync::Arc;
 
 /// The facts of a person (or an app) that everything after sign-in speaks of.
 ///
@@ -37,6 +38,21 @@ pub struct Identity {
     pub auth_time: u64,
     /// Claims that `[headers] custom` names, as text.
     pub custom: Box<[(String, String)]>,
+    /// Who it is to the directory, where there is one: no word of Entra's, and never read from a token.
+    pub member: Option<Arc<Member>>,
+}
+
+/// Somebody of an organization, as the directory knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The person, by our own id: it stays when the person is linked anew.
+    pub person: Guid,
+    /// One of `[directory] roles`.
+    pub role: Box<str>,
+    /// The organization, by our own id.
+    pub organization: Guid,
+    /// The organization's code.
+    pub code: Box<str>,
 }
 
 /// The groups of a person, as far as known.

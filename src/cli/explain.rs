@@ -5,7 +5,7 @@ use super::terminal::{Failure, say};
 use crate::access::policy::{Because, Policy, Would};
 use crate::base::domains::{Domains, Named};
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity};
+use crate::base::identity::{Groups, Identity, Member};
 use crate::base::target::Target;
 use crate::config::Config;
 use crate::config::access::{Allow, Table, is_context};
@@ -36,11 +36,17 @@ pub(super) struct Arguments {
     /// The person's tenant, by ID or by domain; the configured one where it is not given.
     #[arg(long)]
     tenant: Option<String>,
+    /// The code of the person's organization.
+    #[arg(long)]
+    organization: Option<String>,
+    /// The person's role in the directory.
+    #[arg(long)]
+    directory_role: Option<String>,
     /// An authentication context that the person has proven, such as c1; can be given several times.
     #[arg(long)]
     acrs: Vec<String>,
     /// Ask about somebody who is not signed in.
-    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant", "acrs"])]
+    #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant", "organization", "directory_role", "acrs"])]
     signed_out: bool,
     /// The configuration file.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
@@ -117,8 +123,15 @@ fn describe(allow: &Allow) -> String {
 
 fn table(table: &Table) -> String {
     let tenants: Vec<_> = table.tenants.iter().map(Named::to_string).collect();
-    let parts: [(_, &[String]); 5] =
-        [("role", &table.roles), ("group", &table.groups), ("user", &table.users), ("tenant", &tenants), ("authentication context", &table.acrs)];
+    let parts: [(_, &[String]); 7] = [
+        ("role", &table.roles),
+        ("group", &table.groups),
+        ("user", &table.users),
+        ("tenant", &tenants),
+        ("organization", &table.organizations),
+        ("directory role", &table.directory_roles),
+        ("authentication context", &table.acrs),
+    ];
     let parts = parts.iter().filter(|it| !it.1.is_empty()).map(|(name, values)| format!("{name} {}", values.join(" or ")));
     parts.collect::<Vec<_>>().join(" and ")
 }
@@ -135,6 +148,13 @@ fn domain(arguments: &Arguments, config: &Config) -> Option<String> {
 /// An id that is nobody's.
 fn somebody() -> Guid {
     Guid::from_random([0; 16])
+}
+
+fn member(arguments: &Arguments) -> Option<Arc<Member>> {
+    let (code, role) = (arguments.organization.as_deref(), arguments.directory_role.as_deref());
+    code.or(role)?;
+    let code = code.unwrap_or_default().to_ascii_lowercase().into();
+    Some(Arc::new(Member { person: somebody(), role: role.unwrap_or_default().into(), organization: somebody(), code }))
 }
 
 fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
@@ -159,5 +179,6 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         acrs: arguments.acrs.iter().collect(),
         auth_time: 0,
         custom: Box::default(),
+        member: member(arguments),
     })
 }

@@ -36,6 +36,7 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
     let signals = Signals::new()?;
     let log = start_log(&config, std::io::stdout())?;
     let lasting = Lasting::new(&config, Clock::system(), random::system(), log.clone(), environment());
+    let lasting = lasting.opened(&config).await.map_err(|it| Failure::new(it).hint("see docs/directory.md for what [directory] database may be"))?;
     let (service, bound) = furnish(&config, lasting)?;
     let shutdown = CancellationToken::new();
     tokio::spawn(signals.listen(Arc::clone(&service), bound.tls.clone(), path, shutdown.clone()));

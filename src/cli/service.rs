@@ -79,7 +79,7 @@ impl Service {
     pub fn start(config: &Config, lasting: Lasting) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
         let (house, warnings) = Sidecar::new(config, lasting)?;
         let keeping = keep(&house.entra);
-        house.lasting.newest.store(Some(Arc::clone(&house.entra)));
+        house.lasting.newest.store(Some(Arc::new(house.authorities())));
         let service = Self { house: ArcSwap::from_pointee(house), begun: config.clone(), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
         Ok((Arc::new(service), warnings))
     }
@@ -89,7 +89,7 @@ impl Service {
         let server = self.begun.server.clone();
         let settings = Settings { limits: server.limits, tls: bound.tls, grace: server.shutdown_grace };
         let grace = server.shutdown_grace;
-        let Lasting { tunnels, background, .. } = self.house.load().lasting.clone();
+        let Lasting { tunnels, background, directory, .. } = self.house.load().lasting.clone();
         let over = CancellationToken::new();
         for listener in bound.admin {
             tokio::spawn(admin::serve_admin(listener, Ready(Arc::clone(&self)), over.clone()));
@@ -104,6 +104,9 @@ impl Service {
         server::serve(bound.data, settings, Answering(Arc::clone(&self)), tunnels, shutdown).await;
         finish(&background, deadline.await.ok()).await;
         lock(&self.keeping).cancel();
+        if let Some(directory) = &directory {
+            directory.close().await;
+        }
         over.cancel();
     }
 
@@ -115,11 +118,15 @@ impl Service {
         let lasting = self.house.load().lasting.clone();
         let (house, mut warnings) = Sidecar::new(config, lasting)?;
         warnings.extend(needs_restart(&self.begun, config));
-        house.entra.inherit(&self.house.load().entra);
+        let old = self.house.load_full();
+        house.entra.inherit(&old.entra);
+        if let (Some(new), Some(old)) = (&house.organizations, &old.organizations) {
+            new.inherit(old);
+        }
         let keeping = keep(&house.entra);
         // While the new one reaches for Entra, the old one goes on signing people in.
         let _ = tokio::time::timeout(REACH, reached(&house.entra)).await;
-        house.lasting.newest.store(Some(Arc::clone(&house.entra)));
+        house.lasting.newest.store(Some(Arc::new(house.authorities())));
         self.house.store(Arc::new(house));
         std::mem::replace(&mut *lock(&self.keeping), keeping).cancel();
         Ok(warnings)
@@ -168,9 +175,16 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("session.idle", before.idle != after.idle),
         ("session.lifetime", before.lifetime != after.lifetime),
         ("session.capacity", before.capacity != after.capacity),
+        ("directory", directory_of(old) != directory_of(new)),
         ("telemetry", old.telemetry != new.telemetry),
     ];
     changed.into_iter().filter(|it| it.1).map(|it| format!("{} has changed; it needs a restart", it.0)).collect()
+}
+
+/// `[directory]` and every `[[organization]]` as text that tells one from another; it is never shown.
+fn directory_of(config: &Config) -> Option<(String, Vec<&str>)> {
+    let directory = config.directory.as_ref()?;
+    Some((format!("{directory:?}"), directory.secrets().collect()))
 }
 
 #[derive(Clone, Debug)]
@@ -189,7 +203,9 @@ impl Source for Ready {
         if self.0.draining.is_cancelled() {
             return Err(vec!["draining".to_owned()]);
         }
-        self.0.house.load().entra.ready().map_err(|it| vec![it])
+        let house = self.0.house.load();
+        // Each organization has an Entra of its own, reached when it is first needed; the database is open.
+        if house.organizations.is_some() { Ok(()) } else { house.entra.ready().map_err(|it| vec![it]) }
     }
 
     fn metrics(&self) -> String {

@@ -5,6 +5,7 @@ use super::ask::choose;
 use super::entra::{Groups, People, named};
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section, unexpected};
+use crate::base::code::Code;
 use crate::base::domains::Named;
 use crate::base::guid::Guid;
 use crate::base::pattern::Pattern;
@@ -69,6 +70,10 @@ pub struct Table {
     pub users: Vec<String>,
     /// Tenants; a domain stands for the tenant that it belongs to.
     pub tenants: Vec<Named>,
+    /// Codes of organizations.
+    pub organizations: Vec<String>,
+    /// Roles of the directory.
+    pub directory_roles: Vec<String>,
     /// What has to be proven beside; empty is nothing.
     pub acrs: Contexts,
 }
@@ -127,8 +132,8 @@ impl Access {
     }
 }
 
-/// `people` is what `[entra]` says of whoever may come.
-pub(super) fn read(section: &Section<'_>, people: People) -> Access {
+/// `people` is what `[entra]` and `[directory]` say of whoever may come.
+pub(super) fn read(section: &Section<'_>, people: People<'_>) -> Access {
     let default: Allow = section.key("default").choice(&WORDS).into();
     let rules: Vec<_> = section.each("rule", MOST_RULES, |it| rule(it, people)).into_iter().flatten().collect();
     refuse_covered(section, &rules);
@@ -137,7 +142,7 @@ pub(super) fn read(section: &Section<'_>, people: People) -> Access {
 }
 
 /// A rule, and where its path is written.
-fn rule(section: &Section<'_>, people: People) -> Option<Found<Rule>> {
+fn rule(section: &Section<'_>, people: People<'_>) -> Option<Found<Rule>> {
     let path = section.key("path").needed().parse(pattern);
     let methods = section.key("methods").whole_list(&[], method);
     let signed_out = section.key("signed_out").choice(&[("auto", SignedOut::Auto), ("401", SignedOut::Unauthorized)]);
@@ -161,7 +166,7 @@ fn method(text: &str) -> Result<Method, Complaint> {
 }
 
 /// A word, a table, or a list of tables.
-fn allow(section: &Section<'_>, people: People) -> Option<Allow> {
+fn allow(section: &Section<'_>, people: People<'_>) -> Option<Allow> {
     let Some(value) = section.find_written("allow") else {
         let complaint = Complaint::new("is missing").hint("write \"anyone\", \"signed-in\", \"nobody\" or a table like { roles = [\"Admin\"] }");
         section.complain(&section.spot_of("allow"), complaint);
@@ -184,7 +189,7 @@ fn allow(section: &Section<'_>, people: People) -> Option<Allow> {
     (read.len() == tables.len()).then_some(Allow::Tables(read))
 }
 
-fn table(section: &Section<'_>, people: People) -> Table {
+fn table(section: &Section<'_>, people: People<'_>) -> Table {
     let some = |text: &str| if text.is_empty() { Err(Complaint::new("is empty")) } else { Ok(text.to_owned()) };
     let values = |found: Vec<Found<String>>| -> Vec<String> { found.into_iter().map(|it| it.value).collect() };
     let groups = section.key("groups").list(&[], some);
@@ -206,20 +211,50 @@ fn table(section: &Section<'_>, people: People) -> Table {
         groups: values(groups),
         users: values(users),
         tenants: section.key("tenants").list(&[], tenant).into_iter().map(|it| it.value).collect(),
+        organizations: values(section.key("organizations").list(&[], organization)),
+        directory_roles: values(section.key("directory_roles").list(&[], |it| people.role(it))),
         acrs: values(section.key("acrs").list(&[], context)).into(),
     };
+    says_whose(section, people, &table);
+    table
+}
+
+/// What a table has to say beside what it says.
+fn says_whose(section: &Section<'_>, people: People<'_>, table: &Table) {
     // A list that is written and empty would hold for everybody, while its author means nobody.
-    let keys = ["roles", "groups", "users", "tenants", "acrs"];
+    let keys = ["roles", "groups", "users", "tenants", "organizations", "directory_roles", "acrs"];
     if keys.iter().all(|it| section.look(it, None).is_none()) || keys.iter().any(|it| section.is_empty_list(it)) {
         let complaint = Complaint::new("names nobody").hint("write at least one value for each key; or \"signed-in\", or \"nobody\"");
         section.complain(&section.spot_of_table(), complaint);
     }
-    let says_whose: [(_, &[String]); 4] = [("roles", &table.roles), ("groups", &table.groups), ("users", &table.users), ("acrs", &table.acrs)];
-    for (name, _) in says_whose.iter().filter(|it| people.are_many && table.tenants.is_empty() && !it.1.is_empty()) {
-        let complaint = Complaint::new("does not say whose: with several tenants, each defines its own");
-        section.complain(&section.spot_of(name), complaint.hint("add tenants = [...] to the same table"));
+    for name in ["organizations", "directory_roles"].iter().filter(|it| !people.has_directory && section.look(it, None).is_some()) {
+        section.complain(&section.spot_of(name), Complaint::new("needs [directory]").hint("write [directory], or use tenants and roles"));
     }
-    table
+    let theirs: [(_, &[String]); 4] = [("roles", &table.roles), ("groups", &table.groups), ("users", &table.users), ("acrs", &table.acrs)];
+    let is_said = !table.tenants.is_empty() || !table.organizations.is_empty();
+    for (name, _) in theirs.iter().filter(|it| people.are_many && !is_said && !it.1.is_empty()) {
+        let complaint = Complaint::new("does not say whose: with several tenants, each defines its own");
+        section.complain(
+            &section.spot_of(name),
+            complaint.hint(if people.has_directory { "add organizations = [...] to the same table" } else { "add tenants = [...] to the same table" }),
+        );
+    }
+}
+
+impl People<'_> {
+    /// One of `[directory] roles`. Where they could not be read, that is told there.
+    fn role(self, text: &str) -> Result<String, Complaint> {
+        if self.roles.is_none_or(|all| all.iter().any(|it| it == text)) {
+            return Ok(text.to_owned());
+        }
+        let known = self.roles.unwrap_or_default().iter().map(|it| quote(it)).collect::<Vec<_>>().join(" or ");
+        Err(Complaint::new(format!("{} is not one of [directory] roles", quote(text))).hint(format!("write {known}")))
+    }
+}
+
+fn organization(text: &str) -> Result<String, Complaint> {
+    let refused = || Complaint::new(format!("{} is not a company code", quote(text))).hint("write 4 to 32 of a-z, 0-9 and inner hyphens");
+    Code::parse(text).map(|it| it.to_string()).ok_or_else(refused)
 }
 
 fn user(text: &str) -> Result<String, Complaint> {

@@ -29,6 +29,14 @@ pub struct Directory {
     pub organizations: Vec<Organization>,
 }
 
+impl Directory {
+    /// Every secret in it, in a fixed order: they do not show in `Debug`.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let address = if let Database::Postgres(address) = &self.database { Some(address.expose()) } else { None };
+        address.into_iter().chain(self.organizations.iter().map(|it| it.client_secret.expose()))
+    }
+}
+
 /// `database = "..."`.
 #[derive(Clone, Debug)]
 pub enum Database {
@@ -76,8 +84,8 @@ const MOST_ORGANIZATIONS: usize = 1000;
 
 const FIRST_SIGN_IN: [(&str, FirstSignIn); 2] = [("create", FirstSignIn::Create), ("refuse", FirstSignIn::Refuse)];
 
-/// Nothing where `[directory]` is not written. `sealed` is whether `[session] secrets` are.
-pub(super) fn read(root: &Section<'_>, sealed: bool) -> Option<Directory> {
+/// Whether `[directory]` is written, and what it says. `sealed` is whether `[session] secrets` are.
+pub(super) fn read(root: &Section<'_>, sealed: bool) -> (bool, Option<Directory>) {
     let mut directory = root.inner("directory", section);
     let drafts: Vec<_> = root.each("organization", MOST_ORGANIZATIONS, organization).into_iter().flatten().collect();
     if let (false, Some(first)) = (directory.written, drafts.first()) {
@@ -88,9 +96,10 @@ pub(super) fn read(root: &Section<'_>, sealed: bool) -> Option<Directory> {
         root.complain(&directory.spot, complaint.hint("set secrets in [session], or by ENTRADA_SESSION_SECRETS; entrada secret prints a good one"));
     }
     tell_twice(root, &drafts);
-    let meant = directory.meant.as_mut()?;
-    meant.organizations = drafts.into_iter().map(|it| settled(root, it, meant)).collect();
-    directory.meant
+    if let Some(meant) = &mut directory.meant {
+        meant.organizations = drafts.into_iter().map(|it| settled(root, it, meant)).collect();
+    }
+    (directory.written, directory.meant)
 }
 
 struct Draft {

@@ -11,7 +11,8 @@ use crate::base::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// `[entra]`, as meant.
+/// `[entra]`, as meant. Where organizations bring their own registrations and none is written here, it is that of nobody: tenant
+/// `organizations`, none of them allowed, and no client.
 #[derive(Clone, Debug)]
 pub struct Entra {
     /// Whose people.
@@ -122,22 +123,32 @@ pub(super) struct Draft {
     pub(super) entra: Option<Entra>,
     pub(super) redirect_path: Option<Found<String>>,
     /// What rules have to know.
-    pub(super) people: People,
+    pub(super) people: People<'static>,
 }
 
 /// Who may come, as far as rules depend on it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct People {
+pub(super) struct People<'a> {
     /// Whether they are of several tenants; rules have to say more then.
     pub(super) are_many: bool,
     /// Who tells their groups.
     pub(super) groups: Groups,
+    /// Whether `[directory]` is written.
+    pub(super) has_directory: bool,
+    /// `[directory] roles`, where they could be read.
+    pub(super) roles: Option<&'a [String]>,
 }
 
-pub(super) fn read(section: &Section<'_>) -> Draft {
-    let tenant = section.key("tenant").or_variable("AZURE_TENANT_ID").needed().parse(tenant);
-    let client_id = section.key("client_id").or_variable("AZURE_CLIENT_ID").needed().parse(client_id);
-    let secret = client_secret(section);
+/// `organizations` is whether each of them brings a registration of its own: then nobody signs in by this one, and it may be left out.
+pub(super) fn read(section: &Section<'_>, organizations: bool) -> Draft {
+    let of_nobody = organizations && !has_registration(section);
+    let key = |name: &'static str, variable: &'static str| {
+        let key = section.key(name).or_variable(variable);
+        if of_nobody { key } else { key.needed() }
+    };
+    let tenant = key("tenant", "AZURE_TENANT_ID").parse(tenant);
+    let client_id = key("client_id", "AZURE_CLIENT_ID").parse(client_id);
+    let secret = if of_nobody { None } else { client_secret(section) };
     let redirect_path = section.key("redirect_path").parse(|it| server::path(it, "redirect path"));
     let (cloud, authority) = authority(section);
     let allowed_tenants = allowed_tenants(section, tenant.as_ref());
@@ -152,27 +163,25 @@ pub(super) fn read(section: &Section<'_>) -> Draft {
     let guests = section.key("guests").flag(true);
     let groups = section.key("groups").choice(&GROUPS);
     let recheck = recheck(section);
-    let entra = match (tenant, client_id, secret) {
-        (Some(tenant), Some(client_id), Some(secret)) => {
-            let credential = Credential::Secret(secret);
-            Some(Entra {
-                tenant: tenant.value,
-                client_id: client_id.value,
-                credential,
-                authority,
-                allowed_tenants,
-                cloud,
-                graph,
-                scopes,
-                ca_file,
-                guests,
-                groups,
-                recheck,
-            })
-        }
+    let registration = match (tenant, client_id, secret) {
+        (Some(tenant), Some(client_id), Some(secret)) => Some((tenant.value, client_id.value, secret)),
+        // No tenant is allowed: it lets nobody in.
+        _ if of_nobody => Some((Tenant::Organizations, Guid::NIL, Secret::new(""))),
         _ => None,
     };
-    Draft { entra, redirect_path, people: People { are_many: is_many, groups } }
+    let entra = match registration {
+        Some((tenant, client_id, secret)) => {
+            let credential = Credential::Secret(secret);
+            Some(Entra { tenant, client_id, credential, authority, allowed_tenants, cloud, graph, scopes, ca_file, guests, groups, recheck })
+        }
+        None => None,
+    };
+    Draft { entra, redirect_path, people: People { are_many: is_many, groups, has_directory: false, roles: None } }
+}
+
+fn has_registration(section: &Section<'_>) -> bool {
+    let names = [("tenant", "AZURE_TENANT_ID"), ("client_id", "AZURE_CLIENT_ID"), ("client_secret", "AZURE_CLIENT_SECRET")];
+    names.into_iter().any(|(name, variable)| section.key(name).or_variable(variable).is_there())
 }
 
 fn recheck(section: &Section<'_>) -> Recheck {

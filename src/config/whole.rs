@@ -29,14 +29,16 @@ pub struct Config {
 
 /// Reads every section, whatever is wrong with the others.
 pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> {
-    let entra = root.inner("entra", entra::read);
+    let (session, sealed) = root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
+    let (has_directory, directory) = directory::read(root, sealed);
+    let entra = root.inner("entra", |it| entra::read(it, has_directory));
     let server = root.inner("server", |it| server::read(it, entra.redirect_path.as_ref()));
     let upstream = root.inner("upstream", upstream::read);
     let origin = server.site.as_ref().map(crate::base::site::Site::origin);
-    let (session, sealed) = root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
-    let directory = directory::read(root, sealed);
     let headers = root.inner("headers", |it| headers::read(it, origin.as_deref()));
-    let access = root.inner("access", |it| access::read(it, entra.people));
+    let roles = directory.as_ref().map(|it| it.roles.as_slice());
+    let people = entra::People { are_many: entra.people.are_many || has_directory, has_directory, roles, ..entra.people };
+    let access = root.inner("access", |it| access::read(it, people));
     let pages = root.inner("pages", pages::read);
     let telemetry = root.inner("telemetry", telemetry::read);
     fit::judge(written, &server, &entra, &upstream);

@@ -106,5 +106,6 @@ fn who(tenant: &str, number: u8, upn: &str) -> Identity {
         acrs: Texts::default(),
         auth_time: 0,
         custom: Box::default(),
+        member: None,
     }
 }

@@ -60,6 +60,7 @@ pub struct Entra {
     clock: Clock,
     random: Random,
     guests: bool,
+    beside_others: bool,
     admitted: Admitted,
     are_many: bool,
     groups: config::entra::Groups,
@@ -111,12 +112,20 @@ impl Entra {
             clock,
             random,
             guests: config.guests,
+            beside_others: false,
             groups: config.groups,
             own_graph: config.graph.clone(),
             custom,
             tenant: config.tenant.segment(),
             graph: config.cloud.graph,
         }
+    }
+
+    /// The same, for the tenant of one organization among others: an address that its tenant does not vouch for is forgotten, as where many
+    /// tenants may come.
+    #[must_use]
+    pub fn beside_others(self) -> Self {
+        Self { beside_others: true, ..self }
     }
 
     /// Begins a sign-in: PKCE, a nonce, and the address at Entra. `state` comes back with the browser.
@@ -226,6 +235,7 @@ impl Entra {
             client_id: self.registration.client_id,
             nonce,
             guests: self.guests,
+            beside_others: self.beside_others,
             now: self.clock.now(),
             custom: &self.custom,
         };

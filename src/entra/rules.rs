@@ -33,6 +33,8 @@ pub struct Expected<'a> {
     pub nonce: Option<&'a str>,
     /// Whether guests may.
     pub guests: bool,
+    /// Whether other tenants than this one's sign people in beside it.
+    pub beside_others: bool,
     /// Seconds since 1970.
     pub now: u64,
     /// Claims that are kept as text.
@@ -57,7 +59,7 @@ pub fn judge(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Iden
     }
     let who = person(claims, oid, tid, iat, expected.custom)?;
     // Any tenant can write any address into a person of its own (nOAuth): where several may come, only a verified one is known at all.
-    let vouched = expected.metadata.tenant.is_some() || who.email_verified;
+    let vouched = (expected.metadata.tenant.is_some() && !expected.beside_others) || who.email_verified;
     Ok(Identity { guest, ..if vouched { who } else { without_email(who) } })
 }
 
@@ -156,6 +158,7 @@ fn person(claims: &Claims, oid: Guid, tid: Guid, iat: u64, custom: &[String]) ->
         acrs: list(claims.claim("acrs"))?,
         auth_time: claims.claim("auth_time").and_then(Value::as_u64).filter(|it| *it <= iat.saturating_add(LEEWAY)).unwrap_or(iat),
         custom: custom.iter().filter_map(|name| Some((name.clone(), plain(claims.claim(name)?)?))).collect(),
+        member: None,
     })
 }
 

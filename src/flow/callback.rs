@@ -4,12 +4,14 @@ use super::authenticate::{look, session_id};
 use super::facts::Facts;
 use super::front_channel::is_sid;
 use super::groups;
+use super::organization;
 use super::recheck;
 use super::refusal::Refusal;
 use super::refused;
 use super::sign_in::{self, Start, only, rounds_in_state};
 use crate::base::return_to::ReturnTo;
-use crate::entra::failure;
+use crate::base::secret::Secret;
+use crate::entra::{Redeemed, failure};
 use crate::session::pending::Pending;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
@@ -66,8 +68,8 @@ pub(super) async fn callback(
     // Whatever came of it, this sign-in is over.
     let mut response = outcome.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
-        if let Refusal::SignIn(error, _) = &refusal {
-            refused::write_down(house, error, inbound.reference());
+        if let Refusal::SignIn(error, _, entra) = &refusal {
+            refused::write_down(house, entra, error, inbound.reference());
         }
         refusal.answer(house, inbound.asker, inbound.reference())
     });
@@ -120,28 +122,8 @@ async fn finish(
     facts: &mut Facts,
 ) -> Result<Response<Body>, Refusal> {
     let return_to = ReturnTo::parse(&pending.return_to, &house.site);
-    let again = sign_in::start_url_proving(&house.site, &return_to, &pending.acrs);
-    if let Some(error) = answer.error.as_deref() {
-        let refusal = failure::Refusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
-        return Err(Refusal::SignIn(refusal.into(), again));
-    }
-    let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
-    let redeemed = house.entra.redeem(code, &pending.nonce, &pending.verifier).await;
-    let signed_in = redeemed.map_err(|it| Refusal::SignIn(it, again))?;
-    let former = look(house, headers);
-    // A new id at each sign-in: whatever this browser brought is over, planted or not.
-    if let Some(old) = session_id(house, headers) {
-        house.lasting.store.end(old);
-    }
-    let (id, session) = house.lasting.store.begin(signed_in.user, signed_in.grant, answer.session());
-    recheck::begin(house, &session);
+    let (id, session) = admit(house, headers, answer, &pending, &return_to).await?;
     facts.session = Some(Arc::clone(&session));
-    // Only a step-up: whoever simply signs in again begins anew.
-    let steps_up = !pending.acrs.is_empty() || pending.challenge.is_some();
-    if let Some(former) = former.filter(|_| steps_up) {
-        session.follow(&former);
-    }
-    groups::follow(house, &session);
     if let Some(challenge) = pending.challenge {
         session.answers(challenge);
     }
@@ -155,10 +137,41 @@ async fn finish(
     };
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
-    if let Some(counted) = sign_in::came_back(house, headers, &pending.state) {
-        response.headers_mut().append(SET_COOKIE, counted);
+    for further in [sign_in::came_back(house, headers, &pending.state), organization::remembered(house, &session)].into_iter().flatten() {
+        response.headers_mut().append(SET_COOKIE, further);
     }
     Ok(response)
+}
+
+/// Redeems the code where the sign-in began and nowhere else, and begins a session for whom it brings.
+async fn admit(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pending: &Pending, return_to: &ReturnTo) -> Result<(Secret, Arc<Session>), Refusal> {
+    let Some(place) = organization::begun_at(house, pending).await? else {
+        return Err(Refusal::NothingUnderWay(sign_in::start_url(&house.site, return_to)));
+    };
+    let code = place.organization.as_ref().map(|it| it.code.as_str());
+    let again = organization::url(&house.site, "start", return_to, &pending.acrs, code);
+    if let Some(error) = answer.error.as_deref() {
+        let refusal = failure::Refusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
+        return Err(Refusal::SignIn(refusal.into(), again, place.entra));
+    }
+    let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
+    let redeemed = place.entra.redeem(code, &pending.nonce, &pending.verifier).await;
+    let Redeemed { user, grant } = redeemed.map_err(|it| Refusal::SignIn(it, again.clone(), Arc::clone(&place.entra)))?;
+    let member = organization::welcome(house, &user, &place, &again).await?;
+    let former = look(house, headers);
+    // A new id at each sign-in: whatever this browser brought is over, planted or not.
+    if let Some(old) = session_id(house, headers) {
+        house.lasting.store.end(old);
+    }
+    let (id, session) = house.lasting.store.begin(user, member, grant, answer.session());
+    recheck::begin(house, &session);
+    // Only a step-up: whoever simply signs in again begins anew.
+    let steps_up = !pending.acrs.is_empty() || pending.challenge.is_some();
+    if let Some(former) = former.filter(|_| steps_up) {
+        session.follow(&former);
+    }
+    groups::follow(house, &session);
+    Ok((id, session))
 }
 
 fn has_proven(session: &Session, acrs: &[String]) -> bool {

@@ -10,6 +10,7 @@ use crate::entra::graph::{Error, Membership};
 use crate::entra::memberships::{Memberships, Told, Untold};
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
+use crate::sidecar::organizations::Authorities;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -74,6 +75,7 @@ async fn wait(asking: &Asking) -> Result<(), Error> {
 /// All that it takes to ask, without the request.
 struct Asking {
     entra: Arc<Entra>,
+    authorities: Authorities,
     memberships: Arc<Memberships>,
     clock: Clock,
     session: Arc<Session>,
@@ -82,14 +84,14 @@ struct Asking {
 impl Asking {
     fn of(house: &Sidecar, session: &Arc<Session>) -> Self {
         let (memberships, clock) = (Arc::clone(&house.lasting.memberships), house.lasting.clock.clone());
-        Self { entra: Arc::clone(&house.entra), memberships, clock, session: Arc::clone(session) }
+        Self { entra: Arc::clone(&house.entra), authorities: house.authorities(), memberships, clock, session: Arc::clone(session) }
     }
 
     /// Asks, or hears what another one is told, and tells the session.
     async fn ask(&self) -> Result<(), Untold> {
         let since = self.clock.now().saturating_sub(FRESH);
-        let (entra, session) = (Arc::clone(&self.entra), Arc::clone(&self.session));
-        let outcome = self.memberships.ask(self.person(), self.number(), since, || membership(entra, session)).await;
+        let (authorities, session) = (self.authorities.clone(), Arc::clone(&self.session));
+        let outcome = self.memberships.ask(self.person(), self.number(), since, || membership(authorities, session)).await;
         match &outcome {
             Ok(told) => self.tell(told),
             Err(untold) => {
@@ -125,7 +127,12 @@ impl Asking {
 }
 
 /// One token request by the session's own refresh token, then Graph. The lease is held only until the new refresh token is kept.
-async fn membership(entra: Arc<Entra>, session: Arc<Session>) -> Result<Membership, Error> {
+async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<Membership, Error> {
+    let member = session.identity().member.clone();
+    let entra = authorities.of(member.as_deref()).await.map_err(|cause| {
+        tracing::error!(user = session.user(), %cause, "groups cannot be asked for");
+        Error::Interrupted
+    })?;
     let mut lease = session.standing().lease().await;
     let mut pass = entra.graph_pass(lease.grant().ok_or(Error::NoGrant)?).await?;
     if let Some(grant) = pass.take_grant() {

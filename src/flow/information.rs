@@ -33,6 +33,12 @@ struct User<'a> {
     groups: &'a Texts,
     groups_truncated: bool,
     roles: &'a Texts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<&'a str>,
     expires_at: u64,
 }
 
@@ -64,6 +70,9 @@ pub(super) async fn user(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap
             groups: who.groups.ids().unwrap_or(&none),
             groups_truncated: who.groups == Groups::Overage,
             roles: &who.roles,
+            person: who.member.as_deref().map(|it| it.person.to_string()),
+            role: who.member.as_deref().map(|it| &*it.role),
+            organization: who.member.as_deref().map(|it| &*it.code),
             expires_at: session.ends(),
         },
     ))

@@ -11,6 +11,7 @@ mod groups;
 mod information;
 mod line;
 mod loops;
+mod organization;
 mod origin;
 mod proxy;
 mod recheck;
@@ -107,7 +108,7 @@ async fn answer(
     match route {
         Route::ForwardAuth => forward_auth::nginx(house, headers, inbound, facts).await,
         Route::Start => sign_in::start(house, inbound, headers).await,
-        Route::SignIn => sign_in::page(house, inbound, headers).await,
+        Route::SignIn => sign_in::page(house, inbound, headers, body).await,
         Route::Callback => callback::callback(house, inbound, headers, body, facts).await,
         Route::SignOut => sign_out::sign_out(house, inbound, headers),
         Route::FrontChannel => front_channel::logout(house, inbound).await,

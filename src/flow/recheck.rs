@@ -3,11 +3,13 @@
 //! The request that finds it due is served from the live session, and the question goes its own way: a request that ends in the middle ends
 //! nothing of it. Only past the grace does a request wait for an answer.
 
+use crate::base::identity::Member;
 use crate::entra::means::{self, Means};
 use crate::entra::verified::VerifiedUser;
 use crate::entra::{self, Entra};
 use crate::session::record::Session;
 use crate::session::standing::Lease;
+use crate::sidecar::organizations::{self, Authorities};
 use crate::sidecar::{Lasting, Sidecar};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +27,26 @@ const FRESH: u64 = 60;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Closed(pub(super) u64);
 
+/// Why a session is not renewed.
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    /// Entra's answer, or that there is none.
+    #[error(transparent)]
+    Entra(#[from] entra::Error),
+    /// The directory has them switched off, or has them no more.
+    #[error("the person or the organization is switched off")]
+    Off,
+    /// Where to ask is not known.
+    #[error(transparent)]
+    Organization(#[from] organizations::Error),
+}
+
 /// What is needed to ask, for as long as it takes.
 #[derive(Clone)]
 struct Asking {
+    /// How often is said by `[entra]`, whoever's Entra it is that is asked.
     entra: Arc<Entra>,
+    authorities: Arc<Authorities>,
     lasting: Lasting,
     session: Arc<Session>,
 }
@@ -52,8 +70,8 @@ pub(super) fn tunnel_goes_on(lasting: &Lasting, session: &Arc<Session>) -> bool 
     if !session.standing().is_due(lasting.clock.now()) {
         return true;
     }
-    let Some(entra) = lasting.newest.load_full() else { return false };
-    Asking { entra, lasting: lasting.clone(), session: Arc::clone(session) }.may_go_on()
+    let Some(authorities) = lasting.newest.load_full() else { return false };
+    Asking { entra: Arc::clone(&authorities.entra), authorities, lasting: lasting.clone(), session: Arc::clone(session) }.may_go_on()
 }
 
 /// Asks now, unless Entra has answered within the last minute. `None`: the session ended by the answer.
@@ -70,7 +88,7 @@ pub(super) async fn refresh(house: &Sidecar, session: Arc<Session>) -> Result<Op
 
 impl Asking {
     fn of(house: &Sidecar, session: &Arc<Session>) -> Self {
-        Self { entra: Arc::clone(&house.entra), lasting: house.lasting.clone(), session: Arc::clone(session) }
+        Self { entra: Arc::clone(&house.entra), authorities: Arc::new(house.authorities()), lasting: house.lasting.clone(), session: Arc::clone(session) }
     }
 
     fn now(&self) -> u64 {
@@ -145,11 +163,13 @@ impl Asking {
         if standing.tries() != tries || self.session.is_over() {
             return;
         }
-        if lease.grant().is_some() {
-            let heard = self.hear(&mut lease).await;
-            self.take(heard);
-        } else {
-            self.cannot_ask();
+        match self.stands().await {
+            Err(cause) => self.take(Err(cause)),
+            Ok(()) if lease.grant().is_some() => {
+                let heard = self.hear(&mut lease).await;
+                self.take(heard);
+            }
+            Ok(()) => self.cannot_ask(),
         }
         standing.was_tried();
     }
@@ -163,18 +183,30 @@ impl Asking {
         }
     }
 
+    /// Whether the directory still has the person and the organization on; takes over what it says of them now.
+    async fn stands(&self) -> Result<(), Cause> {
+        let Some(member) = self.session.identity().member.clone() else { return Ok(()) };
+        let organizations = self.authorities.organizations.as_ref().ok_or(organizations::Error::NotSetUp)?;
+        let now = organizations.directory().standing(member.person).await.map_err(organizations::Error::from)?;
+        let now = now.filter(|it| it.on).ok_or(Cause::Off)?;
+        self.session.stands_as(&Member { role: now.role.into(), code: now.code.as_str().into(), ..Member::clone(&member) });
+        Ok(())
+    }
+
     /// The new refresh token is kept before anything is judged: the old one may be good for nothing now.
-    async fn hear(&self, lease: &mut Lease<'_>) -> Result<VerifiedUser, entra::Error> {
-        let Some(grant) = lease.grant() else { return Err(entra::Error::Answer) };
-        let mut refreshed = self.entra.refresh(grant).await?;
+    async fn hear(&self, lease: &mut Lease<'_>) -> Result<VerifiedUser, Cause> {
+        let member = self.session.identity().member.clone();
+        let entra = self.authorities.of(member.as_deref()).await?;
+        let Some(grant) = lease.grant() else { return Err(entra::Error::Answer.into()) };
+        let mut refreshed = entra.refresh(grant).await?;
         if let Some(fresh) = refreshed.grant.take() {
             lease.keep(fresh);
         }
-        self.entra.verify(refreshed).await
+        Ok(entra.verify(refreshed).await?)
     }
 
     /// What the answer means for the session.
-    fn take(&self, heard: Result<VerifiedUser, entra::Error>) {
+    fn take(&self, heard: Result<VerifiedUser, Cause>) {
         let (store, user) = (&self.lasting.store, self.session.user());
         let outcome = match heard {
             Ok(fresh) => match self.session.renew(fresh) {
@@ -188,7 +220,17 @@ impl Asking {
                     "ended"
                 }
             },
-            Err(cause) => match means::of(&cause) {
+            Err(cause @ Cause::Off) => {
+                tracing::info!(user, %cause, "a session ended");
+                store.end_held(&self.session);
+                "ended"
+            }
+            Err(cause @ Cause::Organization(_)) => {
+                tracing::error!(user, %cause, "a session could not be asked about, and lives on");
+                self.put_off(RETRY / 2 + self.jitter(RETRY));
+                "later"
+            }
+            Err(Cause::Entra(cause)) => match means::of(&cause) {
                 Means::Ended => {
                     tracing::warn!(user, %cause, "a session ended, as Entra says");
                     store.end_held(&self.session);

@@ -5,11 +5,13 @@ use super::recheck::Closed;
 use super::refused;
 use super::words::{self, Words};
 use crate::config::access::Contexts;
+use crate::directory::{self, welcome};
 use crate::entra::authorize::claims_for;
-use crate::entra::{self, graph};
-use crate::pages::{Notice, Page, Remedy, Whose};
+use crate::entra::{self, Entra, graph};
+use crate::pages::{Identify, Notice, Page, Remedy, Whose};
 use crate::seal::jwk::NoKey;
 use crate::sidecar::Sidecar;
+use crate::sidecar::organizations;
 use crate::upstream;
 use crate::wire::body::Body;
 use crate::wire::forwarded::NotAsked;
@@ -21,6 +23,7 @@ use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a 401 asks for (RFC 9110 11.6.1): a sign-in in a browser, for which no registered scheme exists.
 pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
@@ -67,7 +70,15 @@ pub(super) enum Refusal {
     /// Entra cannot be asked to begin a sign-in.
     Entra(entra::Error),
     /// A sign-in came back, and failed; the place to try again.
-    SignIn(entra::Error, String),
+    SignIn(entra::Error, String, Arc<Entra>),
+    /// Nobody signs in by what was typed; the page that asks again.
+    Unknown(Box<Identify>),
+    /// Too many wrong ones of one address; so many seconds until it may go on.
+    TooMany(u64),
+    /// Entra says who it is, and the directory that they may not come in; the place to try another account.
+    NotWelcome(welcome::Refused, String),
+    /// The directory cannot be asked, or the organization is not set up.
+    Organization(organizations::Error),
     /// Entra could not be asked about the session for longer than the grace; so many seconds until it may be.
     Closed(u64),
     /// The app.
@@ -81,6 +92,18 @@ pub(super) enum Refusal {
 impl From<entra::Error> for Refusal {
     fn from(error: entra::Error) -> Self {
         Self::Entra(error)
+    }
+}
+
+impl From<organizations::Error> for Refusal {
+    fn from(error: organizations::Error) -> Self {
+        Self::Organization(error)
+    }
+}
+
+impl From<directory::Error> for Refusal {
+    fn from(error: directory::Error) -> Self {
+        Self::Organization(error.into())
     }
 }
 
@@ -127,7 +150,11 @@ impl Refusal {
             Self::SaidTwice => "a callback without one code, or with a parameter twice".to_owned(),
             Self::BadForm => "a posted callback that is no form".to_owned(),
             Self::Loop(it) => format!("sign-in loop: {}", it.cause().name()),
-            Self::Entra(it) | Self::SignIn(it, _) => format!("entra: {it}"),
+            Self::Unknown(_) => "nobody signs in by what was typed".to_owned(),
+            Self::TooMany(_) => "too many wrong usernames and codes from one address".to_owned(),
+            Self::NotWelcome(it, _) => it.to_string(),
+            Self::Organization(it) => it.to_string(),
+            Self::Entra(it) | Self::SignIn(it, ..) => format!("entra: {it}"),
             Self::Closed(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
             Self::Upstream(it) => format!("upstream: {it}"),
             Self::NotAsked(it) => it.to_string(),
@@ -139,6 +166,10 @@ impl Refusal {
     pub(super) fn answer(self, house: &Sidecar, asker: Asker, reference: &str) -> Response<Body> {
         if let Self::NotAsked(_) = self {
             return reply::empty(StatusCode::FORBIDDEN);
+        }
+        if let (Self::Unknown(page), Asker::Navigation | Asker::Form) = (&self, asker) {
+            let page = Page::Identify(Identify::clone(page));
+            return reply::page(StatusCode::NOT_FOUND, house.pages.render(&page), house.pages.policy(&page));
         }
         let words = self.words(house);
         let mut response = match asker {
@@ -160,7 +191,7 @@ impl Refusal {
             Self::Method(allow) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Self::Closed(seconds) => {
+            Self::Closed(seconds) | Self::TooMany(seconds) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             _ if words.status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -187,8 +218,12 @@ impl Refusal {
             Self::NothingUnderWay(start) => words::nothing_under_way(start),
             Self::SaidTwice | Self::BadForm => words::bad_callback(),
             Self::Loop(it) => it.words(&house.site),
-            Self::Entra(it) => refused::words(house, it, None),
-            Self::SignIn(it, again) => refused::words(house, it, Some(again)),
+            Self::Entra(it) => refused::words(house, &house.entra, it, None),
+            Self::SignIn(it, again, entra) => refused::words(house, entra, it, Some(again)),
+            Self::Unknown(_) => words::unknown(),
+            Self::TooMany(_) => words::too_many(),
+            Self::NotWelcome(it, again) => words::not_welcome(it, again),
+            Self::Organization(it) => words::organization(it),
             Self::Closed(_) => words::closed(),
             Self::Upstream(it) => words::upstream(it),
             Self::NotAsked(_) | Self::Internal(_) => words::internal(),

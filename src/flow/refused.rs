@@ -2,10 +2,10 @@
 
 use super::words::Words;
 use crate::base::calendar;
-use crate::entra;
 use crate::entra::aadsts::{self, Entry, Mover, Names, Then};
 use crate::entra::failure::Refusal;
 use crate::entra::invalid::Invalid;
+use crate::entra::{self, Entra};
 use crate::pages::{Kind, Remedy, Whose};
 use crate::sidecar::Sidecar;
 use crate::telemetry::log;
@@ -19,14 +19,14 @@ const ASK: &str = "Ask your administrator, and send them this page.";
 const TELL: &str = "You cannot mend this yourself. Tell the app’s owner, and send them this page.";
 
 /// The words of a sign-in that failed; `again` is where it may be tried again.
-pub(super) fn words(house: &Sidecar, error: &entra::Error, again: Option<&str>) -> Words {
+pub(super) fn words(house: &Sidecar, entra: &Entra, error: &entra::Error, again: Option<&str>) -> Words {
     match error {
-        entra::Error::Refused(refusal) => refused(house, refusal, again),
+        entra::Error::Refused(refusal) => refused(house, entra, refusal, again),
         entra::Error::Token(invalid @ (Invalid::Stranger(_) | Invalid::Personal | Invalid::Guest)) => outsider(*invalid, again),
         entra::Error::Token(invalid) => {
             let what = "Microsoft’s answer did not pass our checks, so nobody was signed in.";
             let words = Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, Whose::AppOwner, NOT_YOU, what);
-            let clock = house.entra.clock_ahead().filter(|_| matches!(invalid, Invalid::Expired | Invalid::NotYet));
+            let clock = entra.clock_ahead().filter(|_| matches!(invalid, Invalid::Expired | Invalid::NotYet));
             let words = words.then(TELL).detail("Check", "check", Some(&invalid.to_string()));
             offered(words.detail("Clock ahead of Microsoft’s (s)", "clock_ahead", clock.map(|it| it.to_string()).as_deref()), again)
         }
@@ -65,13 +65,13 @@ fn offered(words: Words, again: Option<&str>) -> Words {
 }
 
 /// `error` and `suberror` decide the status; the code chooses the words.
-fn refused(house: &Sidecar, refusal: &Refusal, again: Option<&str>) -> Words {
+fn refused(house: &Sidecar, entra: &Entra, refusal: &Refusal, again: Option<&str>) -> Words {
     let entry = entry(refusal);
     let (kind, status) = shape(refusal);
     let told = entry.map_or_else(|| general(refusal), known);
     let title = told.title.unwrap_or(if kind == Kind::Unavailable { NOT_NOW } else { NOT_YOU });
     let mut words = Words::new(kind, status, told.whose, title, told.what).then(told.next);
-    words.remedy = remedy(house, refusal, entry);
+    words.remedy = remedy(house, entra, refusal, entry);
     if let Some(again) = again {
         words = match entry.map(|it| it.then) {
             Some(Then::Other) => words.with("Use another account", &format!("{again}&prompt=select_account")),
@@ -79,12 +79,12 @@ fn refused(house: &Sidecar, refusal: &Refusal, again: Option<&str>) -> Words {
             _ => words.with("Try again", again),
         };
     }
-    traced(words, house, refusal, entry)
+    traced(words, house, entra, refusal, entry)
 }
 
 /// What whoever looks into it needs.
-fn traced(words: Words, house: &Sidecar, refusal: &Refusal, entry: Option<&Entry>) -> Words {
-    let names = names(house);
+fn traced(words: Words, house: &Sidecar, entra: &Entra, refusal: &Refusal, entry: Option<&Entry>) -> Words {
+    let names = names(house, entra);
     let time = refusal.timestamp.as_deref().map_or_else(|| calendar::utc(house.lasting.clock.now()), str::to_owned);
     let code = refusal.code.map(|it| format!("AADSTS{it}"));
     // Microsoft's own page about a code is for admins and developers.
@@ -157,15 +157,15 @@ fn whose(mover: Mover) -> Whose {
     }
 }
 
-fn names(house: &Sidecar) -> Names {
-    house.entra.names(house.site.origin())
+fn names(house: &Sidecar, entra: &Entra) -> Names {
+    entra.names(house.site.origin())
 }
 
-fn remedy(house: &Sidecar, refusal: &Refusal, entry: Option<&Entry>) -> Option<Remedy> {
+fn remedy(house: &Sidecar, entra: &Entra, refusal: &Refusal, entry: Option<&Entry>) -> Option<Remedy> {
     if refusal.is_cancelled() {
         return None;
     }
-    let (names, correlation) = (names(house), refusal.correlation_id.as_deref());
+    let (names, correlation) = (names(house, entra), refusal.correlation_id.as_deref());
     let found = match entry {
         Some(entry) => entry.remedy(&names, correlation)?,
         None => aadsts::in_the_log(&names, correlation)?,
@@ -175,7 +175,9 @@ fn remedy(house: &Sidecar, refusal: &Refusal, entry: Option<&Entry>) -> Option<R
 
 /// What lets the app read the groups of the people, where nobody has agreed to it yet.
 pub(super) fn consent_to_graph(house: &Sidecar) -> Option<Remedy> {
-    aadsts::consent_to_graph(&names(house)).map(shown)
+    // Of many registrations, which one is not known here.
+    let one = house.organizations.is_none();
+    one.then(|| aadsts::consent_to_graph(&names(house, &house.entra)).map(shown)).flatten()
 }
 
 fn shown(found: aadsts::Remedy) -> Remedy {
@@ -184,13 +186,13 @@ fn shown(found: aadsts::Remedy) -> Remedy {
 }
 
 /// Counts a refusal and writes the operator's line; everything else that went wrong stands in the request's line.
-pub(super) fn write_down(house: &Sidecar, error: &entra::Error, request_id: &str) {
+pub(super) fn write_down(house: &Sidecar, entra: &Entra, error: &entra::Error, request_id: &str) {
     let entra::Error::Refused(refusal) = error else { return };
     let entry = entry(refusal);
     let whose = entry.map_or_else(|| general(refusal).whose, |it| whose(it.whose));
     house.lasting.metrics.refused(whose.name());
     let ours = refusal.is_of_the_app() || matches!(whose, Whose::AppOwner | Whose::SignInService);
-    let remedy = remedy(house, refusal, entry);
+    let remedy = remedy(house, entra, refusal, entry);
     house.lasting.log.refused(&log::Refused {
         time_ms: house.lasting.clock.now_millis(),
         event: "sign_in_refused",

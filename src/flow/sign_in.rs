@@ -2,15 +2,20 @@
 
 use super::authenticate::{ended, look};
 use super::loops::{Seen, Session};
+use super::organization::{self, At, Place};
+use super::origin::is_post_of_another_site;
 use super::refusal::Refusal;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
+use crate::base::username::Username;
 use crate::config::access::{SignedOut, is_context};
+use crate::entra;
 use crate::entra::authorize::{Hints, claims_for};
 use crate::pages::{Page, SignIn};
 use crate::session::pending::{LIFE, MOST, Pending};
 use crate::session::rounds::{From, Rounds, WINDOW};
 use crate::sidecar::Sidecar;
+use crate::sidecar::organizations::Organizations;
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, Found, Names};
 use crate::wire::forwarded::why_http;
@@ -18,6 +23,8 @@ use crate::wire::inbound::{Asker, Inbound};
 use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use hyper::body::Incoming;
+use std::sync::Arc;
 
 /// Longest hint that is passed on, in bytes.
 const HINT: usize = 256;
@@ -32,12 +39,14 @@ pub(super) struct Start {
     pub(super) challenge: Option<Box<str>>,
     /// What the `state` of a sign-in says of earlier rounds that came back without its cookie.
     pub(super) lost: Option<Rounds>,
+    /// The organization it is for, where there are any.
+    pub(super) at: At,
 }
 
 impl Start {
     /// One that asks for no more than being signed in.
     pub(super) fn at(return_to: ReturnTo) -> Self {
-        Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None }
+        Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None, at: At::Unsaid }
     }
 
     /// The same, and one of these is to be proven.
@@ -52,16 +61,53 @@ pub(super) async fn start(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
     begin(house, inbound, headers, asked(house, inbound)).await
 }
 
-/// `GET /sign_in`: the page with one button, which leads to `/start`. `POST` goes there at once, with the query of the page.
-pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+/// `GET /sign_in`: the page with one button, which leads to `/start`; where there are organizations, with one field. `POST` goes to Entra at
+/// once, with the query of the page.
+pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, body: &mut Option<Incoming>) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     let start = asked(house, inbound);
+    if let Some(all) = &house.organizations {
+        return identify(house, all, inbound, headers, body, start).await;
+    }
     if inbound.target.method() == Method::POST {
         return begin(house, inbound, headers, start).await;
     }
     let start = start_url_proving(&house.site, &start.return_to, &start.acrs);
     let page = Page::SignIn(SignIn { start, app: house.site.authority().to_owned() });
     Ok(reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page)))
+}
+
+/// Asks for a username or a company code, and goes on to Entra with what was typed; a script is told where that is.
+async fn identify(
+    house: &Sidecar,
+    all: &Organizations,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    body: &mut Option<Incoming>,
+    mut start: Start,
+) -> Result<Response<Body>, Refusal> {
+    let asking = || organization::asking(house, headers, &start.return_to, &start.acrs);
+    let typed = match body.take().filter(|_| inbound.target.method() == Method::POST) {
+        Some(_) if is_post_of_another_site(house, headers) => return Err(Refusal::ForeignOrigin),
+        Some(body) => organization::typed(body).await?,
+        None => None,
+    };
+    let Some(typed) = typed else {
+        if matches!(start.at, At::Code(_)) {
+            return begin(house, inbound, headers, start).await;
+        }
+        let page = Page::Identify(asking());
+        return Ok(reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page)));
+    };
+    let found = organization::find_by(house, all, inbound, &typed, asking).await?;
+    if inbound.asker == Asker::Script {
+        let place = organization::url(&house.site, "start", &start.return_to, &start.acrs, Some(found.code.as_str()));
+        return Ok(reply::json(StatusCode::OK, &serde_json::json!({"sign_in_url": format!("{}{place}", house.site.origin())})));
+    }
+    // A code says nothing of the person.
+    start.hints.login_hint = Username::parse(&typed).filter(|it| it.domain().is_some()).map(|it| it.as_str().to_owned()).or(start.hints.login_hint);
+    start.at = At::This(Box::new(found));
+    begin(house, inbound, headers, start).await
 }
 
 /// Where a person begins to sign in, to come back to `return_to`.
@@ -71,9 +117,7 @@ pub(super) fn start_url(site: &Site, return_to: &ReturnTo) -> String {
 
 /// The same, to prove one of these on the way.
 pub(super) fn start_url_proving(site: &Site, return_to: &ReturnTo, acrs: &[String]) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("rd", return_to.as_str()).extend_pairs(acrs.iter().map(|it| ("acrs", it)));
-    format!("{}/start?{}", site.prefix(), query.finish())
+    organization::url(site, "start", return_to, acrs, None)
 }
 
 /// Off to Entra, where a redirect leads a person there, to prove one of these where there are any; else the refusal that names the place to begin.
@@ -98,8 +142,20 @@ pub(super) fn redirects(asker: Asker, signed_out: SignedOut) -> bool {
     asker == Asker::Navigation && signed_out == SignedOut::Auto
 }
 
-/// Seals a sign-in under way into its own cookie and sends the browser to Entra.
-pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start: Start) -> Result<Response<Body>, Refusal> {
+/// Seals a sign-in under way into its own cookie and sends the browser to Entra; where nobody knows to which, to the page that asks.
+pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, mut start: Start) -> Result<Response<Body>, Refusal> {
+    let at = std::mem::replace(&mut start.at, At::Unsaid);
+    let asks = || organization::asking(house, headers, &start.return_to, &start.acrs);
+    match organization::place(house, inbound, headers, at, asks).await? {
+        Some(place) => begin_at(house, inbound, headers, start, place).await,
+        None => {
+            let page = organization::url(&house.site, "sign_in", &start.return_to, &start.acrs, None);
+            reply::redirect(StatusCode::FOUND, &page).ok_or(Refusal::Internal("no redirect"))
+        }
+    }
+}
+
+async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start: Start, place: Place) -> Result<Response<Body>, Refusal> {
     let now = house.lasting.clock.now();
     // Whoever chooses an account or proves themselves anew acts at each round: that goes on by itself no more than a person does.
     let kept = rounds_in_cookie(house, headers).filter(|_| start.hints.prompt.is_none());
@@ -109,14 +165,27 @@ pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
         return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, rounds, start.lost))));
     }
     let state = new_state(house, rounds)?;
-    let begun = house.entra.begin(&hints(house, headers, start.hints, &start.acrs), &state).await?;
+    let begun = place.entra.begin(&hints(house, headers, start.hints, &start.acrs), &state).await;
+    let begun = begun.map_err(|it| not_begun(house, it, &place, &start.return_to, &start.acrs))?;
+    let organization = place.organization.map(|it| it.id.to_string());
     let (return_to, acrs, challenge) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge);
-    let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to, begun: now, state, acrs, challenge };
+    let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to, begun: now, state, acrs, challenge, organization };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is no header"))?;
     for cookie in cookies_of(house, headers, &pending, rounds)? {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// The organization's own names stand in what is said of it.
+fn not_begun(house: &Sidecar, error: entra::Error, place: &Place, return_to: &ReturnTo, acrs: &[String]) -> Refusal {
+    match &place.organization {
+        None => error.into(),
+        Some(it) => {
+            let again = organization::url(&house.site, "start", return_to, acrs, Some(it.code.as_str()));
+            Refusal::SignIn(error, again, Arc::clone(&place.entra))
+        }
+    }
 }
 
 /// Where something has to be proven, it is by whoever is signed in, or was until Entra wanted it proven.
@@ -233,6 +302,7 @@ fn asked(house: &Sidecar, inbound: &Inbound) -> Start {
             "login_hint" => start.hints.login_hint = hint(),
             "domain_hint" => start.hints.domain_hint = hint(),
             "acrs" if is_context(&value) && !start.acrs.iter().any(|it| *it == value) => start.acrs.push(value.into_owned()),
+            "organization" => start.at = hint().map_or(At::Unsaid, At::Code),
             "prompt" => start.hints.prompt = hint().filter(|it| matches!(it.as_str(), "login" | "select_account")),
             _ => {}
         }

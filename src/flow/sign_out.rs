@@ -51,7 +51,8 @@ fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Respons
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
     let back = rd.map_or_else(|| Landing::signed_out(&house.site), |it| Landing::at(&ReturnTo::parse(it, &house.site), &house.site));
-    let at_entra = ended.as_ref().and_then(|_| house.entra.sign_out_url(&back, hint));
+    let entra = who.as_ref().and_then(|it| house.authorities().known(it.member.as_deref()));
+    let at_entra = entra.and_then(|it| it.sign_out_url(&back, hint));
     let mut response = match at_entra {
         Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url).ok_or(Refusal::Internal("the address of Entra is no header"))?,
         None => signed_out(house, rd),

@@ -1,7 +1,9 @@
 //! What people read when something did not work: what happened, whose move it is, what to do.
 
+use crate::directory::{self, welcome};
 use crate::entra::graph;
 use crate::pages::{Action, Kind, Remedy, Whose};
+use crate::sidecar::organizations;
 use crate::upstream::{self, Fault};
 use crate::wire::inbound::Refused;
 use http::StatusCode;
@@ -134,6 +136,57 @@ pub(super) fn closed() -> Words {
     let what = "Microsoft Entra could not be asked whether you may still be here. You are not signed out: this goes on as soon as Entra answers.";
     Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody, "Your sign-in cannot be checked at the moment", what)
         .then("Try again in a few minutes.")
+}
+
+pub(super) fn unknown() -> Words {
+    let what = "Nobody signs in here by that username or company code.";
+    Words::new(Kind::NotFound, StatusCode::NOT_FOUND, Whose::You, "Nobody signs in by that", what)
+        .then("Look for a slip of the keys, or ask your company for its code.")
+}
+
+pub(super) fn too_many() -> Words {
+    let what = "Too many usernames and company codes that nobody has were tried from where you are.";
+    Words::new(Kind::Unavailable, StatusCode::TOO_MANY_REQUESTS, Whose::You, "Please wait a moment", what).then("Try again in a minute.")
+}
+
+/// Signed in well at Entra, as somebody who may not come in.
+pub(super) fn not_welcome(refused: &welcome::Refused, again: &str) -> Words {
+    let words = |whose, title, what| Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, whose, title, what);
+    let ask = "Ask your administrator, and send them this page.";
+    let words = match refused {
+        welcome::Refused::OtherTenant => {
+            let what = "You signed in with an account of another company than the one that you chose here.";
+            words(Whose::You, "This account is of another company", what).then("Sign in with the account of your own company.")
+        }
+        welcome::Refused::Guest => {
+            let what = "You are a guest of this company’s directory, and the company lets no guests in here.";
+            words(Whose::Admin, "This account may not sign in here", what).then(ask)
+        }
+        welcome::Refused::PersonOff => words(Whose::Admin, "Your access is switched off", "You are known here, and your access was switched off.").then(ask),
+        welcome::Refused::Unknown => {
+            let what = "Your account is fine, but nobody has added you to this app yet.";
+            words(Whose::Admin, "You are not known here yet", what).then(ask)
+        }
+        welcome::Refused::OrganizationOff | welcome::Refused::Directory(_) => {
+            let what = "Signing in is switched off for your company.";
+            words(Whose::AppOwner, "Your company cannot sign in here", what).then("Ask the app’s owner, and send them this page.")
+        }
+    };
+    words.with("Use another account", &format!("{again}&prompt=select_account"))
+}
+
+pub(super) fn organization(error: &organizations::Error) -> Words {
+    let words = |whose, what| Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, "Signing in does not work at the moment", what);
+    match error {
+        organizations::Error::NotSetUp | organizations::Error::Directory(directory::Error::Unopened(_)) => {
+            let what = "The sign-in of your company is not set up completely.";
+            words(Whose::AppOwner, what).then("You cannot mend this yourself. Tell the app’s owner, and send them this page.")
+        }
+        organizations::Error::Directory(_) => {
+            words(Whose::AppOwner, "The list of companies and people cannot be asked right now. Whoever is signed in stays so.")
+                .then("Try again in a few minutes.")
+        }
+    }
 }
 
 pub(super) fn foreign_origin() -> Words {

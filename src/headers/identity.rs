@@ -19,7 +19,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-const WORDS: usize = 8;
+/// Words of a set; the last three are those of the directory, the same in every set.
+const WORDS: usize = 11;
+
+const PERSON: HeaderName = HeaderName::from_static("x-entrada-person");
+const ROLE: HeaderName = HeaderName::from_static("x-entrada-role");
+const ORGANIZATION: HeaderName = HeaderName::from_static("x-entrada-organization");
 
 const X_FORWARDED: [HeaderName; WORDS] = [
     HeaderName::from_static("x-forwarded-user"),
@@ -30,6 +35,9 @@ const X_FORWARDED: [HeaderName; WORDS] = [
     HeaderName::from_static("x-forwarded-roles"),
     HeaderName::from_static("x-forwarded-tenant"),
     HeaderName::from_static("x-forwarded-groups-truncated"),
+    PERSON,
+    ROLE,
+    ORGANIZATION,
 ];
 
 const X_AUTH_REQUEST: [HeaderName; WORDS] = [
@@ -41,6 +49,9 @@ const X_AUTH_REQUEST: [HeaderName; WORDS] = [
     HeaderName::from_static("x-auth-request-roles"),
     HeaderName::from_static("x-auth-request-tenant"),
     HeaderName::from_static("x-auth-request-groups-truncated"),
+    PERSON,
+    ROLE,
+    ORGANIZATION,
 ];
 
 /// Makes identity headers for whoever was permitted.
@@ -198,7 +209,7 @@ impl Headers {
         }
     }
 
-    /// All values in one buffer: a session is one allocation, not eight.
+    /// All values in one buffer: a session is one allocation, not eleven.
     fn values(&self, user: &str, who: &Identity, groups: &Told<'_>, roles: &Told<'_>) -> Vec<Option<HeaderValue>> {
         let truncated = groups.truncated || roles.truncated;
         let mut out = Buffer::default();
@@ -210,6 +221,10 @@ impl Headers {
         out.add_list(&roles.entries);
         out.add(Some(&who.tid.to_string()));
         out.add(truncated.then_some("true"));
+        let member = who.member.as_deref();
+        out.add(member.map(|it| it.person.to_string()).as_deref());
+        out.add(member.map(|it| &*it.role));
+        out.add(member.map(|it| &*it.code));
         for (_, claim) in &self.sheet.custom {
             out.add(custom(who, claim));
         }

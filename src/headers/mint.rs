@@ -43,6 +43,12 @@ struct Claims<'a> {
     groups_truncated: bool,
     #[serde(skip_serializing_if = "Texts::is_empty")]
     acrs: &'a Texts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<&'a str>,
     sid: &'a str,
     auth_time: u64,
     iat: u64,
@@ -69,6 +75,9 @@ pub(super) fn mint(keys: &SigningKeys, who: &Identity, groups: &Told<'_>, roles:
         roles: &roles.entries,
         groups_truncated: groups.truncated || roles.truncated,
         acrs: &who.acrs,
+        person: who.member.as_deref().map(|it| it.person.to_string()),
+        role: who.member.as_deref().map(|it| &*it.role),
+        organization: who.member.as_deref().map(|it| &*it.code),
         sid: it.session,
         auth_time: who.auth_time,
         iat: it.now,

@@ -12,7 +12,7 @@ mod style;
 #[cfg(test)]
 mod tests;
 
-pub use page::{Action, Kind, Notice, Page, Remedy, SignIn, Whose};
+pub use page::{Action, Identify, Kind, Notice, Page, Remedy, SignIn, Whose};
 pub use samples::samples;
 
 use http::HeaderValue;
@@ -45,7 +45,7 @@ impl Pages {
         let policy = |form_action| policy(&ours, theirs.as_ref(), form_action);
         let pages = Self {
             policy: policy("; form-action 'self'"),
-            // Chromium holds redirects after a form to `form-action` as well, and signing out goes on to Entra and from there wherever it sends.
+            // Chromium holds redirects after a form to `form-action` as well, and signing in and out goes on to Entra and from there wherever it sends.
             policy_without_form_action: policy(""),
             is_told: AtomicBool::new(false),
             ours,
@@ -71,7 +71,7 @@ impl Pages {
     /// The `Content-Security-Policy` that the page must be sent under.
     pub fn policy(&self, page: &Page) -> &HeaderValue {
         match page {
-            Page::ConfirmSignOut { .. } => &self.policy_without_form_action,
+            Page::ConfirmSignOut { .. } | Page::Identify(_) => &self.policy_without_form_action,
             Page::Notice(_) | Page::SignIn(_) | Page::SignedOut { .. } => &self.policy,
         }
     }

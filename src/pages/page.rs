@@ -11,6 +11,8 @@ pub enum Page {
     Notice(Notice),
     /// The sign-in page with its one button.
     SignIn(SignIn),
+    /// Asks by what somebody signs in: a username or a company code.
+    Identify(Identify),
     /// Whoever was signed in is not any more.
     SignedOut {
         /// Where to sign in again.
@@ -57,6 +59,19 @@ pub struct SignIn {
     pub start: String,
     /// What the person signs in to: the host name of the app.
     pub app: String,
+}
+
+/// The sign-in page where there are organizations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identify {
+    /// Where the form goes.
+    pub action: String,
+    /// What the person signs in to: the host name of the app.
+    pub app: String,
+    /// What was typed, where nobody signs in by it.
+    pub unknown: Option<String>,
+    /// The way to the organization of this device's last sign-in.
+    pub last: Option<Action>,
 }
 
 /// What sort of thing happened.
@@ -127,6 +142,7 @@ impl Page {
         match self {
             Self::Notice(_) => "notice.html",
             Self::SignIn(_) => "sign_in.html",
+            Self::Identify(_) => "identify.html",
             Self::SignedOut { .. } => "signed_out.html",
             Self::ConfirmSignOut { .. } => "confirm_sign_out.html",
         }
@@ -137,15 +153,30 @@ impl Page {
         match self {
             Self::Notice(it) => it.context(),
             Self::SignIn(it) => context! { start => link(&it.start), app => it.app.as_str() },
+            Self::Identify(it) => it.context(),
             Self::SignedOut { sign_in } => context! { sign_in => link(sign_in) },
             Self::ConfirmSignOut { action, rd } => context! { action => link(action), rd => link(rd) },
         }
     }
 }
 
+impl Identify {
+    fn context(&self) -> Value {
+        let last = self.last.as_ref().and_then(Action::context);
+        let typed = self.unknown.as_deref().unwrap_or_default();
+        context! { action => link(&self.action), app => self.app.as_str(), unknown => self.unknown.is_some(), typed, last }
+    }
+}
+
+impl Action {
+    fn context(&self) -> Option<Value> {
+        Some(context! { label => self.label.as_str(), href => link(&self.href)? })
+    }
+}
+
 impl Notice {
     fn context(&self) -> Value {
-        let action = self.action.as_ref().and_then(|it| Some(context! { label => it.label.as_str(), href => link(&it.href)? }));
+        let action = self.action.as_ref().and_then(Action::context);
         let details: Vec<_> = self.details.iter().map(|(name, value)| context! { name => name.as_str(), value => value.as_str() }).collect();
         context! {
             kind => Serde(self.kind),

@@ -1,6 +1,6 @@
 //! One of every page, with the words people meet.
 
-use super::page::{Action, Kind, Notice, Page, Remedy, SignIn, Whose};
+use super::page::{Action, Identify, Kind, Notice, Page, Remedy, SignIn, Whose};
 
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const START: &str = "/oauth2/start?rd=%2Freports%3Fyear%3D2026";
@@ -9,11 +9,22 @@ const START: &str = "/oauth2/start?rd=%2Freports%3Fyear%3D2026";
 pub fn samples() -> Vec<(&'static str, Page)> {
     let mut all = vec![
         ("sign-in", Page::SignIn(SignIn { start: START.to_owned(), app: "reports.contoso.example".to_owned() })),
+        ("identify", Page::Identify(identify(None))),
+        ("identify-unknown", Page::Identify(identify(Some("maya@contoso.exmaple")))),
         ("signed-out", Page::SignedOut { sign_in: START.to_owned() }),
         ("confirm-sign-out", Page::ConfirmSignOut { action: "/oauth2/sign_out?rd=%2F".to_owned(), rd: "/".to_owned() }),
     ];
     all.extend(notices().into_iter().map(|(name, notice)| (name, Page::Notice(notice))));
     all
+}
+
+fn identify(unknown: Option<&str>) -> Identify {
+    Identify {
+        action: "/oauth2/sign_in?rd=%2Freports%3Fyear%3D2026".to_owned(),
+        app: "reports.contoso.example".to_owned(),
+        unknown: unknown.map(str::to_owned),
+        last: action("Continue with contoso", "/oauth2/start?rd=%2F&organization=contoso"),
+    }
 }
 
 fn notices() -> [(&'static str, Notice); 13] {

@@ -5,10 +5,11 @@ use super::style::Style;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates by file name; the first is the frame of the others.
-pub(super) const TEMPLATES: [(&str, &str); 5] = [
+pub(super) const TEMPLATES: [(&str, &str); 6] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
+    ("identify.html", include_str!("templates/identify.html")),
     ("signed_out.html", include_str!("templates/signed_out.html")),
     ("confirm_sign_out.html", include_str!("templates/confirm_sign_out.html")),
 ];

@@ -27,6 +27,9 @@ pub struct Pending {
     /// The mark of the app's claims challenge that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<Box<str>>,
+    /// The id of the organization at whose Entra it began, and at no other may its code be redeemed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
 }
 
 impl Pending {

@@ -3,7 +3,7 @@
 use super::standing::{OtherPerson, Standing};
 use super::told::Told;
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity};
+use crate::base::identity::{Groups, Identity, Member};
 use crate::base::texts::Texts;
 use crate::entra::graph::Membership;
 use crate::entra::verified::VerifiedUser;
@@ -75,6 +75,14 @@ impl Session {
         }
         self.told.told(at, again);
         Ok(())
+    }
+
+    /// Takes over what the directory says of the person now. The same once more is no news: the headers that were made of it stay.
+    pub fn stands_as(&self, member: &Member) {
+        if self.identity().member.as_deref() != Some(member) {
+            let member = Arc::new(member.clone());
+            self.identity.rcu(|it| Identity { member: Some(Arc::clone(&member)), ..Identity::clone(it) });
+        }
     }
 
     /// Lets go of groups that are too old to be believed: nobody knows them, which is not the same as none.
@@ -193,6 +201,8 @@ fn renewed(before: &Identity, mut now: Identity) -> Identity {
         now.groups = before.groups.clone();
     }
     now.auth_time = before.auth_time;
+    // The directory is asked beside Entra.
+    now.member.clone_from(&before.member);
     now.acrs = joined(&before.acrs, &now.acrs);
     // The session at Entra in which this one began; it is found by that until it ends.
     now.entra_sid.clone_from(&before.entra_sid);

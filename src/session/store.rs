@@ -6,7 +6,7 @@ use super::standing::Standing;
 use super::told::Told;
 use super::whom::{Ambiguous, Ended, Person, User, Whom};
 use crate::base::clock::Clock;
-use crate::base::identity::Groups;
+use crate::base::identity::{Groups, Identity, Member};
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::config;
@@ -68,11 +68,12 @@ impl Store {
     }
 
     /// Begins a session under a new id; the id goes to the browser and is kept nowhere.
+    /// `member` is who it is to the directory, where there is one;
     /// `grant` is what Entra is asked by later whether the person may still be here; `session_state` is what the callback called the session at Entra.
-    pub fn begin(&self, user: VerifiedUser, grant: Option<Secret>, session_state: Option<&str>) -> (Secret, Arc<Session>) {
+    pub fn begin(&self, user: VerifiedUser, member: Option<Member>, grant: Option<Secret>, session_state: Option<&str>) -> (Secret, Arc<Session>) {
         let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<ID_BYTES>());
         let now = self.clock.now();
-        let identity = user.into_identity();
+        let identity = Identity { member: member.map(Arc::new), ..user.into_identity() };
         let key = key(&id);
         let session = Arc::new(Session {
             key,

@@ -40,6 +40,7 @@ fn identity(who: Person, name: &str, sid: Option<&str>) -> Identity {
         acrs: Texts::default(),
         auth_time: 0,
         custom: Box::default(),
+        member: None,
     }
 }
 
@@ -49,7 +50,7 @@ fn store(clock: &Clock, capacity: u64) -> Store {
 }
 
 fn begin(store: &Store, who: Person, name: &str, sid: Option<&str>, session_state: Option<&str>) -> Secret {
-    store.begin(VerifiedUser::pretended(identity(who, name, sid)), None, session_state).0
+    store.begin(VerifiedUser::pretended(identity(who, name, sid)), None, None, session_state).0
 }
 
 fn lives(store: &Store, id: &Secret) -> bool {
@@ -130,7 +131,7 @@ fn what_is_over_by_itself_is_counted_by_nobody() {
 fn a_refreshed_token_does_not_change_by_what_a_session_is_found() {
     let store = store(&Clock::system(), 100);
     let maya = person(MAYA, HOME);
-    let (id, session) = store.begin(VerifiedUser::pretended(identity(maya, "maya", Some("one"))), None, None);
+    let (id, session) = store.begin(VerifiedUser::pretended(identity(maya, "maya", Some("one"))), None, None, None);
     session.renew(VerifiedUser::pretended(identity(maya, "maya.new", Some("two")))).unwrap();
     assert_eq!((store.end_by_sid("two"), store.end_by_sid("one")), (0, 1));
     assert!(!lives(&store, &id));

@@ -48,6 +48,11 @@ impl Names {
         format!("{}-r", self.session)
     }
 
+    /// The code of the organization that somebody last signed in at on this device.
+    pub fn organization(&self) -> String {
+        format!("{}-o", self.session)
+    }
+
     /// Whether a cookie's name is one of ours, whichever scheme made it.
     pub fn is_ours(name: impl AsRef<[u8]>) -> bool {
         let name = name.as_ref();

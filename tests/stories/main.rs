@@ -11,6 +11,7 @@ mod image;
 mod life;
 mod loops;
 mod nginx;
+mod organizations;
 mod outside;
 mod path;
 mod sign_in;

@@ -80,7 +80,9 @@ fn every_key_is_known_by_one_variable() {
         [
             "access.rule.allow",
             "access.rule.allow.acrs",
+            "access.rule.allow.directory_roles",
             "access.rule.allow.groups",
+            "access.rule.allow.organizations",
             "access.rule.allow.roles",
             "access.rule.allow.tenants",
             "access.rule.allow.users",

@@ -66,3 +66,40 @@ fn each_cloud_has_its_authority_and_its_graph() {
         assert_eq!((config.entra.authority.as_str(), config.entra.cloud.graph, config.entra.graph), (authority, graph, None), "{line}");
     }
 }
+
+const DIRECTORY: &str = "[directory]\n[session]\nsecrets = [{ env = \"CLIENT\" }]\n";
+
+#[test]
+fn where_companies_bring_their_own_registrations_entra_needs_none_and_half_of_one_is_told() {
+    let own = "tenant = \"contoso.com\"\nclient_id = \"11112222-bbbb-3333-cccc-4444dddd5555\"\nclient_secret = { env = \"CLIENT\" }\n";
+    let without = SMALL.replace(own, "");
+    let config = meant(&format!("{without}{DIRECTORY}"), &[("CLIENT", SECRET)]);
+    assert_eq!((config.entra.tenant, config.entra.allowed_tenants), (entra::Tenant::Organizations, entra::Allowed::default()));
+    assert!(told(&without, &[]).contains("entra.client_id"), "without a directory it is needed");
+    let half = SMALL.replace("tenant = \"contoso.com\"\n", "");
+    assert!(told(&format!("{half}{DIRECTORY}"), &[("CLIENT", SECRET)]).contains("entra.tenant"));
+}
+
+#[test]
+fn rules_of_many_companies_say_whose_and_what_is_no_code_or_role_is_told() {
+    let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x/**\"\nallow = {allow}\n");
+    let with = |allow: &str| told(&format!("{SMALL}{DIRECTORY}{}", rule(allow)), &[("CLIENT", SECRET)]);
+    for right in
+        ["{ organizations = [\"Contoso\"], roles = [\"Admin\"] }", "{ directory_roles = [\"admin\"] }", "{ tenants = [\"contoso.com\"], roles = [\"Admin\"] }"]
+    {
+        assert_eq!(with(right), "", "{right}");
+    }
+    for (allow, what) in [
+        ("{ roles = [\"Admin\"] }", "does not say whose"),
+        ("{ groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }", "add organizations = [...] to the same table"),
+        ("{ users = [\"maya@contoso.com\"], organizations = [\"contoso\"] }", "may be anybody"),
+        ("{ organizations = [\"x\"] }", "\"x\" is not a company code"),
+        ("{ organizations = [] }", "names nobody"),
+        ("{ directory_roles = [\"boss\"] }", "\"boss\" is not one of [directory] roles"),
+    ] {
+        let told = with(allow);
+        assert!(told.contains(what), "{allow}: {told}");
+    }
+    let told = told(&format!("{SMALL}{}", rule("{ organizations = [\"contoso\"] }")), &[("CLIENT", SECRET)]);
+    assert!(told.contains("access.rule.allow.organizations") && told.contains("needs [directory]"), "{told}");
+}

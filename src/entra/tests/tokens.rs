@@ -113,7 +113,7 @@ fn judged_by(metadata: &Metadata, allowed: Allowed, token: &str, key: &Key, gues
     domains.keep("contoso.example", Guid::parse(TENANT).unwrap());
     let admitted = Admitted::new(allowed, Arc::new(domains));
     let client_id = Guid::parse(CLIENT).unwrap();
-    let expected = Expected { metadata, admitted: &admitted, client_id, nonce: Some("n1"), guests, now: NOW, custom: &custom };
+    let expected = Expected { metadata, admitted: &admitted, client_id, nonce: Some("n1"), guests, beside_others: false, now: NOW, custom: &custom };
     judge(&verified(token, key)?, key, &expected)
 }
 

@@ -77,10 +77,11 @@ domains = ["fabrikam"]
 }
 
 #[test]
-fn what_sign_in_does_not_ask_yet_is_not_served() {
+fn a_database_that_cannot_be_opened_is_not_served() {
     let place = place();
+    place.writes("entrada.db", "no database, whatever its name says, and longer than the head of one: a hundred bytes are not enough for it");
     assert_eq!(place.types("check").code, Some(0));
-    place.refuses("run", "error: [directory] is not used by sign-in yet");
+    place.refuses("run", "error: [directory] the database ");
 }
 
 #[test]

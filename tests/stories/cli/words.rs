@@ -91,6 +91,7 @@ allow = { roles = ["Admin"], acrs = ["c1", "c2"] }"#;
     let step_up = "has to prove authentication context c1 or c2 first (302 or 401)";
     let overage = "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does";
     for (typed, head, why, result) in [
+        ("GET /admin/users --organization contoso --directory-role admin", "GET /admin/users", admin, "refused (403)"),
         ("GET /admin/users --role Reader", "GET /admin/users", admin, "refused (403)"),
         ("get /admin/users?x=1 --role Admin", "GET /admin/users", admin, "allowed"),
         ("HEAD /admin --overage --user maya@contoso.com", "HEAD /admin", admin, overage),

@@ -76,7 +76,7 @@ async fn crowd(world: &World, browser: &Browser, count: u64) -> Vec<String> {
             for at in (task..count).step_by(AT_ONCE as usize) {
                 let mut refreshed = house.entra.refresh(&grant).await.unwrap();
                 let own = refreshed.grant.take();
-                let (id, session) = house.lasting.store.begin(house.entra.verify(refreshed).await.unwrap(), own, None);
+                let (id, session) = house.lasting.store.begin(house.entra.verify(refreshed).await.unwrap(), None, own, None);
                 // As a sign-in does; a little earlier each.
                 session.standing().ask_in(house.lasting.clock.now(), 1620 + at * 180 / count);
                 out.push(format!("entrada={}", id.expose()));

@@ -110,7 +110,7 @@ async fn a_session_without_a_refresh_token_ends_when_silence_would_end_it() {
     let world = long_lived().await;
     let mut maya = world.signed_in(MAYA).await;
     let house = world.service.house();
-    let (id, _) = house.lasting.store.begin(fresh(&world, &maya).await, None, None);
+    let (id, _) = house.lasting.store.begin(fresh(&world, &maya).await, None, None, None);
     maya.plants("entrada", id.expose());
     for hours in [1, 3] {
         world.later(hours * HOUR);

@@ -98,7 +98,7 @@ async fn at_once(world: &World, count: usize, cookie: &str) -> Vec<(u16, Duratio
 }
 
 /// An upgraded connection of a signed-in person.
-async fn tunnel(world: &World, cookie: &str) -> TcpStream {
+pub async fn tunnel(world: &World, cookie: &str) -> TcpStream {
     let mut stream = TcpStream::connect(world.address).await.unwrap();
     let request = get(world, "/raw-upgrade", cookie).replace("Connection: close", "Connection: upgrade\r\nUpgrade: mine");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -110,12 +110,12 @@ async fn tunnel(world: &World, cookie: &str) -> TcpStream {
     stream
 }
 
-async fn carries(tunnel: &mut TcpStream) -> bool {
+pub async fn carries(tunnel: &mut TcpStream) -> bool {
     let mut back = [0; 4];
     tunnel.write_all(b"ping").await.is_ok() && tunnel.read_exact(&mut back).await.is_ok() && &back == b"ping"
 }
 
-async fn ends(tunnel: &mut TcpStream, within: Duration) {
+pub async fn ends(tunnel: &mut TcpStream, within: Duration) {
     let mut rest = Vec::new();
     tokio::time::timeout(within, tunnel.read_to_end(&mut rest)).await.expect("the tunnel goes on").unwrap_or_default();
 }

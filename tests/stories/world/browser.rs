@@ -97,6 +97,13 @@ impl Browser {
         self.navigates(Method::GET, url, Vec::new()).await
     }
 
+    /// Sends a page's own form, and goes wherever that leads.
+    pub async fn fills(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let url = self.home.join(path).unwrap();
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.navigates(Method::POST, url, form.into_bytes()).await
+    }
+
     /// Picks somebody on the emulator's page that is shown.
     pub async fn signs_in_as(&mut self, person: &str) -> Page {
         let (url, form) = self.picks(person);

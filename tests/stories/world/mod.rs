@@ -148,6 +148,7 @@ impl World {
         let line = Log::start(&config.telemetry, log.clone()).unwrap();
         let environment = plan.proxy.iter().map(|it| ("HTTPS_PROXY".to_owned(), it.clone())).collect();
         let lasting = Lasting::new(&config, clock.clone(), random::system(), line, environment);
+        let lasting = lasting.opened(&config).await.unwrap();
         let bound = Bound::new(&config).unwrap();
         let (service, _) = Service::start(&config, lasting).unwrap();
         let shutdown = CancellationToken::new();

@@ -1,5 +1,8 @@
 //! The furnished house: one field a module, built once from the configuration.
 
+pub mod guesses;
+pub mod organizations;
+
 use crate::access::policy::Policy;
 use crate::base::clock::Clock;
 use crate::base::domains::Domains;
@@ -9,6 +12,7 @@ use crate::base::site::Site;
 use crate::base::target::Strictness;
 use crate::config::Config;
 use crate::config::server::Trust;
+use crate::directory::{self, Directory};
 use crate::entra::Entra;
 use crate::entra::memberships::Memberships;
 use crate::headers::identity::Headers;
@@ -23,6 +27,8 @@ use crate::upstream::{BadUpstream, Tunnels, Upstream};
 use crate::wire::client::{self, Client};
 use crate::wire::cookies::Names;
 use arc_swap::ArcSwapOption;
+use guesses::Guesses;
+use organizations::{Authorities, Organizations};
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
@@ -48,7 +54,11 @@ pub struct Lasting {
     /// What Graph said of people lately.
     pub memberships: Arc<Memberships>,
     /// Entra as the newest configuration has it, for what lives longer than a request.
-    pub newest: Arc<ArcSwapOption<Entra>>,
+    pub newest: Arc<ArcSwapOption<Authorities>>,
+    /// Organizations and their people, where `[directory]` keeps them.
+    pub directory: Option<Directory>,
+    /// Who typed what nobody is called, lately.
+    pub guesses: Arc<Guesses>,
     /// Seals where `[session] secrets` is empty.
     pub keyring: Arc<Keyring>,
     /// The environment that names a proxy towards Entra.
@@ -66,8 +76,10 @@ pub struct Sidecar {
     pub trust: Trust,
     /// How strictly paths are read.
     pub strictness: Strictness,
-    /// Sign-in at Entra.
+    /// Sign-in at Entra; where there are organizations, nobody signs in by it, but how often Entra is asked is said here.
     pub entra: Arc<Entra>,
+    /// Sign-in at each organization's own Entra, where there are organizations.
+    pub organizations: Option<Arc<Organizations>>,
     /// Who may.
     pub policy: Arc<Policy>,
     /// What the app hears.
@@ -98,9 +110,9 @@ pub enum Error {
     /// The assertion cannot be signed.
     #[error("[session] {0}")]
     Key(#[from] NoKey),
-    /// `[directory]`: sign-in asks `[entra]` alone.
-    #[error("[directory] is not used by sign-in yet; its people would sign in by [entra], as if it were not there")]
-    Directory,
+    /// `[directory]`: the database cannot be used.
+    #[error("[directory] {0}")]
+    Directory(#[from] directory::Error),
 }
 
 impl Lasting {
@@ -116,11 +128,24 @@ impl Lasting {
             metrics: Arc::default(),
             tunnels: Tunnels::new(),
             newest: Arc::default(),
+            directory: None,
+            guesses: Arc::new(Guesses::new(clock.clone())),
             environment: Arc::new(environment),
             clock,
             random,
             log,
         }
+    }
+
+    /// The same with the directory open, where the configuration has one.
+    ///
+    /// # Errors
+    /// Why its database cannot be used.
+    pub async fn opened(self, config: &Config) -> Result<Self, Error> {
+        let Some(wanted) = &config.directory else { return Ok(self) };
+        let keyring = Keyring::new(&config.session.secrets, &self.random);
+        let directory = Directory::open(wanted, &keyring, self.clock.clone(), self.random.clone()).await?;
+        Ok(Self { directory: Some(directory), ..self })
     }
 }
 
@@ -130,9 +155,6 @@ impl Sidecar {
     /// # Errors
     /// `Error` names the section that cannot be used.
     pub fn new(config: &Config, lasting: Lasting) -> Result<(Self, Vec<String>), Error> {
-        if config.directory.is_some() {
-            return Err(Error::Directory);
-        }
         let site = config.server.site.clone();
         let fresh = (!config.session.secrets.is_empty()).then(|| Keyring::new(&config.session.secrets, &lasting.random));
         let keyring = fresh.as_ref().unwrap_or(&lasting.keyring);
@@ -143,13 +165,18 @@ impl Sidecar {
         let (clock, random) = (lasting.clock.clone(), lasting.random.clone());
         let headers = Headers::new(&config.headers, site.origin(), named, SigningKeys::new(keyring)?, clock.clone(), random.clone());
         let client = Client::new(config.entra.ca_file.as_deref(), &lasting.environment)?;
-        let custom = config.headers.custom.iter().map(|it| it.1.clone()).collect();
+        let custom: Vec<_> = config.headers.custom.iter().map(|it| it.1.clone()).collect();
+        let organizations = lasting.directory.clone().map(|directory| {
+            let place = organizations::Place { entra: config.entra.clone(), redirect_uri: site.redirect_uri(), client: client.clone(), custom: custom.clone() };
+            Arc::new(Organizations::new(directory, place, clock.clone(), random.clone()))
+        });
         let (pages, warnings) = Pages::new(config.pages.templates.as_deref());
         let sidecar = Self {
             names: Names::new(site.is_https()),
             trust: config.server.trusted_proxies.clone(),
             strictness: config.upstream.paths,
             entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom)),
+            organizations,
             policy: Arc::new(policy),
             headers,
             upstream: Upstream::new(&config.upstream, &config.server.limits)?,
@@ -161,5 +188,10 @@ impl Sidecar {
             lasting,
         };
         Ok((sidecar, warnings))
+    }
+
+    /// Everywhere that people sign in.
+    pub fn authorities(&self) -> Authorities {
+        Authorities { entra: Arc::clone(&self.entra), organizations: self.organizations.clone() }
     }
 }

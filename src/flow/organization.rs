@@ -1,0 +1,159 @@
+//! At which organization somebody signs in, and who that makes them.
+//!
+//! What is typed only chooses the place. Who comes back from there is told by that organization's Entra and by the directory.
+
+use super::authenticate::{ended, look};
+use super::refusal::Refusal;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::identity::Member;
+use crate::base::return_to::ReturnTo;
+use crate::base::site::Site;
+use crate::directory::organization::{Organization, State};
+use crate::directory::welcome;
+use crate::entra::Entra;
+use crate::entra::verified::VerifiedUser;
+use crate::pages::{Action, Identify};
+use crate::session::pending::Pending;
+use crate::session::record::Session;
+use crate::sidecar::Sidecar;
+use crate::sidecar::organizations::{self, Organizations};
+use crate::wire::cookies::{Found, find};
+use crate::wire::inbound::Inbound;
+use http::{HeaderMap, HeaderValue};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The form of one field, in bytes, and how long it may take.
+const FORM: usize = 4 * 1024;
+const FORM_TIME: Duration = Duration::from_secs(10);
+/// The longest text that may be a username or a code, in bytes.
+const IDENTIFIER: usize = 256;
+/// For how long a device remembers the last organization, in seconds: a year.
+const YEAR: u64 = 365 * 24 * 60 * 60;
+
+/// What a sign-in says of the organization it is for.
+pub(super) enum At {
+    /// Nothing.
+    Unsaid,
+    /// A company code in a link.
+    Code(String),
+    /// It was found already.
+    This(Box<Organization>),
+}
+
+/// Where somebody signs in: an organization's Entra, or that of `[entra]` where there are none.
+pub(super) struct Place {
+    pub(super) entra: Arc<Entra>,
+    pub(super) organization: Option<Organization>,
+}
+
+/// A page of ours that leads to a sign-in.
+pub(super) fn url(site: &Site, page: &str, return_to: &ReturnTo, acrs: &[String], code: Option<&str>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("rd", return_to.as_str()).extend_pairs(acrs.iter().map(|it| ("acrs", it))).extend_pairs(code.map(|it| ("organization", it)));
+    format!("{}/{page}?{}", site.prefix(), query.finish())
+}
+
+/// Where a sign-in goes; nothing where the person has to be asked. `asks` is the page that asks, for a code that is none.
+pub(super) async fn place(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, at: At, asks: impl FnOnce() -> Identify) -> Result<Option<Place>, Refusal> {
+    let Some(all) = &house.organizations else { return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })) };
+    let organization = match at {
+        At::This(it) => *it,
+        At::Code(code) => find_by(house, all, inbound, &code, asks).await?,
+        At::Unsaid => match signed_in(house, headers) {
+            // Whoever proves more, or has to sign in again, does it where they did before.
+            Some(session) => match of_session(all, &session).await? {
+                Some(it) => it,
+                None => return Ok(None),
+            },
+            None => return Ok(None),
+        },
+    };
+    let entra = all.entra(&organization).await?;
+    Ok(Some(Place { entra, organization: Some(organization) }))
+}
+
+fn signed_in(house: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>> {
+    look(house, headers).or_else(|| ended(house, headers))
+}
+
+async fn of_session(all: &Organizations, session: &Session) -> Result<Option<Organization>, Refusal> {
+    let Some(member) = session.identity().member.clone() else { return Ok(None) };
+    let found = all.directory().organization_by_id(member.organization).await?;
+    Ok(found.filter(|it| it.state == State::On))
+}
+
+/// The organization of what somebody typed. Whoever types what leads nowhere too often waits: for their address, never for an organization.
+pub(super) async fn find_by(
+    house: &Sidecar,
+    all: &Organizations,
+    inbound: &Inbound,
+    identifier: &str,
+    asks: impl FnOnce() -> Identify,
+) -> Result<Organization, Refusal> {
+    let guesses = &house.lasting.guesses;
+    if let Some(seconds) = guesses.waits(inbound.way.client) {
+        return Err(Refusal::TooMany(seconds));
+    }
+    let short = identifier.len() <= IDENTIFIER;
+    let found = if short { all.directory().organization_of(identifier).await? } else { None };
+    // One that is off is nobody's to know of.
+    found.filter(|it| it.state == State::On).ok_or_else(|| {
+        guesses.was_wrong(inbound.way.client);
+        Refusal::Unknown(Box::new(Identify { unknown: Some(identifier.chars().take(IDENTIFIER).collect()), ..asks() }))
+    })
+}
+
+/// The page that asks.
+pub(super) fn asking(house: &Sidecar, headers: &HeaderMap, return_to: &ReturnTo, acrs: &[String]) -> Identify {
+    let last = match find(headers, &house.names.organization()) {
+        Found::One(code) => Code::parse(code),
+        Found::None | Found::Several => None,
+    };
+    // Only what the browser itself says is shown: a name from the directory would tell a forger which codes there are.
+    let last = last.map(|it| Action { label: format!("Continue with {it}"), href: url(&house.site, "start", return_to, acrs, Some(it.as_str())) });
+    Identify { action: url(&house.site, "sign_in", return_to, acrs, None), app: house.site.authority().to_owned(), unknown: None, last }
+}
+
+/// What was typed into the page; nothing where nothing was.
+pub(super) async fn typed(body: Incoming) -> Result<Option<String>, Refusal> {
+    let body = Limited::new(body, FORM).collect();
+    let body = tokio::time::timeout(FORM_TIME, body).await.map_err(|_| Refusal::BadForm)?.map_err(|_| Refusal::BadForm)?.to_bytes();
+    let mut all = url::form_urlencoded::parse(&body).filter(|it| it.0 == "identifier").map(|it| it.1.trim().to_owned());
+    match (all.next(), all.next()) {
+        (_, Some(_)) => Err(Refusal::SaidTwice),
+        (typed, None) => Ok(typed.filter(|it| !it.is_empty())),
+    }
+}
+
+/// Where a sign-in under way began, and where alone its code may be redeemed.
+pub(super) async fn begun_at(house: &Sidecar, pending: &Pending) -> Result<Option<Place>, Refusal> {
+    let (all, id) = match (&house.organizations, &pending.organization) {
+        (None, None) => return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })),
+        (Some(all), Some(id)) => (all, id),
+        // It began under another configuration.
+        _ => return Ok(None),
+    };
+    let Some(id) = Guid::parse(id) else { return Ok(None) };
+    let organization = all.directory().organization_by_id(id).await?.ok_or(organizations::Error::NotSetUp)?;
+    Ok(Some(Place { entra: all.entra(&organization).await?, organization: Some(organization) }))
+}
+
+/// Who somebody is to the directory; nothing where there is none. `again` is where another account may be tried.
+pub(super) async fn welcome(house: &Sidecar, user: &VerifiedUser, place: &Place, again: &str) -> Result<Option<Member>, Refusal> {
+    let (Some(all), Some(organization)) = (&house.organizations, &place.organization) else { return Ok(None) };
+    let person = all.directory().welcome(user, organization).await.map_err(|it| match it {
+        welcome::Refused::Directory(it) => it.into(),
+        other => Refusal::NotWelcome(other, again.to_owned()),
+    })?;
+    Ok(Some(Member { person: person.id, role: person.role.into(), organization: person.organization, code: person.code.as_str().into() }))
+}
+
+/// The cookie by which a device remembers where somebody signed in last: the company's code, and nothing of the person.
+pub(super) fn remembered(house: &Sidecar, session: &Session) -> Option<HeaderValue> {
+    let code = session.identity().member.as_deref()?.code.clone();
+    house.names.set(&house.names.organization(), &code, Some(YEAR))
+}

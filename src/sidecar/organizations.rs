@@ -1,0 +1,153 @@
+//! Sign-in at each organization's own Entra.
+//!
+//! Made when it is first needed and kept for as long as people come. What an organization proves itself by is read anew at each sign-in, so a
+//! changed secret counts at once.
+
+use crate::base::clock::Clock;
+use crate::base::guid::Guid;
+use crate::base::identity::Member;
+use crate::base::random::Random;
+use crate::config::entra::{Allowed, Credential, Entra as Config, Tenant};
+use crate::directory::organization::{Connection, Organization};
+use crate::directory::{self, Directory};
+use crate::entra::Entra;
+use crate::wire::client::Client;
+use moka::sync::Cache;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// So many are kept at once; one that has to make room is made again when it is needed.
+const MOST: u64 = 2000;
+
+/// An organization of which nobody came for so long is let go of.
+const REST: Duration = Duration::from_hours(24);
+
+/// Why an organization's Entra cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory does not tell by what.
+    #[error(transparent)]
+    Directory(#[from] directory::Error),
+    /// There is no such organization any more, or its set-up is not done.
+    #[error("the organization is not set up")]
+    NotSetUp,
+}
+
+/// What is the same for all of them.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// `[entra]`: cloud, authority, how often Entra is asked.
+    pub entra: Config,
+    /// One for all.
+    pub redirect_uri: String,
+    /// The way to Entra.
+    pub client: Client,
+    /// Claims that are kept as text.
+    pub custom: Vec<String>,
+}
+
+/// Everywhere that people sign in.
+#[derive(Clone, Debug)]
+pub struct Authorities {
+    /// As `[entra]` says.
+    pub entra: Arc<Entra>,
+    /// Where there are organizations, theirs.
+    pub organizations: Option<Arc<Organizations>>,
+}
+
+/// Every organization's Entra that is in use.
+#[derive(Debug)]
+pub struct Organizations {
+    directory: Directory,
+    place: Place,
+    known: Cache<Guid, Arc<Registered>>,
+    clock: Clock,
+    random: Random,
+}
+
+/// One of them; its keys are kept fresh until it is dropped.
+#[derive(Debug)]
+struct Registered {
+    by: Connection,
+    entra: Arc<Entra>,
+    _fresh: DropGuard,
+}
+
+impl Authorities {
+    /// Where a signed-in person is asked about.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    pub async fn of(&self, member: Option<&Member>) -> Result<Arc<Entra>, Error> {
+        let Some(member) = member else { return Ok(Arc::clone(&self.entra)) };
+        let organizations = self.organizations.as_ref().ok_or(Error::NotSetUp)?;
+        let organization = organizations.directory.organization_by_id(member.organization).await?.ok_or(Error::NotSetUp)?;
+        organizations.entra(&organization).await
+    }
+
+    /// The same, where somebody signed in there lately.
+    pub fn known(&self, member: Option<&Member>) -> Option<Arc<Entra>> {
+        let Some(member) = member else { return Some(Arc::clone(&self.entra)) };
+        self.organizations.as_ref()?.known.get(&member.organization).map(|it| Arc::clone(&it.entra))
+    }
+}
+
+impl Organizations {
+    /// None is known yet; opens no connection.
+    pub fn new(directory: Directory, place: Place, clock: Clock, random: Random) -> Self {
+        Self { directory, place, known: Cache::builder().max_capacity(MOST).time_to_idle(REST).build(), clock, random }
+    }
+
+    /// Who they are, and their people.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// An organization's Entra, as its connection is now.
+    ///
+    /// # Errors
+    /// Why it cannot be asked.
+    pub async fn entra(&self, organization: &Organization) -> Result<Arc<Entra>, Error> {
+        let by = self.directory.connection(organization).await?.ok_or(Error::NotSetUp)?;
+        if let Some(known) = self.known.get(&organization.id).filter(|it| it.is_by(&by)) {
+            return Ok(Arc::clone(&known.entra));
+        }
+        let before = self.known.get(&organization.id);
+        Ok(self.register(organization.id, by, before.as_ref().map(|it| &*it.entra)))
+    }
+
+    /// Takes over what another one knows: a reload in the middle of an outage forgets nothing.
+    pub fn inherit(&self, old: &Self) {
+        for (id, it) in &old.known {
+            self.register(*id, it.by.clone(), Some(&it.entra));
+        }
+    }
+
+    fn register(&self, id: Guid, by: Connection, before: Option<&Entra>) -> Arc<Entra> {
+        let config = Config {
+            tenant: Tenant::Id(by.tenant),
+            client_id: by.client_id,
+            credential: Credential::Secret(by.client_secret.clone()),
+            allowed_tenants: Allowed::default(),
+            ..self.place.entra.clone()
+        };
+        let Place { redirect_uri, client, custom, .. } = self.place.clone();
+        // Which tenants rules mean by a domain is asked once, by `[entra]`.
+        let entra = Entra::new(&config, redirect_uri, Arc::default(), self.clock.clone(), self.random.clone(), client, custom).beside_others();
+        if let Some(before) = before {
+            entra.inherit(before);
+        }
+        let (entra, stop) = (Arc::new(entra), CancellationToken::new());
+        tokio::spawn(Arc::clone(&entra).keep_fresh(stop.clone()));
+        self.known.insert(id, Arc::new(Registered { by, entra: Arc::clone(&entra), _fresh: stop.drop_guard() }));
+        entra
+    }
+}
+
+impl Registered {
+    fn is_by(&self, other: &Connection) -> bool {
+        let Connection { tenant, client_id, client_secret } = &self.by;
+        (tenant, client_id, client_secret.expose()) == (&other.tenant, &other.client_id, other.client_secret.expose())
+    }
+}
