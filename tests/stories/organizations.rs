@@ -430,6 +430,8 @@ async fn a_front_proxy_hears_of_the_person_and_readiness_asks_no_entra() {
     let mut maya = town.world.browser();
     assert_eq!(maya.posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status, 503);
     town.world.emulator.control().be_down(false);
+    // What was asked while it was down has come back, and is forgotten.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     town.world.later(60);
     let id = town.knows(MAYA, "contoso", "owner").await;
     town.comes(&mut maya, MAYA, MAYA).await;
