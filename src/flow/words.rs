@@ -179,14 +179,14 @@ pub(super) fn not_welcome(refused: &welcome::Refused, again: &str) -> Words {
 }
 
 pub(super) fn organization(error: &organizations::Error) -> Words {
-    let words = |whose, what| Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, "Signing in does not work at the moment", what);
+    let down = |whose, what| Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, "Signing in does not work at the moment", what);
     match error {
         organizations::Error::NotSetUp | organizations::Error::Directory(directory::Error::Unopened(_)) => {
             let what = "The sign-in of your company is not set up completely.";
-            words(Whose::AppOwner, what).then("You cannot mend this yourself. Tell the app’s owner, and send them this page.")
+            down(Whose::AppOwner, what).then("You cannot mend this yourself. Tell the app’s owner, and send them this page.")
         }
         organizations::Error::Directory(_) => {
-            words(Whose::AppOwner, "The list of companies and people cannot be asked right now. Whoever is signed in stays so.")
+            down(Whose::AppOwner, "The list of companies and people cannot be asked right now. Whoever is signed in stays so.")
                 .then("Try again in a few minutes.")
         }
     }
