@@ -102,7 +102,7 @@ impl Registry {
     pub(super) async fn sweep(self: Arc<Self>, limits: Limits) {
         let grain = grain(&limits);
         let mut sweeper = Sweeper { bounds: Bounds::new(&limits, grain), watched: Vec::new(), logged: 0 };
-        let (begin, mut phase) = (Instant::now(), self.phase.subscribe());
+        let (mut passed, mut last, mut phase) = (Duration::ZERO, Instant::now(), self.phase.subscribe());
         let mut ticks = tokio::time::interval(grain);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -111,7 +111,9 @@ impl Registry {
                 // The sender is ours, so it lives.
                 _ = phase.changed() => {}
             }
-            self.clock.set(milliseconds(begin.elapsed()));
+            passed += counted(last.elapsed(), grain);
+            last = Instant::now();
+            self.clock.set(milliseconds(passed));
             let now = *phase.borrow_and_update();
             sweeper.look(&self, now);
         }
@@ -122,6 +124,12 @@ impl Registry {
 fn grain(limits: &Limits) -> Duration {
     let shortest = limits.header_timeout.min(limits.idle_timeout).min(limits.body_timeout);
     (shortest / 8).clamp(Duration::from_millis(20), Duration::from_millis(500))
+}
+
+/// Time in which this process did not run, since its machine slept or had others to serve, is held against no client: what it sent may lie
+/// there unread.
+fn counted(elapsed: Duration, grain: Duration) -> Duration {
+    elapsed.min(grain * 4)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -235,4 +243,16 @@ fn is_over(seen: &Seen, now: u64, bounds: &Bounds) -> bool {
     // Whoever only sends HTTP/2 PINGs makes us write too.
     let pings = seen.multiplexed && since(seen.done_at) >= bounds.stream;
     idle || late || pings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_in_which_nothing_ran_is_held_against_nobody() {
+        let grain = Duration::from_millis(500);
+        assert_eq!(counted(Duration::from_millis(510), grain), Duration::from_millis(510));
+        assert_eq!(counted(Duration::from_secs(3600), grain), Duration::from_secs(2));
+    }
 }
