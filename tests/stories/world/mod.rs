@@ -13,9 +13,9 @@ use entrada::emulator::{Emulator, Options};
 use entrada::seal::random;
 use entrada::sidecar::Lasting;
 use entrada::telemetry::log::Log;
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
@@ -302,9 +302,11 @@ client_secret = {{ env = "STORY_CLIENT_SECRET" }}
 
 /// A port that was free a moment ago, and that no other world of this run was given.
 pub fn free_port() -> u16 {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    std::iter::repeat_with(free).find(|it| GIVEN.lock().unwrap().insert(*it)).unwrap()
+    // Below what systems hand out by themselves (from 32768, or 49152): nobody who asks for any port gets it before it is bound.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() % 9000).unwrap();
+    let next = || 20_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+    std::iter::repeat_with(next).find(|it| TcpListener::bind(("127.0.0.1", *it)).is_ok()).unwrap()
 }
 
 /// What the log wrote.
