@@ -7,6 +7,10 @@ use crate::base::secret::Secret;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 
+/// What the history says, word for word and with the person, when somebody is signed out of every device: whoever follows the history ends
+/// that person's sessions by it.
+pub const SIGNED_OUT: &str = "signed out everywhere";
+
 /// An organization that is about to be made.
 #[derive(Debug, Default)]
 pub struct NewOrganization {
