@@ -107,6 +107,9 @@ pub(super) struct Set {
     /// Whether guests of its tenant may sign in: true or false.
     #[arg(long)]
     guests: Option<bool>,
+    /// Forget the new client secret that waits until it has signed somebody in.
+    #[arg(long, conflicts_with = "client_secret_file")]
+    take_back_secret: bool,
     /// A domain whose addresses belong to this organization only; can be given several times.
     #[arg(long, value_parser = directory::domain)]
     bind: Vec<String>,
@@ -189,6 +192,7 @@ fn set(it: Set) -> Result<(), Failure> {
         default_role: it.sign_in.default_role,
         first_sign_in: it.first_sign_in,
         guests: it.guests,
+        take_back: it.take_back_secret,
         state: None,
         bind: it.bind,
         unbind: it.unbind,
@@ -270,6 +274,8 @@ async fn credential(directory: &Directory, it: &Organization) -> Result<&'static
     match directory.connection(it).await {
         Err(Error::Unopened(_)) => Ok("opened by no secret"),
         Err(other) => Err(failure(other)),
+        Ok(Some(by)) if it.waiting.is_some() && by.new.is_none() => Ok("sealed, new one waiting, which is opened by no secret"),
+        Ok(_) if it.waiting.is_some() => Ok("sealed, new one waiting"),
         Ok(_) if it.has_credential => Ok("sealed"),
         Ok(_) => Ok("none"),
     }
@@ -289,6 +295,7 @@ fn value(it: &Organization, credential: &str) -> Value {
         "tenant": it.tenant.map(|it| it.to_string()),
         "client_id": it.client_id.map(|it| it.to_string()),
         "credential": credential,
+        "credential_waiting": it.waiting.as_ref().map(|it| json!({ "since": it.since, "by": it.by, "refused": it.refused })),
         "default_role": it.default_role,
         "first_sign_in": first_sign_in(it),
         "guests": it.guests,

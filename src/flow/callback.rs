@@ -156,7 +156,8 @@ async fn admit(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendin
     }
     let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
     let redeemed = place.entra.redeem(code, &pending.nonce, &pending.verifier).await;
-    let Redeemed { user, grant } = redeemed.map_err(|it| Refusal::SignIn(it, again.clone(), Arc::clone(&place.entra)))?;
+    let Redeemed { user, grant, by } = redeemed.map_err(|it| Refusal::SignIn(it, again.clone(), Arc::clone(&place.entra)))?;
+    organization::proved_by(house, &place, by);
     let member = organization::welcome(house, &user, &place, &again).await?;
     let former = look(house, headers);
     // A new id at each sign-in: whatever this browser brought is over, planted or not.
