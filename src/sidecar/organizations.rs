@@ -9,6 +9,7 @@ use crate::base::identity::Member;
 use crate::base::random::Random;
 use crate::config::entra::{Allowed, Credential, Entra as Config, Tenant};
 use crate::directory::organization::{Connection, Organization};
+use crate::directory::recent::SignIn;
 use crate::directory::{self, Directory};
 use crate::entra::Entra;
 use crate::entra::proof::By;
@@ -16,6 +17,7 @@ use crate::wire::client::Client;
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// So many are kept at once; one that has to make room is made again when it is needed.
@@ -23,6 +25,9 @@ const MOST: u64 = 2000;
 
 /// An organization of which nobody came for so long is let go of.
 const REST: Duration = Duration::from_hours(24);
+
+/// So many sign-ins at once wait to be written down.
+const WRITING: usize = 256;
 
 /// Why an organization's Entra cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +70,8 @@ pub struct Organizations {
     known: Cache<Guid, Arc<Registered>>,
     clock: Clock,
     random: Random,
+    /// Places of those who write down a sign-in.
+    writing: Semaphore,
 }
 
 /// One of them; its keys are kept fresh until it is dropped.
@@ -97,7 +104,7 @@ impl Authorities {
 impl Organizations {
     /// None is known yet; opens no connection.
     pub fn new(directory: Directory, place: Place, clock: Clock, random: Random) -> Self {
-        Self { directory, place, known: Cache::builder().max_capacity(MOST).time_to_idle(REST).build(), clock, random }
+        Self { directory, place, known: Cache::builder().max_capacity(MOST).time_to_idle(REST).build(), clock, random, writing: Semaphore::new(WRITING) }
     }
 
     /// Who they are, and their people.
@@ -140,6 +147,14 @@ impl Organizations {
         };
         if let Err(cause) = noted {
             tracing::error!(%organization, %cause, "how a new client secret did could not be noted");
+        }
+    }
+
+    /// Keeps a sign-in for the organization's admin. Where the database is too slow for all that come, some are not kept: nobody waits for it.
+    pub async fn keep_sign_in(&self, it: &SignIn) {
+        let Ok(_place) = self.writing.try_acquire() else { return };
+        if let Err(cause) = self.directory.keep_sign_in(it).await {
+            tracing::warn!(%cause, "a sign-in could not be kept for the organization's admin");
         }
     }
 
