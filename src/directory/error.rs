@@ -30,9 +30,6 @@ pub enum Error {
     /// No person has this username.
     #[error("nobody has the username {0}")]
     NoPerson(Username),
-    /// No person has this id.
-    #[error("there is no such person any more")]
-    NoSuchPerson,
     /// The code leads to another organization.
     #[error("the code {0} is another organization's")]
     CodeTaken(Code),

@@ -12,6 +12,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub mod admin;
 pub mod change;
 pub mod history;
 pub mod organization;

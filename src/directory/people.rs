@@ -1,6 +1,6 @@
 //! Finding, making and changing people by hand.
 
-use super::change::{NewPerson, PersonChange, SIGNED_OUT};
+use super::change::{NewPerson, PersonChange};
 use super::database::{Transaction, Value};
 use super::error::{Error, plain};
 use super::organization::Organization;
@@ -151,17 +151,6 @@ impl Directory {
         self.audit(&mut changes, by, Some(before.organization), Some(before.id), &format!("{}: {told}", before.username)).await?;
         changes.commit().await?;
         self.person_by_id(before.id).await?.ok_or(Error::NoPerson(before.username))
-    }
-
-    /// Says in the history that a person is signed out of every device, which ends their sessions wherever they are; `by` is who does it.
-    ///
-    /// # Errors
-    /// `NoSuchPerson`, or where the database cannot be asked.
-    pub async fn sign_out_everywhere(&self, person: Guid, by: &str) -> Result<(), Error> {
-        let found = self.person_by_id(person).await?.ok_or(Error::NoSuchPerson)?;
-        let mut changes = self.database.begin().await?;
-        self.audit(&mut changes, by, Some(found.organization), Some(person), SIGNED_OUT).await?;
-        changes.commit().await
     }
 
     /// Whether a person of this organization may have that username and that address.

@@ -1,6 +1,7 @@
 //! What is kept after an organization is on: two secrets, recent sign-ins, the history.
 
 use super::*;
+use crate::directory::admin::{Act, Acting, NotDone};
 use crate::directory::change::{OrganizationChange, SIGNED_OUT};
 use crate::directory::organization::{Connection, State};
 use crate::directory::recent::{Asked, KEPT, MOST, SignIn, TIDIED};
@@ -225,7 +226,7 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
                 ground.clock.shift(2);
             }
         }
-        directory.sign_out_everywhere(maya.id, "tom").await.unwrap();
+        directory.act(&Acting { organization: contoso.id, person: None, by: "tom".to_owned() }, maya.id, &Act::SignOut).await.unwrap();
         let mut read = Vec::new();
         loop {
             let page = directory.history(contoso.id, read.last().map(|it: &crate::directory::history::Change| it.id), 4).await.unwrap();
@@ -243,6 +244,63 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
         // A place in another organization's history leads nowhere.
         assert_eq!(directory.history(fabrikam.id, Some(read[0].id), 9).await.unwrap(), []);
         assert_eq!(directory.history(fabrikam.id, None, 9).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        let made = async |organization: &Organization, username: &str, role: &str| {
+            let new = NewPerson { username: name(username), name: None, email: None, role: Some(role.to_owned()) };
+            directory.add_person(&organization.code, &new, "a story").await.unwrap()
+        };
+        let (olga, anna, adam, walt) = (
+            made(&contoso, "olga", "owner").await,
+            made(&contoso, "anna", "admin").await,
+            made(&contoso, "adam", "admin").await,
+            made(&contoso, "walt", "worker").await,
+        );
+        let felix = made(&fabrikam, "felix", "worker").await;
+        let by = |person: Option<Guid>| Acting { organization: contoso.id, person, by: "whoever".to_owned() };
+        let does = async |who: Option<&Person>, whom: &Person, act: Act| directory.act(&by(who.map(|it| it.id)), whom.id, &act).await;
+        let role = |it: &str| Act::Role(it.to_owned());
+
+        // Up to one's own, and back.
+        assert_eq!(does(Some(&anna), &walt, role("admin")).await.unwrap().role, "admin");
+        let lowered = does(Some(&anna), &walt, role("worker")).await.unwrap();
+        assert_eq!((lowered.role.as_str(), lowered.role_source.as_str()), ("worker", "hand"));
+        assert!(!does(Some(&anna), &adam, Act::On(false)).await.unwrap().on);
+        // Whoever is off changes nothing any more.
+        assert!(matches!(does(Some(&adam), &walt, Act::SignOut).await, Err(NotDone::NotYou)));
+        assert!(does(Some(&anna), &adam, Act::On(true)).await.unwrap().on);
+        // Not above.
+        assert!(matches!(does(Some(&anna), &walt, role("owner")).await, Err(NotDone::TooHigh)));
+        for act in [role("worker"), Act::On(false), Act::SignOut] {
+            assert!(matches!(does(Some(&anna), &olga, act).await, Err(NotDone::Above)));
+        }
+        assert_eq!(does(Some(&olga), &anna, role("owner")).await.unwrap().role, "owner");
+        // Not oneself, but for signing out.
+        for act in [role("worker"), Act::On(false)] {
+            assert!(matches!(does(Some(&olga), &olga, act).await, Err(NotDone::Yourself)));
+        }
+        does(Some(&olga), &olga, Act::SignOut).await.unwrap();
+        // Nobody of another company, as whom or by whom; no role that is none.
+        assert!(matches!(does(Some(&olga), &felix, Act::On(false)).await, Err(NotDone::Nobody)));
+        assert!(matches!(does(Some(&felix), &walt, Act::On(false)).await, Err(NotDone::NotYou)));
+        assert!(matches!(does(Some(&olga), &walt, role("boss")).await, Err(NotDone::Directory(Error::NoRole(_)))));
+        // Whoever the operator gave a link to stands above all.
+        assert_eq!(does(None, &olga, role("admin")).await.unwrap().role, "admin");
+
+        assert_eq!((directory.roles_below(Some("admin")), directory.roles_below(None).len()), (&["admin".to_owned(), "worker".to_owned()][..], 3));
+        assert!(directory.roles_below(Some("boss")).is_empty());
+        let history = directory.history(contoso.id, None, 4).await.unwrap();
+        let told: Vec<_> = history.iter().map(|it| it.what.as_str()).collect();
+        assert_eq!(told, ["olga: role owner became admin", SIGNED_OUT, "anna: role admin became owner", "adam: state on"], "what was refused is in no history");
+        assert_eq!(directory.history(fabrikam.id, None, 9).await.unwrap().len(), 2);
     })
     .await;
 }
