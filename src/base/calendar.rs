@@ -49,9 +49,27 @@ pub fn http_date(text: &str) -> Option<u64> {
     if zone != "GMT" || words.next().is_some() || parts.next().is_some() || !fits {
         return None;
     }
+    Some(days(year, month, day)?.checked_mul(DAY)? + hour * 3600 + minute * 60 + second)
+}
+
+/// Reads a day as forms send one (`2026-01-09`); the seconds since 1970 at which it begins, in UTC.
+pub fn day(text: &str) -> Option<u64> {
+    let mut parts = text.split('-');
+    let mut part = |digits: usize| parts.next().filter(|it| it.len() == digits && it.bytes().all(|it| it.is_ascii_digit()))?.parse::<u64>().ok();
+    let (year, month, day) = (part(4)?, part(2)?, part(2)?);
+    if parts.next().is_some() || year < 1970 || !(1..=12).contains(&month) {
+        return None;
+    }
+    let seconds = days(year, month, day)?.checked_mul(DAY)?;
+    // The 30th of February is another day.
+    (date(seconds).day == day).then_some(seconds)
+}
+
+/// Days since 1970, by the days-from-civil rule.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    Some(days.checked_sub(719_468)? * DAY + hour * 3600 + minute * 60 + second)
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day.checked_sub(1)?;
+    days.checked_sub(719_468)
 }
 
 #[cfg(test)]
@@ -69,6 +87,18 @@ mod tests {
         ] {
             assert_eq!(utc(seconds), text);
             assert_eq!(http_date(header), Some(seconds));
+        }
+    }
+
+    #[test]
+    fn a_day_of_a_form_is_one_of_the_calendar() {
+        for (text, seconds) in [("1970-01-01", 0), ("2024-02-29", 1_709_164_800), ("2026-01-09", 1_767_916_800), ("9999-12-31", 253_402_214_400)] {
+            assert_eq!(day(text), Some(seconds));
+        }
+        for text in
+            ["", "2026-1-9", "2026-02-29", "2026-13-01", "2026-00-10", "2026-01-00", "2026-01-32", "1969-12-31", "0000-01-01", "2026-01-09-", "+026-01-01"]
+        {
+            assert_eq!(day(text), None, "{text}");
         }
     }
 

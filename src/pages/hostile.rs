@@ -25,6 +25,11 @@ pub(super) fn spoil(page: &Page) -> Page {
             Page::Identify(Identify { action: link(), app: word(), unknown: Some(word()), last: Some(Action { label: word(), href: link() }) })
         }
         Page::SignedOut { .. } => Page::SignedOut { sign_in: link() },
+        Page::People(it) => Page::People(Box::new(it.spoilt(word, link))),
+        Page::OnePerson(it) => Page::OnePerson(Box::new(it.spoilt(word, link))),
+        Page::SignIns(it) => Page::SignIns(Box::new(it.spoilt(word, link))),
+        Page::History(it) => Page::History(Box::new(it.spoilt(word, link))),
+        Page::Credential(it) => Page::Credential(Box::new(it.spoilt(word, link))),
         Page::ConfirmSignOut { .. } => Page::ConfirmSignOut { action: link(), rd: link() },
     }
 }

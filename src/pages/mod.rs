@@ -3,7 +3,10 @@
 //! It decides nothing and knows no cause: it is handed the words. Every value is escaped, no page needs a script, and nothing is loaded from
 //! elsewhere.
 
+pub mod desk;
+mod desk_samples;
 mod hostile;
+mod link;
 mod overrides;
 mod page;
 mod samples;
@@ -11,6 +14,7 @@ mod set;
 mod style;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use page::{Action, Identify, Kind, Notice, Page, Remedy, SignIn, Whose};
 pub use samples::samples;
@@ -72,7 +76,7 @@ impl Pages {
     pub fn policy(&self, page: &Page) -> &HeaderValue {
         match page {
             Page::ConfirmSignOut { .. } | Page::Identify(_) => &self.policy_without_form_action,
-            Page::Notice(_) | Page::SignIn(_) | Page::SignedOut { .. } => &self.policy,
+            _ => &self.policy,
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a page says.
 
+use super::desk::{Credential, History, OnePerson, People, SignIns};
+use super::link::link;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -25,6 +27,16 @@ pub enum Page {
         /// The way back, for those who stay.
         rd: String,
     },
+    /// The people of an organization, for its admin.
+    People(Box<People>),
+    /// One of them.
+    OnePerson(Box<OnePerson>),
+    /// Who signed in lately.
+    SignIns(Box<SignIns>),
+    /// What was changed.
+    History(Box<History>),
+    /// The client secret.
+    Credential(Box<Credential>),
 }
 
 /// What happened, whose move it is, and what to do.
@@ -145,6 +157,11 @@ impl Page {
             Self::Identify(_) => "identify.html",
             Self::SignedOut { .. } => "signed_out.html",
             Self::ConfirmSignOut { .. } => "confirm_sign_out.html",
+            Self::People(_) => "setup_people.html",
+            Self::OnePerson(_) => "setup_person.html",
+            Self::SignIns(_) => "setup_sign_ins.html",
+            Self::History(_) => "setup_history.html",
+            Self::Credential(_) => "setup_credential.html",
         }
     }
 
@@ -156,6 +173,11 @@ impl Page {
             Self::Identify(it) => it.context(),
             Self::SignedOut { sign_in } => context! { sign_in => link(sign_in) },
             Self::ConfirmSignOut { action, rd } => context! { action => link(action), rd => link(rd) },
+            Self::People(it) => it.context(),
+            Self::OnePerson(it) => it.context(),
+            Self::SignIns(it) => it.context(),
+            Self::History(it) => it.context(),
+            Self::Credential(it) => it.context(),
         }
     }
 }
@@ -228,27 +250,6 @@ impl Whose {
             Self::IdentityProvider => "Your organization’s own sign-in",
             Self::SignInService => "This sign-in service; tell the app’s owner",
             Self::Nobody => "Nobody has to: it passes, wait a little",
-        }
-    }
-}
-
-/// A place that may stand in `href`: a path of this site, or a web address. No escaping makes `javascript:` harmless.
-fn link(href: &str) -> Option<&str> {
-    let is_path = href.starts_with('/') && !href.starts_with("//") && !href.starts_with("/\\");
-    (is_path || href.starts_with("https://") || href.starts_with("http://")).then_some(href)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::link;
-
-    #[test]
-    fn only_paths_and_web_addresses_become_links() {
-        for href in ["/", "/oauth2/start?rd=%2F", "https://app.example.com/", "http://localhost:4180/"] {
-            assert_eq!(link(href), Some(href));
-        }
-        for href in ["", "javascript:alert(1)", "JavaScript:alert(1)", " /", "//evil.example", "/\\evil.example", "data:text/html,x", "https:evil"] {
-            assert_eq!(link(href), None, "{href}");
         }
     }
 }

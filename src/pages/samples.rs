@@ -1,5 +1,6 @@
 //! One of every page, with the words people meet.
 
+use super::desk_samples;
 use super::page::{Action, Identify, Kind, Notice, Page, Remedy, SignIn, Whose};
 
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
@@ -14,6 +15,7 @@ pub fn samples() -> Vec<(&'static str, Page)> {
         ("signed-out", Page::SignedOut { sign_in: START.to_owned() }),
         ("confirm-sign-out", Page::ConfirmSignOut { action: "/oauth2/sign_out?rd=%2F".to_owned(), rd: "/".to_owned() }),
     ];
+    all.extend(desk_samples::samples());
     all.extend(notices().into_iter().map(|(name, notice)| (name, Page::Notice(notice))));
     all
 }

@@ -2,16 +2,23 @@
 
 use super::page::Page;
 use super::style::Style;
+use super::words::{self, Catalog};
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates by file name; the first is the frame of the others.
-pub(super) const TEMPLATES: [(&str, &str); 6] = [
+pub(super) const TEMPLATES: [(&str, &str); 12] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("identify.html", include_str!("templates/identify.html")),
     ("signed_out.html", include_str!("templates/signed_out.html")),
     ("confirm_sign_out.html", include_str!("templates/confirm_sign_out.html")),
+    ("desk.html", include_str!("templates/desk.html")),
+    ("setup_people.html", include_str!("templates/setup_people.html")),
+    ("setup_person.html", include_str!("templates/setup_person.html")),
+    ("setup_sign_ins.html", include_str!("templates/setup_sign_ins.html")),
+    ("setup_history.html", include_str!("templates/setup_history.html")),
+    ("setup_credential.html", include_str!("templates/setup_credential.html")),
 ];
 
 /// The file name of the style sheet.
@@ -25,6 +32,7 @@ const FUEL: u64 = 100_000;
 pub(super) struct Set {
     environment: Environment<'static>,
     style: Style,
+    words: Catalog,
 }
 
 impl Set {
@@ -34,7 +42,11 @@ impl Set {
             warnings.push(format!("the built-in style sheet: {it}"));
             Style::default()
         });
-        let mut set = Self { environment: environment(), style };
+        let words = Catalog::read(include_str!("words/en.toml")).unwrap_or_else(|it| {
+            warnings.push(format!("the built-in words: {it}"));
+            Catalog::default()
+        });
+        let mut set = Self { environment: environment(), style, words };
         for (name, source) in TEMPLATES {
             if let Err(error) = set.environment.add_template(name, source) {
                 warnings.push(format!("the built-in {name}: {}", cause(&error)));
@@ -60,7 +72,7 @@ impl Set {
 
     /// The page as HTML.
     pub(super) fn render(&self, page: &Page) -> Result<String, Error> {
-        let context = context! { style => self.style.element(), ..page.context() };
+        let context = context! { style => self.style.element(), words => self.words.of(page.template()), ..page.context() };
         self.environment.get_template(page.template())?.render(context)
     }
 }
@@ -81,5 +93,6 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.remove_filter("safe");
+    environment.add_filter("fill", words::fill);
     environment
 }

@@ -6,6 +6,7 @@ use super::standing::Standing;
 use super::told::Told;
 use super::whom::{Ambiguous, Ended, Person, User, Whom};
 use crate::base::clock::Clock;
+use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity, Member};
 use crate::base::random::Random;
 use crate::base::secret::Secret;
@@ -174,6 +175,14 @@ impl Store {
     pub fn end_all_of(&self, person: Person) -> usize {
         let mut found = self.index.by_object(person.oid);
         found.retain(|it| it.identity().tid == person.tid);
+        self.end_each(found)
+    }
+
+    /// Ends all sessions of one person of an organization, and says how many they were; another person of the directory with the same account at
+    /// Entra, in another organization, goes on.
+    pub fn end_all_of_member(&self, oid: Guid, person: Guid) -> usize {
+        let mut found = self.index.by_object(oid);
+        found.retain(|it| it.identity().member.as_ref().is_some_and(|it| it.person == person));
         self.end_each(found)
     }
 

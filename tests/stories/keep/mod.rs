@@ -20,7 +20,6 @@ const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
 const MAYA: &str = "maya@contoso.example";
 const TOM: &str = "tom@contoso.example";
-const FRIDA: &str = "frida@fabrikam.example";
 
 /// A world with two companies that stand in the database.
 struct Town {
@@ -61,10 +60,6 @@ impl Town {
 
     async fn organization(&self, code: &str) -> Organization {
         self.directory().organization(&Code::parse(code).unwrap()).await.unwrap().unwrap()
-    }
-
-    async fn person(&self, username: &str) -> Person {
-        self.directory().person(&Username::parse(username).unwrap()).await.unwrap().unwrap()
     }
 
     async fn knows(&self, username: &str, company: &str, role: &str) -> Person {

@@ -1,0 +1,379 @@
+//! The pages of an organization's admin once it is on: people, recent sign-ins, the history, the client secret.
+
+use super::link::link;
+use crate::base::calendar;
+use minijinja::context;
+use minijinja::value::Value;
+
+/// What stands on every one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desk {
+    /// The organization's name.
+    pub organization: String,
+    /// The path that all of them begin with.
+    pub base: String,
+}
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    /// The set-up itself.
+    Setup,
+    /// The people.
+    People,
+    /// Who signed in lately.
+    SignIns,
+    /// What was changed.
+    History,
+    /// The client secret.
+    Credential,
+}
+
+/// The people of an organization, found by how they begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct People {
+    /// What stands on every page.
+    pub desk: Desk,
+    /// What was asked for; empty where nothing was.
+    pub asked: String,
+    /// Those who were found.
+    pub people: Vec<Listed>,
+    /// Where there are more.
+    pub next: Option<String>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Display name, or the username where there is none.
+    pub name: String,
+    /// What the person types.
+    pub username: String,
+    /// The role.
+    pub role: String,
+    /// Whether the person may sign in.
+    pub on: bool,
+    /// When last signed in, seconds since 1970.
+    pub last: Option<i64>,
+    /// The page of the person.
+    pub href: String,
+}
+
+/// One person, and what can be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnePerson {
+    /// What stands on every page.
+    pub desk: Desk,
+    /// As the form names the person.
+    pub id: String,
+    /// Who it is.
+    pub listed: Listed,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Where the role comes from: `default`, `hand` or `entra`.
+    pub role_source: &'static str,
+    /// When made, seconds since 1970.
+    pub created: i64,
+    /// The roles that whoever reads the page may give.
+    pub roles: Vec<String>,
+    /// How much whoever reads the page may do.
+    pub may: May,
+    /// What has just been done: `role`, `on`, `off` or `sign_out`.
+    pub done: Option<&'static str>,
+}
+
+/// How much somebody may do to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum May {
+    /// Everything.
+    Everything,
+    /// Nothing: the person has a higher role.
+    Above,
+    /// Sign out: it is the reader.
+    Yourself,
+}
+
+/// Sign-ins and refusals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIns {
+    /// What stands on every page.
+    pub desk: Desk,
+    /// Whether only refusals are shown.
+    pub refused_only: bool,
+    /// The newest first.
+    pub rows: Vec<Seen>,
+    /// Where there are more.
+    pub next: Option<String>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// When, seconds since 1970.
+    pub at: i64,
+    /// Who, as far as known.
+    pub name: String,
+    /// The page of the person, where the directory knows.
+    pub href: Option<String>,
+    /// Why it was refused, where it was.
+    pub refused: Option<Why>,
+    /// Finds the line in the log.
+    pub reference: String,
+}
+
+/// Why a sign-in was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A word of ours, which the catalog has a sentence for.
+    Word(&'static str),
+    /// What Entra said.
+    Entra(Said),
+}
+
+/// What Entra said against a sign-in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Its code, or its error where there is none.
+    pub code: String,
+    /// What that means, in English.
+    pub about: Option<String>,
+    /// What an admin does about it and where, in English.
+    pub mend: Option<String>,
+    /// Microsoft's page about it.
+    pub more: Option<String>,
+}
+
+/// What was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// What stands on every page.
+    pub desk: Desk,
+    /// The newest first.
+    pub rows: Vec<Changed>,
+    /// Where there are more.
+    pub next: Option<String>,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// When, seconds since 1970.
+    pub at: i64,
+    /// By whom.
+    pub by: String,
+    /// Of whom.
+    pub username: Option<String>,
+    /// What, in English.
+    pub what: String,
+}
+
+/// The client secret, which is never shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// What stands on every page.
+    pub desk: Desk,
+    /// Whether it stands in the configuration, which alone changes it.
+    pub in_file: bool,
+    /// When it expires, seconds since 1970, and in how many days.
+    pub ends: Option<(i64, i64)>,
+    /// A new one that has not signed anybody in yet.
+    pub waiting: Option<Waiting>,
+    /// Where to sign in again first.
+    pub again: Option<String>,
+    /// What is wrong with what was typed: `id`, `empty`, `date` or `past`.
+    pub problem: Option<&'static str>,
+    /// What has just been done: `waits`, `set` or `taken_back`.
+    pub done: Option<&'static str>,
+}
+
+/// A new secret that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Since when, seconds since 1970.
+    pub since: i64,
+    /// By whom.
+    pub by: String,
+    /// What Entra said against it.
+    pub refused: Option<String>,
+}
+
+impl Desk {
+    /// What the frame names.
+    fn context(&self, here: Tab) -> Value {
+        let all = [
+            (Tab::Setup, "setup", ""),
+            (Tab::People, "people", "/people"),
+            (Tab::SignIns, "sign_ins", "/sign_ins"),
+            (Tab::History, "history", "/history"),
+            (Tab::Credential, "credential", "/credential"),
+        ];
+        let tab = |(tab, name, path): (Tab, &'static str, &'static str)| {
+            let href = format!("{}{path}", self.base);
+            context! { name, href => link(&href), here => tab == here }
+        };
+        context! { organization => self.organization.as_str(), tabs => all.map(tab).to_vec() }
+    }
+
+    fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+impl Listed {
+    fn context(&self) -> Value {
+        context! {
+            name => self.name.as_str(),
+            username => self.username.as_str(),
+            role => self.role.as_str(),
+            on => self.on,
+            last => self.last.map(minute),
+            href => link(&self.href),
+        }
+    }
+}
+
+impl People {
+    pub(super) fn context(&self) -> Value {
+        let people: Vec<_> = self.people.iter().map(Listed::context).collect();
+        let find = self.desk.path("/people");
+        context! { desk => self.desk.context(Tab::People), asked => self.asked.as_str(), people, next => self.next.as_deref().and_then(link), find => link(&find) }
+    }
+}
+
+impl OnePerson {
+    pub(super) fn context(&self) -> Value {
+        let path = self.desk.path("/people");
+        let may = match self.may {
+            May::Everything => "everything",
+            May::Above => "above",
+            May::Yourself => "yourself",
+        };
+        context! {
+            desk => self.desk.context(Tab::People),
+            id => self.id.as_str(),
+            email => self.email.as_deref(),
+            role_source => self.role_source,
+            created => minute(self.created),
+            roles => self.roles.clone(),
+            may,
+            done => self.done,
+            back => link(&path),
+            action => link(&path),
+            ..self.listed.context()
+        }
+    }
+}
+
+impl SignIns {
+    pub(super) fn context(&self) -> Value {
+        let rows: Vec<_> = self.rows.iter().map(Seen::context).collect();
+        let other = self.desk.path(if self.refused_only { "/sign_ins" } else { "/sign_ins?refused=1" });
+        let next = self.next.as_deref().and_then(link);
+        context! { desk => self.desk.context(Tab::SignIns), refused_only => self.refused_only, rows, next, other => link(&other) }
+    }
+}
+
+impl Seen {
+    fn context(&self) -> Value {
+        let (word, said) = match &self.refused {
+            Some(Why::Word(word)) => (Some(*word), None),
+            Some(Why::Entra(said)) => (None, Some(said)),
+            None => (None, None),
+        };
+        context! {
+            at => minute(self.at),
+            name => self.name.as_str(),
+            href => self.href.as_deref().and_then(link),
+            refused => word.or(said.map(|it| it.code.as_str())),
+            word,
+            about => said.and_then(|it| it.about.as_deref()),
+            mend => said.and_then(|it| it.mend.as_deref()),
+            more => said.and_then(|it| link(it.more.as_deref()?)),
+            reference => self.reference.as_str(),
+        }
+    }
+}
+
+impl History {
+    pub(super) fn context(&self) -> Value {
+        let row = |it: &Changed| context! { at => minute(it.at), by => it.by.as_str(), username => it.username.as_deref(), what => it.what.as_str() };
+        let rows: Vec<_> = self.rows.iter().map(row).collect();
+        context! { desk => self.desk.context(Tab::History), rows, next => self.next.as_deref().and_then(link) }
+    }
+}
+
+impl Credential {
+    pub(super) fn context(&self) -> Value {
+        let waiting = self.waiting.as_ref().map(|it| context! { since => minute(it.since), by => it.by.as_str(), refused => it.refused.as_deref() });
+        let path = self.desk.path("/credential");
+        context! {
+            desk => self.desk.context(Tab::Credential),
+            in_file => self.in_file,
+            ends => self.ends.map(|it| day(it.0)),
+            days => self.ends.map(|it| it.1),
+            waiting,
+            again => self.again.as_deref().and_then(link),
+            problem => self.problem,
+            done => self.done,
+            action => link(&path),
+        }
+    }
+}
+
+/// `2026-01-09 02:02`, in UTC.
+fn minute(seconds: i64) -> String {
+    calendar::utc(u64::try_from(seconds).unwrap_or_default()).chars().take(16).collect()
+}
+
+/// `2026-01-09`, in UTC.
+fn day(seconds: i64) -> String {
+    calendar::utc(u64::try_from(seconds).unwrap_or_default()).chars().take(10).collect()
+}
+
+/// Every word put in another's place; for whoever tries a template.
+macro_rules! spoilt {
+    ($($page:ident: |$it:ident, $word:ident, $link:ident| $change:block)*) => {$(
+        impl $page {
+            pub(super) fn spoilt(&self, $word: impl Fn() -> String, $link: impl Fn() -> String) -> Self {
+                let mut $it = self.clone();
+                $it.desk = Desk { organization: $word(), base: $link() };
+                $change
+                $it
+            }
+        }
+    )*};
+}
+
+spoilt! {
+    People: |it, word, link| {
+        (it.asked, it.next) = (word(), Some(link()));
+        it.people.iter_mut().for_each(|it| it.spoil(&word, &link));
+    }
+    OnePerson: |it, word, link| {
+        (it.id, it.email, it.roles) = (word(), Some(word()), vec![word()]);
+        it.listed.spoil(&word, &link);
+    }
+    SignIns: |it, word, link| {
+        it.next = Some(link());
+        for row in &mut it.rows {
+            (row.name, row.reference, row.href) = (word(), word(), Some(link()));
+            if let Some(Why::Entra(said)) = &mut row.refused {
+                *said = Said { code: word(), about: Some(word()), mend: Some(word()), more: Some(link()) };
+            }
+        }
+    }
+    History: |it, word, link| {
+        it.next = Some(link());
+        it.rows.iter_mut().for_each(|it| *it = Changed { at: it.at, by: word(), username: Some(word()), what: word() });
+    }
+    Credential: |it, word, link| {
+        it.again = it.again.as_ref().map(|_| link());
+        it.waiting = it.waiting.as_ref().map(|it| Waiting { since: it.since, by: word(), refused: Some(word()) });
+    }
+}
+
+impl Listed {
+    fn spoil(&mut self, word: &impl Fn() -> String, link: &impl Fn() -> String) {
+        (self.name, self.username, self.role, self.href) = (word(), word(), word(), link());
+    }
+}
