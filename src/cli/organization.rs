@@ -8,6 +8,7 @@ use crate::base::guid::Guid;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 use crate::directory::change::{NewOrganization, OrganizationChange};
+use crate::directory::history::Change;
 use crate::directory::organization::{Organization, Source, State};
 use crate::directory::{Directory, Error};
 use serde_json::{Value, json};
@@ -255,14 +256,19 @@ fn history(it: &History) -> Result<(), Failure> {
         let found = found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?;
         let all = directory.history(found.id, None, it.most).await.map_err(failure)?;
         let mut rows = vec![["TIME", "BY", "PERSON", "WHAT"].map(str::to_owned)];
-        rows.extend(all.iter().map(|it| [time(Some(it.at)), it.by.clone(), or_dash(it.username.as_ref().map(Username::as_str)), it.what.clone()]));
+        rows.extend(all.iter().map(|it| [time(Some(it.at)), by(it), or_dash(it.username.as_ref().map(Username::as_str)), it.what.clone()]));
         let values = all.iter().map(|it| {
+            let by_username = it.by_username.as_ref().map(Username::as_str);
             let person = it.person.map(|it| it.to_string());
-            json!({ "id": it.id.to_string(), "at": it.at, "by": it.by, "person": person, "username": it.username.as_ref().map(Username::as_str), "what": it.what })
+            json!({ "id": it.id.to_string(), "at": it.at, "by": it.by, "by_username": by_username, "person": person, "username": it.username.as_ref().map(Username::as_str), "what": it.what })
         });
         tell(&it.common, &values.collect(), || lines(&rows));
         Ok(())
     })
+}
+
+fn by(it: &Change) -> String {
+    it.by_username.as_ref().map_or_else(|| it.by.clone(), Username::to_string)
 }
 
 async fn show(directory: &Directory, common: &Common, it: &Organization) -> Result<(), Failure> {

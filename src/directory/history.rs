@@ -1,4 +1,6 @@
 //! What was changed, by whom: the table `audit`, which is only ever added to.
+//!
+//! Whoever acted is written down as `person` and an id of ours, or in other words: `operator olga`, `sign-in`.
 
 use super::database::{Row, Value};
 use super::error::Error;
@@ -13,8 +15,10 @@ pub struct Change {
     pub id: Guid,
     /// When, seconds since 1970.
     pub at: i64,
-    /// By whom.
+    /// By whom, as it was written down.
     pub by: String,
+    /// What that is called now, where it is a person of the organization.
+    pub by_username: Option<Username>,
     /// The person it is about, where it is about one.
     pub person: Option<Guid>,
     /// What that person is called now.
@@ -30,8 +34,10 @@ impl Directory {
     /// Where the database cannot be asked.
     pub async fn history(&self, organization: Guid, before: Option<Guid>, most: u32) -> Result<Vec<Change>, Error> {
         let mut values: Vec<Value> = vec![organization.to_string().into(), i64::from(most).into()];
-        let mut sql = "SELECT a.id, a.at, a.actor, a.person, a.what, p.username FROM audit a \
-                       LEFT JOIN person p ON p.id = a.person AND p.organization = a.organization WHERE a.organization = $1"
+        let mut sql = "SELECT a.id, a.at, a.actor, a.person, a.what, p.username, b.username AS by_username FROM audit a \
+                       LEFT JOIN person p ON p.id = a.person AND p.organization = a.organization \
+                       LEFT JOIN person b ON a.actor LIKE 'person %' AND b.id = SUBSTR(a.actor, 8) AND b.organization = a.organization \
+                       WHERE a.organization = $1"
             .to_owned();
         if let Some(before) = before {
             values.push(before.to_string().into());
@@ -50,6 +56,7 @@ fn of_row(row: &Row) -> Result<Change, Error> {
         id: guid("id", &row.text("id")?)?,
         at: row.number("at")?,
         by: row.text("actor")?,
+        by_username: row.maybe_text("by_username")?.as_deref().and_then(Username::parse),
         person: row.maybe_text("person")?.map(|it| guid("person", &it)).transpose()?,
         username: row.maybe_text("username")?.as_deref().and_then(Username::parse),
         what: row.text("what")?,

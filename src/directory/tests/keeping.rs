@@ -240,6 +240,11 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
         let expected: Vec<_> =
             std::iter::once(SIGNED_OUT.to_owned()).chain(names).chain(["maya made by hand".to_owned(), "made with the code contoso".to_owned()]).collect();
         assert_eq!(told, expected);
+        // Who is one of its people is told by what they are called.
+        let by = format!("person {}", maya.id);
+        directory.act(&Acting { organization: contoso.id, person: None, by: by.clone() }, maya.id, &Act::SignOut).await.unwrap();
+        let newest = directory.history(contoso.id, None, 2).await.unwrap();
+        assert_eq!((newest[0].by.as_str(), newest[0].by_username.as_ref(), newest[1].by_username.as_ref()), (by.as_str(), Some(&maya.username), None));
         assert_eq!((read[0].by.as_str(), read[0].person, read[0].username.as_ref()), ("tom", Some(maya.id), Some(&maya.username)));
         // A place in another organization's history leads nowhere.
         assert_eq!(directory.history(fabrikam.id, Some(read[0].id), 9).await.unwrap(), []);
