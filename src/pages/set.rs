@@ -2,14 +2,22 @@
 
 use super::page::Page;
 use super::style::Style;
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
+use minijinja::value::{Kwargs, Serde};
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value, context};
+use std::sync::LazyLock;
 
 /// The built-in templates by file name; the first is the frame of the others.
-pub(super) const TEMPLATES: [(&str, &str); 6] = [
+pub(super) const TEMPLATES: [(&str, &str); 12] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("identify.html", include_str!("templates/identify.html")),
+    ("setup.html", include_str!("templates/setup.html")),
+    ("setup_steps.html", include_str!("templates/setup_steps.html")),
+    ("setup_invitation.html", include_str!("templates/setup_invitation.html")),
+    ("setup_told.html", include_str!("templates/setup_told.html")),
+    ("setup_trial.html", include_str!("templates/setup_trial.html")),
+    ("setup_sheet.html", include_str!("templates/setup_sheet.html")),
     ("signed_out.html", include_str!("templates/signed_out.html")),
     ("confirm_sign_out.html", include_str!("templates/confirm_sign_out.html")),
 ];
@@ -60,7 +68,7 @@ impl Set {
 
     /// The page as HTML.
     pub(super) fn render(&self, page: &Page) -> Result<String, Error> {
-        let context = context! { style => self.style.element(), ..page.context() };
+        let context = context! { style => self.style.element(), words => words(page.template()), ..page.context() };
         self.environment.get_template(page.template())?.render(context)
     }
 }
@@ -74,6 +82,21 @@ pub(super) fn cause(error: &Error) -> String {
     }
 }
 
+/// The words of a template.
+fn words(template: &str) -> Value {
+    static ENGLISH: LazyLock<toml::Table> = LazyLock::new(|| toml::from_str(include_str!("words/en.toml")).unwrap_or_default());
+    ENGLISH.get(template.trim_end_matches(".html")).map_or(Value::UNDEFINED, |it| Value::from(Serde(it.clone())))
+}
+
+/// `"for {name}"|fill(name="Contoso")`.
+fn fill(text: &str, values: Kwargs) -> Result<String, Error> {
+    let mut out = text.to_owned();
+    for name in values.args() {
+        out = out.replace(&format!("{{{name}}}"), &values.get::<String>(name)?);
+    }
+    Ok(out)
+}
+
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     // By default the file's name decides, and a name without `.html` would escape nothing.
@@ -81,5 +104,6 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.remove_filter("safe");
+    environment.add_filter("fill", fill);
     environment
 }
