@@ -19,6 +19,7 @@ mod recheck;
 mod refusal;
 mod refused;
 mod route;
+mod setup;
 mod sign_in;
 mod sign_out;
 mod step_up;
@@ -117,6 +118,7 @@ async fn answer(
         Route::Session => information::session(house, inbound, headers, facts),
         Route::Refresh => information::refresh(house, inbound, headers, facts).await,
         Route::Keys => information::keys(house, inbound, headers),
+        Route::SetUp => setup::set_up(house, inbound, headers, body, facts).await,
         Route::App | Route::Nothing => Err(Refusal::NotFound),
     }
 }

@@ -12,6 +12,10 @@ use crate::sidecar::Sidecar;
 use crate::sidecar::organizations;
 use std::sync::Arc;
 
+/// Our own words for why, each of which the catalog of the page has a sentence for.
+pub(super) const REASONS: [&str; 11] =
+    ["canceled", "no_answer", "other_tenant", "organization_off", "guest", "person_off", "not_known", "not_set_up", "personal", "clock", "token"];
+
 /// What becomes known of a sign-in on its way.
 #[derive(Debug)]
 pub(super) struct Trail {

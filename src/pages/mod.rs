@@ -10,11 +10,12 @@ mod link;
 mod overrides;
 mod page;
 mod samples;
+mod samples_setup;
 mod set;
+pub mod setup;
 mod style;
 #[cfg(test)]
 mod tests;
-mod words;
 
 pub use page::{Action, Identify, Kind, Notice, Page, Remedy, SignIn, Whose};
 pub use samples::samples;
@@ -76,6 +77,8 @@ impl Pages {
     pub fn policy(&self, page: &Page) -> &HeaderValue {
         match page {
             Page::ConfirmSignOut { .. } | Page::Identify(_) => &self.policy_without_form_action,
+            // Its trial goes on to Entra.
+            Page::SetUp(it) if it.leads_to_entra() => &self.policy_without_form_action,
             _ => &self.policy,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::desk::{Credential, History, OnePerson, People, SignIns};
 use super::link::link;
+use super::setup::SetUp;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -15,6 +16,8 @@ pub enum Page {
     SignIn(SignIn),
     /// Asks by what somebody signs in: a username or a company code.
     Identify(Identify),
+    /// A page of the set-up of an organization.
+    SetUp(Box<SetUp>),
     /// Whoever was signed in is not any more.
     SignedOut {
         /// Where to sign in again.
@@ -155,6 +158,7 @@ impl Page {
             Self::Notice(_) => "notice.html",
             Self::SignIn(_) => "sign_in.html",
             Self::Identify(_) => "identify.html",
+            Self::SetUp(it) => it.template(),
             Self::SignedOut { .. } => "signed_out.html",
             Self::ConfirmSignOut { .. } => "confirm_sign_out.html",
             Self::People(_) => "setup_people.html",
@@ -171,6 +175,7 @@ impl Page {
             Self::Notice(it) => it.context(),
             Self::SignIn(it) => context! { start => link(&it.start), app => it.app.as_str() },
             Self::Identify(it) => it.context(),
+            Self::SetUp(it) => it.context(),
             Self::SignedOut { sign_in } => context! { sign_in => link(sign_in) },
             Self::ConfirmSignOut { action, rd } => context! { action => link(action), rd => link(rd) },
             Self::People(it) => it.context(),

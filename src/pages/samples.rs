@@ -2,6 +2,7 @@
 
 use super::desk_samples;
 use super::page::{Action, Identify, Kind, Notice, Page, Remedy, SignIn, Whose};
+use super::samples_setup::samples_of_setup;
 
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const START: &str = "/oauth2/start?rd=%2Freports%3Fyear%3D2026";
@@ -16,6 +17,7 @@ pub fn samples() -> Vec<(&'static str, Page)> {
         ("confirm-sign-out", Page::ConfirmSignOut { action: "/oauth2/sign_out?rd=%2F".to_owned(), rd: "/".to_owned() }),
     ];
     all.extend(desk_samples::samples());
+    all.extend(samples_of_setup().into_iter().map(|(name, page)| (name, Page::SetUp(Box::new(page)))));
     all.extend(notices().into_iter().map(|(name, notice)| (name, Page::Notice(notice))));
     all
 }

@@ -2,15 +2,22 @@
 
 use super::page::Page;
 use super::style::Style;
-use super::words::{self, Catalog};
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
+use minijinja::value::{Kwargs, Serde};
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value, context};
+use std::sync::LazyLock;
 
 /// The built-in templates by file name; the first is the frame of the others.
-pub(super) const TEMPLATES: [(&str, &str); 12] = [
+pub(super) const TEMPLATES: [(&str, &str); 18] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("identify.html", include_str!("templates/identify.html")),
+    ("setup.html", include_str!("templates/setup.html")),
+    ("setup_steps.html", include_str!("templates/setup_steps.html")),
+    ("setup_invitation.html", include_str!("templates/setup_invitation.html")),
+    ("setup_told.html", include_str!("templates/setup_told.html")),
+    ("setup_trial.html", include_str!("templates/setup_trial.html")),
+    ("setup_sheet.html", include_str!("templates/setup_sheet.html")),
     ("signed_out.html", include_str!("templates/signed_out.html")),
     ("confirm_sign_out.html", include_str!("templates/confirm_sign_out.html")),
     ("desk.html", include_str!("templates/desk.html")),
@@ -32,7 +39,6 @@ const FUEL: u64 = 100_000;
 pub(super) struct Set {
     environment: Environment<'static>,
     style: Style,
-    words: Catalog,
 }
 
 impl Set {
@@ -42,11 +48,7 @@ impl Set {
             warnings.push(format!("the built-in style sheet: {it}"));
             Style::default()
         });
-        let words = Catalog::read(include_str!("words/en.toml")).unwrap_or_else(|it| {
-            warnings.push(format!("the built-in words: {it}"));
-            Catalog::default()
-        });
-        let mut set = Self { environment: environment(), style, words };
+        let mut set = Self { environment: environment(), style };
         for (name, source) in TEMPLATES {
             if let Err(error) = set.environment.add_template(name, source) {
                 warnings.push(format!("the built-in {name}: {}", cause(&error)));
@@ -72,7 +74,7 @@ impl Set {
 
     /// The page as HTML.
     pub(super) fn render(&self, page: &Page) -> Result<String, Error> {
-        let context = context! { style => self.style.element(), words => self.words.of(page.template()), ..page.context() };
+        let context = context! { style => self.style.element(), words => words(page.template()), ..page.context() };
         self.environment.get_template(page.template())?.render(context)
     }
 }
@@ -86,6 +88,21 @@ pub(super) fn cause(error: &Error) -> String {
     }
 }
 
+/// The words of a template.
+fn words(template: &str) -> Value {
+    static ENGLISH: LazyLock<toml::Table> = LazyLock::new(|| toml::from_str(include_str!("words/en.toml")).unwrap_or_default());
+    ENGLISH.get(template.trim_end_matches(".html")).map_or(Value::UNDEFINED, |it| Value::from(Serde(it.clone())))
+}
+
+/// `"for {name}"|fill(name="Contoso")`.
+fn fill(text: &str, values: Kwargs) -> Result<String, Error> {
+    let mut out = text.to_owned();
+    for name in values.args() {
+        out = out.replace(&format!("{{{name}}}"), &values.get::<String>(name)?);
+    }
+    Ok(out)
+}
+
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     // By default the file's name decides, and a name without `.html` would escape nothing.
@@ -93,6 +110,6 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.remove_filter("safe");
-    environment.add_filter("fill", words::fill);
+    environment.add_filter("fill", fill);
     environment
 }

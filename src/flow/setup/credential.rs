@@ -1,0 +1,99 @@
+//! `/setup/credential`: the client secret, which is replaced without a gap and never shown.
+
+use super::super::organization::url;
+use super::super::refusal::Refusal;
+use super::desk::{address, called, desk, done, shown, to};
+use super::form::Form;
+use super::gate::Visit;
+use crate::base::calendar;
+use crate::base::guid::Guid;
+use crate::base::return_to::ReturnTo;
+use crate::base::secret::Secret;
+use crate::directory::Directory;
+use crate::directory::change::OrganizationChange;
+use crate::directory::organization::{Source, days_until};
+use crate::pages::Page;
+use crate::pages::desk::{Credential, Waiting};
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::inbound::Inbound;
+use http::{Response, StatusCode};
+
+/// The shortest and the longest secret that may be a Value, in bytes. Entra makes them of 40 characters.
+const SECRET: std::ops::RangeInclusive<usize> = 8..=512;
+/// What can be said to have been done.
+const DONE: [&str; 3] = ["waits", "set", "taken_back"];
+
+/// How it stands.
+pub(super) async fn show(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit) -> Result<Response<Body>, Refusal> {
+    let page = page(house, directory, visit).await?;
+    Ok(shown(house, StatusCode::OK, &Page::Credential(Box::new(Credential { done: done(inbound, DONE), ..page }))))
+}
+
+/// Does what a form says.
+pub(super) async fn change(house: &Sidecar, directory: &Directory, visit: &Visit, form: &Form) -> Result<Response<Body>, Refusal> {
+    let organization = visit.organization();
+    if organization.source == Source::File || !visit.may_change_secret(house.lasting.clock.now()) {
+        let page = page(house, directory, visit).await?;
+        return Ok(shown(house, StatusCode::FORBIDDEN, &Page::Credential(Box::new(page))));
+    }
+    let change = match form.text("do") {
+        "take_back" => OrganizationChange { take_back: true, ..OrganizationChange::default() },
+        "set" => match anew(form, house.lasting.clock.now()) {
+            Ok(change) => change,
+            Err(problem) => {
+                let page = Credential { problem: Some(problem), ..page(house, directory, visit).await? };
+                return Ok(shown(house, StatusCode::UNPROCESSABLE_ENTITY, &Page::Credential(Box::new(page))));
+            }
+        },
+        _ => return Err(Refusal::BadForm),
+    };
+    let took_back = change.take_back;
+    let after = directory.change_organization(&organization.code, change, &visit.by()).await?;
+    tracing::info!(organization = %after.code, by = visit.by(), took_back, waits = after.waiting.is_some(), "a client secret was changed on its page");
+    let done = match after.waiting {
+        Some(_) => "waits",
+        None if took_back => "taken_back",
+        None => "set",
+    };
+    to(house, "credential", &[("done", done)])
+}
+
+/// What was typed; or what is wrong with it.
+fn anew(form: &Form, now: u64) -> Result<OrganizationChange, &'static str> {
+    let typed = form.text("secret");
+    if Guid::parse(typed).is_some() {
+        return Err("id");
+    }
+    if !SECRET.contains(&typed.len()) || !typed.bytes().all(|it| it.is_ascii_graphic()) {
+        return Err("none");
+    }
+    let ends = match form.text("ends") {
+        "" => None,
+        text => Some(calendar::day(text).ok_or("date")?),
+    };
+    if ends.is_some_and(|it| it <= now) {
+        return Err("past");
+    }
+    Ok(OrganizationChange { client_secret: Some(Secret::new(typed)), credential_ends: ends, ..OrganizationChange::default() })
+}
+
+async fn page(house: &Sidecar, directory: &Directory, visit: &Visit) -> Result<Credential, Refusal> {
+    let (organization, now) = (visit.organization(), house.lasting.clock.now());
+    let waiting = match &organization.waiting {
+        Some(it) => Some(Waiting { since: it.since, by: called(directory, visit, &it.by).await?, refused: it.refused.clone() }),
+        None => None,
+    };
+    // Asked for the password again: a sign-in that Entra remembers would prove nothing new.
+    let here = ReturnTo::parse(&address(house, "credential", &[]), &house.site);
+    let again = || format!("{}&prompt=login", url(&house.site, "start", &here, &[], Some(organization.code.as_str())));
+    Ok(Credential {
+        desk: desk(house, visit),
+        in_file: organization.source == Source::File,
+        ends: organization.credential_ends.map(|it| (it, days_until(it, now))),
+        waiting,
+        again: (!visit.may_change_secret(now)).then(again),
+        problem: None,
+        done: None,
+    })
+}

@@ -1,0 +1,65 @@
+//! What the pages of an organization's admin have in common.
+
+use super::super::refusal::Refusal;
+use super::gate::Visit;
+use crate::directory::Directory;
+use crate::directory::admin::Acting;
+use crate::pages::Page;
+use crate::pages::desk;
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::inbound::Inbound;
+use crate::wire::reply;
+use http::{Response, StatusCode};
+use std::borrow::Cow;
+
+/// What stands on every page.
+pub(super) fn desk(house: &Sidecar, visit: &Visit) -> desk::Desk {
+    desk::Desk { organization: visit.organization().name.clone(), base: house.site.setup_path() }
+}
+
+/// Who acts, as the directory knows them.
+pub(super) fn acting(visit: &Visit) -> Acting {
+    Acting { organization: visit.organization().id, person: visit.person(), by: visit.by() }
+}
+
+/// A page.
+pub(super) fn shown(house: &Sidecar, status: StatusCode, page: &Page) -> Response<Body> {
+    reply::page(status, house.pages.render(page), house.pages.policy(page))
+}
+
+/// To one of these pages, after something was done there.
+pub(super) fn to(house: &Sidecar, page: &str, query: &[(&str, &str)]) -> Result<Response<Body>, Refusal> {
+    reply::redirect(StatusCode::SEE_OTHER, &address(house, page, query)).ok_or(Refusal::Internal("no redirect"))
+}
+
+/// The address of one of these pages.
+pub(super) fn address(house: &Sidecar, page: &str, query: &[(&str, &str)]) -> String {
+    let path = format!("{}/{page}", house.site.setup_path());
+    if query.is_empty() {
+        return path;
+    }
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    format!("{path}?{query}")
+}
+
+/// What the query says of that name, where it says it once.
+pub(super) fn asked<'a>(inbound: &'a Inbound, name: &str) -> Option<Cow<'a, str>> {
+    let query = inbound.target.query().unwrap_or_default().as_bytes();
+    let mut all = url::form_urlencoded::parse(query).filter(|it| it.0 == name).map(|it| it.1);
+    let first = all.next().filter(|it| !it.is_empty())?;
+    all.next().is_none().then_some(first)
+}
+
+/// What has just been done, of what can be.
+pub(super) fn done<const N: usize>(inbound: &Inbound, all: [&'static str; N]) -> Option<&'static str> {
+    let done = asked(inbound, "done")?;
+    all.into_iter().find(|it| *it == done)
+}
+
+/// As people read who did something: what a person of the organization is called, or as it was written down.
+pub(super) async fn called(directory: &Directory, visit: &Visit, by: &str) -> Result<String, Refusal> {
+    let Some(id) = by.strip_prefix("person ").and_then(crate::base::guid::Guid::parse) else { return Ok(by.to_owned()) };
+    let found = directory.person_by_id(id).await?.filter(|it| it.organization == visit.organization().id);
+    Ok(found.map_or_else(|| by.to_owned(), |it| it.username.to_string()))
+}
