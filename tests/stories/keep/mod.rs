@@ -1,5 +1,7 @@
 //! What a customer keeps in order after its organization is on: the secret, its people, and what happened.
 
+mod page;
+mod people;
 mod secret;
 mod seen;
 
@@ -20,6 +22,7 @@ const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
 const MAYA: &str = "maya@contoso.example";
 const TOM: &str = "tom@contoso.example";
+const FRIDA: &str = "frida@fabrikam.example";
 
 /// A world with two companies that stand in the database.
 struct Town {
@@ -60,6 +63,10 @@ impl Town {
 
     async fn organization(&self, code: &str) -> Organization {
         self.directory().organization(&Code::parse(code).unwrap()).await.unwrap().unwrap()
+    }
+
+    async fn person(&self, username: &str) -> Person {
+        self.directory().person(&Username::parse(username).unwrap()).await.unwrap().unwrap()
     }
 
     async fn knows(&self, username: &str, company: &str, role: &str) -> Person {
@@ -119,6 +126,11 @@ impl Town {
         let all = self.directory().history(self.organization(code).await.id, None, 100).await.unwrap();
         all.into_iter().map(|it| format!("{}: {}", it.by, it.what)).collect()
     }
+}
+
+/// What a page says, as text of a browser.
+fn text(page: &Page) -> String {
+    page.body.replace("&#x2f;", "/")
 }
 
 async fn is_in(browser: &mut Browser) -> bool {
