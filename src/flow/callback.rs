@@ -18,7 +18,7 @@ use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::cookies::{Found, find};
-use crate::wire::inbound::Inbound;
+use crate::wire::inbound::{Inbound, language};
 use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -75,7 +75,7 @@ pub(super) async fn callback(
         if let Refusal::SignIn(error, _, entra) = &refusal {
             refused::write_down(house, entra, error, inbound.reference());
         }
-        refusal.answer(house, inbound.asker, inbound.reference())
+        refusal.answer(house, inbound.asker, language(headers), inbound.reference())
     });
     if let Some(gone) = house.names.remove(&name) {
         response.headers_mut().append(SET_COOKIE, gone);
@@ -138,7 +138,7 @@ async fn finish(
         // Signed in all the same; asking once more would bring the same.
         let refusal = Refusal::NotProven(pending.acrs);
         facts.cause = Some(refusal.cause());
-        refusal.answer(house, inbound.asker, inbound.reference())
+        refusal.answer(house, inbound.asker, language(headers), inbound.reference())
     };
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
