@@ -11,6 +11,7 @@ use crate::base::random::Random;
 
 use super::control::Control;
 use super::people::Person;
+use super::registration::Registration;
 use super::scopes::{GraphGrant, Page};
 
 /// No table grows beyond this; the oldest entry goes.
@@ -21,6 +22,8 @@ const MOST: usize = 32_768;
 pub(super) struct Asked {
     /// The tenant's segment of the address that was asked.
     pub(super) tenant: &'static str,
+    /// Which app asked.
+    pub(super) client: String,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) nonce: Option<String>,
@@ -97,6 +100,8 @@ pub(super) struct World {
     pub(super) redirect_uris: Vec<String>,
     pub(super) client_id: String,
     pub(super) client_secret: String,
+    /// Further apps.
+    pub(super) registrations: Vec<Registration>,
     pub(super) authority: String,
     pub(super) people: Vec<Person>,
     pub(super) of_codes: Vec<Person>,
