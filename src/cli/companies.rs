@@ -85,7 +85,7 @@ pub(super) async fn settle(directory: &Directory) -> Result<(), Error> {
         if directory.organization(&code).await?.is_some() {
             continue;
         }
-        directory.add_organization(company.new(), BY).await?;
+        directory.add_organization(company.as_new(), BY).await?;
         for (username, role) in company.people {
             let Some(username) = Username::parse(username) else { continue };
             let new = NewPerson { username, name: None, email: None, role: Some((*role).to_owned()) };
@@ -96,7 +96,7 @@ pub(super) async fn settle(directory: &Directory) -> Result<(), Error> {
 }
 
 impl Company {
-    fn new(&self) -> NewOrganization {
+    fn as_new(&self) -> NewOrganization {
         let filled = |text: &str| self.is_on.then(|| Guid::parse(text)).flatten();
         NewOrganization {
             code: Code::parse(self.code),

@@ -8,7 +8,6 @@ use super::claims::opaque_hint;
 use super::page;
 use super::people::{Person, Trouble};
 use super::refusal::{Refusal, Told};
-use super::registration::client_at;
 use super::table::{self, Place};
 use super::tenants::{Home, PERSONAL, Tenant, is_guid};
 use super::web::{self, Asking, Reply};
@@ -75,7 +74,7 @@ pub(super) fn correlation(world: &World, asking: &Asking) -> String {
 /// The checks whose failure must never lead to a redirect.
 fn read(world: &World, tenant: Tenant, asking: &Asking, correlation: &str) -> Result<Asked, Refusal> {
     let client = asking.value("client_id").ok_or_else(|| Refusal::missing("client_id"))?;
-    let known = client_at(world, tenant, client).ok_or_else(|| unknown_client(client))?;
+    let known = world.client_at(tenant, client).ok_or_else(|| unknown_client(client))?;
     let redirect = asking.value("redirect_uri").ok_or_else(|| Refusal::new(900_971, "invalid_request", "No reply address provided."))?;
     if !world.knows_redirect(redirect) {
         let text = format!(

@@ -16,7 +16,6 @@ use super::faults::TokenFault;
 use super::keys;
 use super::people::Trouble;
 use super::refusal::Refusal;
-use super::registration::client_at;
 use super::scopes::{GRAPH, GraphGrant, Resource, named};
 use super::table::{self, Place};
 use super::tenants::{PERSONAL, Tenant, is_guid};
@@ -127,7 +126,7 @@ fn client<'a>(world: &'a World, tenant: Tenant, asking: &Asking) -> Result<&'a s
     if id == "00000000-0000-0000-0000-000000000000" {
         return Err(Refusal::new(700_038, "unauthorized_client", format!("{id} is not a valid application identifier.")));
     }
-    let known = client_at(world, tenant, &id).ok_or_else(|| unknown_client(&id))?;
+    let known = world.client_at(tenant, &id).ok_or_else(|| unknown_client(&id))?;
     let Some(secret) = secret else {
         let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
         return Err(Refusal::new(7_000_218, "invalid_client", text));

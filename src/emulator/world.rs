@@ -13,6 +13,7 @@ use super::control::Control;
 use super::people::Person;
 use super::registration::Registration;
 use super::scopes::{GraphGrant, Page};
+use super::tenants::Tenant;
 
 /// No table grows beyond this; the oldest entry goes.
 const MOST: usize = 32_768;
@@ -118,7 +119,23 @@ pub(super) struct World {
     pub(super) pages: Table<Page>,
 }
 
+/// A registered app that asks.
+pub(super) struct Client<'a> {
+    pub(super) id: &'a str,
+    pub(super) secret: &'a str,
+}
+
 impl World {
+    /// The app of that id, as it is written where it is registered; the first one is known to every tenant.
+    pub(super) fn client_at(&self, tenant: Tenant, id: &str) -> Option<Client<'_>> {
+        if id.eq_ignore_ascii_case(&self.client_id) {
+            return Some(Client { id: &self.client_id, secret: &self.client_secret });
+        }
+        let home = tenant.home()?.id;
+        let found = self.registrations.iter().find(|it| id.eq_ignore_ascii_case(&it.client_id) && it.tenant == home);
+        found.map(|it| Client { id: &it.client_id, secret: &it.client_secret })
+    }
+
     /// A random GUID.
     pub(super) fn guid(&self) -> String {
         guid(&self.random)
