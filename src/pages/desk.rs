@@ -199,7 +199,7 @@ pub struct Waiting {
 
 impl Desk {
     /// What the frame names.
-    fn context(&self, here: Tab) -> Value {
+    pub(super) fn context(&self, here: Tab) -> Value {
         let all = [
             (Tab::Setup, "setup", ""),
             (Tab::People, "people", "/people"),

@@ -8,6 +8,7 @@ const AT: i64 = 1_795_575_060;
 /// A name and a page for each case.
 pub(super) fn samples() -> Vec<(&'static str, Page)> {
     let nobody = People { asked: "zzz".to_owned(), people: Vec::new(), next: None, ..people() };
+    let off = OnePerson { listed: listed(3), role_source: "default", done: Some("off"), ..person() };
     let above = OnePerson { may: May::Above, done: None, ..person() };
     let yourself = OnePerson { may: May::Yourself, done: None, listed: listed(1), ..person() };
     let expired = Credential { ends: Some((AT - 86_400, -1)), waiting: None, again: None, problem: Some("id"), done: None, ..credential() };
@@ -17,6 +18,7 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
         ("setup-people", Page::People(Box::new(people()))),
         ("setup-people-none", Page::People(Box::new(nobody))),
         ("setup-person", Page::OnePerson(Box::new(person()))),
+        ("setup-person-off", Page::OnePerson(Box::new(off))),
         ("setup-person-above", Page::OnePerson(Box::new(above))),
         ("setup-person-yourself", Page::OnePerson(Box::new(yourself))),
         ("setup-sign-ins", Page::SignIns(Box::new(sign_ins()))),

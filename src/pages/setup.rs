@@ -1,5 +1,6 @@
 //! What the set-up page of an organization says.
 
+use super::desk::{Desk, Tab};
 use super::link::link;
 use minijinja::context;
 use minijinja::value::Value;
@@ -227,6 +228,7 @@ impl Steps {
     fn context(&self) -> Value {
         let Typed { tenant, client_id, ends, secret } = &self.typed;
         let wrong = &self.wrong;
+        let desk = Desk { organization: self.head.organization.clone(), base: self.head.home.clone() };
         let discovered = self.discovered.as_ref().map(|it| {
             context! { tenant => it.tenant.as_deref(), cloud => it.cloud.as_deref(), region => it.region.as_deref(), issuer => it.issuer.as_str() }
         });
@@ -251,6 +253,7 @@ impl Steps {
             start => self.start.as_str(),
             done => self.done,
             refused => self.refused,
+            desk => desk.context(Tab::Setup),
             ..self.head.context()
         }
     }

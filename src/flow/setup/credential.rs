@@ -27,15 +27,15 @@ const DONE: [&str; 3] = ["waits", "set", "taken_back"];
 /// How it stands.
 pub(super) async fn show(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit) -> Result<Response<Body>, Refusal> {
     let page = page(house, directory, visit).await?;
-    Ok(shown(house, StatusCode::OK, &Page::Credential(Box::new(Credential { done: done(inbound, DONE), ..page }))))
+    Ok(shown(house, inbound, StatusCode::OK, &Page::Credential(Box::new(Credential { done: done(inbound, DONE), ..page }))))
 }
 
 /// Does what a form says.
-pub(super) async fn change(house: &Sidecar, directory: &Directory, visit: &Visit, form: &Form) -> Result<Response<Body>, Refusal> {
+pub(super) async fn change(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit, form: &Form) -> Result<Response<Body>, Refusal> {
     let organization = visit.organization();
     if organization.source == Source::File || !visit.may_change_secret(house.lasting.clock.now()) {
         let page = page(house, directory, visit).await?;
-        return Ok(shown(house, StatusCode::FORBIDDEN, &Page::Credential(Box::new(page))));
+        return Ok(shown(house, inbound, StatusCode::FORBIDDEN, &Page::Credential(Box::new(page))));
     }
     let change = match form.text("do") {
         "take_back" => OrganizationChange { take_back: true, ..OrganizationChange::default() },
@@ -43,7 +43,7 @@ pub(super) async fn change(house: &Sidecar, directory: &Directory, visit: &Visit
             Ok(change) => change,
             Err(problem) => {
                 let page = Credential { problem: Some(problem), ..page(house, directory, visit).await? };
-                return Ok(shown(house, StatusCode::UNPROCESSABLE_ENTITY, &Page::Credential(Box::new(page))));
+                return Ok(shown(house, inbound, StatusCode::UNPROCESSABLE_ENTITY, &Page::Credential(Box::new(page))));
             }
         },
         _ => return Err(Refusal::BadForm),

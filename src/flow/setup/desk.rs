@@ -2,6 +2,7 @@
 
 use super::super::refusal::Refusal;
 use super::gate::Visit;
+use crate::base::guid::Guid;
 use crate::directory::Directory;
 use crate::directory::admin::Acting;
 use crate::pages::Page;
@@ -24,8 +25,8 @@ pub(super) fn acting(visit: &Visit) -> Acting {
 }
 
 /// A page.
-pub(super) fn shown(house: &Sidecar, status: StatusCode, page: &Page) -> Response<Body> {
-    reply::page(status, house.pages.render(page), house.pages.policy(page))
+pub(super) fn shown(house: &Sidecar, inbound: &Inbound, status: StatusCode, page: &Page) -> Response<Body> {
+    reply::page(status, house.pages.render(page, inbound.language), house.pages.policy(page))
 }
 
 /// To one of these pages, after something was done there.
@@ -59,7 +60,7 @@ pub(super) fn done<const N: usize>(inbound: &Inbound, all: [&'static str; N]) ->
 
 /// As people read who did something: what a person of the organization is called, or as it was written down.
 pub(super) async fn called(directory: &Directory, visit: &Visit, by: &str) -> Result<String, Refusal> {
-    let Some(id) = by.strip_prefix("person ").and_then(crate::base::guid::Guid::parse) else { return Ok(by.to_owned()) };
+    let Some(id) = by.strip_prefix("person ").and_then(Guid::parse) else { return Ok(by.to_owned()) };
     let found = directory.person_by_id(id).await?.filter(|it| it.organization == visit.organization().id);
     Ok(found.map_or_else(|| by.to_owned(), |it| it.username.to_string()))
 }

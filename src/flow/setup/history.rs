@@ -25,7 +25,7 @@ pub(super) async fn show(house: &Sidecar, inbound: &Inbound, directory: &Directo
     found.truncate(PAGE);
     let next = found.last().filter(|_| more).map(|it| address(house, "history", &[("before", &it.id.to_string())]));
     let rows = found.into_iter().map(changed).collect();
-    Ok(shown(house, StatusCode::OK, &Page::History(Box::new(History { desk: desk(house, visit), rows, next }))))
+    Ok(shown(house, inbound, StatusCode::OK, &Page::History(Box::new(History { desk: desk(house, visit), rows, next }))))
 }
 
 fn changed(it: Change) -> Changed {

@@ -65,7 +65,7 @@ pub(super) async fn set_up(
         "/people" => people::show(house, inbound, all.directory(), &visit).await,
         "/sign_ins" => sign_ins::show(house, inbound, all.directory(), &visit).await,
         "/history" => history::show(house, inbound, all.directory(), &visit).await,
-        "/credential" if posted => credential::change(house, all.directory(), &visit, &form).await,
+        "/credential" if posted => credential::change(house, inbound, all.directory(), &visit, &form).await,
         "/credential" => credential::show(house, inbound, all.directory(), &visit).await,
         "/sheet" => Ok(sheet::page(house, inbound, &visit)),
         _ => steps::page(house, all, inbound, &visit).await,

@@ -44,7 +44,7 @@ async fn all(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &
         address(house, "people", query.get(usize::from(searched.is_empty())..).unwrap_or_default())
     });
     let people = found.iter().map(|it| listed(house, it)).collect();
-    Ok(shown(house, StatusCode::OK, &Page::People(Box::new(People { desk: desk(house, visit), asked: searched, people, next }))))
+    Ok(shown(house, inbound, StatusCode::OK, &Page::People(Box::new(People { desk: desk(house, visit), asked: searched, people, next }))))
 }
 
 async fn one(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit, id: &str) -> Result<Response<Body>, Refusal> {
@@ -73,7 +73,7 @@ async fn one(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &
         may,
         done: done(inbound, DONE),
     };
-    Ok(shown(house, StatusCode::OK, &Page::OnePerson(Box::new(page))))
+    Ok(shown(house, inbound, StatusCode::OK, &Page::OnePerson(Box::new(page))))
 }
 
 fn listed(house: &Sidecar, it: &Person) -> Listed {

@@ -34,7 +34,7 @@ pub(super) async fn show(house: &Sidecar, inbound: &Inbound, directory: &Directo
     });
     let names = names(house, visit.organization());
     let rows = found.into_iter().map(|it| seen(house, &names, it)).collect();
-    Ok(shown(house, StatusCode::OK, &Page::SignIns(Box::new(SignIns { desk: desk(house, visit), refused_only, rows, next }))))
+    Ok(shown(house, inbound, StatusCode::OK, &Page::SignIns(Box::new(SignIns { desk: desk(house, visit), refused_only, rows, next }))))
 }
 
 fn seen(house: &Sidecar, names: &Names, it: Kept) -> Seen {
