@@ -79,7 +79,7 @@ pub(super) async fn callback(
         if let Refusal::SignIn(error, _, entra) = &refusal {
             refused::write_down(house, entra, error, inbound.reference());
         }
-        refusal.answer(house, inbound.asker, inbound.reference())
+        refusal.answer(house, inbound.asker, inbound.language, inbound.reference())
     });
     if let Some(gone) = house.names.remove(&name) {
         response.headers_mut().append(SET_COOKIE, gone);
@@ -100,7 +100,7 @@ async fn tried(
     let shown = setup::trial::came_back(house, inbound, headers, trial, outcome).await;
     let mut response = shown.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
-        refusal.answer(house, inbound.asker, inbound.reference())
+        refusal.answer(house, inbound.asker, inbound.language, inbound.reference())
     });
     if let Some(gone) = house.names.remove(name) {
         response.headers_mut().append(SET_COOKIE, gone);
@@ -163,7 +163,7 @@ async fn finish(
         // Signed in all the same; asking once more would bring the same.
         let refusal = Refusal::NotProven(pending.acrs);
         facts.cause = Some(refusal.cause());
-        refusal.answer(house, inbound.asker, inbound.reference())
+        refusal.answer(house, inbound.asker, inbound.language, inbound.reference())
     };
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);

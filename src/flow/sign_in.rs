@@ -76,7 +76,7 @@ pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap
     }
     let start = start_url_proving(&house.site, &start.return_to, &start.acrs);
     let page = Page::SignIn(SignIn { start, app: house.site.authority().to_owned() });
-    Ok(reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page)))
+    Ok(reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page)))
 }
 
 /// Asks for a username or a company code, and goes on to Entra with what was typed; a script is told where that is.
@@ -99,7 +99,7 @@ async fn identify(
             return begin(house, inbound, headers, start).await;
         }
         let page = Page::Identify(asking());
-        return Ok(reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page)));
+        return Ok(reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page)));
     };
     let found = organization::find_by(house, all, inbound, &typed, asking).await?;
     if inbound.asker == Asker::Script {

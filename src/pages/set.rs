@@ -2,9 +2,9 @@
 
 use super::page::Page;
 use super::style::Style;
-use minijinja::value::{Kwargs, Serde};
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value, context};
-use std::sync::LazyLock;
+use super::words::{self, Words};
+use crate::base::language::Language;
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates by file name; the first is the frame of the others.
 pub(super) const TEMPLATES: [(&str, &str); 12] = [
@@ -33,6 +33,7 @@ const FUEL: u64 = 100_000;
 pub(super) struct Set {
     environment: Environment<'static>,
     style: Style,
+    words: Words,
 }
 
 impl Set {
@@ -42,7 +43,7 @@ impl Set {
             warnings.push(format!("the built-in style sheet: {it}"));
             Style::default()
         });
-        let mut set = Self { environment: environment(), style };
+        let mut set = Self { environment: environment(), style, words: Words::built_in(warnings) };
         for (name, source) in TEMPLATES {
             if let Err(error) = set.environment.add_template(name, source) {
                 warnings.push(format!("the built-in {name}: {}", cause(&error)));
@@ -67,8 +68,9 @@ impl Set {
     }
 
     /// The page as HTML.
-    pub(super) fn render(&self, page: &Page) -> Result<String, Error> {
-        let context = context! { style => self.style.element(), words => words(page.template()), ..page.context() };
+    pub(super) fn render(&self, page: &Page, language: Language) -> Result<String, Error> {
+        let (words, language) = self.words.of(page.template(), language);
+        let context = context! { style => self.style.element(), language => language.tag(), words, ..page.context() };
         self.environment.get_template(page.template())?.render(context)
     }
 }
@@ -82,21 +84,6 @@ pub(super) fn cause(error: &Error) -> String {
     }
 }
 
-/// The words of a template.
-fn words(template: &str) -> Value {
-    static ENGLISH: LazyLock<toml::Table> = LazyLock::new(|| toml::from_str(include_str!("words/en.toml")).unwrap_or_default());
-    ENGLISH.get(template.trim_end_matches(".html")).map_or(Value::UNDEFINED, |it| Value::from(Serde(it.clone())))
-}
-
-/// `"for {name}"|fill(name="Contoso")`.
-fn fill(text: &str, values: Kwargs) -> Result<String, Error> {
-    let mut out = text.to_owned();
-    for name in values.args() {
-        out = out.replace(&format!("{{{name}}}"), &values.get::<String>(name)?);
-    }
-    Ok(out)
-}
-
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     // By default the file's name decides, and a name without `.html` would escape nothing.
@@ -104,6 +91,6 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.remove_filter("safe");
-    environment.add_filter("fill", fill);
+    environment.add_filter("fill", words::fill);
     environment
 }

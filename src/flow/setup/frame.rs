@@ -28,9 +28,9 @@ pub(super) enum Say {
 }
 
 /// A page. Its address may hold a token, which goes nowhere; the origin does, by which forms are known to be ours.
-pub(super) fn show(house: &Sidecar, _inbound: &Inbound, status: StatusCode, page: SetUp) -> Response<Body> {
+pub(super) fn show(house: &Sidecar, inbound: &Inbound, status: StatusCode, page: SetUp) -> Response<Body> {
     let page = Page::SetUp(Box::new(page));
-    let mut response = reply::page(status, house.pages.render(&page), house.pages.policy(&page));
+    let mut response = reply::page(status, house.pages.render(&page, inbound.language), house.pages.policy(&page));
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
     response
 }
