@@ -5,7 +5,7 @@ use super::error::Error;
 use super::organization::Organization;
 use super::person::Person;
 use super::store::Directory;
-use super::welcome::Refused;
+use super::welcome::{How, Refused, may_come};
 use crate::base::identity::Identity;
 use crate::entra::verified::VerifiedUser;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -21,17 +21,6 @@ pub struct Preview {
     pub person: Person,
 }
 
-/// How somebody who signs in comes to be a person of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
-    /// Has signed in before.
-    Known,
-    /// Was made by hand or by an import, and is linked now.
-    Linked,
-    /// Is made now.
-    Made,
-}
-
 impl Directory {
     /// Who somebody would be who signs in at an organization, whether that is on or not. Nothing is changed: all of it is rolled back.
     ///
@@ -43,7 +32,7 @@ impl Directory {
 
     pub(super) async fn preview_identity(&self, who: &Identity, organization: &Organization) -> Result<Preview, Refused> {
         let organization = self.organization_by_id(organization.id).await?.ok_or(Refused::OrganizationOff)?;
-        super::welcome::may_come(who, &organization)?;
+        may_come(who, &organization)?;
         let mut changes = self.database.begin().await?;
         // Dropped without `commit`.
         let met = self.meet(&mut changes, who, &organization).await?;

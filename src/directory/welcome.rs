@@ -10,7 +10,6 @@ use super::organization::{Organization, State};
 use super::people::insert;
 use super::person::{Person, RoleSource, SELECT, of_row};
 use super::store::Directory;
-use super::trial::How;
 use crate::base::identity::Identity;
 use crate::base::username::{Username, domain_of};
 use crate::config::directory::FirstSignIn;
@@ -21,6 +20,17 @@ const TRIES: u32 = 8;
 
 /// The longest name that is kept, in characters.
 const NAME: usize = 200;
+
+/// How somebody who signs in comes to be a person of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Has signed in before.
+    Known,
+    /// Was made by hand or by an import, and is linked now.
+    Linked,
+    /// Is made now.
+    Made,
+}
 
 /// Why somebody is not welcome.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,119 @@
+//! Links by which an organization is set up, and sign-ins on trial.
+
+use super::*;
+use crate::directory::change::OrganizationChange;
+use crate::directory::invitation::{LINK, NotAccepted, VISIT};
+use crate::directory::organization::State;
+use crate::directory::welcome::How;
+
+fn seconds(it: u64) -> i64 {
+    i64::try_from(it).unwrap()
+}
+
+#[tokio::test]
+async fn a_link_is_used_once_whoever_tries_at_the_same_time_and_names_its_organization() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let made = directory.invite(&contoso.code, "a story").await.unwrap();
+        assert_eq!(made.organization.id, contoso.id);
+        assert!(made.token.expose().len() >= 43, "256 bits");
+        let (one, two, three) = tokio::join!(directory.accept(&made.token), directory.accept(&made.token), directory.accept(&made.token));
+        let all = [one, two, three];
+        assert_eq!(all.iter().filter(|it| it.is_ok()).count(), 1, "{all:?}");
+        assert_eq!(all.iter().filter(|it| matches!(it, Err(NotAccepted::Used))).count(), 2, "{all:?}");
+        let visit = all.into_iter().find_map(Result::ok).unwrap();
+        assert_eq!(visit.organization.id, contoso.id);
+        assert_eq!(directory.invitation(visit.id).await.unwrap().unwrap().organization.id, contoso.id);
+        assert!(matches!(directory.accept(&Secret::new("another")).await, Err(NotAccepted::Unknown)));
+        let history = directory.history(contoso.id, None, 10).await.unwrap();
+        assert_eq!(history.iter().filter(|it| it.by == format!("invitation {}", visit.id)).count(), 1, "{history:?}");
+        assert!(history.iter().all(|it| !it.what.contains(made.token.expose())));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_ends_after_a_day_a_visit_after_two_hours_and_both_with_another_link_or_the_organization() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let invited = async || directory.invite(&contoso.code, "a story").await.unwrap().token;
+        let late = invited().await;
+        ground.clock.shift(seconds(LINK));
+        assert!(matches!(directory.accept(&late).await, Err(NotAccepted::Over)));
+        let visit = directory.accept(&invited().await).await.unwrap();
+        ground.clock.shift(seconds(VISIT) - 1);
+        assert!(directory.invitation(visit.id).await.unwrap().is_some());
+        ground.clock.shift(1);
+        assert!(directory.invitation(visit.id).await.unwrap().is_none());
+        let before = invited().await;
+        let visit = directory.accept(&invited().await).await.unwrap();
+        assert!(matches!(directory.accept(&before).await, Err(NotAccepted::Over)));
+        let off = OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() };
+        directory.change_organization(&contoso.code, off, "a story").await.unwrap();
+        assert!(directory.invitation(visit.id).await.unwrap().is_none());
+        assert!(matches!(directory.invite(&code("nobody"), "a story").await, Err(Error::NoOrganization(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_preview_says_what_a_sign_in_would_make_and_changes_nothing() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
+        let off = OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() };
+        let maya = person(&directory, &contoso, "maya@contoso.com", None).await;
+        let tom = directory.welcome_identity(&who(CONTOSO, 7, "tom@contoso.com"), &contoso).await.unwrap();
+        directory.change_organization(&contoso.code, off, "a story").await.unwrap();
+        let history = directory.history(contoso.id, None, 100).await.unwrap().len();
+        let preview = async |it: Identity| directory.preview_identity(&it, &contoso).await;
+        let made = preview(Identity { roles: ["Fleet.Owner"].iter().collect(), ..who(CONTOSO, 1, "new@contoso.com") }).await.unwrap();
+        assert_eq!((made.how, made.person.username.as_str(), made.person.role.as_str()), (How::Made, "new@contoso.com", "owner"));
+        let linked = preview(who(CONTOSO, 2, "Maya@contoso.com")).await.unwrap();
+        assert_eq!((linked.how, linked.person.id), (How::Linked, maya.id));
+        let known = preview(who(CONTOSO, 7, "tom@contoso.com")).await.unwrap();
+        assert_eq!((known.how, known.person.id), (How::Known, tom.id));
+        assert!(matches!(preview(who(FABRIKAM, 1, "frida@fabrikam.com")).await, Err(Refused::OtherTenant)));
+        // As it was.
+        assert_eq!(directory.count(contoso.id).await.unwrap(), 2);
+        assert_eq!(directory.person_by_id(maya.id).await.unwrap().unwrap(), maya);
+        assert_eq!(directory.person_by_id(tom.id).await.unwrap().unwrap(), tom);
+        assert_eq!(directory.history(contoso.id, None, 100).await.unwrap().len(), history);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_test_is_of_the_connection_as_it_was_then() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let new = NewOrganization { code: Some(code("contoso")), name: "Contoso".to_owned(), ..NewOrganization::default() };
+        let draft = directory.add_organization(new, "a story").await.unwrap();
+        assert_eq!(directory.connection_mark(&draft).await.unwrap(), None);
+        let whole = || OrganizationChange {
+            tenant: Guid::parse(CONTOSO),
+            client_id: Guid::parse(CLIENT),
+            client_secret: Some(Secret::new(VALUE)),
+            credential_ends: Some(4_099_680_000),
+            ..OrganizationChange::default()
+        };
+        let draft = directory.change_organization(&draft.code, whole(), "a story").await.unwrap();
+        assert_eq!(draft.credential_ends, Some(4_099_680_000));
+        let mark = directory.connection_mark(&draft).await.unwrap().unwrap();
+        assert_eq!(directory.tested(&draft).await.unwrap(), None);
+        directory.note_trial(&draft, &mark, "a story").await.unwrap();
+        assert!(directory.tested(&draft).await.unwrap().is_some());
+        // Another day on which it ends, or another name, is no other connection; the same secret typed again is.
+        let more = OrganizationChange { credential_ends: Some(4_099_766_400), name: Some("Contoso Freight".to_owned()), ..OrganizationChange::default() };
+        let draft = directory.change_organization(&draft.code, more, "a story").await.unwrap();
+        assert!(directory.tested(&draft).await.unwrap().is_some());
+        let draft = directory.change_organization(&draft.code, whole(), "a story").await.unwrap();
+        assert_eq!(directory.tested(&draft).await.unwrap(), None);
+        // What was tested before does not count once more.
+        directory.note_trial(&draft, &mark, "a story").await.unwrap();
+        assert_eq!(directory.tested(&draft).await.unwrap(), None);
+    })
+    .await;
+}

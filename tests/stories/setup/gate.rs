@@ -1,0 +1,83 @@
+//! Who may open the page.
+
+use super::*;
+use crate::world::browser::NAVIGATION;
+
+#[tokio::test]
+async fn an_admin_who_is_signed_out_signs_in_and_comes_back_to_the_page() {
+    let town = Town::start().await;
+    town.knows(FRIDA, "fabrikam", "admin").await;
+    let mut frida = town.world.browser();
+    let page = frida.visits("/oauth2/setup/sheet").await;
+    assert_eq!(page.path_and_query(), "/oauth2/sign_in?rd=%2Foauth2%2Fsetup%2Fsheet");
+    frida.fills("/oauth2/sign_in?rd=%2Foauth2%2Fsetup%2Fsheet", &[("identifier", FRIDA)]).await;
+    let page = frida.signs_in_as(FRIDA).await;
+    assert_eq!((page.status, page.url.path()), (200, "/oauth2/setup/sheet"), "{}", page.body);
+    assert!(page.body.contains("Fabrikam &lt;Rail&gt;") && page.body.contains("fabrikam</code>"), "{}", page.body);
+    let page = frida.visits("/oauth2/setup").await;
+    assert!(page.body.contains("Single sign-on for Fabrikam &lt;Rail&gt;") && !page.body.contains("Contoso"), "{}", page.body);
+    assert!(!page.body.contains(CLIENT_SECRET));
+}
+
+#[tokio::test]
+async fn a_worker_a_stranger_and_whoever_is_no_admin_any_more_do_not_come_in() {
+    let town = Town::start().await;
+    town.knows(FRIDA, "fabrikam", "worker").await;
+    let mut frida = town.signed_in("fabrikam", FRIDA).await;
+    let refused = async |browser: &mut Browser| {
+        let page = browser.visits("/oauth2/setup").await;
+        assert!(!page.body.contains("Fabrikam") && !page.body.contains("Contoso"), "{}", page.body);
+        page.status
+    };
+    assert_eq!(refused(&mut frida).await, 403);
+    let role = |role: &str| PersonChange { role: Some(role.to_owned()), ..PersonChange::default() };
+    // At once, in the session that she has.
+    town.change_person(FRIDA, role("owner")).await;
+    assert_eq!(frida.visits("/oauth2/setup").await.status, 200);
+    town.change_person(FRIDA, role("worker")).await;
+    assert_eq!(refused(&mut frida).await, 403);
+    town.change_person(FRIDA, role("admin")).await;
+    town.change_person(FRIDA, PersonChange { on: Some(false), ..PersonChange::default() }).await;
+    assert_eq!(refused(&mut frida).await, 403);
+    town.change_person(FRIDA, PersonChange { on: Some(true), ..PersonChange::default() }).await;
+    town.turns("fabrikam", State::Off).await;
+    assert_eq!(refused(&mut frida).await, 403);
+    // A script hears where to sign in.
+    let page = town.world.browser().asks("GET", "/oauth2/setup", SCRIPT).await;
+    assert_eq!((page.status, page.json()["sign_in_url"].as_str().unwrap().ends_with("/oauth2/sign_in?rd=%2Foauth2%2Fsetup")), (401, true));
+}
+
+#[tokio::test]
+async fn an_installation_names_the_roles_that_set_up() {
+    let town = Town::with("roles = [\"boss\", \"worker\"]\nsetup_roles = [\"boss\"]").await;
+    town.knows(FRIDA, "fabrikam", "boss").await;
+    assert_eq!(town.signed_in("fabrikam", FRIDA).await.visits("/oauth2/setup").await.status, 200);
+}
+
+#[tokio::test]
+async fn attack_an_admin_of_one_company_changes_nothing_of_another() {
+    let town = Town::start().await;
+    town.knows(FRIDA, "fabrikam", "owner").await;
+    let before = town.organization("contoso").await;
+    let mut frida = town.signed_in("fabrikam", FRIDA).await;
+    for extra in [("organization", "contoso"), ("code", "contoso"), ("id", &before.id.to_string())] {
+        let fields = [("tenant", CONTOSO), ("client_id", CLIENT_ID), ("client_secret", "a-secret-of-her-own-0123456789"), extra];
+        frida.fills(&format!("/oauth2/setup/connection?{}={}", extra.0, extra.1), &fields).await;
+        frida.fills("/oauth2/setup/off?organization=contoso", &[extra]).await;
+        town.turns("fabrikam", State::On).await;
+    }
+    assert_eq!(town.organization("contoso").await, before);
+    assert_eq!(town.organization("fabrikam").await.tenant, Guid::parse(CONTOSO), "her own is hers to change");
+}
+
+#[tokio::test]
+async fn without_a_directory_there_is_no_such_page() {
+    let world = World::start().await;
+    for path in ["/oauth2/setup", "/oauth2/setup/invitation?token=x", "/oauth2/setup/connection"] {
+        assert_eq!(world.browser().asks("GET", path, NAVIGATION).await.status, 404, "{path}");
+    }
+    let town = Town::start().await;
+    for (path, status) in [("/oauth2/setup/nothing", 404), ("/oauth2/setup/", 404), ("/oauth2/setup/on", 405), ("/oauth2/setups", 404)] {
+        assert_eq!(town.world.browser().asks("GET", path, NAVIGATION).await.status, status, "{path}");
+    }
+}

@@ -1,0 +1,128 @@
+//! The link: looked at by anybody, used by one.
+
+use super::*;
+use crate::world::browser::{FORM, NAVIGATION};
+
+#[tokio::test]
+async fn a_mail_scanner_that_looks_at_the_link_does_not_use_it_up() {
+    let town = Town::start().await;
+    let token = town.token("contoso").await;
+    let link = format!("/oauth2/setup/invitation?token={token}");
+    let mut scanner = town.world.browser();
+    for method in ["GET", "HEAD", "GET"] {
+        let page = scanner.asks(method, &link, NAVIGATION).await;
+        assert_eq!(page.status, 200);
+        assert_eq!(page.header("referrer-policy"), "strict-origin");
+        assert_eq!(page.header("set-cookie"), "");
+    }
+    let mut admin = town.world.browser();
+    let page = admin.visits(&link).await;
+    assert!(page.body.contains(&format!("name=\"token\" value=\"{token}\"")) && page.body.contains("Begin</button>"), "{}", page.body);
+    assert!(!page.body.contains("Contoso"), "a link that nobody used tells of no organization");
+    let page = admin.fills("/oauth2/setup/invitation", &[("token", &token)]).await;
+    assert_eq!((page.status, page.url.path()), (200, "/oauth2/setup"), "{}", page.body);
+    assert!(page.body.contains("Single sign-on for Contoso Freight"), "{}", page.body);
+    assert!(!town.world.logged().await.contains(&token), "the link stands in the log");
+    assert!(!town.is_in_the_database(&token).await, "the link stands in the database");
+}
+
+#[tokio::test]
+async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
+    let town = Town::start().await;
+    let token = town.token("contoso").await;
+    let (mut first, mut second) = (town.world.browser(), town.world.browser());
+    let body = format!("token={token}");
+    let (one, two) = tokio::join!(first.posts("/oauth2/setup/invitation", FORM, &body), second.posts("/oauth2/setup/invitation", FORM, &body));
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 410]);
+    let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, &body).await;
+    assert!(page.status == 410 && page.body.contains("This link was used already"), "{} {}", page.status, page.body);
+    for wrong in ["token=", "token=nothing", &format!("token={}", "x".repeat(4000))] {
+        let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, wrong).await;
+        assert!(page.status == 410 && page.body.contains("This link does not work any more"), "{} {}", page.status, page.body);
+    }
+    assert_eq!(town.history("contoso").await.iter().filter(|it| it.ends_with("link for the set-up page used")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_link_ends_after_a_day_and_its_visit_after_two_hours() {
+    let town = Town::start().await;
+    let (late, good) = (town.token("contoso").await, town.token("fabrikam").await);
+    town.world.later(86_399);
+    let mut admin = town.world.browser();
+    assert_eq!(admin.posts("/oauth2/setup/invitation", FORM, &format!("token={good}")).await.status, 303);
+    town.world.later(1);
+    assert_eq!(town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={late}")).await.status, 410);
+    town.world.later(7198);
+    assert_eq!(admin.visits("/oauth2/setup").await.status, 200);
+    town.world.later(2);
+    let page = admin.visits("/oauth2/setup").await;
+    assert!(page.status == 403 && page.body.contains("Your visit has ended"), "{} {}", page.status, page.body);
+}
+
+#[tokio::test]
+async fn another_link_ends_the_one_before_and_its_visit_and_so_does_switching_off() {
+    let town = Town::start().await;
+    let unused = town.token("contoso").await;
+    let mut before = town.invited("contoso").await;
+    let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={unused}")).await;
+    assert_eq!(page.status, 410, "an older link works on");
+    let mut now = town.invited("contoso").await;
+    assert_eq!(before.visits("/oauth2/setup").await.status, 403);
+    assert_eq!(now.visits("/oauth2/setup").await.status, 200);
+    town.turns("contoso", State::Off).await;
+    assert_eq!(now.visits("/oauth2/setup").await.status, 403);
+    // Whoever is to set it up again is invited again.
+    let mut again = town.invited("contoso").await;
+    assert_eq!(again.visits("/oauth2/setup").await.status, 200);
+}
+
+#[tokio::test]
+async fn attack_a_visit_is_of_one_organization_and_its_cookie_is_good_for_nothing_else() {
+    let town = Town::start().await;
+    let mut contoso = town.invited("contoso").await;
+    let cookie = contoso.cookie("entrada-v").unwrap();
+    let page = contoso.visits("/oauth2/setup?organization=fabrikam&code=fabrikam").await;
+    assert!(page.body.contains("Contoso Freight") && !page.body.contains("Fabrikam"), "{}", page.body);
+    assert!(!is_signed_in(&mut contoso).await);
+    // Altered, or under another name, it is nothing.
+    for (name, value) in [("entrada-v", format!("{}A", &cookie[..cookie.len() - 1])), ("entrada-v", "x".to_owned()), ("entrada", cookie.clone())] {
+        let mut thief = town.world.browser();
+        thief.plants(name, &value);
+        let page = thief.asks("GET", "/oauth2/setup", NAVIGATION).await;
+        assert_eq!((page.status, page.header("location")), (302, "/oauth2/sign_in?rd=%2Foauth2%2Fsetup"));
+    }
+    let set = town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={}", town.token("contoso").await)).await;
+    let set = set.header("set-cookie").to_owned();
+    assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax") && set.contains("Max-Age=7200"), "{set}");
+}
+
+#[tokio::test]
+async fn attack_another_sites_page_uses_no_link_and_changes_nothing() {
+    let town = Town::start().await;
+    let token = town.token("fabrikam").await;
+    let mut admin = town.invited("contoso").await;
+    let page = ("accept", "text/html");
+    let foreign: [&[(&str, &str)]; 4] = [
+        &[page, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("origin", "https://evil.example")],
+        &[page, ("sec-fetch-site", "same-site"), ("sec-fetch-mode", "navigate")],
+        &[page, ("origin", "null")],
+        &[page, ("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")],
+    ];
+    for headers in foreign {
+        for (path, body) in [
+            ("invitation", format!("token={token}")),
+            ("connection", format!("tenant={CONTOSO}&client_id={CLIENT_ID}&client_secret=stolen-secret-value")),
+            ("trial", String::new()),
+            ("on", String::new()),
+            ("off", String::new()),
+        ] {
+            let page = admin.posts(&format!("/oauth2/setup/{path}"), headers, &body).await;
+            assert_eq!(page.status, 403, "{path} {headers:?} {}", page.body);
+        }
+    }
+    assert_eq!(town.organization("contoso").await.tenant, None);
+    let good = town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={token}")).await;
+    assert_eq!(good.status, 303, "a foreign page used the link up");
+}

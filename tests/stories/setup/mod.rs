@@ -1,0 +1,137 @@
+//! The set-up page: an admin connects the company with its own Entra, by a link or signed in, and nobody else does.
+
+mod gate;
+mod invitation;
+mod steps;
+mod trial;
+
+use crate::world::browser::{Browser, Page, SCRIPT, SECRETS};
+use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
+use entrada::base::code::Code;
+use entrada::base::guid::Guid;
+use entrada::base::secret::Secret;
+use entrada::base::username::Username;
+use entrada::directory::Directory;
+use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange, PersonChange};
+use entrada::directory::organization::{Organization, State};
+
+const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
+const MAYA: &str = "maya@contoso.example";
+const FRIDA: &str = "frida@fabrikam.example";
+
+/// A world with a draft, contoso, and fabrikam, which is on.
+struct Town {
+    world: World,
+    place: tempfile::TempDir,
+}
+
+impl Town {
+    async fn start() -> Self {
+        Self::with("").await
+    }
+
+    async fn with(more: &str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{more}\n", place.path().join("people.db").display());
+        let town = Self { world: World::with(Plan { more, ..Plan::default() }).await, place };
+        let draft = NewOrganization { code: Code::parse("contoso"), name: "Contoso Freight".to_owned(), ..NewOrganization::default() };
+        let on = NewOrganization {
+            code: Code::parse("fabrikam"),
+            name: "Fabrikam <Rail>".to_owned(),
+            tenant: Guid::parse(FABRIKAM),
+            client_id: Guid::parse(CLIENT_ID),
+            client_secret: Some(Secret::new(CLIENT_SECRET)),
+            domains: vec!["fabrikam.example".to_owned()],
+            on: true,
+            ..NewOrganization::default()
+        };
+        for new in [draft, on] {
+            town.directory().add_organization(new, "story").await.unwrap();
+        }
+        town
+    }
+
+    fn directory(&self) -> Directory {
+        self.world.service.house().organizations.as_ref().unwrap().directory().clone()
+    }
+
+    async fn organization(&self, code: &str) -> Organization {
+        self.directory().organization(&Code::parse(code).unwrap()).await.unwrap().unwrap()
+    }
+
+    async fn changes(&self, code: &str, change: OrganizationChange) {
+        self.directory().change_organization(&Code::parse(code).unwrap(), change, "story").await.unwrap();
+    }
+
+    async fn turns(&self, code: &str, state: State) {
+        self.changes(code, OrganizationChange { state: Some(state), ..OrganizationChange::default() }).await;
+    }
+
+    async fn knows(&self, username: &str, company: &str, role: &str) {
+        let new = NewPerson { username: Username::parse(username).unwrap(), name: None, email: None, role: Some(role.to_owned()) };
+        self.directory().add_person(&Code::parse(company).unwrap(), &new, "story").await.unwrap();
+    }
+
+    async fn change_person(&self, username: &str, change: PersonChange) {
+        self.directory().change_person(&Username::parse(username).unwrap(), change, "story").await.unwrap();
+    }
+
+    /// What a link carries.
+    async fn token(&self, code: &str) -> String {
+        let made = self.directory().invite(&Code::parse(code).unwrap(), "story").await.unwrap();
+        let token = made.token.expose().to_owned();
+        SECRETS.lock().unwrap().push(token.clone());
+        token
+    }
+
+    /// A browser in which a link was used.
+    async fn invited(&self, code: &str) -> Browser {
+        let token = self.token(code).await;
+        let mut browser = self.world.browser();
+        let page = browser.fills("/oauth2/setup/invitation", &[("token", &token)]).await;
+        assert_eq!((page.status, page.url.path()), (200, "/oauth2/setup"), "{}", page.body);
+        browser
+    }
+
+    /// A browser in which somebody of a company that is on is signed in.
+    async fn signed_in(&self, code: &str, person: &str) -> Browser {
+        let mut browser = self.world.browser();
+        let shown = browser.visits(&format!("/oauth2/start?organization={code}")).await;
+        assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
+        let page = browser.signs_in_as(person).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        browser
+    }
+
+    async fn history(&self, code: &str) -> Vec<String> {
+        let all = self.directory().history(self.organization(code).await.id, None, 100).await.unwrap();
+        all.into_iter().map(|it| format!("{}: {}", it.by, it.what)).collect()
+    }
+
+    /// Whether a text stands in any byte of the database.
+    async fn is_in_the_database(&self, text: &str) -> bool {
+        let files = std::fs::read_dir(self.place.path()).unwrap().map(|it| std::fs::read(it.unwrap().path()).unwrap());
+        files.into_iter().any(|it| it.windows(text.len()).any(|it| it == text.as_bytes()))
+    }
+}
+
+/// Enters a connection.
+async fn enters(browser: &mut Browser, tenant: &str, client_id: &str, secret: &str) -> Page {
+    if secret.len() > 20 {
+        SECRETS.lock().unwrap().push(secret.to_owned());
+    }
+    let fields = [("provider", "azure-ad"), ("tenant", tenant), ("client_id", client_id), ("client_secret", secret), ("ends", "2099-11-30")];
+    browser.fills("/oauth2/setup/connection", &fields).await
+}
+
+/// Tests the sign-in as somebody.
+async fn tests_as(browser: &mut Browser, person: &str) -> Page {
+    let shown = browser.fills("/oauth2/setup/trial", &[]).await;
+    assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
+    browser.signs_in_as(person).await
+}
+
+async fn is_signed_in(browser: &mut Browser) -> bool {
+    browser.asks("GET", "/oauth2/userinfo", SCRIPT).await.status == 200
+}
