@@ -3,6 +3,7 @@
 use super::check::{environment, name, read_quietly};
 use super::run::runtime;
 use super::terminal::{Failure, say};
+use crate::base::calendar;
 use crate::base::clock::Clock;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
@@ -101,6 +102,11 @@ pub(super) fn username(text: &str) -> Result<Username, String> {
 /// An ID that was typed.
 pub(super) fn guid(text: &str) -> Result<Guid, String> {
     Guid::parse(text).ok_or_else(|| "write an ID like aaaabbbb-0000-cccc-1111-dddd2222eeee, as the Entra admin center shows it".to_owned())
+}
+
+/// A day that was typed; its beginning in seconds since 1970.
+pub(super) fn day(text: &str) -> Result<u64, String> {
+    calendar::day(text).ok_or_else(|| "write a day like 2027-05-31".to_owned())
 }
 
 /// A domain that was typed, in lower case.

@@ -3,13 +3,14 @@
 use super::directory::{self, Common, actor, client_secret, failure, open, tell};
 use super::table::{lines, or_dash, pairs, time};
 use super::terminal::Failure;
+use crate::base::clock::Clock;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 use crate::directory::change::{NewOrganization, OrganizationChange};
 use crate::directory::history::Change;
-use crate::directory::organization::{Organization, Source, State};
+use crate::directory::organization::{Organization, Source, State, days_until};
 use crate::directory::{Directory, Error};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -113,6 +114,9 @@ pub(super) struct Set {
     /// Whether guests of its tenant may sign in: true or false.
     #[arg(long)]
     guests: Option<bool>,
+    /// The day on which the client secret expires, like 2027-05-31: of the one that is set by this, or else of the one that is there.
+    #[arg(long, value_parser = directory::day)]
+    client_secret_expires: Option<u64>,
     /// Forget the new client secret that waits until it has signed somebody in.
     #[arg(long, conflicts_with = "client_secret_file")]
     take_back_secret: bool,
@@ -213,7 +217,7 @@ fn set(it: Set) -> Result<(), Failure> {
         first_sign_in: it.first_sign_in,
         guests: it.guests,
         take_back: it.take_back_secret,
-        credential_ends: None,
+        credential_ends: it.client_secret_expires,
         state: None,
         bind: it.bind,
         unbind: it.unbind,
@@ -244,7 +248,7 @@ fn list(common: &Common) -> Result<(), Failure> {
                 it.name.clone(),
                 it.state.as_str().to_owned(),
                 or_dash(tenant.as_deref()),
-                credential.to_owned(),
+                with_days(credential, it),
                 time(Some(it.changed)),
             ]);
             values.push(value(it, credential));
@@ -308,7 +312,7 @@ async fn show(directory: &Directory, common: &Common, it: &Organization) -> Resu
             ("identity provider", it.provider.as_str().to_owned()),
             ("tenant ID", id(it.tenant)),
             ("client ID", id(it.client_id)),
-            ("client secret", credential.to_owned()),
+            ("client secret", with_days(credential, it)),
             ("default role", it.default_role.clone()),
             ("first sign-in", first_sign_in(it).unwrap_or("as [directory] says").to_owned()),
             ("guests", if it.guests { "may sign in" } else { "may not sign in" }.to_owned()),
@@ -336,6 +340,19 @@ async fn credential(directory: &Directory, it: &Organization) -> Result<&'static
     }
 }
 
+/// In how many days it expires, where somebody said so.
+fn days(it: &Organization) -> Option<i64> {
+    it.credential_ends.map(|it| days_until(it, Clock::system().now()))
+}
+
+fn with_days(credential: &str, it: &Organization) -> String {
+    match days(it) {
+        None => credential.to_owned(),
+        Some(days) if days < 0 => format!("{credential}, expired"),
+        Some(days) => format!("{credential}, expires in {days} days"),
+    }
+}
+
 fn first_sign_in(it: &Organization) -> Option<&'static str> {
     it.first_sign_in.map(|it| if it == FirstSignIn::Create { "create" } else { "refuse" })
 }
@@ -350,7 +367,9 @@ fn value(it: &Organization, credential: &str) -> Value {
         "tenant": it.tenant.map(|it| it.to_string()),
         "client_id": it.client_id.map(|it| it.to_string()),
         "credential": credential,
-        "credential_waiting": it.waiting.as_ref().map(|it| json!({ "since": it.since, "by": it.by, "refused": it.refused })),
+        "credential_ends": it.credential_ends,
+        "credential_days": days(it),
+        "credential_waiting": it.waiting.as_ref().map(|it| json!({ "since": it.since, "by": it.by, "ends": it.ends, "refused": it.refused })),
         "default_role": it.default_role,
         "first_sign_in": first_sign_in(it),
         "guests": it.guests,

@@ -8,7 +8,7 @@ use crate::server::admin::{self, Source};
 use crate::server::tls::{self, Certificates};
 use crate::server::{self, Handle, Listener, Settings};
 use crate::session::whom::{Ambiguous, Ended, Whom};
-use crate::sidecar::{self, Lasting, Sidecar};
+use crate::sidecar::{self, Lasting, Sidecar, expiry};
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
 use arc_swap::ArcSwap;
@@ -89,10 +89,13 @@ impl Service {
         let server = self.begun.server.clone();
         let settings = Settings { limits: server.limits, tls: bound.tls, grace: server.shutdown_grace };
         let grace = server.shutdown_grace;
-        let Lasting { tunnels, background, directory, .. } = self.house.load().lasting.clone();
+        let Lasting { tunnels, background, directory, clock, .. } = self.house.load().lasting.clone();
         let over = CancellationToken::new();
         for listener in bound.admin {
             tokio::spawn(admin::serve_admin(listener, Ready(Arc::clone(&self)), over.clone()));
+        }
+        if let Some(directory) = directory.clone() {
+            tokio::spawn(expiry::warn(directory, clock, over.clone()));
         }
         let draining = self.draining.clone();
         let told = shutdown.clone();

@@ -1,6 +1,7 @@
 //! What can be asked to change, and how a change is told.
 
 use super::organization::State;
+use crate::base::calendar;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
@@ -76,6 +77,7 @@ impl OrganizationChange {
         let placed = if waits { "waits beside the other until it has signed somebody in" } else { "set" };
         say("new client secret", self.client_secret.as_ref().map(|_| placed.to_owned()));
         say("new client secret", self.take_back.then(|| "taken back".to_owned()));
+        say("client secret expires", self.credential_ends.map(|it| calendar::utc(it).chars().take(10).collect()));
         say("default role", self.default_role.clone());
         say("first sign-in", self.first_sign_in.map(|it| super::organization::first_sign_in_as_str(it).to_owned()));
         say("guests", self.guests.map(|it| if it { "on" } else { "off" }.to_owned()));

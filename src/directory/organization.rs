@@ -53,6 +53,8 @@ pub struct Waiting {
     pub since: i64,
     /// By whom it was set.
     pub by: String,
+    /// When it ends, seconds since 1970, where somebody said so.
+    pub ends: Option<i64>,
     /// What Entra last said against it, such as `AADSTS7000215`.
     pub refused: Option<String>,
 }
@@ -110,7 +112,7 @@ pub struct NewSecret {
 
 /// What is asked of an organization's row; the code that has no end is its own.
 pub(super) const SELECT: &str = "SELECT o.id, o.name, o.provider, o.tenant, o.client_id, CAST(CASE WHEN o.credential IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_credential, \
-     o.credential_ends, o.credential_next_since, o.credential_next_by, o.credential_next_refused, o.default_role, o.first_sign_in, o.guests, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
+     o.credential_ends, o.credential_next_since, o.credential_next_by, o.credential_next_ends, o.credential_next_refused, o.default_role, o.first_sign_in, o.guests, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
      FROM organization o JOIN organization_code c ON c.organization = o.id AND c.ends IS NULL";
 
 impl Provider {
@@ -182,7 +184,9 @@ pub(super) fn of_row(row: &Row) -> Result<Organization, Error> {
         _ => return Err(unknown("state")),
     };
     let waiting = match (row.maybe_number("credential_next_since")?, row.maybe_text("credential_next_by")?) {
-        (Some(since), Some(by)) => Some(Waiting { since, by, refused: row.maybe_text("credential_next_refused")? }),
+        (Some(since), Some(by)) => {
+            Some(Waiting { since, by, ends: row.maybe_number("credential_next_ends")?, refused: row.maybe_text("credential_next_refused")? })
+        }
         _ => None,
     };
     let provider = if row.text("provider")? == "azure-ad" { Provider::AzureAd } else { return Err(unknown("provider")) };

@@ -1,5 +1,6 @@
 //! The furnished house: one field a module, built once from the configuration.
 
+pub mod expiry;
 pub mod guesses;
 pub mod organizations;
 

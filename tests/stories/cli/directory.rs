@@ -127,6 +127,12 @@ fn an_operator_gives_a_new_client_secret_takes_it_back_and_reads_what_was_done()
     assert_eq!((&told["credential"], &told["credential_waiting"]["by"]), (&"sealed, new one waiting".into(), &"operator olga".into()));
     assert!(place.does("organization list").contains("sealed, new one waiting"));
     place.refuses("organization set contoso --client-secret-file secret --take-back-secret", "cannot be used with");
+    let told = place.json("organization set contoso --client-secret-file secret --client-secret-expires 9999-12-31");
+    assert_eq!((&told["credential_waiting"]["ends"], told["credential_days"].is_null()), (&253_402_214_400_u64.into(), true));
+    let told = place.json("organization set contoso --client-secret-expires 2020-01-01");
+    assert!(told["credential_days"].as_i64().unwrap() < 0, "{told}");
+    assert!(place.does("organization list").contains("sealed, new one waiting, expired"));
+    place.refuses("organization set contoso --client-secret-expires 2020-02-30", "write a day like");
     let told = place.json("organization set contoso --take-back-secret");
     assert_eq!((&told["credential"], told["credential_waiting"].is_null()), (&"sealed".into(), true));
     place.does("person add maya@contoso.com --organization contoso");
@@ -135,6 +141,8 @@ fn an_operator_gives_a_new_client_secret_takes_it_back_and_reads_what_was_done()
     let expected = [
         "maya@contoso.com made by hand",
         "new client secret taken back",
+        "client secret expires 2020-01-01",
+        "new client secret waits beside the other until it has signed somebody in, client secret expires 9999-12-31",
         "new client secret waits beside the other until it has signed somebody in",
         "made with the code contoso",
     ];

@@ -1,0 +1,88 @@
+//! Warns of client secrets of organizations that expire, as far as somebody has said when.
+
+use crate::base::clock::Clock;
+use crate::directory::Directory;
+use crate::directory::organization::{Organization, State, days_until};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// From so many days before.
+const WARNED: i64 = 30;
+/// How often it is looked whether another day has begun.
+const LOOK: Duration = Duration::from_hours(1);
+const DAY: u64 = 86_400;
+
+/// Writes a warning into the log for each, once a day, until `stop`.
+pub async fn warn(directory: Directory, clock: Clock, stop: CancellationToken) {
+    let mut warned = None;
+    while stop.run_until_cancelled(tokio::time::sleep(if warned.is_none() { Duration::ZERO } else { LOOK })).await.is_some() {
+        let now = clock.now();
+        if warned == Some(now / DAY) {
+            continue;
+        }
+        warned = Some(now / DAY);
+        match directory.organizations().await {
+            Ok(all) => all.iter().for_each(|it| warn_of(it, now)),
+            Err(cause) => tracing::warn!(%cause, "whether client secrets expire could not be looked up"),
+        }
+    }
+}
+
+fn warn_of(organization: &Organization, now: u64) {
+    let Some(days) = expires(organization, now) else { return };
+    let (code, waiting) = (&organization.code, organization.waiting.is_some());
+    if days < 0 {
+        tracing::error!(organization = %code, new_one_waits = waiting, "the client secret of an organization has expired");
+    } else {
+        tracing::warn!(organization = %code, days, new_one_waits = waiting, "the client secret of an organization expires soon");
+    }
+}
+
+/// In how many days, where that is soon and its people sign in by it.
+fn expires(organization: &Organization, now: u64) -> Option<i64> {
+    let days = days_until(organization.credential_ends?, now);
+    (organization.state == State::On && days <= WARNED).then_some(days)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::code::Code;
+    use crate::base::guid::Guid;
+    use crate::directory::organization::{Provider, Source};
+
+    const NOW: u64 = 1_000_000_000;
+
+    fn organization(state: State, ends: Option<i64>) -> Organization {
+        Organization {
+            id: Guid::NIL,
+            code: Code::parse("contoso").unwrap(),
+            name: "Contoso".to_owned(),
+            provider: Provider::AzureAd,
+            tenant: None,
+            client_id: None,
+            has_credential: true,
+            credential_ends: ends,
+            waiting: None,
+            default_role: "worker".to_owned(),
+            first_sign_in: None,
+            guests: true,
+            state,
+            source: Source::Database,
+            created: 0,
+            changed: 0,
+            changed_by: String::new(),
+        }
+    }
+
+    #[test]
+    fn it_is_warned_from_thirty_days_before_and_as_long_as_people_sign_in_by_it() {
+        let in_days = |days: i64| Some(i64::try_from(NOW).unwrap() + days * 86_400 + 60);
+        for (ends, expected) in
+            [(None, None), (in_days(31), None), (in_days(30), Some(30)), (in_days(0), Some(0)), (in_days(-1), Some(-1)), (in_days(-90), Some(-90))]
+        {
+            assert_eq!(expires(&organization(State::On, ends), NOW), expected);
+            assert_eq!(expires(&organization(State::Off, ends), NOW), None);
+        }
+    }
+}
