@@ -1,4 +1,4 @@
-//! A sign-in on trial: who it would make somebody, and that the connection has done well.
+//! A sign-in on trial: who it would make somebody, and that the connection worked.
 
 use super::database::Value;
 use super::error::Error;
@@ -60,7 +60,7 @@ impl Directory {
         let mut changes = self.database.begin().await?;
         let values: Vec<Value> = vec![organization.id.to_string().into(), self.clock.now().into(), mark.into()];
         changes.run("UPDATE organization SET tested = $2, tested_what = $3 WHERE id = $1", values).await?;
-        self.audit(&mut changes, by, Some(organization.id), None, "sign-in tested: it did well").await?;
+        self.audit(&mut changes, by, Some(organization.id), None, "sign-in tested: it works").await?;
         changes.commit().await
     }
 

@@ -54,7 +54,7 @@ impl Route {
             "/session" => Self::Session,
             "/session/refresh" => Self::Refresh,
             "/jwks.json" => Self::Keys,
-            path if path == "/setup" || path.starts_with("/setup/") => Self::SetUp,
+            path if path.strip_prefix("/setup").is_some_and(|it| it.is_empty() || it.starts_with('/')) => Self::SetUp,
             _ => Self::Nothing,
         }
     }

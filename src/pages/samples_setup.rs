@@ -21,6 +21,7 @@ pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUp)> {
         ("setup-link-over", told("link_over")),
         ("setup-visit-over", told("visit_over")),
         ("setup-trial-over", told("trial_over")),
+        ("setup-turned-off", told("turned_off")),
         ("setup-trial-well", SetUp::Trial(Box::new(trial(Some(Ok(met())), None)))),
         ("setup-trial-guest", SetUp::Trial(Box::new(trial(Some(Err("not_guest")), None)))),
         ("setup-trial-failed", SetUp::Trial(Box::new(trial(None, Some(failed()))))),

@@ -6,7 +6,7 @@ use super::frame;
 use super::gate::Visit;
 use crate::base::calendar;
 use crate::base::return_to::ReturnTo;
-use crate::directory::organization::Source;
+use crate::directory::organization::{Source, State};
 use crate::entra;
 use crate::pages::setup::{Discovered, SetUp, Steps, Typed, Wrong};
 use crate::sidecar::Sidecar;
@@ -16,12 +16,14 @@ use crate::wire::inbound::Inbound;
 use http::{Response, StatusCode};
 
 /// What was done just now, as the address says it.
-const DONE: [&str; 3] = ["saved", "on", "off"];
+const DONE: [&str; 2] = ["saved", "on"];
 
 /// `GET /setup`.
 pub(super) async fn page(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit) -> Result<Response<Body>, Refusal> {
     let query = inbound.target.query().unwrap_or_default();
     let done = DONE.into_iter().find(|it| url::form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "done" && value == *it));
+    // A link from elsewhere may say anything.
+    let done = done.filter(|it| *it != "on" || visit.organization().state == State::On);
     let steps = steps(house, all, visit).await?;
     Ok(frame::show(house, inbound, StatusCode::OK, SetUp::Steps(Box::new(Steps { done, ..steps }))))
 }

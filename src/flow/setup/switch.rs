@@ -1,7 +1,7 @@
 //! Turns an organization on, and off again.
 
 use super::super::refusal::Refusal;
-use super::frame;
+use super::frame::{self, Say};
 use super::gate::Visit;
 use super::steps;
 use crate::directory::Error;
@@ -18,20 +18,20 @@ pub(super) async fn on(house: &Sidecar, all: &Organizations, inbound: &Inbound, 
     if all.directory().tested(visit.organization()).await?.is_none() {
         return steps::again(house, all, inbound, visit, "not_tested").await;
     }
-    turn(house, all, inbound, visit, State::On, "on").await
+    turn(house, all, inbound, visit, State::On).await
 }
 
-/// `POST /setup/off`: its people are out, and visits that began with a link end.
+/// `POST /setup/off`: its people are out, whoever turned it off among them, and visits that began with a link end.
 pub(super) async fn off(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit) -> Result<Response<Body>, Refusal> {
-    turn(house, all, inbound, visit, State::Off, "off").await
+    turn(house, all, inbound, visit, State::Off).await
 }
 
-async fn turn(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit, state: State, done: &str) -> Result<Response<Body>, Refusal> {
+async fn turn(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit, state: State) -> Result<Response<Body>, Refusal> {
     let change = OrganizationChange { state: Some(state), ..OrganizationChange::default() };
     match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
         Ok(organization) => {
             tracing::info!(organization = %organization.code, by = visit.by(), state = state.as_str(), "an organization was turned {}", state.as_str());
-            frame::back(house, done)
+            if state == State::On { frame::back(house, "on") } else { Ok(frame::told(house, inbound, Say::TurnedOff)) }
         }
         Err(Error::InFile(_)) => steps::again(house, all, inbound, visit, "in_file").await,
         Err(Error::Incomplete(..)) => steps::again(house, all, inbound, visit, "not_tested").await,

@@ -6,6 +6,7 @@ use super::super::sign_in::{self, Start};
 use super::super::{organization, refused};
 use super::frame::{self, Say};
 use super::gate::{self, NoEntry, Visit};
+use super::steps;
 use crate::base::identity::Identity;
 use crate::base::return_to::ReturnTo;
 use crate::directory::welcome::{self, How};
@@ -14,7 +15,7 @@ use crate::entra::{self, Entra, Redeemed};
 use crate::pages::setup::{Failed, Met, SetUp, Trial};
 use crate::session::pending;
 use crate::sidecar::Sidecar;
-use crate::sidecar::organizations::Organizations;
+use crate::sidecar::organizations::{self, Organizations};
 use crate::wire::body::Body;
 use crate::wire::inbound::Inbound;
 use http::{HeaderMap, Response, StatusCode};
@@ -31,6 +32,7 @@ pub(super) async fn begin(house: &Sidecar, all: &Organizations, inbound: &Inboun
         ..Start::at(ReturnTo::home())
     };
     match sign_in::begin(house, inbound, headers, start).await {
+        Err(Refusal::Organization(organizations::Error::NotSetUp)) => steps::again(house, all, inbound, visit, "incomplete").await,
         Err(Refusal::SignIn(error, _, entra)) => Ok(failed(house, inbound, visit, &entra, &error)),
         other => other,
     }
@@ -77,7 +79,7 @@ pub(in crate::flow) async fn came_back(
             Err(why(&refused))
         }
     };
-    tracing::info!(organization = %organization.code, by = visit.by(), "a sign-in of an organization was tested: it did well");
+    tracing::info!(organization = %organization.code, by = visit.by(), "a sign-in of an organization was tested: it works");
     let trial = Trial { head: frame::head(house, &visit), claims: claims(redeemed.user.identity()), met: Some(met), failed: None };
     Ok(frame::show(house, inbound, StatusCode::OK, SetUp::Trial(Box::new(trial))))
 }
@@ -121,7 +123,7 @@ fn failed(house: &Sidecar, inbound: &Inbound, visit: &Visit, entra: &Entra, erro
         entra::Error::Refused(it) => it.code,
         _ => None,
     };
-    tracing::info!(organization = %visit.organization().code, by = visit.by(), code, "a sign-in of an organization was tested: it did not do well");
+    tracing::info!(organization = %visit.organization().code, by = visit.by(), code, "a sign-in of an organization was tested: it does not work");
     let failed = Failed {
         code: code.map(|it| format!("AADSTS{it}")),
         title: words.title,

@@ -40,6 +40,7 @@ fn a_directory_needs_secrets_and_every_mistake_in_it_is_told() {
     let more = r#"[directory]
 database = "mysql://x"
 default_role = "boss"
+setup_roles = ["chef"]
 role_map = { "Fleet.Admin" = "chief" }
 [[organization]]
 code = "abc"
@@ -57,9 +58,10 @@ domains = ["fabrikam"]
     let told = place.types("check");
     assert_eq!(told.code, Some(1));
     for what in [
-        "error: 9 problems",
+        "error: 10 problems",
         "directory.database                is neither a file nor an address of PostgreSQL",
         "directory.default_role            \"boss\" is not one of [directory] roles",
+        "directory.setup_roles             \"chef\" is not one of [directory] roles",
         "directory.role_map.\"Fleet.Admin\"  \"chief\" is not one of [directory] roles",
         "needs [session] secrets",
         "\"abc\" is not a company code",
@@ -74,6 +76,23 @@ domains = ["fabrikam"]
     place.refuses("check", "directory  needs [session] secrets");
     place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", ""));
     place.refuses("organization list", "error: there is no [directory] in entrada.toml\nhint: ");
+}
+
+#[test]
+fn an_operator_invites_whoever_sets_an_organization_up() {
+    let place = place();
+    place.does("organization add contoso --name Contoso");
+    let told = place.does("organization invite contoso");
+    let link = told.lines().next().unwrap();
+    let (page, token) = link.split_once("?token=").unwrap();
+    assert!(page.ends_with("/oauth2/setup/invitation") && token.len() == 43, "{told}");
+    assert!(told.contains("good once, until ") && told.contains("whoever sets Contoso up"), "{told}");
+    let again = place.json("organization invite contoso");
+    assert!(again["url"].as_str().unwrap().starts_with(page) && again["url"] != link && again["organization"] == "contoso", "{again}");
+    let history = place.does("organization history contoso");
+    assert_eq!(history.matches("link for the set-up page made").count(), 2, "{history}");
+    assert!(!history.contains(token));
+    place.refuses("organization invite nobody", "no organization has the code nobody");
 }
 
 #[test]

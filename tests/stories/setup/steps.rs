@@ -106,5 +106,5 @@ async fn a_company_of_the_configuration_is_only_read() {
     let now = town.organization("woodgrove").await;
     assert_eq!((now.tenant, now.state), (Guid::parse(CONTOSO), State::On));
     let page = tests_as(&mut maya, MAYA).await;
-    assert!(page.body.contains("The sign-in does well"), "{}", page.body);
+    assert!(page.body.contains("The sign-in works"), "{}", page.body);
 }
