@@ -98,6 +98,7 @@ fn history() -> History {
         changed(0, "maya@contoso.example", Some("tom@contoso.example"), "tom@contoso.example: state off"),
         changed(60, "sign-in", None, "client secret proven: the new one signed somebody in and took the other's place"),
         changed(9000, "maya@contoso.example", None, "new client secret waits beside the other until it has signed somebody in"),
+        changed(80_000, "invitation 0a1b2c3d-0000-4000-8000-000000000002", None, "link for the set-up page used"),
         changed(90_000, "operator olga", None, "made with the code contoso"),
     ];
     History { desk: desk(), rows, next: None }
