@@ -56,6 +56,7 @@ pub(super) async fn set_up(
         "/trial" => trial::begin(house, all, inbound, headers, &visit).await,
         "/on" => switch::on(house, all, inbound, &visit).await,
         "/off" => switch::off(house, all, inbound, &visit).await,
+        "/leave" => invitation::leave(house, all, inbound, &visit).await,
         "/sheet" => Ok(sheet::page(house, inbound, &visit)),
         _ => steps::page(house, all, inbound, &visit).await,
     }
@@ -66,7 +67,7 @@ fn methods(below: &str) -> Option<&'static [Method]> {
     match below {
         "" | "/sheet" => Some(&[Method::GET, Method::HEAD]),
         "/invitation" => Some(&[Method::GET, Method::HEAD, Method::POST]),
-        "/connection" | "/trial" | "/on" | "/off" => Some(&[Method::POST]),
+        "/connection" | "/trial" | "/on" | "/off" | "/leave" => Some(&[Method::POST]),
         _ => None,
     }
 }
