@@ -47,7 +47,7 @@ async fn the_emulators_panel_and_picker_pass_axe_too() {
 }
 
 async fn looked_at(node: &Path, packages: PathBuf, pages: &Path, pictures: &str) {
-    let mut command = command::within(300, node);
+    let mut command = command::within(900, node);
     command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/pages.mjs"));
     command.arg(pages).arg(outside::root().join(pictures));
     command::succeeds(command).await;
