@@ -88,6 +88,8 @@ impl Directory {
             return Err(NotAccepted::Unknown);
         }
         let (digest, now) = (digest_of(token.expose()), self.clock.now());
+        // Nobody who guesses keeps writers waiting.
+        self.database.row("SELECT id FROM invitation WHERE token = $1", vec![digest.as_str().into()]).await?.ok_or(NotAccepted::Unknown)?;
         let mut changes = self.database.begin().await?;
         let sql = "UPDATE invitation SET used = $2 WHERE token = $1 AND used IS NULL AND ended IS NULL AND ends > $2";
         let count = changes.run(sql, vec![digest.as_str().into(), now.into()]).await?;
@@ -113,6 +115,17 @@ impl Directory {
         let Some(row) = self.database.row(sql, vec![id.to_string().into(), since.into()]).await? else { return Ok(None) };
         let organization = self.organization_by_id(guid(&row.text("organization")?)?).await?;
         Ok(organization.map(|organization| Invitation { id, organization }))
+    }
+
+    /// Ends the visit that a link began.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn leave(&self, id: Guid) -> Result<(), Error> {
+        let mut changes = self.database.begin().await?;
+        let values = vec![id.to_string().into(), self.clock.now().into()];
+        changes.run("UPDATE invitation SET ended = $2 WHERE id = $1 AND ended IS NULL", values).await?;
+        changes.commit().await
     }
 
     /// Ends every link of an organization, and the visits that they began.

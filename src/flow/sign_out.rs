@@ -57,7 +57,7 @@ fn end(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, rd: Option<&str>
         Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url).ok_or(Refusal::Internal("the address of Entra is no header"))?,
         None => signed_out(house, inbound, rd),
     };
-    for name in [house.names.session().to_owned(), house.names.rounds()] {
+    for name in [house.names.session().to_owned(), house.names.rounds(), house.names.visit()] {
         let gone = house.names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;
         response.headers_mut().append(SET_COOKIE, gone);
     }

@@ -21,6 +21,7 @@ pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUp)> {
         ("setup-link-over", told("link_over")),
         ("setup-visit-over", told("visit_over")),
         ("setup-trial-over", told("trial_over")),
+        ("setup-left", told("left")),
         ("setup-turned-off", told("turned_off")),
         ("setup-trial-well", SetUp::Trial(Box::new(trial(Some(Ok(met())), None)))),
         ("setup-trial-guest", SetUp::Trial(Box::new(trial(Some(Err("not_guest")), None)))),
@@ -36,6 +37,7 @@ fn head() -> Head {
 fn draft() -> Steps {
     Steps {
         head: head(),
+        by_link: true,
         in_file: false,
         redirect_uri: format!("https://{APP}/v1/callback"),
         typed: Typed::default(),
@@ -74,7 +76,7 @@ fn saved() -> Steps {
 }
 
 fn on() -> Steps {
-    Steps { may_change_secret: false, waits: true, tested: Some("2026-11-25 09:12:07Z".to_owned()), state: "on", done: Some("on"), ..saved() }
+    Steps { by_link: false, may_change_secret: false, waits: true, tested: Some("2026-11-25 09:12:07Z".to_owned()), state: "on", done: Some("on"), ..saved() }
 }
 
 fn met() -> Met {

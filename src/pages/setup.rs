@@ -36,6 +36,8 @@ pub struct Head {
 pub struct Steps {
     /// Where one is.
     pub head: Head,
+    /// Whether one came by a link.
+    pub by_link: bool,
     /// Whether it stands in the configuration, which alone changes it.
     pub in_file: bool,
     /// What is registered at Entra.
@@ -233,6 +235,7 @@ impl Steps {
             context! { tenant => it.tenant.as_deref(), cloud => it.cloud.as_deref(), region => it.region.as_deref(), issuer => it.issuer.as_str() }
         });
         context! {
+            by_link => self.by_link,
             in_file => self.in_file,
             redirect_uri => self.redirect_uri.as_str(),
             tenant => tenant.as_str(),

@@ -11,8 +11,8 @@ use crate::config::entra::{Allowed, Credential, Entra as Config, Tenant};
 use crate::directory::organization::{Connection, Organization};
 use crate::directory::recent::SignIn;
 use crate::directory::{self, Directory};
-use crate::entra::Entra;
 use crate::entra::proof::By;
+use crate::entra::{self, Entra};
 use crate::wire::client::Client;
 use moka::sync::Cache;
 use std::sync::Arc;
@@ -156,6 +156,17 @@ impl Organizations {
         if let Err(cause) = self.directory.keep_sign_in(it).await {
             tracing::warn!(%cause, "a sign-in could not be kept for the organization's admin");
         }
+    }
+
+    /// The tenant in which a domain is verified, as Entra's discovery tells.
+    ///
+    /// # Errors
+    /// Why Entra could not be asked, or that it knows no such domain.
+    pub async fn tenant_of(&self, domain: String) -> Result<Option<Guid>, entra::Error> {
+        let config = Config { tenant: Tenant::Domain(domain), allowed_tenants: Allowed::default(), ..self.place.entra.clone() };
+        let Place { redirect_uri, client, custom, .. } = self.place.clone();
+        let entra = Entra::new(&config, redirect_uri, Arc::default(), self.clock.clone(), self.random.clone(), client, custom);
+        Ok(entra.discovered().await?.tenant)
     }
 
     /// Takes over what another one knows: a reload in the middle of an outage forgets nothing.

@@ -25,6 +25,8 @@ pub(super) enum Say {
     VisitOver,
     /// The trial does not belong to a visit of this browser.
     TrialOver,
+    /// The visit was ended by whoever came.
+    Left,
     /// The organization was turned off.
     TurnedOff,
 }
@@ -50,6 +52,7 @@ pub(super) fn told(house: &Sidecar, inbound: &Inbound, say: Say) -> Response<Bod
         Say::LinkOver => (StatusCode::GONE, "link_over"),
         Say::VisitOver => (StatusCode::FORBIDDEN, "visit_over"),
         Say::TrialOver => (StatusCode::FORBIDDEN, "trial_over"),
+        Say::Left => (StatusCode::OK, "left"),
         Say::TurnedOff => (StatusCode::OK, "turned_off"),
     };
     show(house, inbound, status, SetUp::Told(Told { app: house.site.authority().to_owned(), home: house.site.setup_path(), what }))

@@ -70,6 +70,14 @@ impl Visit {
         }
     }
 
+    /// The link, where it is whoever used one.
+    pub(super) fn invitation(&self) -> Option<Guid> {
+        match &self.who {
+            Who::Person { .. } => None,
+            Who::Invited(id) => Some(*id),
+        }
+    }
+
     /// Whether the client secret may be changed: by a link, or soon after signing in.
     pub(super) fn may_change_secret(&self, now: u64) -> bool {
         match &self.who {

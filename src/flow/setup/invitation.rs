@@ -3,7 +3,7 @@
 use super::super::refusal::Refusal;
 use super::form::Form;
 use super::frame::{self, Say};
-use super::gate;
+use super::gate::{self, Visit};
 use crate::base::secret::Secret;
 use crate::directory::invitation::NotAccepted;
 use crate::pages::setup::{Invitation, SetUp};
@@ -34,16 +34,34 @@ pub(super) fn ask(house: &Sidecar, inbound: &Inbound) -> Response<Body> {
 
 /// `POST /setup/invitation`: uses the link up, and begins the visit.
 pub(super) async fn accept(house: &Sidecar, all: &Organizations, inbound: &Inbound, form: &Form) -> Result<Response<Body>, Refusal> {
+    let guesses = &house.lasting.guesses;
+    if let Some(seconds) = guesses.waits(inbound.way.client) {
+        return Err(Refusal::TooMany(seconds));
+    }
     let token = Secret::new(form.text("token"));
     let invitation = match all.directory().accept(&token).await {
         Ok(it) => it,
         Err(NotAccepted::Used) => return Ok(frame::told(house, inbound, Say::LinkUsed)),
-        Err(NotAccepted::Over | NotAccepted::Unknown) => return Ok(frame::told(house, inbound, Say::LinkOver)),
+        Err(NotAccepted::Over) => return Ok(frame::told(house, inbound, Say::LinkOver)),
+        Err(NotAccepted::Unknown) => {
+            guesses.was_wrong(inbound.way.client);
+            return Ok(frame::told(house, inbound, Say::LinkOver));
+        }
         Err(NotAccepted::Directory(error)) => return Err(error.into()),
     };
     tracing::info!(organization = %invitation.organization.code, invitation = %invitation.id, "a link for the set-up page was used");
     let mut response = reply::redirect(StatusCode::SEE_OTHER, &house.site.setup_path()).ok_or(Refusal::Internal("no redirect"))?;
     let cookie = gate::cookie(house, &invitation).ok_or(Refusal::Internal("sealing failed"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// `POST /setup/leave`: ends the visit that a link began.
+pub(super) async fn leave(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit) -> Result<Response<Body>, Refusal> {
+    if let Some(id) = visit.invitation() {
+        all.directory().leave(id).await?;
+    }
+    let mut response = frame::told(house, inbound, Say::Left);
+    response.headers_mut().extend(house.names.remove(&house.names.visit()).map(|it| (SET_COOKIE, it)));
     Ok(response)
 }

@@ -61,6 +61,7 @@ pub(super) async fn set_up(
         "/trial" => trial::begin(house, all, inbound, headers, &visit).await,
         "/on" => switch::on(house, all, inbound, &visit).await,
         "/off" => switch::off(house, all, inbound, &visit).await,
+        "/leave" => invitation::leave(house, all, inbound, &visit).await,
         "/people" if posted => people::change(house, all.directory(), &visit, &form).await,
         "/people" => people::show(house, inbound, all.directory(), &visit).await,
         "/sign_ins" => sign_ins::show(house, inbound, all.directory(), &visit).await,
@@ -77,7 +78,7 @@ fn methods(below: &str) -> Option<&'static [Method]> {
     match below {
         "" | "/sheet" | "/sign_ins" | "/history" => Some(&[Method::GET, Method::HEAD]),
         "/invitation" | "/people" | "/credential" => Some(&[Method::GET, Method::HEAD, Method::POST]),
-        "/connection" | "/trial" | "/on" | "/off" => Some(&[Method::POST]),
+        "/connection" | "/trial" | "/on" | "/off" | "/leave" => Some(&[Method::POST]),
         _ => None,
     }
 }

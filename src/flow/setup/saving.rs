@@ -8,8 +8,10 @@ use super::steps;
 use crate::base::calendar;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
+use crate::config::directory::domain_of;
 use crate::directory::Error;
 use crate::directory::change::OrganizationChange;
+use crate::entra;
 use crate::pages::setup::{Typed, Wrong};
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::Organizations;
@@ -23,7 +25,8 @@ const SECRET: std::ops::RangeInclusive<usize> = 8..=512;
 /// `POST /setup/connection`.
 pub(super) async fn save(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit, form: &Form) -> Result<Response<Body>, Refusal> {
     let now = house.lasting.clock.now();
-    let (change, wrong) = read(form, visit, now);
+    let tenant = tenant(all, form.text("tenant")).await;
+    let (change, wrong) = read(form, visit, tenant, now);
     if wrong != Wrong::default() {
         return steps::refused(house, all, inbound, visit, (typed(form), wrong)).await;
     }
@@ -43,12 +46,24 @@ fn typed(form: &Form) -> Typed {
     Typed { tenant: short("tenant"), client_id: short("client_id"), ends: short("ends"), secret: !form.text("client_secret").is_empty() }
 }
 
-fn read(form: &Form, visit: &Visit, now: u64) -> (OrganizationChange, Wrong) {
+/// The tenant that was typed: its ID, or a domain that is verified there.
+async fn tenant(all: &Organizations, typed: &str) -> Result<Guid, &'static str> {
+    if let Some(id) = Guid::parse(typed) {
+        return Ok(id);
+    }
+    let domain = domain_of(typed).ok_or("wrong_tenant")?;
+    match all.tenant_of(domain).await {
+        Ok(found) => found.ok_or("wrong_domain"),
+        Err(entra::Error::Refused(_)) => Err("wrong_domain"),
+        Err(_) => Err("no_answer"),
+    }
+}
+
+fn read(form: &Form, visit: &Visit, tenant: Result<Guid, &'static str>, now: u64) -> (OrganizationChange, Wrong) {
     let organization = visit.organization();
-    let mut wrong = Wrong::default();
-    let tenant = Guid::parse(form.text("tenant"));
+    let mut wrong = Wrong { tenant: tenant.err(), ..Wrong::default() };
+    let tenant = tenant.ok();
     let client_id = Guid::parse(form.text("client_id"));
-    wrong.tenant = if tenant.is_none() { Some("wrong_tenant") } else { None };
     wrong.client_id = match client_id {
         None => Some("wrong_client_id"),
         Some(_) if client_id == tenant => Some("wrong_same"),

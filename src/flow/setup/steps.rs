@@ -60,6 +60,7 @@ async fn steps(house: &Sidecar, all: &Organizations, visit: &Visit) -> Result<St
     };
     Ok(Steps {
         head: frame::head(house, visit),
+        by_link: visit.invitation().is_some(),
         in_file: organization.source == Source::File,
         redirect_uri: house.site.redirect_uri(),
         typed: Typed { tenant: id(organization.tenant), client_id: id(organization.client_id), ends: ends.map(day).unwrap_or_default(), secret: false },

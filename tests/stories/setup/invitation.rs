@@ -126,3 +126,25 @@ async fn attack_another_sites_page_uses_no_link_and_changes_nothing() {
     let good = town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={token}")).await;
     assert_eq!(good.status, 303, "a foreign page used the link up");
 }
+
+#[tokio::test]
+async fn whoever_came_by_a_link_ends_the_visit() {
+    let town = Town::start().await;
+    let mut admin = town.invited("contoso").await;
+    let cookie = admin.cookie("entrada-v").unwrap();
+    let page = admin.fills("/oauth2/setup/leave", &[]).await;
+    assert!(page.status == 200 && page.body.contains("The visit has ended") && admin.cookie("entrada-v").is_none(), "{}", page.body);
+    // Nor does the cookie that somebody kept.
+    admin.plants("entrada-v", &cookie);
+    assert_eq!(admin.visits("/oauth2/setup").await.status, 403);
+}
+
+#[tokio::test]
+async fn attack_whoever_guesses_links_waits() {
+    let town = Town::start().await;
+    let mut thief = town.world.browser();
+    for at in 0..30 {
+        assert_eq!(thief.posts("/oauth2/setup/invitation", FORM, &format!("token=guess-{at}")).await.status, 410);
+    }
+    assert_eq!(thief.posts("/oauth2/setup/invitation", FORM, "token=guess").await.status, 429);
+}

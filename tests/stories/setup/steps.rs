@@ -19,7 +19,8 @@ async fn a_secret_id_is_refused_on_the_spot_and_nothing_is_saved() {
     assert!(page.body.contains("The client secret that you typed was not kept") && !page.body.contains("0a1b2c3d-1111-2222"), "{}", page.body);
     assert_eq!(town.organization("contoso").await.tenant, None);
     for (tenant, client_id, secret, says) in [
-        ("contoso.onmicrosoft.com", CLIENT_ID, NEW, "Copy the Directory (tenant) ID"),
+        ("nowhere.example", CLIENT_ID, NEW, "Microsoft knows no tenant with this domain"),
+        ("our tenant", CLIENT_ID, NEW, "Copy the Directory (tenant) ID"),
         (CONTOSO, "my app", NEW, "Copy the Application (client) ID"),
         (CONTOSO, CONTOSO, NEW, "This is the tenant ID once more"),
         (CONTOSO, CLIENT_ID, "", "The Value of a client secret is needed"),
@@ -107,4 +108,16 @@ async fn a_company_of_the_configuration_is_only_read() {
     assert_eq!((now.tenant, now.state), (Guid::parse(CONTOSO), State::On));
     let page = tests_as(&mut maya, MAYA).await;
     assert!(page.body.contains("The sign-in works"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_domain_that_is_verified_there_stands_for_the_tenant() {
+    let town = Town::start().await;
+    let mut admin = town.invited("contoso").await;
+    let page = enters(&mut admin, " Contoso.example ", CLIENT_ID, NEW).await;
+    assert_eq!(page.path_and_query(), "/oauth2/setup?done=saved", "{}", page.body);
+    assert_eq!(town.organization("contoso").await.tenant, Guid::parse(CONTOSO));
+    town.world.emulator.control().be_down(true);
+    let page = enters(&mut admin, "fabrikam.example", CLIENT_ID, NEW).await;
+    assert!(page.status == 422 && page.body.contains("Microsoft did not answer just now"), "{} {}", page.status, page.body);
 }
