@@ -7,6 +7,9 @@ use crate::base::secret::Secret;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 
+/// What the history says of a person who is signed out everywhere: every session that began before ends.
+pub const SIGNED_OUT: &str = "signed out everywhere";
+
 /// An organization that is about to be made.
 #[derive(Debug, Default)]
 pub struct NewOrganization {

@@ -16,6 +16,7 @@ pub mod organization;
 pub mod people;
 pub mod person;
 pub mod transfer;
+pub mod watch;
 pub mod welcome;
 
 pub use error::Error;
