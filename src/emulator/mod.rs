@@ -16,6 +16,7 @@ mod panel;
 mod people;
 mod refusal;
 mod scopes;
+mod secrets;
 mod serve;
 mod sign_out;
 mod table;

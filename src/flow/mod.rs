@@ -14,6 +14,7 @@ mod loops;
 mod organization;
 mod origin;
 mod proxy;
+mod recent;
 mod recheck;
 mod refusal;
 mod refused;
