@@ -14,7 +14,7 @@ use crate::directory::welcome;
 use crate::entra::Entra;
 use crate::entra::proof::By;
 use crate::entra::verified::VerifiedUser;
-use crate::pages::{Action, Identify};
+use crate::pages::{Identify, Last};
 use crate::session::pending::Pending;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
@@ -115,7 +115,7 @@ pub(super) fn asking(house: &Sidecar, headers: &HeaderMap, return_to: &ReturnTo,
         Found::None | Found::Several => None,
     };
     // Only what the browser itself says is shown: a name from the directory would tell a forger which codes there are.
-    let last = last.map(|it| Action { label: format!("Continue with {it}"), href: url(&house.site, "start", return_to, acrs, Some(it.as_str())) });
+    let last = last.map(|it| Last { code: it.to_string(), href: url(&house.site, "start", return_to, acrs, Some(it.as_str())) });
     Identify { action: url(&house.site, "sign_in", return_to, acrs, None), app: house.site.authority().to_owned(), unknown: None, last }
 }
 

@@ -3,9 +3,10 @@
 use super::forwarded::{self, Way};
 use super::peer::Peer;
 use crate::base::ids::Ids;
+use crate::base::language::Language;
 use crate::base::target::{Ambiguous, Strictness, Target};
 use crate::config::server::Trust;
-use http::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, Method, Version};
 
@@ -31,6 +32,8 @@ pub struct Inbound {
     pub request_id: HeaderValue,
     /// Whether it wants to leave HTTP (`Upgrade`, or extended `CONNECT`).
     pub upgrade: bool,
+    /// The language for a page of ours; `language` reads it where one may be shown, the way to the app does not ask.
+    pub language: Language,
 }
 
 /// What kind of caller asks.
@@ -78,7 +81,7 @@ impl Inbound {
         let asker = if upgrade { Asker::Script } else { asker(&parts.method, &parts.headers) };
         let request_id = HeaderValue::from_bytes(&ids.next()).map_err(|_| Refused::Host)?;
         let host = way.host.clone().unwrap_or(host);
-        Ok(Self { target, host, way, https, asker, request_id, upgrade })
+        Ok(Self { target, host, way, https, asker, request_id, upgrade, language: Language::default() })
     }
 
     /// The reference as text.
@@ -127,6 +130,15 @@ pub fn asker(method: &Method, headers: &HeaderMap) -> Asker {
         Method::GET | Method::HEAD if navigates() && !early() => Asker::Navigation,
         Method::POST if navigates() && html() && !early() => Asker::Form,
         _ => Asker::Script,
+    }
+}
+
+/// The language that a browser wants its pages in.
+pub fn language(headers: &HeaderMap) -> Language {
+    let mut lines = headers.get_all(ACCEPT_LANGUAGE).iter();
+    match (lines.next().and_then(|it| it.to_str().ok()), lines.next()) {
+        (Some(accepted), None) => Language::wanted(accepted),
+        _ => Language::default(),
     }
 }
 
