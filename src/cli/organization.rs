@@ -8,8 +8,8 @@ use crate::base::guid::Guid;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 use crate::directory::change::{NewOrganization, OrganizationChange};
-use crate::directory::organization::{Organization, Source, State};
-use crate::directory::{Directory, Error};
+use crate::directory::organization::{Organization, State};
+use crate::directory::{Directory, Error, told};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -236,7 +236,7 @@ fn list(common: &Common) -> Result<(), Failure> {
         let all = directory.organizations().await.map_err(failure)?;
         let (mut rows, mut values) = (vec![["CODE", "NAME", "STATE", "TENANT", "CREDENTIAL", "CHANGED"].map(str::to_owned)], Vec::new());
         for it in &all {
-            let credential = credential(directory, it).await?;
+            let credential = directory.credential_of(it).await.map_err(failure)?;
             let tenant = it.tenant.map(|it| it.to_string());
             rows.push([
                 it.code.to_string(),
@@ -246,7 +246,7 @@ fn list(common: &Common) -> Result<(), Failure> {
                 credential.to_owned(),
                 time(Some(it.changed)),
             ]);
-            values.push(value(it, credential));
+            values.push(told::organization(it, credential));
         }
         tell(common, &Value::from(values), || if all.is_empty() { "there are no organizations yet".to_owned() } else { lines(&rows) });
         Ok(())
@@ -273,24 +273,15 @@ fn history(it: &History) -> Result<(), Failure> {
         let all = directory.history(found.id, None, it.most).await.map_err(failure)?;
         let mut rows = vec![["TIME", "BY", "PERSON", "WHAT"].map(str::to_owned)];
         rows.extend(all.iter().map(|it| [time(Some(it.at)), it.by.clone(), or_dash(it.username.as_ref().map(Username::as_str)), it.what.clone()]));
-        let values = all.iter().map(|it| {
-            let person = it.person.map(|it| it.to_string());
-            json!({ "id": it.id.to_string(), "at": it.at, "by": it.by, "person": person, "username": it.username.as_ref().map(Username::as_str), "what": it.what })
-        });
-        tell(&it.common, &values.collect(), || lines(&rows));
+        tell(&it.common, &all.iter().map(told::change).collect(), || lines(&rows));
         Ok(())
     })
 }
 
 async fn show(directory: &Directory, common: &Common, it: &Organization) -> Result<(), Failure> {
     let (domains, former) = (directory.domains(it.id).await.map_err(failure)?, directory.former_codes(it.id).await.map_err(failure)?);
-    let (people, credential) = (directory.count(it.id).await.map_err(failure)?, credential(directory, it).await?);
-    let mut all = value(it, credential);
-    if let Some(all) = all.as_object_mut() {
-        all.insert("domains".to_owned(), json!(domains));
-        all.insert("former_codes".to_owned(), former.iter().map(|it| json!({ "code": it.0, "ends": it.1 })).collect());
-        all.insert("people".to_owned(), json!(people));
-    }
+    let (people, credential) = (directory.count(it.id).await.map_err(failure)?, directory.credential_of(it).await.map_err(failure)?);
+    let all = directory.told(it).await.map_err(failure)?;
     let id = |it: Option<Guid>| or_dash(it.map(|it| it.to_string()).as_deref());
     let former = former.iter().map(|it| format!("{} until {}", it.0, time(Some(it.1)))).collect::<Vec<_>>().join(", ");
     tell(common, &all, || {
@@ -315,42 +306,6 @@ async fn show(directory: &Directory, common: &Common, it: &Organization) -> Resu
     Ok(())
 }
 
-/// The credential is never told, only how it is.
-async fn credential(directory: &Directory, it: &Organization) -> Result<&'static str, Failure> {
-    if it.source == Source::File {
-        return Ok("in the configuration");
-    }
-    match directory.connection(it).await {
-        Err(Error::Unopened(_)) => Ok("opened by no secret"),
-        Err(other) => Err(failure(other)),
-        Ok(Some(by)) if it.waiting.is_some() && by.new.is_none() => Ok("sealed, new one waiting, which is opened by no secret"),
-        Ok(_) if it.waiting.is_some() => Ok("sealed, new one waiting"),
-        Ok(_) if it.has_credential => Ok("sealed"),
-        Ok(_) => Ok("none"),
-    }
-}
-
 fn first_sign_in(it: &Organization) -> Option<&'static str> {
     it.first_sign_in.map(|it| if it == FirstSignIn::Create { "create" } else { "refuse" })
-}
-
-fn value(it: &Organization, credential: &str) -> Value {
-    json!({
-        "id": it.id.to_string(),
-        "code": it.code.as_str(),
-        "name": it.name,
-        "state": it.state.as_str(),
-        "identity_provider": it.provider.as_str(),
-        "tenant": it.tenant.map(|it| it.to_string()),
-        "client_id": it.client_id.map(|it| it.to_string()),
-        "credential": credential,
-        "credential_waiting": it.waiting.as_ref().map(|it| json!({ "since": it.since, "by": it.by, "refused": it.refused })),
-        "default_role": it.default_role,
-        "first_sign_in": first_sign_in(it),
-        "guests": it.guests,
-        "source": it.source.as_str(),
-        "created": it.created,
-        "changed": it.changed,
-        "changed_by": it.changed_by,
-    })
 }

@@ -1,7 +1,10 @@
 //! The running service: the house, its listeners, and how it is reloaded and drained.
 
+use crate::base::secret::Secret;
+use crate::base::site::Site;
 use crate::config::Config;
 use crate::config::server::Listen;
+use crate::directory::Directory;
 use crate::entra::Entra;
 use crate::flow;
 use crate::server::admin::{self, Source};
@@ -12,7 +15,7 @@ use crate::sidecar::watch::Watch;
 use crate::sidecar::{self, Lasting, Sidecar};
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +35,8 @@ pub struct Service {
     begun: Config,
     keeping: Mutex<CancellationToken>,
     draining: CancellationToken,
+    /// Opens the orders of the admin listener, as the newest configuration has it.
+    admin_token: ArcSwapOption<Secret>,
     /// Ends what is watched in the directory.
     watching: CancellationToken,
 }
@@ -85,7 +90,8 @@ impl Service {
         house.lasting.newest.store(Some(Arc::new(house.authorities())));
         let watching = watch(&house.lasting);
         let (house, begun, keeping) = (ArcSwap::from_pointee(house), config.clone(), Mutex::new(keeping));
-        Ok((Arc::new(Self { house, begun, keeping, draining: CancellationToken::new(), watching }), warnings))
+        let admin_token = ArcSwapOption::new(config.server.admin_token.clone().map(Arc::new));
+        Ok((Arc::new(Self { house, begun, keeping, draining: CancellationToken::new(), admin_token, watching }), warnings))
     }
 
     /// Serves until `shutdown`, then drains.
@@ -133,6 +139,7 @@ impl Service {
         let _ = tokio::time::timeout(REACH, reached(&house.entra)).await;
         house.lasting.newest.store(Some(Arc::new(house.authorities())));
         self.house.store(Arc::new(house));
+        self.admin_token.store(config.server.admin_token.clone().map(Arc::new));
         std::mem::replace(&mut *lock(&self.keeping), keeping).cancel();
         Ok(warnings)
     }
@@ -230,5 +237,17 @@ impl Source for Ready {
 
     fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
         self.0.house.load().lasting.store.revoke(whom)
+    }
+
+    fn token(&self) -> Option<Secret> {
+        self.0.admin_token.load().as_deref().cloned()
+    }
+
+    fn directory(&self) -> Option<Directory> {
+        self.0.house.load().lasting.directory.clone()
+    }
+
+    fn site(&self) -> Site {
+        self.0.house.load().site.clone()
     }
 }

@@ -20,6 +20,7 @@ pub mod organization;
 pub mod people;
 pub mod person;
 pub mod recent;
+pub mod told;
 pub mod transfer;
 pub mod trial;
 pub mod watch;

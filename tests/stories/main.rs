@@ -1,6 +1,7 @@
 //! Stories: people, scripts, proxies and attackers before the running program, over real sockets.
 #![cfg(test)]
 
+mod api;
 mod attacks;
 mod cli;
 mod docs;
