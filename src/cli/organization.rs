@@ -10,8 +10,8 @@ use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 use crate::directory::change::{NewOrganization, OrganizationChange};
 use crate::directory::history::Change;
-use crate::directory::organization::{Organization, Source, State, days_until};
-use crate::directory::{Directory, Error};
+use crate::directory::organization::{Organization, State, days_until};
+use crate::directory::{Directory, Error, told};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -241,7 +241,7 @@ fn list(common: &Common) -> Result<(), Failure> {
         let all = directory.organizations().await.map_err(failure)?;
         let (mut rows, mut values) = (vec![["CODE", "NAME", "STATE", "TENANT", "CREDENTIAL", "CHANGED"].map(str::to_owned)], Vec::new());
         for it in &all {
-            let credential = credential(directory, it).await?;
+            let credential = directory.credential_of(it).await.map_err(failure)?;
             let tenant = it.tenant.map(|it| it.to_string());
             rows.push([
                 it.code.to_string(),
@@ -251,7 +251,7 @@ fn list(common: &Common) -> Result<(), Failure> {
                 with_days(credential, it),
                 time(Some(it.changed)),
             ]);
-            values.push(value(it, credential));
+            values.push(directory.told_briefly(it, credential));
         }
         tell(common, &Value::from(values), || if all.is_empty() { "there are no organizations yet".to_owned() } else { lines(&rows) });
         Ok(())
@@ -278,12 +278,7 @@ fn history(it: &History) -> Result<(), Failure> {
         let all = directory.history(found.id, None, it.most).await.map_err(failure)?;
         let mut rows = vec![["TIME", "BY", "PERSON", "WHAT"].map(str::to_owned)];
         rows.extend(all.iter().map(|it| [time(Some(it.at)), by(it), or_dash(it.username.as_ref().map(Username::as_str)), it.what.clone()]));
-        let values = all.iter().map(|it| {
-            let by_username = it.by_username.as_ref().map(Username::as_str);
-            let person = it.person.map(|it| it.to_string());
-            json!({ "id": it.id.to_string(), "at": it.at, "by": it.by, "by_username": by_username, "person": person, "username": it.username.as_ref().map(Username::as_str), "what": it.what })
-        });
-        tell(&it.common, &values.collect(), || lines(&rows));
+        tell(&it.common, &all.iter().map(told::change).collect(), || lines(&rows));
         Ok(())
     })
 }
@@ -294,13 +289,8 @@ fn by(it: &Change) -> String {
 
 async fn show(directory: &Directory, common: &Common, it: &Organization) -> Result<(), Failure> {
     let (domains, former) = (directory.domains(it.id).await.map_err(failure)?, directory.former_codes(it.id).await.map_err(failure)?);
-    let (people, credential) = (directory.count(it.id).await.map_err(failure)?, credential(directory, it).await?);
-    let mut all = value(it, credential);
-    if let Some(all) = all.as_object_mut() {
-        all.insert("domains".to_owned(), json!(domains));
-        all.insert("former_codes".to_owned(), former.iter().map(|it| json!({ "code": it.0, "ends": it.1 })).collect());
-        all.insert("people".to_owned(), json!(people));
-    }
+    let (people, credential) = (directory.count(it.id).await.map_err(failure)?, directory.credential_of(it).await.map_err(failure)?);
+    let all = directory.told(it).await.map_err(failure)?;
     let id = |it: Option<Guid>| or_dash(it.map(|it| it.to_string()).as_deref());
     let former = former.iter().map(|it| format!("{} until {}", it.0, time(Some(it.1)))).collect::<Vec<_>>().join(", ");
     tell(common, &all, || {
@@ -325,21 +315,6 @@ async fn show(directory: &Directory, common: &Common, it: &Organization) -> Resu
     Ok(())
 }
 
-/// The credential is never told, only how it is.
-async fn credential(directory: &Directory, it: &Organization) -> Result<&'static str, Failure> {
-    if it.source == Source::File {
-        return Ok("in the configuration");
-    }
-    match directory.connection(it).await {
-        Err(Error::Unopened(_)) => Ok("opened by no secret"),
-        Err(other) => Err(failure(other)),
-        Ok(Some(by)) if it.waiting.is_some() && by.new.is_none() => Ok("sealed, new one waiting, which is opened by no secret"),
-        Ok(_) if it.waiting.is_some() => Ok("sealed, new one waiting"),
-        Ok(_) if it.has_credential => Ok("sealed"),
-        Ok(_) => Ok("none"),
-    }
-}
-
 /// In how many days it expires, where somebody said so.
 fn days(it: &Organization) -> Option<i64> {
     it.credential_ends.map(|it| days_until(it, Clock::system().now()))
@@ -355,27 +330,4 @@ fn with_days(credential: &str, it: &Organization) -> String {
 
 fn first_sign_in(it: &Organization) -> Option<&'static str> {
     it.first_sign_in.map(|it| if it == FirstSignIn::Create { "create" } else { "refuse" })
-}
-
-fn value(it: &Organization, credential: &str) -> Value {
-    json!({
-        "id": it.id.to_string(),
-        "code": it.code.as_str(),
-        "name": it.name,
-        "state": it.state.as_str(),
-        "identity_provider": it.provider.as_str(),
-        "tenant": it.tenant.map(|it| it.to_string()),
-        "client_id": it.client_id.map(|it| it.to_string()),
-        "credential": credential,
-        "credential_ends": it.credential_ends,
-        "credential_days": days(it),
-        "credential_waiting": it.waiting.as_ref().map(|it| json!({ "since": it.since, "by": it.by, "ends": it.ends, "refused": it.refused })),
-        "default_role": it.default_role,
-        "first_sign_in": first_sign_in(it),
-        "guests": it.guests,
-        "source": it.source.as_str(),
-        "created": it.created,
-        "changed": it.changed,
-        "changed_by": it.changed_by,
-    })
 }

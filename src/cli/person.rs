@@ -9,8 +9,8 @@ use crate::directory::change::{NewPerson, PersonChange};
 use crate::directory::people::Asked;
 use crate::directory::person::Person;
 use crate::directory::transfer::Imported;
-use crate::directory::{Directory, Error};
-use serde_json::{Value, json};
+use crate::directory::{Directory, Error, told};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// What can be done.
@@ -186,7 +186,7 @@ fn list(it: &List) -> Result<(), Failure> {
             let state = if it.on { "on" } else { "off" };
             [it.username.to_string(), or_dash(it.name.as_deref()), it.code.to_string(), it.role.clone(), state.to_owned(), time(it.last_sign_in)]
         }));
-        tell(&it.common, &people.iter().map(value).collect(), || if people.is_empty() { "nobody".to_owned() } else { lines(&rows) });
+        tell(&it.common, &people.iter().map(told::person).collect(), || if people.is_empty() { "nobody".to_owned() } else { lines(&rows) });
         if let Some(last) = people.last().filter(|_| !it.common.json && u32::try_from(people.len()) == Ok(it.most)) {
             complain(&format!("hint: there may be more; see them with --after {}", last.username));
         }
@@ -234,7 +234,7 @@ fn summed_up(it: &Import, outcome: &Imported) -> Result<(), Failure> {
 
 fn show(common: &Common, it: &Person) {
     if common.json {
-        return say(&value(it).to_string());
+        return say(&told::person(it).to_string());
     }
     let linked = it.linked.map(|(tid, oid)| format!("tenant {tid}, object {oid}"));
     say(&pairs(&[
@@ -249,21 +249,4 @@ fn show(common: &Common, it: &Person) {
         ("last sign-in", time(it.last_sign_in)),
         ("created", time(Some(it.created))),
     ]));
-}
-
-fn value(it: &Person) -> Value {
-    json!({
-        "id": it.id.to_string(),
-        "username": it.username.as_str(),
-        "name": it.name,
-        "email": it.email,
-        "organization": it.code.as_str(),
-        "role": it.role,
-        "role_source": it.role_source.as_str(),
-        "state": if it.on { "on" } else { "off" },
-        "tid": it.linked.map(|it| it.0.to_string()),
-        "oid": it.linked.map(|it| it.1.to_string()),
-        "created": it.created,
-        "last_sign_in": it.last_sign_in,
-    })
 }

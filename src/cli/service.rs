@@ -1,17 +1,21 @@
 //! The running service: the house, its listeners, and how it is reloaded and drained.
 
+use crate::base::secret::Secret;
+use crate::base::site::Site;
 use crate::config::Config;
 use crate::config::server::Listen;
+use crate::directory::Directory;
 use crate::entra::Entra;
 use crate::flow;
 use crate::server::admin::{self, Source};
 use crate::server::tls::{self, Certificates};
 use crate::server::{self, Handle, Listener, Settings};
 use crate::session::whom::{Ambiguous, Ended, Whom};
+use crate::sidecar::watch::Watch;
 use crate::sidecar::{self, Lasting, Sidecar, expiry};
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +35,10 @@ pub struct Service {
     begun: Config,
     keeping: Mutex<CancellationToken>,
     draining: CancellationToken,
+    /// Opens the orders of the admin listener, as the newest configuration has it.
+    admin_token: ArcSwapOption<Secret>,
+    /// Ends what is watched in the directory.
+    watching: CancellationToken,
 }
 
 /// Where a service listens, and the certificate it shows there.
@@ -80,8 +88,10 @@ impl Service {
         let (house, warnings) = Sidecar::new(config, lasting)?;
         let keeping = keep(&house.entra);
         house.lasting.newest.store(Some(Arc::new(house.authorities())));
-        let service = Self { house: ArcSwap::from_pointee(house), begun: config.clone(), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
-        Ok((Arc::new(service), warnings))
+        let watching = watch(&house.lasting);
+        let (house, begun, keeping) = (ArcSwap::from_pointee(house), config.clone(), Mutex::new(keeping));
+        let admin_token = ArcSwapOption::new(config.server.admin_token.clone().map(Arc::new));
+        Ok((Arc::new(Self { house, begun, keeping, draining: CancellationToken::new(), admin_token, watching }), warnings))
     }
 
     /// Serves until `shutdown`, then drains.
@@ -107,6 +117,7 @@ impl Service {
         server::serve(bound.data, settings, Answering(Arc::clone(&self)), tunnels, shutdown).await;
         finish(&background, deadline.await.ok()).await;
         lock(&self.keeping).cancel();
+        self.watching.cancel();
         if let Some(directory) = &directory {
             directory.close().await;
         }
@@ -131,6 +142,7 @@ impl Service {
         let _ = tokio::time::timeout(REACH, reached(&house.entra)).await;
         house.lasting.newest.store(Some(Arc::new(house.authorities())));
         self.house.store(Arc::new(house));
+        self.admin_token.store(config.server.admin_token.clone().map(Arc::new));
         std::mem::replace(&mut *lock(&self.keeping), keeping).cancel();
         Ok(warnings)
     }
@@ -153,6 +165,16 @@ async fn finish(background: &TaskTracker, deadline: Option<Instant>) {
 fn keep(entra: &Arc<Entra>) -> CancellationToken {
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(entra).keep_fresh(stop.clone()));
+    stop
+}
+
+/// Lets the sessions follow what is changed in the directory, where there is one.
+fn watch(lasting: &Lasting) -> CancellationToken {
+    let stop = CancellationToken::new();
+    let Lasting { directory, store, clock, random, .. } = lasting.clone();
+    if let Some(directory) = directory {
+        tokio::spawn(Watch::new(directory, store, clock, random).keep(stop.clone()));
+    }
     stop
 }
 
@@ -218,5 +240,17 @@ impl Source for Ready {
 
     fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
         self.0.house.load().lasting.store.revoke(whom)
+    }
+
+    fn token(&self) -> Option<Secret> {
+        self.0.admin_token.load().as_deref().cloned()
+    }
+
+    fn directory(&self) -> Option<Directory> {
+        self.0.house.load().lasting.directory.clone()
+    }
+
+    fn site(&self) -> Site {
+        self.0.house.load().site.clone()
     }
 }

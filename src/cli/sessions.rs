@@ -59,13 +59,17 @@ fn revoke(whom: &Revoke) -> Result<(), Failure> {
     Whom::parse(&whom.user, whom.tenant.as_deref()).map_err(|it| {
         Failure::new(it).hint("az ad user show --id maya@contoso.com --query id prints the object id, az account show --query tenantId the tenant id")
     })?;
-    let listen = read_quietly(whom.config.as_deref())?.server.admin_listen;
-    if matches!(listen, Listen::Tcp(address) if !address.ip().to_canonical().is_loopback()) {
+    let server = read_quietly(whom.config.as_deref())?.server;
+    let (listen, token) = (server.admin_listen, server.admin_token);
+    if token.is_none() && matches!(listen, Listen::Tcp(address) if !address.ip().to_canonical().is_loopback()) {
         let what = format!("[server] admin_listen is {listen}: sessions are revoked by a unix socket or a loopback address only");
-        return Err(Failure::new(what).hint("write admin_listen = \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", and restart entrada"));
+        return Err(
+            Failure::new(what).hint("write admin_listen = \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", or set admin_token, and restart entrada")
+        );
     }
     let body = json!({ "user": whom.user, "tenant": whom.tenant }).to_string();
-    let head = "POST /sessions/revoke HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    let bearer = token.map(|it| format!("Authorization: Bearer {}\r\n", it.expose())).unwrap_or_default();
+    let head = format!("POST /sessions/revoke HTTP/1.1\r\nHost: localhost\r\n{bearer}Content-Type: application/json\r\nConnection: close\r\n");
     tell(whom, &admin::ask(&listen, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))?)
 }
 

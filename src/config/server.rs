@@ -3,6 +3,7 @@
 use super::address::{is_domain, socket_path};
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section};
+use crate::base::secret::Secret;
 use crate::base::site::{BadSite, Site, split_authority};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +21,8 @@ pub struct Server {
     pub trusted_proxies: Trust,
     /// The admin listener.
     pub admin_listen: Listen,
+    /// Who says it may give orders to the admin listener, from wherever; without one, whoever reaches it by this machine alone.
+    pub admin_token: Option<Secret>,
     /// How long requests under way may take to finish after SIGTERM.
     pub shutdown_grace: Duration,
     /// Certificate and key, where we terminate TLS.
@@ -122,6 +125,7 @@ const HOUR: Duration = Duration::from_hours(1);
 pub(super) fn read(section: &Section<'_>, redirect_path: Option<&Found<String>>) -> Draft {
     let listen = section.key("listen").list(&["127.0.0.1:4180"], listen);
     let admin_listen = section.key("admin_listen").parse_or("127.0.0.1:4181", self::listen);
+    let admin_token = section.key("admin_token").secret().and_then(|it| token(section, it));
     let public_url = section.key("public_url").needed().parse(public_url);
     let prefix = section.key("prefix").parse_or("/oauth2", |it| path(it, "prefix"));
     let hosts = section.key("hosts").list(&[], host);
@@ -141,6 +145,7 @@ pub(super) fn read(section: &Section<'_>, redirect_path: Option<&Found<String>>)
         site,
         trusted_proxies,
         admin_listen: admin.value.clone(),
+        admin_token,
         shutdown_grace,
         tls,
         limits,
@@ -212,6 +217,17 @@ fn listen(text: &str) -> Result<Listen, Complaint> {
         ("localhost", Ok(port)) => complaint.hint(format!("write \"127.0.0.1:{port}\"")),
         _ => complaint.hint("write address and port, like \"127.0.0.1:4180\" or \"[::1]:4180\"; or \"unix:/run/entrada.sock\", or \"systemd\""),
     })
+}
+
+/// What goes into a header as it stands, and is not found by trying.
+fn token(section: &Section<'_>, found: Found<Secret>) -> Option<Secret> {
+    let text = found.value.expose();
+    if (32..=512).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic()) {
+        return Some(found.value);
+    }
+    let complaint = Complaint::new("is not a token of 32 to 512 visible characters without spaces");
+    section.complain(&found.spot, complaint.hint("entrada secret prints a good one"));
+    None
 }
 
 fn judge_listeners(section: &Section<'_>, listen: &[Found<Listen>], admin: Option<&Found<Listen>>) {

@@ -20,8 +20,10 @@ pub mod organization;
 pub mod people;
 pub mod person;
 pub mod recent;
+pub mod told;
 pub mod transfer;
 pub mod trial;
+pub mod watch;
 pub mod welcome;
 
 pub use error::Error;

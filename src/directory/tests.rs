@@ -7,6 +7,7 @@ mod managing;
 mod postgres;
 mod racing;
 mod setting_up;
+mod watching;
 
 use super::change::{NewOrganization, NewPerson, PersonChange};
 use super::organization::Organization;

@@ -20,6 +20,9 @@ const BATCH: usize = 1000;
 /// Rows of one statement: SQLite looks each placeholder up among all of them.
 const ROWS: usize = 50;
 
+/// People of one page of an export.
+pub const CSV_PAGE: u32 = 1000;
+
 /// How often a batch is tried.
 const TRIES: u32 = 5;
 
@@ -109,22 +112,19 @@ impl Directory {
     ///
     /// # Errors
     /// Where the file cannot be written, or the database cannot be asked.
-    pub async fn export(&self, organization: Option<Guid>, out: impl io::Write) -> Result<u64, Broken> {
-        let broken = |it: csv::Error| Broken::File(format!("cannot be written: {it}"));
-        let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(["username", "name", "email", "role", "organization", "state", "last_sign_in"]).map_err(broken)?;
+    pub async fn export(&self, organization: Option<Guid>, mut out: impl io::Write) -> Result<u64, Broken> {
+        let broken = |it: io::Error| Broken::File(format!("cannot be written: {it}"));
+        out.write_all(&csv_head()).map_err(broken)?;
         let mut count = 0;
-        let mut asked = Asked { organization, most: 1000, ..Asked::default() };
+        let mut asked = Asked { organization, most: CSV_PAGE, ..Asked::default() };
         loop {
             let people = self.people(&asked).await?;
-            for it in &people {
-                writer.write_record(cells(it).iter().map(|it| guarded(it))).map_err(broken)?;
-                count += 1;
-            }
+            out.write_all(&csv_lines(&people)).map_err(broken)?;
+            count += u64::try_from(people.len()).unwrap_or_default();
             let Some(last) = people.last() else { break };
             asked.after = Some(last.username.clone());
         }
-        writer.flush().map_err(|it| Broken::File(format!("cannot be written: {it}")))?;
+        out.flush().map_err(broken)?;
         Ok(count)
     }
 
@@ -301,6 +301,25 @@ impl Imported {
             self.wrong.push((line, why));
         }
     }
+}
+
+/// The first line of an export.
+pub fn csv_head() -> Vec<u8> {
+    lines([["username", "name", "email", "role", "organization", "state", "last_sign_in"].map(str::to_owned)])
+}
+
+/// The lines of an export for these people.
+pub fn csv_lines(people: &[Person]) -> Vec<u8> {
+    lines(people.iter().map(|it| cells(it).map(|it| guarded(&it))))
+}
+
+fn lines(all: impl IntoIterator<Item = [String; 7]>) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for it in all {
+        // A Vec takes every write, and all lines are of one length.
+        let _ = writer.write_record(it);
+    }
+    writer.into_inner().unwrap_or_default()
 }
 
 fn cells(it: &Person) -> [String; 7] {

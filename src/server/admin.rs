@@ -1,18 +1,23 @@
-//! The admin listener: whether the process lives, whether it is ready, and its figures. One order only: that the sessions of a person end.
+//! The admin listener: whether the process lives, whether it is ready, its figures, and what an operator orders.
 
+use super::api::{self, Call, Desk, NoCall, Refused};
 use super::connection::Handle;
+use super::gate::Gate;
 use super::listener::Listener;
 use super::revoke::revoke;
 use super::serve::{Settings, serve};
+use crate::base::secret::Secret;
+use crate::base::site::Site;
 use crate::config::server::Limits;
+use crate::directory::Directory;
 use crate::session::whom::{Ambiguous, Ended, Whom};
 use crate::telemetry::metrics;
 use crate::upstream::Tunnels;
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
 use crate::wire::reply;
-use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// What there is to tell.
+/// What there is to tell, and who follows orders.
 pub trait Source: Send + Sync + 'static {
     /// Whether requests can be served.
     ///
@@ -36,9 +41,18 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// Where several people are meant.
     fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous>;
+
+    /// Who says it may give orders from wherever, as the newest configuration has it; without one, this machine may.
+    fn token(&self) -> Option<Secret>;
+
+    /// Organizations and their people, where there is a directory.
+    fn directory(&self) -> Option<Directory>;
+
+    /// Our public address.
+    fn site(&self) -> Site;
 }
 
-/// Serves `/healthz`, `/readyz`, `/metrics` and, where only this machine reaches it, `/sessions/revoke` until `over`; then everything here ends at once.
+/// Serves health, figures and orders until `over`; then everything here ends at once.
 pub async fn serve_admin(listener: Listener, source: impl Source, over: CancellationToken) {
     let limits = Limits { header_bytes: 16 * 1024, header_timeout: Duration::from_secs(5), connections: 64, streams: 16, ..Limits::default() };
     let settings = Settings { limits, tls: None, grace: Duration::ZERO };
@@ -59,24 +73,34 @@ impl<S> Clone for Admin<S> {
 
 impl<S: Source> Handle for Admin<S> {
     async fn handle(self, request: Request<Incoming>, _: Peer) -> Response<Body> {
-        let known = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
-        if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut refused = reply::empty(StatusCode::METHOD_NOT_ALLOWED);
-            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return refused;
-        }
-        match request.uri().path() {
-            "/healthz" => text(StatusCode::OK, TEXT, "ok\n".to_owned()),
-            "/readyz" => match self.source.ready() {
+        let (parts, body) = request.into_parts();
+        let (call, name) = match api::find(parts.method.as_str(), parts.uri.path()) {
+            Ok(it) => it,
+            Err(NoCall::Path) => return Refused::Path.answer(),
+            Err(NoCall::Method(allowed)) => return Refused::Method(allowed).answer(),
+        };
+        match call {
+            Call::Health => text(StatusCode::OK, TEXT, "ok\n".to_owned()),
+            Call::Ready => match self.source.ready() {
                 Ok(()) => text(StatusCode::OK, TEXT, "ready\n".to_owned()),
                 Err(reasons) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, reasons.join("\n") + "\n"),
             },
-            "/metrics" => text(StatusCode::OK, metrics::CONTENT_TYPE, self.source.metrics()),
-            "/sessions/revoke" => {
-                let source = Arc::clone(&self.source);
-                revoke(move |whom: &Whom| source.revoke(whom), self.near, request).await
+            Call::Metrics => text(StatusCode::OK, metrics::CONTENT_TYPE, self.source.metrics()),
+            Call::OpenApi => text(StatusCode::OK, "application/json", api::OPENAPI.to_owned()),
+            order => {
+                let gate = Gate { near: self.near, token: self.source.token() };
+                if let Err(shut) = gate.judge(&parts) {
+                    return Refused::from(shut).answer();
+                }
+                if order == Call::Revoke {
+                    let source = Arc::clone(&self.source);
+                    return revoke(move |whom: &Whom| source.revoke(whom), &parts, body).await;
+                }
+                let Some(directory) = self.source.directory() else { return Refused::NoDirectory.answer() };
+                let desk = Desk { directory, site: self.source.site() };
+                let answer = Box::pin(api::follow(&desk, order, &name, &parts, body)).await;
+                answer.unwrap_or_else(|refused| refused.answer())
             }
-            _ => reply::empty(StatusCode::NOT_FOUND),
         }
     }
 }

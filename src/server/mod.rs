@@ -5,8 +5,10 @@
 //! a request means: that is the `Handle`'s.
 
 pub mod admin;
+mod api;
 mod body;
 mod connection;
+mod gate;
 mod io;
 mod listener;
 mod revoke;

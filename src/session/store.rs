@@ -18,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -178,12 +178,27 @@ impl Store {
         self.end_each(found)
     }
 
-    /// Ends all sessions of one person of an organization, and says how many they were; another person of the directory with the same account at
-    /// Entra, in another organization, goes on.
-    pub fn end_all_of_member(&self, oid: Guid, person: Guid) -> usize {
-        let mut found = self.index.by_object(oid);
-        found.retain(|it| it.identity().member.as_ref().is_some_and(|it| it.person == person));
+    /// The live sessions of a person of the directory, by our own id.
+    pub fn of_person(&self, person: Guid) -> Vec<Arc<Session>> {
+        self.live(self.index.by_person(person))
+    }
+
+    /// The live sessions of the people of these organizations. Looks through all sessions: not for the path of a request.
+    pub fn of_organizations(&self, organizations: &HashSet<Guid>) -> Vec<Arc<Session>> {
+        let belongs = |it: &Arc<Session>| it.identity().member.as_ref().is_some_and(|it| organizations.contains(&it.organization));
+        self.live(self.sessions.iter().map(|it| it.1).filter(belongs))
+    }
+
+    /// Ends the sessions of a person of the directory that had begun by then, and says how many they were; without a time, all of them.
+    pub fn end_all_of_person(&self, person: Guid, begun_by: Option<u64>) -> usize {
+        let mut found = self.index.by_person(person);
+        found.retain(|it| begun_by.is_none_or(|time| it.began() <= time));
         self.end_each(found)
+    }
+
+    fn live(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Arc<Session>> {
+        let now = self.clock.now();
+        sessions.into_iter().filter(|it| self.goes_on(it, now, false)).collect()
     }
 
     /// Ends all sessions of whom an operator means. A name is looked for in all sessions, since nothing else needs it: not for the path of a request.
@@ -205,13 +220,11 @@ impl Store {
 
     /// Whose live sessions these are, each person once.
     fn people(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Person> {
-        let now = self.clock.now();
-        let live = sessions.into_iter().filter(|it| self.goes_on(it, now, false));
         let person = |it: Arc<Session>| {
             let identity = it.identity();
             Person { oid: identity.oid, tid: identity.tid }
         };
-        live.map(person).collect::<BTreeSet<_>>().into_iter().collect()
+        self.live(sessions).into_iter().map(person).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Ends sessions, and says how many were live.

@@ -3,6 +3,7 @@
 pub mod expiry;
 pub mod guesses;
 pub mod organizations;
+pub mod watch;
 
 use crate::access::policy::Policy;
 use crate::base::clock::Clock;

@@ -1,6 +1,7 @@
 //! Stories: people, scripts, proxies and attackers before the running program, over real sockets.
 #![cfg(test)]
 
+mod api;
 mod attacks;
 mod cli;
 mod docs;
@@ -25,5 +26,6 @@ mod tls;
 mod tools;
 mod tunnels;
 mod verify;
+mod watch;
 mod words;
 mod world;

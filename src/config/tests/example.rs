@@ -17,7 +17,7 @@ fn walk(table: &DeTable<'_>, section: &str, text: &str, out: &mut BTreeMap<Strin
 
 #[test]
 fn the_example_shows_every_key_with_its_default() {
-    let pairs = [("AZURE_CLIENT_SECRET", SECRET), ("ENTRADA_SECRET", SECRET)];
+    let pairs = [("AZURE_CLIENT_SECRET", SECRET), ("ENTRADA_SECRET", SECRET), ("ADMIN_TOKEN", SECRET)];
     meant(EXAMPLE, &pairs);
 
     let mut active = BTreeMap::new();

@@ -103,7 +103,8 @@ pub(super) async fn change(house: &Sidecar, directory: &Directory, visit: &Visit
     let done = match directory.act(&acting(visit), person, &act).await {
         Ok(after) => {
             if matches!(act, Act::SignOut | Act::On(false)) {
-                end_sessions(house, &after);
+                // Here at once; other replicas hear of it by the history.
+                house.lasting.store.end_all_of_person(after.id, None);
             }
             tracing::info!(organization = %visit.organization().code, by = visit.by(), %person, done, "a person was changed on the page of people");
             Some(done)
@@ -118,11 +119,4 @@ pub(super) async fn change(house: &Sidecar, directory: &Directory, visit: &Visit
     let id = person.to_string();
     let query = [("person", id.as_str())].into_iter().chain(done.map(|it| ("done", it))).collect::<Vec<_>>();
     to(house, "people", &query)
-}
-
-/// Here at once; other replicas hear of it by the history.
-fn end_sessions(house: &Sidecar, person: &Person) {
-    if let Some((_, oid)) = person.linked {
-        house.lasting.store.end_all_of_member(oid, person.id);
-    }
 }

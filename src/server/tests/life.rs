@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+use crate::base::site::Site;
+use crate::directory::Directory;
 use crate::session::whom::{Ambiguous, Ended, Person, User, Whom};
 
 #[tokio::test]
@@ -90,6 +93,18 @@ impl Source for Told {
             User::Object(_) => Ok(Ended { person: Some(person), sessions: 2 }),
             User::Name(_) => Err(Ambiguous(vec![person, person])),
         }
+    }
+
+    fn token(&self) -> Option<Secret> {
+        None
+    }
+
+    fn directory(&self) -> Option<Directory> {
+        None
+    }
+
+    fn site(&self) -> Site {
+        Site::parse("https://app.example.com", "/oauth2", None).unwrap()
     }
 }
 

@@ -80,7 +80,7 @@ fn what_cannot_be_done_is_told_with_what_helps() {
     let told = place.types(&format!("sessions revoke --user {MAYA} --config wide.toml"));
     let err = format!(
         "error: [server] admin_listen is 0.0.0.0:{}: sessions are revoked by a unix socket or a loopback address only\n\
-        hint: write admin_listen = \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", and restart entrada\n",
+        hint: write admin_listen = \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", or set admin_token, and restart entrada\n",
         small.admin
     );
     assert_eq!((told.out.as_str(), told.err, told.code), ("", err, Some(1)));

@@ -1,5 +1,6 @@
 //! What the documents say is read, run and looked up: a document that is no longer true fails here.
 
+mod api;
 mod tables;
 
 use crate::world::free_port;

@@ -1,0 +1,97 @@
+//! What machines are told of organizations, people and changes: the same by a command as by the admin listener. Never a credential, only how it is.
+
+use super::error::Error;
+use super::history::Change;
+use super::organization::{Organization, Source, days_until, first_sign_in_as_str};
+use super::person::Person;
+use super::store::Directory;
+use crate::base::username::Username;
+use serde_json::{Value, json};
+
+impl Directory {
+    /// How an organization's credential is, in words.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn credential_of(&self, it: &Organization) -> Result<&'static str, Error> {
+        if it.source == Source::File {
+            return Ok("in the configuration");
+        }
+        match self.connection(it).await {
+            Err(Error::Unopened(_)) => Ok("opened by no secret"),
+            Err(other) => Err(other),
+            Ok(Some(by)) if it.waiting.is_some() && by.new.is_none() => Ok("sealed, new one waiting, which is opened by no secret"),
+            Ok(_) if it.waiting.is_some() => Ok("sealed, new one waiting"),
+            Ok(_) if it.has_credential => Ok("sealed"),
+            Ok(_) => Ok("none"),
+        }
+    }
+
+    /// An organization with its domains, its former codes and how many people it has.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn told(&self, it: &Organization) -> Result<Value, Error> {
+        let mut all = self.told_briefly(it, self.credential_of(it).await?);
+        if let Some(all) = all.as_object_mut() {
+            let former = self.former_codes(it.id).await?;
+            all.insert("domains".to_owned(), json!(self.domains(it.id).await?));
+            all.insert("former_codes".to_owned(), former.iter().map(|it| json!({ "code": it.0, "ends": it.1 })).collect());
+            all.insert("people".to_owned(), json!(self.count(it.id).await?));
+        }
+        Ok(all)
+    }
+
+    /// An organization as lists have it; `credential` is how that is.
+    pub fn told_briefly(&self, it: &Organization, credential: &str) -> Value {
+        organization(it, credential, it.credential_ends.map(|it| days_until(it, self.clock.now())))
+    }
+}
+
+fn organization(it: &Organization, credential: &str, days: Option<i64>) -> Value {
+    json!({
+        "id": it.id.to_string(),
+        "code": it.code.as_str(),
+        "name": it.name,
+        "state": it.state.as_str(),
+        "identity_provider": it.provider.as_str(),
+        "tenant": it.tenant.map(|it| it.to_string()),
+        "client_id": it.client_id.map(|it| it.to_string()),
+        "credential": credential,
+        "credential_ends": it.credential_ends,
+        "credential_days": days,
+        "credential_waiting": it.waiting.as_ref().map(|it| json!({ "since": it.since, "by": it.by, "ends": it.ends, "refused": it.refused })),
+        "default_role": it.default_role,
+        "first_sign_in": it.first_sign_in.map(first_sign_in_as_str),
+        "guests": it.guests,
+        "source": it.source.as_str(),
+        "created": it.created,
+        "changed": it.changed,
+        "changed_by": it.changed_by,
+    })
+}
+
+/// A person.
+pub fn person(it: &Person) -> Value {
+    json!({
+        "id": it.id.to_string(),
+        "username": it.username.as_str(),
+        "name": it.name,
+        "email": it.email,
+        "organization": it.code.as_str(),
+        "role": it.role,
+        "role_source": it.role_source.as_str(),
+        "state": if it.on { "on" } else { "off" },
+        "tid": it.linked.map(|it| it.0.to_string()),
+        "oid": it.linked.map(|it| it.1.to_string()),
+        "created": it.created,
+        "last_sign_in": it.last_sign_in,
+    })
+}
+
+/// One change of the history.
+pub fn change(it: &Change) -> Value {
+    let person = it.person.map(|it| it.to_string());
+    let by_username = it.by_username.as_ref().map(Username::as_str);
+    json!({ "id": it.id.to_string(), "at": it.at, "by": it.by, "by_username": by_username, "person": person, "username": it.username.as_ref().map(Username::as_str), "what": it.what })
+}

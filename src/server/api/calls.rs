@@ -1,0 +1,126 @@
+//! Every call that the admin listener takes. `docs/openapi.json` describes each of them, which a test compares.
+
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
+
+/// The calls in OpenAPI 3.1.
+pub(in crate::server) const OPENAPI: &str = include_str!("../../../docs/openapi.json");
+
+/// One call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Call {
+    Health,
+    Ready,
+    Metrics,
+    OpenApi,
+    Revoke,
+    Organizations,
+    AddOrganization,
+    Organization,
+    ChangeOrganization,
+    ChangeCode,
+    Invite,
+    History,
+    PeopleOf,
+    AddPerson,
+    ExportOf,
+    Import,
+    People,
+    Export,
+    Person,
+    ChangePerson,
+    SignOut,
+}
+
+/// Method and path of each; a name in braces stands for one segment.
+pub(in crate::server) const CALLS: [(Call, &str, &str); 21] = [
+    (Call::Health, "GET", "/healthz"),
+    (Call::Ready, "GET", "/readyz"),
+    (Call::Metrics, "GET", "/metrics"),
+    (Call::OpenApi, "GET", "/openapi.json"),
+    (Call::Revoke, "POST", "/sessions/revoke"),
+    (Call::Organizations, "GET", "/organizations"),
+    (Call::AddOrganization, "POST", "/organizations"),
+    (Call::Organization, "GET", "/organizations/{code}"),
+    (Call::ChangeOrganization, "PATCH", "/organizations/{code}"),
+    (Call::ChangeCode, "POST", "/organizations/{code}/code"),
+    (Call::Invite, "POST", "/organizations/{code}/invitations"),
+    (Call::History, "GET", "/organizations/{code}/history"),
+    (Call::PeopleOf, "GET", "/organizations/{code}/people"),
+    (Call::AddPerson, "POST", "/organizations/{code}/people"),
+    (Call::ExportOf, "GET", "/organizations/{code}/people.csv"),
+    (Call::Import, "POST", "/organizations/{code}/people.csv"),
+    (Call::People, "GET", "/people"),
+    (Call::Export, "GET", "/people.csv"),
+    (Call::Person, "GET", "/people/{username}"),
+    (Call::ChangePerson, "PATCH", "/people/{username}"),
+    (Call::SignOut, "POST", "/people/{username}/sign_out"),
+];
+
+/// Why there is no such call.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::server) enum NoCall {
+    /// Nothing is there.
+    Path,
+    /// Something is, for these methods.
+    Method(String),
+}
+
+/// The call of a method and a path, with what stands for the name in braces.
+pub(in crate::server) fn find<'a>(method: &str, path: &'a str) -> Result<(Call, Cow<'a, str>), NoCall> {
+    let mut allowed = Vec::new();
+    // HEAD is GET without the body.
+    let asked = if method == "HEAD" { "GET" } else { method };
+    for (call, method, pattern) in CALLS {
+        let Some(name) = matched(pattern, path) else { continue };
+        if method == asked {
+            return percent_decode_str(name).decode_utf8().map(|it| (call, it)).map_err(|_| NoCall::Path);
+        }
+        allowed.push(if method == "GET" { "GET, HEAD" } else { method });
+    }
+    Err(if allowed.is_empty() { NoCall::Path } else { NoCall::Method(allowed.join(", ")) })
+}
+
+/// What stands for the name in braces; empty where there is none.
+fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let (mut patterns, mut segments) = (pattern.split('/'), path.split('/'));
+    let mut name = "";
+    loop {
+        match (patterns.next(), segments.next()) {
+            (None, None) => return Some(name),
+            (Some(wanted), Some(found)) if wanted.starts_with('{') && !found.is_empty() => name = found,
+            (Some(wanted), Some(found)) if wanted == found => {}
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_found_by_method_and_path_and_names_are_decoded_once() {
+        assert_eq!(find("GET", "/organizations/contoso/people").unwrap(), (Call::PeopleOf, "contoso".into()));
+        assert_eq!(find("HEAD", "/healthz").unwrap().0, Call::Health);
+        assert_eq!(find("PATCH", "/people/maya%40contoso.com").unwrap(), (Call::ChangePerson, "maya@contoso.com".into()));
+        assert_eq!(find("GET", "/people/a%252fb").unwrap().1, "a%2fb");
+        assert_eq!(find("DELETE", "/organizations"), Err(NoCall::Method("GET, HEAD, POST".to_owned())));
+        for path in ["", "/", "/organizations/", "/organizations//people", "/people/a/b", "/organizations/contoso/people/", "/people/%ff"] {
+            assert_eq!(find("GET", path), Err(NoCall::Path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_document_has_every_call_and_no_other() {
+        let document: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+        let mut written: Vec<String> = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            written.extend(item.as_object().unwrap().keys().filter(|it| *it != "parameters").map(|it| format!("{} {path}", it.to_uppercase())));
+        }
+        let mut known: Vec<String> = CALLS.iter().map(|it| format!("{} {}", it.1, it.2)).collect();
+        written.sort();
+        known.sort();
+        assert_eq!(written, known);
+    }
+}

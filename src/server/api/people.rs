@@ -1,0 +1,152 @@
+//! Calls about people.
+
+use super::read::{csv, json, most, parsed, query, some};
+use super::refused::Refused;
+use crate::base::guid::Guid;
+use crate::base::username::Username;
+use crate::directory::admin::{Act, Acting};
+use crate::directory::change::{NewPerson, PersonChange};
+use crate::directory::organization::Organization;
+use crate::directory::people::Asked;
+use crate::directory::person::Person;
+use crate::directory::transfer::{CSV_PAGE, csv_head, csv_lines};
+use crate::directory::{Directory, Error, told};
+use crate::wire::body::{Body, BoxError};
+use crate::wire::reply;
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use hyper::body::Incoming;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+const USERNAME: &str = "write Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Add {
+    username: String,
+    #[serde(default, deserialize_with = "some")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "some")]
+    email: Option<String>,
+    #[serde(default, deserialize_with = "some")]
+    role: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    #[serde(default, deserialize_with = "some")]
+    username: Option<String>,
+    #[serde(default, deserialize_with = "some")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "some")]
+    email: Option<String>,
+    #[serde(default, deserialize_with = "some")]
+    role: Option<String>,
+    #[serde(default)]
+    role_by_entra: bool,
+    #[serde(default, deserialize_with = "some")]
+    state: Option<String>,
+    #[serde(default)]
+    unlink: bool,
+}
+
+/// People by username, of one organization or all.
+pub(super) async fn list(directory: &Directory, organization: Option<&Organization>, parts: &Parts) -> Result<Value, Refused> {
+    let [after, number, search] = query(parts, ["after", "most", "search"])?;
+    let asked = Asked {
+        organization: organization.map(|it| it.id),
+        begins: search,
+        after: parsed("after", USERNAME, after.as_deref(), Username::parse)?,
+        most: most(number.as_deref())?,
+    };
+    let people = directory.people(&asked).await?;
+    // A page that is not full is the last.
+    let next = people.last().filter(|_| u32::try_from(people.len()) == Ok(asked.most)).map(|it| it.username.as_str());
+    Ok(json!({ "people": people.iter().map(told::person).collect::<Vec<_>>(), "next": next }))
+}
+
+/// The one of a username.
+pub(super) async fn found(directory: &Directory, username: &str) -> Result<Person, Refused> {
+    let username = username_of(username)?;
+    Ok(directory.person(&username).await?.ok_or(Error::NoPerson(username))?)
+}
+
+/// Makes one who has not signed in yet.
+pub(super) async fn add(directory: &Directory, by: &str, organization: &Organization, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
+    let it: Add = json(parts, body).await?;
+    let new = NewPerson { username: username_of(&it.username)?, name: it.name, email: address(it.email)?, role: it.role };
+    Ok(told::person(&directory.add_person(&organization.code, &new, by).await?))
+}
+
+/// Changes one.
+pub(super) async fn change(directory: &Directory, by: &str, username: &str, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
+    let username = username_of(username)?;
+    let it: Change = json(parts, body).await?;
+    if it.role_by_entra && it.role.is_some() {
+        return Err(Refused::Field("role_by_entra", "either a role, or the one by Entra"));
+    }
+    let change = PersonChange {
+        username: it.username.as_deref().map(username_of).transpose()?,
+        name: it.name,
+        email: address(it.email)?,
+        role: it.role,
+        role_by_entra: it.role_by_entra,
+        on: parsed("state", "write on or off", it.state.as_deref(), |it| ["off", "on"].iter().position(|known| *known == it))?.map(|it| it == 1),
+        unlink: it.unlink,
+    };
+    Ok(told::person(&directory.change_person(&username, change, by).await?))
+}
+
+/// Ends all sessions of one, on every replica.
+pub(super) async fn sign_out(directory: &Directory, by: &str, username: &str) -> Result<Value, Refused> {
+    let person = found(directory, username).await?;
+    let acting = Acting { organization: person.organization, person: None, by: by.to_owned() };
+    Ok(told::person(&directory.act(&acting, person.id, &Act::SignOut).await?))
+}
+
+/// Takes in a file of people.
+pub(super) async fn import(directory: &Directory, by: &str, organization: &Organization, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
+    let file = csv(parts, body).await?;
+    let outcome = directory.import(organization, &*file, by, |_| ()).await?;
+    let wrong: Vec<_> = outcome.wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
+    let (made, changed, unchanged, left_out) = (outcome.made, outcome.changed, outcome.unchanged, outcome.left_out);
+    Ok(json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "wrong": wrong }))
+}
+
+/// People as a file, page by page as it is taken.
+pub(super) fn export(directory: Directory, organization: Option<Guid>) -> Response<Body> {
+    let first = Asked { organization, most: CSV_PAGE, ..Asked::default() };
+    let pages = stream::try_unfold((directory, Some(first), csv_head()), |(directory, asked, mut text)| async move {
+        let Some(mut asked) = asked else { return Ok::<_, BoxError>(None) };
+        let people = directory.people(&asked).await?;
+        text.extend(csv_lines(&people));
+        let next = people.last().filter(|_| u32::try_from(people.len()) == Ok(CSV_PAGE)).map(|it| {
+            asked.after = Some(it.username.clone());
+            asked
+        });
+        Ok(Some((Frame::data(Bytes::from(text)), (directory, next, Vec::new()))))
+    });
+    let mut out = reply::empty(StatusCode::OK);
+    out.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    out.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    *out.body_mut() = Body::stream(StreamBody::new(pages));
+    out
+}
+
+fn username_of(text: &str) -> Result<Username, Refused> {
+    Username::parse(text).ok_or(Refused::Field("username", USERNAME))
+}
+
+fn address(text: Option<String>) -> Result<Option<String>, Refused> {
+    parsed("email", "write an address like maya@contoso.com", text.as_deref(), |it| {
+        let fits = it.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty()) && !it.contains(char::is_whitespace);
+        fits.then(|| it.to_lowercase())
+    })
+}

@@ -1,0 +1,89 @@
+//! What a call brings: its body, its query, and who is behind it. Everything is bounded, and what is not known is refused.
+
+use super::refused::Refused;
+use crate::server::gate::is_of_type;
+use bytes::Bytes;
+use http::request::Parts;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use std::time::Duration;
+
+/// The longest body in JSON, in bytes.
+const JSON: usize = 64 * 1024;
+const JSON_TIME: Duration = Duration::from_secs(5);
+/// The longest file of people, in bytes: some 300 000 of them.
+const CSV: usize = 32 * 1024 * 1024;
+const CSV_TIME: Duration = Duration::from_mins(2);
+
+/// By which the app names whoever did it there.
+const ACTOR: &str = "x-entrada-actor";
+/// The longest such name, in bytes.
+const MOST_ACTOR: usize = 128;
+
+/// The body of a call, in JSON.
+pub(super) async fn json<T: DeserializeOwned>(parts: &Parts, body: Incoming) -> Result<T, Refused> {
+    let bytes = whole(parts, body, "application/json", JSON, JSON_TIME).await?;
+    serde_json::from_slice(&bytes).map_err(|it| Refused::Body(why(&it)))
+}
+
+/// The body of a call, as a file of people.
+pub(super) async fn csv(parts: &Parts, body: Incoming) -> Result<Bytes, Refused> {
+    whole(parts, body, "text/csv", CSV, CSV_TIME).await
+}
+
+async fn whole(parts: &Parts, body: Incoming, kind: &'static str, most: usize, time: Duration) -> Result<Bytes, Refused> {
+    if !is_of_type(parts, kind) {
+        return Err(Refused::Type(kind));
+    }
+    match tokio::time::timeout(time, Limited::new(body, most).collect()).await {
+        Err(_) => Err(Refused::TooSlow),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLong(most)),
+        Ok(Err(_)) => Err(Refused::Body("it broke off".to_owned())),
+        Ok(Ok(it)) => Ok(it.to_bytes()),
+    }
+}
+
+/// Which field is at fault, but never what stands in it: that may be a secret.
+fn why(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let named = ["unknown field", "missing field", "duplicate field"].iter().any(|it| text.starts_with(it));
+    if named && text.len() < 400 { text } else { format!("another kind of value is meant at line {} column {}", error.line(), error.column()) }
+}
+
+/// A field that may be left out, and then stays as it is; `null` is no such thing.
+pub(super) fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// Who does it, for the history.
+pub(super) fn actor(parts: &Parts) -> Result<String, Refused> {
+    let mut named = parts.headers.get_all(ACTOR).iter();
+    let Some(first) = named.next() else { return Ok("admin api".to_owned()) };
+    let text = first.to_str().ok().map(str::trim).filter(|it| (1..=MOST_ACTOR).contains(&it.len()) && named.next().is_none());
+    let text = text.ok_or(Refused::Field("X-Entrada-Actor", "write up to 128 visible ASCII characters, once"))?;
+    Ok(format!("admin api for {text}"))
+}
+
+/// The values of a query, each name once and none but these.
+pub(super) fn query<const N: usize>(parts: &Parts, names: [&str; N]) -> Result<[Option<String>; N], Refused> {
+    let mut out = [const { None }; N];
+    for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
+        let slot = names.iter().zip(&mut out).find(|it| *it.0 == name).ok_or(Refused::Query("it has a name that is not known"))?.1;
+        if slot.replace(value.into_owned()).is_some() {
+            return Err(Refused::Query("it says one name twice"));
+        }
+    }
+    Ok(out)
+}
+
+/// How many are asked for: 100, or what is said.
+pub(super) fn most(text: Option<&str>) -> Result<u32, Refused> {
+    let Some(text) = text else { return Ok(100) };
+    text.parse().ok().filter(|it| (1..=1000).contains(it)).ok_or(Refused::Query("most is a number from 1 to 1000"))
+}
+
+/// What a text stands for.
+pub(super) fn parsed<T>(name: &'static str, why: &'static str, text: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Refused> {
+    text.map(|it| read(it).ok_or(Refused::Field(name, why))).transpose()
+}

@@ -1,0 +1,103 @@
+//! Why a call is not done, as a problem in JSON (RFC 9457).
+
+use crate::directory::Error;
+use crate::directory::admin::NotDone;
+use crate::directory::transfer::Broken;
+use crate::server::gate::Shut;
+use crate::wire::body::Body;
+use crate::wire::reply;
+use http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::json;
+
+/// Why a call is not done.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::server) enum Refused {
+    #[error("there is no such call; see /openapi.json")]
+    Path,
+    #[error("only {0}")]
+    Method(String),
+    #[error(transparent)]
+    Gate(#[from] Shut),
+    #[error("there is no [directory] in the configuration")]
+    NoDirectory,
+    #[error("content-type is not {0}")]
+    Type(&'static str),
+    #[error("the body is longer than {0} bytes")]
+    TooLong(usize),
+    #[error("the body did not come in time")]
+    TooSlow,
+    #[error("the body is not read: {0}")]
+    Body(String),
+    #[error("{0}: {1}")]
+    Field(&'static str, &'static str),
+    #[error("the query is not read: {0}")]
+    Query(&'static str),
+    #[error("{0}")]
+    File(String),
+    #[error(transparent)]
+    Directory(#[from] Error),
+}
+
+impl From<Broken> for Refused {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::File(why) => Self::File(why),
+            Broken::Directory(error) => Self::Directory(error),
+        }
+    }
+}
+
+impl From<NotDone> for Refused {
+    fn from(it: NotDone) -> Self {
+        match it {
+            NotDone::Directory(error) => Self::Directory(error),
+            // The operator stands above all, so only this is left: gone since it was looked for.
+            _ => Self::Directory(Error::Twice),
+        }
+    }
+}
+
+impl Refused {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Path | Self::NoDirectory => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Gate(it) => it.status(),
+            Self::Type(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(_) | Self::Field(..) | Self::Query(_) | Self::File(_) => StatusCode::BAD_REQUEST,
+            Self::Directory(error) => status_of(error),
+        }
+    }
+
+    /// The answer. What is wrong with the database is for the log.
+    pub(in crate::server) fn answer(&self) -> Response<Body> {
+        let status = self.status();
+        let title = match self {
+            Self::Directory(error) if status.is_server_error() => {
+                tracing::error!(%error, "the admin listener cannot ask the directory");
+                "the directory cannot be asked; the log tells why".to_owned()
+            }
+            other => other.to_string(),
+        };
+        let mut out = reply::problem(status, &json!({ "title": title, "status": status.as_u16() }));
+        match self {
+            Self::Method(allowed) => drop(HeaderValue::from_str(allowed).map(|it| out.headers_mut().insert(ALLOW, it))),
+            Self::Gate(Shut::NoToken | Shut::OtherToken) => drop(out.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            _ => {}
+        }
+        out
+    }
+}
+
+fn status_of(error: &Error) -> StatusCode {
+    match error {
+        Error::NoOrganization(_) | Error::NoPerson(_) => StatusCode::NOT_FOUND,
+        Error::NoRole(_) | Error::NotPlain(_) => StatusCode::BAD_REQUEST,
+        Error::Database(_) | Error::File(_) | Error::Unopened(_) | Error::NotSealed => StatusCode::SERVICE_UNAVAILABLE,
+        // What stands against it is there already.
+        _ => StatusCode::CONFLICT,
+    }
+}

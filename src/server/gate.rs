@@ -1,0 +1,129 @@
+//! Who may give orders to the admin listener: whoever has the token, or, where there is none, whoever is on this machine; never a web page.
+
+use crate::base::secret::Secret;
+use crate::base::site::{is_loopback, split_authority};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, REFERER};
+use http::request::Parts;
+use http::{HeaderName, StatusCode};
+
+/// What stands before the orders of one listener.
+#[derive(Debug)]
+pub(super) struct Gate {
+    /// Whether the listener is reached from this machine alone.
+    pub(super) near: bool,
+    /// Without it nobody may, wherever they are; containers of one pod share their loopback address.
+    pub(super) token: Option<Secret>,
+}
+
+/// Why an order is not listened to.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Shut {
+    #[error("not for web pages: a browser sent this")]
+    Browser,
+    #[error("the token is missing: send Authorization: Bearer with what stands in [server] admin_token")]
+    NoToken,
+    #[error("the token is not that of [server] admin_token")]
+    OtherToken,
+    #[error("orders are taken by a unix socket or a loopback address only, and this listener is neither; [server] admin_token opens it")]
+    NotNear,
+    #[error("the host is not this machine: ask localhost, 127.0.0.1 or [::1]")]
+    Host,
+}
+
+impl Gate {
+    /// What a web page can make a browser send is refused: each of these is enough against it, also where a name of the page's was bound to our
+    /// address. No page can send the token.
+    pub(super) fn judge(&self, parts: &Parts) -> Result<(), Shut> {
+        let says_browser = |name: &HeaderName| *name == ORIGIN || *name == REFERER || name.as_str().starts_with("sec-");
+        if parts.headers.keys().any(says_browser) {
+            return Err(Shut::Browser);
+        }
+        match &self.token {
+            Some(token) => has(parts, token),
+            None if !self.near => Err(Shut::NotNear),
+            None => is_for_this_machine(parts),
+        }
+    }
+}
+
+/// Compared by digests in constant time: neither length nor beginning is told.
+fn has(parts: &Parts, token: &Secret) -> Result<(), Shut> {
+    let mut sent = parts.headers.get_all(AUTHORIZATION).iter();
+    let (Some(one), None) = (sent.next(), sent.next()) else { return Err(Shut::NoToken) };
+    let (scheme, sent) = one.to_str().ok().and_then(|it| it.split_once(' ')).ok_or(Shut::NoToken)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Shut::NoToken);
+    }
+    let of = |text: &str| digest(&SHA256, text.trim().as_bytes());
+    verify_slices_are_equal(of(sent).as_ref(), of(token.expose()).as_ref()).map_err(|_| Shut::OtherToken)
+}
+
+fn is_for_this_machine(parts: &Parts) -> Result<(), Shut> {
+    let written = parts.headers.get_all(HOST).iter().map(|it| it.to_str().unwrap_or_default());
+    let mut hosts = written.chain(parts.uri.authority().map(http::uri::Authority::as_str)).peekable();
+    let all_ours = hosts.peek().is_some() && hosts.all(|it| split_authority(it).is_some_and(|it| is_loopback(it.0)));
+    if all_ours { Ok(()) } else { Err(Shut::Host) }
+}
+
+/// Whether a body is of that type and of no other. A page can send only types of forms without being asked first.
+pub(super) fn is_of_type(parts: &Parts, kind: &str) -> bool {
+    let mut types = parts.headers.get_all(CONTENT_TYPE).iter();
+    let one = types.next().and_then(|it| it.to_str().ok()).map(|it| it.split(';').next().unwrap_or_default().trim());
+    one.is_some_and(|it| it.eq_ignore_ascii_case(kind)) && types.next().is_none()
+}
+
+impl Shut {
+    /// As HTTP says it.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Browser | Self::NotNear => StatusCode::FORBIDDEN,
+            Self::NoToken | Self::OtherToken => StatusCode::UNAUTHORIZED,
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "a-token-of-the-admin-listener-0123456789";
+
+    fn judged(near: bool, token: bool, headers: &[(&str, &str)]) -> Result<(), Shut> {
+        let mut request = http::Request::get("/organizations");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let token = token.then(|| Secret::new(TOKEN));
+        Gate { near, token }.judge(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn where_a_token_is_set_everybody_needs_it_and_no_other_will_do() {
+        let bearer = format!("Bearer {TOKEN}");
+        for near in [true, false] {
+            assert_eq!(judged(near, true, &[("host", "entrada.internal"), ("authorization", &bearer)]), Ok(()));
+            assert_eq!(judged(near, true, &[("host", "localhost"), ("authorization", &format!("bearer {TOKEN}"))]), Ok(()));
+            assert_eq!(judged(near, true, &[("host", "localhost")]), Err(Shut::NoToken));
+            for other in [TOKEN, "Basic dTpw", "Bearer", ""] {
+                assert_eq!(judged(near, true, &[("authorization", other)]), Err(Shut::NoToken), "{other:?}");
+            }
+            for other in ["Bearer x", &format!("Bearer {TOKEN}x"), &bearer[..bearer.len() - 1], "Bearer  "] {
+                assert_eq!(judged(near, true, &[("authorization", other)]), Err(Shut::OtherToken), "{other:?}");
+            }
+            assert_eq!(judged(near, true, &[("authorization", &bearer), ("authorization", &bearer)]), Err(Shut::NoToken));
+            assert_eq!(judged(near, true, &[("authorization", &bearer), ("origin", "http://localhost")]), Err(Shut::Browser));
+        }
+    }
+
+    #[test]
+    fn without_a_token_only_this_machine_is_heard() {
+        assert_eq!(judged(true, false, &[("host", "localhost:4181")]), Ok(()));
+        assert_eq!(judged(true, false, &[("host", "entrada.internal")]), Err(Shut::Host));
+        assert_eq!(judged(true, false, &[]), Err(Shut::Host));
+        assert_eq!(judged(false, false, &[("host", "localhost")]), Err(Shut::NotNear));
+        assert_eq!(judged(false, false, &[("host", "localhost"), ("authorization", &format!("Bearer {TOKEN}"))]), Err(Shut::NotNear));
+    }
+}
