@@ -12,6 +12,16 @@ use crate::config::directory::FirstSignIn;
 /// that person's sessions by it.
 pub const SIGNED_OUT: &str = "signed out everywhere";
 
+/// What becomes of somebody who is not known yet, as it is written.
+pub fn first_sign_in(text: &str) -> Option<FirstSignIn> {
+    [FirstSignIn::Create, FirstSignIn::Refuse].into_iter().find(|it| super::organization::first_sign_in_as_str(*it) == text)
+}
+
+/// A domain that can be bound, in lower case.
+pub fn domain(text: &str) -> Option<String> {
+    crate::config::directory::domain_of(text)
+}
+
 /// An organization that is about to be made.
 #[derive(Debug, Default)]
 pub struct NewOrganization {

@@ -6,8 +6,7 @@ use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
-use crate::config::directory::{FirstSignIn, domain_of};
-use crate::directory::change::{NewOrganization, OrganizationChange};
+use crate::directory::change::{self, NewOrganization, OrganizationChange};
 use crate::directory::organization::{Organization, State};
 use crate::directory::{Directory, Error, told};
 use http::request::Parts;
@@ -22,6 +21,7 @@ const MOST_DAYS: u64 = 3650;
 
 const CODE: &str = "write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso";
 const ID: &str = "write an ID like aaaabbbb-0000-cccc-1111-dddd2222eeee, as the Entra admin center shows it";
+const FIRST: &str = "write create or refuse";
 const DOMAIN: &str = "write domains like contoso.com";
 
 #[derive(Deserialize)]
@@ -114,7 +114,7 @@ pub(super) async fn add(directory: &Directory, by: &str, parts: &Parts, body: In
         client_secret: it.client_secret.map(client_secret).transpose()?,
         domains: domains("domains", &it.domains)?,
         default_role: it.default_role,
-        first_sign_in: first_sign_in(it.first_sign_in.as_deref())?,
+        first_sign_in: parsed("first_sign_in", FIRST, it.first_sign_in.as_deref(), change::first_sign_in)?,
         no_guests: it.guests == Some(false),
         on: parsed("state", "write draft or on", it.state.as_deref(), |it| ["draft", "on"].iter().position(|known| *known == it))? == Some(1),
     };
@@ -133,7 +133,7 @@ pub(super) async fn change(directory: &Directory, by: &str, code: &str, parts: &
         credential_ends: it.client_secret_ends,
         take_back: it.take_back_secret,
         default_role: it.default_role,
-        first_sign_in: first_sign_in(it.first_sign_in.as_deref())?,
+        first_sign_in: parsed("first_sign_in", FIRST, it.first_sign_in.as_deref(), change::first_sign_in)?,
         guests: it.guests,
         state: parsed("state", "write on or off", it.state.as_deref(), |it| [State::On, State::Off].into_iter().find(|known| known.as_str() == it))?,
         bind: domains("bind", &it.bind)?,
@@ -178,15 +178,7 @@ fn id(name: &'static str, text: Option<&str>) -> Result<Option<Guid>, Refused> {
 }
 
 fn domains(name: &'static str, all: &[String]) -> Result<Vec<String>, Refused> {
-    all.iter().map(|it| domain_of(it).ok_or(Refused::Field(name, DOMAIN))).collect()
-}
-
-fn first_sign_in(text: Option<&str>) -> Result<Option<FirstSignIn>, Refused> {
-    parsed("first_sign_in", "write create or refuse", text, |it| match it {
-        "create" => Some(FirstSignIn::Create),
-        "refuse" => Some(FirstSignIn::Refuse),
-        _ => None,
-    })
+    all.iter().map(|it| change::domain(it).ok_or(Refused::Field(name, DOMAIN))).collect()
 }
 
 fn client_secret(text: String) -> Result<Secret, Refused> {

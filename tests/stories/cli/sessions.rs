@@ -57,6 +57,27 @@ async fn an_operator_ends_them_by_a_unix_socket_too() {
     assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 401);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_token_an_operator_ends_them_on_a_listener_that_others_reach_too() {
+    let token = "a-token-of-an-operator-0123456789-abcdef";
+    crate::world::browser::SECRETS.lock().unwrap().push(token.to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, token).unwrap();
+    let server = format!("admin_listen = \"0.0.0.0:{}\"\nadmin_token = {{ file = \"{}\" }}", free_port(), file.display());
+    let world = World::with(Plan { server, ..Plan::default() }).await;
+    let place = beside(&world);
+    let mut maya = world.signed_in("maya@contoso.example").await;
+    assert_eq!(place.types("health").out, "healthy\n");
+    let told = place.types(&format!("sessions revoke --user {MAYA}"));
+    assert_eq!((told.out, told.code), (format!("ended 1 session of {MAYA} in tenant {}\n", world.emulator.tenant_id()), Some(0)));
+    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 401);
+    // Another token than the service's.
+    std::fs::write(&file, "a-token-of-somebody-else-0123456789-abcdef").unwrap();
+    let told = place.types(&format!("sessions revoke --user {MAYA}"));
+    assert_eq!((told.err.as_str(), told.code), ("error: the token is not that of [server] admin_token\n", Some(1)));
+}
+
 #[test]
 fn what_cannot_be_done_is_told_with_what_helps() {
     let (place, small) = (place(), Small::new());
