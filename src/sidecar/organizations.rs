@@ -7,6 +7,7 @@ use crate::base::clock::Clock;
 use crate::base::guid::Guid;
 use crate::base::identity::Member;
 use crate::base::random::Random;
+use crate::config::directory::domain_of;
 use crate::config::entra::{Allowed, Credential, Entra as Config, Tenant};
 use crate::directory::organization::{Connection, Organization};
 use crate::directory::recent::SignIn;
@@ -38,6 +39,20 @@ pub enum Error {
     /// There is no such organization any more, or its set-up is not done.
     #[error("the organization is not set up")]
     NotSetUp,
+}
+
+/// Why no tenant is known of a domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoTenant {
+    /// The text is no domain.
+    #[error("not a domain")]
+    NoDomain,
+    /// Entra knows no such domain.
+    #[error("Entra knows no tenant of the domain")]
+    Unknown,
+    /// Entra did not answer.
+    #[error("Entra did not answer")]
+    NoAnswer,
 }
 
 /// What is the same for all of them.
@@ -161,12 +176,17 @@ impl Organizations {
     /// The tenant in which a domain is verified, as Entra's discovery tells.
     ///
     /// # Errors
-    /// Why Entra could not be asked, or that it knows no such domain.
-    pub async fn tenant_of(&self, domain: String) -> Result<Option<Guid>, entra::Error> {
-        let config = Config { tenant: Tenant::Domain(domain), allowed_tenants: Allowed::default(), ..self.place.entra.clone() };
+    /// Why none is known.
+    pub async fn tenant_of(&self, domain: &str) -> Result<Guid, NoTenant> {
+        let tenant = Tenant::Domain(domain_of(domain).ok_or(NoTenant::NoDomain)?);
+        let config = Config { tenant, allowed_tenants: Allowed::default(), ..self.place.entra.clone() };
         let Place { redirect_uri, client, custom, .. } = self.place.clone();
         let entra = Entra::new(&config, redirect_uri, Arc::default(), self.clock.clone(), self.random.clone(), client, custom);
-        Ok(entra.discovered().await?.tenant)
+        match entra.discovered().await {
+            Ok(it) => it.tenant.ok_or(NoTenant::Unknown),
+            Err(entra::Error::Refused(_)) => Err(NoTenant::Unknown),
+            Err(_) => Err(NoTenant::NoAnswer),
+        }
     }
 
     /// Takes over what another one knows: a reload in the middle of an outage forgets nothing.

@@ -8,13 +8,11 @@ use super::steps;
 use crate::base::calendar;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
-use crate::config::directory::domain_of;
 use crate::directory::Error;
 use crate::directory::change::OrganizationChange;
-use crate::entra;
 use crate::pages::setup::{Typed, Wrong};
 use crate::sidecar::Sidecar;
-use crate::sidecar::organizations::Organizations;
+use crate::sidecar::organizations::{NoTenant, Organizations};
 use crate::wire::body::Body;
 use crate::wire::inbound::Inbound;
 use http::Response;
@@ -51,12 +49,11 @@ async fn tenant(all: &Organizations, typed: &str) -> Result<Guid, &'static str> 
     if let Some(id) = Guid::parse(typed) {
         return Ok(id);
     }
-    let domain = domain_of(typed).ok_or("wrong_tenant")?;
-    match all.tenant_of(domain).await {
-        Ok(found) => found.ok_or("wrong_domain"),
-        Err(entra::Error::Refused(_)) => Err("wrong_domain"),
-        Err(_) => Err("no_answer"),
-    }
+    all.tenant_of(typed).await.map_err(|it| match it {
+        NoTenant::NoDomain => "wrong_tenant",
+        NoTenant::Unknown => "wrong_domain",
+        NoTenant::NoAnswer => "no_answer",
+    })
 }
 
 fn read(form: &Form, visit: &Visit, tenant: Result<Guid, &'static str>, now: u64) -> (OrganizationChange, Wrong) {

@@ -1,5 +1,6 @@
 //! The set-up page: an admin connects the company with its own Entra, by a link or signed in, and nobody else does.
 
+mod chromium;
 mod gate;
 mod invitation;
 mod steps;

@@ -1,7 +1,7 @@
 //! Against what nobody here wrote: other people's clients, and a list of what they are known to fail at.
 
 mod chromium;
-mod command;
+pub mod command;
 mod curl;
 mod h2;
 mod msal;
