@@ -119,6 +119,28 @@ async fn signed_out_everywhere_is_every_device_and_only_that_person() {
 }
 
 #[tokio::test]
+async fn whoever_has_a_link_makes_the_first_owner() {
+    let town = Town::start().await;
+    town.signed_in(TOM).await;
+    let tom = town.person(TOM).await;
+    assert_eq!(tom.role, "worker");
+    let link = town.directory().invite(&Code::parse("contoso").unwrap(), "operator olga").await.unwrap();
+    SECRETS.lock().unwrap().push(link.token.expose().to_owned());
+    let mut invited = town.world.browser();
+    let page = invited.fills("/oauth2/setup/invitation", &[("token", link.token.expose())]).await;
+    assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/setup"), "{}", page.body);
+    let page = town.does(&mut invited, &tom, &[("do", "role"), ("role", "owner")]).await;
+    assert!(page.status == 200 && page.body.contains("The role is owner now."), "{}", page.body);
+    assert_eq!(town.person(TOM).await.role, "owner");
+    let page = invited.visits("/oauth2/setup/history").await;
+    assert!(page.body.contains("by somebody with a link from the operator"), "{}", page.body);
+    // Of that company alone.
+    town.signed_in(FRIDA).await;
+    let frida = town.person(FRIDA).await;
+    assert_eq!(town.does(&mut invited, &frida, &[("do", "off")]).await.status, 404);
+}
+
+#[tokio::test]
 async fn attack_nobody_but_an_admin_of_that_company_changes_its_people() {
     let town = Town::start().await;
     town.knows(FRIDA, "fabrikam", "owner").await;

@@ -104,6 +104,22 @@ async fn fifty_who_sign_in_by_a_new_secret_at_once_all_come_in_and_it_is_proven_
 }
 
 #[tokio::test]
+async fn a_replica_follows_once_another_one_has_proven_the_new_secret() {
+    let town = Town::start().await;
+    town.signed_in(MAYA).await;
+    town.world.emulator.control().add_secret("the-eighth~Secret.of-contoso-08");
+    town.sets("the-eighth~Secret.of-contoso-08").await;
+    // Somebody signs in there, and the old one is deleted at Entra.
+    let contoso = town.organization("contoso").await;
+    let new = town.directory().connection(&contoso).await.unwrap().unwrap().new.unwrap();
+    assert!(town.directory().secret_is_proven(contoso.id, &new).await.unwrap());
+    town.world.emulator.control().expire_secret(CLIENT_SECRET);
+    let calls = town.world.emulator.control().code_calls();
+    town.signed_in(TOM).await;
+    assert_eq!(town.world.emulator.control().code_calls() - calls, 1);
+}
+
+#[tokio::test]
 async fn attack_no_secret_stands_in_the_database_as_it_is() {
     let town = Town::start().await;
     town.sets("the-seventh~Secret.of-contoso-7").await;
