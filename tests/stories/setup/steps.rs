@@ -50,6 +50,8 @@ async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
     // The other fields change without it, and an unknown tenant is told in plain words.
     let page = enters(&mut admin, CONTOSO, CLIENT_ID, "").await;
     assert_eq!(page.path_and_query(), "/oauth2/setup?done=saved");
+    let fields = [("tenant", CONTOSO), ("client_id", CLIENT_ID), ("client_secret", ""), ("ends", "2098-01-31")];
+    assert!(admin.fills("/oauth2/setup/connection", &fields).await.body.contains("value=\"2098-01-31\""));
     let page = enters(&mut admin, FABRIKAM, CLIENT_ID, "").await;
     assert!(page.status == 422 && page.body.contains("needs a secret of its own"), "{}", page.body);
     let page = enters(&mut admin, "cccccccc-2222-dddd-3333-eeee4444ffff", CLIENT_ID, NEW).await;
