@@ -171,9 +171,9 @@ fn keep(entra: &Arc<Entra>) -> CancellationToken {
 /// Lets the sessions follow what is changed in the directory, where there is one.
 fn watch(lasting: &Lasting) -> CancellationToken {
     let stop = CancellationToken::new();
-    let Lasting { directory, store, clock, random, .. } = lasting.clone();
+    let Lasting { directory, store, metrics, clock, random, .. } = lasting.clone();
     if let Some(directory) = directory {
-        tokio::spawn(Watch::new(directory, store, clock, random).keep(stop.clone()));
+        tokio::spawn(Watch::new(directory, store, metrics, clock, random).keep(stop.clone()));
     }
     stop
 }

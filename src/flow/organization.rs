@@ -95,14 +95,17 @@ pub(super) async fn find_by(
     identifier: &str,
     asks: impl FnOnce() -> Identify,
 ) -> Result<Organization, Refusal> {
-    let guesses = &house.lasting.guesses;
+    let (guesses, metrics) = (&house.lasting.guesses, &house.lasting.metrics);
     if let Some(seconds) = guesses.waits(inbound.way.client) {
+        metrics.looked_up("waits");
         return Err(Refusal::TooMany(seconds));
     }
     let short = identifier.len() <= IDENTIFIER;
     let found = if short { all.directory().organization_of(identifier).await? } else { None };
     // One that is off is nobody's to know of.
-    found.filter(|it| it.state == State::On).ok_or_else(|| {
+    let found = found.filter(|it| it.state == State::On);
+    metrics.looked_up(if found.is_some() { "found" } else { "unknown" });
+    found.ok_or_else(|| {
         guesses.was_wrong(inbound.way.client);
         Refusal::Unknown(Box::new(Identify { unknown: Some(identifier.chars().take(IDENTIFIER).collect()), ..asks() }))
     })

@@ -4,7 +4,7 @@ use super::store::Store;
 use super::whom::{Ambiguous, Ended, Person, Whom};
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity};
+use crate::base::identity::{Groups, Identity, Member};
 use crate::base::secret::Secret;
 use crate::base::texts::Texts;
 use crate::config;
@@ -155,4 +155,43 @@ fn nothing_is_kept_of_sessions_that_are_over_however_they_ended() {
     assert!(store.end_by_sid("state") <= 50);
     store.settle();
     assert_eq!((store.count(), store.places()), (0, 0));
+}
+
+fn begin_of(store: &Store, who: Guid, organization: Guid) -> Secret {
+    let member = Member { person: who, role: "worker".into(), organization, code: "contoso".into() };
+    store.begin(VerifiedUser::pretended(identity(person(MAYA, HOME), "maya", None)), Some(member), None, None).0
+}
+
+#[test]
+fn sessions_are_found_by_the_person_and_the_organization_of_the_directory_and_end_by_when_they_began() {
+    let clock = Clock::system();
+    let store = store(&clock, 100);
+    // One object id at Entra is a person in each of two companies, and nobody where there is no directory.
+    let (ours, theirs) = (guid(HOME), guid(ELSEWHERE));
+    let (early, other) = (begin_of(&store, guid(MAYA), ours), begin_of(&store, guid(TOM), theirs));
+    let stranger = begin(&store, person(MAYA, HOME), "maya", None, None);
+    clock.shift(10);
+    let now = clock.now();
+    let late = begin_of(&store, guid(MAYA), ours);
+    assert_eq!((store.of_person(guid(MAYA)).len(), store.of_person(guid(TOM)).len(), store.of_person(ours).len()), (2, 1, 0));
+    assert_eq!(store.of_organizations(&[ours].into()).len(), 2);
+    assert_eq!(store.of_organizations(&[ours, theirs].into()).len(), 3);
+    assert_eq!(store.of_organizations(&[guid(MAYA)].into()).len(), 0);
+    assert_eq!(store.end_all_of_person(guid(MAYA), Some(now - 1)), 1);
+    assert_eq!([&early, &late, &other, &stranger].map(|it| lives(&store, it)), [false, true, true, true]);
+    assert_eq!((store.end_all_of_person(guid(MAYA), Some(now)), store.end_all_of_person(guid(MAYA), None)), (1, 0));
+    assert_eq!([&late, &other, &stranger].map(|it| lives(&store, it)), [false, true, true]);
+    store.settle();
+    assert_eq!(store.places(), 3, "a session that ended is forgotten everywhere");
+}
+
+#[test]
+fn the_sessions_of_an_organization_are_found_among_very_many_in_a_moment() {
+    let store = store(&Clock::system(), 200_000);
+    for it in 0..100_000_u32 {
+        begin_of(&store, Guid::from_random([it.to_be_bytes(); 4].concat().try_into().unwrap()), if it % 10 == 0 { guid(HOME) } else { guid(ELSEWHERE) });
+    }
+    let began = std::time::Instant::now();
+    assert_eq!(store.of_organizations(&[guid(HOME)].into()).len(), 10_000);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }

@@ -11,6 +11,7 @@ use crate::directory::watch::{Changed, PAGE};
 use crate::directory::{Directory, Error};
 use crate::session::record::Session;
 use crate::session::store::Store;
+use crate::telemetry::metrics::Metrics;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ const AGAIN: u64 = 5;
 pub struct Watch {
     directory: Directory,
     store: Arc<Store>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     random: Random,
     /// When the last answer began to be asked for, seconds since 1970. While there is none the next question looks back to here.
@@ -58,9 +60,9 @@ struct News {
 
 impl Watch {
     /// A watch that has heard of nothing yet: nobody is signed in either.
-    pub fn new(directory: Directory, store: Arc<Store>, clock: Clock, random: Random) -> Self {
+    pub fn new(directory: Directory, store: Arc<Store>, metrics: Arc<Metrics>, clock: Clock, random: Random) -> Self {
         let heard = clock.now();
-        Self { directory, store, clock, random, heard, known: HashMap::new(), silent: false }
+        Self { directory, store, metrics, clock, random, heard, known: HashMap::new(), silent: false }
     }
 
     /// Watches until `stop`.
@@ -85,6 +87,7 @@ impl Watch {
             _ => return,
         }
         self.silent = !self.silent;
+        self.metrics.directory_silent(self.silent);
     }
 
     /// Asks and follows. What could not be followed is news the next time too.
@@ -107,7 +110,7 @@ impl Watch {
         let mut last: Option<Changed> = None;
         loop {
             let page = self.directory.changed(since, last.as_ref()).await?;
-            page.iter().filter(|it| self.is_news(it, now)).for_each(|it| news.take(it));
+            page.iter().filter(|it| self.is_news(it, now)).for_each(|it| news.take(it, self.begun_by(it)));
             if u32::try_from(page.len()).is_ok_and(|it| it < PAGE) {
                 return Ok(news);
             }
@@ -119,9 +122,16 @@ impl Watch {
         self.known.get(&it.id).is_none_or(|it| !it.again && now >= it.followed.saturating_add(AGAIN))
     }
 
+    /// Which sessions began before somebody was signed out: by the other machine's clock, and, the first time, by this one's as well, whatever
+    /// the two think of each other. What was there at the last answer was there before it.
+    fn begun_by(&self, it: &Changed) -> u64 {
+        if self.known.contains_key(&it.id) { it.at } else { it.at.max(self.heard) }
+    }
+
     async fn follow(&self, news: &News) -> Result<(), Error> {
-        let signed_out: usize = news.signed_out.iter().map(|(person, at)| self.store.end_all_of_person(*person, Some(*at))).sum();
+        let signed_out: usize = news.signed_out.iter().map(|(person, by)| self.store.end_all_of_person(*person, Some(*by))).sum();
         if signed_out > 0 {
+            self.metrics.directory_ended("signed_out", signed_out);
             tracing::info!(ended = signed_out, "sessions ended: their person was signed out everywhere");
         }
         let sessions = self.sessions(news).await;
@@ -130,7 +140,8 @@ impl Watch {
         let standings = self.directory.standings(&people).await?;
         let mut ended = 0;
         for session in &sessions {
-            let Some(member) = session.identity().member.clone() else { continue };
+            // Some are found by person and by organization.
+            let Some(member) = session.identity().member.clone().filter(|_| !session.is_over()) else { continue };
             match standings.get(&member.person).filter(|it| it.on) {
                 Some(now) => session.stands_as(&Member { role: now.role.as_str().into(), code: now.code.as_str().into(), ..Member::clone(&member) }),
                 None => {
@@ -140,6 +151,7 @@ impl Watch {
             }
         }
         if ended > 0 {
+            self.metrics.directory_ended("off", ended);
             tracing::info!(ended, "sessions ended: their person or organization was switched off");
         }
         Ok(())
@@ -158,12 +170,12 @@ impl Watch {
 }
 
 impl News {
-    fn take(&mut self, it: &Changed) {
+    fn take(&mut self, it: &Changed, begun_by: u64) {
         self.rows.push((it.id, it.at));
         match (it.person, it.organization) {
             (Some(person), _) if it.signed_out => {
-                let at = self.signed_out.entry(person).or_default();
-                *at = it.at.max(*at);
+                let latest = self.signed_out.entry(person).or_default();
+                *latest = begun_by.max(*latest);
             }
             (Some(person), _) => drop(self.people.insert(person)),
             // Also an import: of whom of its people, the history does not say.

@@ -30,6 +30,11 @@ struct Refused {
     whose: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Cause {
+    cause: &'static str,
+}
+
 /// All figures of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -41,6 +46,9 @@ pub struct Metrics {
     sign_ins: Family<Outcome, Counter>,
     rechecks: Family<Outcome, Counter>,
     refusals: Family<Refused, Counter>,
+    lookups: Family<Outcome, Counter>,
+    directory_ended: Family<Cause, Counter>,
+    directory_silent: Gauge,
     sessions: Gauge,
     entra_rests: Gauge,
 }
@@ -53,6 +61,7 @@ impl Default for Metrics {
         let sign_ins = Family::default();
         let rechecks = Family::default();
         let refusals = Family::default();
+        let (lookups, directory_ended, directory_silent) = (Family::default(), Family::default(), Gauge::default());
         let sessions = Gauge::default();
         let entra_rests = Gauge::default();
         registry.register("requests", "Requests answered, by kind of route and status", requests.clone());
@@ -60,9 +69,13 @@ impl Default for Metrics {
         registry.register("sign_ins", "Sign-ins that came back from Entra, by outcome", sign_ins.clone());
         registry.register("sign_in_refusals", "Sign-ins that Entra refused, by whose move it is", refusals.clone());
         registry.register("rechecks", "Times that Entra was asked about a live session, by outcome", rechecks.clone());
+        registry.register("directory_lookups", "Times that somebody typed where to sign in, by outcome", lookups.clone());
+        registry.register("directory_ended", "Sessions that ended by a change in the directory, by cause", directory_ended.clone());
+        registry.register("directory_silent", "1 while nobody hears of changes in the directory, else 0", directory_silent.clone());
         registry.register("sessions", "Sessions in memory", sessions.clone());
         registry.register("entra_rests", "1 while Entra does not answer and is left alone, else 0", entra_rests.clone());
-        Self { registry, requests, passed_on: OnceLock::new(), duration, sign_ins, refusals, rechecks, sessions, entra_rests }
+        let passed_on = OnceLock::new();
+        Self { registry, requests, passed_on, duration, sign_ins, refusals, rechecks, lookups, directory_ended, directory_silent, sessions, entra_rests }
     }
 }
 
@@ -91,6 +104,21 @@ impl Metrics {
     /// Counts a refusal of Entra's by whose move it is: many that are the app owner's are an alarm.
     pub fn refused(&self, whose: &'static str) {
         self.refusals.get_or_create(&Refused { whose }).inc();
+    }
+
+    /// Counts a time that somebody typed where to sign in.
+    pub fn looked_up(&self, outcome: &'static str) {
+        self.lookups.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts sessions that ended by a change in the directory.
+    pub fn directory_ended(&self, cause: &'static str, sessions: usize) {
+        self.directory_ended.get_or_create(&Cause { cause }).inc_by(u64::try_from(sessions).unwrap_or_default());
+    }
+
+    /// Whether changes in the directory are not heard of at the moment.
+    pub fn directory_silent(&self, silent: bool) {
+        self.directory_silent.set(silent.into());
     }
 
     /// The text that Prometheus reads.

@@ -2,6 +2,7 @@
 
 use crate::tunnels::{Socket, web_socket};
 use crate::world::browser::{Browser, SCRIPT};
+use crate::world::raw::talk;
 use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, SEAL, World};
 use entrada::base::code::Code;
 use entrada::base::guid::Guid;
@@ -174,6 +175,21 @@ async fn a_role_and_a_sign_out_everywhere_are_heard_of_at_the_other_replica() {
 }
 
 #[tokio::test]
+async fn a_sign_out_everywhere_counts_at_a_replica_whose_clock_is_ahead() {
+    let pair = Pair::start().await;
+    pair.second.later(40);
+    let mut maya = pair.signed_in(MAYA).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let person = pair.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
+    let acting = Acting { organization: person.organization, person: None, by: "story".to_owned() };
+    pair.directory().act(&acting, person.id, &Act::SignOut).await.unwrap();
+    soon("Maya is out", async || status(&mut maya).await == 401).await;
+    let mut again = pair.signed_in(MAYA).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(status(&mut again).await, 200);
+}
+
+#[tokio::test]
 async fn what_was_changed_while_a_replica_could_not_ask_counts_when_it_can_again() {
     let pair = Pair::start().await;
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
@@ -189,7 +205,16 @@ async fn what_was_changed_while_a_replica_could_not_ask_counts_when_it_can_again
     pair.second.later(300);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!((status(&mut maya).await, status(&mut tom).await), (200, 200), "an outage signs nobody out");
+    assert!(figures(&pair).await.contains("entrada_directory_silent 1\n"));
     sqlx::raw_sql("ALTER TABLE away RENAME TO audit").execute(&mut database).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     assert_eq!(status(&mut tom).await, 200);
+    let figures = figures(&pair).await;
+    for line in ["entrada_directory_silent 0", "entrada_directory_ended_total{cause=\"off\"} 1", "entrada_directory_lookups_total{outcome=\"found\"} 2"] {
+        assert!(figures.contains(line), "{line}: {figures}");
+    }
+}
+
+async fn figures(pair: &Pair) -> String {
+    talk(pair.second.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await
 }

@@ -253,3 +253,16 @@ fn a_password_of_the_database_belongs_elsewhere_and_is_never_told() {
     let config = meant(&more(""), &[("CLIENT", SECRET), ("ENTRADA_DIRECTORY_DATABASE", address)]);
     assert!(!format!("{config:?}").contains("hunter2"));
 }
+
+#[test]
+fn a_token_of_the_admin_listener_is_long_and_goes_into_a_header() {
+    for (wrong, at) in
+        [("x".repeat(31), "short"), ("x".repeat(513), "long"), (format!("{} {}", "x".repeat(20), "y".repeat(20)), "spaces"), ("ü".repeat(40), "no header")]
+    {
+        let text = told(SMALL, &[("CLIENT", SECRET), ("ENTRADA_SERVER_ADMIN_TOKEN", &wrong)]);
+        assert!(text.contains("server.admin_token") && text.contains("is not a token of 32 to 512") && !text.contains(&wrong), "{at}: {text}");
+    }
+    let config = meant(SMALL, &[("CLIENT", SECRET), ("ENTRADA_SERVER_ADMIN_TOKEN", SECRET)]);
+    assert_eq!(config.server.admin_token.unwrap().expose(), SECRET);
+    assert!(meant(SMALL, &[("CLIENT", SECRET)]).server.admin_token.is_none());
+}
