@@ -51,6 +51,17 @@ impl Guid {
         Self(bytes)
     }
 
+    /// A GUID that sorts by when it was made, in milliseconds since 1970, and by `count` within one (RFC 9562 sections 5.7 and 6.2).
+    pub fn from_time(millis: u64, count: u16, mut bytes: [u8; 16]) -> Self {
+        let ([_, _, time @ ..], [high, low]) = (millis.to_be_bytes(), count.to_be_bytes());
+        for (to, from) in bytes.iter_mut().zip(time.into_iter().chain([(high & 0x0f) | 0x70, low])) {
+            *to = from;
+        }
+        let [_, _, _, _, _, _, _, _, variant, ..] = &mut bytes;
+        *variant = (*variant & 0x3f) | 0x80;
+        Self(bytes)
+    }
+
     /// The sixteen bytes, in the order they are written.
     pub fn bytes(&self) -> &[u8; 16] {
         &self.0
@@ -97,6 +108,14 @@ mod tests {
         ] {
             assert!(Guid::parse(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn one_of_a_time_carries_version_seven_and_sorts_by_it() {
+        let guid = Guid::from_time(0x0123_4567_89ab, 0xf234, [0xff; 16]);
+        assert_eq!(guid.to_string(), "01234567-89ab-7234-bfff-ffffffffffff");
+        let made = [(1, 0, 9), (1, 1, 0), (2, 0, 5), (300, 0, 0)].map(|(millis, count, rest)| Guid::from_time(millis, count, [rest; 16]).to_string());
+        assert!(made.is_sorted(), "{made:?}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod domains;
 pub mod guid;
 pub mod identity;
 pub mod ids;
+pub mod language;
 pub mod pattern;
 pub mod random;
 pub mod return_to;

@@ -5,6 +5,7 @@ use super::table::{lines, or_dash, pairs, time};
 use super::terminal::Failure;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
+use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 use crate::directory::change::{NewOrganization, OrganizationChange};
 use crate::directory::organization::{Organization, Source, State};
@@ -25,6 +26,8 @@ pub(super) enum Command {
     Set(Set),
     /// Give an organization another code; the one before leads to it for a while.
     Code(NewCode),
+    /// What was changed of an organization and its people, by whom, newest first.
+    History(History),
     /// Switch an organization off: its people are out.
     Off(One),
     /// Turn an organization on.
@@ -107,6 +110,9 @@ pub(super) struct Set {
     /// Whether guests of its tenant may sign in: true or false.
     #[arg(long)]
     guests: Option<bool>,
+    /// Forget the new client secret that waits until it has signed somebody in.
+    #[arg(long, conflicts_with = "client_secret_file")]
+    take_back_secret: bool,
     /// A domain whose addresses belong to this organization only; can be given several times.
     #[arg(long, value_parser = directory::domain)]
     bind: Vec<String>,
@@ -132,6 +138,18 @@ pub(super) struct NewCode {
     common: Common,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct History {
+    /// Its company code.
+    #[arg(value_parser = directory::code)]
+    code: Code,
+    /// So many changes at most.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    most: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
 /// `entrada organization`.
 pub(super) fn run(command: Command) -> Result<(), Failure> {
     match command {
@@ -146,6 +164,7 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
             let changed = directory.change_code(&it.code, &it.new, it.keep_days, &actor()).await.map_err(failure)?;
             show(directory, &it.common, &changed).await
         }),
+        Command::History(it) => history(&it),
         Command::Off(it) => turn(&it, State::Off),
         Command::On(it) => turn(&it, State::On),
         Command::Reseal(it) => open(&it.common, async |directory| {
@@ -189,6 +208,7 @@ fn set(it: Set) -> Result<(), Failure> {
         default_role: it.sign_in.default_role,
         first_sign_in: it.first_sign_in,
         guests: it.guests,
+        take_back: it.take_back_secret,
         state: None,
         bind: it.bind,
         unbind: it.unbind,
@@ -225,6 +245,22 @@ fn list(common: &Common) -> Result<(), Failure> {
             values.push(value(it, credential));
         }
         tell(common, &Value::from(values), || if all.is_empty() { "there are no organizations yet".to_owned() } else { lines(&rows) });
+        Ok(())
+    })
+}
+
+fn history(it: &History) -> Result<(), Failure> {
+    open(&it.common, async |directory| {
+        let found = directory.organization(&it.code).await.map_err(failure)?;
+        let found = found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?;
+        let all = directory.history(found.id, None, it.most).await.map_err(failure)?;
+        let mut rows = vec![["TIME", "BY", "PERSON", "WHAT"].map(str::to_owned)];
+        rows.extend(all.iter().map(|it| [time(Some(it.at)), it.by.clone(), or_dash(it.username.as_ref().map(Username::as_str)), it.what.clone()]));
+        let values = all.iter().map(|it| {
+            let person = it.person.map(|it| it.to_string());
+            json!({ "id": it.id.to_string(), "at": it.at, "by": it.by, "person": person, "username": it.username.as_ref().map(Username::as_str), "what": it.what })
+        });
+        tell(&it.common, &values.collect(), || lines(&rows));
         Ok(())
     })
 }
@@ -270,6 +306,8 @@ async fn credential(directory: &Directory, it: &Organization) -> Result<&'static
     match directory.connection(it).await {
         Err(Error::Unopened(_)) => Ok("opened by no secret"),
         Err(other) => Err(failure(other)),
+        Ok(Some(by)) if it.waiting.is_some() && by.new.is_none() => Ok("sealed, new one waiting, which is opened by no secret"),
+        Ok(_) if it.waiting.is_some() => Ok("sealed, new one waiting"),
         Ok(_) if it.has_credential => Ok("sealed"),
         Ok(_) => Ok("none"),
     }
@@ -289,6 +327,7 @@ fn value(it: &Organization, credential: &str) -> Value {
         "tenant": it.tenant.map(|it| it.to_string()),
         "client_id": it.client_id.map(|it| it.to_string()),
         "credential": credential,
+        "credential_waiting": it.waiting.as_ref().map(|it| json!({ "since": it.since, "by": it.by, "refused": it.refused })),
         "default_role": it.default_role,
         "first_sign_in": first_sign_in(it),
         "guests": it.guests,

@@ -7,6 +7,10 @@ use crate::base::secret::Secret;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 
+/// What the history says, word for word and with the person, when somebody is signed out of every device: whoever follows the history ends
+/// that person's sessions by it.
+pub const SIGNED_OUT: &str = "signed out everywhere";
+
 /// An organization that is about to be made.
 #[derive(Debug, Default)]
 pub struct NewOrganization {
@@ -41,8 +45,10 @@ pub struct OrganizationChange {
     pub tenant: Option<Guid>,
     /// Application (client) ID.
     pub client_id: Option<Guid>,
-    /// The Value of a client secret.
+    /// The Value of a client secret. Of an organization that is on it waits beside the one that works, until it has signed somebody in.
     pub client_secret: Option<Secret>,
+    /// Forgets the client secret that waits.
+    pub take_back: bool,
     /// The role of whoever is created here.
     pub default_role: Option<String>,
     /// What becomes of somebody who is not known yet.
@@ -58,14 +64,16 @@ pub struct OrganizationChange {
 }
 
 impl OrganizationChange {
-    /// What changes, in words for the history; never the credential.
-    pub(super) fn told(&self) -> String {
+    /// What changes, in words for the history; never the credential. `waits` is where a new one has to prove itself first.
+    pub(super) fn told(&self, waits: bool) -> String {
         let mut out = Vec::new();
         let mut say = |what: &str, value: Option<String>| out.extend(value.map(|it| format!("{what} {it}")));
         say("name", self.name.clone());
         say("tenant", self.tenant.map(|it| it.to_string()));
         say("client id", self.client_id.map(|it| it.to_string()));
-        say("client secret", self.client_secret.as_ref().map(|_| "replaced".to_owned()));
+        let placed = if waits { "waits beside the other until it has signed somebody in" } else { "set" };
+        say("new client secret", self.client_secret.as_ref().map(|_| placed.to_owned()));
+        say("new client secret", self.take_back.then(|| "taken back".to_owned()));
         say("default role", self.default_role.clone());
         say("first sign-in", self.first_sign_in.map(|it| super::organization::first_sign_in_as_str(it).to_owned()));
         say("guests", self.guests.map(|it| if it { "on" } else { "off" }.to_owned()));

@@ -18,7 +18,8 @@ use std::time::Duration;
 /// How long a statement waits for another's lock, and a caller for a connection.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "directory", include_str!("migrations/0001_directory.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] =
+    [(1, "directory", include_str!("migrations/0001_directory.sql")), (4, "keep", include_str!("migrations/0004_keep.sql"))];
 
 /// An open database; clones share its connections.
 #[derive(Clone, Debug)]

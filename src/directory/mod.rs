@@ -3,6 +3,7 @@
 //! What somebody types only chooses where to sign in; who comes back from there is told by Entra alone (`welcome`). Nothing here is
 //! asked on the request path, and nothing here knows HTTP. Unique columns keep one person one, whatever happens at the same time.
 
+mod credential;
 mod database;
 mod error;
 mod file;
@@ -11,10 +12,13 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub mod admin;
 pub mod change;
+pub mod history;
 pub mod organization;
 pub mod people;
 pub mod person;
+pub mod recent;
 pub mod transfer;
 pub mod welcome;
 

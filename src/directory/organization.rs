@@ -24,6 +24,8 @@ pub struct Organization {
     pub client_id: Option<Guid>,
     /// Whether there is a credential; itself it is only given to who signs people in.
     pub has_credential: bool,
+    /// A new credential that waits beside it until it has signed somebody in.
+    pub waiting: Option<Waiting>,
     /// The role of whoever is created here.
     pub default_role: String,
     /// Nothing: as `[directory]` says.
@@ -40,6 +42,17 @@ pub struct Organization {
     pub changed: i64,
     /// By whom.
     pub changed_by: String,
+}
+
+/// What is told of a new credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Since when, seconds since 1970.
+    pub since: i64,
+    /// By whom it was set.
+    pub by: String,
+    /// What Entra last said against it, such as `AADSTS7000215`.
+    pub refused: Option<String>,
 }
 
 /// How people prove who they are; a second kind would join here.
@@ -76,13 +89,26 @@ pub struct Connection {
     pub tenant: Guid,
     /// Application (client) ID.
     pub client_id: Guid,
-    /// The Value of a client secret.
+    /// The Value of a client secret, which works as far as is known.
     pub client_secret: Secret,
+    /// A new one that has not signed anybody in yet.
+    pub new: Option<NewSecret>,
+}
+
+/// A new client secret, with what names it in the database.
+#[derive(Clone, Debug)]
+pub struct NewSecret {
+    /// The Value.
+    pub secret: Secret,
+    /// As it is sealed.
+    pub(super) sealed: String,
+    /// What Entra last said against it.
+    pub(super) refused: Option<String>,
 }
 
 /// What is asked of an organization's row; the code that has no end is its own.
 pub(super) const SELECT: &str = "SELECT o.id, o.name, o.provider, o.tenant, o.client_id, CAST(CASE WHEN o.credential IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_credential, \
-     o.default_role, o.first_sign_in, o.guests, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
+     o.credential_next_since, o.credential_next_by, o.credential_next_refused, o.default_role, o.first_sign_in, o.guests, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
      FROM organization o JOIN organization_code c ON c.organization = o.id AND c.ends IS NULL";
 
 impl Provider {
@@ -91,6 +117,13 @@ impl Provider {
         match self {
             Self::AzureAd => "azure-ad",
         }
+    }
+}
+
+impl NewSecret {
+    /// Whether it is the very same, and Entra says the same of it.
+    pub fn is(&self, other: &Self) -> bool {
+        (&self.sealed, &self.refused) == (&other.sealed, &other.refused)
     }
 }
 
@@ -141,6 +174,10 @@ pub(super) fn of_row(row: &Row) -> Result<Organization, Error> {
         "off" => State::Off,
         _ => return Err(unknown("state")),
     };
+    let waiting = match (row.maybe_number("credential_next_since")?, row.maybe_text("credential_next_by")?) {
+        (Some(since), Some(by)) => Some(Waiting { since, by, refused: row.maybe_text("credential_next_refused")? }),
+        _ => None,
+    };
     let provider = if row.text("provider")? == "azure-ad" { Provider::AzureAd } else { return Err(unknown("provider")) };
     Ok(Organization {
         id: guid("id")?.ok_or_else(|| unknown("id"))?,
@@ -150,6 +187,7 @@ pub(super) fn of_row(row: &Row) -> Result<Organization, Error> {
         tenant: guid("tenant")?,
         client_id: guid("client_id")?,
         has_credential: row.number("has_credential")? != 0,
+        waiting,
         default_role: row.text("default_role")?,
         first_sign_in,
         guests: row.number("guests")? != 0,

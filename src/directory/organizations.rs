@@ -1,13 +1,13 @@
 //! Finding, making and changing organizations.
 
 use super::change::{NewOrganization, OrganizationChange};
+use super::credential::Place;
 use super::database::{Transaction, Value};
 use super::error::{Error, plain};
-use super::organization::{Connection, Organization, SELECT, Source, State, first_sign_in_as_str, of_row};
+use super::organization::{Organization, SELECT, Source, State, first_sign_in_as_str, of_row};
 use super::store::Directory;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
-use crate::base::secret::Secret;
 use crate::base::username::Username;
 
 const DAY: u64 = 86_400;
@@ -81,37 +81,6 @@ impl Directory {
         rows.iter().map(|it| Ok((it.text("code")?, it.number("ends")?))).collect()
     }
 
-    /// By what its sign-in proves itself; nothing where it is not set up. Only for who signs people in.
-    ///
-    /// # Errors
-    /// `Unopened` where no secret opens the credential.
-    pub async fn connection(&self, organization: &Organization) -> Result<Option<Connection>, Error> {
-        let (Some(tenant), Some(client_id)) = (organization.tenant, organization.client_id) else { return Ok(None) };
-        if let Some(client_secret) = self.of_file.get(&organization.id) {
-            return Ok(Some(Connection { tenant, client_id, client_secret: client_secret.clone() }));
-        }
-        let row = self.database.row("SELECT credential FROM organization WHERE id = $1", vec![organization.id.to_string().into()]).await?;
-        let Some(sealed) = row.map(|it| it.maybe_text("credential")).transpose()?.flatten() else { return Ok(None) };
-        let client_secret = self.opened(organization, &sealed)?;
-        Ok(Some(Connection { tenant, client_id, client_secret }))
-    }
-
-    /// The organizations whose credential no secret opens: their people cannot sign in.
-    ///
-    /// # Errors
-    /// Where the database cannot be asked.
-    pub async fn unopened(&self) -> Result<Vec<Code>, Error> {
-        let mut out = Vec::new();
-        for it in self.organizations().await? {
-            match self.connection(&it).await {
-                Err(Error::Unopened(code)) => out.push(code),
-                Err(other) => return Err(other),
-                Ok(_) => {}
-            }
-        }
-        Ok(out)
-    }
-
     /// Makes an organization; `by` is who does, for the history.
     ///
     /// # Errors
@@ -167,12 +136,12 @@ impl Directory {
         }
         plain("name", change.name.as_deref())?;
         let before = self.changeable(code).await?;
-        let told = change.told();
+        let place = self.place_of(&before, &change).await?;
+        let told = change.told(place == Place::Beside);
         if told.is_empty() {
             return Ok(before);
         }
-        let sealed = change.client_secret.as_ref().map(|it| self.sealed(before.id, it)).transpose()?;
-        let has_credential = before.has_credential || sealed.is_some();
+        let has_credential = before.has_credential || change.client_secret.is_some();
         let state = change.state.unwrap_or(before.state);
         let (tenant, client_id) = (change.tenant.or(before.tenant), change.client_id.or(before.client_id));
         if state == State::On {
@@ -184,7 +153,6 @@ impl Directory {
             change.name.into(),
             tenant.map(|it| it.to_string()).into(),
             client_id.map(|it| it.to_string()).into(),
-            sealed.into(),
             change.default_role.into(),
             change.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
             Value::Number(change.guests.map(i64::from)),
@@ -193,9 +161,14 @@ impl Directory {
             by.into(),
         ];
         let sql = "UPDATE organization SET name = COALESCE($2, name), tenant = COALESCE($3, tenant), client_id = COALESCE($4, client_id), \
-                   credential = COALESCE($5, credential), default_role = COALESCE($6, default_role), first_sign_in = COALESCE($7, first_sign_in), \
-                   guests = COALESCE($8, guests), state = $9, changed = $10, changed_by = $11 WHERE id = $1";
+                   default_role = COALESCE($5, default_role), first_sign_in = COALESCE($6, first_sign_in), guests = COALESCE($7, guests), state = $8, \
+                   changed = $9, changed_by = $10 WHERE id = $1";
         changes.run(sql, values).await?;
+        match &change.client_secret {
+            Some(secret) => self.put(&mut changes, before.id, secret, place, by).await?,
+            None if change.take_back => self.take_back(&mut changes, before.id).await?,
+            None => {}
+        }
         for domain in &change.bind {
             self.bind(&mut changes, before.id, domain).await?;
         }
@@ -232,28 +205,6 @@ impl Directory {
         self.organization(new).await?.ok_or_else(|| Error::NoOrganization(new.clone()))
     }
 
-    /// Seals every credential anew under the first secret; gives how many. After that the other secrets can be dropped.
-    ///
-    /// # Errors
-    /// `Unopened` where no secret opens one: nothing is changed then.
-    pub async fn reseal(&self, by: &str) -> Result<usize, Error> {
-        let all = self.organizations().await?;
-        let mut changes = self.database.begin().await?;
-        let mut count = 0;
-        for it in &all {
-            let values = vec![it.id.to_string().into()];
-            let row = changes.row("SELECT credential FROM organization WHERE id = $1 AND credential IS NOT NULL", values).await?;
-            let Some(sealed) = row.map(|it| it.text("credential")).transpose()? else { continue };
-            let secret = self.opened(it, &sealed)?;
-            let values = vec![it.id.to_string().into(), self.sealed(it.id, &secret)?.into()];
-            changes.run("UPDATE organization SET credential = $2 WHERE id = $1", values).await?;
-            self.audit(&mut changes, by, Some(it.id), None, "credential sealed anew").await?;
-            count += 1;
-        }
-        changes.commit().await?;
-        Ok(count)
-    }
-
     /// One that stands in the database.
     async fn changeable(&self, code: &Code) -> Result<Organization, Error> {
         let found = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
@@ -273,15 +224,6 @@ impl Directory {
             organization.state = if there { State::On } else { State::Off };
         }
         organization
-    }
-
-    fn sealed(&self, organization: Guid, secret: &Secret) -> Result<String, Error> {
-        self.envelope.seal(&organization.to_string(), secret.expose().as_bytes()).ok_or(Error::NotSealed)
-    }
-
-    fn opened(&self, organization: &Organization, sealed: &str) -> Result<Secret, Error> {
-        let opened = self.envelope.open(&organization.id.to_string(), sealed).and_then(|it| String::from_utf8(it).ok());
-        opened.map(Secret::new).ok_or_else(|| Error::Unopened(organization.code.clone()))
     }
 
     async fn free_code(&self, changes: &mut Transaction, name: &str) -> Result<Code, Error> {

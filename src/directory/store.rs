@@ -12,6 +12,7 @@ use crate::seal::envelope::Envelope;
 use crate::seal::keyring::Keyring;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// What seals the organizations' credentials, and nothing else.
 const PURPOSE: &str = "directory, credential";
@@ -26,6 +27,10 @@ pub struct Directory {
     pub(super) of_file: Arc<HashMap<Guid, Secret>>,
     pub(super) clock: Clock,
     pub(super) random: Random,
+    /// Counts rows that are read in the order they were written.
+    written: Arc<AtomicU16>,
+    /// Counts what is done now and then.
+    turns: Arc<AtomicU16>,
 }
 
 impl Directory {
@@ -50,7 +55,16 @@ impl Directory {
         let now = clock.now();
         let of_file = file::take_over(&database, &config.organizations, now, &random).await?;
         let envelope = Arc::new(Envelope::new(keyring, PURPOSE, &random));
-        Ok(Self { database, config: Arc::new(config.clone()), envelope, of_file: Arc::new(of_file), clock, random })
+        Ok(Self {
+            database,
+            config: Arc::new(config.clone()),
+            envelope,
+            of_file: Arc::new(of_file),
+            clock,
+            random,
+            written: Arc::default(),
+            turns: Arc::default(),
+        })
     }
 
     /// Closes every connection.
@@ -72,10 +86,20 @@ impl Directory {
         Guid::from_random(self.random.bytes())
     }
 
+    /// The id of a row that is read in the order it was written.
+    pub(super) fn next_id(&self) -> Guid {
+        Guid::from_time(self.clock.now_millis(), self.written.fetch_add(1, Ordering::Relaxed), self.random.bytes())
+    }
+
+    /// True once in so many times.
+    pub(super) fn is_turn(&self, every: u16) -> bool {
+        self.turns.fetch_add(1, Ordering::Relaxed).is_multiple_of(every)
+    }
+
     /// Writes down who changed what; rows are never changed or taken out.
     pub(super) async fn audit(&self, changes: &mut Transaction, by: &str, organization: Option<Guid>, person: Option<Guid>, what: &str) -> Result<(), Error> {
         let values = vec![
-            self.new_id().to_string().into(),
+            self.next_id().to_string().into(),
             self.clock.now().into(),
             by.into(),
             organization.map(|it| it.to_string()).into(),

@@ -1,6 +1,7 @@
 //! One suite for both databases. PostgreSQL is Debian's, started here on a socket of its own.
 
 mod importing;
+mod keeping;
 mod linking;
 mod managing;
 mod postgres;

@@ -11,6 +11,7 @@ use crate::base::clock::Clock;
 use super::changed::Changed;
 use super::faults::{Faulty, GraphFault, TokenFault};
 use super::keys::{Family, KeySet, SigningKey};
+use super::secrets::{Brought, Secrets};
 use super::wrong::Wrong;
 
 /// A refusal of the token endpoint, as a test wants it.
@@ -55,6 +56,7 @@ pub struct Control {
     pub(super) token_faults: Faulty<TokenFault>,
     pub(super) graph_faults: Faulty<GraphFault>,
     pub(super) changed: Changed,
+    pub(super) secrets: Secrets,
     pub(super) counters: Counters,
 }
 
@@ -82,6 +84,7 @@ impl Control {
             token_faults: Faulty::new(),
             graph_faults: Faulty::new(),
             changed: Changed::default(),
+            secrets: Secrets::default(),
             counters: Counters::default(),
         }
     }
@@ -191,6 +194,16 @@ impl Control {
     /// Takes `refuse_refresh` back.
     pub fn allow_refresh(&self, oid: &str) {
         self.changed.refuse(oid, None);
+    }
+
+    /// Adds a client secret to the registration: it works beside those that do.
+    pub fn add_secret(&self, secret: &str) {
+        self.secrets.set(secret, Brought::Good);
+    }
+
+    /// Lets a client secret expire (AADSTS7000222).
+    pub fn expire_secret(&self, secret: &str) {
+        self.secrets.set(secret, Brought::Expired);
     }
 
     /// Makes the token endpoint faulty for that many calls, or for `UNTIL_CLEARED`.

@@ -17,6 +17,7 @@ mod people;
 mod refusal;
 mod registration;
 mod scopes;
+mod secrets;
 mod serve;
 mod sign_out;
 mod table;

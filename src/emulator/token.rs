@@ -1,6 +1,5 @@
 //! The token endpoint.
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -17,6 +16,7 @@ use super::keys;
 use super::people::Trouble;
 use super::refusal::Refusal;
 use super::scopes::{GRAPH, GraphGrant, Resource, named};
+use super::secrets::Brought;
 use super::table::{self, Place};
 use super::tenants::{PERSONAL, Tenant, is_guid};
 use super::web::{self, Asking, Cut, Reply};
@@ -131,9 +131,12 @@ fn client<'a>(world: &'a World, tenant: Tenant, asking: &Asking) -> Result<&'a s
         let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
         return Err(Refusal::new(7_000_218, "invalid_client", text));
     };
-    // Digests are compared, so that not even the length shows.
-    let same = |one: &str, two: &str| verify_slices_are_equal(digest(&SHA256, one.as_bytes()).as_ref(), digest(&SHA256, two.as_bytes()).as_ref()).is_ok();
-    if is_guid(&secret) || !same(&secret, known.secret) {
+    let brought = if is_guid(&secret) { Brought::Wrong } else { world.control.secrets.of(&secret, known.secret) };
+    if brought == Brought::Expired {
+        let text = format!("The provided client secret keys for app '{id}' are expired. Visit the Azure portal to create new keys for your app.");
+        return Err(Refusal::new(7_000_222, "invalid_client", text));
+    }
+    if brought == Brought::Wrong {
         let text = format!(
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a \
 secret added to app '{id}'."

@@ -14,6 +14,7 @@ pub mod means;
 pub mod memberships;
 pub mod metadata;
 mod oidc;
+pub mod proof;
 mod redeem;
 mod rules;
 mod skew;
@@ -31,6 +32,7 @@ use self::circuit::{Circuit, Ticket};
 use self::graph::Membership;
 use self::means::Means;
 use self::oidc::Registration;
+use self::proof::{By, Proofs};
 use self::redeem::Sender;
 use self::rules::Expected;
 use self::source::Source;
@@ -54,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Entra {
     source: Source,
     circuit: Circuit,
-    registration: Registration,
+    proofs: Proofs,
     recheck: Recheck,
     client: Client,
     clock: Clock,
@@ -75,6 +77,8 @@ pub struct Entra {
 pub struct Refreshed {
     /// Takes the old one's place; none where Entra gave no new one.
     pub grant: Option<Secret>,
+    /// What the app proved itself by.
+    pub by: By,
     id_token: Option<Secret>,
     ticket: Ticket,
 }
@@ -86,6 +90,8 @@ pub struct Redeemed {
     pub user: VerifiedUser,
     /// By what Entra is asked again; none where it gave no refresh token.
     pub grant: Option<Secret>,
+    /// What the app proved itself by.
+    pub by: By,
 }
 
 impl Entra {
@@ -107,7 +113,7 @@ impl Entra {
             circuit: Circuit::new(clock.clone(), random.clone()),
             are_many: config.tenant.is_many(),
             recheck: config.recheck,
-            registration: Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() },
+            proofs: Proofs::new(Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() }),
             client,
             clock,
             random,
@@ -128,13 +134,19 @@ impl Entra {
         Self { beside_others: true, ..self }
     }
 
+    /// The same with a new client secret that waits until it has signed somebody in, beside the one that is there.
+    #[must_use]
+    pub fn with_waiting(self, secret: Secret) -> Self {
+        Self { proofs: self.proofs.with_waiting(secret), ..self }
+    }
+
     /// Begins a sign-in: PKCE, a nonce, and the address at Entra. `state` comes back with the browser.
     ///
     /// # Errors
     /// Where Entra was never reached, and is not now.
     pub async fn begin(&self, hints: &Hints, state: &str) -> Result<Begun, Error> {
         let snapshot = self.source.snapshot().await?;
-        authorize::begin(&self.registration, &snapshot.metadata, &self.random, hints, state)
+        authorize::begin(self.proofs.current(), &snapshot.metadata, &self.random, hints, state)
     }
 
     /// Redeems the code that came back, and verifies what it brings. People who sign in are never held back; how it went is told to the circuit.
@@ -144,12 +156,13 @@ impl Entra {
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
         let snapshot = self.source.snapshot().await?;
         let ticket = self.circuit.ticket();
-        let answer = redeem::redeem(&self.registration, &snapshot.metadata, &self.sender(), code, verifier).await;
+        let sender = self.sender();
+        let (by, answer) = self.proofs.new_one_first(|it| redeem::redeem(it, &snapshot.metadata, &sender, code, verifier)).await;
         // Anybody can bring codes that Entra refuses, until it has had enough of them: that must not keep us from asking about others.
         let brought = matches!(answer, Err(Error::Refused(_) | Error::Status { status: 429, .. }));
         let tokens = if brought { answer } else { self.told(ticket, answer) }?;
         let user = self.verified(tokens.id_token, Some(nonce)).await?;
-        Ok(Redeemed { user, grant: tokens.refresh_token })
+        Ok(Redeemed { user, grant: tokens.refresh_token, by })
     }
 
     /// Redeems a refresh token, unless Entra is left alone at the moment. What it brings is verified by `verify`, once the new one is kept.
@@ -159,10 +172,11 @@ impl Entra {
     pub async fn refresh(&self, grant: &Secret) -> Result<Refreshed, Error> {
         let snapshot = self.source.snapshot().await?;
         let (ticket, _place) = self.circuit.enter().await?;
-        match redeem::refresh(&self.registration, &snapshot.metadata, &self.sender(), grant).await {
+        let sender = self.sender();
+        match self.proofs.proven_one_first(|it| redeem::refresh(it, &snapshot.metadata, &sender, grant)).await {
             // How it went is told once it is verified: an answer that is of no use is as good as none.
-            Ok(tokens) => Ok(Refreshed { grant: tokens.refresh_token, id_token: tokens.id_token, ticket }),
-            Err(cause) => self.told(ticket, Err(cause)),
+            (by, Ok(tokens)) => Ok(Refreshed { grant: tokens.refresh_token, by, id_token: tokens.id_token, ticket }),
+            (_, Err(cause)) => self.told(ticket, Err(cause)),
         }
     }
 
@@ -202,7 +216,8 @@ impl Entra {
         let (ticket, _place) = self.circuit.enter().await?;
         let base = metadata::graph_base(self.own_graph.as_deref(), self.graph, &snapshot.metadata);
         let scope = format!("{base}/{}", graph::PERMISSION);
-        let answer = redeem::for_graph(&self.registration, &snapshot.metadata, &self.sender(), grant, scope).await;
+        let sender = self.sender();
+        let (_, answer) = self.proofs.proven_one_first(|it| redeem::for_graph(it, &snapshot.metadata, &sender, grant, scope.clone())).await;
         let tokens = match answer {
             // What Entra refuses for Graph says of sessions only that it answers: this may have been the probe that others wait for.
             Err(Error::Refused(refusal)) if !refusal.is_of_the_app() => {
@@ -232,7 +247,7 @@ impl Entra {
         let expected = Expected {
             metadata: &snapshot.metadata,
             admitted: &self.admitted,
-            client_id: self.registration.client_id,
+            client_id: self.proofs.current().client_id,
             nonce,
             guests: self.guests,
             beside_others: self.beside_others,
@@ -266,7 +281,7 @@ impl Entra {
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
     pub fn sign_out_url(&self, back: &Landing, hint: Option<&str>) -> Option<String> {
-        authorize::sign_out(&self.registration, &self.source.known()?.metadata, back, hint)
+        authorize::sign_out(self.proofs.current(), &self.source.known()?.metadata, back, hint)
     }
 
     /// The authority under all of its names, as origins: whose pages may frame what tells of a sign-out.
@@ -278,9 +293,9 @@ impl Entra {
     /// What an admin has to know to find this app; `origin` is its public address.
     pub fn names(&self, origin: String) -> aadsts::Names {
         aadsts::Names {
-            client_id: self.registration.client_id.to_string(),
+            client_id: self.proofs.current().client_id.to_string(),
             tenant: self.tenant.clone(),
-            redirect_uri: self.registration.redirect_uri.clone(),
+            redirect_uri: self.proofs.current().redirect_uri.clone(),
             graph: self.graph,
             origin,
         }

@@ -39,7 +39,7 @@ pub type Oidc = openidconnect::Client<
 >;
 
 /// The app registration, as far as requests need it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Registration {
     /// Application (client) ID.
     pub client_id: Guid,

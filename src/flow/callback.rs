@@ -5,6 +5,7 @@ use super::facts::Facts;
 use super::front_channel::is_sid;
 use super::groups;
 use super::organization;
+use super::recent::Trail;
 use super::recheck;
 use super::refusal::Refusal;
 use super::refused;
@@ -17,7 +18,7 @@ use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::cookies::{Found, find};
-use crate::wire::inbound::Inbound;
+use crate::wire::inbound::{Inbound, language};
 use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -62,7 +63,10 @@ pub(super) async fn callback(
     let Some(pending) = open(house, headers, &name, state) else {
         return stale(house, inbound, headers, state).await;
     };
-    let outcome = finish(house, inbound, headers, &answer, pending, facts).await;
+    let mut trail = Trail::of(&pending);
+    let outcome = finish(house, inbound, headers, &answer, pending, facts, &mut trail).await;
+    let member = facts.session.as_ref().and_then(|it| it.identity().member.clone());
+    trail.ends(house, outcome.as_ref().map(|_| member.as_deref()), inbound.reference());
     let label = if outcome.is_ok() { "signed_in" } else { "refused" };
     house.lasting.metrics.signed_in(label);
     // Whatever came of it, this sign-in is over.
@@ -71,7 +75,7 @@ pub(super) async fn callback(
         if let Refusal::SignIn(error, _, entra) = &refusal {
             refused::write_down(house, entra, error, inbound.reference());
         }
-        refusal.answer(house, inbound.asker, inbound.reference())
+        refusal.answer(house, inbound.asker, language(headers), inbound.reference())
     });
     if let Some(gone) = house.names.remove(&name) {
         response.headers_mut().append(SET_COOKIE, gone);
@@ -120,9 +124,10 @@ async fn finish(
     answer: &Answer<'_>,
     pending: Pending,
     facts: &mut Facts,
+    trail: &mut Trail,
 ) -> Result<Response<Body>, Refusal> {
     let return_to = ReturnTo::parse(&pending.return_to, &house.site);
-    let (id, session) = admit(house, headers, answer, &pending, &return_to).await?;
+    let (id, session) = admit(house, headers, answer, &pending, &return_to, trail).await?;
     facts.session = Some(Arc::clone(&session));
     if let Some(challenge) = pending.challenge {
         session.answers(challenge);
@@ -133,7 +138,7 @@ async fn finish(
         // Signed in all the same; asking once more would bring the same.
         let refusal = Refusal::NotProven(pending.acrs);
         facts.cause = Some(refusal.cause());
-        refusal.answer(house, inbound.asker, inbound.reference())
+        refusal.answer(house, inbound.asker, language(headers), inbound.reference())
     };
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
@@ -144,7 +149,14 @@ async fn finish(
 }
 
 /// Redeems the code where the sign-in began and nowhere else, and begins a session for whom it brings.
-async fn admit(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pending: &Pending, return_to: &ReturnTo) -> Result<(Secret, Arc<Session>), Refusal> {
+async fn admit(
+    house: &Sidecar,
+    headers: &HeaderMap,
+    answer: &Answer<'_>,
+    pending: &Pending,
+    return_to: &ReturnTo,
+    trail: &mut Trail,
+) -> Result<(Secret, Arc<Session>), Refusal> {
     let Some(place) = organization::begun_at(house, pending).await? else {
         return Err(Refusal::NothingUnderWay(sign_in::start_url(&house.site, return_to)));
     };
@@ -156,7 +168,9 @@ async fn admit(house: &Sidecar, headers: &HeaderMap, answer: &Answer<'_>, pendin
     }
     let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
     let redeemed = place.entra.redeem(code, &pending.nonce, &pending.verifier).await;
-    let Redeemed { user, grant } = redeemed.map_err(|it| Refusal::SignIn(it, again.clone(), Arc::clone(&place.entra)))?;
+    let Redeemed { user, grant, by } = redeemed.map_err(|it| Refusal::SignIn(it, again.clone(), Arc::clone(&place.entra)))?;
+    trail.is_of(user.identity());
+    organization::proved_by(house, &place, by);
     let member = organization::welcome(house, &user, &place, &again).await?;
     let former = look(house, headers);
     // A new id at each sign-in: whatever this browser brought is over, planted or not.

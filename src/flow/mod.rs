@@ -14,6 +14,7 @@ mod loops;
 mod organization;
 mod origin;
 mod proxy;
+mod recent;
 mod recheck;
 mod refusal;
 mod refused;
@@ -25,7 +26,7 @@ mod words;
 
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::{Inbound, asker};
+use crate::wire::inbound::{Inbound, asker, language};
 use crate::wire::peer::Peer;
 use facts::Facts;
 use http::header::EXPECT;
@@ -66,7 +67,7 @@ pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> im
         };
         let mut response = outcome.unwrap_or_else(|refusal| {
             facts.cause = Some(refusal.cause());
-            refusal.answer(house, inbound.asker, inbound.reference())
+            refusal.answer(house, inbound.asker, language(&parts.headers), inbound.reference())
         });
         response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
         if let Some(body) = body.filter(|it| is_heard_out(&parts, it)) {
@@ -124,7 +125,7 @@ async fn answer(
 fn unread(house: &Sidecar, parts: &Parts, peer: &Peer, began: Instant, refusal: Refusal) -> Response<Body> {
     let reference = String::from_utf8_lossy(&house.lasting.ids.next()).into_owned();
     let cause = refusal.cause();
-    let mut response = refusal.answer(house, asker(&parts.method, &parts.headers), &reference);
+    let mut response = refusal.answer(house, asker(&parts.method, &parts.headers), language(&parts.headers), &reference);
     if let Ok(value) = HeaderValue::from_str(&reference) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

@@ -12,8 +12,9 @@ use crate::base::site::Site;
 use crate::directory::organization::{Organization, State};
 use crate::directory::welcome;
 use crate::entra::Entra;
+use crate::entra::proof::By;
 use crate::entra::verified::VerifiedUser;
-use crate::pages::{Action, Identify};
+use crate::pages::{Identify, Last};
 use crate::session::pending::Pending;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
@@ -114,7 +115,7 @@ pub(super) fn asking(house: &Sidecar, headers: &HeaderMap, return_to: &ReturnTo,
         Found::None | Found::Several => None,
     };
     // Only what the browser itself says is shown: a name from the directory would tell a forger which codes there are.
-    let last = last.map(|it| Action { label: format!("Continue with {it}"), href: url(&house.site, "start", return_to, acrs, Some(it.as_str())) });
+    let last = last.map(|it| Last { code: it.to_string(), href: url(&house.site, "start", return_to, acrs, Some(it.as_str())) });
     Identify { action: url(&house.site, "sign_in", return_to, acrs, None), app: house.site.authority().to_owned(), unknown: None, last }
 }
 
@@ -150,6 +151,15 @@ pub(super) async fn welcome(house: &Sidecar, user: &VerifiedUser, place: &Place,
         other => Refusal::NotWelcome(other, again.to_owned()),
     })?;
     Ok(Some(Member { person: person.id, role: person.role.into(), organization: person.organization, code: person.code.as_str().into() }))
+}
+
+/// Tells by which client secret somebody was signed in, apart from the answer to them.
+pub(super) fn proved_by(house: &Sidecar, place: &Place, by: By) {
+    let (Some(all), Some(organization)) = (&house.organizations, &place.organization) else { return };
+    if by != By::Proven {
+        let (all, id, entra) = (Arc::clone(all), organization.id, Arc::clone(&place.entra));
+        house.lasting.background.spawn(async move { all.heard(id, &entra, &by).await });
+    }
 }
 
 /// The cookie by which a device remembers where somebody signed in last: the company's code, and nothing of the person.

@@ -202,6 +202,9 @@ impl Asking {
         if let Some(fresh) = refreshed.grant.take() {
             lease.keep(fresh);
         }
+        if let (Some(all), Some(member)) = (&self.authorities.organizations, &member) {
+            all.heard(member.organization, &entra, &refreshed.by).await;
+        }
         Ok(entra.verify(refreshed).await?)
     }
 

@@ -4,6 +4,7 @@ use super::loops::Seen;
 use super::recheck::Closed;
 use super::refused;
 use super::words::{self, Words};
+use crate::base::language::Language;
 use crate::config::access::Contexts;
 use crate::directory::{self, welcome};
 use crate::entra::authorize::claims_for;
@@ -163,18 +164,18 @@ impl Refusal {
     }
 
     /// For the person or the program that asked.
-    pub(super) fn answer(self, house: &Sidecar, asker: Asker, reference: &str) -> Response<Body> {
+    pub(super) fn answer(self, house: &Sidecar, asker: Asker, language: Language, reference: &str) -> Response<Body> {
         if let Self::NotAsked(_) = self {
             return reply::empty(StatusCode::FORBIDDEN);
         }
         if let (Self::Unknown(page), Asker::Navigation | Asker::Form) = (&self, asker) {
             let page = Page::Identify(Identify::clone(page));
-            return reply::page(StatusCode::NOT_FOUND, house.pages.render(&page), house.pages.policy(&page));
+            return reply::page(StatusCode::NOT_FOUND, house.pages.render(&page, language), house.pages.policy(&page));
         }
         let words = self.words(house);
         let mut response = match asker {
             Asker::Script => words.as_problem(&self, house, reference),
-            Asker::Navigation | Asker::Form => words.as_page(house, reference),
+            Asker::Navigation | Asker::Form => words.as_page(house, language, reference),
         };
         let headers = response.headers_mut();
         match &self {
@@ -272,7 +273,7 @@ impl Words {
         reply::problem(self.status, &problem)
     }
 
-    fn as_page(&self, house: &Sidecar, reference: &str) -> Response<Body> {
+    fn as_page(&self, house: &Sidecar, language: Language, reference: &str) -> Response<Body> {
         let page = Page::Notice(Notice {
             kind: self.kind,
             status: self.status.as_u16(),
@@ -285,6 +286,6 @@ impl Words {
             details: self.details.iter().map(|it| (it.name.to_owned(), it.value.clone())).collect(),
             reference: reference.to_owned(),
         });
-        reply::page(self.status, house.pages.render(&page), house.pages.policy(&page))
+        reply::page(self.status, house.pages.render(&page, language), house.pages.policy(&page))
     }
 }

@@ -19,7 +19,7 @@ use crate::sidecar::organizations::Organizations;
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, Found, Names};
 use crate::wire::forwarded::why_http;
-use crate::wire::inbound::{Asker, Inbound};
+use crate::wire::inbound::{Asker, Inbound, language};
 use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -74,7 +74,7 @@ pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap
     }
     let start = start_url_proving(&house.site, &start.return_to, &start.acrs);
     let page = Page::SignIn(SignIn { start, app: house.site.authority().to_owned() });
-    Ok(reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page)))
+    Ok(reply::page(StatusCode::OK, house.pages.render(&page, language(headers)), house.pages.policy(&page)))
 }
 
 /// Asks for a username or a company code, and goes on to Entra with what was typed; a script is told where that is.
@@ -97,7 +97,7 @@ async fn identify(
             return begin(house, inbound, headers, start).await;
         }
         let page = Page::Identify(asking());
-        return Ok(reply::page(StatusCode::OK, house.pages.render(&page), house.pages.policy(&page)));
+        return Ok(reply::page(StatusCode::OK, house.pages.render(&page, language(headers)), house.pages.policy(&page)));
     };
     let found = organization::find_by(house, all, inbound, &typed, asking).await?;
     if inbound.asker == Asker::Script {

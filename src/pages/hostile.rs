@@ -1,6 +1,6 @@
 //! Whether a template escapes what it prints: every word is made to look like markup, and none may come out as such.
 
-use super::page::{Action, Identify, Page, Remedy, SignIn, Whose};
+use super::page::{Action, Identify, Last, Page, Remedy, SignIn, Whose};
 
 const WORD: &str = "'\"><x-entrada>";
 const RAW: &str = "<x-entrada";
@@ -21,9 +21,7 @@ pub(super) fn spoil(page: &Page) -> Page {
             Page::Notice(it)
         }
         Page::SignIn(_) => Page::SignIn(SignIn { start: link(), app: word() }),
-        Page::Identify(_) => {
-            Page::Identify(Identify { action: link(), app: word(), unknown: Some(word()), last: Some(Action { label: word(), href: link() }) })
-        }
+        Page::Identify(_) => Page::Identify(Identify { action: link(), app: word(), unknown: Some(word()), last: Some(Last { code: word(), href: link() }) }),
         Page::SignedOut { .. } => Page::SignedOut { sign_in: link() },
         Page::ConfirmSignOut { .. } => Page::ConfirmSignOut { action: link(), rd: link() },
     }

@@ -11,10 +11,12 @@ mod set;
 mod style;
 #[cfg(test)]
 mod tests;
+mod words;
 
-pub use page::{Action, Identify, Kind, Notice, Page, Remedy, SignIn, Whose};
+pub use page::{Action, Identify, Kind, Last, Notice, Page, Remedy, SignIn, Whose};
 pub use samples::samples;
 
+use crate::base::language::Language;
 use http::HeaderValue;
 use set::Set;
 use std::path::Path;
@@ -54,15 +56,15 @@ impl Pages {
         (pages, warnings)
     }
 
-    /// The page as HTML. What an operator's template cannot render, ours does.
-    pub fn render(&self, page: &Page) -> String {
+    /// The page as HTML, in the language where its words are told in it. What an operator's template cannot render, ours does.
+    pub fn render(&self, page: &Page, language: Language) -> String {
         if let Some(theirs) = &self.theirs {
-            match theirs.render(page) {
+            match theirs.render(page, language) {
                 Ok(html) => return html,
                 Err(error) => self.tell(page, &error),
             }
         }
-        self.ours.render(page).unwrap_or_else(|error| {
+        self.ours.render(page, language).unwrap_or_else(|error| {
             self.tell(page, &error);
             LAST_RESORT.to_owned()
         })

@@ -5,6 +5,7 @@ use super::page::Page;
 use super::samples::samples;
 use super::set::{self, STYLE, Set, TEMPLATES};
 use super::style::Style;
+use crate::base::language::Language;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -83,8 +84,8 @@ fn tried(set: &Set, name: &str, text: String, pages: &[Page]) -> Result<Set, Str
         return Ok(set);
     }
     set.put(name, text).map_err(|it| set::cause(&it))?;
-    for page in pages {
-        let html = set.render(page).map_err(|it| set::cause(&it))?;
+    for (page, language) in pages.iter().flat_map(|it| Language::ALL.map(|language| (it, language))) {
+        let html = set.render(page, language).map_err(|it| set::cause(&it))?;
         if hostile::is_spoilt(&html) {
             return Err("it prints a value without escaping it".to_owned());
         }

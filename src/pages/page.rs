@@ -70,8 +70,17 @@ pub struct Identify {
     pub app: String,
     /// What was typed, where nobody signs in by it.
     pub unknown: Option<String>,
-    /// The way to the organization of this device's last sign-in.
-    pub last: Option<Action>,
+    /// The organization of this device's last sign-in.
+    pub last: Option<Last>,
+}
+
+/// Where somebody signed in last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Last {
+    /// The company code, as the browser itself remembers it.
+    pub code: String,
+    /// The way there: a path of ours.
+    pub href: String,
 }
 
 /// What sort of thing happened.
@@ -162,7 +171,7 @@ impl Page {
 
 impl Identify {
     fn context(&self) -> Value {
-        let last = self.last.as_ref().and_then(Action::context);
+        let last = self.last.as_ref().and_then(|it| Some(context! { code => it.code.as_str(), href => link(&it.href)? }));
         let typed = self.unknown.as_deref().unwrap_or_default();
         context! { action => link(&self.action), app => self.app.as_str(), unknown => self.unknown.is_some(), typed, last }
     }

@@ -1,6 +1,6 @@
 //! One of every page, with the words people meet.
 
-use super::page::{Action, Identify, Kind, Notice, Page, Remedy, SignIn, Whose};
+use super::page::{Action, Identify, Kind, Last, Notice, Page, Remedy, SignIn, Whose};
 
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const START: &str = "/oauth2/start?rd=%2Freports%3Fyear%3D2026";
@@ -23,7 +23,7 @@ fn identify(unknown: Option<&str>) -> Identify {
         action: "/oauth2/sign_in?rd=%2Freports%3Fyear%3D2026".to_owned(),
         app: "reports.contoso.example".to_owned(),
         unknown: unknown.map(str::to_owned),
-        last: action("Continue with contoso", "/oauth2/start?rd=%2F&organization=contoso"),
+        last: Some(Last { code: "contoso".to_owned(), href: "/oauth2/start?rd=%2F&organization=contoso".to_owned() }),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::page::Page;
 use super::style::Style;
+use super::words::{self, Words};
+use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates by file name; the first is the frame of the others.
@@ -25,6 +27,7 @@ const FUEL: u64 = 100_000;
 pub(super) struct Set {
     environment: Environment<'static>,
     style: Style,
+    words: Words,
 }
 
 impl Set {
@@ -34,7 +37,7 @@ impl Set {
             warnings.push(format!("the built-in style sheet: {it}"));
             Style::default()
         });
-        let mut set = Self { environment: environment(), style };
+        let mut set = Self { environment: environment(), style, words: Words::built_in(warnings) };
         for (name, source) in TEMPLATES {
             if let Err(error) = set.environment.add_template(name, source) {
                 warnings.push(format!("the built-in {name}: {}", cause(&error)));
@@ -59,8 +62,9 @@ impl Set {
     }
 
     /// The page as HTML.
-    pub(super) fn render(&self, page: &Page) -> Result<String, Error> {
-        let context = context! { style => self.style.element(), ..page.context() };
+    pub(super) fn render(&self, page: &Page, language: Language) -> Result<String, Error> {
+        let (words, language) = self.words.of(page.template(), language);
+        let context = context! { style => self.style.element(), language => language.tag(), words, ..page.context() };
         self.environment.get_template(page.template())?.render(context)
     }
 }
@@ -81,5 +85,6 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.remove_filter("safe");
+    environment.add_filter("fill", words::fill);
     environment
 }

@@ -1,4 +1,5 @@
 use super::{Page, Pages, samples};
+use crate::base::language::Language;
 use std::fs;
 use std::path::Path;
 
@@ -28,7 +29,7 @@ fn policy(pages: &Pages, name: &str) -> String {
 fn every_page_is_whole_html_for_people_and_for_screen_readers() {
     let pages = ours();
     for (name, page) in samples() {
-        let html = pages.render(&page);
+        let html = pages.render(&page, Language::English);
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
         for (part, times) in
             [("<h1>", 1), ("<main", 1), ("<footer>", 1), ("<title>", 1), ("<style>", 1), ("name=\"viewport\"", 1), ("<script", 0), (" style=", 0)]
@@ -41,7 +42,7 @@ fn every_page_is_whole_html_for_people_and_for_screen_readers() {
 
 #[test]
 fn a_notice_says_what_happened_whose_move_it_is_what_to_do_and_gives_a_reference() {
-    let html = ours().render(&sample("not-assigned"));
+    let html = ours().render(&sample("not-assigned"), Language::English);
     for part in [
         "<title>You are not assigned to this app</title>",
         "<h1>You are not assigned to this app</h1>",
@@ -61,7 +62,7 @@ fn a_notice_says_what_happened_whose_move_it_is_what_to_do_and_gives_a_reference
 fn no_word_becomes_markup_on_any_page() {
     let pages = ours();
     for (name, page) in samples() {
-        let html = pages.render(&super::hostile::spoil(&page));
+        let html = pages.render(&super::hostile::spoil(&page), Language::English);
         assert!(html.contains("x-entrada&gt;"), "{name} does not print its words: {html}");
         assert!(!super::hostile::is_spoilt(&html), "{name}");
     }
@@ -69,14 +70,14 @@ fn no_word_becomes_markup_on_any_page() {
 
 #[test]
 fn a_place_that_is_no_link_is_not_shown_as_one() {
-    let html = ours().render(&Page::SignedOut { sign_in: "javascript:alert(1)".to_owned() });
+    let html = ours().render(&Page::SignedOut { sign_in: "javascript:alert(1)".to_owned() }, Language::English);
     assert!(!html.contains("javascript") && html.contains("<h1>You are signed out</h1>"));
 }
 
 #[test]
 fn the_policy_names_exactly_the_style_sheet_that_stands_in_the_page() {
     use base64::Engine as _;
-    let html = ours().render(&sample("sign-in"));
+    let html = ours().render(&sample("sign-in"), Language::English);
     let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, style.as_bytes());
     let source = format!("'sha256-{}'", base64::engine::general_purpose::STANDARD.encode(digest));
@@ -99,8 +100,8 @@ fn an_operator_replaces_one_template_and_keeps_the_others() {
         ("_logo.html", "<img src=\"/logo.png\" alt=\"Contoso\">"),
     ]);
     assert_eq!(warnings, Vec::<String>::new());
-    assert!(pages.render(&sample("signed-out")).contains("<h1>Bye</h1><img src=\"/logo.png\" alt=\"Contoso\">"));
-    assert!(pages.render(&sample("forbidden")).contains("<h1>You may not open this page</h1>"));
+    assert!(pages.render(&sample("signed-out"), Language::English).contains("<h1>Bye</h1><img src=\"/logo.png\" alt=\"Contoso\">"));
+    assert!(pages.render(&sample("forbidden"), Language::English).contains("<h1>You may not open this page</h1>"));
     assert!(policy(&pages, "signed-out").contains("img-src 'self' data:"));
 }
 
@@ -109,15 +110,15 @@ fn an_operator_says_things_in_other_words_by_the_code() {
     let notice = "{% for it in details if it.name == \"Code\" and it.value == \"AADSTS50105\" %}<p>Ask the service desk, extension 1234.</p>{% else %}<h1>{{ title }}</h1>{% endfor %}";
     let (pages, warnings) = with(&[("notice.html", notice)]);
     assert_eq!(warnings, Vec::<String>::new());
-    assert_eq!(pages.render(&sample("not-assigned")), "<p>Ask the service desk, extension 1234.</p>");
-    assert_eq!(pages.render(&sample("cancelled")), "<h1>You stopped the sign-in</h1>");
+    assert_eq!(pages.render(&sample("not-assigned"), Language::English), "<p>Ask the service desk, extension 1234.</p>");
+    assert_eq!(pages.render(&sample("cancelled"), Language::English), "<h1>You stopped the sign-in</h1>");
 }
 
 #[test]
 fn an_operators_style_sheet_is_in_the_page_and_in_the_policy() {
     let (pages, warnings) = with(&[("style.css", "h1{color:red}\r\n")]);
     assert_eq!(warnings, Vec::<String>::new());
-    assert!(pages.render(&sample("forbidden")).contains("<style>h1{color:red}\n</style>"));
+    assert!(pages.render(&sample("forbidden"), Language::English).contains("<style>h1{color:red}\n</style>"));
     let source = super::style::Style::new("h1{color:red}\n").unwrap().source().to_owned();
     assert!(policy(&pages, "forbidden").contains(&source));
 }
@@ -138,7 +139,7 @@ fn a_template_that_cannot_be_used_is_named_with_its_reason_and_ours_stands_in() 
         let (pages, warnings) = with(&[(name, text)]);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains(name) && warnings[0].contains(why), "{why}: {}", warnings[0]);
-        assert_eq!(pages.render(&sample("forbidden")), ours().render(&sample("forbidden")));
+        assert_eq!(pages.render(&sample("forbidden"), Language::English), ours().render(&sample("forbidden"), Language::English));
         assert_eq!(policy(&pages, "forbidden"), policy(&ours(), "forbidden"));
     }
 }
@@ -147,8 +148,8 @@ fn a_template_that_cannot_be_used_is_named_with_its_reason_and_ours_stands_in() 
 fn one_bad_template_does_not_take_a_good_one_with_it() {
     let (pages, warnings) = with(&[("notice.html", "{{ titel }}"), ("sign_in.html", "<h1>Welcome to {{ app }}</h1>")]);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert_eq!(pages.render(&sample("sign-in")), "<h1>Welcome to reports.contoso.example</h1>");
-    assert!(pages.render(&sample("forbidden")).contains("<h1>You may not open this page</h1>"));
+    assert_eq!(pages.render(&sample("sign-in"), Language::English), "<h1>Welcome to reports.contoso.example</h1>");
+    assert!(pages.render(&sample("forbidden"), Language::English).contains("<h1>You may not open this page</h1>"));
 }
 
 #[test]
@@ -162,7 +163,7 @@ fn a_file_that_bears_no_name_of_ours_is_pointed_out() {
 fn a_folder_that_is_not_there_is_a_warning() {
     let (pages, warnings) = Pages::new(Some(Path::new("/nonexistent/templates")));
     assert!(warnings[0].contains("/nonexistent/templates cannot be read"), "{warnings:?}");
-    assert_eq!(pages.render(&sample("sign-in")), ours().render(&sample("sign-in")));
+    assert_eq!(pages.render(&sample("sign-in"), Language::English), ours().render(&sample("sign-in"), Language::English));
 }
 
 #[test]
@@ -171,10 +172,10 @@ fn what_an_operators_template_cannot_render_ours_does() {
     let (pages, warnings) = with(&[("notice.html", fails_for_one_title)]);
     assert_eq!(warnings, Vec::<String>::new());
     let Page::Notice(mut notice) = sample("forbidden") else { panic!("no notice") };
-    assert!(pages.render(&Page::Notice(notice.clone())).contains("<h1>Theirs</h1>"));
+    assert!(pages.render(&Page::Notice(notice.clone()), Language::English).contains("<h1>Theirs</h1>"));
     notice.title = "Round".to_owned();
     let page = Page::Notice(notice);
-    assert_eq!(pages.render(&page), ours().render(&page));
+    assert_eq!(pages.render(&page, Language::English), ours().render(&page, Language::English));
 }
 
 /// Also what `tests/outside/pages.mjs` looks at.
@@ -184,8 +185,22 @@ fn all_pages_are_written_to_the_target_folder_to_be_looked_at() {
     fs::create_dir_all(&folder).unwrap();
     let pages = ours();
     for (name, page) in samples() {
-        let html = pages.render(&page);
+        let html = pages.render(&page, Language::English);
         fs::write(folder.join(format!("{name}.html")), &html).unwrap();
         assert!(html.trim_end().ends_with("</html>"), "{name}");
+    }
+}
+
+#[test]
+fn a_page_whose_words_are_told_in_german_is_german() {
+    let pages = ours();
+    let html = pages.render(&sample("identify"), Language::German);
+    for part in ["<html lang=\"de\">", "<label for=\"identifier\">Benutzername oder Firmencode</label>", ">Weiter mit contoso</a>"] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    for (name, page) in samples() {
+        let html = pages.render(&page, Language::German);
+        assert!(html.contains("</main>") && !html.contains("{code}"), "{name}");
+        assert_eq!(html.contains("<html lang=\"de\">"), !matches!(page, Page::Notice(_)), "{name}");
     }
 }

@@ -9,12 +9,15 @@ use crate::base::identity::Member;
 use crate::base::random::Random;
 use crate::config::entra::{Allowed, Credential, Entra as Config, Tenant};
 use crate::directory::organization::{Connection, Organization};
+use crate::directory::recent::SignIn;
 use crate::directory::{self, Directory};
 use crate::entra::Entra;
+use crate::entra::proof::By;
 use crate::wire::client::Client;
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// So many are kept at once; one that has to make room is made again when it is needed.
@@ -22,6 +25,9 @@ const MOST: u64 = 2000;
 
 /// An organization of which nobody came for so long is let go of.
 const REST: Duration = Duration::from_hours(24);
+
+/// So many sign-ins at once wait to be written down.
+const WRITING: usize = 256;
 
 /// Why an organization's Entra cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +70,8 @@ pub struct Organizations {
     known: Cache<Guid, Arc<Registered>>,
     clock: Clock,
     random: Random,
+    /// Places of those who write down a sign-in.
+    writing: Semaphore,
 }
 
 /// One of them; its keys are kept fresh until it is dropped.
@@ -96,7 +104,7 @@ impl Authorities {
 impl Organizations {
     /// None is known yet; opens no connection.
     pub fn new(directory: Directory, place: Place, clock: Clock, random: Random) -> Self {
-        Self { directory, place, known: Cache::builder().max_capacity(MOST).time_to_idle(REST).build(), clock, random }
+        Self { directory, place, known: Cache::builder().max_capacity(MOST).time_to_idle(REST).build(), clock, random, writing: Semaphore::new(WRITING) }
     }
 
     /// Who they are, and their people.
@@ -117,6 +125,39 @@ impl Organizations {
         Ok(self.register(organization.id, by, before.as_ref().map(|it| &*it.entra)))
     }
 
+    /// Something was redeemed at an organization: a new secret by which that went takes the other's place, and of one that Entra refused it is
+    /// noted why. Nobody waits for this, and where the database does not answer, the next sign-in tells the same.
+    pub async fn heard(&self, organization: Guid, entra: &Arc<Entra>, by: &By) {
+        let (By::Waiting | By::ProvenAfter(_)) = by else { return };
+        // Where the connection has changed meanwhile, the next one tells.
+        let Some(known) = self.known.get(&organization).filter(|it| Arc::ptr_eq(&it.entra, entra)) else { return };
+        let Some(new) = &known.by.new else { return };
+        let noted = match by {
+            By::Proven => Ok(()),
+            By::Waiting => self.directory.secret_is_proven(organization, new).await.map(|took_place| {
+                if took_place {
+                    tracing::info!(%organization, "a new client secret signed somebody in, and takes the place of the one before");
+                }
+            }),
+            By::ProvenAfter(cause) => {
+                tracing::error!(%organization, %cause, "Entra refuses the new client secret; the one before it works on");
+                let reason = cause.code.map_or_else(|| cause.error.clone(), |it| format!("AADSTS{it}"));
+                self.directory.secret_is_refused(organization, new, &reason).await
+            }
+        };
+        if let Err(cause) = noted {
+            tracing::error!(%organization, %cause, "how a new client secret did could not be noted");
+        }
+    }
+
+    /// Keeps a sign-in for the organization's admin. Where the database is too slow for all that come, some are not kept: nobody waits for it.
+    pub async fn keep_sign_in(&self, it: &SignIn) {
+        let Ok(_place) = self.writing.try_acquire() else { return };
+        if let Err(cause) = self.directory.keep_sign_in(it).await {
+            tracing::warn!(%cause, "a sign-in could not be kept for the organization's admin");
+        }
+    }
+
     /// Takes over what another one knows: a reload in the middle of an outage forgets nothing.
     pub fn inherit(&self, old: &Self) {
         for (id, it) in &old.known {
@@ -135,6 +176,10 @@ impl Organizations {
         let Place { redirect_uri, client, custom, .. } = self.place.clone();
         // Which tenants rules mean by a domain is asked once, by `[entra]`.
         let entra = Entra::new(&config, redirect_uri, Arc::default(), self.clock.clone(), self.random.clone(), client, custom).beside_others();
+        let entra = match &by.new {
+            Some(new) => entra.with_waiting(new.secret.clone()),
+            None => entra,
+        };
         if let Some(before) = before {
             entra.inherit(before);
         }
@@ -147,7 +192,11 @@ impl Organizations {
 
 impl Registered {
     fn is_by(&self, other: &Connection) -> bool {
-        let Connection { tenant, client_id, client_secret } = &self.by;
-        (tenant, client_id, client_secret.expose()) == (&other.tenant, &other.client_id, other.client_secret.expose())
+        let Connection { tenant, client_id, client_secret, new } = &self.by;
+        let same_new = match (new, &other.new) {
+            (Some(new), Some(other)) => new.is(other),
+            (new, other) => new.is_none() && other.is_none(),
+        };
+        same_new && (tenant, client_id, client_secret.expose()) == (&other.tenant, &other.client_id, other.client_secret.expose())
     }
 }

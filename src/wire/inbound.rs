@@ -3,9 +3,10 @@
 use super::forwarded::{self, Way};
 use super::peer::Peer;
 use crate::base::ids::Ids;
+use crate::base::language::Language;
 use crate::base::target::{Ambiguous, Strictness, Target};
 use crate::config::server::Trust;
-use http::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, Method, Version};
 
@@ -127,6 +128,15 @@ pub fn asker(method: &Method, headers: &HeaderMap) -> Asker {
         Method::GET | Method::HEAD if navigates() && !early() => Asker::Navigation,
         Method::POST if navigates() && html() && !early() => Asker::Form,
         _ => Asker::Script,
+    }
+}
+
+/// The language that a browser wants its pages in. Asked only where there is a page of ours.
+pub fn language(headers: &HeaderMap) -> Language {
+    let mut lines = headers.get_all(ACCEPT_LANGUAGE).iter();
+    match (lines.next().and_then(|it| it.to_str().ok()), lines.next()) {
+        (Some(accepted), None) => Language::wanted(accepted),
+        _ => Language::default(),
     }
 }
 

@@ -8,6 +8,7 @@ mod flood;
 mod fuzz;
 mod groups;
 mod image;
+mod keep;
 mod life;
 mod loops;
 mod nginx;

@@ -119,6 +119,32 @@ fn an_operator_tends_an_organization_and_no_secret_is_ever_shown() {
 }
 
 #[test]
+fn an_operator_gives_a_new_client_secret_takes_it_back_and_reads_what_was_done() {
+    let place = place();
+    place.does(ADD);
+    place.writes("secret", "another~Secret.of_contoso\n");
+    let told = place.json("organization set contoso --client-secret-file secret");
+    assert_eq!((&told["credential"], &told["credential_waiting"]["by"]), (&"sealed, new one waiting".into(), &"operator olga".into()));
+    assert!(place.does("organization list").contains("sealed, new one waiting"));
+    place.refuses("organization set contoso --client-secret-file secret --take-back-secret", "cannot be used with");
+    let told = place.json("organization set contoso --take-back-secret");
+    assert_eq!((&told["credential"], told["credential_waiting"].is_null()), (&"sealed".into(), true));
+    place.does("person add maya@contoso.com --organization contoso");
+    let history = place.json("organization history contoso");
+    let told: Vec<_> = history.as_array().unwrap().iter().map(|it| it["what"].as_str().unwrap()).collect();
+    let expected = [
+        "maya@contoso.com made by hand",
+        "new client secret taken back",
+        "new client secret waits beside the other until it has signed somebody in",
+        "made with the code contoso",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((&history[0]["username"], &history[0]["by"]), (&"maya@contoso.com".into(), &"operator olga".into()));
+    assert_eq!(place.does("organization history contoso --most 2").lines().count(), 3);
+    assert!(!place.does("organization history contoso").contains("another~Secret"));
+}
+
+#[test]
 fn a_secret_is_changed_in_three_steps() {
     let place = place();
     place.does(ADD);

@@ -3,7 +3,8 @@
 use super::command;
 use crate::outside;
 use crate::world::raw;
-use entrada::pages::{Pages, samples};
+use entrada::base::language::Language;
+use entrada::pages::{Page, Pages, samples};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -20,7 +21,10 @@ async fn every_page_passes_axe_on_phone_and_desktop_in_light_and_dark() {
     let (pages, warnings) = Pages::new(None);
     assert!(warnings.is_empty(), "{warnings:?}");
     for (name, page) in samples() {
-        std::fs::write(directory.path().join(format!("{name}.html")), pages.render(&page)).unwrap();
+        std::fs::write(directory.path().join(format!("{name}.html")), pages.render(&page, Language::English)).unwrap();
+        if !matches!(page, Page::Notice(_)) {
+            std::fs::write(directory.path().join(format!("{name}-de.html")), pages.render(&page, Language::German)).unwrap();
+        }
     }
     looked_at(&node, packages, directory.path(), "target/screenshots/pages").await;
 }

@@ -1,0 +1,127 @@
+//! What an admin of an organization may do to its people, and what not.
+//!
+//! Of `[directory] roles` the one that stands earlier is higher. Nobody gives a role above their own, changes somebody who stands above them, or
+//! changes or shuts out themselves: whoever is last of the highest would leave nobody. Judged in the transaction that changes, by what the
+//! database says then.
+
+use super::change::SIGNED_OUT;
+use super::database::{Transaction, Value};
+use super::error::Error;
+use super::person::{Person, SELECT, of_row};
+use super::store::Directory;
+use crate::base::guid::Guid;
+
+/// Who changes, and in which organization alone.
+#[derive(Clone, Debug)]
+pub struct Acting {
+    /// The organization.
+    pub organization: Guid,
+    /// The person; nobody where it is whoever the operator gave a link to, who stands above all.
+    pub person: Option<Guid>,
+    /// As the history calls them.
+    pub by: String,
+}
+
+/// What is to be done to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Gives a role by hand: it stays whatever Entra says.
+    Role(String),
+    /// Lets the person sign in again, or shuts them out.
+    On(bool),
+    /// Ends all sessions, wherever they are.
+    SignOut,
+}
+
+/// Why it is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDone {
+    /// There is no such person in the organization.
+    #[error("there is no such person in this organization")]
+    Nobody,
+    /// Whoever acts is no longer there, switched off, or of no role that is known.
+    #[error("whoever asks may not do this any more")]
+    NotYou,
+    /// The person stands above.
+    #[error("the person has a higher role")]
+    Above,
+    /// The role stands above.
+    #[error("the role is higher than one's own")]
+    TooHigh,
+    /// One's own role or state.
+    #[error("nobody changes their own role, or switches themselves off")]
+    Yourself,
+    /// The directory cannot tell.
+    #[error(transparent)]
+    Directory(#[from] Error),
+}
+
+impl Directory {
+    /// The roles that somebody of this role may give, the highest first; all of them where it is whoever the operator gave a link to.
+    pub fn roles_below(&self, role: Option<&str>) -> &[String] {
+        let from = role.map_or(Some(0), |it| self.rank(it)).unwrap_or(self.config.roles.len());
+        self.config.roles.get(from..).unwrap_or_default()
+    }
+
+    /// Does that to a person; gives who it is then.
+    ///
+    /// # Errors
+    /// Why it is not done: then nothing has changed.
+    pub async fn act(&self, acting: &Acting, person: Guid, act: &Act) -> Result<Person, NotDone> {
+        let mut changes = self.database.begin().await?;
+        let found = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(NotDone::Nobody)?;
+        let highest = match acting.person {
+            None => 0,
+            Some(id) => {
+                let myself = self.of_organization(&mut changes, acting.organization, id).await?.filter(|it| it.on).ok_or(NotDone::NotYou)?;
+                self.rank(&myself.role).ok_or(NotDone::NotYou)?
+            }
+        };
+        if self.rank(&found.role).is_some_and(|it| it < highest) {
+            return Err(NotDone::Above);
+        }
+        if acting.person == Some(person) && *act != Act::SignOut {
+            return Err(NotDone::Yourself);
+        }
+        let what = self.change(&mut changes, &found, act, highest).await?;
+        self.audit(&mut changes, &acting.by, Some(found.organization), Some(person), &what).await?;
+        let after = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(NotDone::Nobody)?;
+        changes.commit().await?;
+        Ok(after)
+    }
+
+    /// Gives what the history says.
+    async fn change(&self, changes: &mut Transaction, found: &Person, act: &Act, highest: usize) -> Result<String, NotDone> {
+        // Only of the person as seen: somebody who rose meanwhile is left alone.
+        let seen: Vec<Value> = vec![found.id.to_string().into(), found.role.as_str().into()];
+        let (sql, value, what) = match act {
+            Act::Role(role) => {
+                if self.rank(role).ok_or_else(|| Error::NoRole(role.clone()))? < highest {
+                    return Err(NotDone::TooHigh);
+                }
+                let sql = "UPDATE person SET role = $3, role_source = 'hand' WHERE id = $1 AND role = $2";
+                (sql, role.as_str(), format!("{}: role {} became {role}", found.username, found.role))
+            }
+            Act::On(on) => {
+                let state = if *on { "on" } else { "off" };
+                ("UPDATE person SET state = $3 WHERE id = $1 AND role = $2", state, format!("{}: state {state}", found.username))
+            }
+            Act::SignOut => return Ok(SIGNED_OUT.to_owned()),
+        };
+        if changes.run(sql, seen.into_iter().chain([value.into()]).collect()).await? == 0 {
+            return Err(Error::Twice.into());
+        }
+        Ok(what)
+    }
+
+    async fn of_organization(&self, changes: &mut Transaction, organization: Guid, person: Guid) -> Result<Option<Person>, Error> {
+        let sql = format!("{SELECT} WHERE p.id = $1 AND p.organization = $2");
+        let values = vec![person.to_string().into(), organization.to_string().into()];
+        changes.row(sqlx::AssertSqlSafe(sql), values).await?.map(|it| of_row(&it)).transpose()
+    }
+
+    /// 0 is the highest.
+    fn rank(&self, role: &str) -> Option<usize> {
+        self.config.roles.iter().position(|it| it == role)
+    }
+}

@@ -1,0 +1,164 @@
+//! What organizations prove themselves by: sealed at rest, written and never shown, and replaced without a gap.
+//!
+//! A new secret of an organization that is on waits beside the one that works. Sign-ins try it first, and the first that it brings puts it in
+//! the other's place: a wrong one locks nobody out, and an expired old one keeps nobody out. Each sealed text is made once, so it names the
+//! secret it holds: what takes the other's place is the very one that worked, on every replica.
+
+use super::change::OrganizationChange;
+use super::database::{Transaction, Value};
+use super::error::Error;
+use super::organization::{Connection, NewSecret, Organization, State};
+use super::store::Directory;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+
+/// The longest reason that is kept of a refusal, in bytes.
+const MOST_REASON: usize = 40;
+
+/// Where a new secret goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Beside the one that works, until it has proven itself.
+    Beside,
+    /// There is none that could go on working.
+    Instead,
+}
+
+impl Directory {
+    /// By what its sign-in proves itself; nothing where it is not set up. Only for who signs people in.
+    ///
+    /// # Errors
+    /// `Unopened` where no secret opens the credential.
+    pub async fn connection(&self, organization: &Organization) -> Result<Option<Connection>, Error> {
+        let (Some(tenant), Some(client_id)) = (organization.tenant, organization.client_id) else { return Ok(None) };
+        if let Some(client_secret) = self.of_file.get(&organization.id) {
+            return Ok(Some(Connection { tenant, client_id, client_secret: client_secret.clone(), new: None }));
+        }
+        let sql = "SELECT credential, credential_next, credential_next_refused FROM organization WHERE id = $1";
+        let Some(row) = self.database.row(sql, vec![organization.id.to_string().into()]).await? else { return Ok(None) };
+        let Some(sealed) = row.maybe_text("credential")? else { return Ok(None) };
+        let client_secret = self.opened(organization, &sealed)?;
+        // One that nothing opens is as good as none: the other works.
+        let new = row.maybe_text("credential_next")?.and_then(|it| Some((self.opened(organization, &it).ok()?, it)));
+        let refused = row.maybe_text("credential_next_refused")?;
+        Ok(Some(Connection { tenant, client_id, client_secret, new: new.map(|(secret, sealed)| NewSecret { secret, sealed, refused }) }))
+    }
+
+    /// The organizations of which a credential is opened by no secret.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn unopened(&self) -> Result<Vec<Code>, Error> {
+        let mut out = Vec::new();
+        for it in self.organizations().await? {
+            let sql = "SELECT credential, credential_next FROM organization WHERE id = $1";
+            let row = self.database.row(sql, vec![it.id.to_string().into()]).await?;
+            let sealed = row.map(|it| Ok::<_, Error>([it.maybe_text("credential")?, it.maybe_text("credential_next")?])).transpose()?;
+            if sealed.into_iter().flatten().flatten().any(|sealed| self.opened(&it, &sealed).is_err()) {
+                out.push(it.code);
+            }
+        }
+        Ok(out)
+    }
+
+    /// A new secret has signed somebody in: it takes the other's place, if it still is the one that waits. Whether it did.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn secret_is_proven(&self, organization: Guid, new: &NewSecret) -> Result<bool, Error> {
+        let mut changes = self.database.begin().await?;
+        let sql = "UPDATE organization SET credential = credential_next, credential_next = NULL, credential_next_since = NULL, \
+                   credential_next_by = NULL, credential_next_ends = NULL, credential_next_refused = NULL WHERE id = $1 AND credential_next = $2";
+        if changes.run(sql, vec![organization.to_string().into(), new.sealed.as_str().into()]).await? == 0 {
+            return Ok(false);
+        }
+        self.audit(&mut changes, "sign-in", Some(organization), None, "client secret proven: the new one signed somebody in and took the other's place")
+            .await?;
+        changes.commit().await?;
+        Ok(true)
+    }
+
+    /// Entra refused a new secret, which waits on; `reason` is a code of Entra's, for whoever set it.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn secret_is_refused(&self, organization: Guid, new: &NewSecret, reason: &str) -> Result<(), Error> {
+        if new.refused.as_deref() == Some(reason) || reason.len() > MOST_REASON {
+            return Ok(());
+        }
+        let mut changes = self.database.begin().await?;
+        let values = vec![organization.to_string().into(), new.sealed.as_str().into(), reason.into()];
+        changes.run("UPDATE organization SET credential_next_refused = $3 WHERE id = $1 AND credential_next = $2", values).await?;
+        changes.commit().await
+    }
+
+    /// Where a new secret of this change goes.
+    pub(super) async fn place_of(&self, before: &Organization, change: &OrganizationChange) -> Result<Place, Error> {
+        let other = |it: Option<Guid>, now: Option<Guid>| it.is_some() && it != now;
+        // The secret of another app registration is of no use to this one.
+        let moves = other(change.tenant, before.tenant) || other(change.client_id, before.client_id);
+        if before.state != State::On || moves {
+            return Ok(Place::Instead);
+        }
+        match self.connection(before).await {
+            Ok(Some(_)) => Ok(Place::Beside),
+            Ok(None) | Err(Error::Unopened(_)) => Ok(Place::Instead),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Writes a new secret, sealed, where it goes; one that waited before is forgotten.
+    pub(super) async fn put(&self, changes: &mut Transaction, organization: Guid, secret: &Secret, place: Place, by: &str) -> Result<(), Error> {
+        let mut values: Vec<Value> = vec![organization.to_string().into(), self.sealed(organization, secret)?.into()];
+        let sql = match place {
+            Place::Instead => {
+                "UPDATE organization SET credential = $2, credential_next = NULL, credential_next_since = NULL, credential_next_by = NULL, \
+                 credential_next_ends = NULL, credential_next_refused = NULL WHERE id = $1"
+            }
+            Place::Beside => {
+                values.extend([self.clock.now().into(), by.into()]);
+                "UPDATE organization SET credential_next = $2, credential_next_since = $3, credential_next_by = $4, credential_next_ends = NULL, \
+                 credential_next_refused = NULL WHERE id = $1"
+            }
+        };
+        changes.run(sql, values).await.map(drop)
+    }
+
+    /// Forgets the secret that waits.
+    pub(super) async fn take_back(&self, changes: &mut Transaction, organization: Guid) -> Result<(), Error> {
+        let sql = "UPDATE organization SET credential_next = NULL, credential_next_since = NULL, credential_next_by = NULL, \
+                   credential_next_ends = NULL, credential_next_refused = NULL WHERE id = $1";
+        changes.run(sql, vec![organization.to_string().into()]).await.map(drop)
+    }
+
+    /// Seals every credential anew under the first secret; gives of how many organizations. After that the other secrets can be dropped.
+    ///
+    /// # Errors
+    /// `Unopened` where no secret opens one: nothing is changed then.
+    pub async fn reseal(&self, by: &str) -> Result<usize, Error> {
+        let all = self.organizations().await?;
+        let mut changes = self.database.begin().await?;
+        let mut count = 0;
+        for it in &all {
+            let sql = "SELECT credential, credential_next FROM organization WHERE id = $1 AND credential IS NOT NULL";
+            let Some(row) = changes.row(sql, vec![it.id.to_string().into()]).await? else { continue };
+            let anew = |sealed: Option<String>| sealed.map(|sealed| self.sealed(it.id, &self.opened(it, &sealed)?)).transpose();
+            let values = vec![it.id.to_string().into(), anew(row.maybe_text("credential")?)?.into(), anew(row.maybe_text("credential_next")?)?.into()];
+            changes.run("UPDATE organization SET credential = $2, credential_next = $3 WHERE id = $1", values).await?;
+            self.audit(&mut changes, by, Some(it.id), None, "credential sealed anew").await?;
+            count += 1;
+        }
+        changes.commit().await?;
+        Ok(count)
+    }
+
+    pub(super) fn sealed(&self, organization: Guid, secret: &Secret) -> Result<String, Error> {
+        self.envelope.seal(&organization.to_string(), secret.expose().as_bytes()).ok_or(Error::NotSealed)
+    }
+
+    fn opened(&self, organization: &Organization, sealed: &str) -> Result<Secret, Error> {
+        let opened = self.envelope.open(&organization.id.to_string(), sealed).and_then(|it| String::from_utf8(it).ok());
+        opened.map(Secret::new).ok_or_else(|| Error::Unopened(organization.code.clone()))
+    }
+}

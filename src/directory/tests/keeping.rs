@@ -1,0 +1,306 @@
+//! What is kept after an organization is on: two secrets, recent sign-ins, the history.
+
+use super::*;
+use crate::directory::admin::{Act, Acting, NotDone};
+use crate::directory::change::{OrganizationChange, SIGNED_OUT};
+use crate::directory::organization::{Connection, State};
+use crate::directory::recent::{Asked, KEPT, MOST, SignIn, TIDIED};
+
+fn anew(secret: &str) -> OrganizationChange {
+    OrganizationChange { client_secret: Some(Secret::new(secret)), ..OrganizationChange::default() }
+}
+
+async fn by(directory: &Directory, code: &Code) -> (Organization, Connection) {
+    let found = directory.organization(code).await.unwrap().unwrap();
+    let by = directory.connection(&found).await.unwrap().unwrap();
+    (found, by)
+}
+
+fn secrets(by: &Connection) -> (&str, Option<&str>) {
+    (by.client_secret.expose(), by.new.as_ref().map(|it| it.secret.expose()))
+}
+
+#[tokio::test]
+async fn a_new_secret_waits_beside_the_other_until_it_is_proven() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        directory.change_organization(&contoso.code, anew("second"), "maya").await.unwrap();
+        let (found, first) = by(&directory, &contoso.code).await;
+        assert_eq!(secrets(&first), (VALUE, Some("second")));
+        let waiting = found.waiting.unwrap();
+        assert_eq!((waiting.by.as_str(), waiting.refused), ("maya", None));
+        // Another one takes the place of the one that waits, and what waited before proves nothing any more.
+        directory.change_organization(&contoso.code, anew("third"), "tom").await.unwrap();
+        assert!(!directory.secret_is_proven(contoso.id, first.new.as_ref().unwrap()).await.unwrap());
+        let (_, second) = by(&directory, &contoso.code).await;
+        assert_eq!(secrets(&second), (VALUE, Some("third")));
+        assert!(directory.secret_is_proven(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
+        let (found, third) = by(&directory, &contoso.code).await;
+        assert_eq!((secrets(&third), found.waiting), (("third", None), None));
+        // Once is enough, whoever says it again.
+        assert!(!directory.secret_is_proven(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
+        let history = directory.history(contoso.id, None, 10).await.unwrap();
+        assert_eq!(history.iter().filter(|it| it.what.starts_with("client secret proven")).count(), 1, "{history:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_secret_that_waits_is_taken_back_and_what_entra_says_against_it_is_kept() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        directory.change_organization(&contoso.code, anew("wrong"), "maya").await.unwrap();
+        let (_, both) = by(&directory, &contoso.code).await;
+        directory.secret_is_refused(contoso.id, both.new.as_ref().unwrap(), "AADSTS7000215").await.unwrap();
+        let (found, _) = by(&directory, &contoso.code).await;
+        assert_eq!(found.waiting.unwrap().refused.as_deref(), Some("AADSTS7000215"));
+        // What is said against the next one is another matter.
+        directory.change_organization(&contoso.code, anew("better"), "maya").await.unwrap();
+        directory.secret_is_refused(contoso.id, both.new.as_ref().unwrap(), "AADSTS7000222").await.unwrap();
+        assert_eq!(by(&directory, &contoso.code).await.0.waiting.unwrap().refused, None);
+        let back = OrganizationChange { take_back: true, ..OrganizationChange::default() };
+        let found = directory.change_organization(&contoso.code, back, "maya").await.unwrap();
+        assert_eq!((found.waiting, secrets(&by(&directory, &contoso.code).await.1)), (None, (VALUE, None)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_secret_takes_the_place_at_once_where_no_other_could_go_on_working() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let second = async |change: OrganizationChange| {
+            directory.change_organization(&contoso.code, change, "maya").await.unwrap();
+            let (_, by) = by(&directory, &contoso.code).await;
+            by.new.is_none().then(|| by.client_secret.expose().to_owned())
+        };
+        // Of another app registration.
+        assert_eq!(second(OrganizationChange { client_id: Guid::parse(FABRIKAM), ..anew("a") }).await.as_deref(), Some("a"));
+        // The same one once more: it waits.
+        assert_eq!(second(OrganizationChange { client_id: Guid::parse(FABRIKAM), ..anew("b") }).await, None);
+        // While it is off, nobody signs in by any.
+        directory.change_organization(&contoso.code, OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() }, "maya").await.unwrap();
+        assert_eq!(second(anew("c")).await.as_deref(), Some("c"));
+        // Opened by no secret, the other is of no use.
+        let on = OrganizationChange { state: Some(State::On), ..OrganizationChange::default() };
+        directory.change_organization(&contoso.code, on, "maya").await.unwrap();
+        let later = ground.opened_with(&["another secret of the stories, long enough"]).await.unwrap();
+        later.change_organization(&contoso.code, anew("d"), "maya").await.unwrap();
+        assert_eq!(secrets(&by(&later, &contoso.code).await.1), ("d", None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn both_secrets_are_sealed_and_sealed_anew() {
+    let (old, new) = ("the older secret of the stories, long enough", "the newer secret of the stories, long enough");
+    on_both(async |ground: Ground| {
+        let directory = ground.opened_with(&[old]).await.unwrap();
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        directory.change_organization(&contoso.code, anew("second-Value"), "maya").await.unwrap();
+        let row = directory.database.row("SELECT credential_next FROM organization", Vec::new()).await.unwrap().unwrap();
+        assert!(!row.text("credential_next").unwrap().contains("second-Value"));
+        assert_eq!(ground.opened_with(&[new]).await.unwrap().unopened().await.unwrap(), [contoso.code.clone()]);
+        assert_eq!(ground.opened_with(&[new, old]).await.unwrap().reseal("a story").await.unwrap(), 1);
+        let after = ground.opened_with(&[new]).await.unwrap();
+        assert_eq!(after.unopened().await.unwrap(), []);
+        let (_, both) = by(&after, &contoso.code).await;
+        assert_eq!(secrets(&both), (VALUE, Some("second-Value")));
+        // What was read before is the same secret in another seal: the next sign-in proves it.
+        assert!(after.secret_is_proven(contoso.id, both.new.as_ref().unwrap()).await.unwrap());
+        assert_eq!(secrets(&by(&after, &contoso.code).await.1), ("second-Value", None));
+    })
+    .await;
+}
+
+/// Many sign-ins on two replicas, by several new secrets one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_who_prove_a_secret_at_once_put_it_in_place_once() {
+    on_both(async |ground: Ground| {
+        let (one, other) = (ground.open().await, ground.open().await);
+        let contoso = organization(&one, "contoso", CONTOSO, &[]).await;
+        for value in ["second", "third"] {
+            one.change_organization(&contoso.code, anew(value), "maya").await.unwrap();
+            let new = by(&one, &contoso.code).await.1.new.unwrap();
+            let all = (0..20).map(|at| {
+                let (directory, new) = (if at % 2 == 0 { one.clone() } else { other.clone() }, new.clone());
+                tokio::spawn(async move { directory.secret_is_proven(contoso.id, &new).await.unwrap() })
+            });
+            let took_place = futures_util::future::join_all(all).await.into_iter().filter(|it| *it.as_ref().unwrap()).count();
+            assert_eq!((took_place, secrets(&by(&other, &contoso.code).await.1)), (1, (value, None)));
+        }
+    })
+    .await;
+}
+
+fn sign_in(organization: &Organization, at: usize, refused: Option<&str>) -> SignIn {
+    SignIn {
+        organization: organization.id,
+        person: None,
+        name: Some(format!("person {at}")),
+        refused: refused.map(str::to_owned),
+        reference: format!("reference{at}"),
+    }
+}
+
+fn all(most: u32) -> Asked {
+    Asked { before: None, refused_only: false, most }
+}
+
+#[tokio::test]
+async fn sign_ins_are_read_newest_first_and_page_by_page() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        let maya = person(&directory, &contoso, "maya", None).await;
+        for at in 0..7 {
+            let refused = (at % 3 == 0).then_some("AADSTS50105");
+            directory.keep_sign_in(&SignIn { person: (at == 6).then_some(maya.id), ..sign_in(&contoso, at, refused) }).await.unwrap();
+        }
+        directory.keep_sign_in(&sign_in(&fabrikam, 9, None)).await.unwrap();
+        let mut read = Vec::new();
+        loop {
+            let before = read.last().map(|it: &crate::directory::recent::Kept| it.id);
+            let page = directory.sign_ins(contoso.id, Asked { before, ..all(3) }).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            read.extend(page);
+        }
+        let names: Vec<_> = read.iter().map(|it| it.sign_in.reference.clone()).collect();
+        assert_eq!(names, (0..7).rev().map(|at| format!("reference{at}")).collect::<Vec<_>>());
+        assert_eq!((read[0].username.as_ref(), read[1].username.as_ref()), (Some(&maya.username), None));
+        let refused = directory.sign_ins(contoso.id, Asked { refused_only: true, ..all(9) }).await.unwrap();
+        assert_eq!(refused.iter().map(|it| it.sign_in.refused.as_deref()).collect::<Vec<_>>(), [Some("AADSTS50105"); 3]);
+        // Whatever somebody is called at Entra is kept plain and short.
+        let odd = SignIn { name: Some(format!("a\n\u{1b}[31m{}", "b".repeat(999))), reference: "x".repeat(99), ..sign_in(&fabrikam, 0, Some("c\0")) };
+        directory.keep_sign_in(&odd).await.unwrap();
+        let kept = directory.sign_ins(fabrikam.id, all(1)).await.unwrap().remove(0).sign_in;
+        assert_eq!((kept.name.unwrap().len(), kept.reference.len(), kept.refused.as_deref()), (128, 40, Some("c")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sign_ins_are_kept_for_a_month_and_a_flood_of_refusals_takes_out_none() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let count = async |sql: &'static str| directory.database.row(sql, Vec::new()).await.unwrap().unwrap().number("count").unwrap();
+        directory.keep_sign_in(&sign_in(&contoso, 0, None)).await.unwrap();
+        let flood = usize::from(MOST) + 2 * usize::from(TIDIED);
+        for at in 0..flood {
+            directory.keep_sign_in(&sign_in(&contoso, at, Some("access_denied"))).await.unwrap();
+        }
+        let refused = count("SELECT COUNT(*) AS count FROM sign_in WHERE outcome = 'refused'").await;
+        assert!((i64::from(MOST)..i64::from(MOST + TIDIED)).contains(&refused), "{refused}");
+        let newest = directory.sign_ins(contoso.id, all(1)).await.unwrap().remove(0);
+        assert_eq!(newest.sign_in.reference, format!("reference{}", flood - 1));
+        assert_eq!(count("SELECT COUNT(*) AS count FROM sign_in WHERE outcome = 'signed_in'").await, 1);
+        ground.clock.shift(i64::try_from(KEPT).unwrap() + 1);
+        assert_eq!(directory.sign_ins(contoso.id, all(9)).await.unwrap(), []);
+        for at in 0..usize::from(TIDIED) {
+            directory.keep_sign_in(&sign_in(&contoso, at, None)).await.unwrap();
+        }
+        assert_eq!(count("SELECT COUNT(*) AS count FROM sign_in").await, i64::from(TIDIED));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_history_is_whole_newest_first_and_of_one_organization() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        let maya = person(&directory, &contoso, "maya", None).await;
+        for at in 0..9 {
+            let change = PersonChange { name: Some(format!("Maya {at}")), ..PersonChange::default() };
+            directory.change_person(&maya.username, change, "tom").await.unwrap();
+            // Both within a second and across one.
+            if at == 4 {
+                ground.clock.shift(2);
+            }
+        }
+        directory.act(&Acting { organization: contoso.id, person: None, by: "tom".to_owned() }, maya.id, &Act::SignOut).await.unwrap();
+        let mut read = Vec::new();
+        loop {
+            let page = directory.history(contoso.id, read.last().map(|it: &crate::directory::history::Change| it.id), 4).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            read.extend(page);
+        }
+        let told: Vec<_> = read.iter().map(|it| it.what.as_str()).collect();
+        let names = (0..9).rev().map(|at| format!("maya: name Maya {at}"));
+        let expected: Vec<_> =
+            std::iter::once(SIGNED_OUT.to_owned()).chain(names).chain(["maya made by hand".to_owned(), "made with the code contoso".to_owned()]).collect();
+        assert_eq!(told, expected);
+        assert_eq!((read[0].by.as_str(), read[0].person, read[0].username.as_ref()), ("tom", Some(maya.id), Some(&maya.username)));
+        // A place in another organization's history leads nowhere.
+        assert_eq!(directory.history(fabrikam.id, Some(read[0].id), 9).await.unwrap(), []);
+        assert_eq!(directory.history(fabrikam.id, None, 9).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        let made = async |organization: &Organization, username: &str, role: &str| {
+            let new = NewPerson { username: name(username), name: None, email: None, role: Some(role.to_owned()) };
+            directory.add_person(&organization.code, &new, "a story").await.unwrap()
+        };
+        let (olga, anna, adam, walt) = (
+            made(&contoso, "olga", "owner").await,
+            made(&contoso, "anna", "admin").await,
+            made(&contoso, "adam", "admin").await,
+            made(&contoso, "walt", "worker").await,
+        );
+        let felix = made(&fabrikam, "felix", "worker").await;
+        let by = |person: Option<Guid>| Acting { organization: contoso.id, person, by: "whoever".to_owned() };
+        let does = async |who: Option<&Person>, whom: &Person, act: Act| directory.act(&by(who.map(|it| it.id)), whom.id, &act).await;
+        let role = |it: &str| Act::Role(it.to_owned());
+
+        // Up to one's own, and back.
+        assert_eq!(does(Some(&anna), &walt, role("admin")).await.unwrap().role, "admin");
+        let lowered = does(Some(&anna), &walt, role("worker")).await.unwrap();
+        assert_eq!((lowered.role.as_str(), lowered.role_source.as_str()), ("worker", "hand"));
+        assert!(!does(Some(&anna), &adam, Act::On(false)).await.unwrap().on);
+        // Whoever is off changes nothing any more.
+        assert!(matches!(does(Some(&adam), &walt, Act::SignOut).await, Err(NotDone::NotYou)));
+        assert!(does(Some(&anna), &adam, Act::On(true)).await.unwrap().on);
+        // Not above.
+        assert!(matches!(does(Some(&anna), &walt, role("owner")).await, Err(NotDone::TooHigh)));
+        for act in [role("worker"), Act::On(false), Act::SignOut] {
+            assert!(matches!(does(Some(&anna), &olga, act).await, Err(NotDone::Above)));
+        }
+        assert_eq!(does(Some(&olga), &anna, role("owner")).await.unwrap().role, "owner");
+        // Not oneself, but for signing out.
+        for act in [role("worker"), Act::On(false)] {
+            assert!(matches!(does(Some(&olga), &olga, act).await, Err(NotDone::Yourself)));
+        }
+        does(Some(&olga), &olga, Act::SignOut).await.unwrap();
+        // Nobody of another company, as whom or by whom; no role that is none.
+        assert!(matches!(does(Some(&olga), &felix, Act::On(false)).await, Err(NotDone::Nobody)));
+        assert!(matches!(does(Some(&felix), &walt, Act::On(false)).await, Err(NotDone::NotYou)));
+        assert!(matches!(does(Some(&olga), &walt, role("boss")).await, Err(NotDone::Directory(Error::NoRole(_)))));
+        // Whoever the operator gave a link to stands above all.
+        assert_eq!(does(None, &olga, role("admin")).await.unwrap().role, "admin");
+
+        assert_eq!((directory.roles_below(Some("admin")), directory.roles_below(None).len()), (&["admin".to_owned(), "worker".to_owned()][..], 3));
+        assert!(directory.roles_below(Some("boss")).is_empty());
+        let history = directory.history(contoso.id, None, 4).await.unwrap();
+        let told: Vec<_> = history.iter().map(|it| it.what.as_str()).collect();
+        assert_eq!(told, ["olga: role owner became admin", SIGNED_OUT, "anna: role admin became owner", "adam: state on"], "what was refused is in no history");
+        assert_eq!(directory.history(fabrikam.id, None, 9).await.unwrap().len(), 2);
+    })
+    .await;
+}

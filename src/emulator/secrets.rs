@@ -1,0 +1,41 @@
+//! The client secrets of the registration: there may be several, and each comes to its end.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What a secret that a client brings is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// It works.
+    Good,
+    /// It worked once (AADSTS7000222).
+    Expired,
+    /// It never was one (AADSTS7000215).
+    Wrong,
+}
+
+/// What was changed of the secrets since the start, by SHA-256, so that not even the length shows.
+#[derive(Default)]
+pub(super) struct Secrets(Mutex<BTreeMap<[u8; 32], Brought>>);
+
+impl Secrets {
+    pub(super) fn set(&self, secret: &str, is: Brought) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hashed(secret), is);
+    }
+
+    /// What it is; `first` is the one that there was at the start.
+    pub(super) fn of(&self, secret: &str, first: &str) -> Brought {
+        let (secret, first) = (hashed(secret), hashed(first));
+        let changed = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&secret).copied();
+        let unchanged = || if verify_slices_are_equal(&secret, &first).is_ok() { Brought::Good } else { Brought::Wrong };
+        changed.unwrap_or_else(unchanged)
+    }
+}
+
+fn hashed(secret: &str) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, secret.as_bytes()).as_ref());
+    out
+}

@@ -1,0 +1,71 @@
+//! What an app registration proves itself by: one client secret, or an old and a new one while the new one takes its place.
+//!
+//! Entra looks at the client before it looks at what is to be redeemed (RFC 6749 sections 3.2.1 and 5.2): whoever is refused as
+//! `invalid_client` has spent neither code nor refresh token, and the same can be redeemed by the other secret.
+
+use super::error::Error;
+use super::failure::Refusal;
+use super::oidc::{Registration, Tokens};
+use crate::base::secret::Secret;
+
+/// By which of two secrets something was redeemed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The one that is known to work; there is no other, or the other was not asked for.
+    Proven,
+    /// The new one: it works.
+    Waiting,
+    /// The one that is known to work, after Entra refused the new one.
+    ProvenAfter(Box<Refusal>),
+}
+
+/// The registration by each of its secrets.
+#[derive(Debug)]
+pub(super) struct Proofs {
+    proven: Registration,
+    waiting: Option<Registration>,
+}
+
+impl Proofs {
+    pub(super) fn new(proven: Registration) -> Self {
+        Self { proven, waiting: None }
+    }
+
+    pub(super) fn with_waiting(self, secret: Secret) -> Self {
+        Self { waiting: Some(Registration { secret, ..self.proven.clone() }), ..self }
+    }
+
+    /// What is the same by either secret.
+    pub(super) fn current(&self) -> &Registration {
+        &self.proven
+    }
+
+    /// For a sign-in: the new secret proves itself, and a wrong one costs a question more and keeps nobody out.
+    pub(super) async fn new_one_first<'a, F>(&'a self, redeem: impl Fn(&'a Registration) -> F) -> (By, Result<Tokens, Error>)
+    where
+        F: Future<Output = Result<Tokens, Error>>,
+    {
+        let Some(waiting) = &self.waiting else { return (By::Proven, redeem(&self.proven).await) };
+        match redeem(waiting).await {
+            Err(Error::Refused(refusal)) if is_of_the_secret(&refusal) => (By::ProvenAfter(refusal), redeem(&self.proven).await),
+            answer => (By::Waiting, answer),
+        }
+    }
+
+    /// For a question in the background: by what is known to work, and by the new secret where that does not work any more.
+    pub(super) async fn proven_one_first<'a, F>(&'a self, redeem: impl Fn(&'a Registration) -> F) -> (By, Result<Tokens, Error>)
+    where
+        F: Future<Output = Result<Tokens, Error>>,
+    {
+        let answer = redeem(&self.proven).await;
+        match (&answer, &self.waiting) {
+            (Err(Error::Refused(refusal)), Some(waiting)) if is_of_the_secret(refusal) => (By::Waiting, redeem(waiting).await),
+            _ => (By::Proven, answer),
+        }
+    }
+}
+
+/// Wrong (AADSTS7000215), expired (AADSTS7000222) and the like.
+fn is_of_the_secret(refusal: &Refusal) -> bool {
+    refusal.error == "invalid_client"
+}

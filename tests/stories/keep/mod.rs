@@ -1,0 +1,131 @@
+//! What a customer keeps in order after its organization is on: the secret, its people, and what happened.
+
+mod secret;
+mod seen;
+
+use crate::world::browser::{Browser, Page, SCRIPT, SECRETS};
+use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
+use entrada::base::code::Code;
+use entrada::base::guid::Guid;
+use entrada::base::secret::Secret;
+use entrada::base::username::Username;
+use entrada::directory::Directory;
+use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange, PersonChange};
+use entrada::directory::organization::Organization;
+use entrada::directory::person::Person;
+use entrada::directory::recent::{Asked, Kept};
+use std::time::Duration;
+
+const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
+const MAYA: &str = "maya@contoso.example";
+const TOM: &str = "tom@contoso.example";
+const FRIDA: &str = "frida@fabrikam.example";
+
+/// A world with two companies that stand in the database.
+struct Town {
+    world: World,
+    place: tempfile::TempDir,
+}
+
+impl Town {
+    async fn start() -> Self {
+        Self::with("").await
+    }
+
+    async fn with(directory: &str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{directory}\n", place.path().join("people.db").display());
+        let headers = "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned();
+        let world = World::with(Plan { more, headers, ..Plan::default() }).await;
+        let town = Self { world, place };
+        for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
+            let new = NewOrganization {
+                code: Code::parse(code),
+                name: code.to_owned(),
+                tenant: Guid::parse(tenant),
+                client_id: Guid::parse(CLIENT_ID),
+                client_secret: Some(Secret::new(CLIENT_SECRET)),
+                domains: vec![format!("{code}.example")],
+                on: true,
+                ..NewOrganization::default()
+            };
+            town.directory().add_organization(new, "story").await.unwrap();
+        }
+        town
+    }
+
+    fn directory(&self) -> Directory {
+        self.world.service.house().organizations.as_ref().unwrap().directory().clone()
+    }
+
+    async fn organization(&self, code: &str) -> Organization {
+        self.directory().organization(&Code::parse(code).unwrap()).await.unwrap().unwrap()
+    }
+
+    async fn person(&self, username: &str) -> Person {
+        self.directory().person(&Username::parse(username).unwrap()).await.unwrap().unwrap()
+    }
+
+    async fn knows(&self, username: &str, company: &str, role: &str) -> Person {
+        let new = NewPerson { username: Username::parse(username).unwrap(), name: None, email: None, role: Some(role.to_owned()) };
+        self.directory().add_person(&Code::parse(company).unwrap(), &new, "story").await.unwrap()
+    }
+
+    async fn turns(&self, username: &str, on: bool) {
+        let change = PersonChange { on: Some(on), ..PersonChange::default() };
+        self.directory().change_person(&Username::parse(username).unwrap(), change, "story").await.unwrap();
+    }
+
+    /// A new secret, as an operator sets it. It may stand in no log.
+    async fn sets(&self, secret: &str) {
+        SECRETS.lock().unwrap().push(secret.to_owned());
+        let change = OrganizationChange { client_secret: Some(Secret::new(secret)), ..OrganizationChange::default() };
+        self.directory().change_organization(&Code::parse("contoso").unwrap(), change, "story").await.unwrap();
+    }
+
+    /// Types that, and signs in as somebody.
+    async fn comes(&self, browser: &mut Browser, typed: &str, person: &str) -> Page {
+        browser.visits("/x").await;
+        let shown = browser.fills("/oauth2/sign_in?rd=%2Fx", &[("identifier", typed)]).await;
+        assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
+        browser.signs_in_as(person).await
+    }
+
+    async fn signed_in(&self, person: &str) -> Browser {
+        let mut browser = self.world.browser();
+        let page = self.comes(&mut browser, person, person).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        browser
+    }
+
+    /// Looks until it is so: what happens apart from an answer takes a moment.
+    async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+        for _ in 0..300 {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{what} did not come about");
+    }
+
+    /// The newest sign-ins of a company, once there are so many.
+    async fn sign_ins(&self, code: &str, count: usize) -> Vec<Kept> {
+        let id = self.organization(code).await.id;
+        self.until("the sign-ins", async || {
+            let all = self.directory().sign_ins(id, Asked { before: None, refused_only: false, most: 50 }).await.unwrap();
+            (all.len() >= count).then_some(all)
+        })
+        .await
+    }
+
+    async fn history(&self, code: &str) -> Vec<String> {
+        let all = self.directory().history(self.organization(code).await.id, None, 100).await.unwrap();
+        all.into_iter().map(|it| format!("{}: {}", it.by, it.what)).collect()
+    }
+}
+
+async fn is_in(browser: &mut Browser) -> bool {
+    browser.asks("GET", "/api/x", SCRIPT).await.status == 200
+}

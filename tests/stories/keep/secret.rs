@@ -1,0 +1,119 @@
+//! A client secret is replaced while people sign in.
+
+use super::*;
+
+/// What the database says of the one that waits: whether there is one, and what Entra said against it.
+async fn waiting(town: &Town) -> Option<Option<String>> {
+    town.organization("contoso").await.waiting.map(|it| it.refused)
+}
+
+async fn proven(town: &Town) {
+    town.until("the new secret in the other's place", async || waiting(town).await.is_none().then_some(())).await;
+    let history = town.history("contoso").await;
+    assert!(history.iter().any(|it| it.starts_with("sign-in: client secret proven")), "{history:?}");
+}
+
+#[tokio::test]
+async fn a_secret_is_replaced_while_people_sign_in() {
+    let town = Town::start().await;
+    town.signed_in(MAYA).await;
+    // Set before it works at Entra: nobody notices, and it says why it waits.
+    town.sets("the-second~Secret.of-contoso-0001").await;
+    town.signed_in(TOM).await;
+    let refused = town.until("what Entra says", async || waiting(&town).await.flatten()).await;
+    assert_eq!(refused, "AADSTS7000215");
+    // At Entra both work now; the first sign-in proves it.
+    town.world.emulator.control().add_secret("the-second~Secret.of-contoso-0001");
+    town.signed_in(MAYA).await;
+    proven(&town).await;
+    // And the old one is needed no more.
+    town.world.emulator.control().expire_secret(CLIENT_SECRET);
+    let calls = town.world.emulator.control().code_calls();
+    town.signed_in(TOM).await;
+    assert_eq!(town.world.emulator.control().code_calls() - calls, 1, "asked by one secret alone");
+}
+
+#[tokio::test]
+async fn a_wrong_new_secret_locks_nobody_out_and_is_taken_back() {
+    let town = Town::start().await;
+    town.sets("never~a.Secret-of_contoso-0002").await;
+    for person in [MAYA, TOM, MAYA] {
+        town.signed_in(person).await;
+    }
+    assert!(waiting(&town).await.is_some());
+    let back = OrganizationChange { take_back: true, ..OrganizationChange::default() };
+    town.directory().change_organization(&Code::parse("contoso").unwrap(), back, "story").await.unwrap();
+    let calls = town.world.emulator.control().code_calls();
+    town.signed_in(TOM).await;
+    assert_eq!((waiting(&town).await, town.world.emulator.control().code_calls() - calls), (None, 1));
+}
+
+#[tokio::test]
+async fn an_expired_secret_keeps_nobody_out_once_a_good_one_waits() {
+    let town = Town::start().await;
+    town.world.emulator.control().expire_secret(CLIENT_SECRET);
+    let mut maya = town.world.browser();
+    let page = town.comes(&mut maya, "contoso", MAYA).await;
+    assert!(page.status == 503 && page.body.contains("AADSTS7000222"), "{} {}", page.status, page.body);
+    town.world.emulator.control().add_secret("the-third~Secret.of-contoso-0003");
+    town.sets("the-third~Secret.of-contoso-0003").await;
+    town.signed_in(MAYA).await;
+    proven(&town).await;
+}
+
+#[tokio::test]
+async fn a_recheck_finds_the_new_secret_where_the_old_one_has_expired() {
+    let town = Town::start().await;
+    let mut maya = town.signed_in(MAYA).await;
+    town.world.emulator.control().add_secret("the-fourth~Secret.of-contoso-04");
+    town.sets("the-fourth~Secret.of-contoso-04").await;
+    town.world.emulator.control().expire_secret(CLIENT_SECRET);
+    town.world.later(30 * 60);
+    assert_eq!(maya.asks("POST", "/oauth2/session/refresh", SCRIPT).await.status, 200);
+    proven(&town).await;
+    assert!(is_in(&mut maya).await);
+}
+
+#[tokio::test]
+async fn a_code_refused_for_the_person_is_not_tried_by_the_other_secret() {
+    let town = Town::start().await;
+    town.world.emulator.control().add_secret("the-fifth~Secret.of-contoso-005");
+    town.sets("the-fifth~Secret.of-contoso-005").await;
+    let calls = town.world.emulator.control().code_calls();
+    let refused = entrada::emulator::Refused { error: "invalid_grant".to_owned(), code: 50_057, suberror: None, claims: None };
+    town.world.emulator.control().refuse_next_token(refused);
+    let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
+    assert!(page.body.contains("AADSTS50057"), "{}", page.body);
+    assert_eq!(town.world.emulator.control().code_calls() - calls, 1);
+}
+
+#[tokio::test]
+async fn fifty_who_sign_in_by_a_new_secret_at_once_all_come_in_and_it_is_proven_once() {
+    let town = Town::start().await;
+    town.signed_in(MAYA).await;
+    town.world.emulator.control().add_secret("the-sixth~Secret.of-contoso-006");
+    town.sets("the-sixth~Secret.of-contoso-006").await;
+    let all = (0..50).map(|at| {
+        let mut browser = town.world.browser();
+        let (town, person) = (&town, if at % 2 == 0 { MAYA } else { TOM });
+        async move { town.comes(&mut browser, "contoso", person).await.status }
+    });
+    assert_eq!(futures_util::future::join_all(all).await, vec![200; 50]);
+    proven(&town).await;
+    assert_eq!(town.history("contoso").await.iter().filter(|it| it.contains("proven")).count(), 1);
+}
+
+#[tokio::test]
+async fn attack_no_secret_stands_in_the_database_as_it_is() {
+    let town = Town::start().await;
+    town.sets("the-seventh~Secret.of-contoso-7").await;
+    town.signed_in(MAYA).await;
+    let mut bytes = Vec::new();
+    for it in std::fs::read_dir(town.place.path()).unwrap() {
+        bytes.extend(std::fs::read(it.unwrap().path()).unwrap());
+    }
+    for secret in ["the-seventh~Secret.of-contoso-7", CLIENT_SECRET] {
+        assert!(!bytes.windows(secret.len()).any(|it| it == secret.as_bytes()), "a secret stands in the database");
+    }
+    assert!(bytes.windows(MAYA.len()).any(|it| it == MAYA.as_bytes()), "the database was looked at");
+}

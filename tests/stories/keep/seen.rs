@@ -1,0 +1,48 @@
+//! What an admin hears of sign-ins that are over.
+
+use super::*;
+use entrada::emulator::Wrong;
+
+#[tokio::test]
+async fn sign_ins_and_refusals_are_kept_with_their_reason_and_the_reference_of_the_log() {
+    let town = Town::start().await;
+    town.knows(MAYA, "contoso", "worker").await;
+    town.signed_in(MAYA).await;
+    town.sign_ins("contoso", 1).await;
+    town.turns(MAYA, false).await;
+    let page = town.comes(&mut town.world.browser(), MAYA, MAYA).await;
+    assert_eq!(page.status, 403);
+    town.sign_ins("contoso", 2).await;
+    let refused = entrada::emulator::Refused { error: "invalid_grant".to_owned(), code: 50_105, suberror: None, claims: None };
+    town.world.emulator.control().refuse_next_token(refused);
+    town.comes(&mut town.world.browser(), "contoso", TOM).await;
+    town.sign_ins("contoso", 3).await;
+    town.world.emulator.control().wrong(Wrong::Tid);
+    town.comes(&mut town.world.browser(), "contoso", TOM).await;
+    let all = town.sign_ins("contoso", 4).await;
+    let told: Vec<_> = all.iter().map(|it| (it.sign_in.refused.as_deref(), it.sign_in.name.as_deref(), it.sign_in.person.is_some())).collect();
+    let expected = [(Some("other_tenant"), None, false), (Some("AADSTS50105"), None, false), (Some("person_off"), Some(MAYA), false), (None, Some(MAYA), true)];
+    assert_eq!(told, expected);
+    let log = town.world.logged().await;
+    for it in &all {
+        assert!(log.contains(&it.sign_in.reference), "{it:?}");
+    }
+    assert!(town.directory().sign_ins(town.organization("fabrikam").await.id, Asked { before: None, refused_only: false, most: 9 }).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_stops_at_entra_is_kept_as_one_who_stopped_and_a_stale_callback_is_not_kept() {
+    let town = Town::start().await;
+    let mut frida = town.world.browser();
+    let shown = frida.until("/oauth2/start?organization=fabrikam", "/authorize").await;
+    let state = shown.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
+    let callback = format!("/oauth2/callback?error=access_denied&error_subcode=cancel&state={state}");
+    assert_eq!(frida.asks("GET", &callback, SCRIPT).await.status, 403);
+    assert_eq!(town.sign_ins("fabrikam", 1).await[0].sign_in.refused.as_deref(), Some("canceled"));
+    // Once more, and with a state that nobody has.
+    for again in [callback.as_str(), "/oauth2/callback?error=access_denied&state=x"] {
+        frida.asks("GET", again, SCRIPT).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(town.sign_ins("fabrikam", 1).await.len(), 1);
+}
