@@ -16,3 +16,11 @@ pub(super) fn is_post_of_another_site(house: &Sidecar, headers: &HeaderMap) -> b
     let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it));
     !own && is_of_another_site(house, headers) || site == Some(b"cross-site")
 }
+
+/// Whether a page of our own made the browser send this POST. What says nothing of it did not.
+pub(super) fn is_post_of_our_own_page(house: &Sidecar, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
+    let mut origins = headers.get_all(ORIGIN).iter().peekable();
+    let told = site == Some(b"same-origin") || site.is_none() && origins.peek().is_some();
+    told && origins.all(|it| house.site.is_origin(it))
+}

@@ -26,6 +26,8 @@ pub(super) enum Route {
     Session,
     /// May I still: Entra is asked.
     Refresh,
+    /// The set-up page of an organization, and what is below it.
+    SetUp,
     /// The public keys of the assertion.
     Keys,
     /// Under our prefix, but nothing of ours.
@@ -52,6 +54,7 @@ impl Route {
             "/session" => Self::Session,
             "/session/refresh" => Self::Refresh,
             "/jwks.json" => Self::Keys,
+            path if path == "/setup" || path.starts_with("/setup/") => Self::SetUp,
             _ => Self::Nothing,
         }
     }
@@ -74,6 +77,7 @@ impl Route {
             Self::UserInfo => "userinfo",
             Self::Session => "session",
             Self::Refresh => "session_refresh",
+            Self::SetUp => "setup",
             Self::Keys => "jwks",
             Self::Nothing => "nothing",
         }

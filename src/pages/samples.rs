@@ -1,6 +1,7 @@
 //! One of every page, with the words people meet.
 
 use super::page::{Action, Identify, Kind, Last, Notice, Page, Remedy, SignIn, Whose};
+use super::samples_setup::samples_of_setup;
 
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const START: &str = "/oauth2/start?rd=%2Freports%3Fyear%3D2026";
@@ -14,6 +15,7 @@ pub fn samples() -> Vec<(&'static str, Page)> {
         ("signed-out", Page::SignedOut { sign_in: START.to_owned() }),
         ("confirm-sign-out", Page::ConfirmSignOut { action: "/oauth2/sign_out?rd=%2F".to_owned(), rd: "/".to_owned() }),
     ];
+    all.extend(samples_of_setup().into_iter().map(|(name, page)| (name, Page::SetUp(Box::new(page)))));
     all.extend(notices().into_iter().map(|(name, notice)| (name, Page::Notice(notice))));
     all
 }

@@ -30,6 +30,18 @@ pub struct Pending {
     /// The id of the organization at whose Entra it began, and at no other may its code be redeemed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
+    /// The set-up page that it is a trial for: then it begins no session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
+}
+
+/// A trial of the set-up page.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Trial {
+    /// The visit that began it, as the history calls it.
+    pub by: String,
+    /// Names the connection that is tried.
+    pub mark: Option<String>,
 }
 
 impl Pending {
