@@ -145,6 +145,7 @@ fn start_demo(public_url: &str, clock: Clock, shutdown: CancellationToken) -> Re
         audience: public_url.to_owned(),
         sign_out_path: "/oauth2/sign_out".to_owned(),
         start_path: "/oauth2/start".to_owned(),
+        phone: None,
         clock,
     };
     tokio::spawn(demo::serve(listener, options, shutdown));
