@@ -5,8 +5,10 @@ use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
+use crate::base::site::Site;
 use crate::base::username::Username;
 use crate::directory::change::{NewOrganization, NewPerson};
+use crate::directory::organization::State;
 use crate::directory::{Directory, Error};
 use crate::emulator::Registration;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -78,8 +80,9 @@ pub(super) fn registrations() -> Vec<Registration> {
     COMPANIES.iter().map(registration).collect()
 }
 
-/// Makes those that are not there yet; what somebody changed in a directory that is kept stays as it is.
-pub(super) async fn settle(directory: &Directory) -> Result<(), Error> {
+/// Makes those that are not there yet; what somebody changed in a directory that is kept stays as it is. The link to set up the one that waits
+/// for it, while it does.
+pub(super) async fn settle(directory: &Directory, site: &Site) -> Result<Option<String>, Error> {
     for company in &COMPANIES {
         let Some(code) = Code::parse(company.code) else { continue };
         if directory.organization(&code).await?.is_some() {
@@ -92,7 +95,13 @@ pub(super) async fn settle(directory: &Directory) -> Result<(), Error> {
             directory.add_person(&code, &new, BY).await?;
         }
     }
-    Ok(())
+    let mut link = None;
+    for code in COMPANIES.iter().filter_map(|it| Code::parse(it.code)) {
+        if directory.organization(&code).await?.is_some_and(|it| it.state == State::Draft) {
+            link = Some(site.invitation_url(directory.invite(&code, BY).await?.token.expose()));
+        }
+    }
+    Ok(link)
 }
 
 impl Company {
@@ -111,11 +120,13 @@ impl Company {
     }
 }
 
-/// Lines of what can be typed, for the block that is printed at the start.
-pub(super) fn typed() -> String {
+/// Lines of what can be typed and opened, for the block that is printed at the start.
+pub(super) fn lines(link: Option<&str>) -> String {
     let known = |it: &Company| it.people.iter().map(|(username, role)| format!("{username} ({role})")).collect::<Vec<_>>().join(", ");
     let line = |it: &Company| format!("{:<10}or {}", it.code, known(it));
-    COMPANIES.iter().filter(|it| it.is_on).map(line).collect::<Vec<_>>().join("\n            ")
+    let typed = COMPANIES.iter().filter(|it| it.is_on).map(line).collect::<Vec<_>>().join("\n            ");
+    let link = link.map(|it| format!("\n  set up    {it} (Northwind, once; its values are at Entra)")).unwrap_or_default();
+    format!("type      {typed}{link}")
 }
 
 /// Where the database lies: in a directory that is kept, or in one that ends with the process.

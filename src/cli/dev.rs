@@ -79,12 +79,13 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let log = start_log(&config, std::io::stderr())?;
     // Purposefully without the environment: a proxy towards the internet must not stand before loopback.
     let lasting = Lasting::new(&config, clock, random::system(), log.clone(), Vec::new()).opened(&config).await.map_err(Failure::new)?;
-    if let Some(directory) = &lasting.directory {
-        companies::settle(directory).await.map_err(Failure::new)?;
-    }
+    let link = match &lasting.directory {
+        Some(directory) => companies::settle(directory, &config.server.site).await.map_err(Failure::new)?,
+        None => None,
+    };
     let service = start(&config, lasting)?;
     let admin = Listener::bind(&config.server.admin_listen).map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1: {it}")))?;
-    announce(&public_url, &upstream, &emulator, arguments);
+    announce(&public_url, &upstream, (&emulator, link.as_deref()), arguments);
     let told = shutdown.clone();
     tokio::spawn(async move {
         stop.told().await;
@@ -144,6 +145,7 @@ fn start_demo(public_url: &str, clock: Clock, shutdown: CancellationToken) -> Re
         audience: public_url.to_owned(),
         sign_out_path: "/oauth2/sign_out".to_owned(),
         start_path: "/oauth2/start".to_owned(),
+        phone: None,
         clock,
     };
     tokio::spawn(demo::serve(listener, options, shutdown));
@@ -216,11 +218,11 @@ fn refused(problems: &[Problem]) -> Failure {
     }
 }
 
-fn announce(public_url: &str, upstream: &str, emulator: &Emulator, arguments: &Arguments) {
+fn announce(public_url: &str, upstream: &str, (emulator, link): (&Emulator, Option<&str>), arguments: &Arguments) {
     let names: Vec<_> = emulator.people().iter().map(|it| it.user_name.split('@').next().unwrap_or_default().to_owned()).collect();
     let app = if arguments.upstream.is_some() { upstream.to_owned() } else { format!("{upstream} (the built-in demo)") };
     let (who, hint) = if arguments.organizations {
-        (format!("type      {}", companies::typed()), "")
+        (companies::lines(link), "")
     } else {
         (format!("sign in   as {}", names.join(", ")), "  --organizations shows companies with Entra IDs of their own.\n")
     };

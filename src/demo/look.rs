@@ -28,15 +28,18 @@ pub(super) enum Sheet {
     WebSocket,
     Stream,
     Upload,
+    Phone,
     NotFound,
 }
 
 /// What only one page shows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Extra {
     None,
     /// So many bytes have come.
     Uploaded(u64),
+    /// Where the phone is on its way.
+    Phone(Value),
 }
 
 /// Renders pages.
@@ -46,13 +49,14 @@ pub(super) struct Look {
     assertion_header: String,
     sign_out: String,
     start: String,
+    has_phone: bool,
     plain: HeaderValue,
     socket: HeaderValue,
     stream: HeaderValue,
 }
 
 impl Sheet {
-    const ALL: [Self; 7] = [Self::Index, Self::Admin, Self::Public, Self::WebSocket, Self::Stream, Self::Upload, Self::NotFound];
+    const ALL: [Self; 8] = [Self::Index, Self::Admin, Self::Public, Self::WebSocket, Self::Stream, Self::Upload, Self::Phone, Self::NotFound];
 
     /// The file name of the template, and its text.
     fn template(self) -> (&'static str, &'static str) {
@@ -63,6 +67,7 @@ impl Sheet {
             Self::WebSocket => ("websocket.html", include_str!("templates/websocket.html")),
             Self::Stream => ("stream.html", include_str!("templates/stream.html")),
             Self::Upload => ("upload.html", include_str!("templates/upload.html")),
+            Self::Phone => ("phone.html", include_str!("templates/phone.html")),
             Self::NotFound => ("not_found.html", include_str!("templates/not_found.html")),
         }
     }
@@ -84,7 +89,7 @@ impl Sheet {
 impl Look {
     /// # Errors
     /// A template that does not parse, which a test keeps from happening.
-    pub(super) fn new(assertion_header: &str, sign_out: String, start: &str) -> Result<Self, Error> {
+    pub(super) fn new(assertion_header: &str, sign_out: String, start: &str, has_phone: bool) -> Result<Self, Error> {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -96,6 +101,7 @@ impl Look {
             assertion_header: assertion_header.to_owned(),
             sign_out,
             start: start.to_owned(),
+            has_phone,
             plain: policy(None),
             socket: policy(Some(SOCKET)),
             stream: policy(Some(STREAM)),
@@ -134,7 +140,9 @@ impl Look {
             sign_out => self.sign_out.as_str(),
             sign_in => format!("{}?rd=/", self.start),
             switch => format!("{}?prompt=select_account&rd=/", self.start),
-            uploaded => match extra { Extra::Uploaded(bytes) => Some(*bytes), Extra::None => None },
+            has_phone => self.has_phone,
+            uploaded => if let Extra::Uploaded(bytes) = extra { Some(*bytes) } else { None },
+            phone => if let Extra::Phone(it) = extra { it.clone() } else { Value::from(()) },
         };
         self.environment.get_template(name)?.render(context)
     }

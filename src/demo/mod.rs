@@ -4,9 +4,11 @@
 //! nor `headers`. It listens on loopback only, and every size it reads is bounded.
 
 mod claims;
+mod fetch;
 mod keys;
 mod live;
 mod look;
+mod phone;
 mod received;
 mod route;
 mod socket;
@@ -23,8 +25,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use keys::Keys;
 use look::Look;
+use phone::Phone;
+pub use phone::Registered;
 use route::App;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -54,6 +59,8 @@ pub struct Options {
     pub sign_out_path: String,
     /// Where a sign-in begins.
     pub start_path: String,
+    /// The demo as a phone too, where it is registered as one.
+    pub phone: Option<Registered>,
     /// The time.
     pub clock: Clock,
 }
@@ -63,10 +70,10 @@ pub struct Options {
 pub enum Error {
     /// The demo believes whoever connects; nobody else on the network may.
     #[error("the demo listens on loopback only, not on {0}")]
-    NotLoopback(std::net::SocketAddr),
+    NotLoopback(SocketAddr),
     /// The address of the keys is none that the demo fetches from.
     #[error("the address of the keys: {0}")]
-    Keys(#[from] keys::BadAddress),
+    Keys(#[from] fetch::BadAddress),
     /// The pages do not parse.
     #[error("a page of the demo: {0}")]
     Look(#[from] minijinja::Error),
@@ -84,7 +91,7 @@ pub async fn serve(listener: TcpListener, options: Options, shutdown: Cancellati
     if !address.ip().is_loopback() {
         return Err(Error::NotLoopback(address));
     }
-    let app = Arc::new(furnish(options, shutdown.clone())?);
+    let app = Arc::new(furnish(options, address, shutdown.clone())?);
     let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return Ok(()) };
@@ -105,15 +112,16 @@ pub async fn serve(listener: TcpListener, options: Options, shutdown: Cancellati
     }
 }
 
-fn furnish(options: Options, shutdown: CancellationToken) -> Result<App, Error> {
+fn furnish(options: Options, address: SocketAddr, shutdown: CancellationToken) -> Result<App, Error> {
     let expected = Expected {
         header: options.assertion_header.to_ascii_lowercase(),
         issuer: options.issuer,
         audience: options.audience,
         keys: Keys::at(&options.jwks_url)?,
     };
-    let look = Look::new(&expected.header, options.sign_out_path, &options.start_path)?;
-    Ok(App { expected, look, clock: options.clock, shutdown })
+    let look = Look::new(&expected.header, options.sign_out_path, &options.start_path, options.phone.is_some())?;
+    let phone = options.phone.map(|it| Phone::new(it, address));
+    Ok(App { expected, look, phone, clock: options.clock, shutdown })
 }
 
 async fn connection(app: Arc<App>, stream: TcpStream, shutdown: CancellationToken) {

@@ -2,6 +2,7 @@
 
 use super::live;
 use super::look::{Extra, Look, Sheet};
+use super::phone::{Answer, Phone};
 use super::socket;
 use super::verify::{Expected, Outcome, verify};
 use super::web::{self, Reply};
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct App {
     pub(super) expected: Expected,
     pub(super) look: Look,
+    pub(super) phone: Option<Phone>,
     pub(super) clock: Clock,
     pub(super) shutdown: CancellationToken,
 }
@@ -27,6 +29,9 @@ impl App {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let path = request.uri().path().to_owned();
+        if let Some(phone) = self.phone.as_ref().filter(|_| is_below(&path, "/phone")) {
+            return self.phone(phone, request).await;
+        }
         match path.as_str() {
             "/ws" => socket::echo(request, self.shutdown.clone()),
             "/echo" => echo(request).await,
@@ -39,9 +44,21 @@ impl App {
         }
     }
 
+    async fn phone(&self, phone: &Phone, request: Request<Incoming>) -> Reply {
+        let headers = request.headers().clone();
+        match phone.answer(request).await {
+            Answer::Whole(reply) => reply,
+            Answer::Page(value) => self.shown(Sheet::Phone, &headers, &Extra::Phone(value)).await,
+        }
+    }
+
     async fn page(&self, sheet: Sheet, head: &Parts, extra: Extra) -> Reply {
-        let outcome = self.outcome(&head.headers).await;
-        match self.look.render(sheet, &head.headers, outcome.as_ref(), &extra) {
+        self.shown(sheet, &head.headers, &extra).await
+    }
+
+    async fn shown(&self, sheet: Sheet, headers: &HeaderMap, extra: &Extra) -> Reply {
+        let outcome = self.outcome(headers).await;
+        match self.look.render(sheet, headers, outcome.as_ref(), extra) {
             Ok(html) => web::page(sheet.status(), html, self.look.policy(sheet)),
             Err(error) => {
                 tracing::warn!(%error, "a page of the demo was not rendered");
@@ -66,16 +83,19 @@ impl App {
 }
 
 fn sheet(path: &str) -> Sheet {
-    let below = |name: &str| path == name || path.strip_prefix(name).is_some_and(|it| it.starts_with('/'));
     match path {
         "/" => Sheet::Index,
         "/websocket" => Sheet::WebSocket,
         "/stream" => Sheet::Stream,
         "/upload" => Sheet::Upload,
-        _ if below("/admin") => Sheet::Admin,
-        _ if below("/public") => Sheet::Public,
+        _ if is_below(path, "/admin") => Sheet::Admin,
+        _ if is_below(path, "/public") => Sheet::Public,
         _ => Sheet::NotFound,
     }
+}
+
+fn is_below(path: &str, name: &str) -> bool {
+    path.strip_prefix(name).is_some_and(|it| it.is_empty() || it.starts_with('/'))
 }
 
 /// The request as it arrived, for tests and the curious.

@@ -1,6 +1,7 @@
 mod app;
 mod keys;
 mod live;
+mod phone;
 mod verify;
 
 use super::{Error, Options, serve};
@@ -116,6 +117,7 @@ fn options(jwks_url: &str) -> Options {
         audience: ISSUER.to_owned(),
         sign_out_path: "/oauth2/sign_out".to_owned(),
         start_path: "/oauth2/start".to_owned(),
+        phone: None,
         clock: Clock::system(),
     }
 }

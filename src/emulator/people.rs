@@ -78,12 +78,13 @@ pub(super) fn everybody(registrations: &[Registration]) -> Vec<Person> {
     all
 }
 
-fn of_northwind() -> [Person; 3] {
+fn of_northwind() -> [Person; 4] {
     let here = |number, name, user_name, about| Person { tenant: NORTHWIND.id.to_owned(), ..person(number, name, user_name, about) };
     [
         here(14, "Nora Berg", "nora@northwind.example", "of Northwind"),
         here(15, "Nils Holm", "nils@northwind.example", "of Northwind"),
-        Person { trouble: Some(Trouble::NotAssigned), ..here(16, "Noor Haddad", "noor@northwind.example", "of Northwind, not assigned to the app") },
+        here(16, "Nele Brandt", "nele@northwind.example", "of Northwind"),
+        Person { trouble: Some(Trouble::NotAssigned), ..here(17, "Noor Haddad", "noor@northwind.example", "of Northwind, not assigned to the app") },
     ]
 }
 

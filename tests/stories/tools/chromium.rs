@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Node and its packages, with a browser for them.
-fn browser() -> Option<(PathBuf, PathBuf)> {
+pub fn browser() -> Option<(PathBuf, PathBuf)> {
     outside::tool("chromium")?;
     Some((outside::tool("node")?, outside::node_modules()?))
 }

@@ -7,3 +7,4 @@ mod h2;
 mod msal;
 mod oidc_provider;
 mod python;
+mod seed;

@@ -9,7 +9,7 @@ use echo::Echo;
 use entrada::base::clock::Clock;
 use entrada::cli::service::{Bound, Service};
 use entrada::config;
-use entrada::emulator::{Emulator, Options};
+use entrada::emulator::{Emulator, Options, Registration};
 use entrada::seal::random;
 use entrada::sidecar::Lasting;
 use entrada::telemetry::log::Log;
@@ -67,6 +67,8 @@ pub struct Plan {
     pub entra_port: Option<u16>,
     /// Whom the program believes instead of the authority that made Entra's certificate.
     pub entra_ca: Option<std::path::PathBuf>,
+    /// Apps that are registered in one tenant each.
+    pub registrations: Vec<Registration>,
     /// `HTTPS_PROXY`.
     pub proxy: Option<String>,
 }
@@ -87,6 +89,7 @@ impl Default for Plan {
             entra_name: None,
             entra_port: None,
             entra_ca: None,
+            registrations: Vec::new(),
             proxy: None,
         }
     }
@@ -135,7 +138,7 @@ impl World {
             redirect_uris: vec![format!("{public_url}/oauth2/callback"), format!("{public_url}/v1/callback")],
             client_id: Some(CLIENT_ID.to_owned()),
             client_secret: Some(CLIENT_SECRET.to_owned()),
-            registrations: Vec::new(),
+            registrations: plan.registrations.clone(),
             tls: plan.entra_name.as_ref().map(|_| directory.path().to_owned()),
             host: plan.entra_name.clone(),
         };

@@ -1,0 +1,122 @@
+//! Asking somebody on this machine over plain HTTP: a connection for each question, and bounds on the answer.
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::rt::TokioIo;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The largest answer in bytes.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// An address on this machine.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    url: String,
+    authority: String,
+    host: String,
+    target: String,
+}
+
+/// Why an address is not asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BadAddress {
+    /// It is no address.
+    #[error("it is not a URL")]
+    Unread,
+    /// It is not http.
+    #[error("the demo fetches over plain http only")]
+    Scheme,
+    /// It is on another machine, and plain HTTP is no protection there.
+    #[error("it is not on this machine")]
+    Elsewhere,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    #[error("no answer within {} seconds", PATIENCE.as_secs())]
+    Late,
+    #[error("cannot connect: {0}")]
+    Connect(#[from] std::io::Error),
+    #[error("the exchange broke off")]
+    Http(#[from] hyper::Error),
+    #[error("the answer is larger than {MOST_BYTES} bytes, or broke off")]
+    Body,
+}
+
+impl Place {
+    /// Reads it.
+    pub(super) fn read(url: &str) -> Result<Self, BadAddress> {
+        let parsed = url::Url::parse(url).map_err(|_| BadAddress::Unread)?;
+        if parsed.scheme() != "http" {
+            return Err(BadAddress::Scheme);
+        }
+        let is_loopback = match parsed.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(it)) => it.is_loopback(),
+            Some(url::Host::Ipv6(it)) => it.is_loopback(),
+            None => false,
+        };
+        let (true, Some(host), Some(port)) = (is_loopback, parsed.host_str(), parsed.port_or_known_default()) else {
+            return Err(BadAddress::Elsewhere);
+        };
+        let authority = format!("{host}:{port}");
+        let host = parsed.port().map_or_else(|| host.to_owned(), |_| authority.clone());
+        let target = parsed.query().map_or_else(|| parsed.path().to_owned(), |it| format!("{}?{it}", parsed.path()));
+        Ok(Self { url: url.to_owned(), authority, host, target })
+    }
+
+    /// As it was written.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Sends a request there, whose target and `Host` are made of the address.
+    pub(super) async fn ask(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failed> {
+        timeout(PATIENCE, self.exchange(request)).await.map_err(|_| Failed::Late)?
+    }
+
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failed> {
+        let stream = TcpStream::connect(&self.authority).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let mut request = request.map(Full::new);
+        *request.uri_mut() = self.target.parse().unwrap_or_default();
+        request.headers_mut().extend(HeaderValue::from_str(&self.host).ok().map(|it| (HOST, it)));
+        let exchange = async {
+            let (head, body) = sender.send_request(request).await?.into_parts();
+            let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|_| Failed::Body)?;
+            Ok(Response::from_parts(head, body.to_bytes()))
+        };
+        tokio::pin!(exchange);
+        // The connection moves the exchange along, and ends with it.
+        tokio::select! {
+            out = exchange.as_mut() => out,
+            ended = connection => {
+                ended?;
+                exchange.await
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BadAddress, Place};
+
+    #[test]
+    fn only_this_machine_is_asked() {
+        for url in ["http://localhost:4180/jwks.json", "http://127.0.0.1/jwks.json", "http://[::1]:1/x"] {
+            assert!(Place::read(url).is_ok(), "{url}");
+        }
+        assert!(matches!(Place::read("http://app.example.com/jwks.json"), Err(BadAddress::Elsewhere)));
+        assert!(matches!(Place::read("http://192.0.2.1/"), Err(BadAddress::Elsewhere)));
+        assert!(matches!(Place::read("https://localhost/"), Err(BadAddress::Scheme)));
+        assert!(matches!(Place::read("jwks.json"), Err(BadAddress::Unread)));
+    }
+}

@@ -1,0 +1,80 @@
+//! A step of the walk as it is shown: what is asked, and what comes back, with tokens shortened.
+
+use super::answer::Told;
+use minijinja::context;
+use minijinja::value::Value;
+use serde_json::Value as Json;
+
+/// Whatever is longer than this in a token's place is shortened.
+const SHOWN: usize = 24;
+/// What is shortened wherever it stands.
+const TOKENS: [&str; 6] = ["access_token", "refresh_token", "code", "code_verifier", "token", "x-entrada-assertion"];
+
+/// A step that was taken.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) title: &'static str,
+    pub(super) what: &'static str,
+    pub(super) request: String,
+    pub(super) answer: String,
+    pub(super) is_well: bool,
+}
+
+impl Step {
+    /// For the template.
+    pub(super) fn shown(&self) -> Value {
+        context! { title => self.title, what => self.what, request => self.request.as_str(), answer => self.answer.as_str(), is_well => self.is_well }
+    }
+}
+
+/// A request of a form, as it goes over the wire.
+pub(super) fn form(endpoint: &str, fields: &[(&str, &str)]) -> String {
+    let lines = fields.iter().map(|(name, value)| format!("{name}={}", shortened(name, value)));
+    format!("POST {endpoint}\nContent-Type: application/x-www-form-urlencoded\n\n{}", lines.collect::<Vec<_>>().join("\n&"))
+}
+
+/// An answer: its status, and its JSON in lines.
+pub(super) fn answer(told: &Told) -> String {
+    match told {
+        Told::Answer(status, Json::Null) => format!("HTTP {status}"),
+        Told::Answer(status, json) => {
+            let mut shown = json.clone();
+            shorten(&mut shown);
+            format!("HTTP {status}\n\n{}", serde_json::to_string_pretty(&shown).unwrap_or_default())
+        }
+        Told::Nothing(why) => format!("no answer: {why}"),
+    }
+}
+
+/// The beginning of what opens something.
+pub(super) fn shortened(name: &str, value: &str) -> String {
+    if TOKENS.contains(&name) && value.chars().count() > SHOWN {
+        format!("{}… ({} characters)", value.chars().take(SHOWN).collect::<String>(), value.chars().count())
+    } else {
+        value.to_owned()
+    }
+}
+
+fn shorten(json: &mut Json) {
+    for (name, value) in json.as_object_mut().into_iter().flatten() {
+        match value {
+            Json::String(text) => *text = shortened(name, text),
+            other => shorten(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Told, answer, form};
+    use serde_json::json;
+
+    #[test]
+    fn what_opens_something_is_shown_by_its_beginning_only() {
+        let long = "abcdefghijklmnopqrstuvwxyz0123456789";
+        let shown = answer(&Told::Answer(200, json!({"access_token": long, "heard": {"x-entrada-assertion": long}, "scope": long})));
+        assert_eq!(shown.matches("abcdefghijklmnopqrstuvwx… (36 characters)").count(), 2, "{shown}");
+        assert!(shown.contains(&format!("\"scope\": \"{long}\"")), "{shown}");
+        assert!(!form("http://localhost/token", &[("code", long)]).contains("0123456789"));
+    }
+}

@@ -1,0 +1,170 @@
+// One app, many customers: an operator's link, the customer's admin who sets up the sign-in, and people who come by username, by company code,
+// and in vain.
+//
+// Usage: NODE_MODULES=FOLDER node seed.mjs FOLDER_OF_PICTURES < WHAT_THERE_IS.json
+// Prints what the app heard of whom, as JSON. Exits with 1 at the first thing that is not as it should be.
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const require = createRequire(pathToFileURL(join(resolve(process.env.NODE_MODULES), "/")));
+const { chromium } = require("playwright-core");
+const [pictures] = process.argv.slice(2);
+const { address, link, redirect_uri, tenant, client_id, value, secret_id } = JSON.parse(readFileSync(0, "utf8"));
+mkdirSync(pictures, { recursive: true });
+
+const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
+const wrong = [];
+let count = 0;
+
+/** A browser of its own: another person, another device. */
+async function someone(viewport = { width: 1280, height: 900 }) {
+  const context = await browser.newContext({ viewport });
+  context.on("page", (page) => page.on("console", (it) => it.type() === "error" && wrong.push(it.text())));
+  return context;
+}
+
+/** The page as a phone and a desktop show it, by day and by night. */
+async function picture(page, name) {
+  const before = page.viewportSize();
+  count += 1;
+  for (const width of [360, 1280]) {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(over <= 0, `${name} is ${over} px wider than ${width}`);
+      await page.screenshot({ path: join(pictures, `${String(count).padStart(2, "0")}-${name}-${width}-${colorScheme}.png`), fullPage: true });
+    }
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(before);
+}
+
+const says = async (page, text) => assert.match(await page.textContent("main"), text);
+
+/** What the app behind heard: its page is that in JSON. */
+async function heard(page) {
+  const said = JSON.parse(await page.textContent("body"));
+  const named = (name) => said.headers.find((it) => it[0] === name)?.[1];
+  return Object.fromEntries(["person", "role", "organization", "assertion"].map((it) => [it, named(`x-entrada-${it}`)]));
+}
+
+/** By keyboard alone: goes on to that control, as the Tab key does. */
+async function tabTo(page, name) {
+  for (let presses = 0; presses < 40; presses += 1) {
+    const at = await page.evaluate(() => document.activeElement?.textContent?.trim() ?? "");
+    if (name.test(at) && (await page.evaluate(() => document.activeElement.tagName === "BUTTON"))) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`the keyboard does not reach ${name}`);
+}
+
+/** Opens the app signed out, types into the one field, and picks who one is at Entra; without a pointer. */
+async function comes(page, typed, name, first = false) {
+  await page.goto(`${address}/orders?day=1`);
+  await says(page, /Username or company code/);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "identifier", "the field has the focus");
+  if (first) await picture(page, "sign-in");
+  await page.keyboard.type(typed);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/oauth2\/v2.0\/authorize/);
+  await tabTo(page, name);
+  await page.keyboard.press("Enter");
+  await page.waitForURL((it) => !it.pathname.endsWith("/authorize"));
+}
+
+// The customer's admin opens the link. Looking at it uses nothing up.
+const admin = await someone();
+const page = await admin.newPage();
+await page.goto(link);
+await page.reload();
+await says(page, /Set up single sign-on/);
+await picture(page, "invitation");
+await page.getByRole("button", { name: "Begin" }).click();
+await page.waitForURL(`${address}/oauth2/setup`);
+await says(page, /Single sign-on for Northwind Traders/);
+await says(page, new RegExp(redirect_uri.replaceAll(".", "\\.")));
+await picture(page, "set-up");
+
+// The Secret ID is refused on the spot, and nothing is saved; the Value is taken.
+await page.getByLabel("Identity provider", { exact: true }).selectOption({ label: "Azure AD / Microsoft Entra ID" });
+await page.getByLabel("Directory (tenant) ID").fill(tenant);
+await page.getByLabel("Application (client) ID").fill(client_id);
+await page.getByLabel("Client secret (Value)").fill(secret_id);
+await page.getByRole("button", { name: "Save" }).click();
+await says(page, /This is the Secret ID\. Copy the Value, in the column beside it\./);
+await picture(page, "secret-id-refused");
+await page.getByLabel("Client secret (Value)").fill(value);
+await page.getByRole("button", { name: "Save" }).click();
+await says(page, /Saved\. Test it next/);
+await says(page, /What Microsoft says of this tenant/);
+await says(page, new RegExp(`${tenant}/v2\\.0`));
+assert.ok(!(await page.content()).includes(value), "the secret is read back");
+assert.equal(await page.getByRole("button", { name: "Turn on" }).count(), 0, "nothing is turned on untested");
+await picture(page, "found-out");
+
+// Test is a real sign-in in a new tab; it begins no session.
+const [tab] = await Promise.all([admin.waitForEvent("page"), page.getByRole("button", { name: "Test the sign-in" }).click()]);
+await tab.waitForURL(/oauth2\/v2.0\/authorize/);
+await tab.getByRole("button", { name: /Nora Berg/ }).click();
+await tab.waitForURL(`${address}/**`);
+await says(tab, /The sign-in does well/);
+await says(tab, /linked to nora@northwind\.example, who is known but has not signed in yet, with the role owner/);
+await says(tab, /nora@northwind\.example/);
+await picture(tab, "test");
+await tab.close();
+assert.equal((await admin.cookies()).some((it) => it.name === "entrada"), false, "a test signs nobody in");
+
+await page.reload();
+await page.getByRole("button", { name: "Turn on" }).click();
+await says(page, /Single sign-on is on/);
+await says(page, /northwind/);
+await picture(page, "on");
+await page.getByRole("link", { name: "Sheet for staff, to print" }).click();
+await says(page, /Company code\s*northwind/);
+await picture(page, "sheet");
+
+// She signs in by the link that the page shows, is her company's owner, and signs out.
+await page.goto(`${address}/oauth2/start?organization=northwind`);
+if (page.url().includes("/authorize")) await page.getByRole("button", { name: /Nora Berg/ }).click();
+await page.waitForURL(`${address}/`);
+const nora = await heard(page);
+assert.deepEqual([nora.role, nora.organization], ["owner", "northwind"]);
+await page.goto(`${address}/oauth2/setup`);
+await says(page, /Single sign-on for Northwind Traders/);
+await picture(page, "owner");
+await page.goto(`${address}/oauth2/sign_out`);
+await page.waitForLoadState("networkidle");
+assert.equal((await admin.cookies(address)).some((it) => it.name === "entrada"), false, "signed out");
+await admin.close();
+
+// Somebody known comes by username.
+const known = await (await someone()).newPage();
+await comes(known, "Nils@Northwind.example", /Nils Holm/, true);
+assert.equal(known.url(), `${address}/orders?day=1`);
+const nils = await heard(known);
+assert.deepEqual([nils.role, nils.organization], ["admin", "northwind"]);
+
+// Somebody unknown comes by company code, and is a worker.
+const unknown = await (await someone({ width: 360, height: 740 })).newPage();
+await comes(unknown, "northwind", /Nele Brandt/);
+const nele = await heard(unknown);
+assert.deepEqual([nele.role, nele.organization], ["worker", "northwind"]);
+
+// Somebody whom nobody assigned reads what to do, and is not in.
+const outside = await (await someone()).newPage();
+await comes(outside, "northwind", /Noor Haddad/);
+await says(outside, /AADSTS50105/);
+await says(outside, /Please contact your administrator to assign access to this application/);
+await picture(outside, "not-assigned");
+await outside.goto(`${address}/`);
+assert.match(outside.url(), /\/oauth2\/sign_in/);
+
+// A refusal is a console error to Chromium; nothing else may be one.
+assert.deepEqual(wrong.filter((it) => !/status of 4/.test(it)), []);
+await browser.close();
+console.log(JSON.stringify({ nora, nils, nele }));
