@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 /// Between two questions, in milliseconds, and up to a tenth less: replicas do not ask in step.
 const EVERY: u64 = 2000;
 
+/// How long an answer may take, whatever it brings: a connection that died without a word is given up, and asked for anew.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// How far each question looks back, in seconds: a change shows when it is committed, and by the clock of another machine.
 const WINDOW: u64 = 60;
 
@@ -72,8 +75,8 @@ impl Watch {
             if stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(pause))).await.is_none() {
                 return;
             }
-            let Some(outcome) = stop.run_until_cancelled(self.look()).await else { return };
-            self.tell(outcome);
+            let Some(outcome) = stop.run_until_cancelled(tokio::time::timeout(LONGEST, self.look())).await else { return };
+            self.tell(outcome.unwrap_or_else(|_| Err(Error::Database("does not answer in time".to_owned()))));
         }
     }
 

@@ -1,5 +1,8 @@
 //! Two replicas on one database: what is changed at one counts at the other within five seconds.
 
+#[path = "../../src/directory/tests/postgres.rs"]
+mod postgres;
+
 use crate::tunnels::{Socket, web_socket};
 use crate::world::browser::{Browser, SCRIPT};
 use crate::world::raw::talk;
@@ -36,7 +39,12 @@ struct Pair {
 impl Pair {
     async fn start() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
+        let database = format!("sqlite:{}", place.path().join("people.db").display());
+        Self::on(&database, place).await
+    }
+
+    async fn on(database: &str, place: tempfile::TempDir) -> Self {
+        let more = format!("[directory]\ndatabase = \"{database}\"\n");
         let first = World::with(Plan { more: more.clone(), ..Plan::default() }).await;
         let second = World::with(Plan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..Plan::default() }).await;
         let pair = Self { first, second, place };
@@ -127,7 +135,14 @@ async fn ends(socket: &mut Socket) {
 
 #[tokio::test]
 async fn whoever_is_switched_off_at_one_replica_is_out_at_the_other_with_pages_calls_and_sockets() {
-    let pair = Pair::start().await;
+    is_out_at_the_other(Pair::start().await).await;
+    // The same where replicas have no file in common.
+    if let Some(database) = postgres::database() {
+        is_out_at_the_other(Pair::on(&database, tempfile::tempdir().unwrap()).await).await;
+    }
+}
+
+async fn is_out_at_the_other(pair: Pair) {
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
     let mut socket = web_socket(&pair.second, "/ws", &maya.cookie_header(), Some(&pair.second.public_url)).await.unwrap();
     pair.changes(MAYA, off()).await;
