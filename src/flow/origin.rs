@@ -9,6 +9,12 @@ pub(super) fn is_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
     headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it))
 }
 
+/// Whether a page of ours surely made the browser send this POST; what does not say so is refused.
+pub(super) fn is_post_of_our_own_page(house: &Sidecar, headers: &HeaderMap) -> bool {
+    let said = headers.get("sec-fetch-site").is_some_and(|it| it == "same-origin") || headers.get(ORIGIN).is_some_and(|it| house.site.is_origin(it));
+    said && !is_post_of_another_site(house, headers)
+}
+
 /// Whether a page of another site made the browser send this POST.
 pub(super) fn is_post_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
