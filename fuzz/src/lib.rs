@@ -14,7 +14,7 @@ use entrada::config::{self, problem};
 use entrada::entra::{keys, metadata, token};
 use entrada::seal::envelope::Envelope;
 use entrada::seal::keyring::Keyring;
-use entrada::session::pending::Pending;
+use entrada::session::pending::{Pending, Trial};
 use entrada::wire::challenge;
 use entrada::wire::cookies::{self, Found, Names};
 use entrada::wire::forwarded;
@@ -221,6 +221,7 @@ pub fn pending(data: &[u8]) {
         return_to: text.clone(),
         begun: now,
         organization: Some(text.clone()),
+        trial: Some(Trial { by: text.clone(), mark: Some(text.clone()) }),
         acrs,
         challenge,
         native: None,

@@ -37,6 +37,24 @@ pub fn utc(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
+/// Reads a day as a field of a form gives it, `2026-01-09`; its beginning in seconds since 1970.
+pub fn day(text: &str) -> Option<u64> {
+    let mut parts = text.split('-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    let plain = parts.next().is_none() && (year.len(), month.len(), day.len()) == (4, 2, 2) && text.bytes().all(|it| it.is_ascii_digit() || it == b'-');
+    let (year, month, day) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
+    let fits = (1970..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    let seconds = if plain && fits { days_before(year, month, day)?.checked_mul(DAY)? } else { return None };
+    // The 31st of a month of thirty days would be the first of the next.
+    (date(seconds).day == day).then_some(seconds)
+}
+
+/// Days from 1970 to a day of the calendar.
+fn days_before(year: u64, month: u64, day: u64) -> Option<u64> {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    (year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1).checked_sub(719_468)
+}
+
 /// Reads a `Date` header in its preferred form (RFC 9110 section 5.6.7): `Fri, 09 Jan 2026 02:02:12 GMT`; seconds since 1970.
 pub fn http_date(text: &str) -> Option<u64> {
     let mut words = text.split(' ');
@@ -49,9 +67,7 @@ pub fn http_date(text: &str) -> Option<u64> {
     if zone != "GMT" || words.next().is_some() || parts.next().is_some() || !fits {
         return None;
     }
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    Some(days.checked_sub(719_468)? * DAY + hour * 3600 + minute * 60 + second)
+    Some(days_before(year, month, day)? * DAY + hour * 3600 + minute * 60 + second)
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ fn local(text: &str, site: &Site) -> Option<ReturnTo> {
     }
     // Lenient, since `;` and `//` further in lead nobody elsewhere; `/\`, `//` at the start and controls are refused by both.
     let target = Target::parse(&http::Method::GET, rest, Strictness::Lenient).ok()?;
-    if site.is_ours(target.path()) {
+    if site.is_ours(target.path()) && !site.may_return_to_ours(target.path()) {
         return None;
     }
     Some(ReturnTo(text.to_owned()))
@@ -97,7 +97,17 @@ mod tests {
 
     #[test]
     fn honest_places_survive() {
-        for place in ["/", "/reports?year=2026", "/a?next=https://x.example//y", "/a#b", "/a;b/c", "https://b.example.com/x?y#z", "/a?x=%2f%2f"] {
+        for place in [
+            "/",
+            "/reports?year=2026",
+            "/a?next=https://x.example//y",
+            "/a#b",
+            "/a;b/c",
+            "/oauth2/setup",
+            "/oauth2/setup/sheet",
+            "https://b.example.com/x?y#z",
+            "/a?x=%2f%2f",
+        ] {
             assert_eq!(ReturnTo::parse(place, &site()).as_str(), place);
         }
         assert_eq!(ReturnTo::parse("https://app.example.com/x", &site()).as_str(), "/x");
@@ -128,6 +138,9 @@ mod tests {
             "/..//evil",
             "http://b.example.com/",
             "/oauth2/sign_out",
+            "/oauth2/setup/../sign_out",
+            "/oauth2/setup/invitation?token=x",
+            "/oauth2/setups",
             "/oauth2",
             "/a\r\nLocation: x",
             "https://b.example.com\\@evil.example",

@@ -108,6 +108,22 @@ impl Site {
         format!("{}{}", self.origin(), self.redirect_path)
     }
 
+    /// The set-up page of organizations, and the beginning of the paths of its other pages.
+    pub fn setup_path(&self) -> String {
+        format!("{}/setup", self.prefix)
+    }
+
+    /// The address of a link that lets somebody set an organization up.
+    pub fn invitation_url(&self, token: &str) -> String {
+        format!("{}{}/invitation?token={token}", self.origin(), self.setup_path())
+    }
+
+    /// Whether a path is one of ours that a sign-in may lead back to: of the set-up page, where nothing happens by being looked at.
+    pub fn may_return_to_ours(&self, path: &str) -> bool {
+        let below = path.strip_prefix(&self.setup_path());
+        below.is_some_and(|it| it.is_empty() || it.starts_with('/') && it != "/invitation")
+    }
+
     /// Whether the path is one of ours, not the app's.
     pub fn is_ours(&self, path: &str) -> bool {
         let below = path.strip_prefix(&self.prefix);

@@ -1,5 +1,6 @@
 //! `entrada dev`: everything on this machine, with a pretend Entra.
 
+use super::companies::{self, Place};
 use super::run::{runtime, start, start_log};
 use super::service::Bound;
 use super::stop::Stop;
@@ -15,6 +16,7 @@ use crate::server::Listener;
 use crate::sidecar::Lasting;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 /// Rules of the built-in demo, whose paths these are. Before somebody's own app everything is for whoever is signed in: its `/admin` and its
@@ -23,6 +25,16 @@ const DEMO_RULES: &str = r#"
 [[access.rule]]
 path = "/admin/**"
 allow = { roles = ["Admin"] }
+[[access.rule]]
+path = "/public/**"
+allow = "anyone"
+"#;
+
+/// The same where each company defines its own app roles: there the roles of the directory say who may.
+const RULES_OF_COMPANIES: &str = r#"
+[[access.rule]]
+path = "/admin/**"
+allow = { directory_roles = ["owner", "admin"] }
 [[access.rule]]
 path = "/public/**"
 allow = "anyone"
@@ -37,6 +49,12 @@ pub(super) struct Arguments {
     /// Port to listen on, on loopback; 0 takes a free one.
     #[arg(long, default_value_t = 4180)]
     port: u16,
+    /// Several companies, each with a pretend tenant of its own, and one of them to be set up.
+    #[arg(long)]
+    organizations: bool,
+    /// A directory that keeps the companies and their people; without it they end with the program.
+    #[arg(long, value_name = "DIRECTORY", requires = "organizations")]
+    data: Option<PathBuf>,
 }
 
 /// `entrada dev`.
@@ -50,20 +68,23 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let public_url = format!("http://localhost:{port}");
     // One clock for all, so that the emulator's panel moves everybody's.
     let clock = Clock::system();
-    let emulator = start_emulator(&public_url, clock.clone()).await?;
+    let place = arguments.organizations.then(|| Place::at(arguments.data.as_deref(), &random::system())).transpose()?;
+    let emulator = start_emulator(&public_url, clock.clone(), place.is_some()).await?;
     let shutdown = CancellationToken::new();
     let upstream = match &arguments.upstream {
         Some(url) => url.clone(),
         None => start_demo(&public_url, clock.clone(), shutdown.clone())?,
     };
-    let rules = if arguments.upstream.is_some() { "" } else { DEMO_RULES };
-    let config = config(port, &public_url, &upstream, rules, &emulator)?;
+    let config = read(&written(arguments, place.as_ref(), (port, &public_url), &upstream, &emulator)?, &emulator)?;
     let log = start_log(&config, std::io::stderr())?;
     // Purposefully without the environment: a proxy towards the internet must not stand before loopback.
-    let lasting = Lasting::new(&config, clock, random::system(), log.clone(), Vec::new());
+    let lasting = Lasting::new(&config, clock, random::system(), log.clone(), Vec::new()).opened(&config).await.map_err(Failure::new)?;
+    if let Some(directory) = &lasting.directory {
+        companies::settle(directory).await.map_err(Failure::new)?;
+    }
     let service = start(&config, lasting)?;
     let admin = Listener::bind(&config.server.admin_listen).map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1: {it}")))?;
-    announce(&public_url, &upstream, &emulator, arguments.upstream.is_some());
+    announce(&public_url, &upstream, &emulator, arguments);
     let told = shutdown.clone();
     tokio::spawn(async move {
         stop.told().await;
@@ -97,13 +118,14 @@ fn loopback() -> Result<TcpListener, Failure> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1: {it}")))
 }
 
-async fn start_emulator(public_url: &str, clock: Clock) -> Result<Emulator, Failure> {
+async fn start_emulator(public_url: &str, clock: Clock, with_companies: bool) -> Result<Emulator, Failure> {
     let options = emulator::Options {
         clock,
         random: random::system(),
         redirect_uris: vec![format!("{public_url}/oauth2/callback")],
         client_id: Some("11112222-bbbb-3333-cccc-4444dddd5555".to_owned()),
         client_secret: None,
+        registrations: if with_companies { companies::registrations() } else { Vec::new() },
         tls: None,
         host: None,
     };
@@ -128,10 +150,17 @@ fn start_demo(public_url: &str, clock: Clock, shutdown: CancellationToken) -> Re
     Ok(format!("http://{address}"))
 }
 
-/// The same configuration as anybody's, read the same way.
-fn config(port: u16, public_url: &str, upstream: &str, rules: &str, emulator: &Emulator) -> Result<Config, Failure> {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let text = format!(
+/// What anybody would write for it.
+fn written(arguments: &Arguments, place: Option<&Place>, (port, public_url): (u16, &str), upstream: &str, emulator: &Emulator) -> Result<String, Failure> {
+    let of_one_tenant = || {
+        let (tenant, client_id) = (quoted(emulator.tenant_id()), quoted(emulator.client_id()));
+        format!("tenant = {tenant}\nclient_id = {client_id}\nclient_secret = {{ env = \"DEV_CLIENT_SECRET\" }}")
+    };
+    let (entra, more) = match place {
+        Some(place) => (String::new(), directory(place)?),
+        None => (of_one_tenant(), String::new()),
+    };
+    Ok(format!(
         r#"
 [server]
 listen = ["127.0.0.1:{port}"]
@@ -142,22 +171,37 @@ shutdown_grace = "1s"
 [upstream]
 url = {upstream}
 [entra]
-tenant = {tenant}
-client_id = {client_id}
-client_secret = {{ env = "DEV_CLIENT_SECRET" }}
 authority = {authority}
+{entra}
+{more}
 {rules}
 [telemetry]
 log = "text"
 "#,
         public_url = quoted(public_url),
         upstream = quoted(upstream),
-        tenant = quoted(emulator.tenant_id()),
-        client_id = quoted(emulator.client_id()),
         authority = quoted(&emulator.authority()),
-    );
+        rules = match place {
+            _ if arguments.upstream.is_some() => "",
+            Some(_) => RULES_OF_COMPANIES,
+            None => DEMO_RULES,
+        },
+    ))
+}
+
+fn directory(place: &Place) -> Result<String, Failure> {
+    let (secret, database) = (place.secret(&random::system())?, format!("sqlite:{}", place.database().display()));
+    Ok(format!("[session]\nsecrets = [{}]\n[directory]\ndatabase = {}\n", quoted(&secret), quoted(&database)))
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The same configuration as anybody's, read the same way.
+fn read(text: &str, emulator: &Emulator) -> Result<Config, Failure> {
     let environment = [("DEV_CLIENT_SECRET".to_owned(), emulator.client_secret().to_owned())];
-    let outcome = config::read("entrada dev", &text, &environment);
+    let outcome = config::read("entrada dev", text, &environment);
     outcome.config.ok_or_else(|| refused(&outcome.problems))
 }
 
@@ -172,12 +216,16 @@ fn refused(problems: &[Problem]) -> Failure {
     }
 }
 
-fn announce(public_url: &str, upstream: &str, emulator: &Emulator, theirs: bool) {
+fn announce(public_url: &str, upstream: &str, emulator: &Emulator, arguments: &Arguments) {
     let names: Vec<_> = emulator.people().iter().map(|it| it.user_name.split('@').next().unwrap_or_default().to_owned()).collect();
-    let app = if theirs { upstream.to_owned() } else { format!("{upstream} (the built-in demo)") };
+    let app = if arguments.upstream.is_some() { upstream.to_owned() } else { format!("{upstream} (the built-in demo)") };
+    let (who, hint) = if arguments.organizations {
+        (format!("type      {}", companies::typed()), "")
+    } else {
+        (format!("sign in   as {}", names.join(", ")), "  --organizations shows companies with Entra IDs of their own.\n")
+    };
     say(&format!(
-        "\n  open      {public_url}\n  sign in   as {}\n  app       {app}\n  Entra     {} (pretend; not Microsoft; its levers are there)\n\n  Ctrl-C stops it.\n",
-        names.join(", "),
+        "\n  open      {public_url}\n  {who}\n  app       {app}\n  Entra     {} (pretend; not Microsoft; its levers are there)\n\n{hint}  Ctrl-C stops it.\n",
         emulator.authority()
     ));
 }

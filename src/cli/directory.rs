@@ -7,6 +7,7 @@ use crate::base::clock::Clock;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
+use crate::base::site::Site;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 use crate::directory::{Directory, Error};
@@ -44,6 +45,11 @@ pub(super) fn open<T>(common: &Common, work: impl AsyncFnOnce(&Directory) -> Res
         directory.close().await;
         outcome
     })
+}
+
+/// The address that people see.
+pub(super) fn site(common: &Common) -> Result<Site, Failure> {
+    Ok(read_quietly(common.config.as_deref())?.server.site)
 }
 
 /// Prints the JSON, or what people read.

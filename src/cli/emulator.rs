@@ -44,6 +44,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         redirect_uris: arguments.redirect_uri.clone(),
         client_id: Some(arguments.client_id.clone()),
         client_secret: Some(arguments.client_secret.clone()),
+        registrations: Vec::new(),
         tls: arguments.tls.clone(),
         host: None,
     };

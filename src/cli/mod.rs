@@ -2,6 +2,7 @@
 
 mod admin;
 mod check;
+mod companies;
 mod dev;
 mod directory;
 mod emulator;

@@ -26,6 +26,8 @@ pub(super) enum Command {
     Set(Set),
     /// Give an organization another code; the one before leads to it for a while.
     Code(NewCode),
+    /// Make a link that lets its admin set it up: good once, for 24 hours; it ends the one before.
+    Invite(One),
     /// What was changed of an organization and its people, by whom, newest first.
     History(History),
     /// Switch an organization off: its people are out.
@@ -164,6 +166,7 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
             let changed = directory.change_code(&it.code, &it.new, it.keep_days, &actor()).await.map_err(failure)?;
             show(directory, &it.common, &changed).await
         }),
+        Command::Invite(it) => invite(&it),
         Command::History(it) => history(&it),
         Command::Off(it) => turn(&it, State::Off),
         Command::On(it) => turn(&it, State::On),
@@ -209,6 +212,7 @@ fn set(it: Set) -> Result<(), Failure> {
         first_sign_in: it.first_sign_in,
         guests: it.guests,
         take_back: it.take_back_secret,
+        credential_ends: None,
         state: None,
         bind: it.bind,
         unbind: it.unbind,
@@ -245,6 +249,19 @@ fn list(common: &Common) -> Result<(), Failure> {
             values.push(value(it, credential));
         }
         tell(common, &Value::from(values), || if all.is_empty() { "there are no organizations yet".to_owned() } else { lines(&rows) });
+        Ok(())
+    })
+}
+
+fn invite(it: &One) -> Result<(), Failure> {
+    let site = directory::site(&it.common)?;
+    open(&it.common, async |directory| {
+        let made = directory.invite(&it.code, &actor()).await.map_err(failure)?;
+        let url = site.invitation_url(made.token.expose());
+        let ends = i64::try_from(made.ends).ok();
+        tell(&it.common, &json!({ "organization": made.organization.code.as_str(), "url": url, "ends": made.ends }), || {
+            format!("{url}\n\ngood once, until {}; send it to whoever sets {} up, and to nobody else", time(ends), made.organization.name)
+        });
         Ok(())
     })
 }

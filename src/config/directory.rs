@@ -23,6 +23,8 @@ pub struct Directory {
     pub default_role: String,
     /// What becomes of somebody who is not known yet.
     pub first_sign_in: FirstSignIn,
+    /// The roles whose people may open the set-up page of their organization.
+    pub setup_roles: Vec<String>,
     /// An app role of Entra's, and the role it stands for.
     pub role_map: Vec<(String, String)>,
     /// Those that the file names.
@@ -109,7 +111,7 @@ struct Draft {
 }
 
 fn section(section: &Section<'_>) -> Draft {
-    let names = ["database", "roles", "default_role", "first_sign_in"];
+    let names = ["database", "roles", "default_role", "setup_roles", "first_sign_in"];
     let written = !matches!(section.spot_of_table().at, At::Nowhere) || names.iter().any(|it| section.key(it).is_written());
     let database = section.key("database").parse_or("sqlite:entrada.db", database);
     let roles = section.key("roles").whole_list(&["owner", "admin", "worker"], role);
@@ -118,12 +120,16 @@ fn section(section: &Section<'_>) -> Draft {
         section.complain(&section.spot_of("roles"), Complaint::new("names no role").hint("write one role at least, like [\"worker\"]"));
     }
     let default_role = section.key("default_role").parse_or("worker", role);
+    let is_named = section.key("setup_roles").is_written();
+    let setup_roles = section.key("setup_roles").list(&["owner", "admin"], role);
     let first_sign_in = section.key("first_sign_in").choice(&FIRST_SIGN_IN);
     let role_map = role_map(section);
     if let (true, Some(roles)) = (written, &roles) {
         role_map.iter().map(|it| (&it.value.1, &it.spot)).chain(default_role.iter().map(|it| (&it.value, &it.spot))).for_each(|(role, spot)| {
             is_one(section, role, roles, spot);
         });
+        // The usual ones need not be there: then it is whoever has a link.
+        setup_roles.iter().filter(|_| is_named).for_each(|it| is_one(section, &it.value, roles, &it.spot));
     }
     if let Some(it) = database.as_ref().filter(|it| has_password(&it.value) && !matches!(it.spot.at, At::Variable(_))) {
         let complaint = Complaint::new("a password stands in the file itself");
@@ -132,7 +138,9 @@ fn section(section: &Section<'_>) -> Draft {
     let spot = section.spot_of_table();
     let (true, Some(database), Some(roles), Some(default_role)) = (written, database, roles, default_role) else { return Draft { written, meant: None, spot } };
     let role_map = role_map.into_iter().map(|it| it.value).collect();
-    let meant = Directory { database: database.value, roles, default_role: default_role.value, first_sign_in, role_map, organizations: Vec::new() };
+    let setup_roles = setup_roles.into_iter().map(|it| it.value).collect();
+    let (database, default_role) = (database.value, default_role.value);
+    let meant = Directory { database, roles, default_role, first_sign_in, setup_roles, role_map, organizations: Vec::new() };
     Draft { written, meant: Some(meant), spot }
 }
 

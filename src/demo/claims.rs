@@ -10,6 +10,12 @@ pub(super) struct Person {
     pub(super) user: String,
     pub(super) email: String,
     pub(super) tenant: String,
+    /// The company's code, where the sign-in in front knows companies; then the next two are there as well.
+    pub(super) organization: String,
+    /// What the person is in that company.
+    pub(super) role: String,
+    /// The id that an app keeps.
+    pub(super) person: String,
     pub(super) roles: Vec<String>,
     pub(super) groups: Vec<String>,
     pub(super) is_truncated: bool,
@@ -32,6 +38,9 @@ impl Person {
             user: text("preferred_username"),
             email: text("email"),
             tenant: text("tid"),
+            organization: text("organization"),
+            role: text("role"),
+            person: text("person"),
             roles: list("roles"),
             groups: list("groups"),
             contexts: list("acrs"),

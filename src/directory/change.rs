@@ -47,6 +47,8 @@ pub struct OrganizationChange {
     pub client_id: Option<Guid>,
     /// The Value of a client secret. Of an organization that is on it waits beside the one that works, until it has signed somebody in.
     pub client_secret: Option<Secret>,
+    /// When the client secret ends, seconds since 1970; of the new one, where there is a new one.
+    pub credential_ends: Option<u64>,
     /// Forgets the client secret that waits.
     pub take_back: bool,
     /// The role of whoever is created here.

@@ -68,7 +68,7 @@ impl Directory {
     /// Where the database cannot be asked.
     pub async fn secret_is_proven(&self, organization: Guid, new: &NewSecret) -> Result<bool, Error> {
         let mut changes = self.database.begin().await?;
-        let sql = "UPDATE organization SET credential = credential_next, credential_next = NULL, credential_next_since = NULL, \
+        let sql = "UPDATE organization SET credential = credential_next, credential_ends = credential_next_ends, credential_next = NULL, credential_next_since = NULL, \
                    credential_next_by = NULL, credential_next_ends = NULL, credential_next_refused = NULL WHERE id = $1 AND credential_next = $2";
         if changes.run(sql, vec![organization.to_string().into(), new.sealed.as_str().into()]).await? == 0 {
             return Ok(false);
@@ -109,16 +109,24 @@ impl Directory {
     }
 
     /// Writes a new secret, sealed, where it goes; one that waited before is forgotten.
-    pub(super) async fn put(&self, changes: &mut Transaction, organization: Guid, secret: &Secret, place: Place, by: &str) -> Result<(), Error> {
-        let mut values: Vec<Value> = vec![organization.to_string().into(), self.sealed(organization, secret)?.into()];
+    pub(super) async fn put(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+        (secret, ends): (&Secret, Option<u64>),
+        place: Place,
+        by: &str,
+    ) -> Result<(), Error> {
+        let ends = ends.map_or(Value::Number(None), Value::from);
+        let mut values: Vec<Value> = vec![organization.to_string().into(), self.sealed(organization, secret)?.into(), ends];
         let sql = match place {
             Place::Instead => {
-                "UPDATE organization SET credential = $2, credential_next = NULL, credential_next_since = NULL, credential_next_by = NULL, \
+                "UPDATE organization SET credential = $2, credential_ends = $3, credential_next = NULL, credential_next_since = NULL, credential_next_by = NULL, \
                  credential_next_ends = NULL, credential_next_refused = NULL WHERE id = $1"
             }
             Place::Beside => {
                 values.extend([self.clock.now().into(), by.into()]);
-                "UPDATE organization SET credential_next = $2, credential_next_since = $3, credential_next_by = $4, credential_next_ends = NULL, \
+                "UPDATE organization SET credential_next = $2, credential_next_ends = $3, credential_next_since = $4, credential_next_by = $5, \
                  credential_next_refused = NULL WHERE id = $1"
             }
         };

@@ -15,11 +15,13 @@ mod tests;
 pub mod admin;
 pub mod change;
 pub mod history;
+pub mod invitation;
 pub mod organization;
 pub mod people;
 pub mod person;
 pub mod recent;
 pub mod transfer;
+pub mod trial;
 pub mod welcome;
 
 pub use error::Error;

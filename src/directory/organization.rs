@@ -24,6 +24,8 @@ pub struct Organization {
     pub client_id: Option<Guid>,
     /// Whether there is a credential; itself it is only given to who signs people in.
     pub has_credential: bool,
+    /// When the credential ends, seconds since 1970, where somebody said so.
+    pub credential_ends: Option<i64>,
     /// A new credential that waits beside it until it has signed somebody in.
     pub waiting: Option<Waiting>,
     /// The role of whoever is created here.
@@ -108,7 +110,7 @@ pub struct NewSecret {
 
 /// What is asked of an organization's row; the code that has no end is its own.
 pub(super) const SELECT: &str = "SELECT o.id, o.name, o.provider, o.tenant, o.client_id, CAST(CASE WHEN o.credential IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_credential, \
-     o.credential_next_since, o.credential_next_by, o.credential_next_refused, o.default_role, o.first_sign_in, o.guests, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
+     o.credential_ends, o.credential_next_since, o.credential_next_by, o.credential_next_refused, o.default_role, o.first_sign_in, o.guests, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
      FROM organization o JOIN organization_code c ON c.organization = o.id AND c.ends IS NULL";
 
 impl Provider {
@@ -187,6 +189,7 @@ pub(super) fn of_row(row: &Row) -> Result<Organization, Error> {
         tenant: guid("tenant")?,
         client_id: guid("client_id")?,
         has_credential: row.number("has_credential")? != 0,
+        credential_ends: row.maybe_number("credential_ends")?,
         waiting,
         default_role: row.text("default_role")?,
         first_sign_in,

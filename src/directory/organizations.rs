@@ -151,23 +151,30 @@ impl Directory {
         let values = vec![
             before.id.to_string().into(),
             change.name.into(),
-            tenant.map(|it| it.to_string()).into(),
-            client_id.map(|it| it.to_string()).into(),
+            change.tenant.map(|it| it.to_string()).into(),
+            change.client_id.map(|it| it.to_string()).into(),
             change.default_role.into(),
             change.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
             Value::Number(change.guests.map(i64::from)),
-            state.as_str().into(),
+            // Only what is asked: another may switch it off at this very time.
+            change.state.map(|it| it.as_str().to_owned()).into(),
             self.clock.now().into(),
             by.into(),
         ];
         let sql = "UPDATE organization SET name = COALESCE($2, name), tenant = COALESCE($3, tenant), client_id = COALESCE($4, client_id), \
-                   default_role = COALESCE($5, default_role), first_sign_in = COALESCE($6, first_sign_in), guests = COALESCE($7, guests), state = $8, \
+                   default_role = COALESCE($5, default_role), first_sign_in = COALESCE($6, first_sign_in), guests = COALESCE($7, guests), state = COALESCE($8, state), \
                    changed = $9, changed_by = $10 WHERE id = $1";
         changes.run(sql, values).await?;
         match &change.client_secret {
-            Some(secret) => self.put(&mut changes, before.id, secret, place, by).await?,
+            Some(secret) => self.put(&mut changes, before.id, (secret, change.credential_ends), place, by).await?,
             None if change.take_back => self.take_back(&mut changes, before.id).await?,
             None => {}
+        }
+        if let (None, Some(ends)) = (&change.client_secret, change.credential_ends) {
+            changes.run("UPDATE organization SET credential_ends = $2 WHERE id = $1", vec![before.id.to_string().into(), ends.into()]).await?;
+        }
+        if change.state == Some(State::Off) {
+            self.end_invitations(&mut changes, before.id).await?;
         }
         for domain in &change.bind {
             self.bind(&mut changes, before.id, domain).await?;

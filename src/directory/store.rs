@@ -77,6 +77,11 @@ impl Directory {
         &self.config.roles
     }
 
+    /// Whether people of that role may open the set-up page of their organization.
+    pub fn may_set_up(&self, role: &str) -> bool {
+        self.config.setup_roles.iter().any(|it| it == role)
+    }
+
     /// Refuses a role that is none.
     pub(super) fn role(&self, role: &str) -> Result<(), Error> {
         if self.config.roles.iter().any(|it| it == role) { Ok(()) } else { Err(Error::NoRole(role.to_owned())) }

@@ -48,7 +48,15 @@ async fn on_both<F: Future<Output = ()>>(story: impl Fn(Ground) -> F) {
 fn config(database: Database) -> Config {
     let roles = ["owner", "admin", "worker"].map(str::to_owned).to_vec();
     let role_map = [("Fleet.Admin", "admin"), ("Fleet.Owner", "owner")].map(|it| (it.0.to_owned(), it.1.to_owned())).to_vec();
-    Config { database, roles, default_role: "worker".to_owned(), first_sign_in: FirstSignIn::Create, role_map, organizations: Vec::new() }
+    Config {
+        database,
+        roles,
+        default_role: "worker".to_owned(),
+        setup_roles: vec!["admin".to_owned()],
+        first_sign_in: FirstSignIn::Create,
+        role_map,
+        organizations: Vec::new(),
+    }
 }
 
 impl Ground {

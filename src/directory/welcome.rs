@@ -10,6 +10,7 @@ use super::organization::{Organization, State};
 use super::people::insert;
 use super::person::{Person, RoleSource, SELECT, of_row};
 use super::store::Directory;
+use super::trial::How;
 use crate::base::identity::Identity;
 use crate::base::username::{Username, domain_of};
 use crate::config::directory::FirstSignIn;
@@ -44,6 +45,14 @@ pub enum Refused {
     Directory(#[from] Error),
 }
 
+/// Whether somebody of Entra's may come to an organization at all, whoever it makes them.
+pub(super) fn may_come(who: &Identity, organization: &Organization) -> Result<(), Refused> {
+    if organization.tenant != Some(who.tid) {
+        return Err(Refused::OtherTenant);
+    }
+    if who.guest && !organization.guests { Err(Refused::Guest) } else { Ok(()) }
+}
+
 impl Directory {
     /// The person who signed in at an organization.
     ///
@@ -56,15 +65,10 @@ impl Directory {
     pub(super) async fn welcome_identity(&self, who: &Identity, organization: &Organization) -> Result<Person, Refused> {
         // As it is now: it may have been switched off while the person was at Entra.
         let organization = self.organization_by_id(organization.id).await?.ok_or(Refused::OrganizationOff)?;
-        if organization.tenant != Some(who.tid) {
-            return Err(Refused::OtherTenant);
-        }
         if organization.state != State::On {
-            return Err(Refused::OrganizationOff);
+            return Err(if organization.tenant == Some(who.tid) { Refused::OrganizationOff } else { Refused::OtherTenant });
         }
-        if who.guest && !organization.guests {
-            return Err(Refused::Guest);
-        }
+        may_come(who, &organization)?;
         for _ in 0..TRIES {
             match self.try_to_welcome(who, &organization).await {
                 Ok(Some(person)) => return Ok(person),
@@ -79,22 +83,27 @@ impl Directory {
     /// Nothing where somebody else made the row meanwhile.
     async fn try_to_welcome(&self, who: &Identity, organization: &Organization) -> Result<Option<Person>, Refused> {
         let mut changes = self.database.begin().await?;
-        let found = match self.linked(&mut changes, who, organization).await? {
-            Some(person) => Some(person),
-            None => self.link(&mut changes, who, organization).await?,
+        let Some((_, person)) = self.meet(&mut changes, who, organization).await? else { return Ok(None) };
+        changes.commit().await?;
+        Ok(Some(person))
+    }
+
+    /// The same, not settled yet.
+    pub(super) async fn meet(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<(How, Person)>, Refused> {
+        let found = match self.linked(changes, who, organization).await? {
+            Some(person) => Some((How::Known, person)),
+            None => self.link(changes, who, organization).await?.map(|it| (How::Linked, it)),
         };
-        let person = match found {
-            Some(person) if !person.on => return Err(Refused::PersonOff),
-            Some(person) => person,
+        let (how, person) = match found {
+            Some((_, person)) if !person.on => return Err(Refused::PersonOff),
+            Some(found) => found,
             None if organization.first_sign_in.unwrap_or(self.config.first_sign_in) == FirstSignIn::Refuse => return Err(Refused::Unknown),
-            None => match self.make(&mut changes, who, organization).await? {
-                Some(person) => person,
+            None => match self.make(changes, who, organization).await? {
+                Some(person) => (How::Made, person),
                 None => return Ok(None),
             },
         };
-        let person = self.renew(&mut changes, person, who, organization).await?;
-        changes.commit().await?;
-        Ok(Some(person))
+        Ok(Some((how, self.renew(changes, person, who, organization).await?)))
     }
 
     async fn linked(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<Person>, Error> {

@@ -57,8 +57,11 @@ fn pick(world: &World, tenant: Tenant, asked: Asked, hint: Option<&str>) -> Repl
     let home = tenant.home().map(|it| it.id);
     let here = world.people.iter().filter(|it| home.is_none() || it.home_tenant.as_deref() != home);
     let here = here.chain(world.abroad.iter().filter(|it| home == Some(&it.tenant)));
+    // Those of the tenant that is asked stand before the others.
+    let own = |person: &&Person| home.is_none_or(|home| person.tenant == home);
     let people = || here.clone();
-    let people = people().filter(first).chain(people().filter(|it| !first(it)));
+    let rest = people().filter(|it| !first(it) && own(it)).chain(people().filter(|it| !first(it) && !own(it)));
+    let people = people().filter(first).chain(rest);
     page::picker(&action, &transaction, people, &world.of_codes)
 }
 
@@ -71,9 +74,7 @@ pub(super) fn correlation(world: &World, asking: &Asking) -> String {
 /// The checks whose failure must never lead to a redirect.
 fn read(world: &World, tenant: Tenant, asking: &Asking, correlation: &str) -> Result<Asked, Refusal> {
     let client = asking.value("client_id").ok_or_else(|| Refusal::missing("client_id"))?;
-    if !client.eq_ignore_ascii_case(&world.client_id) {
-        return Err(unknown_client(client));
-    }
+    let known = world.client_at(tenant, client).ok_or_else(|| unknown_client(client))?;
     let redirect = asking.value("redirect_uri").ok_or_else(|| Refusal::new(900_971, "invalid_request", "No reply address provided."))?;
     if !world.knows_redirect(redirect) {
         let text = format!(
@@ -85,6 +86,7 @@ Make sure the redirect URI sent in the request matches one added to your applica
     let owned = |name: &str| asking.value(name).map(str::to_owned);
     Ok(Asked {
         tenant: tenant.segment(),
+        client: known.id.to_owned(),
         redirect_uri: redirect.to_owned(),
         state: owned("state"),
         nonce: owned("nonce"),

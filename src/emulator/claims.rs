@@ -52,10 +52,11 @@ fn envelope(world: &World, tenant: &str, audience: &str) -> Map<String, Value> {
 }
 
 fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value> {
-    let mut claims = envelope(world, &person.tenant, &world.client_id);
+    let client = &grant.asked.client;
+    let mut claims = envelope(world, &person.tenant, client);
     let has = |scope: &str| grant.asked.scope.split(' ').any(|it| it == scope);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-    put("sub", subject(&world.client_id, &person.oid).into());
+    put("sub", subject(client, &person.oid).into());
     put("sid", grant.who.sid.as_str().into());
     put("login_hint", opaque_hint(person).into());
     put("acct", u8::from(person.home_tenant.is_some()).into());
@@ -166,10 +167,10 @@ fn falsify(world: &World, claims: &mut Map<String, Value>, wrong: Wrong) {
 }
 
 /// An access token for a person, addressed to that resource.
-pub(super) fn access_token(world: &World, ring: &Ring<'_>, person: &Person, (resource, scope): (&Resource, &str)) -> Result<String, BadKey> {
+pub(super) fn access_token(world: &World, ring: &Ring<'_>, (person, client): (&Person, &str), (resource, scope): (&Resource, &str)) -> Result<String, BadKey> {
     let mut claims = envelope(world, &person.tenant, &resource.audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-    put("azp", world.client_id.as_str().into());
+    put("azp", client.into());
     put("azpacr", "1".into());
     put("oid", person.oid.as_str().into());
     put("sub", subject(&resource.audience, &person.oid).into());
@@ -179,11 +180,11 @@ pub(super) fn access_token(world: &World, ring: &Ring<'_>, person: &Person, (res
 }
 
 /// An access token for the app itself (RFC 6749 section 4.4); exactly the members seen with Entra.
-pub(super) fn app_token(world: &World, ring: &Ring<'_>, tenant: &str, audience: &str) -> Result<String, BadKey> {
+pub(super) fn app_token(world: &World, ring: &Ring<'_>, (tenant, client): (&str, &str), audience: &str) -> Result<String, BadKey> {
     let principal = "11aa11aa-bb11-4c22-8d33-44ee44ee44ee";
     let mut claims = envelope(world, tenant, audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-    put("azp", world.client_id.as_str().into());
+    put("azp", client.into());
     put("azpacr", "1".into());
     put("oid", principal.into());
     put("sub", principal.into());

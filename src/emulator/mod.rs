@@ -15,6 +15,7 @@ mod page;
 mod panel;
 mod people;
 mod refusal;
+mod registration;
 mod scopes;
 mod secrets;
 mod serve;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::control::{Control, Refused};
 pub use self::faults::{GraphFault, TokenFault, UNTIL_CLEARED};
 pub use self::people::{Person, Trouble};
+pub use self::registration::Registration;
 pub use self::tls::BadTls;
 pub use self::wrong::Wrong;
 
@@ -65,6 +67,8 @@ pub struct Options {
     pub client_id: Option<String>,
     /// The client secret; a random one when absent.
     pub client_secret: Option<String>,
+    /// Further apps, each registered in one tenant; that of the pretend Northwind has people once an app is registered there.
+    pub registrations: Vec<Registration>,
     /// Serve TLS, and write the throw-away authority's certificate to `ca.pem` in this directory.
     pub tls: Option<PathBuf>,
     /// The name that clients know it by on port 443, where a proxy of theirs leads to it; its own address when absent.
@@ -178,12 +182,12 @@ impl Drop for Emulator {
 }
 
 fn world(options: Options, authority: String) -> World {
-    let Options { clock, random, redirect_uris, client_id, client_secret, .. } = options;
+    let Options { clock, random, redirect_uris, client_id, client_secret, registrations, .. } = options;
     World {
         client_id: client_id.unwrap_or_else(|| guid(&random)),
         client_secret: client_secret.unwrap_or_else(|| random.text::<30>()),
         control: Control::new(clock.clone()),
-        people: people::everybody(),
+        people: people::everybody(&registrations),
         of_codes: people::of_codes(),
         abroad: people::guests_at_home(),
         asked: Table::new(),
@@ -193,6 +197,7 @@ fn world(options: Options, authority: String) -> World {
         graph_grants: Table::new(),
         pages: Table::new(),
         redirect_uris,
+        registrations,
         authority,
         clock,
         random,

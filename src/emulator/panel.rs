@@ -9,6 +9,7 @@ use super::faults::{GraphFault, TokenFault};
 use super::orders::Order;
 use super::page::{self, escape};
 use super::people::Person;
+use super::tenants::Tenant;
 use super::time::timestamp;
 use super::web::{self, Asking, Reply};
 use super::world::World;
@@ -101,6 +102,7 @@ fn somebody(world: &World, person: &Person) -> Value {
 fn body(world: &World) -> String {
     let mut out = String::from("<p>It pretends to be Microsoft Entra, for sign-ins on this machine. What is done here shows at the next request.</p>");
     out.push_str(&figures(world));
+    out.push_str(&registrations(world));
     out.push_str("<h2>People</h2>");
     for person in &world.people {
         out.push_str(&of_person(world, person));
@@ -114,6 +116,25 @@ fn body(world: &World) -> String {
     let seconds = number("seconds", "Seconds, for too-many and slow", "");
     out.push_str(&form("graph", &format!("{}{calls}{seconds}", choice("Graph answers", with_none(&GraphFault::NAMES))), "Set"));
     out.push_str(&form("graph_page", &number("value", "Groups on a page", &world.control.page_size().to_string()), "Set"));
+    out
+}
+
+/// What an admin copies out of the admin center, for whoever sets up a sign-in.
+fn registrations(world: &World) -> String {
+    let mut out = String::new();
+    for it in &world.registrations {
+        let domain = Tenant::read(&it.tenant).and_then(Tenant::home).map_or("a tenant", |it| it.domain);
+        let _ = write!(
+            out,
+            "<h2>App registration at {}</h2><dl><dt>Directory (tenant) ID</dt><dd>{}</dd><dt>Application (client) ID</dt><dd>{}</dd>\
+<dt>Client secret: Value</dt><dd>{}</dd><dt>Client secret: Secret ID</dt><dd>{}</dd></dl>",
+            escape(domain),
+            escape(&it.tenant),
+            escape(&it.client_id),
+            escape(&it.client_secret),
+            escape(&it.secret_id)
+        );
+    }
     out
 }
 

@@ -1,7 +1,8 @@
 //! The people of the pretend tenant: one for each case a sign-in can meet.
 
+use super::registration::Registration;
 use super::table::{Place, ROWS, Row};
-use super::tenants::{CONTOSO, FABRIKAM, PERSONAL};
+use super::tenants::{CONTOSO, FABRIKAM, NORTHWIND, PERSONAL};
 
 /// What stands between a person and the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +69,25 @@ fn groups(count: u32) -> Vec<String> {
     (1..=count).map(|number| format!("0a1b2c3d-0000-4000-8000-{number:012x}")).collect()
 }
 
-/// Everybody of the pretend tenant, in the order of the picker.
-pub(super) fn everybody() -> Vec<Person> {
+/// Everybody of the pretend tenants, in the order of the picker.
+pub(super) fn everybody(registrations: &[Registration]) -> Vec<Person> {
+    let mut all = usual();
+    if registrations.iter().any(|it| it.tenant == NORTHWIND.id) {
+        all.extend(of_northwind());
+    }
+    all
+}
+
+fn of_northwind() -> [Person; 3] {
+    let here = |number, name, user_name, about| Person { tenant: NORTHWIND.id.to_owned(), ..person(number, name, user_name, about) };
+    [
+        here(14, "Nora Berg", "nora@northwind.example", "of Northwind"),
+        here(15, "Nils Holm", "nils@northwind.example", "of Northwind"),
+        Person { trouble: Some(Trouble::NotAssigned), ..here(16, "Noor Haddad", "noor@northwind.example", "of Northwind, not assigned to the app") },
+    ]
+}
+
+fn usual() -> Vec<Person> {
     let with_trouble = |person: Person, trouble| Person { trouble: Some(trouble), ..person };
     vec![
         Person { roles: vec!["Admin".to_owned()], groups: groups(3), ..person(1, "Maya Okafor", "maya@contoso.example", "role Admin, three groups") },
@@ -103,7 +121,7 @@ fn personal() -> Person {
 
 /// The guests as their own tenants know them: other objects with other ids, and no guests there.
 pub(super) fn guests_at_home() -> Vec<Person> {
-    let guests = everybody().into_iter().filter(|it| it.home_tenant.is_some()).zip(0x0f00..);
+    let guests = usual().into_iter().filter(|it| it.home_tenant.is_some()).zip(0x0f00..);
     let at_home = |(guest, number): (Person, u32)| {
         let Person { home_tenant, name, user_name, .. } = guest;
         Person { tenant: home_tenant.unwrap_or_default(), ..person(number, &name, &user_name, "guest of Contoso, here at home") }

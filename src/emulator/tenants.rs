@@ -15,6 +15,8 @@ pub(super) struct Home {
 pub(super) static CONTOSO: Home = Home { id: "aaaabbbb-0000-cccc-1111-dddd2222eeee", domain: "contoso.example", region: Some("EU") };
 /// Another tenant.
 pub(super) static FABRIKAM: Home = Home { id: "bbbbcccc-1111-dddd-2222-eeee3333ffff", domain: "fabrikam.example", region: Some("NA") };
+/// A tenant that is about to be set up.
+pub(super) static NORTHWIND: Home = Home { id: "ccccdddd-2222-eeee-3333-ffff4444aaaa", domain: "northwind.example", region: Some("EU") };
 /// Microsoft's tenant of all personal accounts.
 pub(super) static PERSONAL: Home = Home { id: "9188040d-6c67-4c5b-b112-36a304b66dad", domain: "consumers", region: None };
 
@@ -39,7 +41,7 @@ impl Tenant {
             "common" => Some(Self::Common),
             "organizations" => Some(Self::Organizations),
             "consumers" => Some(Self::Consumers),
-            _ => [&CONTOSO, &FABRIKAM, &PERSONAL].into_iter().find(|it| segment == it.id || segment == it.domain).map(Self::One),
+            _ => [&CONTOSO, &FABRIKAM, &NORTHWIND, &PERSONAL].into_iter().find(|it| segment == it.id || segment == it.domain).map(Self::One),
         }
     }
 

@@ -66,6 +66,7 @@ fn options() -> Options {
         redirect_uris: vec!["http://localhost/back".to_owned()],
         client_id: None,
         client_secret: None,
+        registrations: Vec::new(),
         tls: None,
         host: None,
     }

@@ -97,14 +97,14 @@ fn answer(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Re
     if !matches!(grant, "authorization_code" | "refresh_token" | "client_credentials") {
         return Err(Refusal::new(70_003, "unsupported_grant_type", format!("The app requested an unsupported grant type '{grant}'.")));
     }
-    client(world, asking)?;
+    let client = client(world, tenant, asking)?;
     if let Some(refused) = world.control.next_refused() {
         return Err(Refusal::written(refused));
     }
     match grant {
-        "authorization_code" => redeem(world, tenant, asking, ring),
-        "refresh_token" => refresh(world, asking, ring),
-        _ => for_the_app(world, tenant, asking, ring),
+        "authorization_code" => redeem(world, (tenant, client), asking, ring),
+        "refresh_token" => refresh(world, client, asking, ring),
+        _ => for_the_app(world, (tenant, client), asking, ring),
     }
 }
 
@@ -119,20 +119,19 @@ fn credentials(asking: &Asking) -> (Option<String>, Option<String>) {
     pair.split_once(':').map_or((None, None), |(id, secret)| (Some(decode(id)), Some(decode(secret))))
 }
 
-fn client(world: &World, asking: &Asking) -> Result<(), Refusal> {
+/// Which registered app asks; proven by its secret.
+fn client<'a>(world: &'a World, tenant: Tenant, asking: &Asking) -> Result<&'a str, Refusal> {
     let (id, secret) = credentials(asking);
     let id = id.ok_or_else(|| Refusal::missing("client_id"))?;
     if id == "00000000-0000-0000-0000-000000000000" {
         return Err(Refusal::new(700_038, "unauthorized_client", format!("{id} is not a valid application identifier.")));
     }
-    if !id.eq_ignore_ascii_case(&world.client_id) {
-        return Err(unknown_client(&id));
-    }
+    let known = world.client_at(tenant, &id).ok_or_else(|| unknown_client(&id))?;
     let Some(secret) = secret else {
         let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
         return Err(Refusal::new(7_000_218, "invalid_client", text));
     };
-    let brought = if is_guid(&secret) { Brought::Wrong } else { world.control.secrets.of(&secret, &world.client_secret) };
+    let brought = if is_guid(&secret) { Brought::Wrong } else { world.control.secrets.of(&secret, known.secret) };
     if brought == Brought::Expired {
         let text = format!("The provided client secret keys for app '{id}' are expired. Visit the Azure portal to create new keys for your app.");
         return Err(Refusal::new(7_000_222, "invalid_client", text));
@@ -144,14 +143,15 @@ secret added to app '{id}'."
         );
         return Err(Refusal::new(7_000_215, "invalid_client", text));
     }
-    Ok(())
+    Ok(known.id)
 }
 
-fn redeem(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
+fn redeem(world: &World, (tenant, client): (Tenant, &str), asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
     let code = asking.form.value("code").ok_or_else(|| Refusal::missing("code"))?;
     let redirect = asking.form.value("redirect_uri").ok_or_else(|| Refusal::missing("redirect_uri"))?;
     let verifier = asking.form.value("code_verifier");
-    let (born, grant) = world.codes.look(code).ok_or_else(|| invalid_grant(70_000, "The provided value for the 'code' parameter is not valid."))?;
+    let grant = world.codes.look(code).filter(|(_, it)| it.asked.client == client);
+    let (born, grant) = grant.ok_or_else(|| invalid_grant(70_000, "The provided value for the 'code' parameter is not valid."))?;
     if world.clock.now() > born.saturating_add(CODE_LIFE) {
         return Err(invalid_grant(
             70_008,
@@ -200,10 +200,10 @@ fn invalid_grant(code: u32, text: &str) -> Refusal {
     Refusal::new(code, "invalid_grant", text)
 }
 
-fn refresh(world: &World, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
+fn refresh(world: &World, client: &str, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
     let token = asking.form.value("refresh_token").ok_or_else(|| Refusal::missing("refresh_token"))?;
     let unknown = || invalid_grant(9_002_313, "Invalid request. Request is malformed or invalid.").finer("bad_token");
-    let (born, mut grant) = world.refresh.look(token).ok_or_else(unknown)?;
+    let (born, mut grant) = world.refresh.look(token).filter(|(_, it)| it.asked.client == client).ok_or_else(unknown)?;
     if world.clock.now() > born.saturating_add(REFRESH_LIFE) {
         let text = "The refresh token has expired due to inactivity. The token was issued and was inactive for 90.00:00:00.";
         return Err(invalid_grant(700_082, text).finer("token_expired"));
@@ -263,7 +263,7 @@ fn tokens(world: &World, asking: &Asking, ring: &Ring<'_>, grant: &Grant, scope:
     let told = told.join(" ");
     let two = || Refusal::new(70_011, "invalid_scope", format!("The scope '{scope}' is not valid: it names more than one resource."));
     let resource = Resource::read(&world.authority, scope).ok_or_else(two)?;
-    let access = claims::access_token(world, ring, &person, (&resource, &permissions(&resource, &told))).map_err(|_| no_token())?;
+    let access = claims::access_token(world, ring, (&person, &grant.asked.client), (&resource, &permissions(&resource, &told))).map_err(|_| no_token())?;
     granted(world, &access, Some(&person.oid), &resource);
     let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access});
     let Some(members) = body.as_object_mut() else { return Err(no_token()) };
@@ -300,7 +300,7 @@ fn granted(world: &World, access: &str, oid: Option<&str>, resource: &Resource) 
     }
 }
 
-fn for_the_app(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
+fn for_the_app(world: &World, (tenant, client): (Tenant, &str), asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
     let Tenant::One(home) = tenant else {
         return Err(Refusal::new(9_001_023, "invalid_request", "The grant type is not supported over the /common or /consumers endpoints."));
     };
@@ -313,7 +313,7 @@ resource identifier (application ID URI)."
         return Err(Refusal::new(1_002_012, "invalid_scope", text));
     };
     let resource = Resource { audience: named(&world.authority, audience).to_owned(), permissions: Vec::new() };
-    let access = claims::app_token(world, ring, home.id, &resource.audience).map_err(|_| no_token())?;
+    let access = claims::app_token(world, ring, (home.id, client), &resource.audience).map_err(|_| no_token())?;
     granted(world, &access, None, &resource);
     Ok(json!({"token_type": "Bearer", "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access}))
 }

@@ -11,7 +11,9 @@ use crate::base::random::Random;
 
 use super::control::Control;
 use super::people::Person;
+use super::registration::Registration;
 use super::scopes::{GraphGrant, Page};
+use super::tenants::Tenant;
 
 /// No table grows beyond this; the oldest entry goes.
 const MOST: usize = 32_768;
@@ -21,6 +23,8 @@ const MOST: usize = 32_768;
 pub(super) struct Asked {
     /// The tenant's segment of the address that was asked.
     pub(super) tenant: &'static str,
+    /// Which app asked.
+    pub(super) client: String,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) nonce: Option<String>,
@@ -97,6 +101,8 @@ pub(super) struct World {
     pub(super) redirect_uris: Vec<String>,
     pub(super) client_id: String,
     pub(super) client_secret: String,
+    /// Further apps.
+    pub(super) registrations: Vec<Registration>,
     pub(super) authority: String,
     pub(super) people: Vec<Person>,
     pub(super) of_codes: Vec<Person>,
@@ -113,7 +119,23 @@ pub(super) struct World {
     pub(super) pages: Table<Page>,
 }
 
+/// A registered app that asks.
+pub(super) struct Client<'a> {
+    pub(super) id: &'a str,
+    pub(super) secret: &'a str,
+}
+
 impl World {
+    /// The app of that id, as it is written where it is registered; the first one is known to every tenant.
+    pub(super) fn client_at(&self, tenant: Tenant, id: &str) -> Option<Client<'_>> {
+        if id.eq_ignore_ascii_case(&self.client_id) {
+            return Some(Client { id: &self.client_id, secret: &self.client_secret });
+        }
+        let home = tenant.home()?.id;
+        let found = self.registrations.iter().find(|it| id.eq_ignore_ascii_case(&it.client_id) && it.tenant == home);
+        found.map(|it| Client { id: &it.client_id, secret: &it.client_secret })
+    }
+
     /// A random GUID.
     pub(super) fn guid(&self) -> String {
         guid(&self.random)

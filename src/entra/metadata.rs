@@ -10,6 +10,9 @@ use url::Url;
 /// Largest document, in bytes; Entra's has 2 KiB.
 const DOCUMENT: usize = 256 * 1024;
 
+/// The longest name of a region, in bytes; Entra's have two or three.
+const REGION: usize = 16;
+
 /// What stands for the tenant in an issuer of many (`learn:/access-tokens`, "Validate the issuer").
 const TEMPLATE: &str = "{tenantid}";
 
@@ -33,6 +36,8 @@ pub struct Metadata {
     pub end_session: Option<String>,
     /// The cloud, which must be that of a key.
     pub cloud: Option<String>,
+    /// Where in the world the tenant is, as Entra abbreviates it (`EU`, `NA`, `WW`).
+    pub region: Option<String>,
     /// Where the tenant's Microsoft Graph is; none where the document names no Graph that is known.
     pub graph: Option<String>,
 }
@@ -78,6 +83,7 @@ struct Document {
     jwks_uri: String,
     end_session_endpoint: Option<String>,
     cloud_instance_name: Option<String>,
+    tenant_region_scope: Option<String>,
     msgraph_host: Option<String>,
 }
 
@@ -113,6 +119,7 @@ pub fn read(bytes: &[u8], authority: &str, tenant: &Tenant) -> Result<Metadata, 
         keys: endpoint("jwks_uri", &document.jwks_uri)?,
         end_session: document.end_session_endpoint.map(|it| endpoint("end_session_endpoint", &it)).transpose()?,
         cloud: document.cloud_instance_name,
+        region: document.tenant_region_scope.filter(|it| it.len() <= REGION && it.bytes().all(|it| it.is_ascii_alphanumeric())),
         graph: document.msgraph_host.and_then(|it| graph(&it, &authority)).filter(|_| whose.is_some()),
         issuer: document.issuer,
         tenant: whose,

@@ -140,6 +140,14 @@ impl Entra {
         Self { proofs: self.proofs.with_waiting(secret), ..self }
     }
 
+    /// What Entra tells of the tenant; asks where nothing is known.
+    ///
+    /// # Errors
+    /// Why Entra could not be asked, or that it knows no such tenant.
+    pub async fn discovered(&self) -> Result<metadata::Metadata, Error> {
+        Ok(self.source.snapshot().await?.metadata.clone())
+    }
+
     /// Begins a sign-in: PKCE, a nonce, and the address at Entra. `state` comes back with the browser.
     ///
     /// # Errors

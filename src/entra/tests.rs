@@ -45,8 +45,16 @@ impl World {
     async fn with(tls: Option<PathBuf>, change: impl FnOnce(&mut config::entra::Entra)) -> Self {
         let clock = Clock::system();
         let random = crate::seal::random::system();
-        let options =
-            Options { clock: clock.clone(), random: random.clone(), redirect_uris: Vec::new(), client_id: None, client_secret: None, tls, host: None };
+        let options = Options {
+            clock: clock.clone(),
+            random: random.clone(),
+            redirect_uris: Vec::new(),
+            client_id: None,
+            client_secret: None,
+            registrations: Vec::new(),
+            tls,
+            host: None,
+        };
         let emulator = Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap();
         let mut config = config::entra::Entra {
             tenant: Tenant::Id(Guid::parse(emulator.tenant_id()).unwrap()),

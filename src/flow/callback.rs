@@ -4,21 +4,22 @@ use super::authenticate::{look, session_id};
 use super::facts::Facts;
 use super::front_channel::is_sid;
 use super::groups;
-use super::organization;
+use super::organization::{self, Place};
 use super::recent::Trail;
 use super::recheck;
 use super::refusal::Refusal;
 use super::refused;
+use super::setup;
 use super::sign_in::{self, Start, only, rounds_in_state};
 use crate::base::return_to::ReturnTo;
 use crate::base::secret::Secret;
 use crate::entra::{Redeemed, failure};
-use crate::session::pending::Pending;
+use crate::session::pending::{Pending, Trial};
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::cookies::{Found, find};
-use crate::wire::inbound::{Inbound, language};
+use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -63,6 +64,9 @@ pub(super) async fn callback(
     let Some(pending) = open(house, headers, &name, state) else {
         return stale(house, inbound, headers, state).await;
     };
+    if let Some(trial) = pending.trial.clone() {
+        return tried(house, inbound, headers, (&answer, &pending, &trial), &name, facts).await;
+    }
     let mut trail = Trail::of(&pending);
     let outcome = finish(house, inbound, headers, &answer, pending, facts, &mut trail).await;
     let member = facts.session.as_ref().and_then(|it| it.identity().member.clone());
@@ -75,9 +79,30 @@ pub(super) async fn callback(
         if let Refusal::SignIn(error, _, entra) = &refusal {
             refused::write_down(house, entra, error, inbound.reference());
         }
-        refusal.answer(house, inbound.asker, language(headers), inbound.reference())
+        refusal.answer(house, inbound.asker, inbound.language, inbound.reference())
     });
     if let Some(gone) = house.names.remove(&name) {
+        response.headers_mut().append(SET_COOKIE, gone);
+    }
+    Ok(response)
+}
+
+/// A trial of the set-up page: the same, up to who it is. It begins no session and ends none.
+async fn tried(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    (answer, pending, trial): (&Answer<'_>, &Pending, &Trial),
+    name: &str,
+    facts: &mut Facts,
+) -> Result<Response<Body>, Refusal> {
+    let outcome = redeemed(house, answer, pending, &ReturnTo::home()).await.map(|(place, redeemed, _)| (place, redeemed));
+    let shown = setup::trial::came_back(house, inbound, headers, trial, outcome).await;
+    let mut response = shown.unwrap_or_else(|refusal| {
+        facts.cause = Some(refusal.cause());
+        refusal.answer(house, inbound.asker, inbound.language, inbound.reference())
+    });
+    if let Some(gone) = house.names.remove(name) {
         response.headers_mut().append(SET_COOKIE, gone);
     }
     Ok(response)
@@ -138,11 +163,13 @@ async fn finish(
         // Signed in all the same; asking once more would bring the same.
         let refusal = Refusal::NotProven(pending.acrs);
         facts.cause = Some(refusal.cause());
-        refusal.answer(house, inbound.asker, language(headers), inbound.reference())
+        refusal.answer(house, inbound.asker, inbound.language, inbound.reference())
     };
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
-    for further in [sign_in::came_back(house, headers, &pending.state), organization::remembered(house, &session)].into_iter().flatten() {
+    for further in
+        [sign_in::came_back(house, headers, &pending.state), organization::remembered(house, session.identity().member.as_deref())].into_iter().flatten()
+    {
         response.headers_mut().append(SET_COOKIE, further);
     }
     Ok(response)
@@ -157,18 +184,7 @@ async fn admit(
     return_to: &ReturnTo,
     trail: &mut Trail,
 ) -> Result<(Secret, Arc<Session>), Refusal> {
-    let Some(place) = organization::begun_at(house, pending).await? else {
-        return Err(Refusal::NothingUnderWay(sign_in::start_url(&house.site, return_to)));
-    };
-    let code = place.organization.as_ref().map(|it| it.code.as_str());
-    let again = organization::url(&house.site, "start", return_to, &pending.acrs, code);
-    if let Some(error) = answer.error.as_deref() {
-        let refusal = failure::Refusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
-        return Err(Refusal::SignIn(refusal.into(), again, place.entra));
-    }
-    let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
-    let redeemed = place.entra.redeem(code, &pending.nonce, &pending.verifier).await;
-    let Redeemed { user, grant, by } = redeemed.map_err(|it| Refusal::SignIn(it, again.clone(), Arc::clone(&place.entra)))?;
+    let (place, Redeemed { user, grant, by }, again) = redeemed(house, answer, pending, return_to).await?;
     trail.is_of(user.identity());
     organization::proved_by(house, &place, by);
     let member = organization::welcome(house, &user, &place, &again).await?;
@@ -186,6 +202,23 @@ async fn admit(
     }
     groups::follow(house, &session);
     Ok((id, session))
+}
+
+/// Redeems the code where the sign-in began; with it comes where it may be tried again.
+async fn redeemed(house: &Sidecar, answer: &Answer<'_>, pending: &Pending, return_to: &ReturnTo) -> Result<(Place, Redeemed, String), Refusal> {
+    let Some(place) = organization::begun_at(house, pending).await? else {
+        return Err(Refusal::NothingUnderWay(sign_in::start_url(&house.site, return_to)));
+    };
+    let code = place.organization.as_ref().map(|it| it.code.as_str());
+    let again = organization::url(&house.site, "start", return_to, &pending.acrs, code);
+    if let Some(error) = answer.error.as_deref() {
+        let refusal = failure::Refusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
+        return Err(Refusal::SignIn(refusal.into(), again, place.entra));
+    }
+    let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
+    let redeemed = place.entra.redeem(code, &pending.nonce, &pending.verifier).await;
+    let redeemed = redeemed.map_err(|it| Refusal::SignIn(it, again.clone(), Arc::clone(&place.entra)))?;
+    Ok((place, redeemed, again))
 }
 
 fn has_proven(session: &Session, acrs: &[String]) -> bool {

@@ -20,6 +20,7 @@ mod recheck;
 mod refusal;
 mod refused;
 mod route;
+mod setup;
 mod sign_in;
 mod sign_out;
 mod step_up;
@@ -54,7 +55,7 @@ pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> im
     let mut body = Some(body);
     async move {
         let house = &*house;
-        let inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
+        let mut inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
             Ok(inbound) => inbound,
             Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
         };
@@ -64,7 +65,10 @@ pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> im
             _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
             // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
             Route::App => proxy::proxy(house, &inbound, &mut parts, &mut body, &mut facts).await,
-            _ => Box::pin(answer(house, &inbound, route, &parts, &mut body, &mut facts)).await,
+            _ => {
+                inbound.language = language(&parts.headers);
+                Box::pin(answer(house, &inbound, route, &parts, &mut body, &mut facts)).await
+            }
         };
         let mut response = outcome.unwrap_or_else(|refusal| {
             facts.cause = Some(refusal.cause());
@@ -120,6 +124,7 @@ async fn answer(
         Route::Keys => information::keys(house, inbound, headers),
         Route::NativeMetadata => native::metadata::metadata(house, inbound),
         Route::NativeAuthorize => native::authorize::authorize(house, inbound, headers, body, facts).await,
+        Route::SetUp => setup::set_up(house, inbound, headers, body, facts).await,
         Route::App | Route::Nothing => Err(Refusal::NotFound),
     }
 }

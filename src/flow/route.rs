@@ -29,6 +29,8 @@ pub(super) enum Route {
     Session,
     /// May I still: Entra is asked.
     Refresh,
+    /// The set-up page of an organization, and what is below it.
+    SetUp,
     /// The public keys of the assertion.
     Keys,
     /// What an app of a phone or a command line may ask of us.
@@ -60,6 +62,7 @@ impl Route {
             "/session/refresh" => Self::Refresh,
             "/jwks.json" => Self::Keys,
             "/native/authorize" if has_native => Self::NativeAuthorize,
+            path if path == "/setup" || path.starts_with("/setup/") => Self::SetUp,
             _ => Self::Nothing,
         }
     }
@@ -82,6 +85,7 @@ impl Route {
             Self::UserInfo => "userinfo",
             Self::Session => "session",
             Self::Refresh => "session_refresh",
+            Self::SetUp => "setup",
             Self::Keys => "jwks",
             Self::NativeMetadata => "native_metadata",
             Self::NativeAuthorize => "native_authorize",

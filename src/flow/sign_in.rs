@@ -10,17 +10,16 @@ use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
 use crate::base::username::Username;
 use crate::config::access::{SignedOut, is_context};
-use crate::entra;
 use crate::entra::authorize::{Hints, claims_for};
 use crate::pages::{Page, SignIn};
-use crate::session::pending::{LIFE, MOST, Native, Pending};
+use crate::session::pending::{LIFE, MOST, Native, Pending, Trial};
 use crate::session::rounds::{From, Rounds, WINDOW};
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::Organizations;
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, Found, Names};
 use crate::wire::forwarded::why_http;
-use crate::wire::inbound::{Asker, Inbound, language};
+use crate::wire::inbound::{Asker, Inbound};
 use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -44,12 +43,14 @@ pub(super) struct Start {
     pub(super) at: At,
     /// The request of an app of a phone or a command line that it answers.
     pub(super) native: Option<Native>,
+    /// The set-up page that it is a trial for.
+    pub(super) trial: Option<Trial>,
 }
 
 impl Start {
     /// One that asks for no more than being signed in.
     pub(super) fn at(return_to: ReturnTo) -> Self {
-        Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None, at: At::Unsaid, native: None }
+        Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None, at: At::Unsaid, trial: None, native: None }
     }
 
     /// The same, and one of these is to be proven.
@@ -77,7 +78,7 @@ pub(super) async fn page(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap
     }
     let start = start_url_proving(&house.site, &start.return_to, &start.acrs);
     let page = Page::SignIn(SignIn { start, app: house.site.authority().to_owned() });
-    Ok(reply::page(StatusCode::OK, house.pages.render(&page, language(headers)), house.pages.policy(&page)))
+    Ok(reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page)))
 }
 
 /// Asks for a username or a company code, and goes on to Entra with what was typed; a script is told where that is.
@@ -100,7 +101,7 @@ async fn identify(
             return begin(house, inbound, headers, start).await;
         }
         let page = Page::Identify(asking());
-        return Ok(reply::page(StatusCode::OK, house.pages.render(&page, language(headers)), house.pages.policy(&page)));
+        return Ok(reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page)));
     };
     let found = organization::find_by(house, all, inbound, &typed, asking).await?;
     if inbound.asker == Asker::Script {
@@ -176,8 +177,9 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
         None => it.into(),
     })?;
     let organization = place.organization.map(|it| it.id.to_string());
-    let (return_to, acrs, challenge, native) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge, start.native);
-    let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to, begun: now, state, acrs, challenge, organization, native };
+    let (return_to, acrs, challenge) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge);
+    let (trial, native) = (start.trial, start.native);
+    let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to, begun: now, state, acrs, challenge, organization, trial, native };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is no header"))?;
     for cookie in cookies_of(house, headers, &pending, rounds)? {
         response.headers_mut().append(SET_COOKIE, cookie);

@@ -8,7 +8,7 @@ use crate::base::return_to::{Landing, ReturnTo};
 use crate::pages::Page;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::{Asker, Inbound, language};
+use crate::wire::inbound::{Asker, Inbound};
 use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -21,9 +21,9 @@ pub(super) fn sign_out(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) 
     match wanted {
         Wanted::No => Err(Refusal::CrossSite),
         // Nobody is signed in: this is also where Entra's sign-out leads back to.
-        _ if look(house, headers).is_none() && inbound.target.method() != Method::POST => Ok(signed_out(house, headers, rd.as_deref())),
-        Wanted::Ask => Ok(ask(house, headers, rd.as_deref())),
-        Wanted::Yes => end(house, headers, rd.as_deref()),
+        _ if look(house, headers).is_none() && inbound.target.method() != Method::POST => Ok(signed_out(house, inbound, rd.as_deref())),
+        Wanted::Ask => Ok(ask(house, inbound, rd.as_deref())),
+        Wanted::Yes => end(house, inbound, headers, rd.as_deref()),
     }
 }
 
@@ -46,7 +46,7 @@ fn wanted(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> Wanted {
     }
 }
 
-fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
+fn end(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
     let ended = session_id(house, headers).and_then(|id| house.lasting.store.end(id));
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
@@ -55,7 +55,7 @@ fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Respons
     let at_entra = entra.and_then(|it| it.sign_out_url(&back, hint));
     let mut response = match at_entra {
         Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url).ok_or(Refusal::Internal("the address of Entra is no header"))?,
-        None => signed_out(house, headers, rd),
+        None => signed_out(house, inbound, rd),
     };
     for name in [house.names.session().to_owned(), house.names.rounds()] {
         let gone = house.names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;
@@ -64,18 +64,18 @@ fn end(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Result<Respons
     Ok(response)
 }
 
-fn signed_out(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Response<Body> {
+fn signed_out(house: &Sidecar, inbound: &Inbound, rd: Option<&str>) -> Response<Body> {
     let return_to = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &house.site));
     let page = Page::SignedOut { sign_in: start_url(&house.site, &return_to) };
-    reply::page(StatusCode::OK, house.pages.render(&page, language(headers)), house.pages.policy(&page))
+    reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page))
 }
 
-fn ask(house: &Sidecar, headers: &HeaderMap, rd: Option<&str>) -> Response<Body> {
+fn ask(house: &Sidecar, inbound: &Inbound, rd: Option<&str>) -> Response<Body> {
     let rd = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &house.site));
     let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("rd", rd.as_str()).finish();
     let action = format!("{}/sign_out?{query}", house.site.prefix());
     let page = Page::ConfirmSignOut { action, rd: rd.as_str().to_owned() };
-    reply::page(StatusCode::OK, house.pages.render(&page, language(headers)), house.pages.policy(&page))
+    reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page))
 }
 
 fn rd(inbound: &Inbound) -> Option<String> {

@@ -4,10 +4,13 @@
 //! elsewhere.
 
 mod hostile;
+mod link;
 mod overrides;
 mod page;
 mod samples;
+mod samples_setup;
 mod set;
+pub mod setup;
 mod style;
 #[cfg(test)]
 mod tests;
@@ -74,7 +77,9 @@ impl Pages {
     pub fn policy(&self, page: &Page) -> &HeaderValue {
         match page {
             Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_) => &self.policy_without_form_action,
-            Page::Notice(_) | Page::SignIn(_) | Page::SignedOut { .. } | Page::NativeOpen(_) => &self.policy,
+            // Its trial goes on to Entra.
+            Page::SetUp(it) if it.leads_to_entra() => &self.policy_without_form_action,
+            Page::Notice(_) | Page::SignIn(_) | Page::SetUp(_) | Page::SignedOut { .. } | Page::NativeOpen(_) => &self.policy,
         }
     }
 

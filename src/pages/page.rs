@@ -1,5 +1,7 @@
 //! What a page says.
 
+use super::link::link;
+use super::setup::SetUp;
 use crate::base::redirect_uri::Answer;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
@@ -14,6 +16,8 @@ pub enum Page {
     SignIn(SignIn),
     /// Asks by what somebody signs in: a username or a company code.
     Identify(Identify),
+    /// A page of the set-up of an organization.
+    SetUp(Box<SetUp>),
     /// Whoever was signed in is not any more.
     SignedOut {
         /// Where to sign in again.
@@ -188,6 +192,7 @@ impl Page {
             Self::Notice(_) => "notice.html",
             Self::SignIn(_) => "sign_in.html",
             Self::Identify(_) => "identify.html",
+            Self::SetUp(it) => it.template(),
             Self::SignedOut { .. } => "signed_out.html",
             Self::ConfirmSignOut { .. } => "confirm_sign_out.html",
             Self::NativeConfirm(_) => "native_confirm.html",
@@ -201,6 +206,7 @@ impl Page {
             Self::Notice(it) => it.context(),
             Self::SignIn(it) => context! { start => link(&it.start), app => it.app.as_str() },
             Self::Identify(it) => it.context(),
+            Self::SetUp(it) => it.context(),
             Self::SignedOut { sign_in } => context! { sign_in => link(sign_in) },
             Self::ConfirmSignOut { action, rd } => context! { action => link(action), rd => link(rd) },
             Self::NativeConfirm(it) => context! { action => link(&it.action), app => it.app.as_str(), site => it.site.as_str() },
@@ -279,27 +285,6 @@ impl Whose {
             Self::IdentityProvider => "Your organization’s own sign-in",
             Self::SignInService => "This sign-in service; tell the app’s owner",
             Self::Nobody => "Nobody has to: it passes, wait a little",
-        }
-    }
-}
-
-/// A place that may stand in `href`: a path of this site, or a web address. No escaping makes `javascript:` harmless.
-fn link(href: &str) -> Option<&str> {
-    let is_path = href.starts_with('/') && !href.starts_with("//") && !href.starts_with("/\\");
-    (is_path || href.starts_with("https://") || href.starts_with("http://")).then_some(href)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::link;
-
-    #[test]
-    fn only_paths_and_web_addresses_become_links() {
-        for href in ["/", "/oauth2/start?rd=%2F", "https://app.example.com/", "http://localhost:4180/"] {
-            assert_eq!(link(href), Some(href));
-        }
-        for href in ["", "javascript:alert(1)", "JavaScript:alert(1)", " /", "//evil.example", "/\\evil.example", "data:text/html,x", "https:evil"] {
-            assert_eq!(link(href), None, "{href}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One of every page, with the words people meet.
 
 use super::page::{Action, Back, Identify, Kind, Last, NativeConfirm, NativeOpen, Notice, Page, Remedy, SignIn, Whose};
+use super::samples_setup::samples_of_setup;
 use crate::base::redirect_uri::RedirectUri;
 
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
@@ -19,6 +20,7 @@ pub fn samples() -> Vec<(&'static str, Page)> {
     for (name, good) in [("native-open", true), ("native-open-stopped", false)] {
         all.extend(back().map(|back| (name, Page::NativeOpen(NativeOpen { good, back }))));
     }
+    all.extend(samples_of_setup().into_iter().map(|(name, page)| (name, Page::SetUp(Box::new(page)))));
     all.extend(notices().into_iter().map(|(name, notice)| (name, Page::Notice(notice))));
     all
 }

@@ -7,11 +7,17 @@ use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates by file name; the first is the frame of the others.
-pub(super) const TEMPLATES: [(&str, &str); 8] = [
+pub(super) const TEMPLATES: [(&str, &str); 14] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("identify.html", include_str!("templates/identify.html")),
+    ("setup.html", include_str!("templates/setup.html")),
+    ("setup_steps.html", include_str!("templates/setup_steps.html")),
+    ("setup_invitation.html", include_str!("templates/setup_invitation.html")),
+    ("setup_told.html", include_str!("templates/setup_told.html")),
+    ("setup_trial.html", include_str!("templates/setup_trial.html")),
+    ("setup_sheet.html", include_str!("templates/setup_sheet.html")),
     ("signed_out.html", include_str!("templates/signed_out.html")),
     ("confirm_sign_out.html", include_str!("templates/confirm_sign_out.html")),
     ("native_confirm.html", include_str!("templates/native_confirm.html")),

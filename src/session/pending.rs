@@ -33,6 +33,9 @@ pub struct Pending {
     /// The request of an app of a phone or a command line that it answers; no web session comes of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<Native>,
+    /// The set-up page that it is a trial for: then it begins no session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
 }
 
 /// What an app of a phone or a command line asked for (RFC 6749 4.1.1, RFC 7636).
@@ -50,6 +53,15 @@ pub struct Native {
     /// `scope`, as it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+}
+
+/// A trial of the set-up page.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Trial {
+    /// The visit that began it, as the history calls it.
+    pub by: String,
+    /// Names the connection that is tried.
+    pub mark: Option<String>,
 }
 
 impl Pending {

@@ -97,6 +97,8 @@ pub struct Sidecar {
     pub rounds: Envelope,
     /// Seals the count of rounds, in `state`.
     pub state: Envelope,
+    /// Seals a visit of the set-up page that began with a link.
+    pub visits: Envelope,
     /// What outlives a reload.
     pub lasting: Lasting,
 }
@@ -188,6 +190,7 @@ impl Sidecar {
             pending: seal("sign-in under way"),
             rounds: seal("sign-in rounds, cookie"),
             state: seal("sign-in rounds, state"),
+            visits: seal("set-up visit"),
             site,
             lasting,
         };

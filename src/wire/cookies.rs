@@ -53,6 +53,11 @@ impl Names {
         format!("{}-o", self.session)
     }
 
+    /// A visit of the set-up page that began with a link.
+    pub fn visit(&self) -> String {
+        format!("{}-v", self.session)
+    }
+
     /// Whether a cookie's name is one of ours, whichever scheme made it.
     pub fn is_ours(name: impl AsRef<[u8]>) -> bool {
         let name = name.as_ref();

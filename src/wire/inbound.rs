@@ -32,6 +32,8 @@ pub struct Inbound {
     pub request_id: HeaderValue,
     /// Whether it wants to leave HTTP (`Upgrade`, or extended `CONNECT`).
     pub upgrade: bool,
+    /// The language for a page of ours; `language` reads it where one may be shown, the way to the app does not ask.
+    pub language: Language,
 }
 
 /// What kind of caller asks.
@@ -79,7 +81,7 @@ impl Inbound {
         let asker = if upgrade { Asker::Script } else { asker(&parts.method, &parts.headers) };
         let request_id = HeaderValue::from_bytes(&ids.next()).map_err(|_| Refused::Host)?;
         let host = way.host.clone().unwrap_or(host);
-        Ok(Self { target, host, way, https, asker, request_id, upgrade })
+        Ok(Self { target, host, way, https, asker, request_id, upgrade, language: Language::default() })
     }
 
     /// The reference as text.
@@ -131,7 +133,7 @@ pub fn asker(method: &Method, headers: &HeaderMap) -> Asker {
     }
 }
 
-/// The language that a browser wants its pages in. Asked only where there is a page of ours.
+/// The language that a browser wants its pages in.
 pub fn language(headers: &HeaderMap) -> Language {
     let mut lines = headers.get_all(ACCEPT_LANGUAGE).iter();
     match (lines.next().and_then(|it| it.to_str().ok()), lines.next()) {

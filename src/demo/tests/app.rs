@@ -117,3 +117,19 @@ async fn all_pages_are_written_to_the_target_folder_to_be_looked_at() {
         std::fs::write(folder.join(format!("{name}.html")), html).unwrap();
     }
 }
+
+#[tokio::test]
+async fn whoever_is_of_a_company_sees_which_and_as_what() {
+    let world = World::start().await;
+    let page = world.page(&world.token(|_, _| {})).await;
+    assert!(!page.contains("<dt>Organization</dt>") && page.contains("<dt>Roles</dt>"), "{page}");
+    let member = world.token(|_, claims| {
+        claims["organization"] = json!("contoso");
+        claims["role"] = json!("owner");
+        claims["person"] = json!("0f0e0d0c-0b0a-4000-8000-000000000001");
+    });
+    let page = world.page(&member).await;
+    for (name, value) in [("Organization", "<span class=\"chip\">contoso"), ("Role", "<span class=\"chip\">owner"), ("Person", "<code>0f0e0d0c-0b0a")] {
+        assert!(page.contains(&format!("<dt>{name}</dt><dd>{value}")), "{name}: {page}");
+    }
+}

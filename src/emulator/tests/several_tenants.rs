@@ -3,9 +3,9 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::tenants::{CONTOSO, FABRIKAM, PERSONAL};
-use super::super::{Emulator, Wrong};
-use super::{APP, Seen, VERIFIER, ask, authorize, begin, oid, refused, tokens};
+use super::super::tenants::{CONTOSO, FABRIKAM, NORTHWIND, PERSONAL};
+use super::super::{Emulator, Options, Registration, Wrong};
+use super::{APP, Seen, VERIFIER, ask, authorize, begin, oid, options, refused, tokens};
 
 async fn document(emulator: &Emulator, rest: &str) -> Value {
     ask(&format!("{}/{rest}", emulator.authority()), None, &[]).await.json()
@@ -160,4 +160,37 @@ async fn tokens_can_be_signed_by_keys_of_other_families_and_in_other_wrong_ways(
     let payload = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, twice.split('.').nth(1).unwrap()).unwrap();
     assert_eq!(String::from_utf8(payload).unwrap().matches("\"tid\":").count(), 2);
     assert!(read(&emulator, &twice).await.is_some());
+}
+
+#[tokio::test]
+async fn an_app_that_is_registered_in_one_tenant_is_known_there_alone_and_by_its_own_secret() {
+    let app = Registration {
+        tenant: NORTHWIND.id.to_owned(),
+        client_id: "33334444-dddd-4555-eeee-6666ffff7777".to_owned(),
+        client_secret: "the Value".to_owned(),
+        secret_id: "44445555-eeee-4666-ffff-7777aaaa8888".to_owned(),
+    };
+    let options = Options { registrations: vec![app.clone()], ..options() };
+    let emulator = Emulator::start(std::net::TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap();
+    let theirs = |tenant: &str| authorize(&emulator, &[("client_id", &app.client_id)]).replace(CONTOSO.id, tenant);
+    assert!(ask(&theirs(CONTOSO.id), None, &[]).await.body.contains("AADSTS700016"));
+    let page = ask(&theirs(NORTHWIND.id), None, &[]).await;
+    let (nora, maya) = (page.body.find("Nora Berg").unwrap(), page.body.find("Maya Okafor").unwrap());
+    assert!(nora < maya, "people of the tenant stand first");
+    let own = emulator.authority();
+    let nora = oid(&emulator, "nora");
+    let form = [("transaction", page.transaction()), ("person", &nora)];
+    let code = ask(&format!("{own}/{}/pick", NORTHWIND.id), Some(&form), &[("origin", &own)]).await.sent_back()["code"].clone();
+    let redeem = async |client: &str, secret: &str| {
+        let form = [("grant_type", "authorization_code"), ("client_id", client), ("client_secret", secret), ("code", &code), ("redirect_uri", APP)];
+        ask(&format!("{own}/{}/oauth2/v2.0/token", NORTHWIND.id), Some(&[&form[..], &[("code_verifier", VERIFIER)]].concat()), &[]).await
+    };
+    refused(&redeem(&app.client_id, &app.secret_id).await, 401, "invalid_client", 7_000_215);
+    refused(&redeem(&app.client_id, emulator.client_secret()).await, 401, "invalid_client", 7_000_215);
+    refused(&redeem(emulator.client_id(), emulator.client_secret()).await, 400, "invalid_grant", 70_000);
+    let told = redeem(&app.client_id, &app.client_secret).await.json();
+    let said = jsonwebtoken::dangerous::insecure_decode::<Value>(told["id_token"].as_str().unwrap()).unwrap().claims;
+    assert_eq!((&said["aud"], &said["tid"]), (&json!(app.client_id), &json!(app.tenant)));
+    let panel = ask(&format!("{own}/"), None, &[]).await.body;
+    assert!(panel.contains("App registration at northwind.example") && panel.contains(&app.secret_id), "{panel}");
 }

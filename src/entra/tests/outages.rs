@@ -172,6 +172,7 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
             keys: format!("{authority}/k"),
             end_session: None,
             cloud: None,
+            region: None,
             graph: None,
         };
         let registration = Registration { client_id: tenant, secret: Secret::new("s"), redirect_uri: BACK.to_owned(), scopes: Vec::new() };

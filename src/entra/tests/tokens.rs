@@ -95,6 +95,7 @@ fn metadata() -> Metadata {
         keys: String::new(),
         end_session: None,
         cloud: Some("microsoftonline.com".to_owned()),
+        region: None,
         graph: None,
     }
 }

@@ -14,7 +14,7 @@ use crate::entra::authorize::Hints;
 use crate::pages::{Identify, NativeConfirm, Page};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::{Inbound, language};
+use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
@@ -41,13 +41,13 @@ pub(in crate::flow) async fn authorize(
         Err(Wrong::Unregistered(what)) => return Err(Refusal::Unregistered(what)),
         Err(Wrong::Told(asker, error, why)) => {
             facts.cause = Some(format!("{error}: {why}"));
-            return back::go(house, headers, asker.with_error(house, error, why), false);
+            return back::go(house, inbound, asker.with_error(house, error, why), false);
         }
     };
     if inbound.target.method() != Method::POST {
         return match request.typed() {
-            None => Ok(identify(house, headers, &request)),
-            Some(_) if request.asker.target.kind() == Kind::PrivateUse => Ok(confirm(house, inbound, headers, &request)),
+            None => Ok(identify(house, inbound, headers, &request)),
+            Some(_) if request.asker.target.kind() == Kind::PrivateUse => Ok(confirm(house, inbound, &request)),
             Some(typed) => begin(house, inbound, headers, &request, typed).await,
         };
     }
@@ -56,10 +56,10 @@ pub(in crate::flow) async fn authorize(
     }
     let said = Said::read(body.take().ok_or(Refusal::Internal("no body"))?).await?;
     if said.cancel {
-        return back::go(house, headers, request.asker.with_error(house, "access_denied", "the person canceled"), false);
+        return back::go(house, inbound, request.asker.with_error(house, "access_denied", "the person canceled"), false);
     }
     match said.identifier.as_deref().or(request.typed()) {
-        None => Ok(identify(house, headers, &request)),
+        None => Ok(identify(house, inbound, headers, &request)),
         Some(typed) => begin(house, inbound, headers, &request, typed).await,
     }
 }
@@ -88,9 +88,9 @@ impl Said {
 }
 
 /// Asks for a username or a company code; whoever types one into this page, which names the app, has agreed to sign in there.
-fn identify(house: &Sidecar, headers: &HeaderMap, request: &Request<'_>) -> Response<Body> {
+fn identify(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, request: &Request<'_>) -> Response<Body> {
     let page = Page::Identify(asking(house, headers, request));
-    reply::page(StatusCode::OK, house.pages.render(&page, language(headers)), house.pages.policy(&page))
+    reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page))
 }
 
 fn asking(house: &Sidecar, headers: &HeaderMap, request: &Request<'_>) -> Identify {
@@ -99,10 +99,10 @@ fn asking(house: &Sidecar, headers: &HeaderMap, request: &Request<'_>) -> Identi
 }
 
 /// Any app can claim a private-use scheme, and Entra may sign somebody in without a word: so the person is asked (RFC 8252 8.6).
-fn confirm(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, request: &Request<'_>) -> Response<Body> {
+fn confirm(house: &Sidecar, inbound: &Inbound, request: &Request<'_>) -> Response<Body> {
     let action = inbound.target.path_and_query().as_str().to_owned();
     let page = Page::NativeConfirm(NativeConfirm { action, app: request.asker.name.to_owned(), site: house.site.host().to_owned() });
-    reply::page(StatusCode::OK, house.pages.render(&page, language(headers)), house.pages.policy(&page))
+    reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page))
 }
 
 async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, request: &Request<'_>, typed: &str) -> Result<Response<Body>, Refusal> {

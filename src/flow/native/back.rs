@@ -6,10 +6,10 @@ use crate::pages::{Back, NativeOpen, Page};
 use crate::session::pending::Native;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::language;
+use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::header::REFRESH;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 
 /// Who asked, and where they hear the answer.
 #[derive(Debug)]
@@ -50,14 +50,14 @@ pub(in crate::flow) fn refused(house: &Sidecar, native: &Native) -> Option<Back>
 }
 
 /// Goes there. A private-use scheme is opened by a page: browsers do not all follow a redirect to an app, and then the person still can.
-pub(in crate::flow) fn go(house: &Sidecar, headers: &HeaderMap, back: Back, good: bool) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) fn go(house: &Sidecar, inbound: &Inbound, back: Back, good: bool) -> Result<Response<Body>, Refusal> {
     let failed = Refusal::Internal("the address of an app is no header");
     if back.to.kind() != Kind::PrivateUse {
         return reply::redirect(StatusCode::SEE_OTHER, back.to.as_str()).ok_or(failed);
     }
     let refresh = HeaderValue::from_str(&format!("0; url={}", back.to.as_str())).map_err(|_| failed)?;
     let page = Page::NativeOpen(NativeOpen { good, back });
-    let mut response = reply::page(StatusCode::OK, house.pages.render(&page, language(headers)), house.pages.policy(&page));
+    let mut response = reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page));
     response.headers_mut().insert(REFRESH, refresh);
     Ok(response)
 }

@@ -20,6 +20,7 @@ async fn the_emulator_is_seen_from_this_machine_only() {
             redirect_uris: Vec::new(),
             client_id: None,
             client_secret: None,
+            registrations: Vec::new(),
             tls: None,
             host: None,
         };

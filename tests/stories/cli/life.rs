@@ -1,7 +1,7 @@
 //! Commands that go on until they are told to end.
 
 use super::{Place, Running, Small};
-use crate::world::browser::Browser;
+use crate::world::browser::{Browser, Page};
 use crate::world::echo::Echo;
 use crate::world::raw::talk;
 use crate::world::{CLIENT_SECRET, free_port};
@@ -146,6 +146,56 @@ async fn dev_is_two_clicks_to_the_page_that_verifies_who_it_is() {
     running.0.signals("INT");
     assert_eq!(running.0.ends().await.code(), Some(0));
     assert!(std::net::TcpStream::connect(behind).is_err() && std::net::TcpStream::connect(address).is_err());
+}
+
+/// Somebody who was never here types that, and signs in at Entra.
+async fn comes(url: &str, typed: &str, person: &str) -> Page {
+    let mut browser = Browser::new(loopback(url.rsplit_once(':').unwrap().1.parse().unwrap()), url);
+    let page = browser.visits("/").await;
+    assert_eq!(page.path_and_query(), "/oauth2/sign_in?rd=%2F", "{}", page.body);
+    assert!(browser.fills("/oauth2/sign_in?rd=%2F", &[("identifier", typed)]).await.is_the_sign_in_at_entra(), "{typed}");
+    browser.signs_in_as(person).await
+}
+
+/// Our id of a person, as the demo shows it.
+fn shown_id(page: &Page) -> String {
+    let shown = page.body.split_once("<dt>Person</dt><dd><code>").unwrap().1;
+    shown.split_once('<').unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_and_a_third_to_set_up() {
+    let place = Place::new();
+    let line = format!("dev --organizations --port 0 --data {}", place.directory.path().join("kept").display());
+    let mut running = place.starts(&line);
+    let said = running.says("Ctrl-C stops it.").await;
+    assert!(said.contains("contoso   or maya@contoso.example (owner)") && said.contains("fabrikam  or frida@fabrikam.example (admin)"), "{said}");
+    let url = word_after(&said, "open");
+    let address = loopback(url.rsplit_once(':').unwrap().1.parse().unwrap());
+    for (typed, person, organization, role) in [
+        ("maya@contoso.example", "maya@contoso.example", "contoso", "owner"),
+        ("contoso", "ines@contoso.example", "contoso", "worker"),
+        ("Fabrikam", "frida@fabrikam.example", "fabrikam", "admin"),
+        ("fabrikam", "felix@fabrikam.example", "fabrikam", "worker"),
+    ] {
+        let page = comes(url, typed, person).await;
+        let shown = |name: &str, value: &str| page.body.contains(&format!("<dt>{name}</dt><dd><span class=\"chip\">{value}</span>"));
+        assert!(page.status == 200 && shown("Organization", organization) && shown("Role", role), "{person}: {}", page.body);
+    }
+    let felix = shown_id(&comes(url, "fabrikam", "felix@fabrikam.example").await);
+    // A draft is nobody's to sign in at.
+    let mut nora = Browser::new(address, url);
+    assert_eq!(nora.fills("/oauth2/sign_in", &[("identifier", "northwind")]).await.status, 404);
+    let panel = talk(word_after(&said, "Entra").trim_start_matches("http://").parse().unwrap(), &get("127.0.0.1", "/")).await;
+    assert!(panel.contains("App registration at northwind.example"), "{panel}");
+    running.signals("INT");
+    assert_eq!(running.ends().await.code(), Some(0));
+    // What is kept is there again, and as it was left.
+    let mut again = place.starts(&line);
+    let said = again.says("Ctrl-C stops it.").await;
+    assert_eq!(shown_id(&comes(word_after(&said, "open"), "fabrikam", "felix@fabrikam.example").await), felix);
+    again.signals("INT");
+    assert_eq!(again.ends().await.code(), Some(0));
 }
 
 #[tokio::test]

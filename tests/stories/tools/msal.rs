@@ -47,6 +47,7 @@ async fn emulator(name: &str) -> Emulator {
         redirect_uris: vec![REDIRECT_URI.to_owned()],
         client_id: Some(CLIENT_ID.to_owned()),
         client_secret: Some(CLIENT_SECRET.to_owned()),
+        registrations: Vec::new(),
         tls: Some(folder),
         host: None,
     };

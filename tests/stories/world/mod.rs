@@ -135,6 +135,7 @@ impl World {
             redirect_uris: vec![format!("{public_url}/oauth2/callback"), format!("{public_url}/v1/callback")],
             client_id: Some(CLIENT_ID.to_owned()),
             client_secret: Some(CLIENT_SECRET.to_owned()),
+            registrations: Vec::new(),
             tls: plan.entra_name.as_ref().map(|_| directory.path().to_owned()),
             host: plan.entra_name.clone(),
         };

@@ -1,0 +1,163 @@
+//! The companies of `entrada dev --organizations`: two that work, and one that its admin has yet to set up.
+
+use super::terminal::Failure;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::random::Random;
+use crate::base::secret::Secret;
+use crate::base::username::Username;
+use crate::directory::change::{NewOrganization, NewPerson};
+use crate::directory::{Directory, Error};
+use crate::emulator::Registration;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Who stands in the history of changes.
+const BY: &str = "entrada dev";
+
+/// A company with an app registration in its own pretend tenant. Nothing of it is secret: nobody but the emulator knows these values.
+struct Company {
+    code: &'static str,
+    name: &'static str,
+    domain: &'static str,
+    tenant: &'static str,
+    client_id: &'static str,
+    client_secret: &'static str,
+    secret_id: &'static str,
+    /// Those who are known, with their roles; whoever else signs in is made a worker.
+    people: &'static [(&'static str, &'static str)],
+    is_on: bool,
+}
+
+const COMPANIES: [Company; 3] = [
+    Company {
+        code: "contoso",
+        name: "Contoso Freight",
+        domain: "contoso.example",
+        tenant: "aaaabbbb-0000-cccc-1111-dddd2222eeee",
+        client_id: "22223333-cccc-4444-8ddd-5555eeee6666",
+        client_secret: "c0n~pretend.Value.of-Contoso",
+        secret_id: "22223333-5ec1-4e71-8ddd-0000000000c0",
+        people: &[("maya@contoso.example", "owner"), ("tom@contoso.example", "worker")],
+        is_on: true,
+    },
+    Company {
+        code: "fabrikam",
+        name: "Fabrikam Rail",
+        domain: "fabrikam.example",
+        tenant: "bbbbcccc-1111-dddd-2222-eeee3333ffff",
+        client_id: "33334444-dddd-4555-8eee-6666ffff7777",
+        client_secret: "fab~pretend.Value.of-Fabrikam",
+        secret_id: "33334444-5ec1-4e71-8eee-0000000000fa",
+        people: &[("frida@fabrikam.example", "admin")],
+        is_on: true,
+    },
+    Company {
+        code: "northwind",
+        name: "Northwind Traders",
+        domain: "northwind.example",
+        tenant: "ccccdddd-2222-eeee-3333-ffff4444aaaa",
+        client_id: "44445555-eeee-4666-8fff-7777aaaa8888",
+        client_secret: "nor~pretend.Value.of-Northwind",
+        secret_id: "44445555-5ec1-4e71-8fff-000000000000",
+        people: &[],
+        is_on: false,
+    },
+];
+
+/// Their app registrations.
+pub(super) fn registrations() -> Vec<Registration> {
+    let registration = |it: &Company| Registration {
+        tenant: it.tenant.to_owned(),
+        client_id: it.client_id.to_owned(),
+        client_secret: it.client_secret.to_owned(),
+        secret_id: it.secret_id.to_owned(),
+    };
+    COMPANIES.iter().map(registration).collect()
+}
+
+/// Makes those that are not there yet; what somebody changed in a directory that is kept stays as it is.
+pub(super) async fn settle(directory: &Directory) -> Result<(), Error> {
+    for company in &COMPANIES {
+        let Some(code) = Code::parse(company.code) else { continue };
+        if directory.organization(&code).await?.is_some() {
+            continue;
+        }
+        directory.add_organization(company.as_new(), BY).await?;
+        for (username, role) in company.people {
+            let Some(username) = Username::parse(username) else { continue };
+            let new = NewPerson { username, name: None, email: None, role: Some((*role).to_owned()) };
+            directory.add_person(&code, &new, BY).await?;
+        }
+    }
+    Ok(())
+}
+
+impl Company {
+    fn as_new(&self) -> NewOrganization {
+        let filled = |text: &str| self.is_on.then(|| Guid::parse(text)).flatten();
+        NewOrganization {
+            code: Code::parse(self.code),
+            name: self.name.to_owned(),
+            tenant: filled(self.tenant),
+            client_id: filled(self.client_id),
+            client_secret: self.is_on.then(|| Secret::new(self.client_secret)),
+            domains: vec![self.domain.to_owned()],
+            on: self.is_on,
+            ..NewOrganization::default()
+        }
+    }
+}
+
+/// Lines of what can be typed, for the block that is printed at the start.
+pub(super) fn typed() -> String {
+    let known = |it: &Company| it.people.iter().map(|(username, role)| format!("{username} ({role})")).collect::<Vec<_>>().join(", ");
+    let line = |it: &Company| format!("{:<10}or {}", it.code, known(it));
+    COMPANIES.iter().filter(|it| it.is_on).map(line).collect::<Vec<_>>().join("\n            ")
+}
+
+/// Where the database lies: in a directory that is kept, or in one that ends with the process.
+pub(super) struct Place {
+    directory: PathBuf,
+    is_kept: bool,
+}
+
+impl Place {
+    /// The directory, made for its owner alone.
+    pub(super) fn at(kept: Option<&Path>, random: &Random) -> Result<Self, Failure> {
+        let directory = kept.map_or_else(|| std::env::temp_dir().join(format!("entrada-dev-{}", random.text::<12>())), Path::to_owned);
+        let refused = |it: io::Error| Failure::new(format!("{} cannot be made: {it}", directory.display())).hint("choose another directory with --data");
+        DirBuilder::new().mode(0o700).recursive(kept.is_some()).create(&directory).map_err(refused)?;
+        Ok(Self { directory, is_kept: kept.is_some() })
+    }
+
+    /// The file of the database.
+    pub(super) fn database(&self) -> PathBuf {
+        self.directory.join("entrada.db")
+    }
+
+    /// What seals the credentials: kept beside the database, since another one could not open them.
+    pub(super) fn secret(&self, random: &Random) -> Result<String, Failure> {
+        let path = self.directory.join("secret");
+        let refused = |it: io::Error| Failure::new(format!("{} cannot be used: {it}", path.display()));
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(mut file) => {
+                let secret = random.text::<32>();
+                file.write_all(secret.as_bytes()).map_err(refused)?;
+                Ok(secret)
+            }
+            Err(it) if it.kind() == io::ErrorKind::AlreadyExists => fs::read_to_string(&path).map_err(refused),
+            Err(it) => Err(refused(it)),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+}

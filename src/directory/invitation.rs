@@ -1,0 +1,131 @@
+//! Links by which an operator lets somebody set an organization up, before anybody can sign in there.
+//!
+//! A link is good once, for a day and for one organization; another one ends it, and so does switching the organization off. Its token is
+//! kept nowhere, only a digest of it. The visit that it begins is bound to its row, so that what ends the row ends the visit.
+
+use super::database::{Transaction, Value};
+use super::error::Error;
+use super::organization::Organization;
+use super::store::Directory;
+use crate::base::code::Code;
+use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// For how long a link can be used, in seconds.
+pub const LINK: u64 = 86_400;
+/// For how long the visit lasts that it begins, in seconds.
+pub const VISIT: u64 = 2 * 3600;
+/// The longest token that is looked at, in bytes.
+const TOKEN: usize = 64;
+
+/// A link that was made.
+#[derive(Debug)]
+pub struct Invited {
+    /// The organization that it sets up.
+    pub organization: Organization,
+    /// What the link carries; it is shown once.
+    pub token: Secret,
+    /// Until when it can be used, seconds since 1970.
+    pub ends: u64,
+}
+
+/// A visit that began with a link.
+#[derive(Debug)]
+pub struct Invitation {
+    /// Names it in the history.
+    pub id: Guid,
+    /// The organization that it sets up.
+    pub organization: Organization,
+}
+
+/// Why a link begins no visit.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAccepted {
+    /// There is no such link.
+    #[error("there is no such link")]
+    Unknown,
+    /// It began a visit already.
+    #[error("the link was used already")]
+    Used,
+    /// Its day is over, or another link took its place.
+    #[error("the link has ended")]
+    Over,
+    /// The directory cannot tell.
+    #[error(transparent)]
+    Directory(#[from] Error),
+}
+
+impl Directory {
+    /// Makes a link for whoever sets the organization up, and ends those before it; `by` is who does, for the history.
+    ///
+    /// # Errors
+    /// `NoOrganization`.
+    pub async fn invite(&self, code: &Code, by: &str) -> Result<Invited, Error> {
+        let organization = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
+        let token = Secret::new(self.random.text::<32>());
+        let (id, now) = (self.new_id(), self.clock.now());
+        let ends = now.saturating_add(LINK);
+        let mut changes = self.database.begin().await?;
+        self.end_invitations(&mut changes, organization.id).await?;
+        let values: Vec<Value> =
+            vec![id.to_string().into(), organization.id.to_string().into(), digest_of(token.expose()).into(), now.into(), by.into(), ends.into()];
+        let sql = "INSERT INTO invitation (id, organization, token, made, made_by, ends) VALUES ($1, $2, $3, $4, $5, $6)";
+        changes.run(sql, values).await?;
+        self.audit(&mut changes, by, Some(organization.id), None, &format!("link for the set-up page made, invitation {id}")).await?;
+        changes.commit().await?;
+        Ok(Invited { organization, token, ends })
+    }
+
+    /// Uses a link up: of two who do so at the same time, one has it.
+    ///
+    /// # Errors
+    /// Why it begins no visit.
+    pub async fn accept(&self, token: &Secret) -> Result<Invitation, NotAccepted> {
+        if token.expose().len() > TOKEN {
+            return Err(NotAccepted::Unknown);
+        }
+        let (digest, now) = (digest_of(token.expose()), self.clock.now());
+        let mut changes = self.database.begin().await?;
+        let sql = "UPDATE invitation SET used = $2 WHERE token = $1 AND used IS NULL AND ended IS NULL AND ends > $2";
+        let count = changes.run(sql, vec![digest.as_str().into(), now.into()]).await?;
+        let row = changes.row("SELECT id, organization, used FROM invitation WHERE token = $1", vec![digest.into()]).await?;
+        let row = row.ok_or(NotAccepted::Unknown)?;
+        if count == 0 {
+            return Err(if row.maybe_number("used")?.is_some() { NotAccepted::Used } else { NotAccepted::Over });
+        }
+        let (id, organization) = (guid(&row.text("id")?)?, guid(&row.text("organization")?)?);
+        self.audit(&mut changes, &format!("invitation {id}"), Some(organization), None, "link for the set-up page used").await?;
+        changes.commit().await?;
+        let organization = self.organization_by_id(organization).await?.ok_or(NotAccepted::Over)?;
+        Ok(Invitation { id, organization })
+    }
+
+    /// The visit that a link began, while it lasts.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn invitation(&self, id: Guid) -> Result<Option<Invitation>, Error> {
+        let since = self.clock.now().saturating_sub(VISIT);
+        let sql = "SELECT organization FROM invitation WHERE id = $1 AND ended IS NULL AND used > $2";
+        let Some(row) = self.database.row(sql, vec![id.to_string().into(), since.into()]).await? else { return Ok(None) };
+        let organization = self.organization_by_id(guid(&row.text("organization")?)?).await?;
+        Ok(organization.map(|organization| Invitation { id, organization }))
+    }
+
+    /// Ends every link of an organization, and the visits that they began.
+    pub(super) async fn end_invitations(&self, changes: &mut Transaction, organization: Guid) -> Result<(), Error> {
+        let values = vec![organization.to_string().into(), self.clock.now().into()];
+        changes.run("UPDATE invitation SET ended = $2 WHERE organization = $1 AND ended IS NULL", values).await.map(drop)
+    }
+}
+
+fn guid(text: &str) -> Result<Guid, Error> {
+    Guid::parse(text).ok_or_else(|| Error::Database("holds an invitation that is not understood".to_owned()))
+}
+
+fn digest_of(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()))
+}

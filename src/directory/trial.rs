@@ -1,0 +1,88 @@
+//! A sign-in on trial: who it would make somebody, and that the connection has done well.
+
+use super::database::Value;
+use super::error::Error;
+use super::organization::Organization;
+use super::person::Person;
+use super::store::Directory;
+use super::welcome::Refused;
+use crate::base::identity::Identity;
+use crate::entra::verified::VerifiedUser;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Who somebody would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// How they would come to be it.
+    pub how: How,
+    /// The person as it would be.
+    pub person: Person,
+}
+
+/// How somebody who signs in comes to be a person of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Has signed in before.
+    Known,
+    /// Was made by hand or by an import, and is linked now.
+    Linked,
+    /// Is made now.
+    Made,
+}
+
+impl Directory {
+    /// Who somebody would be who signs in at an organization, whether that is on or not. Nothing is changed: all of it is rolled back.
+    ///
+    /// # Errors
+    /// Why this would be nobody who may come in.
+    pub async fn preview(&self, user: &VerifiedUser, organization: &Organization) -> Result<Preview, Refused> {
+        self.preview_identity(user.identity(), organization).await
+    }
+
+    pub(super) async fn preview_identity(&self, who: &Identity, organization: &Organization) -> Result<Preview, Refused> {
+        let organization = self.organization_by_id(organization.id).await?.ok_or(Refused::OrganizationOff)?;
+        super::welcome::may_come(who, &organization)?;
+        let mut changes = self.database.begin().await?;
+        // Dropped without `commit`.
+        let met = self.meet(&mut changes, who, &organization).await?;
+        met.map(|(how, person)| Preview { how, person }).ok_or_else(|| Error::Twice.into())
+    }
+
+    /// A digest of what an organization's sign-in proves itself by now; nothing where it is not set up. It names the connection that a trial is of.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn connection_mark(&self, organization: &Organization) -> Result<Option<String>, Error> {
+        let sql = "SELECT tenant, client_id, credential FROM organization WHERE id = $1";
+        let Some(row) = self.database.row(sql, vec![organization.id.to_string().into()]).await? else { return Ok(None) };
+        // As it is sealed: each sealed text is made once, so it names the secret that it holds and tells nothing of it.
+        let parts = (row.maybe_text("tenant")?, row.maybe_text("client_id")?, row.maybe_text("credential")?);
+        let (Some(tenant), Some(client_id), Some(sealed)) = parts else { return Ok(None) };
+        Ok(Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("{tenant} {client_id} {sealed}").as_bytes()))))
+    }
+
+    /// Notes that a sign-in with the connection of this mark did well; `by` is who tried it, for the history.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn note_trial(&self, organization: &Organization, mark: &str, by: &str) -> Result<(), Error> {
+        let mut changes = self.database.begin().await?;
+        let values: Vec<Value> = vec![organization.id.to_string().into(), self.clock.now().into(), mark.into()];
+        changes.run("UPDATE organization SET tested = $2, tested_what = $3 WHERE id = $1", values).await?;
+        self.audit(&mut changes, by, Some(organization.id), None, "sign-in tested: it did well").await?;
+        changes.commit().await
+    }
+
+    /// When a sign-in with the connection as it is now did well, seconds since 1970.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn tested(&self, organization: &Organization) -> Result<Option<i64>, Error> {
+        let Some(mark) = self.connection_mark(organization).await? else { return Ok(None) };
+        let sql = "SELECT tested FROM organization WHERE id = $1 AND tested_what = $2";
+        let row = self.database.row(sql, vec![organization.id.to_string().into(), mark.into()]).await?;
+        Ok(row.map(|it| it.maybe_number("tested")).transpose()?.flatten())
+    }
+}

@@ -1,0 +1,84 @@
+//! What was typed into the connection: read, refused where it cannot be right, and saved.
+
+use super::super::refusal::Refusal;
+use super::form::Form;
+use super::frame;
+use super::gate::Visit;
+use super::steps;
+use crate::base::calendar;
+use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+use crate::directory::Error;
+use crate::directory::change::OrganizationChange;
+use crate::pages::setup::{Typed, Wrong};
+use crate::sidecar::Sidecar;
+use crate::sidecar::organizations::Organizations;
+use crate::wire::body::Body;
+use crate::wire::inbound::Inbound;
+use http::Response;
+
+/// The shortest and the longest secret that may be a Value, in bytes. Entra makes them of 40 characters.
+const SECRET: std::ops::RangeInclusive<usize> = 8..=512;
+
+/// `POST /setup/connection`.
+pub(super) async fn save(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit, form: &Form) -> Result<Response<Body>, Refusal> {
+    let now = house.lasting.clock.now();
+    let (change, wrong) = read(form, visit, now);
+    if wrong != Wrong::default() {
+        return steps::refused(house, all, inbound, visit, (typed(form), wrong)).await;
+    }
+    match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
+        Ok(organization) => {
+            tracing::info!(organization = %organization.code, by = visit.by(), "the connection of an organization was changed on its set-up page");
+            frame::back(house, "saved")
+        }
+        Err(Error::InFile(_)) => steps::again(house, all, inbound, visit, "in_file").await,
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// What is shown again; never the secret.
+fn typed(form: &Form) -> Typed {
+    let short = |name: &str| form.text(name).chars().take(100).collect();
+    Typed { tenant: short("tenant"), client_id: short("client_id"), ends: short("ends"), secret: !form.text("client_secret").is_empty() }
+}
+
+fn read(form: &Form, visit: &Visit, now: u64) -> (OrganizationChange, Wrong) {
+    let organization = visit.organization();
+    let mut wrong = Wrong::default();
+    let tenant = Guid::parse(form.text("tenant"));
+    let client_id = Guid::parse(form.text("client_id"));
+    wrong.tenant = if tenant.is_none() { Some("wrong_tenant") } else { None };
+    wrong.client_id = match client_id {
+        None => Some("wrong_client_id"),
+        Some(_) if client_id == tenant => Some("wrong_same"),
+        Some(_) => None,
+    };
+    let secret = form.text("client_secret");
+    wrong.client_secret = match secret {
+        // The one that is there stays, unless it is that of another app registration.
+        "" if organization.has_credential && organization.client_id == client_id && organization.tenant == tenant => None,
+        "" if organization.has_credential => Some("wrong_other_secret"),
+        "" => Some("wrong_no_secret"),
+        _ if !visit.may_change_secret(now) => Some("wrong_stale"),
+        _ if Guid::parse(secret).is_some() => Some("wrong_secret_id"),
+        _ if !SECRET.contains(&secret.len()) || !secret.bytes().all(|it| it.is_ascii_graphic()) => Some("wrong_secret"),
+        _ => None,
+    };
+    let ends = form.text("ends");
+    let day = calendar::day(ends);
+    wrong.ends = match day {
+        None if !ends.is_empty() => Some("wrong_ends"),
+        Some(it) if it <= now => Some("wrong_past"),
+        _ => None,
+    };
+    let changed = |new: Option<Guid>, old: Option<Guid>| new.filter(|_| new != old);
+    let change = OrganizationChange {
+        tenant: changed(tenant, organization.tenant),
+        client_id: changed(client_id, organization.client_id),
+        client_secret: (!secret.is_empty()).then(|| Secret::new(secret)),
+        credential_ends: day.filter(|it| !secret.is_empty() || organization.credential_ends != i64::try_from(*it).ok()),
+        ..OrganizationChange::default()
+    };
+    (change, wrong)
+}

@@ -1,0 +1,108 @@
+//! One of every page of the set-up, and of every state that people meet.
+
+use super::setup::{Discovered, Failed, Head, Invitation, Met, SetUp, Sheet, Steps, Told, Trial, Typed, Wrong};
+
+const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
+const HOME: &str = "/oauth2/setup";
+const APP: &str = "fleet.contoso.example";
+
+/// A name and a page for each case.
+pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUp)> {
+    let told = |what| SetUp::Told(Told { app: APP.to_owned(), home: HOME.to_owned(), what });
+    vec![
+        ("setup-draft", SetUp::Steps(Box::new(draft()))),
+        ("setup-refused", SetUp::Steps(Box::new(refused()))),
+        ("setup-saved", SetUp::Steps(Box::new(saved()))),
+        ("setup-on", SetUp::Steps(Box::new(on()))),
+        ("setup-file", SetUp::Steps(Box::new(Steps { in_file: true, done: None, ..on() }))),
+        ("setup-invitation", SetUp::Invitation(Invitation { app: APP.to_owned(), home: HOME.to_owned(), token: "Zm9yIHRoZSBzYW1wbGUgb25seQ".to_owned() })),
+        ("setup-link-used", told("link_used")),
+        ("setup-link-over", told("link_over")),
+        ("setup-visit-over", told("visit_over")),
+        ("setup-trial-over", told("trial_over")),
+        ("setup-trial-well", SetUp::Trial(Box::new(trial(Some(Ok(met())), None)))),
+        ("setup-trial-guest", SetUp::Trial(Box::new(trial(Some(Err("not_guest")), None)))),
+        ("setup-trial-failed", SetUp::Trial(Box::new(trial(None, Some(failed()))))),
+        ("setup-sheet", SetUp::Sheet(Sheet { head: head(), address: format!("https://{APP}"), code: "contoso".to_owned() })),
+    ]
+}
+
+fn head() -> Head {
+    Head { app: APP.to_owned(), organization: "Contoso Freight".to_owned(), home: HOME.to_owned() }
+}
+
+fn draft() -> Steps {
+    Steps {
+        head: head(),
+        in_file: false,
+        redirect_uri: format!("https://{APP}/v1/callback"),
+        typed: Typed::default(),
+        wrong: Wrong::default(),
+        has_secret: false,
+        waits: false,
+        may_change_secret: true,
+        fresh: "/oauth2/start?rd=%2Foauth2%2Fsetup&organization=contoso&prompt=login".to_owned(),
+        discovered: None,
+        undiscovered: None,
+        complete: false,
+        tested: None,
+        state: "draft",
+        code: "contoso".to_owned(),
+        start: format!("https://{APP}/oauth2/start?organization=contoso"),
+        done: None,
+        refused: None,
+    }
+}
+
+fn refused() -> Steps {
+    let typed = Typed { tenant: "contoso.onmicrosoft.com".to_owned(), client_id: CLIENT.to_owned(), ends: "2024-01-31".to_owned(), secret: true };
+    let wrong = Wrong { tenant: Some("wrong_tenant"), client_id: None, client_secret: Some("wrong_secret_id"), ends: Some("wrong_past") };
+    Steps { typed, wrong, refused: Some("not_saved"), undiscovered: Some(("no_tenant", Some("AADSTS90002".to_owned()))), ..draft() }
+}
+
+fn saved() -> Steps {
+    let typed = Typed { tenant: TENANT.to_owned(), client_id: CLIENT.to_owned(), ends: "2027-11-30".to_owned(), secret: false };
+    let discovered = Discovered {
+        tenant: Some(TENANT.to_owned()),
+        cloud: Some("microsoftonline.com".to_owned()),
+        region: Some("EU".to_owned()),
+        issuer: format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
+    };
+    Steps { typed, has_secret: true, discovered: Some(discovered), complete: true, done: Some("saved"), ..draft() }
+}
+
+fn on() -> Steps {
+    Steps { may_change_secret: false, waits: true, tested: Some("2026-11-25 09:12:07Z".to_owned()), state: "on", done: Some("on"), ..saved() }
+}
+
+fn met() -> Met {
+    Met { how: "met_made", username: "maya@contoso.example".to_owned(), role: "worker".to_owned() }
+}
+
+fn trial(met: Option<Result<Met, &'static str>>, failed: Option<Failed>) -> Trial {
+    let claims = [
+        ("claim_name", "Maya Okafor"),
+        ("claim_username", "maya@contoso.example"),
+        ("claim_email_verified", "maya@contoso.example"),
+        ("claim_roles", "Fleet.Admin, Fleet.Reader"),
+        ("claim_member", ""),
+        ("claim_oid", "00aa00aa-1111-2222-3333-bb44bb44bb44"),
+        ("claim_tid", TENANT),
+    ];
+    let claims = if failed.is_some() { Vec::new() } else { claims.into_iter().map(|(word, value)| (word, value.to_owned())).collect() };
+    Trial { head: head(), claims, met, failed }
+}
+
+fn failed() -> Failed {
+    Failed {
+        code: Some("AADSTS7000215".to_owned()),
+        title: "Signing in does not work at the moment".to_owned(),
+        what: "The app could not prove to Microsoft who it is: its password there is not right.".to_owned(),
+        next: vec!["Tell the app’s owner.".to_owned()],
+        fix: Some("Create a new client secret.".to_owned()),
+        place: Some(format!("App registrations > All applications > the app with client ID {CLIENT} > Certificates & secrets")),
+        details: vec![("Error".to_owned(), "invalid_client".to_owned()), ("Client ID".to_owned(), CLIENT.to_owned())],
+        reference: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
+    }
+}
