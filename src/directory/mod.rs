@@ -22,6 +22,7 @@ pub mod person;
 pub mod recent;
 pub mod transfer;
 pub mod trial;
+pub mod watch;
 pub mod welcome;
 
 pub use error::Error;
