@@ -167,7 +167,9 @@ async fn finish(
     };
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
-    for further in [sign_in::came_back(house, headers, &pending.state), organization::remembered(house, &session)].into_iter().flatten() {
+    for further in
+        [sign_in::came_back(house, headers, &pending.state), organization::remembered(house, session.identity().member.as_deref())].into_iter().flatten()
+    {
         response.headers_mut().append(SET_COOKIE, further);
     }
     Ok(response)

@@ -1,6 +1,7 @@
 //! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
 
 use super::loops::Seen;
+use super::native::request::Unregistered;
 use super::recheck::Closed;
 use super::refused;
 use super::words::{self, Words};
@@ -9,7 +10,7 @@ use crate::config::access::Contexts;
 use crate::directory::{self, welcome};
 use crate::entra::authorize::claims_for;
 use crate::entra::{self, Entra, graph};
-use crate::pages::{Identify, Notice, Page, Remedy, Whose};
+use crate::pages::{Back, Identify, Notice, Page, Remedy, Whose};
 use crate::seal::jwk::NoKey;
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations;
@@ -78,6 +79,10 @@ pub(super) enum Refusal {
     TooMany(u64),
     /// Entra says who it is, and the directory that they may not come in; the place to try another account.
     NotWelcome(welcome::Refused, String),
+    /// An app asks that is not registered, or to be answered where it is not.
+    Unregistered(Unregistered),
+    /// A sign-in that an app asked for is refused; the way back to it.
+    ForApp(Box<Self>, Box<Back>),
     /// The directory cannot be asked, or the organization is not set up.
     Organization(organizations::Error),
     /// Entra could not be asked about the session for longer than the grace; so many seconds until it may be.
@@ -154,6 +159,8 @@ impl Refusal {
             Self::Unknown(_) => "nobody signs in by what was typed".to_owned(),
             Self::TooMany(_) => "too many wrong usernames and codes from one address".to_owned(),
             Self::NotWelcome(it, _) => it.to_string(),
+            Self::Unregistered(it) => it.to_string(),
+            Self::ForApp(it, _) => it.cause(),
             Self::Organization(it) => it.to_string(),
             Self::Entra(it) | Self::SignIn(it, ..) => format!("entra: {it}"),
             Self::Closed(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
@@ -224,6 +231,8 @@ impl Refusal {
             Self::Unknown(_) => words::unknown(),
             Self::TooMany(_) => words::too_many(),
             Self::NotWelcome(it, again) => words::not_welcome(it, again),
+            Self::Unregistered(it) => words::unregistered(*it),
+            Self::ForApp(it, back) => Words { back: Some(Back::clone(back)), ..it.words(house) },
             Self::Organization(it) => words::organization(it),
             Self::Closed(_) => words::closed(),
             Self::Upstream(it) => words::upstream(it),
@@ -282,6 +291,7 @@ impl Words {
             whose: self.whose,
             next: self.next.clone(),
             action: self.action.clone(),
+            back: self.back.clone(),
             remedy: self.remedy.clone().map(Box::new),
             details: self.details.iter().map(|it| (it.name.to_owned(), it.value.clone())).collect(),
             reference: reference.to_owned(),

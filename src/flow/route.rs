@@ -3,6 +3,9 @@
 use crate::base::site::Site;
 use crate::base::target::Target;
 
+/// Where clients look for what an authorization server can do (RFC 8414 3); the app's own where no client is registered.
+const METADATA: &str = "/.well-known/oauth-authorization-server";
+
 /// The ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
@@ -30,19 +33,23 @@ pub(super) enum Route {
     SetUp,
     /// The public keys of the assertion.
     Keys,
+    /// What an app of a phone or a command line may ask of us.
+    NativeMetadata,
+    /// Such an app sends somebody to sign in.
+    NativeAuthorize,
     /// Under our prefix, but nothing of ours.
     Nothing,
 }
 
 impl Route {
     /// By path alone.
-    pub(super) fn of(target: &Target, site: &Site) -> Self {
+    pub(super) fn of(target: &Target, site: &Site, has_native: bool) -> Self {
         let path = target.path();
         if path == site.redirect_path() {
             return Self::Callback;
         }
         if !site.is_ours(path) {
-            return Self::App;
+            return if has_native && path == METADATA { Self::NativeMetadata } else { Self::App };
         }
         match path.strip_prefix(site.prefix()).unwrap_or_default() {
             "/auth" | "/auth/nginx" => Self::ForwardAuth,
@@ -54,6 +61,7 @@ impl Route {
             "/session" => Self::Session,
             "/session/refresh" => Self::Refresh,
             "/jwks.json" => Self::Keys,
+            "/native/authorize" if has_native => Self::NativeAuthorize,
             path if path == "/setup" || path.starts_with("/setup/") => Self::SetUp,
             _ => Self::Nothing,
         }
@@ -79,6 +87,8 @@ impl Route {
             Self::Refresh => "session_refresh",
             Self::SetUp => "setup",
             Self::Keys => "jwks",
+            Self::NativeMetadata => "native_metadata",
+            Self::NativeAuthorize => "native_authorize",
             Self::Nothing => "nothing",
         }
     }

@@ -12,6 +12,7 @@ use crate::base::random::Random;
 use crate::base::site::Site;
 use crate::base::target::Strictness;
 use crate::config::Config;
+use crate::config::native::Native;
 use crate::config::server::Trust;
 use crate::directory::{self, Directory};
 use crate::entra::Entra;
@@ -81,6 +82,8 @@ pub struct Sidecar {
     pub entra: Arc<Entra>,
     /// Sign-in at each organization's own Entra, where there are organizations.
     pub organizations: Option<Arc<Organizations>>,
+    /// Clients on phones and command lines, where `[native]` names any.
+    pub native: Option<Native>,
     /// Who may.
     pub policy: Arc<Policy>,
     /// What the app hears.
@@ -179,6 +182,7 @@ impl Sidecar {
             trust: config.server.trusted_proxies.clone(),
             strictness: config.upstream.paths,
             entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom)),
+            native: config.native.clone(),
             organizations,
             policy: Arc::new(policy),
             headers,

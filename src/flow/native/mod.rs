@@ -1,0 +1,6 @@
+//! The app's own clients on phones and command lines: OAuth 2.1 in front of Entra (RFC 6749, RFC 7636, RFC 8252, RFC 9207).
+
+pub(super) mod authorize;
+pub(super) mod back;
+pub(super) mod metadata;
+pub(super) mod request;
