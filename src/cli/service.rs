@@ -8,6 +8,7 @@ use crate::server::admin::{self, Source};
 use crate::server::tls::{self, Certificates};
 use crate::server::{self, Handle, Listener, Settings};
 use crate::session::whom::{Ambiguous, Ended, Whom};
+use crate::sidecar::watch::Watch;
 use crate::sidecar::{self, Lasting, Sidecar};
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
@@ -31,6 +32,8 @@ pub struct Service {
     begun: Config,
     keeping: Mutex<CancellationToken>,
     draining: CancellationToken,
+    /// Ends what is watched in the directory.
+    watching: CancellationToken,
 }
 
 /// Where a service listens, and the certificate it shows there.
@@ -80,8 +83,9 @@ impl Service {
         let (house, warnings) = Sidecar::new(config, lasting)?;
         let keeping = keep(&house.entra);
         house.lasting.newest.store(Some(Arc::new(house.authorities())));
-        let service = Self { house: ArcSwap::from_pointee(house), begun: config.clone(), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
-        Ok((Arc::new(service), warnings))
+        let watching = watch(&house.lasting);
+        let (house, begun, keeping) = (ArcSwap::from_pointee(house), config.clone(), Mutex::new(keeping));
+        Ok((Arc::new(Self { house, begun, keeping, draining: CancellationToken::new(), watching }), warnings))
     }
 
     /// Serves until `shutdown`, then drains.
@@ -104,6 +108,7 @@ impl Service {
         server::serve(bound.data, settings, Answering(Arc::clone(&self)), tunnels, shutdown).await;
         finish(&background, deadline.await.ok()).await;
         lock(&self.keeping).cancel();
+        self.watching.cancel();
         if let Some(directory) = &directory {
             directory.close().await;
         }
@@ -150,6 +155,16 @@ async fn finish(background: &TaskTracker, deadline: Option<Instant>) {
 fn keep(entra: &Arc<Entra>) -> CancellationToken {
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(entra).keep_fresh(stop.clone()));
+    stop
+}
+
+/// Lets the sessions follow what is changed in the directory, where there is one.
+fn watch(lasting: &Lasting) -> CancellationToken {
+    let stop = CancellationToken::new();
+    let Lasting { directory, store, clock, random, .. } = lasting.clone();
+    if let Some(directory) = directory {
+        tokio::spawn(Watch::new(directory, store, clock, random).keep(stop.clone()));
+    }
     stop
 }
 

@@ -6,6 +6,7 @@ use super::standing::Standing;
 use super::told::Told;
 use super::whom::{Ambiguous, Ended, Person, User, Whom};
 use crate::base::clock::Clock;
+use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity, Member};
 use crate::base::random::Random;
 use crate::base::secret::Secret;
@@ -17,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -177,6 +178,29 @@ impl Store {
         self.end_each(found)
     }
 
+    /// The live sessions of a person of the directory, by our own id.
+    pub fn of_person(&self, person: Guid) -> Vec<Arc<Session>> {
+        self.live(self.index.by_person(person))
+    }
+
+    /// The live sessions of the people of these organizations. Looks through all sessions: not for the path of a request.
+    pub fn of_organizations(&self, organizations: &HashSet<Guid>) -> Vec<Arc<Session>> {
+        let belongs = |it: &Arc<Session>| it.identity().member.as_ref().is_some_and(|it| organizations.contains(&it.organization));
+        self.live(self.sessions.iter().map(|it| it.1).filter(belongs))
+    }
+
+    /// Ends the sessions of a person of the directory that had begun by then, and says how many they were; without a time, all of them.
+    pub fn end_all_of_person(&self, person: Guid, begun_by: Option<u64>) -> usize {
+        let mut found = self.index.by_person(person);
+        found.retain(|it| begun_by.is_none_or(|time| it.began() <= time));
+        self.end_each(found)
+    }
+
+    fn live(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Arc<Session>> {
+        let now = self.clock.now();
+        sessions.into_iter().filter(|it| self.goes_on(it, now, false)).collect()
+    }
+
     /// Ends all sessions of whom an operator means. A name is looked for in all sessions, since nothing else needs it: not for the path of a request.
     ///
     /// # Errors
@@ -196,13 +220,11 @@ impl Store {
 
     /// Whose live sessions these are, each person once.
     fn people(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Person> {
-        let now = self.clock.now();
-        let live = sessions.into_iter().filter(|it| self.goes_on(it, now, false));
         let person = |it: Arc<Session>| {
             let identity = it.identity();
             Person { oid: identity.oid, tid: identity.tid }
         };
-        live.map(person).collect::<BTreeSet<_>>().into_iter().collect()
+        self.live(sessions).into_iter().map(person).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Ends sessions, and says how many were live.

@@ -2,6 +2,7 @@
 
 pub mod guesses;
 pub mod organizations;
+pub mod watch;
 
 use crate::access::policy::Policy;
 use crate::base::clock::Clock;

@@ -24,5 +24,6 @@ mod tls;
 mod tools;
 mod tunnels;
 mod verify;
+mod watch;
 mod words;
 mod world;
