@@ -2,5 +2,6 @@
 
 pub(super) mod authorize;
 pub(super) mod back;
+pub(super) mod finish;
 pub(super) mod metadata;
 pub(super) mod request;
