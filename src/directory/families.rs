@@ -61,8 +61,8 @@ pub struct Granted {
 /// What is known of a sign-in right before Entra is asked about it.
 #[derive(Debug)]
 pub enum Asked {
-    /// It is this process' turn, and these are by what it asks and when Entra last answered.
-    Turn(Option<Secret>, u64),
+    /// It is this process' turn, and this is by what it asks.
+    Turn(Option<Secret>),
     /// Another process asks at this moment.
     Elsewhere,
     /// It is over.
@@ -194,7 +194,7 @@ impl Directory {
             return Ok(Asked::Elsewhere);
         }
         let grant = row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_grant(id, &it));
-        Ok(Asked::Turn(grant, time(&row, "answered")?))
+        Ok(Asked::Turn(grant))
     }
 
     /// Keeps the refresh token of Entra's that took the last one's place.

@@ -2,5 +2,9 @@
 
 pub(super) mod authorize;
 pub(super) mod back;
+pub(super) mod bearer;
+mod form;
 pub(super) mod metadata;
 pub(super) mod request;
+pub(super) mod revoke;
+pub(super) mod token;
