@@ -32,12 +32,12 @@ pub enum Refused {
     /// There is none like it.
     #[error("there is no such code or token")]
     Unknown,
-    /// A code that was used already, or too late, or by whom it was not made for.
+    /// A code that was used already, or too late, or by whom it was not made for; what it began is over.
     #[error("the code {0}")]
-    Code(&'static str),
-    /// A refresh token that was used already: somebody else may have it.
+    Code(&'static str, Guid),
+    /// A refresh token that was used already: somebody else may have it, and the sign-in is over.
     #[error("the refresh token was used before")]
-    Reused,
+    Reused(Guid),
     /// Another client's.
     #[error("the refresh token is another client's")]
     OtherClient,
@@ -137,7 +137,7 @@ impl Directory {
         if let Some(wrong) = wrong {
             self.end(&mut changes, &row, &format!("the code {wrong}")).await?;
             changes.commit().await?;
-            return Err(Refused::Code(wrong));
+            return Err(Refused::Code(wrong, id_of(&row)?));
         }
         let (id, salt) = (id_of(&row)?, row.text("salt")?);
         let refresh = refresh::first(&self.seals, id, &salt).ok_or(Error::NotSealed)?;

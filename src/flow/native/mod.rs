@@ -3,6 +3,7 @@
 pub(super) mod authorize;
 pub(super) mod back;
 pub(super) mod bearer;
+pub(super) mod finish;
 mod form;
 pub(super) mod metadata;
 pub(super) mod request;

@@ -6,6 +6,7 @@ use super::super::refusal::Refusal;
 use super::super::sign_in::only;
 use super::bearer::of_family;
 use super::form::{Form, Told};
+use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::config::native::{Client, Native};
 use crate::directory::families::{Granted, Refused};
@@ -97,17 +98,19 @@ impl Wrong {
                 UNKNOWN
             }
             Self::Refused(Refused::Directory(cause)) => silent(&cause),
-            Self::Refused(cause @ (Refused::Code(_) | Refused::Reused)) => {
-                tracing::warn!(%cause, client = ?inbound.way.client, "a sign-in on a native client ended");
-                match cause {
-                    Refused::Code(it) => Told::new("invalid_grant", it),
-                    _ => Told::new("invalid_grant", "the refresh token was used before; sign in again"),
-                }
-            }
+            Self::Refused(Refused::Code(cause, family)) => ended(house, inbound, family, cause),
+            Self::Refused(Refused::Reused(family)) => ended(house, inbound, family, "the refresh token was used before; sign in again"),
             Self::Refused(Refused::OtherClient) => Told::new("invalid_grant", "the refresh token is another client's"),
             Self::Refused(Refused::Over) => OVER,
         }
     }
+}
+
+/// Somebody may have what is another's: whatever came of it is over at once, and elsewhere within seconds.
+fn ended(house: &Sidecar, inbound: &Inbound, family: Guid, cause: &'static str) -> Told {
+    tracing::warn!(%family, cause, client = ?inbound.way.client, "a sign-in on a native client ended");
+    house.lasting.store.end_family(family);
+    Told::new("invalid_grant", cause)
 }
 
 fn silent(cause: &directory::Error) -> Told {
