@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::config::server::Listen;
+use crate::directory::change::SIGNED_OUT;
 use crate::entra::Entra;
 use crate::flow;
 use crate::server::admin::{self, Source};
@@ -229,6 +230,15 @@ impl Source for Ready {
     }
 
     fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
-        self.0.house.load().lasting.store.revoke(whom)
+        let house = self.0.house.load();
+        let ended = house.lasting.store.revoke(whom)?;
+        if let (Some(person), Some(directory)) = (ended.person, house.lasting.directory.clone()) {
+            house.lasting.background.spawn(async move {
+                if let Err(cause) = directory.end_families_of_account(person.tid, person.oid, SIGNED_OUT).await {
+                    tracing::error!(%cause, "sign-ins on native clients could not be ended");
+                }
+            });
+        }
+        Ok(ended)
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity, Member};
+use crate::base::secret::Secret;
 use crate::directory::families::Asked;
 use crate::directory::{self, Directory};
 use crate::entra::means::{self, Means};
@@ -105,6 +106,14 @@ pub(super) async fn refresh(house: &Sidecar, session: Arc<Session>) -> Result<Op
         return Err(asking.closed());
     }
     Ok((!session.is_over()).then_some(session))
+}
+
+/// Keeps Entra's newest refresh token of a sign-in on a native client, for whichever process asks next.
+pub(super) async fn keep_grant(authorities: &Authorities, session: &Session, newest: &Secret) -> Result<(), directory::Error> {
+    match (session.family(), &authorities.organizations) {
+        (Some(family), Some(all)) => all.directory().keep_grant(family, newest).await,
+        _ => Ok(()),
+    }
 }
 
 impl Asking {
@@ -272,8 +281,8 @@ impl Asking {
         if let Some(fresh) = refreshed.grant.take() {
             lease.keep(fresh);
         }
-        if let (Some(family), Some(directory), Some(newest)) = (self.session.family(), self.directory(), lease.grant()) {
-            directory.keep_grant(family, newest).await.map_err(organizations::Error::from)?;
+        if let Some(newest) = lease.grant() {
+            keep_grant(&self.authorities, &self.session, newest).await.map_err(organizations::Error::from)?;
         }
         if let (Some(all), Some(member)) = (&self.authorities.organizations, &member) {
             all.heard(member.organization, &entra, &refreshed.by).await;

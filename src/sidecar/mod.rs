@@ -47,8 +47,6 @@ pub struct Lasting {
     pub ids: Arc<Ids>,
     /// The sessions.
     pub store: Arc<Store>,
-    /// Access tokens that were verified lately.
-    pub bearers: Arc<Bearers>,
     /// The log.
     pub log: Log,
     /// The figures.
@@ -90,6 +88,8 @@ pub struct Sidecar {
     pub native: Option<Native>,
     /// Access tokens for them.
     pub passes: Option<Passes>,
+    /// Those that were verified lately, as this configuration has the clients.
+    pub bearers: Bearers,
     /// Who may.
     pub policy: Arc<Policy>,
     /// What the app hears.
@@ -138,7 +138,6 @@ impl Lasting {
             ids: Arc::new(Ids::new(&random)),
             keyring: Arc::new(Keyring::new(&[], &random)),
             metrics: Arc::default(),
-            bearers: Arc::default(),
             tunnels: Tunnels::new(),
             newest: Arc::default(),
             directory: None,
@@ -196,6 +195,7 @@ impl Sidecar {
             entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom)),
             native: config.native.clone(),
             passes,
+            bearers: Bearers::default(),
             organizations,
             policy: Arc::new(policy),
             headers,

@@ -66,7 +66,7 @@ fn bearer(value: &[u8]) -> Option<&str> {
 
 /// The live session that a token stands for.
 pub(in crate::flow) async fn authenticate(house: &Sidecar, token: &str) -> Result<Arc<Session>, NotSeen> {
-    let seen = match house.lasting.bearers.find(token) {
+    let seen = match house.bearers.find(token) {
         Some(known) => remembered(house, token, known).await?,
         None => verified(house, token).await?,
     };
@@ -90,13 +90,15 @@ async fn remembered(house: &Sidecar, token: &str, known: Known) -> Result<Seen, 
 
 async fn verified(house: &Sidecar, token: &str) -> Result<Seen, NotSeen> {
     let read = house.passes.as_ref().ok_or(Bad::Invalid)?.read(token)?;
+    // It may have been registered when the token was made.
+    house.native.as_ref().and_then(|it| it.client(&read.client)).ok_or(Bad::Over)?;
     Box::pin(enter(house, token, read.family, read.ends)).await
 }
 
 async fn enter(house: &Sidecar, token: &str, family: Guid, ends: u64) -> Result<Seen, NotSeen> {
     let seen = of_family(house, family).await?;
     let session = seen.as_ref().map(|it| Arc::clone(&it.session));
-    house.lasting.bearers.keep(token, Known { session, family, ends });
+    house.bearers.keep(token, Known { session, family, ends });
     Ok(seen.ok_or(Bad::Over)?)
 }
 
@@ -105,7 +107,7 @@ pub(in crate::flow) async fn of_family(house: &Sidecar, id: Guid) -> Result<Opti
     if let Some(seen) = house.lasting.store.find_family(id) {
         return Ok(Some(seen));
     }
-    let _door = house.lasting.bearers.enter(id).await;
+    let _door = house.bearers.enter(id).await;
     if let Some(seen) = house.lasting.store.find_family(id) {
         return Ok(Some(seen));
     }

@@ -3,6 +3,7 @@
 mod attacks;
 mod ends;
 mod life;
+mod reach;
 
 use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
 use crate::world::{CLIENT_ID, Plan, RULES, World};
