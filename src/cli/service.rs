@@ -232,9 +232,11 @@ impl Source for Ready {
     fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
         let house = self.0.house.load();
         let ended = house.lasting.store.revoke(whom)?;
-        if let (Some(person), Some(directory)) = (ended.person, house.lasting.directory.clone()) {
+        // A phone that rests has no session here, but its sign-in is to end too.
+        let account = ended.person.map(|it| (it.oid, Some(it.tid))).or_else(|| whom.account());
+        if let (Some((oid, tid)), Some(directory)) = (account, house.lasting.directory.clone()) {
             house.lasting.background.spawn(async move {
-                if let Err(cause) = directory.end_families_of_account(person.tid, person.oid, SIGNED_OUT).await {
+                if let Err(cause) = directory.end_families_of_account(oid, tid, SIGNED_OUT).await {
                     tracing::error!(%cause, "sign-ins on native clients could not be ended");
                 }
             });

@@ -247,14 +247,14 @@ impl Directory {
         changes.run("UPDATE family SET ended = $2, why = $3 WHERE organization = $1 AND ended IS NULL", values).await.map(drop)
     }
 
-    /// Ends all sign-ins on clients of whoever this is at Entra, in whatever organization.
+    /// Ends all sign-ins on clients of whoever has that object id at Entra, in whatever organization; without a tenant, in any.
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub async fn end_families_of_account(&self, tid: Guid, oid: Guid, why: &str) -> Result<(), Error> {
+    pub async fn end_families_of_account(&self, oid: Guid, tid: Option<Guid>, why: &str) -> Result<(), Error> {
         let mut changes = self.database.begin().await?;
-        let sql = "SELECT id, organization FROM person WHERE tid = $1 AND oid = $2";
-        for row in changes.rows(sql, vec![tid.to_string().into(), oid.to_string().into()]).await? {
+        let sql = "SELECT id, organization FROM person WHERE oid = $1 AND tid = COALESCE($2, tid)";
+        for row in changes.rows(sql, vec![oid.to_string().into(), tid.map(|it| it.to_string()).into()]).await? {
             let (person, organization) = (id_of(&row)?, guid(&row, "organization")?);
             self.end_families_of(&mut changes, person, why).await?;
             self.audit(&mut changes, "operator", Some(organization), Some(person), why).await?;

@@ -1,6 +1,7 @@
 //! Sign-ins of the app's own clients: codes, refresh tokens, and their ends.
 
 use super::*;
+use crate::directory::admin::{Act, Acting};
 use crate::directory::change::OrganizationChange;
 use crate::directory::families::{Asked, Granted, Refused};
 use crate::directory::family::NewFamily;
@@ -235,6 +236,39 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
         let off = OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() };
         directory.change_organization(&code("contoso"), off, "a story").await.unwrap();
         assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        let on = OrganizationChange { state: Some(State::On), ..OrganizationChange::default() };
+        directory.change_organization(&code("contoso"), on, "a story").await.unwrap();
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        let (person, _) = maya(&directory).await;
+        let acting = Acting { organization: person.organization, person: None, by: "a story".to_owned() };
+        let (first, second) = (signed_in(&directory).await.family.id, signed_in(&directory).await.family.id);
+        assert_eq!(directory.live_families(&[first, second, family.id]).await.unwrap().len(), 2);
+        directory.act(&acting, person.id, &Act::SignOut).await.unwrap();
+        assert!(directory.live_families(&[first, second]).await.unwrap().is_empty(), "signed out everywhere");
+        for (tenant, left) in [(FABRIKAM, 1), (CONTOSO, 0)] {
+            let id = signed_in(&directory).await.family.id;
+            let oid = family.identity().oid;
+            directory.end_families_of_account(oid, Guid::parse(tenant), "a story").await.unwrap();
+            assert_eq!(directory.live_families(&[id]).await.unwrap().len(), left, "{tenant}");
+            directory.end_families_of_account(oid, None, "a story").await.unwrap();
+            assert!(directory.live_families(&[id]).await.unwrap().is_empty());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_code_that_nobody_redeems_leaves_no_sign_in() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        begun(&directory).await;
+        let count = async || directory.database.row("SELECT COUNT(*) AS count FROM family", Vec::new()).await.unwrap().unwrap().number("count").unwrap();
+        assert_eq!(count().await, 1);
+        ground.clock.shift(31 * 86_400);
+        for _ in 0..64 {
+            begun(&directory).await;
+        }
+        assert_eq!(count().await, 64, "old rows are taken out now and then");
     })
     .await;
 }

@@ -76,6 +76,23 @@ async fn attack_neither_an_assertion_nor_a_changed_token_nor_one_of_elsewhere_is
 }
 
 #[tokio::test]
+async fn attack_no_cookie_leads_to_the_session_of_a_phone() {
+    let town = Town::start().await;
+    let given = town.signed_in(MAYA).await;
+    let page = town.calls(&given.access).await;
+    let sid = part(&given.access, 1)["sid"].as_str().unwrap().to_owned();
+    let ours = part(&page.app_heard("x-entrada-assertion"), 1)["sid"].as_str().unwrap().to_owned();
+    let family = entrada::base::guid::Guid::parse(&sid).unwrap();
+    let label = [b"sign-in on a client of the app's own ".as_slice(), family.bytes()].concat();
+    let digested = URL_SAFE_NO_PAD.encode(digest(&SHA256, &label));
+    for cookie in [sid, ours, digested, URL_SAFE_NO_PAD.encode(label), given.access, given.refresh] {
+        let mut browser = town.world.browser();
+        browser.plants("entrada", &cookie);
+        assert_eq!(browser.asks("GET", "/api/x", SCRIPT).await.status, 401, "{cookie}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_client_may_not_ask_it_is_told_by_the_errors_of_rfc_6749() {
     let town = Town::start().await;
     let given = town.signed_in(MAYA).await;

@@ -33,6 +33,8 @@ async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
     let second = given(&town.refreshes(&first.refresh).await);
     assert_eq!(town.calls(&second.access).await.status, 200);
     assert_eq!(town.world.service.house().lasting.store.of_person(maya.id).len(), 1, "one session, however many tokens");
+    let log = town.world.logged().await;
+    assert!([&first, &second].iter().all(|it| !log.contains(&it.access) && !log.contains(&it.refresh)));
 }
 
 #[tokio::test]
