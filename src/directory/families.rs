@@ -32,12 +32,12 @@ pub enum Refused {
     /// There is none like it.
     #[error("there is no such code or token")]
     Unknown,
-    /// A code that was used already, or too late, or by whom it was not made for.
+    /// A code that was used already, or too late, or by whom it was not made for; what it began is over.
     #[error("the code {0}")]
-    Code(&'static str),
-    /// A refresh token that was used already: somebody else may have it.
+    Code(&'static str, Guid),
+    /// A refresh token that was used already: somebody else may have it, and the sign-in is over.
     #[error("the refresh token was used before")]
-    Reused,
+    Reused(Guid),
     /// Another client's.
     #[error("the refresh token is another client's")]
     OtherClient,
@@ -61,8 +61,8 @@ pub struct Granted {
 /// What is known of a sign-in right before Entra is asked about it.
 #[derive(Debug)]
 pub enum Asked {
-    /// It is this process' turn, and these are by what it asks and when Entra last answered.
-    Turn(Option<Secret>, u64),
+    /// It is this process' turn, and this is by what it asks.
+    Turn(Option<Secret>),
     /// Another process asks at this moment.
     Elsewhere,
     /// It is over.
@@ -99,18 +99,17 @@ impl Directory {
             now.saturating_add(CODE).into(),
             self.random.text::<32>().into(),
             now.into(),
-            now.saturating_add(new.lifetime).into(),
+            new.lifetime.into(),
             self.seals.seal_identity(id, new.identity)?.into(),
             grant.into(),
         ];
         let sql = "INSERT INTO family (id, client, redirect_uri, challenge, scope, person, organization, code, code_ends, salt, generation, made, seen, ends, \
-                   identity, entra_grant, answered, asking) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $11, $12, $13, $14, $11, 0)";
+                   lifetime, identity, entra_grant, answered, asking) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $11, $9, $12, $13, $14, $11, 0)";
         let mut changes = self.database.begin().await?;
         changes.run(sql, values).await?;
         if self.is_turn(64) {
             let old = now.saturating_sub(REST);
-            let sql = "DELETE FROM family WHERE ends < $1 OR ended < $1 OR (code_used IS NULL AND code_ends < $1)";
-            changes.run(sql, vec![old.into()]).await?;
+            changes.run("DELETE FROM family WHERE ends < $1", vec![old.into()]).await?;
         }
         changes.commit().await?;
         Ok(code)
@@ -123,7 +122,7 @@ impl Directory {
     pub async fn redeem_code(&self, code: &Secret, client: &str, redirect_uri: Option<&str>, verifier: &str) -> Result<Granted, Refused> {
         let (digest, now) = (digest_of(code.expose()), self.clock.now());
         let mut changes = self.database.begin().await?;
-        let sql = "UPDATE family SET code_used = $2, seen = $2 WHERE code = $1 AND code_used IS NULL AND ended IS NULL";
+        let sql = "UPDATE family SET code_used = $2, seen = $2, ends = made + lifetime WHERE code = $1 AND code_used IS NULL AND ended IS NULL";
         let first = changes.run(sql, vec![digest.as_str().into(), now.into()]).await? == 1;
         let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT} WHERE code = $1")), vec![digest.into()]).await?.ok_or(Refused::Unknown)?;
         let wrong = match () {
@@ -137,7 +136,7 @@ impl Directory {
         if let Some(wrong) = wrong {
             self.end(&mut changes, &row, &format!("the code {wrong}")).await?;
             changes.commit().await?;
-            return Err(Refused::Code(wrong));
+            return Err(Refused::Code(wrong, id_of(&row)?));
         }
         let (id, salt) = (id_of(&row)?, row.text("salt")?);
         let refresh = refresh::first(&self.seals, id, &salt).ok_or(Error::NotSealed)?;
@@ -194,7 +193,7 @@ impl Directory {
             return Ok(Asked::Elsewhere);
         }
         let grant = row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_grant(id, &it));
-        Ok(Asked::Turn(grant, time(&row, "answered")?))
+        Ok(Asked::Turn(grant))
     }
 
     /// Keeps the refresh token of Entra's that took the last one's place.
@@ -240,6 +239,27 @@ impl Directory {
     pub(super) async fn end_families_of(&self, changes: &mut Transaction, person: Guid, why: &str) -> Result<(), Error> {
         let values = vec![person.to_string().into(), self.clock.now().into(), why.into()];
         changes.run("UPDATE family SET ended = $2, why = $3 WHERE person = $1 AND ended IS NULL", values).await.map(drop)
+    }
+
+    /// Ends all sign-ins on clients of the people of an organization; part of a change that tells the history itself.
+    pub(super) async fn end_families_at(&self, changes: &mut Transaction, organization: Guid, why: &str) -> Result<(), Error> {
+        let values = vec![organization.to_string().into(), self.clock.now().into(), why.into()];
+        changes.run("UPDATE family SET ended = $2, why = $3 WHERE organization = $1 AND ended IS NULL", values).await.map(drop)
+    }
+
+    /// Ends all sign-ins on clients of whoever has that object id at Entra, in whatever organization; without a tenant, in any.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn end_families_of_account(&self, oid: Guid, tid: Option<Guid>, why: &str) -> Result<(), Error> {
+        let mut changes = self.database.begin().await?;
+        let sql = "SELECT id, organization FROM person WHERE oid = $1 AND tid = COALESCE($2, tid)";
+        for row in changes.rows(sql, vec![oid.to_string().into(), tid.map(|it| it.to_string()).into()]).await? {
+            let (person, organization) = (id_of(&row)?, guid(&row, "organization")?);
+            self.end_families_of(&mut changes, person, why).await?;
+            self.audit(&mut changes, "operator", Some(organization), Some(person), why).await?;
+        }
+        changes.commit().await
     }
 
     /// Ends one in a change that is under way. The history tells, so that every process hears of it.

@@ -111,7 +111,7 @@ impl Directory {
             return self.told_again(row, id)?.map(Worth::JustUsed).ok_or(Refused::Over);
         }
         self.end_family(id, "a refresh token was used twice").await?;
-        Err(Refused::Reused)
+        Err(Refused::Reused(id))
     }
 
     /// The newest token once more, by whichever key it was made.

@@ -124,6 +124,9 @@ async fn answer(
         Route::Keys => information::keys(house, inbound, headers),
         Route::NativeMetadata => native::metadata::metadata(house, inbound),
         Route::NativeAuthorize => native::authorize::authorize(house, inbound, headers, body, facts).await,
+        Route::NativeToken => native::token::token(house, inbound, headers, body, facts).await,
+        Route::NativeRevoke => native::revoke::revoke(house, inbound, headers, body, facts).await,
+        Route::NativeKeys => native::token::keys(house, inbound),
         Route::SetUp => setup::set_up(house, inbound, headers, body, facts).await,
         Route::App | Route::Nothing => Err(Refusal::NotFound),
     }

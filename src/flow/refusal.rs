@@ -10,6 +10,7 @@ use crate::config::access::Contexts;
 use crate::directory::{self, welcome};
 use crate::entra::authorize::claims_for;
 use crate::entra::{self, Entra, graph};
+use crate::headers::pass::Bad;
 use crate::pages::{Back, Identify, Notice, Page, Remedy, Whose};
 use crate::seal::jwk::NoKey;
 use crate::sidecar::Sidecar;
@@ -34,6 +35,11 @@ pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada real
 pub(super) fn insufficient(acrs: &[String]) -> HeaderValue {
     let claims = STANDARD.encode(claims_for(acrs).unwrap_or_default());
     HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"")).unwrap_or(CHALLENGE)
+}
+
+/// What a 401 tells a client whose access token is not taken (RFC 6750 3.1).
+fn invalid_token(bad: Bad) -> HeaderValue {
+    HeaderValue::from_str(&format!("Bearer error=\"invalid_token\", error_description=\"{bad}\"")).unwrap_or(CHALLENGE)
 }
 
 /// Why a request is not answered as it was meant. A text inside is for the log or is a place of ours.
@@ -87,6 +93,8 @@ pub(super) enum Refusal {
     Organization(organizations::Error),
     /// Entra could not be asked about the session for longer than the grace; so many seconds until it may be.
     Closed(u64),
+    /// An access token of ours that is not taken.
+    BadToken(Bad),
     /// The app.
     Upstream(upstream::Error),
     /// A front proxy's question that is none.
@@ -164,6 +172,7 @@ impl Refusal {
             Self::Organization(it) => it.to_string(),
             Self::Entra(it) | Self::SignIn(it, ..) => format!("entra: {it}"),
             Self::Closed(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
+            Self::BadToken(it) => it.to_string(),
             Self::Upstream(it) => format!("upstream: {it}"),
             Self::NotAsked(it) => it.to_string(),
             Self::Internal(it) => (*it).to_owned(),
@@ -180,6 +189,8 @@ impl Refusal {
             return reply::page(StatusCode::NOT_FOUND, house.pages.render(&page, language), house.pages.policy(&page));
         }
         let words = self.words(house);
+        // Whoever sends a token is a program, whatever it accepts.
+        let asker = if let Self::BadToken(_) = self { Asker::Script } else { asker };
         let mut response = match asker {
             Asker::Script => words.as_problem(&self, house, reference),
             Asker::Navigation | Asker::Form => words.as_page(house, language, reference),
@@ -188,6 +199,9 @@ impl Refusal {
         match &self {
             Self::SignedOut(_) => {
                 headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+            }
+            Self::BadToken(it) => {
+                headers.insert(WWW_AUTHENTICATE, invalid_token(*it));
             }
             Self::StepUp(_, acrs) => {
                 headers.insert(WWW_AUTHENTICATE, insufficient(acrs));
@@ -235,6 +249,7 @@ impl Refusal {
             Self::ForApp(it, back) => Words { back: Some(Back::clone(back)), ..it.words(house) },
             Self::Organization(it) => words::organization(it),
             Self::Closed(_) => words::closed(),
+            Self::BadToken(it) => words::bad_token(*it),
             Self::Upstream(it) => words::upstream(it),
             Self::NotAsked(_) | Self::Internal(_) => words::internal(),
         }

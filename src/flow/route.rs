@@ -37,6 +37,12 @@ pub(super) enum Route {
     NativeMetadata,
     /// Such an app sends somebody to sign in.
     NativeAuthorize,
+    /// Such an app asks for tokens.
+    NativeToken,
+    /// Such an app gives a token back.
+    NativeRevoke,
+    /// The public keys of access tokens.
+    NativeKeys,
     /// Under our prefix, but nothing of ours.
     Nothing,
 }
@@ -62,6 +68,9 @@ impl Route {
             "/session/refresh" => Self::Refresh,
             "/jwks.json" => Self::Keys,
             "/native/authorize" if has_native => Self::NativeAuthorize,
+            "/native/token" if has_native => Self::NativeToken,
+            "/native/revoke" if has_native => Self::NativeRevoke,
+            "/native/jwks.json" if has_native => Self::NativeKeys,
             path if path == "/setup" || path.starts_with("/setup/") => Self::SetUp,
             _ => Self::Nothing,
         }
@@ -69,7 +78,7 @@ impl Route {
 
     /// A front proxy asks under a name of its own, and the app fetches public keys by an inner address.
     pub(super) fn is_for_any_host(self) -> bool {
-        matches!(self, Self::ForwardAuth | Self::Keys)
+        matches!(self, Self::ForwardAuth | Self::Keys | Self::NativeKeys)
     }
 
     /// For log and figures.
@@ -89,6 +98,9 @@ impl Route {
             Self::Keys => "jwks",
             Self::NativeMetadata => "native_metadata",
             Self::NativeAuthorize => "native_authorize",
+            Self::NativeToken => "native_token",
+            Self::NativeRevoke => "native_revoke",
+            Self::NativeKeys => "native_jwks",
             Self::Nothing => "nothing",
         }
     }

@@ -3,6 +3,7 @@
 use super::native::request::Unregistered;
 use crate::directory::{self, welcome};
 use crate::entra::graph;
+use crate::headers::pass::Bad;
 use crate::pages::{Action, Back, Kind, Remedy, Whose};
 use crate::sidecar::organizations;
 use crate::upstream::{self, Fault};
@@ -149,6 +150,11 @@ pub(super) fn closed() -> Words {
     let what = "Microsoft Entra could not be asked whether you may still be here. You are not signed out: this goes on as soon as Entra answers.";
     Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody, "Your sign-in cannot be checked at the moment", what)
         .then("Try again in a few minutes.")
+}
+
+pub(super) fn bad_token(bad: Bad) -> Words {
+    Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, "The access token is not taken", &format!("What is wrong: {bad}."))
+        .then("Ask for a new one by the refresh token, or sign in again.")
 }
 
 pub(super) fn unknown() -> Words {

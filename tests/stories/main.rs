@@ -11,6 +11,7 @@ mod image;
 mod keep;
 mod life;
 mod loops;
+mod native;
 mod nginx;
 mod organizations;
 mod outside;

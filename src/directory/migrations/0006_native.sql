@@ -18,7 +18,9 @@ CREATE TABLE family (
     rotated BIGINT,
     made BIGINT NOT NULL,
     seen BIGINT NOT NULL,
+    -- Of one whose code nobody redeems, soon.
     ends BIGINT NOT NULL,
+    lifetime BIGINT NOT NULL,
     ended BIGINT,
     why TEXT,
     -- Who it is, and by what Entra is asked: sealed, and bound to the row.
@@ -29,4 +31,5 @@ CREATE TABLE family (
     asking BIGINT NOT NULL
 );
 CREATE INDEX family_person ON family (person);
+CREATE INDEX family_organization ON family (organization);
 CREATE INDEX family_ends ON family (ends);

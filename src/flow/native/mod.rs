@@ -2,6 +2,10 @@
 
 pub(super) mod authorize;
 pub(super) mod back;
+pub(super) mod bearer;
 pub(super) mod finish;
+mod form;
 pub(super) mod metadata;
 pub(super) mod request;
+pub(super) mod revoke;
+pub(super) mod token;
