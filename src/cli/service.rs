@@ -5,6 +5,7 @@ use crate::base::site::Site;
 use crate::config::Config;
 use crate::config::server::Listen;
 use crate::directory::Directory;
+use crate::directory::change::SIGNED_OUT;
 use crate::entra::Entra;
 use crate::flow;
 use crate::server::admin::{self, Source};
@@ -239,7 +240,18 @@ impl Source for Ready {
     }
 
     fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
-        self.0.house.load().lasting.store.revoke(whom)
+        let house = self.0.house.load();
+        let ended = house.lasting.store.revoke(whom)?;
+        // A phone that rests has no session here, but its sign-in is to end too.
+        let account = ended.person.map(|it| (it.oid, Some(it.tid))).or_else(|| whom.account());
+        if let (Some((oid, tid)), Some(directory)) = (account, house.lasting.directory.clone()) {
+            house.lasting.background.spawn(async move {
+                if let Err(cause) = directory.end_families_of_account(oid, tid, SIGNED_OUT).await {
+                    tracing::error!(%cause, "sign-ins on native clients could not be ended");
+                }
+            });
+        }
+        Ok(ended)
     }
 
     fn token(&self) -> Option<Secret> {

@@ -7,7 +7,7 @@ use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates by file name; the first is the frame of the others.
-pub(super) const TEMPLATES: [(&str, &str); 19] = [
+pub(super) const TEMPLATES: [(&str, &str); 21] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
@@ -27,6 +27,8 @@ pub(super) const TEMPLATES: [(&str, &str); 19] = [
     ("setup_sign_ins.html", include_str!("templates/setup_sign_ins.html")),
     ("setup_history.html", include_str!("templates/setup_history.html")),
     ("setup_credential.html", include_str!("templates/setup_credential.html")),
+    ("native_confirm.html", include_str!("templates/native_confirm.html")),
+    ("native_open.html", include_str!("templates/native_open.html")),
 ];
 
 /// The file name of the style sheet.

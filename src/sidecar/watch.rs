@@ -138,6 +138,7 @@ impl Watch {
             tracing::info!(ended = signed_out, "sessions ended: their person was signed out everywhere");
         }
         let sessions = self.sessions(news).await;
+        let over = self.over(&sessions).await?;
         let people: HashSet<Guid> = sessions.iter().filter_map(|it| it.identity().member.as_ref().map(|it| it.person)).collect();
         let people: Vec<Guid> = people.into_iter().collect();
         let standings = self.directory.standings(&people).await?;
@@ -145,7 +146,7 @@ impl Watch {
         for session in &sessions {
             // Some are found by person and by organization.
             let Some(member) = session.identity().member.clone().filter(|_| !session.is_over()) else { continue };
-            match standings.get(&member.person).filter(|it| it.on) {
+            match standings.get(&member.person).filter(|it| it.on && !session.family().is_some_and(|it| over.contains(&it))) {
                 Some(now) => session.stands_as(&Member { role: now.role.as_str().into(), code: now.code.as_str().into(), ..Member::clone(&member) }),
                 None => {
                     self.store.end_held(session);
@@ -155,9 +156,16 @@ impl Watch {
         }
         if ended > 0 {
             self.metrics.directory_ended("off", ended);
-            tracing::info!(ended, "sessions ended: their person or organization was switched off");
+            tracing::info!(ended, "sessions ended: their person or organization was switched off, or they were given back");
         }
         Ok(())
+    }
+
+    /// Sign-ins on clients of the app's own that have ended.
+    async fn over(&self, sessions: &[Arc<Session>]) -> Result<HashSet<Guid>, Error> {
+        let families: Vec<Guid> = sessions.iter().filter_map(|it| it.family()).collect();
+        let live = self.directory.live_families(&families).await?;
+        Ok(families.into_iter().filter(|it| !live.contains(it)).collect())
     }
 
     /// The live sessions that news is about. An organization's are looked for in all of them, apart from everybody else's work.
