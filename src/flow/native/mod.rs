@@ -9,3 +9,4 @@ pub(super) mod metadata;
 pub(super) mod request;
 pub(super) mod revoke;
 pub(super) mod token;
+pub(super) mod turn;
