@@ -16,6 +16,7 @@ mod nginx;
 mod organizations;
 mod outside;
 mod path;
+mod phone;
 mod sign_in;
 mod sign_out;
 mod standing;
