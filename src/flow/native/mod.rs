@@ -10,3 +10,4 @@ pub(super) mod request;
 pub(super) mod revoke;
 pub(super) mod token;
 pub(super) mod turn;
+pub(super) mod unregistered;
