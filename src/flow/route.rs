@@ -1,10 +1,8 @@
 //! Which of our ways a request goes.
 
+use super::native::metadata;
 use crate::base::site::Site;
 use crate::base::target::Target;
-
-/// Where clients look for what an authorization server can do (RFC 8414 3); the app's own where no client is registered.
-const METADATA: &str = "/.well-known/oauth-authorization-server";
 
 /// The ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +53,7 @@ impl Route {
             return Self::Callback;
         }
         if !site.is_ours(path) {
-            return if has_native && path == METADATA { Self::NativeMetadata } else { Self::App };
+            return if has_native && path == metadata::PATH { Self::NativeMetadata } else { Self::App };
         }
         match path.strip_prefix(site.prefix()).unwrap_or_default() {
             "/auth" | "/auth/nginx" => Self::ForwardAuth,

@@ -10,6 +10,9 @@ use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 
+/// Where clients look for it (RFC 8414 3); the app's own path where no client is registered.
+pub(in crate::flow) const PATH: &str = "/.well-known/oauth-authorization-server";
+
 /// `GET /.well-known/oauth-authorization-server`.
 pub(in crate::flow) fn metadata(house: &Sidecar, inbound: &Inbound) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;

@@ -46,7 +46,7 @@ async fn appauth_for_js_signs_in_by_the_browser_that_it_opens() {
     command.env("PATH", path).arg(outside::root().join("tests/outside/native_appauth.mjs"));
     command.args([&world.public_url, CLIENT, &free_port().to_string(), "/signed-in"]);
     let said = command::succeeds(command).await;
-    assert!(said.starts_with("AppAuth for JS: "), "{said}");
+    assert!(said.contains("AppAuth for JS: "), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,4 +59,23 @@ async fn authlib_signs_in_calls_the_app_refreshes_and_revokes() {
     command.args([&world.public_url, CLIENT, "http://127.0.0.1:50124/signed-in"]);
     let said = command::succeeds(command).await;
     assert!(said.starts_with("authlib: "), "{said}");
+}
+
+/// The program of docs/native.md, as it stands there but for the address.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_of_the_document_signs_in_and_calls_the_app() {
+    let (Some(python), Some(node)) = (outside::python(), outside::tool("node")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let world = town(folder.path()).await;
+    let document = std::fs::read_to_string(outside::root().join("docs/native.md")).unwrap();
+    let program = document.split_once("```python\n").unwrap().1.split_once("```").unwrap().0;
+    let file = folder.path().join("cli.py");
+    std::fs::write(&file, program.replace("https://app.example.com", &world.public_url)).unwrap();
+    let person = outside::root().join("tests/outside/native_person.mjs");
+    let mut command = command::of(&python);
+    // What Python opens an address with; "&": it does not wait.
+    command.env("BROWSER", format!("{} {} %s &", node.display(), person.display())).env("AUTHLIB_INSECURE_TRANSPORT", "1");
+    command.arg(&file);
+    let said = command::succeeds(command).await;
+    assert!(said.to_lowercase().contains("\"x-entrada-organization\",\"contoso\""), "{said}");
 }
