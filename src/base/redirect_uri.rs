@@ -186,7 +186,9 @@ fn private_use(text: &str, scheme: &str, rest: &str) -> Result<Shape, Bad> {
     if !reversed {
         return Err(Bad::Scheme);
     }
-    if rest.starts_with('/') { Ok(Shape::PrivateUse(text.to_owned())) } else { Err(Bad::Spelling) }
+    // As any reader of URLs reads it, it is what stands there.
+    let same = url::Url::parse(text).is_ok_and(|it| it.as_str() == text);
+    if rest.starts_with('/') && same { Ok(Shape::PrivateUse(text.to_owned())) } else { Err(Bad::Spelling) }
 }
 
 #[cfg(test)]
@@ -230,6 +232,8 @@ mod tests {
             ("/x", Bad::Scheme),
             ("", Bad::Scheme),
             ("com.example:x", Bad::Spelling),
+            ("com.example://host:port/x", Bad::Spelling),
+            ("com.example:/x/../y", Bad::Spelling),
             ("com.example:/x#y", Bad::Fragment),
             ("com.example://user@x/y", Bad::User),
             ("com.example:/*", Bad::Character),

@@ -1,15 +1,17 @@
 //! The groups that a token does not tell: asked of Microsoft Graph, behind the back of a request or before it is judged.
 
-use super::recheck;
+use super::native::turn::{self, Turn};
 use super::refusal::Refusal;
 use crate::access::policy::{Judged, Verdict};
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
 use crate::base::target::Target;
+use crate::directory;
 use crate::entra::Entra;
-use crate::entra::graph::{Error, Membership};
+use crate::entra::graph::{Error, Membership, Pass};
 use crate::entra::memberships::{Memberships, Told, Untold};
 use crate::session::record::Session;
+use crate::session::standing::Lease;
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::Authorities;
 use std::sync::Arc;
@@ -135,15 +137,30 @@ async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<M
         Error::Interrupted
     })?;
     let mut lease = session.standing().lease().await;
+    let silent = |cause: directory::Error| {
+        tracing::error!(user = session.user(), %cause, "groups cannot be asked for");
+        Error::Interrupted
+    };
+    match turn::wait(&authorities, &session, &mut lease).await.map_err(silent)? {
+        Turn::Mine => {}
+        Turn::Elsewhere => return Err(Error::Interrupted),
+        Turn::Over => return Err(Error::NoGrant),
+    }
+    let passed = pass(&entra, &authorities, &session, &mut lease).await;
+    turn::give_back(&authorities, &session).await.map_err(silent)?;
+    drop(lease);
+    entra.membership(passed?).await
+}
+
+async fn pass(entra: &Entra, authorities: &Authorities, session: &Session, lease: &mut Lease<'_>) -> Result<Pass, Error> {
     let mut pass = entra.graph_pass(lease.grant().ok_or(Error::NoGrant)?).await?;
     if let Some(grant) = pass.take_grant() {
-        let kept = recheck::keep_grant(&authorities, &session, &grant).await;
+        let kept = turn::keep_grant(authorities, session, &grant).await;
         lease.keep(grant);
         kept.map_err(|cause| {
             tracing::error!(user = session.user(), %cause, "a refresh token of Entra's could not be kept");
             Error::Interrupted
         })?;
     }
-    drop(lease);
-    entra.membership(pass).await
+    Ok(pass)
 }

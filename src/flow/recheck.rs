@@ -3,10 +3,9 @@
 //! The request that finds it due is served from the live session, and the question goes its own way: a request that ends in the middle ends
 //! nothing of it. Only past the grace does a request wait for an answer.
 
+use super::native::turn::{self, Turn};
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity, Member};
-use crate::base::secret::Secret;
-use crate::directory::families::Asked;
 use crate::directory::{self, Directory};
 use crate::entra::means::{self, Means};
 use crate::entra::verified::VerifiedUser;
@@ -108,14 +107,6 @@ pub(super) async fn refresh(house: &Sidecar, session: Arc<Session>) -> Result<Op
     Ok((!session.is_over()).then_some(session))
 }
 
-/// Keeps Entra's newest refresh token of a sign-in on a native client, for whichever process asks next.
-pub(super) async fn keep_grant(authorities: &Authorities, session: &Session, newest: &Secret) -> Result<(), directory::Error> {
-    match (session.family(), &authorities.organizations) {
-        (Some(family), Some(all)) => all.directory().keep_grant(family, newest).await,
-        _ => Ok(()),
-    }
-}
-
 impl Asking {
     fn of(house: &Sidecar, session: &Arc<Session>) -> Self {
         Self { entra: Arc::clone(&house.entra), authorities: Arc::new(house.authorities()), lasting: house.lasting.clone(), session: Arc::clone(session) }
@@ -193,11 +184,12 @@ impl Asking {
         if standing.tries() != tries || self.session.is_over() {
             return;
         }
-        match self.turn(&mut lease).await {
-            Ok(true) => self.ask_by(&mut lease).await,
+        match turn::take(&self.authorities, &self.session, &mut lease).await {
+            Ok(Turn::Mine) => self.ask_by(&mut lease).await,
             // Another process does, with the same refresh token of Entra's.
-            Ok(false) => self.put_off(TURN),
-            Err(cause) => self.take(Err(cause)),
+            Ok(Turn::Elsewhere) => self.put_off(TURN),
+            Ok(Turn::Over) => self.take(Err(Cause::SignedOut)),
+            Err(cause) => self.take(Err(organizations::Error::from(cause).into())),
         }
         standing.was_tried();
     }
@@ -222,21 +214,6 @@ impl Asking {
 
     fn directory(&self) -> Option<&Directory> {
         self.authorities.organizations.as_ref().map(|it| it.directory())
-    }
-
-    /// Whether it is this process' turn to ask. What a browser signed in by belongs to this process alone.
-    async fn turn(&self, lease: &mut Lease<'_>) -> Result<bool, Cause> {
-        let (Some(family), Some(directory)) = (self.session.family(), self.directory()) else { return Ok(true) };
-        match directory.ask_about(family).await.map_err(organizations::Error::from)? {
-            Asked::Turn(grant) => {
-                if let Some(newest) = grant {
-                    lease.keep(newest);
-                }
-                Ok(true)
-            }
-            Asked::Elsewhere => Ok(false),
-            Asked::Over => Err(Cause::SignedOut),
-        }
     }
 
     /// For the other processes, and for this one after a restart. Groups are kept as the token told them: those of Graph are asked for anew.
@@ -282,7 +259,7 @@ impl Asking {
             lease.keep(fresh);
         }
         if let Some(newest) = lease.grant() {
-            keep_grant(&self.authorities, &self.session, newest).await.map_err(organizations::Error::from)?;
+            turn::keep_grant(&self.authorities, &self.session, newest).await.map_err(organizations::Error::from)?;
         }
         if let (Some(all), Some(member)) = (&self.authorities.organizations, &member) {
             all.heard(member.organization, &entra, &refreshed.by).await;

@@ -1,7 +1,7 @@
 //! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
 
 use super::loops::Seen;
-use super::native::request::Unregistered;
+use super::native::unregistered::Unregistered;
 use super::recheck::Closed;
 use super::refused;
 use super::words::{self, Words};

@@ -1,6 +1,6 @@
 //! What people read when something did not work: what happened, whose move it is, what to do.
 
-use super::native::request::Unregistered;
+use super::native::unregistered::Unregistered;
 use crate::directory::{self, welcome};
 use crate::entra::graph;
 use crate::headers::pass::Bad;

@@ -4,7 +4,7 @@ use super::super::organization::{self, Place};
 use super::super::recent::Trail;
 use super::super::refusal::Refusal;
 use super::back::{self, Asker};
-use super::request::Unregistered;
+use super::unregistered::Unregistered;
 use crate::base::identity::Identity;
 use crate::directory::family::NewFamily;
 use crate::entra::Redeemed;

@@ -9,3 +9,5 @@ pub(super) mod metadata;
 pub(super) mod request;
 pub(super) mod revoke;
 pub(super) mod token;
+pub(super) mod turn;
+pub(super) mod unregistered;

@@ -3,6 +3,7 @@
 //! Client and place are judged first: whoever is not registered is told by our own page, and nobody is sent anywhere.
 
 use super::back::Asker;
+use super::unregistered::Unregistered;
 use crate::base::site::Site;
 use crate::config::native::{self, Client};
 use crate::session::pending::Native;
@@ -51,15 +52,6 @@ pub(in crate::flow) enum Wrong<'a> {
     Unregistered(Unregistered),
     /// The client hears of it: an error of RFC 6749 4.1.2.1, and what is wrong.
     Told(Asker<'a>, &'static str, &'static str),
-}
-
-/// What is not registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::flow) enum Unregistered {
-    #[error("the client_id is missing, said twice or not registered")]
-    Client,
-    #[error("the redirect_uri is missing, said twice or not registered for this client")]
-    Place,
 }
 
 struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);

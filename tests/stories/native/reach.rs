@@ -81,3 +81,31 @@ async fn a_client_that_is_registered_no_more_opens_nothing() {
     town.world.service.reload(&town.world.changed("id = \"phone\"", "id = \"phone\"")).await.unwrap();
     assert_eq!(town.calls(&given.access).await.status, 200);
 }
+
+/// Both replicas ask one Entra whose refresh tokens are good once, for groups and for whether the person may still be here.
+#[tokio::test]
+async fn two_replicas_share_what_entra_gives_once_and_nobody_is_signed_out() {
+    let place = tempfile::tempdir().unwrap();
+    let world = World::with(Plan { entra: "groups = \"graph\"".to_owned(), ..plan(&place, "") }).await;
+    world.emulator.control().single_use_refresh(true);
+    let entra = format!("groups = \"graph\"\nauthority = \"{}\"", world.emulator.authority());
+    let other = World::with(Plan { public_url: Some(world.public_url.clone()), entra, ..plan(&place, "") }).await;
+    let town = Town { world, place };
+    let control = town.world.emulator.control();
+    let mut given = town.signed_in(MAYA).await;
+    for _ in 0..4 {
+        let mut there = town.world.browser_at(other.address);
+        for _ in 0..2 {
+            let pages = futures_util::future::join(town.calls(&given.access), calls(&mut there, &given.access, SCRIPT)).await;
+            assert_eq!((pages.0.status, pages.1.status), (200, 200));
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        for world in [&town.world, &other] {
+            world.later(1900);
+        }
+        given = super::given(&town.refreshes(&given.refresh).await);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(control.reused_refresh_tokens(), 0);
+    assert!(control.refresh_calls() >= 4 && control.graph_calls() >= 4, "{} {}", control.refresh_calls(), control.graph_calls());
+}
