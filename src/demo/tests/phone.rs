@@ -69,7 +69,7 @@ impl Walker {
     async fn at(issuer: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (own, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let random = crate::base::random::Random::new(|out| aws_lc_rs::rand::fill(out).unwrap());
+        let random = crate::seal::random::system();
         let phone = Registered { client_id: "demo-phone".to_owned(), issuer: format!("http://{issuer}"), random };
         tokio::spawn(serve(listener, Options { phone: Some(phone), ..options("http://127.0.0.1:9/") }, shutdown.clone()));
         Self { own, cookie: String::new(), _shutdown: shutdown.drop_guard() }
