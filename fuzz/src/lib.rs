@@ -3,6 +3,7 @@
 
 use entrada::base::guid::Guid;
 use entrada::base::random::Random;
+use entrada::base::redirect_uri::{Kind, RedirectUri};
 use entrada::base::return_to::ReturnTo;
 use entrada::base::secret::Secret;
 use entrada::base::site::Site;
@@ -28,6 +29,7 @@ pub type Holds = fn(&[u8]);
 pub const ALL: &[(&str, Holds)] = &[
     ("target", target),
     ("return_to", return_to),
+    ("redirect_uri", redirect_uri),
     ("cookies", cookies),
     ("forwarded", forwarded),
     ("challenges", challenges),
@@ -78,6 +80,34 @@ pub fn return_to(data: &[u8]) {
     assert!(url.username().is_empty() && url.password().is_none());
     assert!(host == "app.example.com" || site.may_return_to(host), "{url}");
     assert!(host != "app.example.com" || !site.is_ours(url.path()), "{url}");
+}
+
+/// What a client registers on the first line, and asks for on the second: nothing is answered but at that very place, as a browser reads it.
+pub fn redirect_uri(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (registered, asked) = text.split_once('\n').unwrap_or((text, text));
+    let Ok(uri) = RedirectUri::parse(registered) else { return };
+    let (Some(target), read) = (uri.admits(asked), url::Url::parse(registered).unwrap()) else {
+        assert_ne!(registered, asked);
+        return;
+    };
+    let mut there = url::Url::parse(asked).unwrap();
+    match target.kind() {
+        Kind::Loopback => {
+            assert!(matches!(there.host_str(), Some("127.0.0.1" | "[::1]")) && there.scheme() == "http");
+            there.set_port(read.port()).unwrap();
+            assert_eq!(there, read);
+        }
+        Kind::Https | Kind::PrivateUse => assert_eq!(asked, registered),
+    }
+    assert!(!matches!(there.scheme(), "javascript" | "data" | "file" | "blob" | "about" | "intent"));
+    assert!(there.username().is_empty() && there.password().is_none() && there.fragment().is_none());
+    let answer = target.answer(&[("code", text), ("state", "x&y=#z")]);
+    assert!(HeaderValue::from_str(answer.as_str()).is_ok());
+    let whole = url::Url::parse(answer.as_str()).unwrap();
+    let said = |name: &str| whole.query_pairs().filter(|it| it.0 == name).map(|it| it.1.into_owned()).collect::<Vec<_>>();
+    assert_eq!((said("code"), said("state")), (vec![text.to_owned()], vec!["x&y=#z".to_owned()]));
+    assert_eq!((whole.scheme(), whole.host_str(), whole.path()), (there.scheme(), there.host_str(), there.path()));
 }
 
 /// The app sees none of our cookies and sets none, and all of its own; one of ours that stands twice is believed nowhere.
@@ -194,6 +224,7 @@ pub fn pending(data: &[u8]) {
         trial: Some(Trial { by: text.clone(), mark: Some(text.clone()) }),
         acrs,
         challenge,
+        native: None,
     };
     let read = Pending::read(&made.write(), now).unwrap();
     assert!(read.is_for(&text) && read.return_to == text && read.nonce == text && read.verifier == text && read.acrs == [text.clone()]);

@@ -41,6 +41,11 @@ impl Guid {
         Some(Self(out))
     }
 
+    /// The GUID of sixteen bytes in the order they are written.
+    pub fn of_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// A GUID made of the given bytes; the version bits are set as RFC 9562 says for random ones.
     pub fn from_random(mut bytes: [u8; 16]) -> Self {
         let [.., seven, eight, _, _, _, _, _, _, _, _] = &mut bytes;

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod language;
 pub mod pattern;
 pub mod random;
+pub mod redirect_uri;
 pub mod return_to;
 pub mod secret;
 pub mod site;

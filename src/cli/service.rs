@@ -2,12 +2,14 @@
 
 use crate::config::Config;
 use crate::config::server::Listen;
+use crate::directory::change::SIGNED_OUT;
 use crate::entra::Entra;
 use crate::flow;
 use crate::server::admin::{self, Source};
 use crate::server::tls::{self, Certificates};
 use crate::server::{self, Handle, Listener, Settings};
 use crate::session::whom::{Ambiguous, Ended, Whom};
+use crate::sidecar::watch::Watch;
 use crate::sidecar::{self, Lasting, Sidecar};
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
@@ -31,6 +33,8 @@ pub struct Service {
     begun: Config,
     keeping: Mutex<CancellationToken>,
     draining: CancellationToken,
+    /// Ends what is watched in the directory.
+    watching: CancellationToken,
 }
 
 /// Where a service listens, and the certificate it shows there.
@@ -80,8 +84,9 @@ impl Service {
         let (house, warnings) = Sidecar::new(config, lasting)?;
         let keeping = keep(&house.entra);
         house.lasting.newest.store(Some(Arc::new(house.authorities())));
-        let service = Self { house: ArcSwap::from_pointee(house), begun: config.clone(), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
-        Ok((Arc::new(service), warnings))
+        let watching = watch(&house.lasting);
+        let (house, begun, keeping) = (ArcSwap::from_pointee(house), config.clone(), Mutex::new(keeping));
+        Ok((Arc::new(Self { house, begun, keeping, draining: CancellationToken::new(), watching }), warnings))
     }
 
     /// Serves until `shutdown`, then drains.
@@ -104,6 +109,7 @@ impl Service {
         server::serve(bound.data, settings, Answering(Arc::clone(&self)), tunnels, shutdown).await;
         finish(&background, deadline.await.ok()).await;
         lock(&self.keeping).cancel();
+        self.watching.cancel();
         if let Some(directory) = &directory {
             directory.close().await;
         }
@@ -150,6 +156,16 @@ async fn finish(background: &TaskTracker, deadline: Option<Instant>) {
 fn keep(entra: &Arc<Entra>) -> CancellationToken {
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(entra).keep_fresh(stop.clone()));
+    stop
+}
+
+/// Lets the sessions follow what is changed in the directory, where there is one.
+fn watch(lasting: &Lasting) -> CancellationToken {
+    let stop = CancellationToken::new();
+    let Lasting { directory, store, clock, random, .. } = lasting.clone();
+    if let Some(directory) = directory {
+        tokio::spawn(Watch::new(directory, store, clock, random).keep(stop.clone()));
+    }
     stop
 }
 
@@ -214,6 +230,17 @@ impl Source for Ready {
     }
 
     fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
-        self.0.house.load().lasting.store.revoke(whom)
+        let house = self.0.house.load();
+        let ended = house.lasting.store.revoke(whom)?;
+        // A phone that rests has no session here, but its sign-in is to end too.
+        let account = ended.person.map(|it| (it.oid, Some(it.tid))).or_else(|| whom.account());
+        if let (Some((oid, tid)), Some(directory)) = (account, house.lasting.directory.clone()) {
+            house.lasting.background.spawn(async move {
+                if let Err(cause) = directory.end_families_of_account(oid, tid, SIGNED_OUT).await {
+                    tracing::error!(%cause, "sign-ins on native clients could not be ended");
+                }
+            });
+        }
+        Ok(ended)
     }
 }

@@ -24,6 +24,7 @@ pub mod access;
 pub mod directory;
 pub mod entra;
 pub mod headers;
+pub mod native;
 pub mod pages;
 pub mod problem;
 pub mod server;
@@ -54,7 +55,7 @@ pub const MOST_BYTES: usize = 1024 * 1024;
 const DEFAULT_FILE: &str = "entrada.toml";
 
 /// One of each array of tables and of the shapes of `allow`, so that reading asks for every key there is.
-const EVERY_TABLE: &str = "[[upstream.route]]\n[[access.rule]]\nallow = {}\n[[organization]]\n";
+const EVERY_TABLE: &str = "[[upstream.route]]\n[[access.rule]]\nallow = {}\n[[organization]]\n[[native.client]]\n";
 
 /// Reads a file and the environment; without a path `entrada.toml`, or, where it is not there, the environment alone.
 pub fn load(path: Option<&Path>, environment: &[(String, String)]) -> Outcome {

@@ -1,5 +1,6 @@
 mod any;
 mod example;
+mod native;
 mod sources;
 mod tenants;
 mod told;

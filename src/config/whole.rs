@@ -2,7 +2,7 @@
 
 use super::section::Section;
 use super::written::Written;
-use super::{access, directory, entra, fit, headers, pages, server, session, telemetry, upstream};
+use super::{access, directory, entra, fit, headers, native, pages, server, session, telemetry, upstream};
 
 /// The whole configuration, as meant: every value is parsed and fits the others.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Config {
     pub session: session::Session,
     /// `[directory]`; without it there is one tenant, from `[entra]`.
     pub directory: Option<directory::Directory>,
+    /// `[native]`; without it no app of a phone or a command line signs in.
+    pub native: Option<native::Native>,
     /// `[headers]`.
     pub headers: headers::Headers,
     /// `[access]`.
@@ -31,6 +33,7 @@ pub struct Config {
 pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> {
     let (session, sealed) = root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
     let (has_directory, directory) = directory::read(root, sealed);
+    let native = root.inner("native", |it| native::read(it, has_directory));
     let entra = root.inner("entra", |it| entra::read(it, has_directory));
     let server = root.inner("server", |it| server::read(it, entra.redirect_path.as_ref()));
     let upstream = root.inner("upstream", upstream::read);
@@ -42,5 +45,5 @@ pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> 
     let pages = root.inner("pages", pages::read);
     let telemetry = root.inner("telemetry", telemetry::read);
     fit::judge(written, &server, &entra, &upstream);
-    Some(Config { server: server.server?, upstream: upstream.upstream?, entra: entra.entra?, session, directory, headers, access, pages, telemetry })
+    Some(Config { server: server.server?, upstream: upstream.upstream?, entra: entra.entra?, session, directory, native, headers, access, pages, telemetry })
 }

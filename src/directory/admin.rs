@@ -84,6 +84,9 @@ impl Directory {
             return Err(NotDone::Yourself);
         }
         let what = self.change(&mut changes, &found, act, highest).await?;
+        if matches!(act, Act::SignOut | Act::On(false)) {
+            self.end_families_of(&mut changes, person, &what).await?;
+        }
         self.audit(&mut changes, &acting.by, Some(found.organization), Some(person), &what).await?;
         let after = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(NotDone::Nobody)?;
         changes.commit().await?;

@@ -18,10 +18,12 @@ use std::time::Duration;
 /// How long a statement waits for another's lock, and a caller for a connection.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "directory", include_str!("migrations/0001_directory.sql")),
     (3, "setup", include_str!("migrations/0003_setup.sql")),
     (4, "keep", include_str!("migrations/0004_keep.sql")),
+    (5, "watch", include_str!("migrations/0005_watch.sql")),
+    (6, "native", include_str!("migrations/0006_native.sql")),
 ];
 
 /// An open database; clones share its connections.

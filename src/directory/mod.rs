@@ -8,12 +8,16 @@ mod database;
 mod error;
 mod file;
 mod organizations;
+mod refresh;
+mod rotation;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub mod admin;
 pub mod change;
+pub mod families;
+pub mod family;
 pub mod history;
 pub mod invitation;
 pub mod organization;
@@ -22,6 +26,7 @@ pub mod person;
 pub mod recent;
 pub mod transfer;
 pub mod trial;
+pub mod watch;
 pub mod welcome;
 
 pub use error::Error;

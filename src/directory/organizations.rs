@@ -175,6 +175,7 @@ impl Directory {
         }
         if change.state == Some(State::Off) {
             self.end_invitations(&mut changes, before.id).await?;
+            self.end_families_at(&mut changes, before.id, &told).await?;
         }
         for domain in &change.bind {
             self.bind(&mut changes, before.id, domain).await?;

@@ -148,6 +148,9 @@ impl Directory {
             Err(Error::Twice) => return Err(Error::UsernameTaken(after)),
             other => other?,
         };
+        if change.on == Some(false) || change.unlink {
+            self.end_families_of(&mut changes, before.id, &told).await?;
+        }
         self.audit(&mut changes, by, Some(before.organization), Some(before.id), &format!("{}: {told}", before.username)).await?;
         changes.commit().await?;
         self.person_by_id(before.id).await?.ok_or(Error::NoPerson(before.username))

@@ -2,6 +2,7 @@
 
 use super::database::{Database, Transaction};
 use super::error::Error;
+use super::family::Seals;
 use super::file;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
@@ -23,6 +24,7 @@ pub struct Directory {
     pub(super) database: Database,
     pub(super) config: Arc<config::directory::Directory>,
     pub(super) envelope: Arc<Envelope>,
+    pub(super) seals: Arc<Seals>,
     /// Credentials of the organizations that the file names, by id: they stay out of the database.
     pub(super) of_file: Arc<HashMap<Guid, Secret>>,
     pub(super) clock: Clock,
@@ -59,6 +61,7 @@ impl Directory {
             database,
             config: Arc::new(config.clone()),
             envelope,
+            seals: Arc::new(Seals::new(keyring, &random)),
             of_file: Arc::new(of_file),
             clock,
             random,

@@ -1,11 +1,13 @@
 //! One suite for both databases. PostgreSQL is Debian's, started here on a socket of its own.
 
+mod families;
 mod importing;
 mod keeping;
 mod linking;
 mod managing;
 mod postgres;
 mod racing;
+mod watching;
 
 use super::change::{NewOrganization, NewPerson, PersonChange};
 use super::organization::Organization;

@@ -4,6 +4,7 @@ use super::authenticate::{look, session_id};
 use super::facts::Facts;
 use super::front_channel::is_sid;
 use super::groups;
+use super::native;
 use super::organization::{self, Place};
 use super::recent::Trail;
 use super::recheck;
@@ -67,10 +68,10 @@ pub(super) async fn callback(
     if let Some(trial) = pending.trial.clone() {
         return tried(house, inbound, headers, (&answer, &pending, &trial), &name, facts).await;
     }
+    let back = pending.native.as_ref().and_then(|it| native::back::refused(house, it));
     let mut trail = Trail::of(&pending);
     let outcome = finish(house, inbound, headers, &answer, pending, facts, &mut trail).await;
-    let member = facts.session.as_ref().and_then(|it| it.identity().member.clone());
-    trail.ends(house, outcome.as_ref().map(|_| member.as_deref()), inbound.reference());
+    trail.ends(house, outcome.as_ref().map(|_| ()), inbound.reference());
     let label = if outcome.is_ok() { "signed_in" } else { "refused" };
     house.lasting.metrics.signed_in(label);
     // Whatever came of it, this sign-in is over.
@@ -79,6 +80,10 @@ pub(super) async fn callback(
         if let Refusal::SignIn(error, _, entra) = &refusal {
             refused::write_down(house, entra, error, inbound.reference());
         }
+        let refusal = match back {
+            Some(back) => Refusal::ForApp(Box::new(refusal), Box::new(back)),
+            None => refusal,
+        };
         refusal.answer(house, inbound.asker, inbound.language, inbound.reference())
     });
     if let Some(gone) = house.names.remove(&name) {
@@ -152,6 +157,12 @@ async fn finish(
     trail: &mut Trail,
 ) -> Result<Response<Body>, Refusal> {
     let return_to = ReturnTo::parse(&pending.return_to, &house.site);
+    if let Some(native) = &pending.native {
+        let brought = redeemed(house, answer, &pending, &return_to).await?;
+        let mut response = native::finish::finish(house, inbound, native, brought, trail).await?;
+        response.headers_mut().extend(sign_in::came_back(house, headers, &pending.state).map(|it| (SET_COOKIE, it)));
+        return Ok(response);
+    }
     let (id, session) = admit(house, headers, answer, &pending, &return_to, trail).await?;
     facts.session = Some(Arc::clone(&session));
     if let Some(challenge) = pending.challenge {
@@ -167,7 +178,9 @@ async fn finish(
     };
     let cookie = house.names.set(house.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
-    for further in [sign_in::came_back(house, headers, &pending.state), organization::remembered(house, &session)].into_iter().flatten() {
+    for further in
+        [sign_in::came_back(house, headers, &pending.state), organization::remembered(house, session.identity().member.as_deref())].into_iter().flatten()
+    {
         response.headers_mut().append(SET_COOKIE, further);
     }
     Ok(response)
@@ -186,6 +199,9 @@ async fn admit(
     trail.is_of(user.identity());
     organization::proved_by(house, &place, by);
     let member = organization::welcome(house, &user, &place, &again).await?;
+    if let Some(member) = &member {
+        trail.is_made(member);
+    }
     let former = look(house, headers);
     // A new id at each sign-in: whatever this browser brought is over, planted or not.
     if let Some(old) = session_id(house, headers) {
@@ -208,7 +224,10 @@ async fn redeemed(house: &Sidecar, answer: &Answer<'_>, pending: &Pending, retur
         return Err(Refusal::NothingUnderWay(sign_in::start_url(&house.site, return_to)));
     };
     let code = place.organization.as_ref().map(|it| it.code.as_str());
-    let again = organization::url(&house.site, "start", return_to, &pending.acrs, code);
+    let again = match &pending.native {
+        Some(native) => native::request::url(&house.site, native, code),
+        None => organization::url(&house.site, "start", return_to, &pending.acrs, code),
+    };
     if let Some(error) = answer.error.as_deref() {
         let refusal = failure::Refusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
         return Err(Refusal::SignIn(refusal.into(), again, place.entra));

@@ -6,7 +6,7 @@ use super::groups;
 use super::origin::is_of_another_site;
 use super::refusal::{CHALLENGE, Refusal, insufficient};
 use super::sign_in::{redirects, start_url_proving};
-use crate::access::policy::Verdict;
+use crate::access::policy::{Permit, Verdict};
 use crate::base::return_to::ReturnTo;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
@@ -37,7 +37,7 @@ pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inboun
     };
     facts.rule_line = judged.line;
     match judged.verdict {
-        Verdict::Permitted(_) if opens_a_socket(headers) && is_of_another_site(house, headers) => {
+        Verdict::Permitted(permit) if opens_a_socket(headers) && is_by_cookie(&permit) && is_of_another_site(house, headers) => {
             Ok(refused(facts, "a WebSocket from a page of another origin"))
         }
         Verdict::Permitted(permit) => {
@@ -67,6 +67,11 @@ fn sign_in(house: &Sidecar, return_to: &ReturnTo, acrs: &[String], challenge: He
         response.headers_mut().insert(LOCATION, value);
     }
     Ok(response)
+}
+
+/// No page of another site can send an access token.
+fn is_by_cookie(permit: &Permit) -> bool {
+    permit.session().is_none_or(|it| it.family().is_none())
 }
 
 /// nginx asks without `Upgrade`, but the key of the handshake (RFC 6455 4.1) comes along.

@@ -1,5 +1,6 @@
 //! The groups that a token does not tell: asked of Microsoft Graph, behind the back of a request or before it is judged.
 
+use super::recheck;
 use super::refusal::Refusal;
 use crate::access::policy::{Judged, Verdict};
 use crate::base::clock::Clock;
@@ -136,7 +137,12 @@ async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<M
     let mut lease = session.standing().lease().await;
     let mut pass = entra.graph_pass(lease.grant().ok_or(Error::NoGrant)?).await?;
     if let Some(grant) = pass.take_grant() {
+        let kept = recheck::keep_grant(&authorities, &session, &grant).await;
         lease.keep(grant);
+        kept.map_err(|cause| {
+            tracing::error!(user = session.user(), %cause, "a refresh token of Entra's could not be kept");
+            Error::Interrupted
+        })?;
     }
     drop(lease);
     entra.membership(pass).await

@@ -11,6 +11,7 @@ mod groups;
 mod information;
 mod line;
 mod loops;
+mod native;
 mod organization;
 mod origin;
 mod proxy;
@@ -58,7 +59,7 @@ pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> im
             Ok(inbound) => inbound,
             Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
         };
-        let route = Route::of(&inbound.target, &house.site);
+        let route = Route::of(&inbound.target, &house.site, house.native.is_some());
         let mut facts = Facts::default();
         let outcome = match route {
             _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
@@ -121,6 +122,11 @@ async fn answer(
         Route::Session => information::session(house, inbound, headers, facts),
         Route::Refresh => information::refresh(house, inbound, headers, facts).await,
         Route::Keys => information::keys(house, inbound, headers),
+        Route::NativeMetadata => native::metadata::metadata(house, inbound),
+        Route::NativeAuthorize => native::authorize::authorize(house, inbound, headers, body, facts).await,
+        Route::NativeToken => native::token::token(house, inbound, headers, body, facts).await,
+        Route::NativeRevoke => native::revoke::revoke(house, inbound, headers, body, facts).await,
+        Route::NativeKeys => native::token::keys(house, inbound),
         Route::SetUp => setup::set_up(house, inbound, headers, body, facts).await,
         Route::App | Route::Nothing => Err(Refusal::NotFound),
     }

@@ -21,6 +21,7 @@ use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::{self, Organizations};
 use crate::wire::cookies::{Found, find};
 use crate::wire::inbound::Inbound;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -110,24 +111,34 @@ pub(super) async fn find_by(
 
 /// The page that asks.
 pub(super) fn asking(house: &Sidecar, headers: &HeaderMap, return_to: &ReturnTo, acrs: &[String]) -> Identify {
-    let last = match find(headers, &house.names.organization()) {
+    let last = last(house, headers, |code| url(&house.site, "start", return_to, acrs, Some(code)));
+    Identify { action: url(&house.site, "sign_in", return_to, acrs, None), app: house.site.authority().to_owned(), unknown: None, last }
+}
+
+/// Where somebody signed in last on this device.
+pub(super) fn last(house: &Sidecar, headers: &HeaderMap, href: impl FnOnce(&str) -> String) -> Option<Last> {
+    let code = match find(headers, &house.names.organization()) {
         Found::One(code) => Code::parse(code),
         Found::None | Found::Several => None,
     };
     // Only what the browser itself says is shown: a name from the directory would tell a forger which codes there are.
-    let last = last.map(|it| Last { code: it.to_string(), href: url(&house.site, "start", return_to, acrs, Some(it.as_str())) });
-    Identify { action: url(&house.site, "sign_in", return_to, acrs, None), app: house.site.authority().to_owned(), unknown: None, last }
+    code.map(|it| Last { href: href(it.as_str()), code: it.to_string() })
 }
 
 /// What was typed into the page; nothing where nothing was.
 pub(super) async fn typed(body: Incoming) -> Result<Option<String>, Refusal> {
-    let body = Limited::new(body, FORM).collect();
-    let body = tokio::time::timeout(FORM_TIME, body).await.map_err(|_| Refusal::BadForm)?.map_err(|_| Refusal::BadForm)?.to_bytes();
+    let body = form(body).await?;
     let mut all = url::form_urlencoded::parse(&body).filter(|it| it.0 == "identifier").map(|it| it.1.trim().to_owned());
     match (all.next(), all.next()) {
         (_, Some(_)) => Err(Refusal::SaidTwice),
         (typed, None) => Ok(typed.filter(|it| !it.is_empty())),
     }
+}
+
+/// The bytes of a short form.
+pub(super) async fn form(body: Incoming) -> Result<Bytes, Refusal> {
+    let body = Limited::new(body, FORM).collect();
+    Ok(tokio::time::timeout(FORM_TIME, body).await.map_err(|_| Refusal::BadForm)?.map_err(|_| Refusal::BadForm)?.to_bytes())
 }
 
 /// Where a sign-in under way began, and where alone its code may be redeemed.
@@ -163,7 +174,6 @@ pub(super) fn proved_by(house: &Sidecar, place: &Place, by: By) {
 }
 
 /// The cookie by which a device remembers where somebody signed in last: the company's code, and nothing of the person.
-pub(super) fn remembered(house: &Sidecar, session: &Session) -> Option<HeaderValue> {
-    let code = session.identity().member.as_deref()?.code.clone();
-    house.names.set(&house.names.organization(), &code, Some(YEAR))
+pub(super) fn remembered(house: &Sidecar, member: Option<&Member>) -> Option<HeaderValue> {
+    house.names.set(&house.names.organization(), &member?.code, Some(YEAR))
 }

@@ -71,7 +71,9 @@ pub(super) async fn proxy(
 
 /// What goes along with a request that was let in.
 fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Permit) -> Result<(IdentityHeaders, Trip), Refusal> {
-    if inbound.upgrade && is_of_another_site(house, headers) {
+    // No page of another site can send an access token.
+    let by_cookie = permit.session().is_none_or(|it| it.family().is_none());
+    if inbound.upgrade && by_cookie && is_of_another_site(house, headers) {
         return Err(Refusal::ForeignOrigin);
     }
     cookies::hide(headers);

@@ -17,12 +17,13 @@ use std::sync::Arc;
 pub(super) struct Trail {
     organization: Option<Guid>,
     name: Option<String>,
+    person: Option<Guid>,
 }
 
 impl Trail {
     /// Of a sign-in under way.
     pub(super) fn of(pending: &Pending) -> Self {
-        Self { organization: pending.organization.as_deref().and_then(Guid::parse), name: None }
+        Self { organization: pending.organization.as_deref().and_then(Guid::parse), name: None, person: None }
     }
 
     /// Entra says who it is.
@@ -30,11 +31,16 @@ impl Trail {
         self.name = who.preferred_username.as_deref().map(str::to_owned);
     }
 
-    /// It is over; `member` is who it made somebody, where it did.
-    pub(super) fn ends(self, house: &Sidecar, outcome: Result<Option<&Member>, &Refusal>, reference: &str) {
+    /// The directory says who that is here.
+    pub(super) fn is_made(&mut self, member: &Member) {
+        self.person = Some(member.person);
+    }
+
+    /// It is over.
+    pub(super) fn ends(self, house: &Sidecar, outcome: Result<(), &Refusal>, reference: &str) {
         let (Some(all), Some(organization)) = (&house.organizations, self.organization) else { return };
         let (person, refused) = match outcome {
-            Ok(member) => (member.map(|it| it.person), None),
+            Ok(()) => (self.person, None),
             Err(refusal) => match reason(refusal) {
                 Some(reason) => (None, Some(reason)),
                 None => return,

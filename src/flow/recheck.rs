@@ -3,7 +3,11 @@
 //! The request that finds it due is served from the live session, and the question goes its own way: a request that ends in the middle ends
 //! nothing of it. Only past the grace does a request wait for an answer.
 
-use crate::base::identity::Member;
+use crate::base::guid::Guid;
+use crate::base::identity::{Groups, Identity, Member};
+use crate::base::secret::Secret;
+use crate::directory::families::Asked;
+use crate::directory::{self, Directory};
 use crate::entra::means::{self, Means};
 use crate::entra::verified::VerifiedUser;
 use crate::entra::{self, Entra};
@@ -20,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY: u64 = 30;
 /// Longest time that Entra may ask one session to wait, in seconds.
 const LONGEST: u64 = 3600;
+/// Another process that asks about the same sign-in has so many seconds.
+const TURN: u64 = 5;
 /// An answer is good for so many seconds to whoever asks for one (`POST /session/refresh`).
 const FRESH: u64 = 60;
 
@@ -33,6 +39,9 @@ enum Cause {
     /// Entra's answer, or that there is none.
     #[error(transparent)]
     Entra(#[from] entra::Error),
+    /// It was ended elsewhere.
+    #[error("it was signed out")]
+    SignedOut,
     /// The directory has them switched off, or has them no more.
     #[error("the person or the organization is switched off")]
     Off,
@@ -54,6 +63,19 @@ struct Asking {
 /// Says when Entra is to be asked first about a session that has just begun.
 pub(super) fn begin(house: &Sidecar, session: &Arc<Session>) {
     Asking::of(house, session).is_fresh();
+}
+
+/// Says when Entra is to be asked next about a session of which it has answered before this process had it.
+pub(super) fn answered_before(house: &Sidecar, session: &Arc<Session>, answered: u64) {
+    let asking = Asking::of(house, session);
+    let (now, every) = (asking.now(), asking.entra.every());
+    session.standing().has_answered(answered.min(now));
+    asking.put_off((every - asking.jitter(every / 10)).saturating_sub(now.saturating_sub(answered)));
+}
+
+/// Asks about a session of which it is due, and waits for the answer; without one it goes on within the grace.
+pub(super) async fn settle(house: &Sidecar, session: &Arc<Session>) -> Result<(), Closed> {
+    Asking::of(house, session).wait().await
 }
 
 /// Asks about a session of which it is due. `None`: it ended by the answer, or has ended meanwhile.
@@ -84,6 +106,14 @@ pub(super) async fn refresh(house: &Sidecar, session: Arc<Session>) -> Result<Op
         return Err(asking.closed());
     }
     Ok((!session.is_over()).then_some(session))
+}
+
+/// Keeps Entra's newest refresh token of a sign-in on a native client, for whichever process asks next.
+pub(super) async fn keep_grant(authorities: &Authorities, session: &Session, newest: &Secret) -> Result<(), directory::Error> {
+    match (session.family(), &authorities.organizations) {
+        (Some(family), Some(all)) => all.directory().keep_grant(family, newest).await,
+        _ => Ok(()),
+    }
 }
 
 impl Asking {
@@ -163,15 +193,64 @@ impl Asking {
         if standing.tries() != tries || self.session.is_over() {
             return;
         }
+        match self.turn(&mut lease).await {
+            Ok(true) => self.ask_by(&mut lease).await,
+            // Another process does, with the same refresh token of Entra's.
+            Ok(false) => self.put_off(TURN),
+            Err(cause) => self.take(Err(cause)),
+        }
+        standing.was_tried();
+    }
+
+    async fn ask_by(&self, lease: &mut Lease<'_>) {
+        let mut told = None;
         match self.stands().await {
             Err(cause) => self.take(Err(cause)),
             Ok(()) if lease.grant().is_some() => {
-                let heard = self.hear(&mut lease).await;
+                let heard = self.hear(lease).await;
+                told = heard.as_ref().ok().map(|it| it.identity().groups.clone());
                 self.take(heard);
             }
             Ok(()) => self.cannot_ask(),
         }
-        standing.was_tried();
+        if let (Some(family), Some(directory)) = (self.session.family(), self.directory())
+            && let Err(cause) = self.write_down(directory, family, told).await
+        {
+            tracing::error!(user = self.session.user(), %cause, "what Entra said of a sign-in on a native client could not be kept");
+        }
+    }
+
+    fn directory(&self) -> Option<&Directory> {
+        self.authorities.organizations.as_ref().map(|it| it.directory())
+    }
+
+    /// Whether it is this process' turn to ask. What a browser signed in by belongs to this process alone.
+    async fn turn(&self, lease: &mut Lease<'_>) -> Result<bool, Cause> {
+        let (Some(family), Some(directory)) = (self.session.family(), self.directory()) else { return Ok(true) };
+        match directory.ask_about(family).await.map_err(organizations::Error::from)? {
+            Asked::Turn(grant) => {
+                if let Some(newest) = grant {
+                    lease.keep(newest);
+                }
+                Ok(true)
+            }
+            Asked::Elsewhere => Ok(false),
+            Asked::Over => Err(Cause::SignedOut),
+        }
+    }
+
+    /// For the other processes, and for this one after a restart. Groups are kept as the token told them: those of Graph are asked for anew.
+    async fn write_down(&self, directory: &Directory, family: Guid, told: Option<Groups>) -> Result<(), directory::Error> {
+        if self.session.is_over() {
+            let again = self.session.standing().again().is_some();
+            let why = if again { "the person has to sign in again, as Entra says" } else { "the person may not be here any longer" };
+            return directory.end_family(family, why).await;
+        }
+        if let Some(groups) = told {
+            let who = Identity { groups, ..Identity::clone(&self.session.identity()) };
+            directory.family_answered(family, &who).await?;
+        }
+        directory.asked_about(family).await
     }
 
     /// Entra gave no refresh token: the session is as one about which Entra is silent, until the person signs in again.
@@ -202,6 +281,9 @@ impl Asking {
         if let Some(fresh) = refreshed.grant.take() {
             lease.keep(fresh);
         }
+        if let Some(newest) = lease.grant() {
+            keep_grant(&self.authorities, &self.session, newest).await.map_err(organizations::Error::from)?;
+        }
         if let (Some(all), Some(member)) = (&self.authorities.organizations, &member) {
             all.heard(member.organization, &entra, &refreshed.by).await;
         }
@@ -223,7 +305,7 @@ impl Asking {
                     "ended"
                 }
             },
-            Err(cause @ Cause::Off) => {
+            Err(cause @ (Cause::Off | Cause::SignedOut)) => {
                 tracing::info!(user, %cause, "a session ended");
                 store.end_held(&self.session);
                 "ended"

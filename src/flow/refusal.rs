@@ -1,6 +1,7 @@
 //! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
 
 use super::loops::Seen;
+use super::native::request::Unregistered;
 use super::recheck::Closed;
 use super::refused;
 use super::words::{self, Words};
@@ -9,7 +10,8 @@ use crate::config::access::Contexts;
 use crate::directory::{self, welcome};
 use crate::entra::authorize::claims_for;
 use crate::entra::{self, Entra, graph};
-use crate::pages::{Identify, Notice, Page, Remedy, Whose};
+use crate::headers::pass::Bad;
+use crate::pages::{Back, Identify, Notice, Page, Remedy, Whose};
 use crate::seal::jwk::NoKey;
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations;
@@ -33,6 +35,11 @@ pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada real
 pub(super) fn insufficient(acrs: &[String]) -> HeaderValue {
     let claims = STANDARD.encode(claims_for(acrs).unwrap_or_default());
     HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"")).unwrap_or(CHALLENGE)
+}
+
+/// What a 401 tells a client whose access token is not taken (RFC 6750 3.1).
+fn invalid_token(bad: Bad) -> HeaderValue {
+    HeaderValue::from_str(&format!("Bearer error=\"invalid_token\", error_description=\"{bad}\"")).unwrap_or(CHALLENGE)
 }
 
 /// Why a request is not answered as it was meant. A text inside is for the log or is a place of ours.
@@ -78,10 +85,16 @@ pub(super) enum Refusal {
     TooMany(u64),
     /// Entra says who it is, and the directory that they may not come in; the place to try another account.
     NotWelcome(welcome::Refused, String),
+    /// An app asks that is not registered, or to be answered where it is not.
+    Unregistered(Unregistered),
+    /// A sign-in that an app asked for is refused; the way back to it.
+    ForApp(Box<Self>, Box<Back>),
     /// The directory cannot be asked, or the organization is not set up.
     Organization(organizations::Error),
     /// Entra could not be asked about the session for longer than the grace; so many seconds until it may be.
     Closed(u64),
+    /// An access token of ours that is not taken.
+    BadToken(Bad),
     /// The app.
     Upstream(upstream::Error),
     /// A front proxy's question that is none.
@@ -154,9 +167,12 @@ impl Refusal {
             Self::Unknown(_) => "nobody signs in by what was typed".to_owned(),
             Self::TooMany(_) => "too many wrong usernames and codes from one address".to_owned(),
             Self::NotWelcome(it, _) => it.to_string(),
+            Self::Unregistered(it) => it.to_string(),
+            Self::ForApp(it, _) => it.cause(),
             Self::Organization(it) => it.to_string(),
             Self::Entra(it) | Self::SignIn(it, ..) => format!("entra: {it}"),
             Self::Closed(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
+            Self::BadToken(it) => it.to_string(),
             Self::Upstream(it) => format!("upstream: {it}"),
             Self::NotAsked(it) => it.to_string(),
             Self::Internal(it) => (*it).to_owned(),
@@ -173,6 +189,8 @@ impl Refusal {
             return reply::page(StatusCode::NOT_FOUND, house.pages.render(&page, language), house.pages.policy(&page));
         }
         let words = self.words(house);
+        // Whoever sends a token is a program, whatever it accepts.
+        let asker = if let Self::BadToken(_) = self { Asker::Script } else { asker };
         let mut response = match asker {
             Asker::Script => words.as_problem(&self, house, reference),
             Asker::Navigation | Asker::Form => words.as_page(house, language, reference),
@@ -181,6 +199,9 @@ impl Refusal {
         match &self {
             Self::SignedOut(_) => {
                 headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+            }
+            Self::BadToken(it) => {
+                headers.insert(WWW_AUTHENTICATE, invalid_token(*it));
             }
             Self::StepUp(_, acrs) => {
                 headers.insert(WWW_AUTHENTICATE, insufficient(acrs));
@@ -224,8 +245,11 @@ impl Refusal {
             Self::Unknown(_) => words::unknown(),
             Self::TooMany(_) => words::too_many(),
             Self::NotWelcome(it, again) => words::not_welcome(it, again),
+            Self::Unregistered(it) => words::unregistered(*it),
+            Self::ForApp(it, back) => Words { back: Some(Back::clone(back)), ..it.words(house) },
             Self::Organization(it) => words::organization(it),
             Self::Closed(_) => words::closed(),
+            Self::BadToken(it) => words::bad_token(*it),
             Self::Upstream(it) => words::upstream(it),
             Self::NotAsked(_) | Self::Internal(_) => words::internal(),
         }
@@ -282,6 +306,7 @@ impl Words {
             whose: self.whose,
             next: self.next.clone(),
             action: self.action.clone(),
+            back: self.back.clone(),
             remedy: self.remedy.clone().map(Box::new),
             details: self.details.iter().map(|it| (it.name.to_owned(), it.value.clone())).collect(),
             reference: reference.to_owned(),

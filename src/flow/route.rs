@@ -1,5 +1,6 @@
 //! Which of our ways a request goes.
 
+use super::native::metadata;
 use crate::base::site::Site;
 use crate::base::target::Target;
 
@@ -30,19 +31,29 @@ pub(super) enum Route {
     SetUp,
     /// The public keys of the assertion.
     Keys,
+    /// What an app of a phone or a command line may ask of us.
+    NativeMetadata,
+    /// Such an app sends somebody to sign in.
+    NativeAuthorize,
+    /// Such an app asks for tokens.
+    NativeToken,
+    /// Such an app gives a token back.
+    NativeRevoke,
+    /// The public keys of access tokens.
+    NativeKeys,
     /// Under our prefix, but nothing of ours.
     Nothing,
 }
 
 impl Route {
     /// By path alone.
-    pub(super) fn of(target: &Target, site: &Site) -> Self {
+    pub(super) fn of(target: &Target, site: &Site, has_native: bool) -> Self {
         let path = target.path();
         if path == site.redirect_path() {
             return Self::Callback;
         }
         if !site.is_ours(path) {
-            return Self::App;
+            return if has_native && path == metadata::PATH { Self::NativeMetadata } else { Self::App };
         }
         match path.strip_prefix(site.prefix()).unwrap_or_default() {
             "/auth" | "/auth/nginx" => Self::ForwardAuth,
@@ -54,6 +65,10 @@ impl Route {
             "/session" => Self::Session,
             "/session/refresh" => Self::Refresh,
             "/jwks.json" => Self::Keys,
+            "/native/authorize" if has_native => Self::NativeAuthorize,
+            "/native/token" if has_native => Self::NativeToken,
+            "/native/revoke" if has_native => Self::NativeRevoke,
+            "/native/jwks.json" if has_native => Self::NativeKeys,
             path if path == "/setup" || path.starts_with("/setup/") => Self::SetUp,
             _ => Self::Nothing,
         }
@@ -61,7 +76,7 @@ impl Route {
 
     /// A front proxy asks under a name of its own, and the app fetches public keys by an inner address.
     pub(super) fn is_for_any_host(self) -> bool {
-        matches!(self, Self::ForwardAuth | Self::Keys)
+        matches!(self, Self::ForwardAuth | Self::Keys | Self::NativeKeys)
     }
 
     /// For log and figures.
@@ -79,6 +94,11 @@ impl Route {
             Self::Refresh => "session_refresh",
             Self::SetUp => "setup",
             Self::Keys => "jwks",
+            Self::NativeMetadata => "native_metadata",
+            Self::NativeAuthorize => "native_authorize",
+            Self::NativeToken => "native_token",
+            Self::NativeRevoke => "native_revoke",
+            Self::NativeKeys => "native_jwks",
             Self::Nothing => "nothing",
         }
     }

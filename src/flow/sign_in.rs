@@ -2,6 +2,7 @@
 
 use super::authenticate::{ended, look};
 use super::loops::{Seen, Session};
+use super::native::request;
 use super::organization::{self, At, Place};
 use super::origin::is_post_of_another_site;
 use super::refusal::Refusal;
@@ -9,10 +10,9 @@ use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
 use crate::base::username::Username;
 use crate::config::access::{SignedOut, is_context};
-use crate::entra;
 use crate::entra::authorize::{Hints, claims_for};
 use crate::pages::{Page, SignIn};
-use crate::session::pending::{LIFE, MOST, Pending, Trial};
+use crate::session::pending::{LIFE, MOST, Native, Pending, Trial};
 use crate::session::rounds::{From, Rounds, WINDOW};
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::Organizations;
@@ -41,6 +41,8 @@ pub(super) struct Start {
     pub(super) lost: Option<Rounds>,
     /// The organization it is for, where there are any.
     pub(super) at: At,
+    /// The request of an app of a phone or a command line that it answers.
+    pub(super) native: Option<Native>,
     /// The set-up page that it is a trial for.
     pub(super) trial: Option<Trial>,
 }
@@ -48,7 +50,7 @@ pub(super) struct Start {
 impl Start {
     /// One that asks for no more than being signed in.
     pub(super) fn at(return_to: ReturnTo) -> Self {
-        Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None, at: At::Unsaid, trial: None }
+        Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None, at: At::Unsaid, trial: None, native: None }
     }
 
     /// The same, and one of these is to be proven.
@@ -167,11 +169,17 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
         return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, rounds, start.lost))));
     }
     let state = new_state(house, rounds)?;
-    let begun = place.entra.begin(&hints(house, headers, start.hints, &start.acrs), &state).await;
-    let begun = begun.map_err(|it| not_begun(house, it, &place, &start.return_to, &start.acrs))?;
+    let again = again(house, &place, &start);
+    // Who is signed in on the web is nothing to an app that asks.
+    let hints = if start.native.is_some() { start.hints } else { hints(house, headers, start.hints, &start.acrs) };
+    let begun = place.entra.begin(&hints, &state).await.map_err(|it| match again {
+        Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
+        None => it.into(),
+    })?;
     let organization = place.organization.map(|it| it.id.to_string());
-    let (return_to, acrs, challenge, trial) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge, start.trial);
-    let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to, begun: now, state, acrs, challenge, organization, trial };
+    let (return_to, acrs, challenge) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge);
+    let (trial, native) = (start.trial, start.native);
+    let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to, begun: now, state, acrs, challenge, organization, trial, native };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is no header"))?;
     for cookie in cookies_of(house, headers, &pending, rounds)? {
         response.headers_mut().append(SET_COOKIE, cookie);
@@ -179,15 +187,13 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
     Ok(response)
 }
 
-/// The organization's own names stand in what is said of it.
-fn not_begun(house: &Sidecar, error: entra::Error, place: &Place, return_to: &ReturnTo, acrs: &[String]) -> Refusal {
-    match &place.organization {
-        None => error.into(),
-        Some(it) => {
-            let again = organization::url(&house.site, "start", return_to, acrs, Some(it.code.as_str()));
-            Refusal::SignIn(error, again, Arc::clone(&place.entra))
-        }
-    }
+/// Where to try again at an organization: its own names stand in what is said of a sign-in that does not begin.
+fn again(house: &Sidecar, place: &Place, start: &Start) -> Option<String> {
+    let code = place.organization.as_ref()?.code.as_str();
+    Some(match &start.native {
+        Some(native) => request::url(&house.site, native, Some(code)),
+        None => organization::url(&house.site, "start", &start.return_to, &start.acrs, Some(code)),
+    })
 }
 
 /// Where something has to be proven, it is by whoever is signed in, or was until Entra wanted it proven.

@@ -1,8 +1,10 @@
 //! What people read when something did not work: what happened, whose move it is, what to do.
 
+use super::native::request::Unregistered;
 use crate::directory::{self, welcome};
 use crate::entra::graph;
-use crate::pages::{Action, Kind, Remedy, Whose};
+use crate::headers::pass::Bad;
+use crate::pages::{Action, Back, Kind, Remedy, Whose};
 use crate::sidecar::organizations;
 use crate::upstream::{self, Fault};
 use crate::wire::inbound::Refused;
@@ -18,6 +20,7 @@ pub(super) struct Words {
     pub(super) whose: Whose,
     pub(super) next: Vec<String>,
     pub(super) action: Option<Action>,
+    pub(super) back: Option<Back>,
     pub(super) remedy: Option<Remedy>,
     pub(super) details: Vec<Detail>,
 }
@@ -32,7 +35,18 @@ pub(super) struct Detail {
 
 impl Words {
     pub(super) fn new(kind: Kind, status: StatusCode, whose: Whose, title: &str, what: &str) -> Self {
-        Self { kind, status, title: title.to_owned(), what: what.to_owned(), whose, next: Vec::new(), action: None, remedy: None, details: Vec::new() }
+        Self {
+            kind,
+            status,
+            title: title.to_owned(),
+            what: what.to_owned(),
+            whose,
+            next: Vec::new(),
+            action: None,
+            back: None,
+            remedy: None,
+            details: Vec::new(),
+        }
     }
 
     pub(super) fn then(mut self, next: &str) -> Self {
@@ -138,6 +152,11 @@ pub(super) fn closed() -> Words {
         .then("Try again in a few minutes.")
 }
 
+pub(super) fn bad_token(bad: Bad) -> Words {
+    Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, "The access token is not taken", &format!("What is wrong: {bad}."))
+        .then("Ask for a new one by the refresh token, or sign in again.")
+}
+
 pub(super) fn unknown() -> Words {
     let what = "Nobody signs in here by that username or company code.";
     Words::new(Kind::NotFound, StatusCode::NOT_FOUND, Whose::You, "Nobody signs in by that", what)
@@ -190,6 +209,19 @@ pub(super) fn organization(error: &organizations::Error) -> Words {
                 .then("Try again in a few minutes.")
         }
     }
+}
+
+pub(super) fn unregistered(what: Unregistered) -> Words {
+    let (what, next) = match what {
+        Unregistered::Client => ("The app that sent you here is not registered with this service.", "Its id belongs into [[native.client]] as id."),
+        Unregistered::Place => (
+            "The app that sent you here wants its answer at an address that is not registered for it.",
+            "The very address belongs into redirect_uris of its [[native.client]].",
+        ),
+    };
+    Words::new(Kind::BadRequest, StatusCode::BAD_REQUEST, Whose::AppOwner, "This app may not ask you to sign in", what)
+        .then("Tell the app’s owner, and send them this page.")
+        .then(next)
 }
 
 pub(super) fn foreign_origin() -> Words {

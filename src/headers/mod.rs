@@ -7,4 +7,5 @@ pub mod identity;
 mod lists;
 mod mint;
 pub mod owned;
+pub mod pass;
 mod text;

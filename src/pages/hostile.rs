@@ -1,6 +1,6 @@
 //! Whether a template escapes what it prints: every word is made to look like markup, and none may come out as such.
 
-use super::page::{Action, Identify, Last, Page, Remedy, SignIn, Whose};
+use super::page::{Action, Back, Identify, Last, NativeConfirm, NativeOpen, Page, Remedy, SignIn, Whose};
 use super::setup::{Discovered, Failed, Head, Invitation, Met, SetUp, Sheet, Steps, Told, Trial, Typed};
 
 const WORD: &str = "'\"><x-entrada>";
@@ -19,6 +19,7 @@ pub(super) fn spoil(page: &Page) -> Page {
             it.details = vec![(word(), word())];
             it.remedy = Some(Box::new(Remedy { reader: Whose::Admin, what: word(), place: word(), command: Some(word()) }));
             it.action = Some(Action { label: word(), href: link() });
+            it.back = it.back.map(|it| Back { app: word(), ..it });
             Page::Notice(it)
         }
         Page::SignIn(_) => Page::SignIn(SignIn { start: link(), app: word() }),
@@ -26,6 +27,9 @@ pub(super) fn spoil(page: &Page) -> Page {
         Page::SetUp(it) => Page::SetUp(Box::new(spoil_setup(it))),
         Page::SignedOut { .. } => Page::SignedOut { sign_in: link() },
         Page::ConfirmSignOut { .. } => Page::ConfirmSignOut { action: link(), rd: link() },
+        Page::NativeConfirm(_) => Page::NativeConfirm(NativeConfirm { action: link(), app: word(), site: word() }),
+        // Where it leads is ours, and holds no such word.
+        Page::NativeOpen(it) => Page::NativeOpen(NativeOpen { good: it.good, back: Back { app: word(), to: it.back.to.clone() } }),
     }
 }
 

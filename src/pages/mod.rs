@@ -16,7 +16,7 @@ mod style;
 mod tests;
 mod words;
 
-pub use page::{Action, Identify, Kind, Last, Notice, Page, Remedy, SignIn, Whose};
+pub use page::{Action, Back, Identify, Kind, Last, NativeConfirm, NativeOpen, Notice, Page, Remedy, SignIn, Whose};
 pub use samples::samples;
 
 use crate::base::language::Language;
@@ -76,10 +76,10 @@ impl Pages {
     /// The `Content-Security-Policy` that the page must be sent under.
     pub fn policy(&self, page: &Page) -> &HeaderValue {
         match page {
-            Page::ConfirmSignOut { .. } | Page::Identify(_) => &self.policy_without_form_action,
+            Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_) => &self.policy_without_form_action,
             // Its trial goes on to Entra.
             Page::SetUp(it) if it.leads_to_entra() => &self.policy_without_form_action,
-            Page::Notice(_) | Page::SignIn(_) | Page::SetUp(_) | Page::SignedOut { .. } => &self.policy,
+            Page::Notice(_) | Page::SignIn(_) | Page::SetUp(_) | Page::SignedOut { .. } | Page::NativeOpen(_) => &self.policy,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::link::link;
 use super::setup::SetUp;
+use crate::base::redirect_uri::Answer;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -29,6 +30,10 @@ pub enum Page {
         /// The way back, for those who stay.
         rd: String,
     },
+    /// Asks before somebody signs in to an app that any other on the device can pass for (RFC 8252 8.6).
+    NativeConfirm(NativeConfirm),
+    /// Leads back to an app, where the system does not by itself.
+    NativeOpen(NativeOpen),
 }
 
 /// What happened, whose move it is, and what to do.
@@ -48,6 +53,8 @@ pub struct Notice {
     pub next: Vec<String>,
     /// A way on.
     pub action: Option<Action>,
+    /// The way back to the app of a phone or a command line that asked for it.
+    pub back: Option<Back>,
     /// What somebody else than the reader does about it, and where.
     pub remedy: Option<Box<Remedy>>,
     /// Names and values for whoever looks into it.
@@ -85,6 +92,35 @@ pub struct Last {
     pub code: String,
     /// The way there: a path of ours.
     pub href: String,
+}
+
+/// Asks whether somebody wants to sign in to an app on their device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NativeConfirm {
+    /// Where the form goes: `choice` is `continue` or `cancel`.
+    pub action: String,
+    /// What the app is called.
+    pub app: String,
+    /// What people sign in at: the host name.
+    pub site: String,
+}
+
+/// Leads back to an app on the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NativeOpen {
+    /// Whether somebody was signed in.
+    pub good: bool,
+    /// Where it goes.
+    pub back: Back,
+}
+
+/// The way back to an app that asked: to a registered place and to no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// What the app is called.
+    pub app: String,
+    /// Where it hears how the sign-in went.
+    pub to: Answer,
 }
 
 /// What sort of thing happened.
@@ -159,6 +195,8 @@ impl Page {
             Self::SetUp(it) => it.template(),
             Self::SignedOut { .. } => "signed_out.html",
             Self::ConfirmSignOut { .. } => "confirm_sign_out.html",
+            Self::NativeConfirm(_) => "native_confirm.html",
+            Self::NativeOpen(_) => "native_open.html",
         }
     }
 
@@ -171,6 +209,8 @@ impl Page {
             Self::SetUp(it) => it.context(),
             Self::SignedOut { sign_in } => context! { sign_in => link(sign_in) },
             Self::ConfirmSignOut { action, rd } => context! { action => link(action), rd => link(rd) },
+            Self::NativeConfirm(it) => context! { action => link(&it.action), app => it.app.as_str(), site => it.site.as_str() },
+            Self::NativeOpen(it) => context! { good => it.good, app => it.back.app.as_str(), href => it.back.to.as_str() },
         }
     }
 }
@@ -192,6 +232,7 @@ impl Action {
 impl Notice {
     fn context(&self) -> Value {
         let action = self.action.as_ref().and_then(Action::context);
+        let back = self.back.as_ref().map(|it| context! { app => it.app.as_str(), href => it.to.as_str() });
         let details: Vec<_> = self.details.iter().map(|(name, value)| context! { name => name.as_str(), value => value.as_str() }).collect();
         context! {
             kind => Serde(self.kind),
@@ -203,6 +244,7 @@ impl Notice {
             next => self.next.clone(),
             remedy => self.remedy.as_deref().map(Remedy::context),
             action,
+            back,
             details,
             reference => self.reference.as_str(),
         }

@@ -1,7 +1,8 @@
 //! One of every page, with the words people meet.
 
-use super::page::{Action, Identify, Kind, Last, Notice, Page, Remedy, SignIn, Whose};
+use super::page::{Action, Back, Identify, Kind, Last, NativeConfirm, NativeOpen, Notice, Page, Remedy, SignIn, Whose};
 use super::samples_setup::samples_of_setup;
+use crate::base::redirect_uri::RedirectUri;
 
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const START: &str = "/oauth2/start?rd=%2Freports%3Fyear%3D2026";
@@ -15,6 +16,10 @@ pub fn samples() -> Vec<(&'static str, Page)> {
         ("signed-out", Page::SignedOut { sign_in: START.to_owned() }),
         ("confirm-sign-out", Page::ConfirmSignOut { action: "/oauth2/sign_out?rd=%2F".to_owned(), rd: "/".to_owned() }),
     ];
+    all.push(("native-confirm", Page::NativeConfirm(confirm())));
+    for (name, good) in [("native-open", true), ("native-open-stopped", false)] {
+        all.extend(back().map(|back| (name, Page::NativeOpen(NativeOpen { good, back }))));
+    }
     all.extend(samples_of_setup().into_iter().map(|(name, page)| (name, Page::SetUp(Box::new(page)))));
     all.extend(notices().into_iter().map(|(name, notice)| (name, Page::Notice(notice))));
     all
@@ -27,6 +32,17 @@ fn identify(unknown: Option<&str>) -> Identify {
         unknown: unknown.map(str::to_owned),
         last: Some(Last { code: "contoso".to_owned(), href: "/oauth2/start?rd=%2F&organization=contoso".to_owned() }),
     }
+}
+
+fn confirm() -> NativeConfirm {
+    let action = "/oauth2/native/authorize?client_id=fleet-phone".to_owned();
+    NativeConfirm { action, app: "Fleet for phones".to_owned(), site: "reports.contoso.example".to_owned() }
+}
+
+fn back() -> Option<Back> {
+    let uri = "com.example.fleet:/signed-in";
+    let to = RedirectUri::parse(uri).ok()?.admits(uri)?.answer(&[("code", "aG9yc2U"), ("state", "af0ifjsldkj"), ("iss", "https://reports.contoso.example")]);
+    Some(Back { app: "Fleet for phones".to_owned(), to })
 }
 
 fn notices() -> [(&'static str, Notice); 13] {
@@ -56,6 +72,7 @@ fn notice(kind: Kind, status: u16, whose: Whose, title: &str, what: &str) -> Not
         whose,
         next: Vec::new(),
         action: None,
+        back: None,
         remedy: None,
         details: Vec::new(),
         reference: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
@@ -107,6 +124,7 @@ fn not_assigned() -> Notice {
 
 fn cancelled() -> Notice {
     Notice {
+        back: back(),
         next: texts(&["Sign in again whenever you like."]),
         action: action("Sign in again", START),
         details: pairs(&[("Error", "access_denied"), ("Reason", "cancel"), ("Time (UTC)", "2026-11-24 20:31:07Z")]),

@@ -7,7 +7,7 @@ use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates by file name; the first is the frame of the others.
-pub(super) const TEMPLATES: [(&str, &str); 12] = [
+pub(super) const TEMPLATES: [(&str, &str); 14] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
@@ -20,6 +20,8 @@ pub(super) const TEMPLATES: [(&str, &str); 12] = [
     ("setup_sheet.html", include_str!("templates/setup_sheet.html")),
     ("signed_out.html", include_str!("templates/signed_out.html")),
     ("confirm_sign_out.html", include_str!("templates/confirm_sign_out.html")),
+    ("native_confirm.html", include_str!("templates/native_confirm.html")),
+    ("native_open.html", include_str!("templates/native_open.html")),
 ];
 
 /// The file name of the style sheet.

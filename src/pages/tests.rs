@@ -88,7 +88,8 @@ fn the_policy_names_exactly_the_style_sheet_that_stands_in_the_page() {
 #[test]
 fn only_the_form_that_leads_on_to_entra_is_free_of_form_action() {
     for (name, page) in samples() {
-        let is_form = matches!(&page, Page::ConfirmSignOut { .. } | Page::Identify(_)) || matches!(&page, Page::SetUp(it) if it.leads_to_entra());
+        let is_form = matches!(&page, Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_))
+            || matches!(&page, Page::SetUp(it) if it.leads_to_entra());
         assert_eq!(policy(&ours(), name).contains("form-action 'self'"), !is_form, "{name}");
     }
 }

@@ -5,7 +5,7 @@ use super::reduce;
 use crate::base::random::Random;
 use aws_lc_rs::agreement;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -16,6 +16,8 @@ pub struct SigningKeys {
     pair: EcdsaKeyPair,
     kid: String,
     jwks: String,
+    /// Thumbprint and public point of each, the signing one first.
+    public: Vec<(String, Vec<u8>)>,
     randomness: SystemRandom,
 }
 
@@ -28,6 +30,7 @@ struct Made {
     pair: EcdsaKeyPair,
     kid: String,
     public: String,
+    point: Vec<u8>,
 }
 
 impl SigningKeys {
@@ -36,10 +39,30 @@ impl SigningKeys {
     /// # Errors
     /// `NoKey` if AWS-LC refuses, which no derived number causes.
     pub fn new(keyring: &Keyring) -> Result<Self, NoKey> {
-        let made = keyring.keys::<48>(PURPOSE).iter().map(|it| make(it)).collect::<Result<Vec<_>, _>>()?;
+        Self::of(keyring, PURPOSE)
+    }
+
+    /// The same for another purpose: what is signed for one is not taken for the other.
+    ///
+    /// # Errors
+    /// `NoKey` if AWS-LC refuses, which no derived number causes.
+    pub fn of(keyring: &Keyring, purpose: &str) -> Result<Self, NoKey> {
+        let made = keyring.keys::<48>(purpose).iter().map(|it| make(it)).collect::<Result<Vec<_>, _>>()?;
         let jwks = format!(r#"{{"keys":[{}]}}"#, made.iter().map(|it| it.public.as_str()).collect::<Vec<_>>().join(","));
+        let public = made.iter().map(|it| (it.kid.clone(), it.point.clone())).collect();
         let first = made.into_iter().next().ok_or(NoKey)?;
-        Ok(Self { pair: first.pair, kid: first.kid, jwks, randomness: SystemRandom::new() })
+        Ok(Self { pair: first.pair, kid: first.kid, jwks, public, randomness: SystemRandom::new() })
+    }
+
+    /// The header of what each of the keys signs, the signing one first.
+    pub fn heads(&self, typ: &str) -> impl Iterator<Item = String> {
+        self.public.iter().map(move |it| head(typ, &it.0))
+    }
+
+    /// Whether the key of that place in `heads` made the signature (RFC 7518 3.4).
+    pub fn verifies(&self, place: usize, signed: &[u8], signature: &[u8]) -> bool {
+        let key = self.public.get(place).map(|it| UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &it.1));
+        key.is_some_and(|it| it.verify(signed, signature).is_ok())
     }
 
     /// The id of the key that signs (RFC 7638 thumbprint).
@@ -63,7 +86,7 @@ impl SigningKeys {
     /// # Errors
     /// `NoKey` if AWS-LC cannot sign.
     pub fn sign(&self, typ: &str, claims: &[u8]) -> Result<String, NoKey> {
-        let header = format!(r#"{{"alg":"ES256","typ":"{typ}","kid":"{}"}}"#, self.kid);
+        let header = head(typ, &self.kid);
         let mut out = String::with_capacity(claims.len() * 4 / 3 + 256);
         URL_SAFE_NO_PAD.encode_string(header, &mut out);
         out.push('.');
@@ -73,6 +96,10 @@ impl SigningKeys {
         URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut out);
         Ok(out)
     }
+}
+
+fn head(typ: &str, kid: &str) -> String {
+    format!(r#"{{"alg":"ES256","typ":"{typ}","kid":"{kid}"}}"#)
 }
 
 fn make(long: &[u8; 48]) -> Result<Made, NoKey> {
@@ -86,7 +113,7 @@ fn make(long: &[u8; 48]) -> Result<Made, NoKey> {
     let kid = URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, thumbprint.as_bytes()));
     let public = format!(r#"{{"kty":"EC","use":"sig","alg":"ES256","crv":"P-256","kid":"{kid}","x":"{x}","y":"{y}"}}"#);
     let pair = EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, private.as_ref(), point.as_ref());
-    Ok(Made { pair: pair.map_err(|_| NoKey)?, kid, public })
+    Ok(Made { pair: pair.map_err(|_| NoKey)?, kid, public, point: point.as_ref().to_vec() })
 }
 
 /// A short id, for `jti` and `sid`: 128 random bits in base64url.

@@ -1,4 +1,4 @@
-//! Finds sessions by what others know of them: the session at Entra, and the person.
+//! Finds sessions by what others know of them: the session at Entra, and the person, there and in the directory.
 
 use super::record::Session;
 use crate::base::guid::Guid;
@@ -24,6 +24,7 @@ pub(in crate::session) struct Index {
 enum Mark<'a> {
     Sid(&'a str),
     Object(Guid),
+    Person(Guid),
 }
 
 impl Index {
@@ -63,6 +64,13 @@ impl Index {
         found
     }
 
+    /// The sessions of a person of the directory.
+    pub(in crate::session) fn by_person(&self, person: Guid) -> Vec<Arc<Session>> {
+        let mut found = self.at(&Mark::Person(person));
+        found.retain(|it| it.identity().member.as_ref().is_some_and(|it| it.person == person));
+        found
+    }
+
     /// How many places are taken.
     #[cfg(test)]
     pub(in crate::session) fn len(&self) -> usize {
@@ -74,11 +82,13 @@ impl Index {
         self.all().range((digest, 0)..=(digest, u64::MAX)).filter_map(|it| it.1.upgrade()).collect()
     }
 
-    /// Neither changes during a session: what is removed is what was inserted.
+    /// None of them changes during a session: what is removed is what was inserted.
     fn of(&self, session: &Session) -> Vec<Place> {
         let own = u64::from_be_bytes(*session.key.first_chunk().unwrap_or(&[0; 8]));
         let sids = session.sids().map(|it| self.digest(&Mark::Sid(&it))).collect::<Vec<_>>();
-        sids.into_iter().chain([self.digest(&Mark::Object(session.identity().oid))]).map(|it| (it, own)).collect()
+        let who = session.identity();
+        let person = who.member.as_ref().map(|it| self.digest(&Mark::Person(it.person)));
+        sids.into_iter().chain([self.digest(&Mark::Object(who.oid))]).chain(person).map(|it| (it, own)).collect()
     }
 
     fn digest(&self, mark: &Mark<'_>) -> u64 {
@@ -91,6 +101,10 @@ impl Index {
             Mark::Object(oid) => {
                 context.update(b"oid ");
                 context.update(oid.bytes());
+            }
+            Mark::Person(person) => {
+                context.update(b"person ");
+                context.update(person.bytes());
             }
         }
         u64::from_be_bytes(*context.sign().as_ref().first_chunk().unwrap_or(&[0; 8]))

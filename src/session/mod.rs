@@ -2,6 +2,7 @@
 //!
 //! A session begins only from a verified user. Stores know no cookies and no requests.
 
+pub mod bearers;
 mod index;
 pub mod pending;
 pub mod record;

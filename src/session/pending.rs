@@ -30,9 +30,29 @@ pub struct Pending {
     /// The id of the organization at whose Entra it began, and at no other may its code be redeemed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
+    /// The request of an app of a phone or a command line that it answers; no web session comes of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native: Option<Native>,
     /// The set-up page that it is a trial for: then it begins no session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
+}
+
+/// What an app of a phone or a command line asked for (RFC 6749 4.1.1, RFC 7636).
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Native {
+    /// `client_id`.
+    pub client: String,
+    /// `redirect_uri`, as it was asked for; judged again when it is read.
+    pub redirect_uri: String,
+    /// `code_challenge`, by S256.
+    pub challenge: String,
+    /// `state`: the client's own, for the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// `scope`, as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
 }
 
 /// A trial of the set-up page.
@@ -61,6 +81,12 @@ impl Pending {
     /// Whether this is the sign-in that a callback's `state` belongs to; compared in constant time.
     pub fn is_for(&self, state: &str) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(self.state.as_bytes(), state.as_bytes()).is_ok()
+    }
+}
+
+impl std::fmt::Debug for Native {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Native")
     }
 }
 

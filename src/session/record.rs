@@ -24,6 +24,8 @@ pub type Attachment = dyn Any + Send + Sync;
 pub struct Session {
     /// Where it is kept: the digest of its id, which opens nothing.
     pub(in crate::session) key: [u8; 32],
+    /// The sign-in on a client of the app's own; nothing where a browser's cookie leads here.
+    pub(in crate::session) family: Option<Guid>,
     pub(in crate::session) identity: ArcSwap<Identity>,
     pub(in crate::session) user: Box<str>,
     /// The `session_state` of the sign-in, where it is not the `sid` of the token.
@@ -141,6 +143,11 @@ impl Session {
     /// What Entra last said of the session, and when it is to be asked again.
     pub fn standing(&self) -> &Standing {
         &self.standing
+    }
+
+    /// The sign-in on a client of the app's own that it stands for; nothing where it is a browser's.
+    pub fn family(&self) -> Option<Guid> {
+        self.family
     }
 
     /// `oid` as text, made once.

@@ -6,10 +6,12 @@ use super::standing::Standing;
 use super::told::Told;
 use super::whom::{Ambiguous, Ended, Person, User, Whom};
 use crate::base::clock::Clock;
+use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity, Member};
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::config;
+use crate::directory::family::Family;
 use crate::entra::verified::VerifiedUser;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -17,7 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -74,15 +76,30 @@ impl Store {
         let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<ID_BYTES>());
         let now = self.clock.now();
         let identity = Identity { member: member.map(Arc::new), ..user.into_identity() };
-        let key = key(&id);
+        let session_state = session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from);
+        let session = self.keep(key(&id), None, identity, grant, session_state, now.saturating_add(self.lifetime));
+        (Secret::new(id), session)
+    }
+
+    /// Begins the session of a sign-in on a client of the app's own, which its row tells; whatever a cookie holds, it does not lead here.
+    /// It is not found by the session at Entra: signing out of a browser there signs nobody out of a phone.
+    pub fn begin_of_family(&self, family: Family) -> Arc<Session> {
+        let (id, ends) = (family.id, family.ends);
+        let (identity, grant) = family.into_parts();
+        self.keep(key_of_family(id), Some(id), Identity { entra_sid: None, ..identity }, grant, None, ends)
+    }
+
+    fn keep(&self, key: Key, family: Option<Guid>, identity: Identity, grant: Option<Secret>, session_state: Option<Box<str>>, ends: u64) -> Arc<Session> {
+        let now = self.clock.now();
         let session = Arc::new(Session {
             key,
+            family,
             user: identity.oid.to_string().into(),
             told: Told::new(identity.groups == Groups::Overage),
-            session_state: session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from),
+            session_state,
             identity: ArcSwap::from_pointee(identity),
             began: now,
-            ends: AtomicU64::new(now.saturating_add(self.lifetime)),
+            ends: AtomicU64::new(ends),
             last_seen: AtomicU64::new(now),
             end: End::default(),
             attached: ArcSwapOption::empty(),
@@ -92,7 +109,31 @@ impl Store {
         // First: the cache may let go of it at once, and then it is to be forgotten here too.
         self.index.insert(&session);
         self.sessions.insert(key, Arc::clone(&session));
-        (Secret::new(id), session)
+        session
+    }
+
+    /// The live session of a sign-in on a client of the app's own, where this process has begun it; notes that it was used.
+    pub fn find_family(&self, family: Guid) -> Option<Seen> {
+        self.seen(self.sessions.get(&key_of_family(family))?)
+    }
+
+    /// A session that somebody holds, where it is live; notes that it was used.
+    pub fn find_held(&self, session: &Arc<Session>) -> Option<Seen> {
+        // So that the cache does not take it for one that rests.
+        let _ = self.sessions.get(&session.key);
+        self.seen(Arc::clone(session))
+    }
+
+    fn seen(&self, session: Arc<Session>) -> Option<Seen> {
+        let now = self.clock.now();
+        self.goes_on(&session, now, true).then(|| Seen { is_due: session.standing.is_due(now), session })
+    }
+
+    /// Ends the session of a sign-in on a client of the app's own.
+    pub fn end_family(&self, family: Guid) {
+        if let Some(session) = self.sessions.get(&key_of_family(family)) {
+            self.end_held(&session);
+        }
     }
 
     /// The live session of an id, and notes that it was used.
@@ -177,6 +218,29 @@ impl Store {
         self.end_each(found)
     }
 
+    /// The live sessions of a person of the directory, by our own id.
+    pub fn of_person(&self, person: Guid) -> Vec<Arc<Session>> {
+        self.live(self.index.by_person(person))
+    }
+
+    /// The live sessions of the people of these organizations. Looks through all sessions: not for the path of a request.
+    pub fn of_organizations(&self, organizations: &HashSet<Guid>) -> Vec<Arc<Session>> {
+        let belongs = |it: &Arc<Session>| it.identity().member.as_ref().is_some_and(|it| organizations.contains(&it.organization));
+        self.live(self.sessions.iter().map(|it| it.1).filter(belongs))
+    }
+
+    /// Ends the sessions of a person of the directory that had begun by then, and says how many they were; without a time, all of them.
+    pub fn end_all_of_person(&self, person: Guid, begun_by: Option<u64>) -> usize {
+        let mut found = self.index.by_person(person);
+        found.retain(|it| begun_by.is_none_or(|time| it.began() <= time));
+        self.end_each(found)
+    }
+
+    fn live(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Arc<Session>> {
+        let now = self.clock.now();
+        sessions.into_iter().filter(|it| self.goes_on(it, now, false)).collect()
+    }
+
     /// Ends all sessions of whom an operator means. A name is looked for in all sessions, since nothing else needs it: not for the path of a request.
     ///
     /// # Errors
@@ -196,13 +260,11 @@ impl Store {
 
     /// Whose live sessions these are, each person once.
     fn people(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Person> {
-        let now = self.clock.now();
-        let live = sessions.into_iter().filter(|it| self.goes_on(it, now, false));
         let person = |it: Arc<Session>| {
             let identity = it.identity();
             Person { oid: identity.oid, tid: identity.tid }
         };
-        live.map(person).collect::<BTreeSet<_>>().into_iter().collect()
+        self.live(sessions).into_iter().map(person).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Ends sessions, and says how many were live.
@@ -245,6 +307,13 @@ fn is_called(session: &Session, name: &str) -> bool {
 
 fn read(id: &str) -> Option<Key> {
     (id.len() == ID_TEXT).then(|| key(id))
+}
+
+/// No cookie's digest: what is digested is of another length.
+fn key_of_family(family: Guid) -> Key {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, &[b"sign-in on a client of the app's own ".as_slice(), family.bytes()].concat()).as_ref());
+    out
 }
 
 /// Of the text, not of the bytes it stands for: nothing is decoded, and no second spelling of an id is found.

@@ -58,6 +58,14 @@ pub struct Ended {
 }
 
 impl Whom {
+    /// The object id, and the tenant where it was written; nothing where a name was.
+    pub fn account(&self) -> Option<(Guid, Option<Guid>)> {
+        match self.user {
+            User::Object(oid) => Some((oid, self.tenant)),
+            User::Name(_) => None,
+        }
+    }
+
     /// Reads what an operator wrote.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 pub mod guesses;
 pub mod organizations;
+pub mod watch;
 
 use crate::access::policy::Policy;
 use crate::base::clock::Clock;
@@ -11,15 +12,18 @@ use crate::base::random::Random;
 use crate::base::site::Site;
 use crate::base::target::Strictness;
 use crate::config::Config;
+use crate::config::native::Native;
 use crate::config::server::Trust;
 use crate::directory::{self, Directory};
 use crate::entra::Entra;
 use crate::entra::memberships::Memberships;
 use crate::headers::identity::Headers;
+use crate::headers::pass::Passes;
 use crate::pages::Pages;
 use crate::seal::envelope::Envelope;
 use crate::seal::jwk::{NoKey, SigningKeys};
 use crate::seal::keyring::Keyring;
+use crate::session::bearers::Bearers;
 use crate::session::store::Store;
 use crate::telemetry::log::Log;
 use crate::telemetry::metrics::Metrics;
@@ -80,6 +84,12 @@ pub struct Sidecar {
     pub entra: Arc<Entra>,
     /// Sign-in at each organization's own Entra, where there are organizations.
     pub organizations: Option<Arc<Organizations>>,
+    /// Clients on phones and command lines, where `[native]` names any.
+    pub native: Option<Native>,
+    /// Access tokens for them.
+    pub passes: Option<Passes>,
+    /// Those that were verified lately, as this configuration has the clients.
+    pub bearers: Bearers,
     /// Who may.
     pub policy: Arc<Policy>,
     /// What the app hears.
@@ -166,6 +176,11 @@ impl Sidecar {
         let named = policy.named().map(str::to_owned).collect();
         let (clock, random) = (lasting.clock.clone(), lasting.random.clone());
         let headers = Headers::new(&config.headers, site.origin(), named, SigningKeys::new(keyring)?, clock.clone(), random.clone());
+        let passes = config.native.as_ref().map(|it| {
+            let place = format!("{}/native", site.prefix());
+            Passes::new(keyring, site.origin(), &place, it.access_token.as_secs(), clock.clone(), random.clone())
+        });
+        let passes = passes.transpose()?;
         let client = Client::new(config.entra.ca_file.as_deref(), &lasting.environment)?;
         let custom: Vec<_> = config.headers.custom.iter().map(|it| it.1.clone()).collect();
         let organizations = lasting.directory.clone().map(|directory| {
@@ -178,6 +193,9 @@ impl Sidecar {
             trust: config.server.trusted_proxies.clone(),
             strictness: config.upstream.paths,
             entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom)),
+            native: config.native.clone(),
+            passes,
+            bearers: Bearers::default(),
             organizations,
             policy: Arc::new(policy),
             headers,

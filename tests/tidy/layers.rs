@@ -33,6 +33,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("directory", &["directory"]),
     ("entra", &["entra"]),
     ("headers", &["headers"]),
+    ("native", &["flow"]),
     ("pages", &["pages"]),
     ("server", &["wire", "upstream", "server"]),
     ("session", &["session"]),

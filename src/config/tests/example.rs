@@ -39,7 +39,7 @@ fn the_example_shows_every_key_with_its_default() {
         let text = shown.get(&key.name).unwrap_or_else(|| panic!("config.example.toml does not show {}", key.name));
         match &key.default {
             // The section turns something on by being there, so all of it is commented out.
-            Some(default) if key.name.starts_with("directory.") => assert_eq!(text, default, "{}", key.name),
+            Some(default) if ["directory.", "native."].iter().any(|it| key.name.starts_with(it)) => assert_eq!(text, default, "{}", key.name),
             Some(default) if key.variable.is_some() => {
                 let mut active = active.get(&key.name).unwrap_or_else(|| panic!("{} has a default, so it is not commented out", key.name)).clone();
                 if default.starts_with('[') && !active.starts_with('[') {

@@ -2,7 +2,7 @@
 //!
 //! Read anew at each visit, from the directory: it is no request path, and whoever is not an admin any more is out at once.
 
-use super::super::authenticate::authenticate;
+use super::super::authenticate::by_cookie;
 use super::super::facts::Facts;
 use super::super::refusal::Refusal;
 use crate::base::guid::Guid;
@@ -79,7 +79,7 @@ pub(super) async fn enter(house: &Sidecar, all: &Organizations, headers: &Header
     {
         return Ok(Visit { organization, who: Who::Invited(id) });
     }
-    let session = authenticate(house, headers).await?;
+    let session = by_cookie(house, headers).await?;
     facts.session.clone_from(&session);
     match session {
         Some(session) => admin(all, &session).await,

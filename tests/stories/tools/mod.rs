@@ -5,6 +5,7 @@ mod command;
 mod curl;
 mod h2;
 mod msal;
+mod native_clients;
 mod oidc_provider;
 mod python;
 mod seed;

@@ -1,0 +1,132 @@
+//! `[native]`: the app's own clients on phones and command lines, which sign in by OAuth 2.1.
+
+use super::problem::{Complaint, quote};
+use super::section::{Found, Section};
+use super::written::At;
+use crate::base::redirect_uri::{Bad, MOST_BYTES, RedirectUri, Target};
+use std::time::Duration;
+
+/// `[native]`, as meant.
+#[derive(Clone, Debug)]
+pub struct Native {
+    /// Those that may ask; at least one, each with an id of its own.
+    pub clients: Vec<Client>,
+    /// How long an access token is good for: 5 to 10 minutes.
+    pub access_token: Duration,
+    /// Longest time without a refresh; at most `lifetime`.
+    pub refresh_idle: Duration,
+    /// Longest time at all.
+    pub lifetime: Duration,
+}
+
+/// `[[native.client]]`: a public client (RFC 6749 2.1); it has no secret.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// As people know it.
+    pub name: String,
+    /// Where it may hear its answer; at least one.
+    pub redirect_uris: Vec<RedirectUri>,
+}
+
+impl Native {
+    /// The client of that id.
+    pub fn client(&self, id: &str) -> Option<&Client> {
+        self.clients.iter().find(|it| it.id == id)
+    }
+}
+
+impl Client {
+    /// The place that is asked for, where it is registered.
+    pub fn target(&self, asked: &str) -> Option<Target> {
+        self.redirect_uris.iter().find_map(|it| it.admits(asked))
+    }
+}
+
+const DAY: Duration = Duration::from_hours(24);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Beyond them they are not the app's own.
+const MOST_CLIENTS: usize = 100;
+
+pub(super) fn read(section: &Section<'_>, has_directory: bool) -> Option<Native> {
+    let names = ["access_token", "refresh_idle", "lifetime"];
+    let written = !matches!(section.spot_of_table().at, At::Nowhere) || names.iter().any(|it| section.key(it).is_written());
+    let access_token = section.key("access_token").duration(5 * MINUTE, 5 * MINUTE..=10 * MINUTE);
+    let refresh_idle = section.key("refresh_idle").duration(30 * DAY, Duration::from_hours(1)..=365 * DAY);
+    let lifetime = section.key("lifetime").duration(90 * DAY, Duration::from_hours(1)..=365 * DAY);
+    let clients = section.each("client", MOST_CLIENTS, client);
+    if !written {
+        return None;
+    }
+    if !has_directory {
+        let complaint = Complaint::new("needs [directory]").hint("write [directory] with a database, which keeps who is signed in on which phone");
+        section.complain(&section.spot_of_table(), complaint);
+    }
+    if clients.is_empty() {
+        let complaint = Complaint::new("names no client, so nobody could use it").hint("write [[native.client]] with id, name and redirect_uris");
+        section.complain(&section.spot_of_table(), complaint);
+    }
+    if refresh_idle > lifetime {
+        let complaint = Complaint::new("is longer than lifetime, so it would never end anything").hint("choose at most lifetime");
+        section.complain(&section.spot_of("refresh_idle"), complaint);
+    }
+    let clients: Vec<_> = clients.into_iter().flatten().collect();
+    tell_twice(section, &clients);
+    Some(Native { clients: clients.into_iter().map(|it| it.value).collect(), access_token, refresh_idle, lifetime })
+}
+
+fn client(section: &Section<'_>) -> Option<Found<Client>> {
+    let id = section.key("id").needed().parse(id);
+    let name = section.key("name").needed().parse(name);
+    let uris = section.key("redirect_uris").needed();
+    if !uris.is_there() {
+        uris.miss();
+    }
+    let uris = section.key("redirect_uris").whole_list(&[], redirect_uri);
+    if section.is_empty_list("redirect_uris") {
+        section
+            .complain(&section.spot_of("redirect_uris"), Complaint::new("names no address").hint("write one at least, like [\"com.example.app:/signed-in\"]"));
+    }
+    let (Found { value: id, spot }, name) = (id?, name?.value);
+    Some(Found { value: Client { id, name, redirect_uris: uris?.into_iter().map(|it| it.value).collect() }, spot })
+}
+
+fn tell_twice(section: &Section<'_>, clients: &[Found<Client>]) {
+    for (at, it) in clients.iter().enumerate() {
+        if clients.iter().take(at).any(|other| other.value.id == it.value.id) {
+            let complaint = Complaint::new(format!("{} is another client's already", quote(&it.value.id))).hint("give each client its own");
+            section.complain(&it.spot, complaint);
+        }
+    }
+}
+
+fn id(text: &str) -> Result<String, Complaint> {
+    let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'));
+    let refused = || Complaint::new(format!("{} is not a client's id", quote(text))).hint("write up to 64 letters, digits, hyphens, dots and underscores");
+    if plain && text.len() <= 64 { Ok(text.to_owned()) } else { Err(refused()) }
+}
+
+fn name(text: &str) -> Result<String, Complaint> {
+    let plain = text.trim() == text && !text.chars().any(char::is_control) && text.chars().count() <= 60;
+    if plain { Ok(text.to_owned()) } else { Err(Complaint::new("is not a name that people can read").hint("write up to 60 characters on one line")) }
+}
+
+fn redirect_uri(text: &str) -> Result<RedirectUri, Complaint> {
+    RedirectUri::parse(text).map_err(|bad| Complaint::new(format!("{} {bad}", quote(text))).hint(hint(bad)))
+}
+
+fn hint(bad: Bad) -> String {
+    match bad {
+        Bad::Long => format!("write {MOST_BYTES} bytes at most"),
+        Bad::Character => "write the whole address, without wildcards, spaces and quotes".to_owned(),
+        Bad::Fragment => "leave out # and what follows".to_owned(),
+        Bad::User => "leave out @ and what stands before it".to_owned(),
+        Bad::Scheme => "write a domain of yours the other way round, in lower case, like com.example.app:/signed-in".to_owned(),
+        Bad::Http => "write https, or http://127.0.0.1/ for a program on the same machine".to_owned(),
+        Bad::Localhost => "write 127.0.0.1 or [::1]: localhost may lead elsewhere (RFC 8252 8.3)".to_owned(),
+        Bad::Spelling => "write host and path as the address bar shows them, in lower case, with / after the host or the scheme".to_owned(),
+        Bad::Parameter => "leave out code, state, iss and error: the answer brings them".to_owned(),
+    }
+}

@@ -1,0 +1,53 @@
+//! Clients of phones and command lines.
+
+use super::*;
+
+/// With what `[native]` needs.
+const SECTION: &str = "[session]\nsecrets = [{ env = \"CLIENT\" }]\n[directory]\n[native]\n";
+
+#[test]
+fn clients_are_read_with_their_times() {
+    let client = "[[native.client]]\nid = \"fleet\"\nname = \"Fleet\"\nredirect_uris = [\"com.example.fleet:/x\", \"http://127.0.0.1/x\"]\n";
+    let native = meant(&format!("{SMALL}{SECTION}lifetime = \"40d\"\n{client}"), &[("CLIENT", SECRET)]).native.unwrap();
+    let days = |it: u64| Duration::from_hours(24 * it);
+    assert_eq!((native.access_token, native.refresh_idle, native.lifetime), (Duration::from_mins(5), days(30), days(40)));
+    assert_eq!(native.client("fleet").unwrap().target("http://127.0.0.1:51234/x").unwrap().as_str(), "http://127.0.0.1:51234/x");
+    assert!(native.client("Fleet").is_none() && native.client("fleet").unwrap().target("com.example.fleet:/y").is_none());
+    assert!(meant(SMALL, &[("CLIENT", SECRET)]).native.is_none());
+}
+
+#[test]
+fn what_is_wrong_with_a_client_is_told_with_what_to_write() {
+    assert_told(
+        &told_of("[native]\naccess_token = \"1h\"\n"),
+        r#"
+error: 3 problems in entrada.toml
+  native               needs [directory]
+                       at entrada.toml:10:1
+                       hint: write [directory] with a database, which keeps who is signed in on which phone
+  native               names no client, so nobody could use it
+                       at entrada.toml:10:1
+                       hint: write [[native.client]] with id, name and redirect_uris
+  native.access_token  "1h" is out of range
+                       at entrada.toml:11:16
+                       hint: choose from "5m" to "10m"
+"#,
+    );
+    let client = |line: &str| told_of(&format!("{SECTION}[[native.client]]\n{line}\n"));
+    for (line, what) in [
+        ("id = \"a b\"", "\"a b\" is not a client's id"),
+        ("name = \" x\"", "is not a name that people can read"),
+        ("", "set redirect_uris in [[native.client]]"),
+        ("redirect_uris = []", "names no address"),
+        ("redirect_uris = [\"http://localhost/x\"]", "write 127.0.0.1 or [::1]"),
+        ("redirect_uris = [\"fleet:/x\"]", "\"fleet:/x\" has a scheme that is no reversed domain name"),
+        ("redirect_uris = [\"https://*.example.com/x\"]", "without wildcards"),
+        ("secret = \"x\"", "is not a known key"),
+    ] {
+        let told = client(line);
+        assert!(told.contains(what), "{line}\n{told}");
+    }
+    let one = "[[native.client]]\nid = \"a\"\nname = \"A\"\nredirect_uris = [\"com.example:/x\"]\n";
+    assert!(told_of(&format!("{SECTION}{one}{one}")).contains("\"a\" is another client's already"));
+    assert!(told_of(&format!("{SECTION}refresh_idle = \"91d\"\n{one}")).contains("is longer than lifetime"));
+}

@@ -1,0 +1,354 @@
+//! Sign-ins of the app's own clients: codes, refresh tokens, and their ends.
+
+use super::*;
+use crate::directory::admin::{Act, Acting};
+use crate::directory::change::OrganizationChange;
+use crate::directory::families::{Asked, Granted, Refused};
+use crate::directory::family::NewFamily;
+use crate::directory::organization::State;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const HOME: &str = "com.example.fleet:/signed-in";
+const IDLE: u64 = 30 * 86_400;
+const LIFETIME: u64 = 90 * 86_400;
+const SECRETS: [&str; 1] = ["a secret of the stories, longer than 32 bytes"];
+
+/// Somebody of Contoso who comes back from Entra.
+async fn maya(directory: &Directory) -> (Person, Identity) {
+    let contoso = match directory.organization(&code("contoso")).await.unwrap() {
+        Some(it) => it,
+        None => organization(directory, "contoso", CONTOSO, &[]).await,
+    };
+    let who = Identity { groups: Groups::Known(["one"].into_iter().collect()), ..who(CONTOSO, 1, "maya@contoso.com") };
+    (directory.welcome_identity(&who, &contoso).await.unwrap(), who)
+}
+
+fn challenge() -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()))
+}
+
+async fn begun(directory: &Directory) -> Secret {
+    let (person, identity) = maya(directory).await;
+    let (challenge, grant) = (challenge(), Secret::new("a refresh token of Entra's"));
+    let new = NewFamily {
+        client: "phone",
+        redirect_uri: HOME,
+        challenge: &challenge,
+        scope: Some("jobs"),
+        person: person.id,
+        organization: person.organization,
+        identity: &identity,
+        grant: Some(&grant),
+        lifetime: LIFETIME,
+    };
+    directory.begin_family(new).await.unwrap()
+}
+
+async fn signed_in(directory: &Directory) -> Granted {
+    let code = begun(directory).await;
+    directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let Granted { family, .. } = signed_in(&directory).await;
+        let (person, who) = maya(&directory).await;
+        let member = family.identity().member.clone().unwrap();
+        assert_eq!((member.person, &*member.role, &*member.code), (person.id, "worker", "contoso"));
+        assert_eq!(Identity { member: None, ..family.identity().clone() }, who);
+        assert_eq!((family.client.as_str(), family.scope.as_deref()), ("phone", Some("jobs")));
+        assert_eq!(family.grant.as_ref().unwrap().expose(), "a refresh token of Entra's");
+        let other = "a-verifier-of-somebody-else-who-saw-the-code-only";
+        let wrong = [
+            ("tablet", Some(HOME), VERIFIER),
+            ("phone", Some("com.example.fleet:/signed-in/"), VERIFIER),
+            ("phone", Some(HOME), other),
+            ("phone", Some(HOME), ""),
+            // What `plain` would have had (RFC 7636 4.2).
+            ("phone", Some(HOME), &challenge()),
+        ];
+        for (client, place, verifier) in wrong {
+            let code = begun(&directory).await;
+            let refused = directory.redeem_code(&code, client, place, verifier).await.unwrap_err();
+            assert!(matches!(refused, Refused::Code(..)), "{refused}");
+            // And it is spoilt.
+            assert!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await.is_err());
+        }
+        assert!(matches!(directory.redeem_code(&Secret::new("x"), "phone", Some(HOME), VERIFIER).await, Err(Refused::Unknown)));
+        let late = begun(&directory).await;
+        ground.clock.shift(60);
+        assert!(matches!(directory.redeem_code(&late, "phone", Some(HOME), VERIFIER).await, Err(Refused::Code(..))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_code_used_twice_ends_what_it_began() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let code = begun(&directory).await;
+        let Granted { family, refresh } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await.unwrap();
+        assert!(directory.family(family.id).await.unwrap().is_some());
+        assert!(matches!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await, Err(Refused::Code("was used already", _))));
+        assert!(directory.family(family.id).await.unwrap().is_none());
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        // So that every process hears of it.
+        let told = directory.changed(0, None).await.unwrap();
+        let member = family.identity().member.clone().unwrap();
+        assert_eq!(told.last().map(|it| (it.person, it.organization)), Some((Some(member.person), Some(member.organization))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_told_again_for_half_a_minute_and_used_later_ends_all() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let first = signed_in(&directory).await.refresh;
+        let second = directory.rotate(&first, "phone", IDLE).await.unwrap().refresh;
+        assert!(matches!(directory.rotate(&first, "tablet", IDLE).await, Err(Refused::OtherClient)));
+        ground.clock.shift(25);
+        assert_eq!(directory.rotate(&first, "phone", IDLE).await.unwrap().refresh.expose(), second.expose(), "the same successor");
+        assert!(directory.family_of_token(&first, "phone", IDLE).await.is_ok());
+        let third = directory.rotate(&second, "phone", IDLE).await.unwrap();
+        assert_ne!(third.refresh.expose(), second.expose());
+        // Two back, however lately.
+        assert!(matches!(directory.rotate(&first, "phone", IDLE).await, Err(Refused::Reused(_))));
+        assert!(matches!(directory.rotate(&third.refresh, "phone", IDLE).await, Err(Refused::Over)));
+        let again = signed_in(&directory).await.refresh;
+        directory.rotate(&again, "phone", IDLE).await.unwrap();
+        ground.clock.shift(31);
+        assert!(matches!(directory.family_of_token(&again, "phone", IDLE).await, Err(Refused::Reused(_))), "too late, asked or used");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_somebody_makes_up_ends_nothing() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let Granted { family, refresh } = signed_in(&directory).await;
+        let newest = directory.rotate(&refresh, "phone", IDLE).await.unwrap().refresh;
+        let bytes = URL_SAFE_NO_PAD.decode(refresh.expose()).unwrap();
+        for generation in 0_u32..4 {
+            let mut forged = bytes.clone();
+            forged[16..20].copy_from_slice(&generation.to_be_bytes());
+            forged[51] ^= 1;
+            let forged = Secret::new(URL_SAFE_NO_PAD.encode(forged));
+            assert!(matches!(directory.rotate(&forged, "phone", IDLE).await, Err(Refused::Unknown)), "{generation}");
+            assert_eq!(directory.end_by_token(&forged, "phone", "a story").await.unwrap(), None);
+        }
+        for text in ["", "x", &"A".repeat(70), &"é".repeat(35)] {
+            assert!(matches!(directory.rotate(&Secret::new(text), "phone", IDLE).await, Err(Refused::Unknown)), "{text}");
+        }
+        assert_eq!(directory.end_by_token(&newest, "tablet", "a story").await.unwrap(), None);
+        assert!(directory.rotate(&newest, "phone", IDLE).await.is_ok());
+        assert_eq!(directory.end_by_token(&refresh, "phone", "a story").await.unwrap(), Some(family.id), "an old one ends it too");
+        assert!(directory.live_families(&[family.id]).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_refreshes_at_once_by_two_processes_have_one_successor() {
+    on_both(async |ground: Ground| {
+        let (one, other) = (ground.open().await, ground.open().await);
+        let first = signed_in(&one).await.refresh;
+        let all: Vec<_> = (0..100)
+            .map(|at| {
+                let (directory, token) = (if at % 2 == 0 { one.clone() } else { other.clone() }, first.clone());
+                tokio::spawn(async move { directory.rotate(&token, "phone", IDLE).await.unwrap().refresh.expose().to_owned() })
+            })
+            .collect();
+        let mut next = std::collections::HashSet::new();
+        for it in all {
+            next.insert(it.await.unwrap());
+        }
+        assert_eq!(next.len(), 1);
+        assert!(one.rotate(&Secret::new(next.into_iter().next().unwrap()), "phone", IDLE).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keeps_them() {
+    on_both(async |ground: Ground| {
+        let (one, other) = (ground.open().await, ground.open().await);
+        let code = begun(&one).await;
+        let all: Vec<_> = (0..20)
+            .map(|at| {
+                let (directory, code) = (if at % 2 == 0 { one.clone() } else { other.clone() }, code.clone());
+                tokio::spawn(async move { directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await.ok() })
+            })
+            .collect();
+        let mut given = Vec::new();
+        for it in all {
+            given.extend(it.await.unwrap());
+        }
+        assert!(given.len() <= 1, "{}", given.len());
+        for Granted { refresh, .. } in given {
+            assert!(matches!(one.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_ends_when_nobody_refreshes_and_when_its_time_is_over() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let idle = signed_in(&directory).await.refresh;
+        let mut busy = signed_in(&directory).await.refresh;
+        for _ in 0..4 {
+            ground.clock.shift(i64::try_from(IDLE / 2).unwrap());
+            busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
+        }
+        assert!(matches!(directory.rotate(&idle, "phone", IDLE).await, Err(Refused::Over)));
+        ground.clock.shift(i64::try_from(IDLE).unwrap() - 1);
+        busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
+        ground.clock.shift(1);
+        assert!(matches!(directory.rotate(&busy, "phone", IDLE).await, Err(Refused::Over)), "ninety days, however busy");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let (person, _) = maya(&directory).await;
+        let change = |on| PersonChange { on: Some(on), ..PersonChange::default() };
+        let Granted { family, refresh } = signed_in(&directory).await;
+        directory.change_person(&person.username, change(false), "a story").await.unwrap();
+        assert!(directory.family(family.id).await.unwrap().is_none());
+        directory.change_person(&person.username, change(true), "a story").await.unwrap();
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)), "on again is no sign-in");
+        let refresh = signed_in(&directory).await.refresh;
+        directory.change_person(&person.username, PersonChange { unlink: true, ..PersonChange::default() }, "a story").await.unwrap();
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        maya(&directory).await;
+        let refresh = signed_in(&directory).await.refresh;
+        let off = OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() };
+        directory.change_organization(&code("contoso"), off, "a story").await.unwrap();
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        let on = OrganizationChange { state: Some(State::On), ..OrganizationChange::default() };
+        directory.change_organization(&code("contoso"), on, "a story").await.unwrap();
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        let (person, _) = maya(&directory).await;
+        let acting = Acting { organization: person.organization, person: None, by: "a story".to_owned() };
+        let (first, second) = (signed_in(&directory).await.family.id, signed_in(&directory).await.family.id);
+        assert_eq!(directory.live_families(&[first, second, family.id]).await.unwrap().len(), 2);
+        directory.act(&acting, person.id, &Act::SignOut).await.unwrap();
+        assert!(directory.live_families(&[first, second]).await.unwrap().is_empty(), "signed out everywhere");
+        for (tenant, left) in [(FABRIKAM, 1), (CONTOSO, 0)] {
+            let id = signed_in(&directory).await.family.id;
+            let oid = family.identity().oid;
+            directory.end_families_of_account(oid, Guid::parse(tenant), "a story").await.unwrap();
+            assert_eq!(directory.live_families(&[id]).await.unwrap().len(), left, "{tenant}");
+            directory.end_families_of_account(oid, None, "a story").await.unwrap();
+            assert!(directory.live_families(&[id]).await.unwrap().is_empty());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_code_that_nobody_redeems_leaves_no_sign_in() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        begun(&directory).await;
+        let count = async || directory.database.row("SELECT COUNT(*) AS count FROM family", Vec::new()).await.unwrap().unwrap().number("count").unwrap();
+        assert_eq!(count().await, 1);
+        ground.clock.shift(31 * 86_400);
+        for _ in 0..64 {
+            begun(&directory).await;
+        }
+        assert_eq!(count().await, 64, "old rows are taken out now and then");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_process_asks_entra_at_a_time_by_the_newest_grant() {
+    on_both(async |ground: Ground| {
+        let (one, other) = (ground.open().await, ground.open().await);
+        let id = signed_in(&one).await.family.id;
+        let Asked::Turn(Some(grant)) = one.ask_about(id).await.unwrap() else { panic!("no turn") };
+        assert_eq!(grant.expose(), "a refresh token of Entra's");
+        assert!(matches!(other.ask_about(id).await.unwrap(), Asked::Elsewhere));
+        one.keep_grant(id, &Secret::new("the next")).await.unwrap();
+        let (_, who) = maya(&one).await;
+        ground.clock.shift(10);
+        let now = Identity { roles: ["Fleet.Admin"].into_iter().collect(), ..who };
+        one.family_answered(id, &now).await.unwrap();
+        one.asked_about(id).await.unwrap();
+        let Asked::Turn(Some(grant)) = other.ask_about(id).await.unwrap() else { panic!("no turn") };
+        assert_eq!(grant.expose(), "the next");
+        let family = other.family(id).await.unwrap().unwrap();
+        assert!(family.identity().roles.contains("Fleet.Admin") && family.answered + 1 >= ground.clock.now());
+        // One that asked and died keeps nobody else from it for long.
+        ground.clock.shift(61);
+        assert!(matches!(one.ask_about(id).await.unwrap(), Asked::Turn(_)));
+        one.end_family(id, "a story").await.unwrap();
+        assert!(matches!(one.ask_about(id).await.unwrap(), Asked::Over));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself_only() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let code = begun(&directory).await;
+        let Granted { family, refresh } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await.unwrap();
+        let columns = ["code", "salt", "token", "identity", "entra_grant", "challenge"];
+        let row = directory.database.row("SELECT code, salt, token, identity, entra_grant, challenge FROM family", Vec::new()).await.unwrap().unwrap();
+        for column in columns {
+            let text = row.text(column).unwrap();
+            for secret in [code.expose(), refresh.expose(), VERIFIER, "a refresh token of Entra's", "Maya", "maya@contoso.com"] {
+                assert!(!text.contains(secret), "{column}");
+            }
+        }
+        // Somebody who writes to the database makes one person of another.
+        let other = signed_in(&directory).await.family.id;
+        let mut changes = directory.database.begin().await.unwrap();
+        let values = vec![family.id.to_string().into(), other.to_string().into()];
+        changes.run("UPDATE family SET identity = (SELECT identity FROM family WHERE id = $2) WHERE id = $1", values).await.unwrap();
+        changes.commit().await.unwrap();
+        assert!(directory.family(family.id).await.unwrap().is_none());
+        assert!(directory.family(other).await.unwrap().is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_secret_in_front_keeps_people_signed_in_and_answers_a_retry_alike() {
+    on_both(async |ground: Ground| {
+        let before = ground.opened_with(&SECRETS).await.unwrap();
+        let first = signed_in(&before).await.refresh;
+        let second = before.rotate(&first, "phone", IDLE).await.unwrap().refresh;
+        let after = ground.opened_with(&["a newer secret of the stories, as long as the other", SECRETS[0]]).await.unwrap();
+        assert_eq!(after.rotate(&first, "phone", IDLE).await.unwrap().refresh.expose(), second.expose());
+        let third = after.rotate(&second, "phone", IDLE).await.unwrap().refresh;
+        assert!(after.rotate(&third, "phone", IDLE).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn groups_that_are_too_many_for_a_row_are_left_to_graph() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let id = signed_in(&directory).await.family.id;
+        let (_, who) = maya(&directory).await;
+        let many: Texts = (0..600).map(|it| format!("{it:036}")).collect();
+        directory.family_answered(id, &Identity { groups: Groups::Known(many), ..who }).await.unwrap();
+        assert_eq!(directory.family(id).await.unwrap().unwrap().identity().groups, Groups::Overage);
+    })
+    .await;
+}

@@ -1,0 +1,65 @@
+//! What was changed lately, as every process asks for it.
+
+use super::*;
+use crate::directory::change::{OrganizationChange, SIGNED_OUT};
+use crate::directory::organization::State;
+use crate::directory::watch::PAGE;
+
+#[tokio::test]
+async fn changes_are_told_from_a_time_on_page_by_page_and_none_twice() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let maya = person(&directory, &contoso, "maya", None).await;
+        let now = ground.clock.now();
+        let told = directory.changed(now - 60, None).await.unwrap();
+        let told: Vec<_> = told.iter().map(|it| (it.organization, it.person, it.signed_out)).collect();
+        assert_eq!(told.len(), 2);
+        assert!(told.contains(&(Some(contoso.id), None, false)) && told.contains(&(Some(contoso.id), Some(maya.id), false)), "{told:?}");
+        assert_eq!(directory.changed(now + 2, None).await.unwrap(), []);
+        let mut changes = directory.database.begin().await.unwrap();
+        for _ in 0..2 * PAGE {
+            directory.audit(&mut changes, "a story", Some(contoso.id), Some(maya.id), SIGNED_OUT).await.unwrap();
+        }
+        changes.commit().await.unwrap();
+        let (mut seen, mut last, mut pages) = (std::collections::HashSet::new(), None, 0);
+        loop {
+            let page = directory.changed(now - 60, last.as_ref()).await.unwrap();
+            assert!(page.iter().all(|it| seen.insert(it.id)), "told twice");
+            pages += 1;
+            if page.len() < PAGE as usize {
+                break;
+            }
+            last = page.into_iter().next_back();
+        }
+        assert_eq!((seen.len(), pages), (2 * PAGE as usize + 2, 3));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_people_are_asked_about_at_once_and_stand_as_one_by_one() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        let (maya, tom) = (person(&directory, &contoso, "maya", None).await, person(&directory, &contoso, "tomm", None).await);
+        let frida = person(&directory, &fabrikam, "frida", None).await;
+        directory
+            .change_person(&maya.username, PersonChange { on: Some(false), role: Some("admin".to_owned()), ..PersonChange::default() }, "a story")
+            .await
+            .unwrap();
+        let change = OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() };
+        directory.change_organization(&fabrikam.code, change, "a story").await.unwrap();
+        let strangers = (0..1100_u32).map(|it| Guid::from_random([it.to_be_bytes(), [7; 4], [7; 4], [7; 4]].concat().try_into().unwrap()));
+        let people: Vec<_> = strangers.chain([maya.id, tom.id, frida.id]).collect();
+        let all = directory.standings(&people).await.unwrap();
+        assert_eq!(all.len(), 3);
+        for it in [&maya, &tom, &frida] {
+            assert_eq!(all.get(&it.id), directory.standing(it.id).await.unwrap().as_ref(), "{}", it.username);
+        }
+        assert_eq!((all[&maya.id].on, all[&tom.id].on, all[&frida.id].on), (false, true, false));
+        assert_eq!(directory.standings(&[]).await.unwrap().len(), 0);
+    })
+    .await;
+}

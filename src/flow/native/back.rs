@@ -1,0 +1,63 @@
+//! Back to the app that asked, at a place that it registered.
+
+use super::super::refusal::Refusal;
+use crate::base::redirect_uri::{Kind, Target};
+use crate::pages::{Back, NativeOpen, Page};
+use crate::session::pending::Native;
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::inbound::Inbound;
+use crate::wire::reply;
+use http::header::REFRESH;
+use http::{HeaderValue, Response, StatusCode};
+
+/// Who asked, and where they hear the answer.
+#[derive(Debug)]
+pub(in crate::flow) struct Asker<'a> {
+    pub(in crate::flow) name: &'a str,
+    pub(in crate::flow) target: Target,
+    pub(in crate::flow) state: Option<String>,
+}
+
+impl<'a> Asker<'a> {
+    /// Who asked for a sign-in under way, where the client and its place are still registered.
+    pub(in crate::flow) fn of(house: &'a Sidecar, native: &'a Native) -> Option<Self> {
+        let client = house.native.as_ref()?.client(&native.client)?;
+        Some(Self { name: &client.name, target: client.target(&native.redirect_uri)?, state: native.state.clone() })
+    }
+
+    /// The way back with a code.
+    pub(in crate::flow) fn with_code(&self, house: &Sidecar, code: &str) -> Back {
+        self.told(house, &[("code", code)])
+    }
+
+    /// The way back with an error (RFC 6749 4.1.2.1); `why` is for the client's developer.
+    pub(in crate::flow) fn with_error(&self, house: &Sidecar, error: &str, why: &str) -> Back {
+        self.told(house, &[("error", error), ("error_description", why)])
+    }
+
+    /// With it go the client's own state, and who answers (RFC 9207).
+    fn told(&self, house: &Sidecar, told: &[(&str, &str)]) -> Back {
+        let issuer = house.site.origin();
+        let all: Vec<_> = told.iter().copied().chain(self.state.as_deref().map(|it| ("state", it))).chain([("iss", issuer.as_str())]).collect();
+        Back { app: self.name.to_owned(), to: self.target.answer(&all) }
+    }
+}
+
+/// The way back where a sign-in that an app asked for is refused, for a button on the page that says why.
+pub(in crate::flow) fn refused(house: &Sidecar, native: &Native) -> Option<Back> {
+    Asker::of(house, native).map(|it| it.with_error(house, "access_denied", "the person was not signed in; the page said why"))
+}
+
+/// Goes there. A private-use scheme is opened by a page: browsers do not all follow a redirect to an app, and then the person still can.
+pub(in crate::flow) fn go(house: &Sidecar, inbound: &Inbound, back: Back, good: bool) -> Result<Response<Body>, Refusal> {
+    let failed = Refusal::Internal("the address of an app is no header");
+    if back.to.kind() != Kind::PrivateUse {
+        return reply::redirect(StatusCode::SEE_OTHER, back.to.as_str()).ok_or(failed);
+    }
+    let refresh = HeaderValue::from_str(&format!("0; url={}", back.to.as_str())).map_err(|_| failed)?;
+    let page = Page::NativeOpen(NativeOpen { good, back });
+    let mut response = reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page));
+    response.headers_mut().insert(REFRESH, refresh);
+    Ok(response)
+}

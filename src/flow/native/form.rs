@@ -1,0 +1,112 @@
+//! What a client posts, and what it hears where that is no good (RFC 6749 section 5.2).
+
+use crate::config::native::Client;
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::inbound::Inbound;
+use crate::wire::reply;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use serde::Serialize;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The largest form, in bytes, and how long it may take.
+const FORM: usize = 16 * 1024;
+const FORM_TIME: Duration = Duration::from_secs(10);
+
+/// What was posted; codes and tokens are among it.
+pub(super) struct Form(Vec<(String, Zeroizing<String>)>);
+
+/// An error that a client understands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    status: StatusCode,
+    error: &'static str,
+    description: &'static str,
+    wait: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Written {
+    error: &'static str,
+    error_description: &'static str,
+}
+
+impl Told {
+    pub(super) const fn new(error: &'static str, description: &'static str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error, description, wait: None }
+    }
+
+    /// Nothing of it is the client's fault: it may come again with the same.
+    pub(super) const fn later(seconds: u64, description: &'static str) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: "temporarily_unavailable", description, wait: Some(seconds) }
+    }
+
+    /// For the log.
+    pub(super) fn cause(&self) -> String {
+        format!("{}: {}", self.error, self.description)
+    }
+
+    pub(super) fn answer(&self) -> Response<Body> {
+        let mut response = reply::json(self.status, &Written { error: self.error, error_description: self.description });
+        if let Some(seconds) = self.wait {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 6749 5.2 wants the scheme that was tried; there is none by which it would go.
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"no client has a secret\""));
+        }
+        response
+    }
+}
+
+impl Form {
+    /// Reads what a client posted, from an address that has not guessed too often.
+    pub(super) async fn read(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, body: &mut Option<Incoming>) -> Result<Self, Told> {
+        if let Some(seconds) = house.lasting.guesses.waits(inbound.way.client) {
+            let told = Told::new("temporarily_unavailable", "too many codes and tokens that nobody has came from this address");
+            return Err(Told { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(seconds), ..told });
+        }
+        if headers.contains_key(AUTHORIZATION) {
+            let told = Told::new("invalid_client", "clients here are public: they name themselves by client_id and have no secret");
+            return Err(Told { status: StatusCode::UNAUTHORIZED, ..told });
+        }
+        let kind = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).and_then(|it| it.split(';').next()).unwrap_or_default();
+        if !kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(Told::new("invalid_request", "the body is no application/x-www-form-urlencoded"));
+        }
+        let unread = Told::new("invalid_request", "the body is too long, too slow or broken off");
+        let body = Limited::new(body.take().ok_or(unread)?, FORM).collect();
+        let body = tokio::time::timeout(FORM_TIME, body).await.map_err(|_| unread)?.map_err(|_| unread)?.to_bytes();
+        let mut out: Vec<(String, Zeroizing<String>)> = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(&body) {
+            if out.iter().any(|it| it.0 == name) {
+                return Err(Told::new("invalid_request", "a parameter stands twice"));
+            }
+            out.push((name.into_owned(), Zeroizing::new(value.into_owned())));
+        }
+        let form = Self(out);
+        if ["client_secret", "client_assertion", "client_assertion_type"].iter().any(|it| form.text(it).is_some()) {
+            return Err(Told::new("invalid_client", "clients here are public: they name themselves by client_id and have no secret"));
+        }
+        Ok(form)
+    }
+
+    /// What stands under a name; nothing where it is empty (RFC 6749 3.2).
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|it| it.0 == name).map(|it| it.1.as_str()).filter(|it| !it.is_empty())
+    }
+
+    pub(super) fn needed(&self, name: &str, missing: &'static str) -> Result<&str, Told> {
+        self.text(name).ok_or(Told::new("invalid_request", missing))
+    }
+
+    /// The registered client that asks.
+    pub(super) fn client<'a>(&self, house: &'a Sidecar) -> Result<&'a Client, Told> {
+        let id = self.needed("client_id", "client_id is missing")?;
+        house.native.as_ref().and_then(|it| it.client(id)).ok_or(Told::new("invalid_client", "no such client is registered"))
+    }
+}

@@ -1,0 +1,40 @@
+//! What we can do, for clients that look it up (RFC 8414).
+
+use super::super::refusal::Refusal;
+use super::super::sign_in::only;
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::inbound::Inbound;
+use crate::wire::reply;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
+use http::{HeaderValue, Method, Response, StatusCode};
+use serde_json::json;
+
+/// Where clients look for it (RFC 8414 3); the app's own path where no client is registered.
+pub(in crate::flow) const PATH: &str = "/.well-known/oauth-authorization-server";
+
+/// `GET /.well-known/oauth-authorization-server`.
+pub(in crate::flow) fn metadata(house: &Sidecar, inbound: &Inbound) -> Result<Response<Body>, Refusal> {
+    only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+    let issuer = house.site.origin();
+    let at = |name: &str| format!("{issuer}{}/native/{name}", house.site.prefix());
+    let document = json!({
+        "issuer": issuer,
+        "authorization_endpoint": at("authorize"),
+        "token_endpoint": at("token"),
+        "revocation_endpoint": at("revoke"),
+        "jwks_uri": at("jwks.json"),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["none"],
+        "revocation_endpoint_auth_methods_supported": ["none"],
+        "authorization_response_iss_parameter_supported": true,
+    });
+    let mut response = reply::json(StatusCode::OK, &document);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    // Nothing here is anybody's secret, and a client may be a page.
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    Ok(response)
+}

@@ -1,0 +1,152 @@
+//! What an app asks for, read and judged (RFC 6749 4.1.1, RFC 7636 4.3).
+//!
+//! Client and place are judged first: whoever is not registered is told by our own page, and nobody is sent anywhere.
+
+use super::back::Asker;
+use crate::base::site::Site;
+use crate::config::native::{self, Client};
+use crate::session::pending::Native;
+use std::borrow::Cow;
+
+/// The longest `state` and `scope`, in bytes: they travel in a cookie.
+const MOST_STATE: usize = 512;
+const MOST_SCOPE: usize = 256;
+/// The longest username, code or hint, in bytes.
+const MOST_TYPED: usize = 256;
+
+/// All parameters that are read; none of them may stand twice (RFC 6749 3.1).
+const READ: [&str; 13] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "code_challenge",
+    "code_challenge_method",
+    "state",
+    "scope",
+    "login_hint",
+    "organization",
+    "prompt",
+    "request",
+    "request_uri",
+];
+
+/// A request that may be answered.
+#[derive(Debug)]
+pub(in crate::flow) struct Request<'a> {
+    pub(in crate::flow) asker: Asker<'a>,
+    pub(in crate::flow) native: Native,
+    /// What the person typed into the app: a company code.
+    pub(in crate::flow) organization: Option<String>,
+    /// What the person typed into the app: a username, or what the app knows of them.
+    pub(in crate::flow) login_hint: Option<String>,
+    /// `login` or `select_account`.
+    pub(in crate::flow) prompt: Option<String>,
+}
+
+/// Why it may not.
+#[derive(Debug)]
+pub(in crate::flow) enum Wrong<'a> {
+    /// Nobody can be told but the person.
+    Unregistered(Unregistered),
+    /// The client hears of it: an error of RFC 6749 4.1.2.1, and what is wrong.
+    Told(Asker<'a>, &'static str, &'static str),
+}
+
+/// What is not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::flow) enum Unregistered {
+    #[error("the client_id is missing, said twice or not registered")]
+    Client,
+    #[error("the redirect_uri is missing, said twice or not registered for this client")]
+    Place,
+}
+
+struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl Parameters<'_> {
+    fn is_twice(&self, name: &str) -> bool {
+        self.0.iter().filter(|it| it.0 == name).count() > 1
+    }
+
+    /// An empty one is as if it were not there.
+    fn one(&self, name: &str) -> Option<&str> {
+        let mut all = self.0.iter().filter(|it| it.0 == name);
+        let first = all.next()?;
+        all.next().is_none().then_some(&*first.1).filter(|it| !it.is_empty())
+    }
+}
+
+/// Reads a query.
+pub(in crate::flow) fn read<'a>(native: &'a native::Native, query: &'a str) -> Result<Request<'a>, Wrong<'a>> {
+    let all = Parameters(url::form_urlencoded::parse(query.as_bytes()).collect());
+    let client: &Client = all.one("client_id").and_then(|it| native.client(it)).ok_or(Wrong::Unregistered(Unregistered::Client))?;
+    let target = all.one("redirect_uri").and_then(|it| client.target(it)).ok_or(Wrong::Unregistered(Unregistered::Place))?;
+    let redirect_uri = target.as_str().to_owned();
+    let state = all.one("state").filter(|it| it.len() <= MOST_STATE).map(str::to_owned);
+    let asker = Asker { name: &client.name, target, state: state.clone() };
+    if let Err((error, why)) = judge(&all) {
+        return Err(Wrong::Told(asker, error, why));
+    }
+    let text = |name: &str| all.one(name).map(str::to_owned);
+    let native = Native { client: client.id.clone(), redirect_uri, challenge: text("code_challenge").unwrap_or_default(), state, scope: text("scope") };
+    let short = |name: &str| text(name).filter(|it| it.len() <= MOST_TYPED);
+    let prompt = text("prompt").filter(|it| matches!(it.as_str(), "login" | "select_account"));
+    Ok(Request { asker, native, organization: short("organization"), login_hint: short("login_hint"), prompt })
+}
+
+fn judge(all: &Parameters<'_>) -> Result<(), (&'static str, &'static str)> {
+    let invalid = |why| Err(("invalid_request", why));
+    if READ.iter().any(|it| all.is_twice(it)) {
+        return invalid("a parameter stands twice");
+    }
+    match all.one("response_type") {
+        Some("code") => {}
+        None => return invalid("response_type is missing"),
+        Some(_) => return Err(("unsupported_response_type", "only response_type=code is served")),
+    }
+    if all.one("request").is_some() {
+        return Err(("request_not_supported", "the request cannot be a token"));
+    }
+    if all.one("request_uri").is_some() {
+        return Err(("request_uri_not_supported", "the request cannot lie elsewhere"));
+    }
+    if all.one("response_mode").is_some_and(|it| it != "query") {
+        return invalid("only response_mode=query is served");
+    }
+    // Without a method it would be plain (RFC 7636 4.3), which shows the verifier to whoever sees the request.
+    if all.one("code_challenge_method") != Some("S256") || !all.one("code_challenge").is_some_and(is_challenge) {
+        return invalid("PKCE is needed: code_challenge of 43 to 128 characters, and code_challenge_method=S256");
+    }
+    if all.one("state").is_some_and(|it| it.len() > MOST_STATE) {
+        return invalid("state is too long");
+    }
+    if all.one("scope").is_some_and(|it| !is_scope(it)) {
+        return Err(("invalid_scope", "scope is too long or has a character that none has"));
+    }
+    if all.one("prompt") == Some("none") {
+        return Err(("login_required", "nobody is signed in without a page"));
+    }
+    Ok(())
+}
+
+/// RFC 7636 4.2.
+fn is_challenge(text: &str) -> bool {
+    (43..=128).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~'))
+}
+
+/// RFC 6749 3.3.
+fn is_scope(text: &str) -> bool {
+    text.len() <= MOST_SCOPE && text.bytes().all(|it| matches!(it, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+/// Where the same is asked for again: at that organization, or of whoever is asked for one.
+pub(in crate::flow) fn url(site: &Site, native: &Native, organization: Option<&str>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("client_id", &native.client).append_pair("redirect_uri", &native.redirect_uri);
+    query.append_pair("response_type", "code").append_pair("code_challenge", &native.challenge).append_pair("code_challenge_method", "S256");
+    query.extend_pairs(native.state.iter().map(|it| ("state", it)));
+    query.extend_pairs(native.scope.iter().map(|it| ("scope", it)));
+    query.extend_pairs(organization.map(|it| ("organization", it)));
+    format!("{}/native/authorize?{}", site.prefix(), query.finish())
+}

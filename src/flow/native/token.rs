@@ -1,0 +1,171 @@
+//! `POST <prefix>/native/token`: a code or a refresh token for an access token (OAuth 2.1 section 3.2).
+
+use super::super::facts::Facts;
+use super::super::recheck;
+use super::super::refusal::Refusal;
+use super::super::sign_in::only;
+use super::bearer::of_family;
+use super::form::{Form, Told};
+use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+use crate::config::native::{Client, Native};
+use crate::directory::families::{Granted, Refused};
+use crate::directory::{self, Directory};
+use crate::headers::pass::For;
+use crate::session::store::Seen;
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::inbound::Inbound;
+use crate::wire::reply;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use hyper::body::Incoming;
+use serde::Serialize;
+
+const UNKNOWN: Told = Told::new("invalid_grant", "the code or refresh token is not known here");
+const OVER: Told = Told::new("invalid_grant", "the sign-in has ended; sign in again");
+const AGAIN: Told = Told::new("invalid_grant", "Microsoft Entra wants the person to sign in again");
+const NO_DATABASE: Told = Told::later(5, "the directory cannot be asked at the moment");
+
+/// RFC 6749 section 5.1.
+#[derive(Serialize)]
+struct Answer<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    refresh_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+}
+
+/// Answers a client; what goes wrong it hears as JSON.
+pub(in crate::flow) async fn token(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    body: &mut Option<Incoming>,
+    facts: &mut Facts,
+) -> Result<Response<Body>, Refusal> {
+    only(inbound, &[Method::POST], "POST")?;
+    let granted = match Form::read(house, inbound, headers, body).await {
+        Ok(form) => grant(house, inbound, &form, facts).await,
+        Err(told) => Err(told),
+    };
+    Ok(granted.unwrap_or_else(|told| {
+        facts.cause = Some(told.cause());
+        told.answer()
+    }))
+}
+
+async fn grant(house: &Sidecar, inbound: &Inbound, form: &Form, facts: &mut Facts) -> Result<Response<Body>, Told> {
+    let client = form.client(house)?;
+    let (Some(native), Some(directory)) = (&house.native, &house.lasting.directory) else { return Err(UNKNOWN) };
+    let granted = match form.needed("grant_type", "grant_type is missing")? {
+        "authorization_code" => redeem(directory, form, client).await,
+        "refresh_token" => refresh(house, (native, directory), form, client).await,
+        _ => Err(Wrong::Told(Told::new("unsupported_grant_type", "authorization_code and refresh_token are supported"))),
+    };
+    match granted {
+        Ok(granted) => give(house, &granted, facts).await,
+        Err(wrong) => Err(wrong.told(house, inbound)),
+    }
+}
+
+/// Why nothing is given.
+enum Wrong {
+    Told(Told),
+    Refused(Refused),
+}
+
+impl From<Told> for Wrong {
+    fn from(told: Told) -> Self {
+        Self::Told(told)
+    }
+}
+
+impl From<Refused> for Wrong {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl Wrong {
+    fn told(self, house: &Sidecar, inbound: &Inbound) -> Told {
+        match self {
+            Self::Told(told) => told,
+            Self::Refused(Refused::Unknown) => {
+                house.lasting.guesses.was_wrong(inbound.way.client);
+                UNKNOWN
+            }
+            Self::Refused(Refused::Directory(cause)) => silent(&cause),
+            Self::Refused(Refused::Code(cause, family)) => ended(house, inbound, family, cause),
+            Self::Refused(Refused::Reused(family)) => ended(house, inbound, family, "the refresh token was used before; sign in again"),
+            Self::Refused(Refused::OtherClient) => Told::new("invalid_grant", "the refresh token is another client's"),
+            Self::Refused(Refused::Over) => OVER,
+        }
+    }
+}
+
+/// Somebody may have what is another's: whatever came of it is over at once, and elsewhere within seconds.
+fn ended(house: &Sidecar, inbound: &Inbound, family: Guid, cause: &'static str) -> Told {
+    tracing::warn!(%family, cause, client = ?inbound.way.client, "a sign-in on a native client ended");
+    house.lasting.store.end_family(family);
+    Told::new("invalid_grant", cause)
+}
+
+fn silent(cause: &directory::Error) -> Told {
+    tracing::error!(%cause, "the directory cannot be asked about a sign-in on a native client");
+    NO_DATABASE
+}
+
+async fn redeem(directory: &Directory, form: &Form, client: &Client) -> Result<Granted, Wrong> {
+    let code = Secret::new(form.needed("code", "code is missing")?);
+    let verifier = form.needed("code_verifier", "code_verifier is missing: PKCE is needed, by S256")?;
+    Ok(directory.redeem_code(&code, &client.id, form.text("redirect_uri"), verifier).await?)
+}
+
+/// Whether the person may still be here is asked before the token is used up: a client that hears nothing comes again with the same.
+async fn refresh(house: &Sidecar, (native, directory): (&Native, &Directory), form: &Form, client: &Client) -> Result<Granted, Wrong> {
+    let token = Secret::new(form.needed("refresh_token", "refresh_token is missing")?);
+    let idle = native.refresh_idle.as_secs();
+    let family = directory.family_of_token(&token, &client.id, idle).await?;
+    if form.text("scope").is_some_and(|it| family.scope.as_deref().is_none_or(|all| it.split(' ').any(|it| !all.split(' ').any(|of| of == it)))) {
+        return Err(Told::new("invalid_scope", "a refresh brings no more than the sign-in did").into());
+    }
+    let Some(Seen { session, is_due }) = of_family(house, family.id).await.map_err(|it| silent(&it))? else { return Err(OVER.into()) };
+    if is_due {
+        recheck::settle(house, &session).await.map_err(|closed| Told::later(closed.0, "Microsoft Entra cannot be asked at the moment"))?;
+        if session.is_over() {
+            return Err(if session.standing().again().is_some() { AGAIN } else { OVER }.into());
+        }
+    }
+    Ok(directory.rotate(&token, &client.id, idle).await?)
+}
+
+async fn give(house: &Sidecar, Granted { family, refresh }: &Granted, facts: &mut Facts) -> Result<Response<Body>, Told> {
+    let passes = house.passes.as_ref().ok_or(UNKNOWN)?;
+    let seen = of_family(house, family.id).await.map_err(|it| silent(&it))?.ok_or(OVER)?;
+    let wanted = For { client: &family.client, family: family.id, scope: family.scope.as_deref() };
+    let access = passes.mint(&seen.session, wanted).map_err(|_| Told::later(5, "no access token could be signed"))?;
+    facts.session = Some(seen.session);
+    let answer = Answer {
+        access_token: access.expose(),
+        token_type: "Bearer",
+        expires_in: passes.lifetime(),
+        refresh_token: refresh.expose(),
+        scope: family.scope.as_deref(),
+    };
+    Ok(reply::json(StatusCode::OK, &answer))
+}
+
+/// `GET <prefix>/native/jwks.json`: the public keys of access tokens, which are not those of the assertion.
+pub(in crate::flow) fn keys(house: &Sidecar, inbound: &Inbound) -> Result<Response<Body>, Refusal> {
+    only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+    let passes = house.passes.as_ref().ok_or(Refusal::NotFound)?;
+    let mut response = Response::new(Body::full(passes.jwks().to_owned()));
+    let out = response.headers_mut();
+    out.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    out.insert(CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
+    out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    Ok(response)
+}

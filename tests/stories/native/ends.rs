@@ -1,0 +1,117 @@
+//! How a sign-in on a phone ends.
+
+use super::*;
+use entrada::base::username::Username;
+use entrada::directory::change::PersonChange;
+use std::time::{Duration, Instant};
+
+const MAYA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
+
+/// Two replicas of one installation.
+async fn pair() -> (Town, World) {
+    let town = Town::start().await;
+    let other = World::with(Plan { public_url: Some(town.world.public_url.clone()), ..plan(&town.place, "") }).await;
+    (town, other)
+}
+
+async fn ends_soon(client: &mut Browser, token: &str) {
+    let began = Instant::now();
+    loop {
+        let page = calls(client, token, SCRIPT).await;
+        if page.status == 401 {
+            return is_no_longer_taken(&page);
+        }
+        assert!(began.elapsed() < Duration::from_millis(5500), "not within five seconds");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_gives_a_token_back_and_everything_of_that_sign_in_is_over_everywhere() {
+    let (town, other) = pair().await;
+    let (kept, first, second) = (town.signed_in(MAYA).await, town.signed_in(MAYA).await, town.signed_in(MAYA).await);
+    let mut there = town.world.browser_at(other.address);
+    for it in [&first, &second, &kept] {
+        assert_eq!(calls(&mut there, &it.access, SCRIPT).await.status, 200);
+        assert_eq!(town.calls(&it.access).await.status, 200);
+    }
+    let mut client = town.world.browser();
+    for (given, token) in [(&first, &first.refresh), (&second, &second.access)] {
+        let other_client = posts(&mut client, "revoke", &[("client_id", "tablet"), ("token", token)]).await;
+        assert_eq!((other_client.status, town.calls(&given.access).await.status), (200, 200), "another client's is left alone");
+        let page = posts(&mut client, "revoke", &[("client_id", "phone"), ("token", token), ("token_type_hint", "nonsense")]).await;
+        assert_eq!((page.status, page.header("cache-control")), (200, "no-store"));
+        is_no_longer_taken(&town.calls(&given.access).await);
+        is_refused(&town.refreshes(&given.refresh).await, "invalid_grant");
+        ends_soon(&mut there, &given.access).await;
+    }
+    assert_eq!((town.calls(&kept.access).await.status, calls(&mut there, &kept.access, SCRIPT).await.status), (200, 200));
+    for token in ["x", &first.refresh, &format!("{}x", first.access)] {
+        assert_eq!(posts(&mut client, "revoke", &[("client_id", "phone"), ("token", token)]).await.status, 200);
+    }
+    is_refused(&posts(&mut client, "revoke", &[("client_id", "nobody"), ("token", "x")]).await, "invalid_client");
+    is_refused(&posts(&mut client, "revoke", &[("client_id", "phone")]).await, "invalid_request");
+}
+
+#[tokio::test]
+async fn whoever_is_switched_off_is_out_of_the_phone_within_five_seconds_on_every_replica() {
+    let (town, other) = pair().await;
+    let given = town.signed_in(MAYA).await;
+    let mut there = town.world.browser_at(other.address);
+    assert_eq!((town.calls(&given.access).await.status, calls(&mut there, &given.access, SCRIPT).await.status), (200, 200));
+    let off = PersonChange { on: Some(false), ..PersonChange::default() };
+    town.directory().change_person(&Username::parse(MAYA).unwrap(), off, "story").await.unwrap();
+    is_refused(&town.refreshes(&given.refresh).await, "invalid_grant");
+    ends_soon(&mut there, &given.access).await;
+    ends_soon(&mut town.world.browser(), &given.access).await;
+}
+
+#[tokio::test]
+async fn whom_entra_has_no_more_is_out_at_the_next_refresh_and_for_good() {
+    let town = Town::start().await;
+    let (maya, tom) = (town.signed_in(MAYA).await, town.signed_in(TOM).await);
+    town.world.emulator.control().disable(MAYA_ID, true);
+    let maya = given(&town.refreshes(&maya.refresh).await);
+    assert_eq!(town.calls(&maya.access).await.status, 200, "Entra is asked when it is due, as for a web session");
+    town.world.later(1900);
+    is_refused(&town.refreshes(&maya.refresh).await, "invalid_grant");
+    assert_eq!(town.refreshes(&tom.refresh).await.status, 200);
+    town.world.emulator.control().disable(MAYA_ID, false);
+    is_refused(&town.refreshes(&maya.refresh).await, "invalid_grant");
+}
+
+#[tokio::test]
+async fn who_has_to_sign_in_again_is_told_so() {
+    let town = Town::start().await;
+    let given = town.signed_in(MAYA).await;
+    town.world.later(1900);
+    assert!(town.world.emulator.control().refuse_refresh(MAYA_ID, 50_076));
+    let page = town.refreshes(&given.refresh).await;
+    is_refused(&page, "invalid_grant");
+    assert!(page.body.contains("sign in again"), "{}", page.body);
+    assert_eq!(town.directory().live_families(&[family(&given)]).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn an_entra_that_is_silent_signs_nobody_out_within_the_grace_and_a_token_is_not_used_up_beyond() {
+    let town = Town::start().await;
+    let first = town.signed_in(MAYA).await;
+    town.world.emulator.control().be_down(true);
+    town.world.later(1900);
+    let second = given(&town.refreshes(&first.refresh).await);
+    assert_eq!(town.calls(&second.access).await.status, 200);
+    town.world.later(5 * 3600);
+    for _ in 0..2 {
+        let page = town.refreshes(&second.refresh).await;
+        assert_eq!((page.status, page.json()["error"].as_str()), (503, Some("temporarily_unavailable")), "{}", page.body);
+        assert!(page.header("retry-after").parse::<u64>().unwrap() >= 1);
+        town.world.later(40);
+    }
+    town.world.emulator.control().be_down(false);
+    town.world.later(120);
+    given(&town.refreshes(&second.refresh).await);
+}
+
+fn family(given: &Given) -> entrada::base::guid::Guid {
+    entrada::base::guid::Guid::parse(part(&given.access, 1)["sid"].as_str().unwrap()).unwrap()
+}

@@ -1,0 +1,140 @@
+//! The token side of `[native]`: what a phone is given, what it opens, and how it ends.
+
+mod attacks;
+mod ends;
+mod life;
+mod reach;
+
+use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
+use crate::world::{CLIENT_ID, Plan, RULES, World};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entrada::directory::Directory;
+use url::Url;
+
+const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const MAYA: &str = "maya@contoso.example";
+const TOM: &str = "tom@contoso.example";
+const HOME: &str = "http://127.0.0.1:51234/signed-in";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+/// A world with a company whose people have phones.
+struct Town {
+    world: World,
+    place: tempfile::TempDir,
+}
+
+/// What a phone was given.
+#[derive(Clone)]
+struct Given {
+    access: String,
+    refresh: String,
+}
+
+impl Town {
+    async fn start() -> Self {
+        Self::with("").await
+    }
+
+    async fn with(native: &str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let world = World::with(plan(&place, native)).await;
+        Self { world, place }
+    }
+
+    fn directory(&self) -> Directory {
+        self.world.service.house().organizations.as_ref().unwrap().directory().clone()
+    }
+
+    /// The code that a sign-in brings to a client.
+    async fn code(&self, client: &str, person: &str) -> String {
+        let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
+        let asked = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("client_id", client), ("redirect_uri", HOME), ("response_type", "code"), ("code_challenge", &challenge)])
+            .extend_pairs([("code_challenge_method", "S256"), ("organization", "contoso"), ("scope", "jobs")])
+            .finish();
+        let mut browser = self.world.browser();
+        let shown = browser.visits(&format!("/oauth2/native/authorize?{asked}")).await;
+        assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
+        let callback = browser.stops_at_the_callback(person, shown).await;
+        let page = browser.asks("GET", callback.as_str(), NAVIGATION).await;
+        let told = Url::parse(page.header("location")).unwrap_or_else(|it| panic!("{it}: {} {}", page.status, page.body));
+        told.query_pairs().find(|it| it.0 == "code").unwrap().1.into_owned()
+    }
+
+    async fn signed_in(&self, person: &str) -> Given {
+        let code = self.code("phone", person).await;
+        given(&self.asks_for(&redeeming("phone", &code, VERIFIER)).await)
+    }
+
+    async fn asks_for(&self, form: &[(&str, &str)]) -> Page {
+        posts(&mut self.world.browser(), "token", form).await
+    }
+
+    async fn refreshes(&self, token: &str) -> Page {
+        self.asks_for(&refreshing(token)).await
+    }
+
+    async fn calls(&self, token: &str) -> Page {
+        calls(&mut self.world.browser(), token, SCRIPT).await
+    }
+}
+
+fn plan(place: &tempfile::TempDir, native: &str) -> Plan {
+    let organization = format!("[[organization]]\ncode = \"contoso\"\ntenant = \"{CONTOSO}\"\nclient_id = \"{CLIENT_ID}\"\n");
+    let organization = format!("{organization}client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"contoso.example\"]\n");
+    let client = |id: &str| format!("[[native.client]]\nid = \"{id}\"\nname = \"Fleet {id}\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n");
+    let rules = RULES.replace("allow = { roles = [\"Admin\"] }", "allow = { directory_roles = [\"admin\"] }");
+    let rules = rules.replace("allow = { groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }", "allow = \"nobody\"");
+    let directory = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
+    let more = format!("{directory}[native]\n{native}\n{}{}{organization}{rules}", client("phone"), client("tablet"));
+    Plan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..Plan::default() }
+}
+
+fn redeeming<'a>(client: &'a str, code: &'a str, verifier: &'a str) -> [(&'static str, &'a str); 5] {
+    [("grant_type", "authorization_code"), ("client_id", client), ("code", code), ("redirect_uri", HOME), ("code_verifier", verifier)]
+}
+
+fn refreshing(token: &str) -> [(&'static str, &str); 3] {
+    [("grant_type", "refresh_token"), ("client_id", "phone"), ("refresh_token", token)]
+}
+
+async fn posts(client: &mut Browser, path: &str, form: &[(&str, &str)]) -> Page {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    client.posts(&format!("/oauth2/native/{path}"), SCRIPT, &body).await
+}
+
+async fn calls(client: &mut Browser, token: &str, says: &[(&str, &str)]) -> Page {
+    let bearer = format!("Bearer {token}");
+    let says: Vec<_> = says.iter().copied().chain([("authorization", bearer.as_str())]).collect();
+    client.asks("GET", "/api/x", &says).await
+}
+
+fn given(page: &Page) -> Given {
+    let told = page.json();
+    assert_eq!(
+        (page.status, page.header("cache-control"), &told["token_type"], &told["expires_in"]),
+        (200, "no-store", &"Bearer".into(), &300.into()),
+        "{told}"
+    );
+    let text = |name: &str| told[name].as_str().unwrap().to_owned();
+    Given { access: text("access_token"), refresh: text("refresh_token") }
+}
+
+fn is_refused(page: &Page, error: &str) {
+    let told = page.json();
+    assert_eq!((page.status, page.header("cache-control"), told["error"].as_str()), (400, "no-store", Some(error)), "{told}");
+    assert!(told["error_description"].as_str().is_some_and(|it| !it.is_empty()), "{told}");
+}
+
+fn is_no_longer_taken(page: &Page) {
+    assert_eq!((page.status, page.header("location")), (401, ""), "{}", page.body);
+    assert!(page.header("www-authenticate").starts_with("Bearer error=\"invalid_token\""), "{}", page.header("www-authenticate"));
+    assert_eq!(page.header("content-type"), "application/problem+json");
+}
+
+/// What a part of a token says.
+fn part(token: &str, place: usize) -> serde_json::Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(place).unwrap()).unwrap()).unwrap()
+}

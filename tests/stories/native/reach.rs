@@ -1,0 +1,83 @@
+//! What an access token opens beside plain requests, and what closes it from outside.
+
+use super::*;
+use crate::tunnels::web_socket;
+use crate::world::raw;
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+const MAYA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
+const ELSEWHERE: &str = "https://evil.example";
+
+#[tokio::test]
+async fn a_phone_opens_a_web_socket_which_ends_with_its_sign_in() {
+    let town = Town::start().await;
+    let given = town.signed_in(MAYA).await;
+    let host = town.world.public_url.strip_prefix("http://").unwrap();
+    let mut request = format!("ws://{host}/ws").into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {}", given.access).parse().unwrap());
+    request.headers_mut().insert("origin", ELSEWHERE.parse().unwrap());
+    let stream = tokio::net::TcpStream::connect(town.world.address).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    socket.send(Message::text("hello")).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
+    let mut browser = town.world.browser();
+    browser.visits("/oauth2/start?organization=contoso&rd=/x").await;
+    browser.signs_in_as(MAYA).await;
+    assert_eq!(web_socket(&town.world, "/ws", &browser.cookie_header(), Some(ELSEWHERE)).await.err(), Some(403), "a cookie still needs our own page");
+    posts(&mut town.world.browser(), "revoke", &[("client_id", "phone"), ("token", &given.refresh)]).await;
+    let end = tokio::time::timeout(Duration::from_secs(5), socket.next()).await.expect("the tunnel outlived its sign-in");
+    assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
+}
+
+#[tokio::test]
+async fn behind_nginx_a_token_counts_as_in_the_path() {
+    let place = tempfile::tempdir().unwrap();
+    let world = World::with(Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..plan(&place, "") }).await;
+    let town = Town { world, place };
+    let given = town.signed_in(MAYA).await;
+    let asked = format!("{}/api/x", town.world.public_url);
+    let asks = async |token: &str| {
+        let says = [("x-original-url", asked.as_str()), ("x-original-method", "GET"), ("authorization", &format!("Bearer {token}"))];
+        town.world.browser().asks("GET", "/oauth2/auth", &says).await
+    };
+    let page = asks(&given.access).await;
+    assert_eq!((page.status, page.header("x-entrada-organization"), page.header("x-entrada-role")), (200, "contoso", "worker"));
+    town.world.later(301);
+    is_no_longer_taken(&asks(&given.access).await);
+}
+
+#[tokio::test]
+async fn an_operator_signs_somebody_out_of_the_phone_too() {
+    let town = Town::start().await;
+    let given = town.signed_in(MAYA).await;
+    assert_eq!(town.calls(&given.access).await.status, 200);
+    let order = serde_json::json!({ "user": MAYA_ID }).to_string();
+    let head = "POST /sessions/revoke HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
+    let answer = raw::talk(town.world.admin, &format!("{head}Content-Length: {}\r\n\r\n{order}", order.len())).await;
+    assert_eq!(raw::status(&answer), 200, "{answer}");
+    for _ in 0..100 {
+        if town.refreshes(&given.refresh).await.status == 400 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    is_refused(&town.refreshes(&given.refresh).await, "invalid_grant");
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    is_no_longer_taken(&town.calls(&given.access).await);
+}
+
+#[tokio::test]
+async fn a_client_that_is_registered_no_more_opens_nothing() {
+    let town = Town::start().await;
+    let given = town.signed_in(MAYA).await;
+    assert_eq!(town.calls(&given.access).await.status, 200);
+    let changed = town.world.changed("id = \"phone\"", "id = \"another\"");
+    assert_eq!(town.world.service.reload(&changed).await.unwrap(), Vec::<String>::new());
+    is_no_longer_taken(&town.calls(&given.access).await);
+    is_refused(&town.refreshes(&given.refresh).await, "invalid_client");
+    town.world.service.reload(&town.world.changed("id = \"phone\"", "id = \"phone\"")).await.unwrap();
+    assert_eq!(town.calls(&given.access).await.status, 200);
+}

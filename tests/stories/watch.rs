@@ -1,0 +1,195 @@
+//! Two replicas on one database: what is changed at one counts at the other within five seconds.
+
+use crate::tunnels::{Socket, web_socket};
+use crate::world::browser::{Browser, SCRIPT};
+use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, SEAL, World};
+use entrada::base::code::Code;
+use entrada::base::guid::Guid;
+use entrada::base::secret::Secret;
+use entrada::base::username::Username;
+use entrada::directory::Directory;
+use entrada::directory::admin::{Act, Acting};
+use entrada::directory::change::{NewOrganization, OrganizationChange, PersonChange};
+use entrada::directory::organization::State;
+use futures_util::StreamExt as _;
+use sqlx::Connection as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
+const MAYA: &str = "maya@contoso.example";
+const TOM: &str = "tom@contoso.example";
+const FRIDA: &str = "frida@fabrikam.example";
+
+/// What is promised, and what the story itself takes.
+const SOON: Duration = Duration::from_millis(5500);
+
+/// Two replicas; whoever signs in here comes to the second, and whatever is changed is changed at the first.
+struct Pair {
+    first: World,
+    second: World,
+    place: tempfile::TempDir,
+}
+
+impl Pair {
+    async fn start() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
+        let first = World::with(Plan { more: more.clone(), ..Plan::default() }).await;
+        let second = World::with(Plan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..Plan::default() }).await;
+        let pair = Self { first, second, place };
+        for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
+            let new = NewOrganization {
+                code: Code::parse(code),
+                name: code.to_owned(),
+                tenant: Guid::parse(tenant),
+                client_id: Guid::parse(CLIENT_ID),
+                client_secret: Some(Secret::new(CLIENT_SECRET)),
+                domains: vec![format!("{code}.example")],
+                on: true,
+                ..NewOrganization::default()
+            };
+            pair.directory().add_organization(new, "story").await.unwrap();
+        }
+        pair
+    }
+
+    fn directory(&self) -> Directory {
+        self.first.service.house().organizations.as_ref().unwrap().directory().clone()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.place.path().join("people.db")
+    }
+
+    async fn signed_in(&self, person: &str) -> Browser {
+        let mut browser = self.second.browser();
+        browser.visits("/x").await;
+        let shown = browser.fills("/oauth2/sign_in?rd=%2Fx", &[("identifier", person)]).await;
+        assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
+        let page = browser.signs_in_as(person).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        browser
+    }
+
+    async fn changes(&self, username: &str, change: PersonChange) {
+        self.directory().change_person(&Username::parse(username).unwrap(), change, "story").await.unwrap();
+    }
+
+    async fn turns(&self, code: &str, state: State) {
+        let change = OrganizationChange { state: Some(state), ..OrganizationChange::default() };
+        self.directory().change_organization(&Code::parse(code).unwrap(), change, "story").await.unwrap();
+    }
+
+    /// `entrada` with the configuration of the first replica, in a process of its own.
+    async fn types(&self, line: &str) {
+        let file = self.place.path().join("entrada.toml");
+        std::fs::write(&file, self.first.text_for(self.first.address.port(), self.first.admin.port())).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_entrada"));
+        command.args(line.split_whitespace()).arg("--config").arg(&file).env("STORY_CLIENT_SECRET", CLIENT_SECRET).env("STORY_SEAL", SEAL);
+        let out = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+}
+
+fn off() -> PersonChange {
+    PersonChange { on: Some(false), ..PersonChange::default() }
+}
+
+fn role(role: &str) -> PersonChange {
+    PersonChange { role: Some(role.to_owned()), ..PersonChange::default() }
+}
+
+async fn status(browser: &mut Browser) -> u16 {
+    browser.asks("GET", "/api/x", SCRIPT).await.status
+}
+
+async fn hears(browser: &mut Browser, header: &str) -> String {
+    let page = browser.asks("GET", "/api/x", SCRIPT).await;
+    if page.status == 200 { page.app_heard(header) } else { page.status.to_string() }
+}
+
+/// Looks until it is so, for as long as it may take.
+async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < SOON, "{what}: not within five seconds");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn ends(socket: &mut Socket) {
+    let end = tokio::time::timeout(SOON, socket.next()).await.expect("the WebSocket goes on");
+    assert!(!matches!(end, Some(Ok(ref it)) if it.is_text()), "{end:?}");
+}
+
+#[tokio::test]
+async fn whoever_is_switched_off_at_one_replica_is_out_at_the_other_with_pages_calls_and_sockets() {
+    let pair = Pair::start().await;
+    let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
+    let mut socket = web_socket(&pair.second, "/ws", &maya.cookie_header(), Some(&pair.second.public_url)).await.unwrap();
+    pair.changes(MAYA, off()).await;
+    ends(&mut socket).await;
+    assert_eq!(status(&mut maya).await, 401);
+    let page = maya.visits("/reports").await;
+    assert!(page.body.contains("Username or company code"), "{}", page.body);
+    // By a command, which knows of no replica.
+    assert_eq!(status(&mut tom).await, 200);
+    pair.types(&format!("person off {TOM}")).await;
+    soon("Tom is out", async || status(&mut tom).await == 401).await;
+}
+
+#[tokio::test]
+async fn an_organization_that_is_switched_off_is_out_everywhere_and_no_other_one_is() {
+    let pair = Pair::start().await;
+    let (mut maya, mut tom, mut frida) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await, pair.signed_in(FRIDA).await);
+    let mut socket = web_socket(&pair.second, "/ws", &tom.cookie_header(), Some(&pair.second.public_url)).await.unwrap();
+    pair.directory().change_code(&Code::parse("fabrikam").unwrap(), &Code::parse("fabrikam-eu").unwrap(), 9, "story").await.unwrap();
+    pair.turns("contoso", State::Off).await;
+    ends(&mut socket).await;
+    assert_eq!((status(&mut maya).await, status(&mut tom).await), (401, 401));
+    soon("the new code", async || hears(&mut frida, "x-entrada-organization").await == "fabrikam-eu").await;
+}
+
+#[tokio::test]
+async fn a_role_and_a_sign_out_everywhere_are_heard_of_at_the_other_replica() {
+    let pair = Pair::start().await;
+    let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
+    pair.changes(MAYA, role("admin")).await;
+    soon("the role", async || hears(&mut maya, "x-entrada-role").await == "admin").await;
+    // An import tells the history of its people together.
+    let contoso = pair.directory().organization(&Code::parse("contoso").unwrap()).await.unwrap().unwrap();
+    pair.directory().import(&contoso, format!("username,role\n{TOM},owner\n").as_bytes(), "story", |_| ()).await.unwrap();
+    soon("the role of the file", async || hears(&mut tom, "x-entrada-role").await == "owner").await;
+    let person = pair.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
+    let acting = Acting { organization: contoso.id, person: None, by: "story".to_owned() };
+    pair.directory().act(&acting, person.id, &Act::SignOut).await.unwrap();
+    soon("Maya is out", async || status(&mut maya).await == 401).await;
+    // A session that begins after it goes on, also past the second look at that change.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut again = pair.signed_in(MAYA).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!((status(&mut again).await, status(&mut tom).await), (200, 200));
+}
+
+#[tokio::test]
+async fn what_was_changed_while_a_replica_could_not_ask_counts_when_it_can_again() {
+    let pair = Pair::start().await;
+    let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(pair.file());
+    let mut database = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("ALTER TABLE audit RENAME TO away").execute(&mut database).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Long before the other replica asks again, by its own clock.
+    let hidden = "UPDATE person SET state = 'off' WHERE username = 'maya@contoso.example'; \
+                  INSERT INTO away SELECT 'aaaabbbb-0000-cccc-1111-dddd2222ee01', strftime('%s', 'now') + 0, 'story', organization, id, 'state off' \
+                  FROM person WHERE username = 'maya@contoso.example'";
+    sqlx::raw_sql(hidden).execute(&mut database).await.unwrap();
+    pair.second.later(300);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!((status(&mut maya).await, status(&mut tom).await), (200, 200), "an outage signs nobody out");
+    sqlx::raw_sql("ALTER TABLE away RENAME TO audit").execute(&mut database).await.unwrap();
+    soon("Maya is out", async || status(&mut maya).await == 401).await;
+    assert_eq!(status(&mut tom).await, 200);
+}
