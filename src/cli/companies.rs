@@ -125,7 +125,7 @@ pub(super) fn lines(link: Option<&str>) -> String {
     let known = |it: &Company| it.people.iter().map(|(username, role)| format!("{username} ({role})")).collect::<Vec<_>>().join(", ");
     let line = |it: &Company| format!("{:<10}or {}", it.code, known(it));
     let typed = COMPANIES.iter().filter(|it| it.is_on).map(line).collect::<Vec<_>>().join("\n            ");
-    let link = link.map(|it| format!("\n  set up    {it} (Northwind, once; its values are at Entra)")).unwrap_or_default();
+    let link = link.map(|it| format!("\n  set up    {it} (Northwind's admin, once)")).unwrap_or_default();
     format!("type      {typed}{link}")
 }
 

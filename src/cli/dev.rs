@@ -40,6 +40,15 @@ path = "/public/**"
 allow = "anyone"
 "#;
 
+/// The demo as a phone.
+const PHONE: &str = r#"
+[native]
+[[native.client]]
+id = "demo-phone"
+name = "Entrada demo"
+redirect_uris = ["http://127.0.0.1/phone/back"]
+"#;
+
 /// What can be chosen.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -73,7 +82,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let shutdown = CancellationToken::new();
     let upstream = match &arguments.upstream {
         Some(url) => url.clone(),
-        None => start_demo(&public_url, clock.clone(), shutdown.clone())?,
+        None => start_demo(&public_url, clock.clone(), arguments.organizations, shutdown.clone())?,
     };
     let config = read(&written(arguments, place.as_ref(), (port, &public_url), &upstream, &emulator)?, &emulator)?;
     let log = start_log(&config, std::io::stderr())?;
@@ -133,7 +142,7 @@ async fn start_emulator(public_url: &str, clock: Clock, with_companies: bool) ->
     Emulator::start(loopback()?, options).await.map_err(Failure::new)
 }
 
-fn start_demo(public_url: &str, clock: Clock, shutdown: CancellationToken) -> Result<String, Failure> {
+fn start_demo(public_url: &str, clock: Clock, has_phone: bool, shutdown: CancellationToken) -> Result<String, Failure> {
     let listener = loopback()?;
     listener.set_nonblocking(true).map_err(Failure::new)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Failure::new)?;
@@ -145,7 +154,7 @@ fn start_demo(public_url: &str, clock: Clock, shutdown: CancellationToken) -> Re
         audience: public_url.to_owned(),
         sign_out_path: "/oauth2/sign_out".to_owned(),
         start_path: "/oauth2/start".to_owned(),
-        phone: None,
+        phone: has_phone.then(|| demo::Registered { client_id: "demo-phone".to_owned(), issuer: public_url.to_owned(), random: random::system() }),
         clock,
     };
     tokio::spawn(demo::serve(listener, options, shutdown));
@@ -193,7 +202,7 @@ log = "text"
 
 fn directory(place: &Place) -> Result<String, Failure> {
     let (secret, database) = (place.secret(&random::system())?, format!("sqlite:{}", place.database().display()));
-    Ok(format!("[session]\nsecrets = [{}]\n[directory]\ndatabase = {}\n", quoted(&secret), quoted(&database)))
+    Ok(format!("[session]\nsecrets = [{}]\n[directory]\ndatabase = {}\n{PHONE}", quoted(&secret), quoted(&database)))
 }
 
 fn quoted(text: &str) -> String {
@@ -226,8 +235,9 @@ fn announce(public_url: &str, upstream: &str, (emulator, link): (&Emulator, Opti
     } else {
         (format!("sign in   as {}", names.join(", ")), "  --organizations shows companies with Entra IDs of their own.\n")
     };
+    let phone = if arguments.organizations && arguments.upstream.is_none() { format!("\n  phone     {upstream}/phone") } else { String::new() };
     say(&format!(
-        "\n  open      {public_url}\n  {who}\n  app       {app}\n  Entra     {} (pretend; not Microsoft; its levers are there)\n\n{hint}  Ctrl-C stops it.\n",
+        "\n  open      {public_url}\n  {who}\n  app       {app}{phone}\n  Entra     {} (pretend; not Microsoft; its levers are there)\n\n{hint}  Ctrl-C stops it.\n",
         emulator.authority()
     ));
 }

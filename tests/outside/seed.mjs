@@ -4,7 +4,9 @@
 // Usage: NODE_MODULES=FOLDER node seed.mjs FOLDER_OF_PICTURES < WHAT_THERE_IS.json
 // Prints what the app heard of whom, as JSON. Exits with 1 at the first thing that is not as it should be.
 import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -48,7 +50,10 @@ const says = async (page, text) => assert.match(await page.textContent("main"), 
 
 /** What the app behind heard: its page is that in JSON. */
 async function heard(page) {
-  const said = JSON.parse(await page.textContent("body"));
+  return ofPerson(JSON.parse(await page.textContent("body")));
+}
+
+function ofPerson(said) {
   const named = (name) => said.headers.find((it) => it[0] === name)?.[1];
   return Object.fromEntries(["person", "role", "organization", "assertion"].map((it) => [it, named(`x-entrada-${it}`)]));
 }
@@ -164,7 +169,47 @@ await picture(outside, "not-assigned");
 await outside.goto(`${address}/`);
 assert.match(outside.url(), /\/oauth2\/sign_in/);
 
+// The phone signs in by company code: in its browser, which comes back to the app's own address with a code.
+const post = async (url, fields) => {
+  const answer = await fetch(url, { method: "POST", body: new URLSearchParams({ client_id: "fleet-phone", ...fields }) });
+  return [answer.status, await answer.json().catch(() => null)];
+};
+const metadata = await (await fetch(`${address}/.well-known/oauth-authorization-server`)).json();
+assert.equal(metadata.issuer, address);
+let arrived;
+const back = new Promise((done) => { arrived = done; });
+const phone = createServer((request, answer) => {
+  if (request.url.startsWith("/signed-in")) arrived(new URL(request.url, "http://127.0.0.1"));
+  answer.setHeader("content-type", "text/html").end("<main>Back in the app</main>");
+});
+await new Promise((done) => phone.listen(0, "127.0.0.1", done));
+const mine = `http://127.0.0.1:${phone.address().port}/signed-in`;
+const [verifier, state] = [randomBytes(32).toString("base64url"), randomBytes(16).toString("base64url")];
+const authorize = new URL(metadata.authorization_endpoint);
+const challenge = createHash("sha256").update(verifier).digest("base64url");
+const asked = { response_type: "code", client_id: "fleet-phone", redirect_uri: mine, state, code_challenge: challenge, code_challenge_method: "S256", organization: "northwind" };
+for (const [name, value] of Object.entries(asked)) authorize.searchParams.set(name, value);
+const handheld = await (await someone({ width: 360, height: 740 })).newPage();
+await handheld.goto(authorize.href);
+await handheld.getByRole("button", { name: /Nele Brandt/ }).click();
+const came = (await back).searchParams;
+assert.deepEqual([came.get("state"), came.get("iss")], [state, address]);
+const [status, tokens] = await post(metadata.token_endpoint, { grant_type: "authorization_code", code: came.get("code"), redirect_uri: mine, code_verifier: verifier });
+assert.equal(status, 200, JSON.stringify(tokens));
+const call = (token) => fetch(`${address}/orders`, { headers: { authorization: `Bearer ${token}`, accept: "application/json" } });
+const onPhone = ofPerson(await (await call(tokens.access_token)).json());
+assert.deepEqual([onPhone.role, onPhone.organization], ["worker", "northwind"]);
+// It goes on by a refresh token, and ends when the person signs out.
+const refresh = (token) => post(metadata.token_endpoint, { grant_type: "refresh_token", refresh_token: token });
+const [again, next] = await refresh(tokens.refresh_token);
+assert.equal(again, 200, JSON.stringify(next));
+assert.equal((await call(next.access_token)).status, 200);
+assert.equal((await post(metadata.revocation_endpoint, { token: next.refresh_token }))[0], 200);
+assert.equal((await refresh(next.refresh_token))[0], 400);
+phone.closeAllConnections();
+phone.close();
+
 // A refusal is a console error to Chromium; nothing else may be one.
 assert.deepEqual(wrong.filter((it) => !/status of 4/.test(it)), []);
 await browser.close();
-console.log(JSON.stringify({ nora, nils, nele }));
+console.log(JSON.stringify({ nora, nils, nele, phone: onPhone }));

@@ -113,3 +113,21 @@ async fn every_page_of_the_demo_and_of_the_emulator_passes_axe_on_phone_and_desk
     let said = command::succeeds(command).await;
     assert!(said.contains("\"pages\": 20"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_with_companies_and_its_phone_pass_axe_step_by_step() {
+    let Some((node, packages)) = browser() else { return };
+    let port = crate::world::free_port();
+    let mut dev = Command::new(env!("CARGO_BIN_EXE_entrada"));
+    dev.args(["dev", "--organizations", "--port", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut dev = Dev(dev.spawn().unwrap());
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(dev.0.stdout.take().unwrap()));
+    let mut after =
+        |label: &str| lines.find_map(|it| it.unwrap().trim().strip_prefix(label).map(|it| it.split_whitespace().next().unwrap().to_owned())).unwrap();
+    let (phone, panel) = (after("phone"), after("Entra "));
+    let mut command = command::within(200, &node);
+    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/organizations_pages.mjs"));
+    command.args([format!("http://localhost:{port}"), phone, format!("{panel}/")]).arg(outside::root().join("target/screenshots/organizations"));
+    let said = command::succeeds(command).await;
+    assert!(said.contains("\"pages\": 5"), "{said}");
+}

@@ -15,6 +15,14 @@ const CLIENT_ID: &str = "44445555-eeee-4666-8fff-7777aaaa8888";
 const SECRET_ID: &str = "44445555-5ec1-4e71-8fff-000000000000";
 const VALUE: &str = "nor~client.secret-Value_of_Northwind-0123";
 
+const NATIVE: &str = r#"
+[native]
+[[native.client]]
+id = "fleet-phone"
+name = "Fleet for phones"
+redirect_uris = ["http://127.0.0.1/signed-in"]
+"#;
+
 /// The operator at a terminal, beside the running program.
 struct Operator<'a> {
     place: &'a Path,
@@ -42,7 +50,7 @@ impl Operator<'_> {
 async fn town(place: &Path) -> World {
     let plan = Plan {
         entra: "redirect_path = \"/v1/callback\"".to_owned(),
-        more: format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.join("people.db").display()),
+        more: format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.join("people.db").display()) + NATIVE,
         registrations: vec![Registration {
             tenant: TENANT.to_owned(),
             client_id: CLIENT_ID.to_owned(),
@@ -71,9 +79,12 @@ async fn an_admin_sets_the_company_up_and_its_people_come_by_name_by_code_and_in
     command.stdin(Stdio::from(std::fs::File::open(place.path().join("there.json")).unwrap()));
     let heard: Value = serde_json::from_str(command::succeeds(command).await.lines().last().unwrap()).unwrap();
     let keys = keys(&world).await;
-    for (who, username, role) in
-        [("nora", "nora@northwind.example", "owner"), ("nils", "nils@northwind.example", "admin"), ("nele", "nele@northwind.example", "worker")]
-    {
+    for (who, username, role) in [
+        ("nora", "nora@northwind.example", "owner"),
+        ("nils", "nils@northwind.example", "admin"),
+        ("nele", "nele@northwind.example", "worker"),
+        ("phone", "nele@northwind.example", "worker"),
+    ] {
         let (headers, said) = (&heard[who], verified(&heard[who]["assertion"], &keys, &world.public_url));
         for claim in ["person", "role", "organization"] {
             assert_eq!(said[claim], headers[claim], "{who} {claim}");
@@ -81,6 +92,7 @@ async fn an_admin_sets_the_company_up_and_its_people_come_by_name_by_code_and_in
         assert_eq!((&said["role"], &said["organization"], &said["tid"]), (&json!(role), &json!("northwind"), &json!(TENANT)), "{who}");
         assert_eq!(said["preferred_username"], username);
     }
+    assert_eq!(heard["phone"]["person"], heard["nele"]["person"], "on the phone one is who one is on the web");
     let told = Operator { place: place.path() }.types(&["person", "list", "--organization", "northwind", "--json"]).await;
     let people: Value = serde_json::from_str(&told).unwrap();
     let mut named: Vec<_> = people.as_array().unwrap().iter().map(|it| it["username"].as_str().unwrap()).collect();
