@@ -3,6 +3,7 @@
 
 mod attacks;
 mod cli;
+mod directory_attacks;
 mod docs;
 mod flood;
 mod fuzz;
@@ -15,6 +16,7 @@ mod nginx;
 mod organizations;
 mod outside;
 mod path;
+mod postgres;
 mod sign_in;
 mod sign_out;
 mod standing;
