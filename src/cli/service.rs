@@ -80,7 +80,6 @@ impl Service {
         let (house, warnings) = Sidecar::new(config, lasting)?;
         let keeping = keep(&house.entra);
         house.lasting.newest.store(Some(Arc::new(house.authorities())));
-        tell_unopened(&house);
         let service = Self { house: ArcSwap::from_pointee(house), begun: config.clone(), keeping: Mutex::new(keeping), draining: CancellationToken::new() };
         Ok((Arc::new(service), warnings))
     }
@@ -128,7 +127,6 @@ impl Service {
         // While the new one reaches for Entra, the old one goes on signing people in.
         let _ = tokio::time::timeout(REACH, reached(&house.entra)).await;
         house.lasting.newest.store(Some(Arc::new(house.authorities())));
-        tell_unopened(&house);
         self.house.store(Arc::new(house));
         std::mem::replace(&mut *lock(&self.keeping), keeping).cancel();
         Ok(warnings)
@@ -137,13 +135,6 @@ impl Service {
     /// The house as it stands.
     pub fn house(&self) -> Arc<Sidecar> {
         self.house.load_full()
-    }
-}
-
-/// Apart from the start, which does not wait for each organization to be looked at.
-fn tell_unopened(house: &Sidecar) {
-    if let Some(organizations) = house.organizations.clone() {
-        tokio::spawn(async move { organizations.tell_unopened().await });
     }
 }
 

@@ -6,6 +6,7 @@ mod linking;
 mod managing;
 mod postgres;
 mod racing;
+mod tls;
 
 use super::change::{NewOrganization, NewPerson, PersonChange};
 use super::organization::Organization;

@@ -159,9 +159,10 @@ impl Sidecar {
     pub fn new(config: &Config, lasting: Lasting) -> Result<(Self, Vec<String>), Error> {
         let site = config.server.site.clone();
         let fresh = (!config.session.secrets.is_empty()).then(|| Keyring::new(&config.session.secrets, &lasting.random));
-        let keyring = fresh.as_ref().unwrap_or(&lasting.keyring);
         // `[session] secrets` may have changed since the database was opened.
-        let directory = lasting.directory.as_ref().map(|it| it.sealed_by(keyring));
+        let directory = lasting.directory.map(|it| fresh.as_ref().map_or(it.clone(), |keyring| it.sealed_by(keyring)));
+        let lasting = Lasting { directory, ..lasting };
+        let keyring = fresh.as_ref().unwrap_or(&lasting.keyring);
         let seal = |purpose| Envelope::new(keyring, purpose, &lasting.random);
         let domains = Arc::new(Domains::new(config.entra.domains().chain(config.access.domains())));
         let policy = Policy::compile(&config.access, Arc::clone(&domains));
@@ -170,7 +171,7 @@ impl Sidecar {
         let headers = Headers::new(&config.headers, site.origin(), named, SigningKeys::new(keyring)?, clock.clone(), random.clone());
         let client = Client::new(config.entra.ca_file.as_deref(), &lasting.environment)?;
         let custom: Vec<_> = config.headers.custom.iter().map(|it| it.1.clone()).collect();
-        let organizations = directory.map(|directory| {
+        let organizations = lasting.directory.clone().map(|directory| {
             let place = organizations::Place { entra: config.entra.clone(), redirect_uri: site.redirect_uri(), client: client.clone(), custom: custom.clone() };
             Arc::new(Organizations::new(directory, place, clock.clone(), random.clone()))
         });

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod cli;
+mod databases;
 mod directory_attacks;
 mod docs;
 mod flood;
@@ -16,7 +17,6 @@ mod nginx;
 mod organizations;
 mod outside;
 mod path;
-mod postgres;
 mod sign_in;
 mod sign_out;
 mod standing;
