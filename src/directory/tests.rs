@@ -1,12 +1,12 @@
 //! One suite for both databases. PostgreSQL is Debian's, started here on a socket of its own.
 
+mod by_tls;
 mod importing;
 mod keeping;
 mod linking;
 mod managing;
 mod postgres;
 mod racing;
-mod tls;
 
 use super::change::{NewOrganization, NewPerson, PersonChange};
 use super::organization::Organization;

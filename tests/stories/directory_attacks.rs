@@ -366,6 +366,8 @@ async fn no_clock_tells_what_the_answer_does_not() {
     }
     for (one, other) in [(0, 1), (2, 3), (2, 4), (3, 4), (5, 6)] {
         let (less, more) = (medians[one].min(medians[other]), medians[one].max(medians[other]));
-        assert!(more - less < less / 2, "{} takes {:?}, {} {:?}", KINDS[one].0, medians[one], KINDS[other].0, medians[other]);
+        assert!(less >= Duration::from_millis(20), "{} is told before its time: {less:?}", KINDS[one].0);
+        // Microseconds of the database are behind the pace; what is left is the noise of a busy machine.
+        assert!(more - less < Duration::from_millis(5), "{} takes {:?}, {} {:?}", KINDS[one].0, medians[one], KINDS[other].0, medians[other]);
     }
 }
