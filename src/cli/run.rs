@@ -38,6 +38,7 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
     let lasting = Lasting::new(&config, Clock::system(), random::system(), log.clone(), environment());
     let lasting = lasting.opened(&config).await.map_err(|it| Failure::new(it).hint("see docs/directory.md for what [directory] database may be"))?;
     let (service, bound) = furnish(&config, lasting)?;
+    tell_unopened(&service);
     let shutdown = CancellationToken::new();
     tokio::spawn(signals.listen(Arc::clone(&service), bound.tls.clone(), path, shutdown.clone()));
     // A systemd that is not there is no failure.
@@ -60,6 +61,13 @@ fn furnish(config: &Config, lasting: Lasting) -> Result<(Arc<Service>, Bound), F
         Failure::new(it).hint(hint)
     })?;
     Ok((start(config, lasting)?, bound))
+}
+
+/// Apart from the start, which does not wait for each organization to be looked at.
+fn tell_unopened(service: &Service) {
+    if let Some(organizations) = service.house().organizations.clone() {
+        tokio::spawn(async move { organizations.tell_unopened().await });
+    }
 }
 
 /// The house; warnings are printed.
@@ -141,6 +149,7 @@ async fn reload(service: &Service, tls: Option<&Certificates>, path: Option<Path
         Ok(warnings) => {
             warnings.iter().for_each(|it| tracing::warn!(what = it, "reload"));
             tracing::info!("the configuration was reloaded");
+            tell_unopened(service);
         }
         Err(error) => tracing::error!(%error, "the configuration was not reloaded"),
     }

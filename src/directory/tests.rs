@@ -1,5 +1,6 @@
 //! One suite for both databases. PostgreSQL is Debian's, started here on a socket of its own.
 
+mod by_tls;
 mod families;
 mod importing;
 mod keeping;

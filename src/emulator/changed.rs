@@ -10,6 +10,9 @@ use super::people::Person;
 pub(super) struct Change {
     roles: Option<Vec<String>>,
     groups: Option<Vec<String>>,
+    user_name: Option<String>,
+    /// The mail address, and whether Entra says that it is the tenant's own.
+    email: Option<(String, bool)>,
     /// The account is switched off (AADSTS50057).
     pub(super) disabled: bool,
     /// How often everything that was granted has been taken back; a grant of an earlier round is void (AADSTS50173).
@@ -30,10 +33,14 @@ impl Changed {
 
     /// The person as things are now.
     pub(super) fn applied(&self, person: &Person) -> Person {
-        let Change { roles, groups, .. } = self.of(&person.oid);
+        let Change { roles, groups, user_name, email, .. } = self.of(&person.oid);
         let mut person = person.clone();
         person.roles = roles.unwrap_or(person.roles);
         person.groups = groups.unwrap_or(person.groups);
+        person.user_name = user_name.unwrap_or(person.user_name);
+        if let Some((email, verified)) = email {
+            (person.email, person.email_verified) = (Some(email), verified);
+        }
         person
     }
 
@@ -55,6 +62,14 @@ impl Changed {
 
     pub(super) fn groups(&self, oid: &str, groups: Vec<String>) {
         self.change(oid, |it| it.groups = Some(groups));
+    }
+
+    pub(super) fn user_name(&self, oid: &str, user_name: &str) {
+        self.change(oid, |it| it.user_name = Some(user_name.to_owned()));
+    }
+
+    pub(super) fn email(&self, oid: &str, email: &str, verified: bool) {
+        self.change(oid, |it| it.email = Some((email.to_owned(), verified)));
     }
 
     pub(super) fn refuse(&self, oid: &str, code: Option<u32>) {

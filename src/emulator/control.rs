@@ -168,6 +168,16 @@ impl Control {
         self.changed.roles(oid, roles);
     }
 
+    /// Gives that person another sign-in name (`preferred_username`), from the next token on. The picker shows the one before.
+    pub fn set_user_name(&self, oid: &str, user_name: &str) {
+        self.changed.user_name(oid, user_name);
+    }
+
+    /// Gives that person another mail address, from the next token on; `verified` is what Entra says of its domain (`xms_edov`).
+    pub fn set_email(&self, oid: &str, email: &str, verified: bool) {
+        self.changed.email(oid, email, verified);
+    }
+
     /// Puts that person into these groups and no other, from the next token and the next question to Graph on.
     pub fn set_groups(&self, oid: &str, groups: Vec<String>) {
         self.changed.groups(oid, groups);

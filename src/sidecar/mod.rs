@@ -170,6 +170,9 @@ impl Sidecar {
     pub fn new(config: &Config, lasting: Lasting) -> Result<(Self, Vec<String>), Error> {
         let site = config.server.site.clone();
         let fresh = (!config.session.secrets.is_empty()).then(|| Keyring::new(&config.session.secrets, &lasting.random));
+        // `[session] secrets` may have changed since the database was opened.
+        let directory = lasting.directory.map(|it| fresh.as_ref().map_or(it.clone(), |keyring| it.sealed_by(keyring)));
+        let lasting = Lasting { directory, ..lasting };
         let keyring = fresh.as_ref().unwrap_or(&lasting.keyring);
         let seal = |purpose| Envelope::new(keyring, purpose, &lasting.random);
         let domains = Arc::new(Domains::new(config.entra.domains().chain(config.access.domains())));

@@ -4,6 +4,7 @@
 //! changed secret counts at once.
 
 use crate::base::clock::Clock;
+use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::identity::Member;
 use crate::base::random::Random;
@@ -138,6 +139,22 @@ impl Organizations {
         }
         let before = self.known.get(&organization.id);
         Ok(self.register(organization.id, by, before.as_ref().map(|it| &*it.entra)))
+    }
+
+    /// Says at which organizations nobody can sign in, since no secret opens their client secret. The others are served.
+    pub async fn tell_unopened(&self) {
+        match self.directory.unopened().await {
+            Ok(codes) if codes.is_empty() => {}
+            Ok(codes) => {
+                let codes: Vec<_> = codes.iter().map(Code::as_str).collect();
+                tracing::error!(
+                    organizations = codes.join(" "),
+                    "no secret of [session] secrets opens these organizations' client secrets, and nobody can sign in by them; \
+                     put the secret back that sealed them, or set the client secrets anew"
+                );
+            }
+            Err(cause) => tracing::error!(%cause, "whether every organization's client secret can be opened is not known"),
+        }
     }
 
     /// Something was redeemed at an organization: a new secret by which that went takes the other's place, and of one that Entra refused it is

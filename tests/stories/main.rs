@@ -4,6 +4,8 @@
 mod api;
 mod attacks;
 mod cli;
+mod databases;
+mod directory_attacks;
 mod docs;
 mod flood;
 mod fuzz;

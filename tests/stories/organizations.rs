@@ -12,54 +12,54 @@ use entrada::directory::organization::State;
 use entrada::emulator::Wrong;
 use std::time::Duration;
 
-const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
-const MAYA: &str = "maya@contoso.example";
-const TOM: &str = "tom@contoso.example";
-const FRIDA: &str = "frida@fabrikam.example";
+pub const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+pub const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
+pub const MAYA: &str = "maya@contoso.example";
+pub const TOM: &str = "tom@contoso.example";
+pub const FRIDA: &str = "frida@fabrikam.example";
 
 /// A world with two companies, and the directory that its database is in.
-struct Town {
-    world: World,
-    place: tempfile::TempDir,
+pub struct Town {
+    pub world: World,
+    pub place: tempfile::TempDir,
 }
 
 impl Town {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::with("", |it| it).await
     }
 
-    async fn with(directory: &str, plan: impl FnOnce(Plan) -> Plan) -> Self {
+    pub async fn with(directory: &str, plan: impl FnOnce(Plan) -> Plan) -> Self {
         let place = tempfile::tempdir().unwrap();
+        let database = format!("sqlite:{}", place.path().join("people.db").display());
+        Self::at(&database, place, directory, plan).await
+    }
+
+    pub async fn at(database: &str, place: tempfile::TempDir, directory: &str, plan: impl FnOnce(Plan) -> Plan) -> Self {
         let organization = |code: &str, tenant: &str| {
             let head = format!("[[organization]]\ncode = \"{code}\"\ntenant = \"{tenant}\"\nclient_id = \"{CLIENT_ID}\"\n");
             format!("{head}client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"{code}.example\"]\n")
         };
-        let more = format!(
-            "[directory]\ndatabase = \"sqlite:{}\"\n{directory}\n{}{}",
-            place.path().join("people.db").display(),
-            organization("contoso", CONTOSO),
-            organization("fabrikam", FABRIKAM)
-        );
+        let more = format!("[directory]\ndatabase = \"{database}\"\n{directory}\n{}{}", organization("contoso", CONTOSO), organization("fabrikam", FABRIKAM));
         let world = World::with(plan(Plan { more, headers: "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned(), ..Plan::default() })).await;
         Self { world, place }
     }
 
-    fn directory(&self) -> Directory {
+    pub fn directory(&self) -> Directory {
         self.world.service.house().organizations.as_ref().unwrap().directory().clone()
     }
 
-    async fn knows(&self, username: &str, company: &str, role: &str) -> String {
+    pub async fn knows(&self, username: &str, company: &str, role: &str) -> String {
         let new = NewPerson { username: Username::parse(username).unwrap(), name: None, email: None, role: Some(role.to_owned()) };
         self.directory().add_person(&Code::parse(company).unwrap(), &new, "story").await.unwrap().id.to_string()
     }
 
-    async fn changes(&self, change: OrganizationChange, code: &Code) {
+    pub async fn changes(&self, change: OrganizationChange, code: &Code) {
         self.directory().change_organization(code, change, "story").await.unwrap();
     }
 
     /// Asks the app until its answer is so.
-    async fn until(&self, browser: &mut Browser, what: &str, is_so: impl Fn(&Page) -> bool) {
+    pub async fn until(&self, browser: &mut Browser, what: &str, is_so: impl Fn(&Page) -> bool) {
         for _ in 0..200 {
             if is_so(&browser.asks("GET", "/api/x", SCRIPT).await) {
                 return;
@@ -70,7 +70,7 @@ impl Town {
     }
 
     /// Goes to a page of the app signed out, and types that.
-    async fn types(&self, browser: &mut Browser, typed: &str) -> Page {
+    pub async fn types(&self, browser: &mut Browser, typed: &str) -> Page {
         let page = browser.visits("/x?y=1").await;
         assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/sign_in?rd=%2Fx%3Fy%3D1"), "{}", page.body);
         assert!(page.body.contains("<label for=\"identifier\">Username or company code</label>"), "{}", page.body);
@@ -78,7 +78,7 @@ impl Town {
     }
 
     /// Types that and signs in as somebody.
-    async fn comes(&self, browser: &mut Browser, typed: &str, person: &str) -> Page {
+    pub async fn comes(&self, browser: &mut Browser, typed: &str, person: &str) -> Page {
         let shown = self.types(browser, typed).await;
         assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
         browser.signs_in_as(person).await
@@ -89,7 +89,7 @@ fn assertion(page: &Page) -> serde_json::Value {
     jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&page.app_heard("x-entrada-assertion")).unwrap().claims
 }
 
-fn query(url: &url::Url, name: &str) -> Option<String> {
+pub fn query(url: &url::Url, name: &str) -> Option<String> {
     url.query_pairs().find(|it| it.0 == name).map(|it| it.1.into_owned())
 }
 

@@ -1,7 +1,10 @@
-//! A PostgreSQL of the tests' own: an empty cluster in a temporary folder, on a socket, as an ordinary user.
+//! A PostgreSQL of the tests' own: an empty cluster in a temporary folder, as an ordinary user. It is reached on a socket, and by TLS on loopback.
+//!
+//! The stories have one too, of this file.
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -10,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 struct Server {
     folder: PathBuf,
     count: AtomicU32,
+    port: u16,
 }
 
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
@@ -19,9 +23,32 @@ pub(super) fn database() -> Option<String> {
     let server = SERVER.get_or_init(Server::start).as_ref()?;
     let name = format!("story_{}", server.count.fetch_add(1, Ordering::SeqCst));
     let folder = server.folder.display().to_string();
-    let made = as_ordinary("createdb", &["-h", &folder, "-U", "entrada", &name], &server.folder).output().unwrap();
+    let made = as_ordinary("createdb", &["-h", &folder, "-p", &server.port.to_string(), "-U", "entrada", &name], &server.folder).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    Some(format!("postgres://entrada@{}/{name}", folder.replace('/', "%2F")))
+    Some(format!("postgres://entrada@{}:{}/{name}", folder.replace('/', "%2F"), server.port))
+}
+
+/// The same database by TLS, at a name and insisting on it; `ca` is a file of certificates to believe, ours where it is none.
+pub(super) fn by_tls(address: &str, host: &str, ca: Option<&Path>) -> String {
+    let server = SERVER.get().and_then(Option::as_ref).unwrap();
+    let ours = server.folder.join("ca.pem");
+    let (_, name) = address.rsplit_once('/').unwrap();
+    format!("postgres://entrada@{host}:{}/{name}?sslmode=verify-full&sslrootcert={}", server.port, ca.unwrap_or(&ours).display())
+}
+
+/// A certificate for `localhost`, and the authority that made it, in that folder; the key belongs to whom `data` does.
+fn certify(folder: &Path, data: &Path) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let authority_key = KeyPair::generate().unwrap();
+    std::fs::write(folder.join("ca.pem"), authority.self_signed(&authority_key).unwrap().pem()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("server.pem"), leaf.signed_by(&key, &Issuer::new(authority, authority_key)).unwrap().pem()).unwrap();
+    let (path, owner) = (folder.join("server.key"), std::fs::metadata(data).unwrap());
+    std::fs::write(&path, key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
 }
 
 impl Server {
@@ -36,7 +63,13 @@ impl Server {
         let data = folder.join("data").display().to_string();
         let made = as_ordinary("initdb", &["-D", &data, "-U", "entrada", "-A", "trust", "-E", "UTF8", "--no-sync"], &folder).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let socket = format!("-c listen_addresses='' -c unix_socket_directories={} -c fsync=off -c max_connections=200", folder.display());
+        certify(&folder, Path::new(&data));
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let here = folder.display();
+        let socket = format!(
+            "-c listen_addresses=127.0.0.1 -c port={port} -c ssl=on -c ssl_cert_file={here}/server.pem -c ssl_key_file={here}/server.key \
+             -c unix_socket_directories={here} -c fsync=off -c max_connections=200"
+        );
         let log = folder.join("log").display().to_string();
         let started = as_ordinary("pg_ctl", &["-D", &data, "-o", &socket, "-l", &log, "-w", "start"], &folder)
             .stdout(Stdio::null())
@@ -45,7 +78,7 @@ impl Server {
             .unwrap();
         assert!(started.success(), "PostgreSQL does not start: {log}");
         watch(&folder, &data);
-        Some(Self { folder, count: AtomicU32::new(0) })
+        Some(Self { folder, count: AtomicU32::new(0), port })
     }
 }
 

@@ -224,6 +224,54 @@ fn no_text_is_taken_for_sql() {
     assert_eq!(place.json("organization show contoso")["name"], hostile);
     place.refuses(&format!("person show {hostile}"), "write Latin letters");
     place.refuses(&format!("organization set contoso --bind {hostile}"), "write a domain");
+    let cell = "x';DROP/**/TABLE/**/person;--";
+    place.writes("people.csv", &format!("username,name,email,role\njonas,{cell},{cell}@contoso.com,\n{cell},{cell},,\nlena,Lena,,{cell}\n"));
+    let told = place.types("person import people.csv --organization contoso");
+    assert_eq!((told.code, told.out.as_str()), (Some(1), "1 made, 0 changed, 0 as they were, 2 left out\n"), "{}", told.err);
+    assert_eq!(place.json("person show jonas")["name"], cell);
+}
+
+#[tokio::test]
+async fn a_client_secret_that_nothing_opens_is_told_at_the_start_and_a_reload_takes_new_secrets() {
+    let place = place().with("NEWER", "the newer secret of this story, which is long enough");
+    place.does(ADD);
+    place.does("organization add fabrikam --name Fabrikam");
+    let small = Small::new();
+    let with = |secrets: &str| place.writes("entrada.toml", &small.text("http://127.0.0.1:3000", &DIRECTORY.replace("{ env = \"SEAL\" }", secrets)));
+    const UNOPENED: &str = "\"organizations\":\"contoso\"";
+    with("{ env = \"NEWER\" }");
+    let mut running = place.starts("run");
+    let log = running.says(UNOPENED).await;
+    assert!(log.contains("\"level\":\"ERROR\"") && log.contains("no secret of [session] secrets opens"), "{log}");
+    running.says("\"listening\"").await;
+    // The others are served: the program runs, and the page of sign-in answers.
+    let host = format!("GET /oauth2/sign_in HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n", small.port);
+    let page = crate::world::raw::talk(std::net::SocketAddr::from(([127, 0, 0, 1], small.port)), &host).await;
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    running.signals("TERM");
+    running.ends().await;
+    // Begun under the older one; the newer comes by a reload, seals anew, and the older is dropped by another: nothing is lost on the way.
+    with("{ env = \"SEAL\" }");
+    let running = place.starts("run");
+    running.says("\"listening\"").await;
+    with("{ env = \"NEWER\" }, { env = \"SEAL\" }");
+    running.signals("HUP");
+    running.says("the configuration was reloaded").await;
+    place.does("organization reseal");
+    with("{ env = \"NEWER\" }");
+    running.signals("HUP");
+    let reloads = |log: String| log.matches("the configuration was reloaded").count();
+    let began = Instant::now();
+    while reloads(running.out()) < 2 {
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", running.out());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!running.out().contains(UNOPENED), "{}", running.out());
+    // One that is dropped too early is told at once.
+    with("{ env = \"SEAL\" }");
+    running.signals("HUP");
+    running.says(UNOPENED).await;
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! Companies whose people live in PostgreSQL.
+
+#[path = "../../src/directory/tests/postgres.rs"]
+mod server;
+
+use crate::organizations::{FRIDA, MAYA, Town};
+use entrada::base::code::Code;
+use entrada::base::username::Username;
+use entrada::directory::change::PersonChange;
+use tokio::task::JoinSet;
+
+/// A town on PostgreSQL; nothing where there is none on this machine.
+async fn town() -> Option<Town> {
+    let address = server::database()?;
+    Some(Town::at(&address, tempfile::tempdir().unwrap(), "", |it| it).await)
+}
+
+#[tokio::test]
+async fn people_sign_in_by_username_and_by_code_and_are_out_when_switched_off() {
+    let Some(town) = town().await else { return };
+    let id = town.knows(MAYA, "contoso", "admin").await;
+    let mut maya = town.world.browser();
+    let page = town.comes(&mut maya, MAYA, MAYA).await;
+    assert_eq!((page.status, page.app_heard("x-entrada-person"), page.app_heard("x-entrada-role").as_str()), (200, id, "admin"), "{}", page.body);
+    let mut frida = town.world.browser();
+    let page = town.comes(&mut frida, "Fabrikam", FRIDA).await;
+    assert_eq!((page.status, page.app_heard("x-entrada-role").as_str()), (200, "worker"), "{}", page.body);
+    let made = town.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap().unwrap();
+    assert_eq!(made.id.to_string(), page.app_heard("x-entrada-person"));
+    assert_eq!(town.types(&mut town.world.browser(), "nobody@nowhere.example").await.status, 404);
+    let off = PersonChange { on: Some(false), ..PersonChange::default() };
+    town.directory().change_person(&Username::parse(MAYA).unwrap(), off, "story").await.unwrap();
+    town.world.later(30 * 60);
+    town.until(&mut maya, "the end of her session", |it| it.status == 401).await;
+    town.until(&mut frida, "her own session", |it| it.status == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_first_sign_ins_at_once_make_one_person() {
+    let Some(town) = town().await else { return };
+    let mut all = Vec::new();
+    for _ in 0..100 {
+        let mut browser = town.world.browser();
+        let shown = town.types(&mut browser, "fabrikam").await;
+        let callback = browser.stops_at_the_callback(FRIDA, shown).await;
+        all.push((browser, callback));
+    }
+    let mut tasks = JoinSet::new();
+    for (mut browser, callback) in all {
+        tasks.spawn(async move { browser.opens(&callback).await });
+    }
+    let mut people: Vec<_> = tasks
+        .join_all()
+        .await
+        .into_iter()
+        .map(|it| {
+            assert_eq!(it.status, 200, "{}", it.body);
+            it.app_heard("x-entrada-person")
+        })
+        .collect();
+    assert_eq!(people.len(), 100);
+    people.dedup();
+    assert_eq!(people.len(), 1);
+    let fabrikam = town.directory().organization(&Code::parse("fabrikam").unwrap()).await.unwrap().unwrap();
+    assert_eq!(town.directory().count(fabrikam.id).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_database_is_reached_by_tls_whose_certificate_and_name_are_verified() {
+    let Some(address) = server::database() else { return };
+    let by_tls = server::by_tls(&address, "localhost", None);
+    let town = Town::at(&by_tls, tempfile::tempdir().unwrap(), "", |it| it).await;
+    let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
+    assert_eq!(page.status, 200, "{}", page.body);
+}
