@@ -1,9 +1,7 @@
 //! Companies whose people live in PostgreSQL.
 
-#[path = "../../src/directory/tests/postgres.rs"]
-mod server;
-
 use crate::organizations::{FRIDA, MAYA, Town};
+use crate::postgres;
 use entrada::base::code::Code;
 use entrada::base::username::Username;
 use entrada::directory::change::PersonChange;
@@ -11,7 +9,7 @@ use tokio::task::JoinSet;
 
 /// A town on PostgreSQL; nothing where there is none on this machine.
 async fn town() -> Option<Town> {
-    let address = server::database()?;
+    let address = postgres::database()?;
     Some(Town::at(&address, tempfile::tempdir().unwrap(), "", |it| it).await)
 }
 
@@ -67,8 +65,8 @@ async fn a_hundred_first_sign_ins_at_once_make_one_person() {
 
 #[tokio::test]
 async fn the_database_is_reached_by_tls_whose_certificate_and_name_are_verified() {
-    let Some(address) = server::database() else { return };
-    let by_tls = server::by_tls(&address, "localhost", None);
+    let Some(address) = postgres::database() else { return };
+    let by_tls = postgres::by_tls(&address, "localhost", None);
     let town = Town::at(&by_tls, tempfile::tempdir().unwrap(), "", |it| it).await;
     let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
     assert_eq!(page.status, 200, "{}", page.body);

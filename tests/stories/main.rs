@@ -20,6 +20,8 @@ mod organizations;
 mod outside;
 mod path;
 mod phone;
+#[path = "../../src/directory/tests/postgres.rs"]
+mod postgres;
 mod setup;
 mod sign_in;
 mod sign_out;

@@ -1,8 +1,6 @@
 //! Two replicas on one database: what is changed at one counts at the other within five seconds.
 
-#[path = "../../src/directory/tests/postgres.rs"]
-mod postgres;
-
+use crate::postgres;
 use crate::tunnels::{Socket, web_socket};
 use crate::world::browser::{Browser, SCRIPT};
 use crate::world::raw::talk;
