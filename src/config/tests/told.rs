@@ -107,7 +107,7 @@ error: 20 problems in entrada.toml
                               hint: write the Directory (tenant) ID, or a domain like contoso.com
   bearer                      is not a known section
                               at entrada.toml:39:2
-                              hint: known here: access, directory, entra, headers, organization, pages, server, session, telemetry, upstream
+                              hint: known here: access, directory, entra, headers, native, organization, pages, server, session, telemetry, upstream
 "#,
     );
 }
