@@ -117,7 +117,7 @@ const [tab] = await Promise.all([admin.waitForEvent("page"), page.getByRole("but
 await tab.waitForURL(/oauth2\/v2.0\/authorize/);
 await tab.getByRole("button", { name: /Nora Berg/ }).click();
 await tab.waitForURL(`${address}/**`);
-await says(tab, /The sign-in does well/);
+await says(tab, /The sign-in works/);
 await says(tab, /linked to nora@northwind\.example, who is known but has not signed in yet, with the role owner/);
 await says(tab, /nora@northwind\.example/);
 await picture(tab, "test");
