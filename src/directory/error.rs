@@ -63,6 +63,9 @@ pub enum Error {
     /// No secret opens the credential.
     #[error("no secret of [session] secrets opens the credential of {0}")]
     Unopened(Code),
+    /// No secret opens what is kept of a sign-in on a client.
+    #[error("no secret of [session] secrets opens what is kept of a sign-in on a client")]
+    UnopenedFamily,
     /// The credential could not be sealed.
     #[error("the credential cannot be sealed")]
     NotSealed,

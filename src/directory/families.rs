@@ -202,7 +202,7 @@ impl Directory {
     /// Where the database cannot be asked.
     pub async fn keep_grant(&self, id: Guid, grant: &Secret) -> Result<(), Error> {
         let values = vec![id.to_string().into(), self.seals.seal_grant(id, grant)?.into()];
-        self.change_family("UPDATE family SET entra_grant = $2 WHERE id = $1", values).await
+        self.change_family("UPDATE family SET entra_grant = $2 WHERE id = $1 AND ended IS NULL", values).await
     }
 
     /// Notes that Entra has answered for the person, and what it says of them now.
@@ -211,7 +211,7 @@ impl Directory {
     /// Where the database cannot be asked.
     pub async fn family_answered(&self, id: Guid, who: &Identity) -> Result<(), Error> {
         let values = vec![id.to_string().into(), self.seals.seal_identity(id, who)?.into(), self.clock.now().into()];
-        self.change_family("UPDATE family SET identity = $2, answered = $3 WHERE id = $1", values).await
+        self.change_family("UPDATE family SET identity = $2, answered = $3 WHERE id = $1 AND ended IS NULL", values).await
     }
 
     /// Gives the turn to ask Entra back.
@@ -238,13 +238,13 @@ impl Directory {
     /// Ends all sign-ins of a person on clients; part of a change that tells the history itself.
     pub(super) async fn end_families_of(&self, changes: &mut Transaction, person: Guid, why: &str) -> Result<(), Error> {
         let values = vec![person.to_string().into(), self.clock.now().into(), why.into()];
-        changes.run("UPDATE family SET ended = $2, why = $3 WHERE person = $1 AND ended IS NULL", values).await.map(drop)
+        changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE person = $1 AND ended IS NULL", values).await.map(drop)
     }
 
     /// Ends all sign-ins on clients of the people of an organization; part of a change that tells the history itself.
     pub(super) async fn end_families_at(&self, changes: &mut Transaction, organization: Guid, why: &str) -> Result<(), Error> {
         let values = vec![organization.to_string().into(), self.clock.now().into(), why.into()];
-        changes.run("UPDATE family SET ended = $2, why = $3 WHERE organization = $1 AND ended IS NULL", values).await.map(drop)
+        changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE organization = $1 AND ended IS NULL", values).await.map(drop)
     }
 
     /// Ends all sign-ins on clients of whoever has that object id at Entra, in whatever organization; without a tenant, in any.
@@ -266,7 +266,7 @@ impl Directory {
     pub(super) async fn end(&self, changes: &mut Transaction, row: &Row, why: &str) -> Result<(), Error> {
         let (id, client) = (id_of(row)?, row.text("client")?);
         let values = vec![id.to_string().into(), self.clock.now().into(), why.into()];
-        if changes.run("UPDATE family SET ended = $2, why = $3 WHERE id = $1 AND ended IS NULL", values).await? == 0 {
+        if changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE id = $1 AND ended IS NULL", values).await? == 0 {
             return Ok(());
         }
         let (person, organization) = (guid(row, "person")?, guid(row, "organization")?);
@@ -286,7 +286,8 @@ impl Directory {
             return Ok(None);
         }
         let Some(standing) = self.standing(person).await?.filter(|it| it.on) else { return Ok(None) };
-        let Some(mut identity) = self.seals.open_identity(id, &row.text("identity")?) else { return Ok(None) };
+        // A secret that was dropped too early can come back: nobody is signed out for it.
+        let mut identity = self.seals.open_identity(id, &row.text("identity")?).ok_or(Error::UnopenedFamily)?;
         let Some(known) = self.person_by_id(person).await? else { return Ok(None) };
         let organization = guid(row, "organization")?;
         if known.linked != Some((identity.tid, identity.oid)) || known.organization != organization {

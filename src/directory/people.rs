@@ -83,7 +83,7 @@ impl Directory {
         let Some(person) = self.person_by_id(person).await? else { return Ok(None) };
         let Some(organization) = self.organization_by_id(person.organization).await? else { return Ok(None) };
         let on = person.on && organization.state == super::organization::State::On;
-        Ok(Some(Standing { role: person.role, code: organization.code, on }))
+        Ok(Some(Standing { role: person.role, code: organization.code, on, linked: person.linked }))
     }
 
     /// Makes a person who has not signed in yet; `by` is who does, for the history.

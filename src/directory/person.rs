@@ -55,6 +55,15 @@ pub struct Standing {
     pub code: Code,
     /// Whether both the person and the organization are on.
     pub on: bool,
+    /// Who it is at Entra: tenant and object id.
+    pub linked: Option<(Guid, Guid)>,
+}
+
+impl Standing {
+    /// Whether that account of Entra's may still come as this person: both are on, and the person is not linked to another, or to none, now.
+    pub fn is_on_for(&self, tid: Guid, oid: Guid) -> bool {
+        self.on && self.linked == Some((tid, oid))
+    }
 }
 
 /// What is asked of a person's row.

@@ -53,10 +53,11 @@ impl Directory {
         Self::furnish(self.database.clone(), config, keyring, self.clock.clone(), self.random.clone()).await
     }
 
-    /// The same with its credentials sealed and opened by these secrets, for a reload that changes no more than them.
+    /// The same with all that it seals sealed and opened by these secrets, for a reload that changes no more than them.
     #[must_use]
     pub fn sealed_by(&self, keyring: &Keyring) -> Self {
-        Self { envelope: Arc::new(Envelope::new(keyring, PURPOSE, &self.random)), ..self.clone() }
+        let envelope = Arc::new(Envelope::new(keyring, PURPOSE, &self.random));
+        Self { envelope, seals: Arc::new(Seals::new(keyring, &self.random)), ..self.clone() }
     }
 
     async fn furnish(database: Database, config: &config::directory::Directory, keyring: &Keyring, clock: Clock, random: Random) -> Result<Self, Error> {

@@ -51,7 +51,7 @@ impl Directory {
         for some in people.chunks(AT_ONCE) {
             let places = (1..=some.len()).map(|it| format!("${it}")).collect::<Vec<_>>().join(", ");
             let sql = format!(
-                "SELECT p.id, p.role, p.state, o.id AS organization, o.state AS organization_state, o.source, c.code FROM person p \
+                "SELECT p.id, p.role, p.state, p.tid, p.oid, o.id AS organization, o.state AS organization_state, o.source, c.code FROM person p \
                  JOIN organization o ON o.id = p.organization JOIN organization_code c ON c.organization = o.id AND c.ends IS NULL WHERE p.id IN ({places})"
             );
             let values: Vec<Value> = some.iter().map(|it| it.to_string().into()).collect();
@@ -69,7 +69,9 @@ impl Directory {
             _ => row.text("organization_state")? == State::On.as_str(),
         };
         let code = Code::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?;
-        Ok(Standing { role: row.text("role")?, code, on: organization_on && row.text("state")? == "on" })
+        let account = |column: &str| row.maybe_text(column)?.map(|it| guid(column, &it)).transpose();
+        let on = organization_on && row.text("state")? == "on";
+        Ok(Standing { role: row.text("role")?, code, on, linked: account("tid")?.zip(account("oid")?) })
     }
 }
 

@@ -244,7 +244,8 @@ impl Asking {
         let Some(member) = self.session.identity().member.clone() else { return Ok(()) };
         let organizations = self.authorities.organizations.as_ref().ok_or(organizations::Error::NotSetUp)?;
         let now = organizations.directory().standing(member.person).await.map_err(organizations::Error::from)?;
-        let now = now.filter(|it| it.on).ok_or(Cause::Off)?;
+        let who = self.session.identity();
+        let now = now.filter(|it| it.is_on_for(who.tid, who.oid)).ok_or(Cause::Off)?;
         self.session.stands_as(&Member { role: now.role.into(), code: now.code.as_str().into(), ..Member::clone(&member) });
         Ok(())
     }

@@ -14,15 +14,18 @@ const DAY: u64 = 86_400;
 
 /// Writes a warning into the log for each, once a day, until `stop`.
 pub async fn warn(directory: Directory, clock: Clock, stop: CancellationToken) {
-    let mut warned = None;
-    while stop.run_until_cancelled(tokio::time::sleep(if warned.is_none() { Duration::ZERO } else { LOOK })).await.is_some() {
+    let (mut warned, mut pause) = (None, Duration::ZERO);
+    while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        pause = LOOK;
         let now = clock.now();
         if warned == Some(now / DAY) {
             continue;
         }
-        warned = Some(now / DAY);
         match directory.organizations().await {
-            Ok(all) => all.iter().for_each(|it| warn_of(it, now)),
+            Ok(all) => {
+                all.iter().for_each(|it| warn_of(it, now));
+                warned = Some(now / DAY);
+            }
             Err(cause) => tracing::warn!(%cause, "whether client secrets expire could not be looked up"),
         }
     }

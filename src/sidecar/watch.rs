@@ -24,7 +24,7 @@ const EVERY: u64 = 2000;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// How far each question looks back, in seconds: a change shows when it is committed, and by the clock of another machine.
-const WINDOW: u64 = 60;
+const WINDOW: u64 = 300;
 
 /// What was heard of counts once more after so many seconds: a sign-in that had been let in just before has its session by then.
 const AGAIN: u64 = 5;
@@ -113,7 +113,7 @@ impl Watch {
         let mut last: Option<Changed> = None;
         loop {
             let page = self.directory.changed(since, last.as_ref()).await?;
-            page.iter().filter(|it| self.is_news(it, now)).for_each(|it| news.take(it, self.begun_by(it)));
+            page.iter().filter(|it| self.is_news(it, now)).for_each(|it| news.take(it, self.begun_by(it, now)));
             if u32::try_from(page.len()).is_ok_and(|it| it < PAGE) {
                 return Ok(news);
             }
@@ -126,9 +126,9 @@ impl Watch {
     }
 
     /// Which sessions began before somebody was signed out: by the other machine's clock, and, the first time, by this one's as well, whatever
-    /// the two think of each other. What was there at the last answer was there before it.
-    fn begun_by(&self, it: &Changed) -> u64 {
-        if self.known.contains_key(&it.id) { it.at } else { it.at.max(self.heard) }
+    /// the two think of each other. Who signed in again within these two seconds signs in once more.
+    fn begun_by(&self, it: &Changed, now: u64) -> u64 {
+        if self.known.contains_key(&it.id) { it.at } else { it.at.max(now) }
     }
 
     async fn follow(&self, news: &News) -> Result<(), Error> {
@@ -145,8 +145,9 @@ impl Watch {
         let mut ended = 0;
         for session in &sessions {
             // Some are found by person and by organization.
-            let Some(member) = session.identity().member.clone().filter(|_| !session.is_over()) else { continue };
-            match standings.get(&member.person).filter(|it| it.on && !session.family().is_some_and(|it| over.contains(&it))) {
+            let who = session.identity();
+            let Some(member) = who.member.clone().filter(|_| !session.is_over()) else { continue };
+            match standings.get(&member.person).filter(|it| it.is_on_for(who.tid, who.oid) && !session.family().is_some_and(|it| over.contains(&it))) {
                 Some(now) => session.stands_as(&Member { role: now.role.as_str().into(), code: now.code.as_str().into(), ..Member::clone(&member) }),
                 None => {
                     self.store.end_held(session);
@@ -187,6 +188,8 @@ impl News {
             (Some(person), _) if it.signed_out => {
                 let latest = self.signed_out.entry(person).or_default();
                 *latest = begun_by.max(*latest);
+                // A phone's sign-in has a row that ended, which tells whatever the clocks say.
+                self.people.insert(person);
             }
             (Some(person), _) => drop(self.people.insert(person)),
             // Also an import: of whom of its people, the history does not say.

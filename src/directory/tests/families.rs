@@ -320,7 +320,7 @@ async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself
         let values = vec![family.id.to_string().into(), other.to_string().into()];
         changes.run("UPDATE family SET identity = (SELECT identity FROM family WHERE id = $2) WHERE id = $1", values).await.unwrap();
         changes.commit().await.unwrap();
-        assert!(directory.family(family.id).await.unwrap().is_none());
+        assert!(matches!(directory.family(family.id).await, Err(Error::UnopenedFamily)));
         assert!(directory.family(other).await.unwrap().is_some());
     })
     .await;
@@ -349,6 +349,28 @@ async fn groups_that_are_too_many_for_a_row_are_left_to_graph() {
         let many: Texts = (0..600).map(|it| format!("{it:036}")).collect();
         directory.family_answered(id, &Identity { groups: Groups::Known(many), ..who }).await.unwrap();
         assert_eq!(directory.family(id).await.unwrap().unwrap().identity().groups, Groups::Overage);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_it() {
+    on_both(async |ground: Ground| {
+        let (old, new) = ("a secret of the stories, longer than 32 bytes", "another secret of the stories, long enough");
+        let before = ground.opened_with(&[old]).await.unwrap();
+        let Granted { family: first, refresh } = signed_in(&before).await;
+        let keyring = Keyring::new(&[Secret::new(new), Secret::new(old)], &random::system());
+        let after = before.sealed_by(&keyring);
+        assert!(after.family(first.id).await.unwrap().is_some());
+        assert!(after.rotate(&refresh, "phone", IDLE).await.is_ok());
+        let second = signed_in(&after).await;
+        // Where the old one is dropped, what it sealed is no more than unreadable, and what the new one sealed lives on.
+        let fresh = ground.opened_with(&[new]).await.unwrap();
+        assert!(fresh.family(second.family.id).await.unwrap().is_some());
+        assert!(fresh.rotate(&second.refresh, "phone", IDLE).await.is_ok());
+        assert!(matches!(fresh.family(first.id).await, Err(Error::UnopenedFamily)));
+        // It can come back.
+        assert!(ground.opened_with(&[new, old]).await.unwrap().family(first.id).await.unwrap().is_some());
     })
     .await;
 }

@@ -47,7 +47,8 @@ pub(in crate::flow) async fn authorize(
     if inbound.target.method() != Method::POST {
         return match request.typed() {
             None => Ok(identify(house, inbound, headers, &request)),
-            Some(_) if request.asker.target.kind() == Kind::PrivateUse => Ok(confirm(house, inbound, &request)),
+            // Only a claimed address is sure to lead to the app that asks: any program of the device can take a scheme, or listen on loopback.
+            Some(_) if request.asker.target.kind() != Kind::Https => Ok(confirm(house, inbound, &request)),
             Some(typed) => begin(house, inbound, headers, &request, typed).await,
         };
     }

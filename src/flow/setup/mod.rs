@@ -69,7 +69,8 @@ pub(super) async fn set_up(
         "/credential" if posted => credential::change(house, inbound, all.directory(), &visit, &form).await,
         "/credential" => credential::show(house, inbound, all.directory(), &visit).await,
         "/sheet" => Ok(sheet::page(house, inbound, &visit)),
-        _ => steps::page(house, all, inbound, &visit).await,
+        "" => steps::page(house, all, inbound, &visit).await,
+        _ => Err(Refusal::NotFound),
     }
 }
 

@@ -96,7 +96,7 @@ fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::NoOrganization(_) | Error::NoPerson(_) => StatusCode::NOT_FOUND,
         Error::NoRole(_) | Error::NotPlain(_) => StatusCode::BAD_REQUEST,
-        Error::Database(_) | Error::File(_) | Error::Unopened(_) | Error::NotSealed => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Database(_) | Error::File(_) | Error::Unopened(_) | Error::UnopenedFamily | Error::NotSealed => StatusCode::SERVICE_UNAVAILABLE,
         // What stands against it is there already.
         _ => StatusCode::CONFLICT,
     }

@@ -37,10 +37,10 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
     assert!(page.status == 200 && page.body.contains("A new one is waiting") && page.body.contains(&format!("by {MAYA}")), "{}", page.body);
     // It does not work at Entra yet, and nobody notices but the admin.
     town.signed_in(TOM).await;
-    town.until("what Entra says", async || maya_reads(&town, &mut town.signed_in(MAYA).await, "AADSTS7000215").await).await;
+    town.until("what Entra says", async || maya_reads(&mut town.signed_in(MAYA).await, "AADSTS7000215").await).await;
     town.world.emulator.control().add_secret(secret);
     town.signed_in(TOM).await;
-    let page = town.until("the new secret in place", async || maya_reads(&town, &mut town.signed_in(MAYA).await, "expires on 2031-05-31").await).await;
+    let page = town.until("the new secret in place", async || maya_reads(&mut town.signed_in(MAYA).await, "expires on 2031-05-31").await).await;
     assert!(!page.contains("A new one is waiting"), "{page}");
     for path in ["", "/people", "/sign_ins", "/history", "/credential"] {
         let page = maya.visits(&format!("/oauth2/setup{path}")).await;
@@ -49,7 +49,7 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
     assert!(town.history("contoso").await.iter().any(|it| it.contains("new client secret waits")));
 }
 
-async fn maya_reads(_town: &Town, maya: &mut Browser, text: &str) -> Option<String> {
+async fn maya_reads(maya: &mut Browser, text: &str) -> Option<String> {
     let page = maya.visits(SECRET).await;
     page.body.contains(text).then_some(page.body)
 }
