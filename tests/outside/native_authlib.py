@@ -23,6 +23,9 @@ def signs_in(address, name):
     browser = requests.Session()
     browser.headers["Accept"] = "text/html"
     shown = browser.get(address, timeout=30)
+    if 'name="choice" value="continue"' in shown.text:
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(shown.url))
+        shown = browser.post(shown.url, data={"choice": "continue"}, headers={"Origin": origin}, timeout=30)
     transaction = re.search(r'name="transaction" value="([^"]+)"', shown.text).group(1)
     person = re.search(rf'name="person" value="([^"]+)">{name}', shown.text).group(1)
     place = urljoin(shown.url, html.unescape(re.search(r'action="([^"]+)"', shown.text).group(1)))

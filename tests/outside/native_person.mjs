@@ -23,7 +23,9 @@ export async function signsIn(address, person = "Maya", stop = undefined) {
     }
     throw new Error(`twenty redirects, the last to ${url}`);
   };
-  const shown = await goes(new URL(address));
+  let shown = await goes(new URL(address));
+  // On loopback a page asks first whether one wants to sign in to that app.
+  if (shown.text.includes('name="choice" value="continue"')) shown = await goes(shown.url, new URLSearchParams({ choice: "continue" }));
   const match = (what) => (shown.text.match(what) ?? [undefined, undefined])[1];
   const [transaction, oid] = [match(/name="transaction" value="([^"]+)"/), match(new RegExp(`name="person" value="([^"]+)">${person}`))];
   if (oid === undefined) throw new Error(`${person} is not asked at ${shown.url}: ${shown.text}`);

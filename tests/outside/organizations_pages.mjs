@@ -15,6 +15,7 @@ async function atThePhone(page, look) {
   await page.getByLabel("Username or company code, or nothing").fill("fabrikam");
   await page.getByRole("button", { name: "Begin" }).click();
   await page.getByRole("link", { name: "Open the browser" }).click();
+  await page.getByRole("button", { name: "Continue" }).click();
   await page.getByRole("button", { name: /Felix Fabrikam/ }).click();
   await page.waitForURL(phone);
   for (const step of ["Exchange the code", "Call the app", "Refresh", "Sign out"]) {

@@ -191,6 +191,7 @@ const asked = { response_type: "code", client_id: "fleet-phone", redirect_uri: m
 for (const [name, value] of Object.entries(asked)) authorize.searchParams.set(name, value);
 const handheld = await (await someone({ width: 360, height: 740 })).newPage();
 await handheld.goto(authorize.href);
+await handheld.getByRole("button", { name: "Continue" }).click();
 await handheld.getByRole("button", { name: /Nele Brandt/ }).click();
 const came = (await back).searchParams;
 assert.deepEqual([came.get("state"), came.get("iss")], [state, address]);

@@ -55,7 +55,7 @@ impl Town {
             .extend_pairs([("code_challenge_method", "S256"), ("organization", "contoso"), ("scope", "jobs")])
             .finish();
         let mut browser = self.world.browser();
-        let shown = browser.visits(&format!("/oauth2/native/authorize?{asked}")).await;
+        let shown = browser.fills(&format!("/oauth2/native/authorize?{asked}"), &[("choice", "continue")]).await;
         assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
         let callback = browser.stops_at_the_callback(person, shown).await;
         let page = browser.asks("GET", callback.as_str(), NAVIGATION).await;

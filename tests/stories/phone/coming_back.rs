@@ -16,7 +16,7 @@ async fn a_sign_in_for_an_app_brings_it_a_code_and_leaves_no_session_in_the_brow
     let town = Town::start().await;
     for (uri, status) in [(LOOPBACK, 303), (CLAIMED, 303)] {
         let mut browser = town.world.browser();
-        let shown = browser.visits(&asks(&[("redirect_uri", Some(uri)), ("login_hint", Some(MAYA)), ("scope", Some("jobs"))])).await;
+        let shown = browser.fills(&asks(&[("redirect_uri", Some(uri)), ("login_hint", Some(MAYA)), ("scope", Some("jobs"))]), &[("choice", "continue")]).await;
         let page = comes_back(&mut browser, MAYA, shown).await;
         let told = location(&page);
         assert_eq!((page.status, &told[..url::Position::AfterPath]), (status, uri));
@@ -43,7 +43,7 @@ async fn whoever_is_signed_in_on_the_web_stays_so_and_the_app_gets_whom_entra_br
     assert_eq!(browser.signs_in_as(MAYA).await.status, 200);
     let session = browser.cookie("entrada");
     assert!(session.is_some());
-    let shown = browser.visits(&asks(&[("organization", Some("fabrikam"))])).await;
+    let shown = browser.fills(&asks(&[("organization", Some("fabrikam"))]), &[("choice", "continue")]).await;
     let page = comes_back(&mut browser, FRIDA, shown).await;
     let family = redeemed(&town, &said(&location(&page), "code").unwrap(), LOOPBACK).await;
     assert_eq!(&*family.identity().member.clone().unwrap().code, "fabrikam");
@@ -92,7 +92,7 @@ async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
     ] {
         let mut browser = town.world.browser();
         let asked = asks(&[("redirect_uri", Some(uri)), ("organization", Some("contoso"))]);
-        let page = if uri == SCHEME { browser.posts(&asked, FORM, "choice=continue").await } else { browser.asks("GET", &asked, NAVIGATION).await };
+        let page = browser.posts(&asked, FORM, "choice=continue").await;
         let state = said(&location(&page), "state").unwrap();
         let page = browser.asks("GET", &format!("/oauth2/callback?{error}&state={}", encoded(&state)), NAVIGATION).await;
         assert!(page.status == 403 && page.header("location").is_empty() && page.header("refresh").is_empty(), "{} {}", page.status, page.body);
@@ -109,7 +109,7 @@ async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
     // A token that is not right makes nobody anybody either.
     town.world.emulator.control().wrong(Wrong::Tid);
     let mut browser = town.world.browser();
-    browser.visits(&asks(&[("organization", Some("contoso"))])).await;
+    browser.fills(&asks(&[("organization", Some("contoso"))]), &[("choice", "continue")]).await;
     let page = browser.signs_in_as(MAYA).await;
     assert!(page.status == 403 && page.body.contains("Back to Fleet for phones"), "{} {}", page.status, page.body);
 }
@@ -118,13 +118,13 @@ async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
 async fn attack_a_callback_that_another_browser_began_brings_an_app_nothing() {
     let town = Town::start().await;
     let (mut victim, mut thief) = (town.world.browser(), town.world.browser());
-    let shown = victim.visits(&asks(&[("login_hint", Some(MAYA))])).await;
+    let shown = victim.fills(&asks(&[("login_hint", Some(MAYA))]), &[("choice", "continue")]).await;
     let callback = victim.stops_at_the_callback(MAYA, shown).await;
     let page = thief.asks("GET", callback.as_str(), NAVIGATION).await;
     assert!(!page.header("location").contains("127.0.0.1:51234") && page.header("refresh").is_empty(), "{}", page.header("location"));
     assert_eq!(thief.cookie("entrada"), None);
     // Nor does the code of one company at another.
-    let shown = thief.visits(&asks(&[("organization", Some("fabrikam"))])).await;
+    let shown = thief.fills(&asks(&[("organization", Some("fabrikam"))]), &[("choice", "continue")]).await;
     let other = thief.stops_at_the_callback(FRIDA, shown).await;
     let mixed = format!("/oauth2/callback?code={}&state={}", said(&callback, "code").unwrap(), encoded(&said(&other, "state").unwrap()));
     let page = thief.asks("GET", &mixed, NAVIGATION).await;
