@@ -203,6 +203,19 @@ async fn a_sign_out_everywhere_counts_at_a_replica_whose_clock_is_ahead() {
 }
 
 #[tokio::test]
+async fn an_account_that_is_no_longer_the_persons_is_out_as_if_it_were_switched_off() {
+    let pair = Pair::start().await;
+    let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
+    pair.changes(MAYA, PersonChange { unlink: true, ..PersonChange::default() }).await;
+    soon("Maya is out", async || status(&mut maya).await == 401).await;
+    assert_eq!(status(&mut tom).await, 200);
+    // Who comes now is linked anew, and stays.
+    let mut again = pair.signed_in(MAYA).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(status(&mut again).await, 200);
+}
+
+#[tokio::test]
 async fn what_was_changed_while_a_replica_could_not_ask_counts_when_it_can_again() {
     let pair = Pair::start().await;
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
@@ -215,7 +228,7 @@ async fn what_was_changed_while_a_replica_could_not_ask_counts_when_it_can_again
                   INSERT INTO away SELECT 'aaaabbbb-0000-cccc-1111-dddd2222ee01', strftime('%s', 'now') + 0, 'story', organization, id, 'state off' \
                   FROM person WHERE username = 'maya@contoso.example'";
     sqlx::raw_sql(hidden).execute(&mut database).await.unwrap();
-    pair.second.later(300);
+    pair.second.later(900);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!((status(&mut maya).await, status(&mut tom).await), (200, 200), "an outage signs nobody out");
     assert!(figures(&pair).await.contains("entrada_directory_silent 1\n"));
