@@ -69,6 +69,8 @@ impl Directory {
     /// Why it is not done: then nothing has changed.
     pub async fn act(&self, acting: &Acting, person: Guid, act: &Act) -> Result<Person, NotDone> {
         let mut changes = self.database.begin().await?;
+        // Of two who switch each other off at once, the second is judged after the first: one of them stays.
+        changes.lock(acting.organization).await?;
         let found = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(NotDone::Nobody)?;
         let highest = match acting.person {
             None => 0,

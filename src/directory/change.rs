@@ -1,6 +1,7 @@
 //! What can be asked to change, and how a change is told.
 
-use super::organization::State;
+use super::error::Error;
+use super::organization::{Organization, State};
 use crate::base::calendar;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
@@ -47,9 +48,23 @@ pub struct NewOrganization {
     pub on: bool,
 }
 
+/// Who asks for a change of an organization, and so what is allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asking {
+    /// The operator, who may do everything.
+    #[default]
+    Operator,
+    /// An admin of an organization that is on: its tenant and client ID stay, for whoever is somebody in another tenant would be anybody here.
+    Admin,
+    /// Whoever came by the operator's link: another tenant or client ID turns the organization off, until it is tested and turned on again.
+    Invited,
+}
+
 /// What is to change of an organization; nothing stays as it is.
 #[derive(Debug, Default)]
 pub struct OrganizationChange {
+    /// Who asks.
+    pub asking: Asking,
     /// As people know it.
     pub name: Option<String>,
     /// Directory (tenant) ID.
@@ -77,6 +92,27 @@ pub struct OrganizationChange {
 }
 
 impl OrganizationChange {
+    /// Whether it leads to another app registration than that of the organization.
+    pub fn moves(&self, before: &Organization) -> bool {
+        let other = |it: Option<Guid>, now: Option<Guid>| it.is_some() && it != now;
+        other(self.tenant, before.tenant) || other(self.client_id, before.client_id)
+    }
+
+    /// Whether it moves an organization that is on, by a link: that turns it off, and the visit goes on.
+    pub(super) fn turns_off(&self, before: &Organization) -> bool {
+        self.asking == Asking::Invited && before.state == State::On && self.moves(before)
+    }
+
+    /// Refuses what whoever asks may not do to the organization as its row is now.
+    pub(super) fn allowed(&self, before: &Organization) -> Result<(), Error> {
+        match self.asking {
+            // It was on when the admin came: somebody turned it off meanwhile.
+            Asking::Admin if before.state != State::On => Err(Error::Twice),
+            Asking::Admin if self.moves(before) => Err(Error::StaysWhileOn(before.code.clone())),
+            _ => Ok(()),
+        }
+    }
+
     /// What changes, in words for the history; never the credential. `waits` is where a new one has to prove itself first.
     pub(super) fn told(&self, waits: bool) -> String {
         let mut out = Vec::new();

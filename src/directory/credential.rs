@@ -94,18 +94,14 @@ impl Directory {
     }
 
     /// Where a new secret of this change goes.
-    pub(super) async fn place_of(&self, before: &Organization, change: &OrganizationChange) -> Result<Place, Error> {
-        let other = |it: Option<Guid>, now: Option<Guid>| it.is_some() && it != now;
+    pub(super) async fn place_of(&self, changes: &mut Transaction, before: &Organization, change: &OrganizationChange) -> Result<Place, Error> {
         // The secret of another app registration is of no use to this one.
-        let moves = other(change.tenant, before.tenant) || other(change.client_id, before.client_id);
-        if before.state != State::On || moves {
+        if before.state != State::On || change.moves(before) {
             return Ok(Place::Instead);
         }
-        match self.connection(before).await {
-            Ok(Some(_)) => Ok(Place::Beside),
-            Ok(None) | Err(Error::Unopened(_)) => Ok(Place::Instead),
-            Err(other) => Err(other),
-        }
+        let row = changes.row("SELECT credential FROM organization WHERE id = $1", vec![before.id.to_string().into()]).await?;
+        let sealed = row.map(|it| it.maybe_text("credential")).transpose()?.flatten();
+        Ok(if sealed.is_some_and(|it| self.opened(before, &it).is_ok()) { Place::Beside } else { Place::Instead })
     }
 
     /// Writes a new secret, sealed, where it goes; one that waited before is forgotten.

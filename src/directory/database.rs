@@ -4,6 +4,7 @@
 //! neither SQLite's options nor the types of an empty value.
 
 use super::error::Error;
+use crate::base::guid::Guid;
 use crate::config::directory::Database as Address;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgPoolOptions, PgRow};
@@ -124,6 +125,11 @@ impl Database {
 }
 
 impl Transaction {
+    /// Lets nobody else change what belongs to an organization until these changes end; on SQLite nobody else writes anyway.
+    pub(super) async fn lock(&mut self, organization: Guid) -> Result<(), Error> {
+        self.run("UPDATE organization SET changed = changed WHERE id = $1", vec![organization.to_string().into()]).await.map(drop)
+    }
+
     pub(super) async fn rows(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         let sql = sql.into_sql_str();
         Ok(match self {

@@ -57,6 +57,12 @@ pub enum Error {
     /// What an organization needs before it is turned on.
     #[error("the organization {0} cannot be turned on without {1}")]
     Incomplete(Code, &'static str),
+    /// Tenant and client ID of one that is on, for its admins.
+    #[error("the tenant and the client ID of {0} stay while it is on")]
+    StaysWhileOn(Code),
+    /// The connection was not tested as it is now.
+    #[error("the connection of {0} was not tested as it is now")]
+    NotTested(Code),
     /// It stands in the configuration, which alone changes it.
     #[error("the organization {0} stands in the configuration; change it there")]
     InFile(Code),

@@ -69,6 +69,8 @@ impl Directory {
         let (id, now) = (self.new_id(), self.clock.now());
         let ends = now.saturating_add(LINK);
         let mut changes = self.database.begin().await?;
+        // Of two links made at once, the second sees the first, and ends it.
+        changes.lock(organization.id).await?;
         self.end_invitations(&mut changes, organization.id).await?;
         let values: Vec<Value> =
             vec![id.to_string().into(), organization.id.to_string().into(), digest_of(token.expose()).into(), now.into(), by.into(), ends.into()];

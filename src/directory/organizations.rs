@@ -1,11 +1,12 @@
 //! Finding, making and changing organizations.
 
-use super::change::{NewOrganization, OrganizationChange};
+use super::change::{Asking, NewOrganization, OrganizationChange};
 use super::credential::Place;
 use super::database::{Transaction, Value};
 use super::error::{Error, plain};
 use super::organization::{Organization, SELECT, Source, State, first_sign_in_as_str, of_row};
 use super::store::Directory;
+use super::trial::tested_now;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
@@ -129,42 +130,32 @@ impl Directory {
     /// Changes an organization; `by` is who does, for the history.
     ///
     /// # Errors
-    /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`.
-    pub async fn change_organization(&self, code: &Code, change: OrganizationChange, by: &str) -> Result<Organization, Error> {
+    /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`; where the operator does not ask, `StaysWhileOn`,
+    /// `NotTested`, or `Twice`.
+    pub async fn change_organization(&self, code: &Code, mut change: OrganizationChange, by: &str) -> Result<Organization, Error> {
         if let Some(role) = &change.default_role {
             self.role(role)?;
         }
         plain("name", change.name.as_deref())?;
-        let before = self.changeable(code).await?;
-        let place = self.place_of(&before, &change).await?;
+        let found = self.changeable(code).await?;
+        let mut changes = self.database.begin().await?;
+        let before = self.locked(&mut changes, found.id).await?;
+        change.allowed(&before)?;
+        let turned_off = change.turns_off(&before);
+        if turned_off {
+            change.state = Some(State::Off);
+        }
+        let place = self.place_of(&mut changes, &before, &change).await?;
         let told = change.told(place == Place::Beside);
         if told.is_empty() {
             return Ok(before);
         }
         let has_credential = before.has_credential || change.client_secret.is_some();
-        let state = change.state.unwrap_or(before.state);
         let (tenant, client_id) = (change.tenant.or(before.tenant), change.client_id.or(before.client_id));
-        if state == State::On {
+        if change.state.unwrap_or(before.state) == State::On {
             is_complete(&before.code, (tenant.is_some(), client_id.is_some(), has_credential))?;
         }
-        let mut changes = self.database.begin().await?;
-        let values = vec![
-            before.id.to_string().into(),
-            change.name.into(),
-            change.tenant.map(|it| it.to_string()).into(),
-            change.client_id.map(|it| it.to_string()).into(),
-            change.default_role.into(),
-            change.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
-            Value::Number(change.guests.map(i64::from)),
-            // Only what is asked: another may switch it off at this very time.
-            change.state.map(|it| it.as_str().to_owned()).into(),
-            self.clock.now().into(),
-            by.into(),
-        ];
-        let sql = "UPDATE organization SET name = COALESCE($2, name), tenant = COALESCE($3, tenant), client_id = COALESCE($4, client_id), \
-                   default_role = COALESCE($5, default_role), first_sign_in = COALESCE($6, first_sign_in), guests = COALESCE($7, guests), state = COALESCE($8, state), \
-                   changed = $9, changed_by = $10 WHERE id = $1";
-        changes.run(sql, values).await?;
+        self.overwrite(&mut changes, before.id, &change, by).await?;
         match &change.client_secret {
             Some(secret) => self.put(&mut changes, before.id, (secret, change.credential_ends), place, by).await?,
             None if change.take_back => self.take_back(&mut changes, before.id).await?,
@@ -174,7 +165,9 @@ impl Directory {
             changes.run("UPDATE organization SET credential_ends = $2 WHERE id = $1", vec![before.id.to_string().into(), ends.into()]).await?;
         }
         if change.state == Some(State::Off) {
-            self.end_invitations(&mut changes, before.id).await?;
+            if !turned_off {
+                self.end_invitations(&mut changes, before.id).await?;
+            }
             self.end_families_at(&mut changes, before.id, &told).await?;
         }
         for domain in &change.bind {
@@ -184,9 +177,40 @@ impl Directory {
             let values = vec![before.id.to_string().into(), domain.as_str().into()];
             changes.run("DELETE FROM organization_domain WHERE organization = $1 AND domain = $2", values).await?;
         }
+        // Of the connection as it has become.
+        if change.state == Some(State::On) && change.asking != Asking::Operator && tested_now(&mut changes, before.id).await?.is_none() {
+            return Err(Error::NotTested(before.code));
+        }
         self.audit(&mut changes, by, Some(before.id), None, &told).await?;
         changes.commit().await?;
         self.organization_by_id(before.id).await?.ok_or(Error::NoOrganization(before.code))
+    }
+
+    /// Writes what stands in the row itself, except the secret.
+    async fn overwrite(&self, changes: &mut Transaction, organization: Guid, change: &OrganizationChange, by: &str) -> Result<(), Error> {
+        let values = vec![
+            organization.to_string().into(),
+            change.name.clone().into(),
+            change.tenant.map(|it| it.to_string()).into(),
+            change.client_id.map(|it| it.to_string()).into(),
+            change.default_role.clone().into(),
+            change.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
+            Value::Number(change.guests.map(i64::from)),
+            change.state.map(|it| it.as_str().to_owned()).into(),
+            self.clock.now().into(),
+            by.into(),
+        ];
+        let sql = "UPDATE organization SET name = COALESCE($2, name), tenant = COALESCE($3, tenant), client_id = COALESCE($4, client_id), \
+                   default_role = COALESCE($5, default_role), first_sign_in = COALESCE($6, first_sign_in), guests = COALESCE($7, guests), state = COALESCE($8, state), \
+                   changed = $9, changed_by = $10 WHERE id = $1";
+        changes.run(sql, values).await.map(drop)
+    }
+
+    /// Locks an organization's row until the changes end, and gives it as it is then: what is judged by it holds when it is written.
+    async fn locked(&self, changes: &mut Transaction, organization: Guid) -> Result<Organization, Error> {
+        changes.lock(organization).await?;
+        let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT} WHERE o.id = $1")), vec![organization.to_string().into()]).await?;
+        row.map(|it| Ok(self.as_configured(of_row(&it)?))).transpose()?.ok_or(Error::Twice)
     }
 
     /// Gives an organization another code; the one before leads to it for `days` more.

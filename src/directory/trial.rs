@@ -1,16 +1,20 @@
 //! A sign-in on trial: who it would make somebody, and that the connection worked.
 
-use super::database::Value;
+use super::database::{Row, Transaction, Value};
 use super::error::Error;
 use super::organization::Organization;
 use super::person::Person;
 use super::store::Directory;
 use super::welcome::{How, Refused, may_come};
+use crate::base::guid::Guid;
 use crate::base::identity::Identity;
 use crate::entra::verified::VerifiedUser;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// What a connection is, and which one was tested.
+const CONNECTION: &str = "SELECT tenant, client_id, credential, tested, tested_what FROM organization WHERE id = $1";
 
 /// Who somebody would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +48,8 @@ impl Directory {
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn connection_mark(&self, organization: &Organization) -> Result<Option<String>, Error> {
-        let sql = "SELECT tenant, client_id, credential FROM organization WHERE id = $1";
-        let Some(row) = self.database.row(sql, vec![organization.id.to_string().into()]).await? else { return Ok(None) };
-        // As it is sealed: each sealed text is made once, so it names the secret that it holds and tells nothing of it.
-        let parts = (row.maybe_text("tenant")?, row.maybe_text("client_id")?, row.maybe_text("credential")?);
-        let (Some(tenant), Some(client_id), Some(sealed)) = parts else { return Ok(None) };
-        Ok(Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("{tenant} {client_id} {sealed}").as_bytes()))))
+        let row = self.database.row(CONNECTION, vec![organization.id.to_string().into()]).await?;
+        row.map(|it| mark(&it)).transpose().map(Option::flatten)
     }
 
     /// Notes that a sign-in with the connection of this mark did well; `by` is who tried it, for the history.
@@ -69,9 +69,25 @@ impl Directory {
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn tested(&self, organization: &Organization) -> Result<Option<i64>, Error> {
-        let Some(mark) = self.connection_mark(organization).await? else { return Ok(None) };
-        let sql = "SELECT tested FROM organization WHERE id = $1 AND tested_what = $2";
-        let row = self.database.row(sql, vec![organization.id.to_string().into(), mark.into()]).await?;
-        Ok(row.map(|it| it.maybe_number("tested")).transpose()?.flatten())
+        let row = self.database.row(CONNECTION, vec![organization.id.to_string().into()]).await?;
+        row.map(|it| tested(&it)).transpose().map(Option::flatten)
     }
+}
+
+/// The same within changes, of the connection as they have made it.
+pub(super) async fn tested_now(changes: &mut Transaction, organization: Guid) -> Result<Option<i64>, Error> {
+    let row = changes.row(CONNECTION, vec![organization.to_string().into()]).await?;
+    row.map(|it| tested(&it)).transpose().map(Option::flatten)
+}
+
+fn tested(row: &Row) -> Result<Option<i64>, Error> {
+    let Some(mark) = mark(row)? else { return Ok(None) };
+    if row.maybe_text("tested_what")? == Some(mark) { row.maybe_number("tested") } else { Ok(None) }
+}
+
+fn mark(row: &Row) -> Result<Option<String>, Error> {
+    // As it is sealed: each sealed text is made once, so it names the secret that it holds and tells nothing of it.
+    let parts = (row.maybe_text("tenant")?, row.maybe_text("client_id")?, row.maybe_text("credential")?);
+    let (Some(tenant), Some(client_id), Some(sealed)) = parts else { return Ok(None) };
+    Ok(Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("{tenant} {client_id} {sealed}").as_bytes()))))
 }

@@ -48,6 +48,7 @@ pub(super) async fn change(house: &Sidecar, inbound: &Inbound, directory: &Direc
         },
         _ => return Err(Refusal::BadForm),
     };
+    let change = OrganizationChange { asking: visit.asking(), ..change };
     let took_back = change.take_back;
     let after = directory.change_organization(&organization.code, change, &visit.by()).await?;
     tracing::info!(organization = %after.code, by = visit.by(), took_back, waits = after.waiting.is_some(), "a client secret was changed on its page");

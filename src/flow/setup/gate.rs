@@ -6,6 +6,7 @@ use super::super::authenticate::by_cookie;
 use super::super::facts::Facts;
 use super::super::refusal::Refusal;
 use crate::base::guid::Guid;
+use crate::directory::change::Asking;
 use crate::directory::invitation::{Invitation, VISIT};
 use crate::directory::organization::{Organization, State};
 use crate::session::record::Session;
@@ -15,7 +16,7 @@ use crate::wire::cookies::{Found, find};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 
-/// For so many seconds after a sign-in a session may change what the organization proves itself by.
+/// For so many seconds after somebody proved who they are, a session may change what the organization proves itself by.
 pub(super) const FRESH: u64 = 600;
 
 /// Somebody who may set up this organization, and no other. Made here only.
@@ -26,8 +27,8 @@ pub(super) struct Visit {
 
 /// Who comes.
 enum Who {
-    /// An admin, whose session began then.
-    Person { id: Guid, began: u64 },
+    /// An admin, who proved it then.
+    Person { id: Guid, proved: u64 },
     /// Whoever used that link.
     Invited(Guid),
 }
@@ -62,6 +63,14 @@ impl Visit {
         }
     }
 
+    /// As what they ask for a change of the organization.
+    pub(super) fn asking(&self) -> Asking {
+        match &self.who {
+            Who::Person { .. } => Asking::Admin,
+            Who::Invited(_) => Asking::Invited,
+        }
+    }
+
     /// The admin, where it is one; nobody where it is whoever used a link.
     pub(super) fn person(&self) -> Option<Guid> {
         match &self.who {
@@ -81,7 +90,7 @@ impl Visit {
     /// Whether the client secret may be changed: by a link, or soon after signing in.
     pub(super) fn may_change_secret(&self, now: u64) -> bool {
         match &self.who {
-            Who::Person { began, .. } => now < began.saturating_add(FRESH),
+            Who::Person { proved, .. } => now < proved.saturating_add(FRESH),
             Who::Invited(_) => true,
         }
     }
@@ -112,7 +121,9 @@ async fn admin(all: &Organizations, session: &Arc<Session>) -> Result<Visit, NoE
         return Err(forbidden());
     }
     let organization = all.directory().organization_by_id(person.organization).await?.filter(|it| it.state == State::On).ok_or_else(forbidden)?;
-    Ok(Visit { organization, who: Who::Person { id: person.id, began: session.began() } })
+    // A sign-in that Entra remembers begins a session as well, and proves nothing new.
+    let proved = session.began().min(session.identity().auth_time);
+    Ok(Visit { organization, who: Who::Person { id: person.id, proved } })
 }
 
 /// The visit that the cookie names, whether it lasts or not.

@@ -9,7 +9,8 @@ use crate::base::calendar;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::directory::Error;
-use crate::directory::change::OrganizationChange;
+use crate::directory::change::{Asking, OrganizationChange};
+use crate::directory::organization::State;
 use crate::pages::setup::{Typed, Wrong};
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::{NoTenant, Organizations};
@@ -25,14 +26,19 @@ pub(super) async fn save(house: &Sidecar, all: &Organizations, inbound: &Inbound
     let now = house.lasting.clock.now();
     let tenant = tenant(all, form.text("tenant")).await;
     let (change, wrong) = read(form, visit, tenant, now);
+    if visit.asking() == Asking::Admin && change.moves(visit.organization()) {
+        return steps::again(house, all, inbound, visit, "stays").await;
+    }
     if wrong != Wrong::default() {
         return steps::refused(house, all, inbound, visit, (typed(form), wrong)).await;
     }
     match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
         Ok(organization) => {
             tracing::info!(organization = %organization.code, by = visit.by(), "the connection of an organization was changed on its set-up page");
-            frame::back(house, "saved")
+            // By a link, another tenant or client ID turned it off.
+            frame::back(house, if visit.organization().state == State::On && organization.state == State::Off { "moved" } else { "saved" })
         }
+        Err(Error::StaysWhileOn(_)) => steps::again(house, all, inbound, visit, "stays").await,
         Err(Error::InFile(_)) => steps::again(house, all, inbound, visit, "in_file").await,
         Err(other) => Err(other.into()),
     }
@@ -86,6 +92,7 @@ fn read(form: &Form, visit: &Visit, tenant: Result<Guid, &'static str>, now: u64
     };
     let changed = |new: Option<Guid>, old: Option<Guid>| new.filter(|_| new != old);
     let change = OrganizationChange {
+        asking: visit.asking(),
         tenant: changed(tenant, organization.tenant),
         client_id: changed(client_id, organization.client_id),
         client_secret: (!secret.is_empty()).then(|| Secret::new(secret)),

@@ -16,14 +16,18 @@ use crate::wire::inbound::Inbound;
 use http::{Response, StatusCode};
 
 /// What was done just now, as the address says it.
-const DONE: [&str; 2] = ["saved", "on"];
+const DONE: [&str; 3] = ["saved", "moved", "on"];
 
 /// `GET /setup`.
 pub(super) async fn page(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit) -> Result<Response<Body>, Refusal> {
     let query = inbound.target.query().unwrap_or_default();
     let done = DONE.into_iter().find(|it| url::form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "done" && value == *it));
     // A link from elsewhere may say anything.
-    let done = done.filter(|it| *it != "on" || visit.organization().state == State::On);
+    let done = done.filter(|it| match *it {
+        "on" => visit.organization().state == State::On,
+        "moved" => visit.organization().state == State::Off,
+        _ => true,
+    });
     let steps = steps(house, all, visit).await?;
     Ok(frame::show(house, inbound, StatusCode::OK, SetUp::Steps(Box::new(Steps { done, ..steps }))))
 }

@@ -15,9 +15,6 @@ use http::Response;
 
 /// `POST /setup/on`: only with a connection that was tried as it is now.
 pub(super) async fn on(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit) -> Result<Response<Body>, Refusal> {
-    if all.directory().tested(visit.organization()).await?.is_none() {
-        return steps::again(house, all, inbound, visit, "not_tested").await;
-    }
     turn(house, all, inbound, visit, State::On).await
 }
 
@@ -27,14 +24,14 @@ pub(super) async fn off(house: &Sidecar, all: &Organizations, inbound: &Inbound,
 }
 
 async fn turn(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit, state: State) -> Result<Response<Body>, Refusal> {
-    let change = OrganizationChange { state: Some(state), ..OrganizationChange::default() };
+    let change = OrganizationChange { asking: visit.asking(), state: Some(state), ..OrganizationChange::default() };
     match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
         Ok(organization) => {
             tracing::info!(organization = %organization.code, by = visit.by(), state = state.as_str(), "an organization was turned {}", state.as_str());
             if state == State::On { frame::back(house, "on") } else { Ok(frame::told(house, inbound, Say::TurnedOff)) }
         }
         Err(Error::InFile(_)) => steps::again(house, all, inbound, visit, "in_file").await,
-        Err(Error::Incomplete(..)) => steps::again(house, all, inbound, visit, "not_tested").await,
+        Err(Error::Incomplete(..) | Error::NotTested(_)) => steps::again(house, all, inbound, visit, "not_tested").await,
         Err(other) => Err(other.into()),
     }
 }
