@@ -80,7 +80,15 @@ pub(super) fn failure(error: Error) -> Failure {
         Error::Unopened(_) => {
             Some("add the secret that sealed it to [session] secrets again, or set the client secret anew with entrada organization set --client-secret-file")
         }
-        Error::Database(_) | Error::File(_) | Error::Twice | Error::NotSealed | Error::UnopenedFamily | Error::NotPlain(_) | Error::InFile(_) => None,
+        Error::Database(_)
+        | Error::File(_)
+        | Error::Twice
+        | Error::NotSealed
+        | Error::UnopenedFamily
+        | Error::NotPlain(_)
+        | Error::InFile(_)
+        | Error::StaysWhileOn(_)
+        | Error::NotTested(_) => None,
     };
     let failure = Failure::new(error);
     match hint {

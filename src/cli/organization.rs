@@ -8,7 +8,7 @@ use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
-use crate::directory::change::{NewOrganization, OrganizationChange};
+use crate::directory::change::{Asking, NewOrganization, OrganizationChange};
 use crate::directory::history::Change;
 use crate::directory::organization::{Organization, State, days_until};
 use crate::directory::{Directory, Error, told};
@@ -209,6 +209,7 @@ fn add(it: Add) -> Result<(), Failure> {
 
 fn set(it: Set) -> Result<(), Failure> {
     let change = OrganizationChange {
+        asking: Asking::Operator,
         name: it.name,
         tenant: it.sign_in.tenant,
         client_id: it.sign_in.client_id,

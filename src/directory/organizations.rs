@@ -210,7 +210,7 @@ impl Directory {
     async fn locked(&self, changes: &mut Transaction, organization: Guid) -> Result<Organization, Error> {
         changes.lock(organization).await?;
         let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT} WHERE o.id = $1")), vec![organization.to_string().into()]).await?;
-        row.map(|it| Ok(self.as_configured(of_row(&it)?))).transpose()?.ok_or(Error::Twice)
+        row.map(|it| of_row(&it)).transpose()?.map(|it| self.as_configured(it)).ok_or(Error::Twice)
     }
 
     /// Gives an organization another code; the one before leads to it for `days` more.

@@ -106,14 +106,15 @@ pub(super) async fn find_by(
     }
     let (short, turn) = (identifier.len() <= IDENTIFIER, Instant::now() + PACE);
     let found = if short { all.directory().organization_of(identifier).await? } else { None };
-    tokio::time::sleep_until(turn).await;
     // One that is off is nobody's to know of.
     let found = found.filter(|it| it.state == State::On);
-    metrics.looked_up(if found.is_some() { "found" } else { "unknown" });
-    found.ok_or_else(|| {
+    if found.is_none() {
+        // Before the wait: who asks for many at once is counted no later than who asks for one after the other.
         guesses.was_wrong(inbound.way.client);
-        Refusal::Unknown(Box::new(Identify { unknown: Some(identifier.chars().take(IDENTIFIER).collect()), ..asks() }))
-    })
+    }
+    tokio::time::sleep_until(turn).await;
+    metrics.looked_up(if found.is_some() { "found" } else { "unknown" });
+    found.ok_or_else(|| Refusal::Unknown(Box::new(Identify { unknown: Some(identifier.chars().take(IDENTIFIER).collect()), ..asks() })))
 }
 
 /// The page that asks.

@@ -6,7 +6,7 @@ use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
-use crate::directory::change::{self, NewOrganization, OrganizationChange};
+use crate::directory::change::{self, Asking, NewOrganization, OrganizationChange};
 use crate::directory::organization::{Organization, State};
 use crate::directory::{Directory, Error, told};
 use http::request::Parts;
@@ -126,6 +126,7 @@ pub(super) async fn change(directory: &Directory, by: &str, code: &str, parts: &
     let code = code_of(code)?;
     let it: Change = json(parts, body).await?;
     let change = OrganizationChange {
+        asking: Asking::Operator,
         name: it.name,
         tenant: id("tenant", it.tenant.as_deref())?,
         client_id: id("client_id", it.client_id.as_deref())?,
