@@ -109,7 +109,7 @@ pub(super) async fn find_by(
     // One that is off is nobody's to know of.
     let found = found.filter(|it| it.state == State::On);
     if found.is_none() {
-        // Before the wait: who asks for many at once is counted no later than who asks for one after the other.
+        // Before the wait, so that it does not let more through at once; those whose look-ups run at the same time still pass together.
         guesses.was_wrong(inbound.way.client);
     }
     tokio::time::sleep_until(turn).await;
