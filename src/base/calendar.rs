@@ -37,6 +37,16 @@ pub fn utc(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
+/// The minute of a time in seconds since 1970, in UTC: `2026-01-09 02:02`.
+pub fn utc_minute(seconds: u64) -> String {
+    utc(seconds).chars().take(16).collect()
+}
+
+/// The day of a time in seconds since 1970, in UTC, as a field of a form wants it: `2026-01-09`.
+pub fn utc_day(seconds: u64) -> String {
+    utc(seconds).chars().take(10).collect()
+}
+
 /// Reads a day as a field of a form gives it, `2026-01-09`; its beginning in seconds since 1970.
 pub fn day(text: &str) -> Option<u64> {
     let mut parts = text.split('-');

@@ -123,7 +123,7 @@ impl OrganizationChange {
         let placed = if waits { "waits beside the other until it has signed somebody in" } else { "set" };
         say("new client secret", self.client_secret.as_ref().map(|_| placed.to_owned()));
         say("new client secret", self.take_back.then(|| "taken back".to_owned()));
-        say("client secret expires", self.credential_ends.map(|it| calendar::utc(it).chars().take(10).collect()));
+        say("client secret expires", self.credential_ends.map(calendar::utc_day));
         say("default role", self.default_role.clone());
         say("first sign-in", self.first_sign_in.map(|it| super::organization::first_sign_in_as_str(it).to_owned()));
         say("guests", self.guests.map(|it| if it { "on" } else { "off" }.to_owned()));

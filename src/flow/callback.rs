@@ -20,19 +20,14 @@ use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::cookies::{Found, find};
+use crate::wire::form;
 use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// A form that Entra posts: a code of up to 2 KiB and a state.
-const FORM: usize = 16 * 1024;
-const FORM_TIME: Duration = Duration::from_secs(10);
 
 /// What Entra sends along. A parameter that stands twice has no one reading.
 #[derive(Default)]
@@ -115,8 +110,7 @@ async fn tried(
 
 /// A cross-site POST carries no Lax cookie: the browser comes again by GET.
 async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refusal> {
-    let body = Limited::new(body, FORM).collect();
-    let body = tokio::time::timeout(FORM_TIME, body).await.map_err(|_| Refusal::BadForm)?.map_err(|_| Refusal::BadForm)?.to_bytes();
+    let body = form::bytes(body).await?;
     let text = std::str::from_utf8(&body).map_err(|_| Refusal::BadForm)?;
     let answer = Answer::read(text).ok_or(Refusal::SaidTwice)?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());

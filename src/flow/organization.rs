@@ -20,18 +20,14 @@ use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::{self, Organizations};
 use crate::wire::cookies::{Found, find};
+use crate::wire::form::Form;
 use crate::wire::inbound::Inbound;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
-use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The form of one field, in bytes, and how long it may take.
-const FORM: usize = 4 * 1024;
-const FORM_TIME: Duration = Duration::from_secs(10);
 /// The longest text that may be a username or a code, in bytes.
 const IDENTIFIER: usize = 256;
 /// What somebody typed is looked up in this time, whatever is found: what is there takes some microseconds longer than what is not.
@@ -135,18 +131,7 @@ pub(super) fn last(house: &Sidecar, headers: &HeaderMap, href: impl FnOnce(&str)
 
 /// What was typed into the page; nothing where nothing was.
 pub(super) async fn typed(body: Incoming) -> Result<Option<String>, Refusal> {
-    let body = form(body).await?;
-    let mut all = url::form_urlencoded::parse(&body).filter(|it| it.0 == "identifier").map(|it| it.1.trim().to_owned());
-    match (all.next(), all.next()) {
-        (_, Some(_)) => Err(Refusal::SaidTwice),
-        (typed, None) => Ok(typed.filter(|it| !it.is_empty())),
-    }
-}
-
-/// The bytes of a short form.
-pub(super) async fn form(body: Incoming) -> Result<Bytes, Refusal> {
-    let body = Limited::new(body, FORM).collect();
-    Ok(tokio::time::timeout(FORM_TIME, body).await.map_err(|_| Refusal::BadForm)?.map_err(|_| Refusal::BadForm)?.to_bytes())
+    Ok(Form::read(body).await?.typed("identifier").map(str::to_owned))
 }
 
 /// Where a sign-in under way began, and where alone its code may be redeemed.

@@ -17,6 +17,7 @@ use crate::sidecar::Sidecar;
 use crate::sidecar::organizations;
 use crate::upstream;
 use crate::wire::body::Body;
+use crate::wire::form;
 use crate::wire::forwarded::NotAsked;
 use crate::wire::inbound::{Asker, Refused};
 use crate::wire::reply;
@@ -101,6 +102,15 @@ pub(super) enum Refusal {
     NotAsked(NotAsked),
     /// Ours to mend.
     Internal(&'static str),
+}
+
+impl From<form::Error> for Refusal {
+    fn from(error: form::Error) -> Self {
+        match error {
+            form::Error::Broken => Self::BadForm,
+            form::Error::Twice => Self::SaidTwice,
+        }
+    }
 }
 
 impl From<entra::Error> for Refusal {

@@ -322,12 +322,12 @@ impl Credential {
 
 /// `2026-01-09 02:02`, in UTC.
 fn minute(seconds: i64) -> String {
-    calendar::utc(u64::try_from(seconds).unwrap_or_default()).chars().take(16).collect()
+    calendar::utc_minute(u64::try_from(seconds).unwrap_or_default())
 }
 
 /// `2026-01-09`, in UTC.
 fn day(seconds: i64) -> String {
-    calendar::utc(u64::try_from(seconds).unwrap_or_default()).chars().take(10).collect()
+    calendar::utc_day(u64::try_from(seconds).unwrap_or_default())
 }
 
 /// Every word put in another's place; for whoever tries a template.

@@ -4,6 +4,7 @@ pub mod body;
 pub mod challenge;
 pub mod client;
 pub mod cookies;
+pub mod form;
 pub mod forwarded;
 pub mod inbound;
 pub mod peer;

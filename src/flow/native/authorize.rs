@@ -14,6 +14,7 @@ use crate::entra::authorize::Hints;
 use crate::pages::{Identify, NativeConfirm, Page};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
+use crate::wire::form::Form;
 use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -74,17 +75,8 @@ impl Request<'_> {
 
 impl Said {
     async fn read(body: Incoming) -> Result<Self, Refusal> {
-        let mut said = Self::default();
-        let form = organization::form(body).await?;
-        for (name, value) in url::form_urlencoded::parse(&form) {
-            match &*name {
-                "choice" => said.cancel |= value == "cancel",
-                "identifier" if said.identifier.is_some() => return Err(Refusal::SaidTwice),
-                "identifier" => said.identifier = Some(value.trim().to_owned()).filter(|it| !it.is_empty()),
-                _ => {}
-            }
-        }
-        Ok(said)
+        let form = Form::read(body).await?;
+        Ok(Self { cancel: form.text("choice") == "cancel", identifier: form.typed("identifier").map(str::to_owned) })
     }
 }
 

@@ -3,22 +3,16 @@
 use crate::config::native::Client;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
+use crate::wire::form;
 use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
-use std::time::Duration;
-use zeroize::Zeroizing;
-
-/// The largest form, in bytes, and how long it may take.
-const FORM: usize = 16 * 1024;
-const FORM_TIME: Duration = Duration::from_secs(10);
 
 /// What was posted; codes and tokens are among it.
-pub(super) struct Form(Vec<(String, Zeroizing<String>)>);
+pub(super) struct Form(form::Form);
 
 /// An error that a client understands.
 #[derive(Clone, Copy, Debug)]
@@ -79,16 +73,11 @@ impl Form {
             return Err(Told::new("invalid_request", "the body is no application/x-www-form-urlencoded"));
         }
         let unread = Told::new("invalid_request", "the body is too long, too slow or broken off");
-        let body = Limited::new(body.take().ok_or(unread)?, FORM).collect();
-        let body = tokio::time::timeout(FORM_TIME, body).await.map_err(|_| unread)?.map_err(|_| unread)?.to_bytes();
-        let mut out: Vec<(String, Zeroizing<String>)> = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(&body) {
-            if out.iter().any(|it| it.0 == name) {
-                return Err(Told::new("invalid_request", "a parameter stands twice"));
-            }
-            out.push((name.into_owned(), Zeroizing::new(value.into_owned())));
-        }
-        let form = Self(out);
+        let form = form::Form::read(body.take().ok_or(unread)?).await.map_err(|it| match it {
+            form::Error::Broken => unread,
+            form::Error::Twice => Told::new("invalid_request", "a parameter stands twice"),
+        })?;
+        let form = Self(form);
         if ["client_secret", "client_assertion", "client_assertion_type"].iter().any(|it| form.text(it).is_some()) {
             return Err(Told::new("invalid_client", "clients here are public: they name themselves by client_id and have no secret"));
         }
@@ -97,7 +86,7 @@ impl Form {
 
     /// What stands under a name; nothing where it is empty (RFC 6749 3.2).
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|it| it.0 == name).map(|it| it.1.as_str()).filter(|it| !it.is_empty())
+        self.0.sent(name)
     }
 
     pub(super) fn needed(&self, name: &str, missing: &'static str) -> Result<&str, Told> {

@@ -3,7 +3,6 @@
 use super::super::organization::url;
 use super::super::refusal::Refusal;
 use super::desk::{address, called, desk, done, shown, to};
-use super::form::Form;
 use super::gate::Visit;
 use crate::base::calendar;
 use crate::base::guid::Guid;
@@ -16,6 +15,7 @@ use crate::pages::Page;
 use crate::pages::desk::{Credential, Waiting};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
+use crate::wire::form::Form;
 use crate::wire::inbound::Inbound;
 use http::{Response, StatusCode};
 

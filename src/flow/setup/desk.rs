@@ -34,14 +34,25 @@ pub(super) fn to(house: &Sidecar, page: &str, query: &[(&str, &str)]) -> Result<
     reply::redirect(StatusCode::SEE_OTHER, &address(house, page, query)).ok_or(Refusal::Internal("no redirect"))
 }
 
-/// The address of one of these pages.
+/// The address of one of these pages; what is empty is left out of its query.
 pub(super) fn address(house: &Sidecar, page: &str, query: &[(&str, &str)]) -> String {
     let path = format!("{}/{page}", house.site.setup_path());
-    if query.is_empty() {
-        return path;
-    }
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-    format!("{path}?{query}")
+    let said = query.iter().filter(|it| !it.1.is_empty());
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish();
+    if query.is_empty() { path } else { format!("{path}?{query}") }
+}
+
+/// How many rows to ask for where a page shows so many: one more says whether there are more.
+pub(super) fn one_more(page: usize) -> u32 {
+    u32::try_from(page).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// The rows of one page out of what was found, and the last of them where there is another page behind it.
+pub(super) fn rows<T: Clone>(mut found: Vec<T>, page: usize) -> (Vec<T>, Option<T>) {
+    let more = found.len() > page;
+    found.truncate(page);
+    let last = found.last().filter(|_| more).cloned();
+    (found, last)
 }
 
 /// What the query says of that name, where it says it once.

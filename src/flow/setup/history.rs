@@ -1,7 +1,7 @@
 //! `/setup/history`: what was changed, and by whom.
 
 use super::super::refusal::Refusal;
-use super::desk::{address, asked, desk, shown};
+use super::desk::{address, asked, desk, one_more, rows, shown};
 use super::gate::Visit;
 use crate::base::guid::Guid;
 use crate::directory::Directory;
@@ -19,11 +19,8 @@ const PAGE: usize = 30;
 /// The newest first.
 pub(super) async fn show(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit) -> Result<Response<Body>, Refusal> {
     let before = asked(inbound, "before").and_then(|it| Guid::parse(&it));
-    let most = u32::try_from(PAGE).unwrap_or(u32::MAX).saturating_add(1);
-    let mut found = directory.history(visit.organization().id, before, most).await?;
-    let more = found.len() > PAGE;
-    found.truncate(PAGE);
-    let next = found.last().filter(|_| more).map(|it| address(house, "history", &[("before", &it.id.to_string())]));
+    let (found, last) = rows(directory.history(visit.organization().id, before, one_more(PAGE)).await?, PAGE);
+    let next = last.map(|it| address(house, "history", &[("before", &it.id.to_string())]));
     let rows = found.into_iter().map(changed).collect();
     Ok(shown(house, inbound, StatusCode::OK, &Page::History(Box::new(History { desk: desk(house, visit), rows, next }))))
 }

@@ -1,7 +1,6 @@
 //! The link that an operator made: looked at by anybody, mail scanners among them, and used by one who presses the button.
 
 use super::super::refusal::Refusal;
-use super::form::Form;
 use super::frame::{self, Say};
 use super::gate::{self, Visit};
 use crate::base::secret::Secret;
@@ -10,6 +9,7 @@ use crate::pages::setup::{Invitation, SetUp};
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::Organizations;
 use crate::wire::body::Body;
+use crate::wire::form::Form;
 use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::header::SET_COOKIE;

@@ -5,7 +5,6 @@
 
 mod credential;
 mod desk;
-mod form;
 mod frame;
 mod gate;
 mod history;
@@ -24,8 +23,8 @@ use super::refusal::Refusal;
 use super::sign_in::only;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
+use crate::wire::form::Form;
 use crate::wire::inbound::Inbound;
-use form::Form;
 use gate::NoEntry;
 use http::{HeaderMap, Method, Response};
 use hyper::body::Incoming;

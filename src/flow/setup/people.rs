@@ -1,8 +1,7 @@
 //! `/setup/people`: who is there, and what an admin may do about it.
 
 use super::super::refusal::Refusal;
-use super::desk::{acting, address, asked, desk, done, shown, to};
-use super::form::Form;
+use super::desk::{acting, address, asked, desk, done, one_more, rows, shown, to};
 use super::gate::Visit;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
@@ -14,6 +13,7 @@ use crate::pages::Page;
 use crate::pages::desk::{Listed, May, OnePerson, People};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
+use crate::wire::form::Form;
 use crate::wire::inbound::Inbound;
 use http::{Response, StatusCode};
 
@@ -33,16 +33,10 @@ pub(super) async fn show(house: &Sidecar, inbound: &Inbound, directory: &Directo
 async fn all(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit) -> Result<Response<Body>, Refusal> {
     let searched: String = asked(inbound, "q").map(|it| it.trim().chars().take(SEARCHED).collect()).unwrap_or_default();
     let after = asked(inbound, "after").and_then(|it| Username::parse(&it));
-    // One more than is shown says whether there are more.
-    let most = u32::try_from(PAGE).unwrap_or(u32::MAX).saturating_add(1);
-    let wanted = Asked { organization: Some(visit.organization().id), begins: Some(searched.clone()).filter(|it| !it.is_empty()), after, most };
-    let mut found = directory.people(&wanted).await?;
-    let more = found.len() > PAGE;
-    found.truncate(PAGE);
-    let next = found.last().filter(|_| more).map(|it| {
-        let query = [("q", searched.as_str()), ("after", it.username.as_str())];
-        address(house, "people", query.get(usize::from(searched.is_empty())..).unwrap_or_default())
-    });
+    let begins = Some(searched.clone()).filter(|it| !it.is_empty());
+    let wanted = Asked { organization: Some(visit.organization().id), begins, after, most: one_more(PAGE) };
+    let (found, last) = rows(directory.people(&wanted).await?, PAGE);
+    let next = last.map(|it| address(house, "people", &[("q", &searched), ("after", it.username.as_str())]));
     let people = found.iter().map(|it| listed(house, it)).collect();
     Ok(shown(house, inbound, StatusCode::OK, &Page::People(Box::new(People { desk: desk(house, visit), asked: searched, people, next }))))
 }

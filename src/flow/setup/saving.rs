@@ -1,7 +1,6 @@
 //! What was typed into the connection: read, refused where it cannot be right, and saved.
 
 use super::super::refusal::Refusal;
-use super::form::Form;
 use super::frame;
 use super::gate::Visit;
 use super::steps;
@@ -15,6 +14,7 @@ use crate::pages::setup::{Typed, Wrong};
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::{NoTenant, Organizations};
 use crate::wire::body::Body;
+use crate::wire::form::Form;
 use crate::wire::inbound::Inbound;
 use http::Response;
 

@@ -2,7 +2,7 @@
 
 use super::super::recent::REASONS;
 use super::super::refusal::Refusal;
-use super::desk::{address, asked, desk, shown};
+use super::desk::{address, asked, desk, one_more, rows, shown};
 use super::gate::Visit;
 use crate::base::guid::Guid;
 use crate::directory::Directory;
@@ -23,15 +23,9 @@ const PAGE: usize = 30;
 pub(super) async fn show(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit) -> Result<Response<Body>, Refusal> {
     let refused_only = asked(inbound, "refused").is_some_and(|it| it == "1");
     let before = asked(inbound, "before").and_then(|it| Guid::parse(&it));
-    let most = u32::try_from(PAGE).unwrap_or(u32::MAX).saturating_add(1);
-    let mut found = directory.sign_ins(visit.organization().id, Asked { before, refused_only, most }).await?;
-    let more = found.len() > PAGE;
-    found.truncate(PAGE);
-    let next = found.last().filter(|_| more).map(|it| {
-        let id = it.id.to_string();
-        let query = [("refused", "1"), ("before", id.as_str())];
-        address(house, "sign_ins", query.get(usize::from(!refused_only)..).unwrap_or_default())
-    });
+    let (found, last) = rows(directory.sign_ins(visit.organization().id, Asked { before, refused_only, most: one_more(PAGE) }).await?, PAGE);
+    let refused = if refused_only { "1" } else { "" };
+    let next = last.map(|it| address(house, "sign_ins", &[("refused", refused), ("before", &it.id.to_string())]));
     let names = names(house, visit.organization());
     let rows = found.into_iter().map(|it| seen(house, &names, it)).collect();
     Ok(shown(house, inbound, StatusCode::OK, &Page::SignIns(Box::new(SignIns { desk: desk(house, visit), refused_only, rows, next }))))

@@ -67,7 +67,12 @@ async fn steps(house: &Sidecar, all: &Organizations, visit: &Visit) -> Result<St
         by_link: visit.invitation().is_some(),
         in_file: organization.source == Source::File,
         redirect_uri: house.site.redirect_uri(),
-        typed: Typed { tenant: id(organization.tenant), client_id: id(organization.client_id), ends: ends.map(day).unwrap_or_default(), secret: false },
+        typed: Typed {
+            tenant: id(organization.tenant),
+            client_id: id(organization.client_id),
+            ends: ends.map(calendar::utc_day).unwrap_or_default(),
+            secret: false,
+        },
         wrong: Wrong::default(),
         has_secret: organization.has_credential,
         waits: organization.waiting.is_some(),
@@ -83,11 +88,6 @@ async fn steps(house: &Sidecar, all: &Organizations, visit: &Visit) -> Result<St
         done: None,
         refused: None,
     })
-}
-
-/// The day of a time, as a field of a form wants it.
-fn day(seconds: u64) -> String {
-    calendar::utc(seconds).chars().take(10).collect()
 }
 
 /// What Entra tells of the tenant; nothing where the connection is not complete. A word of ours where it cannot be asked, with its code.

@@ -1,0 +1,91 @@
+//! A short form that somebody posted, read whole within bounds.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The largest form, in bytes.
+const MOST: usize = 16 * 1024;
+
+/// How long a form may take.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Why a form was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// More than 16 KiB, longer than ten seconds, or cut off.
+    #[error("the form is too long, too slow or broken off")]
+    Broken,
+    /// A name stands twice: there is no one reading.
+    #[error("the form says one name twice")]
+    Twice,
+}
+
+/// Names and values; a secret may be among them.
+#[derive(Default)]
+pub struct Form(Vec<(String, Zeroizing<String>)>);
+
+/// The bytes of a posted form.
+///
+/// # Errors
+/// `Error::Broken`.
+pub async fn bytes(body: Incoming) -> Result<Bytes, Error> {
+    let body = tokio::time::timeout(TIME, Limited::new(body, MOST).collect()).await.map_err(|_| Error::Broken)?;
+    Ok(body.map_err(|_| Error::Broken)?.to_bytes())
+}
+
+impl Form {
+    /// Reads a posted form.
+    ///
+    /// # Errors
+    /// `Error::Broken`, and `Error::Twice` for a name that stands twice.
+    pub async fn read(body: Incoming) -> Result<Self, Error> {
+        Self::parse(&bytes(body).await?)
+    }
+
+    fn parse(body: &[u8]) -> Result<Self, Error> {
+        let mut out: Vec<(String, Zeroizing<String>)> = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(body) {
+            if out.iter().any(|it| it.0 == name) {
+                return Err(Error::Twice);
+            }
+            out.push((name.into_owned(), Zeroizing::new(value.into_owned())));
+        }
+        Ok(Self(out))
+    }
+
+    /// What stands under a name, as it was sent; nothing where it is empty (RFC 6749 section 3.2).
+    pub fn sent(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|it| it.0 == name).map(|it| it.1.as_str()).filter(|it| !it.is_empty())
+    }
+
+    /// What somebody typed under a name, without space around it; nothing where that is empty.
+    pub fn typed(&self, name: &str) -> Option<&str> {
+        self.sent(name).map(str::trim).filter(|it| !it.is_empty())
+    }
+
+    /// As `typed`; empty where nothing was typed.
+    pub fn text(&self, name: &str) -> &str {
+        self.typed(name).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_gives_what_was_sent_and_what_was_typed() {
+        let form = Form::parse(b"a=+x+&b=&c=+&d=%C3%A4").unwrap();
+        assert_eq!((form.sent("a"), form.typed("a"), form.text("a")), (Some(" x "), Some("x"), "x"));
+        assert_eq!((form.sent("b"), form.sent("c"), form.typed("c"), form.text("c")), (None, Some(" "), None, ""));
+        assert_eq!((form.text("d"), form.sent("e")), ("\u{e4}", None));
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_has_no_one_reading() {
+        assert_eq!(Form::parse(b"a=1&b=2&%61=3").err(), Some(Error::Twice));
+    }
+}
