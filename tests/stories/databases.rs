@@ -1,7 +1,8 @@
 //! Companies whose people live in PostgreSQL.
 
-use crate::organizations::{FRIDA, MAYA, Town};
+use crate::organizations::Town;
 use crate::postgres;
+use crate::world::company::{FRIDA, MAYA};
 use entrada::base::code::Code;
 use entrada::base::username::Username;
 use entrada::directory::change::PersonChange;

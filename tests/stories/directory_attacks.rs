@@ -14,8 +14,9 @@
 //! | letters that look alike or turn around | `letters_that_look_alike_are_nobodys_name` |
 //! | a client secret read back | `a_client_secret_stands_in_no_file_page_or_answer`; of commands, each story of `cli`; of logs, the end of each world |
 
-use crate::organizations::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, Town, query};
+use crate::organizations::{Town, query};
 use crate::world::browser::{FORM, NAVIGATION, SCRIPT};
+use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan};
 use entrada::base::code::Code;
 use entrada::base::guid::Guid;
@@ -275,7 +276,7 @@ async fn a_client_secret_stands_in_no_file_page_or_answer() {
     let mut frida = town.world.browser();
     let mut said = vec![town.comes(&mut frida, "northwind", FRIDA).await.body];
     // A second one, which Entra refuses, waits beside it.
-    town.changes(OrganizationChange { client_secret: secret(OTHER), ..OrganizationChange::default() }, &code).await;
+    town.changes(code.as_str(), OrganizationChange { client_secret: secret(OTHER), ..OrganizationChange::default() }).await;
     said.push(town.comes(&mut town.world.browser(), "northwind", FRIDA).await.body);
     town.world.emulator.control().expire_secret(CLIENT_SECRET);
     let page = town.comes(&mut town.world.browser(), "northwind", FRIDA).await;
@@ -333,7 +334,7 @@ async fn no_clock_tells_what_the_answer_does_not() {
         .await;
     let nora = NewPerson { username: Username::parse("nora@northwind.example").unwrap(), name: None, email: None, role: None };
     town.directory().add_person(&code, &nora, "story").await.unwrap();
-    town.changes(OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() }, &code).await;
+    town.changes(code.as_str(), OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() }).await;
     town.knows(MAYA, "contoso", "worker").await;
     let mut took: Vec<Vec<Duration>> = vec![Vec::new(); KINDS.len()];
     for round in 0..120_u32 {

@@ -1,27 +1,30 @@
 //! Companies with tenants of their own: who types what, who that makes them, and what it does not make them.
 
 use crate::world::browser::{Browser, FORM, NAVIGATION, Page, SCRIPT};
+use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, company_of_file};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
 use entrada::base::code::Code;
 use entrada::base::guid::Guid;
 use entrada::base::secret::Secret;
 use entrada::base::username::Username;
-use entrada::directory::Directory;
-use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange, PersonChange};
+use entrada::directory::change::{NewOrganization, OrganizationChange, PersonChange};
 use entrada::directory::organization::State;
 use entrada::emulator::Wrong;
+use std::ops::Deref;
 use std::time::Duration;
-
-pub const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-pub const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
-pub const MAYA: &str = "maya@contoso.example";
-pub const TOM: &str = "tom@contoso.example";
-pub const FRIDA: &str = "frida@fabrikam.example";
 
 /// A world with two companies, and the directory that its database is in.
 pub struct Town {
     pub world: World,
     pub place: tempfile::TempDir,
+}
+
+impl Deref for Town {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
 }
 
 impl Town {
@@ -36,26 +39,15 @@ impl Town {
     }
 
     pub async fn at(database: &str, place: tempfile::TempDir, directory: &str, plan: impl FnOnce(Plan) -> Plan) -> Self {
-        let organization = |code: &str, tenant: &str| {
-            let head = format!("[[organization]]\ncode = \"{code}\"\ntenant = \"{tenant}\"\nclient_id = \"{CLIENT_ID}\"\n");
-            format!("{head}client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"{code}.example\"]\n")
-        };
-        let more = format!("[directory]\ndatabase = \"{database}\"\n{directory}\n{}{}", organization("contoso", CONTOSO), organization("fabrikam", FABRIKAM));
+        let more =
+            format!("[directory]\ndatabase = \"{database}\"\n{directory}\n{}{}", company_of_file("contoso", CONTOSO), company_of_file("fabrikam", FABRIKAM));
         let world = World::with(plan(Plan { more, headers: "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned(), ..Plan::default() })).await;
         Self { world, place }
     }
 
-    pub fn directory(&self) -> Directory {
-        self.world.service.house().organizations.as_ref().unwrap().directory().clone()
-    }
-
+    /// Somebody whom the directory knows, and the id that the app hears.
     pub async fn knows(&self, username: &str, company: &str, role: &str) -> String {
-        let new = NewPerson { username: Username::parse(username).unwrap(), name: None, email: None, role: Some(role.to_owned()) };
-        self.directory().add_person(&Code::parse(company).unwrap(), &new, "story").await.unwrap().id.to_string()
-    }
-
-    pub async fn changes(&self, change: OrganizationChange, code: &Code) {
-        self.directory().change_organization(code, change, "story").await.unwrap();
+        self.world.knows(username, company, role).await.id.to_string()
     }
 
     /// Asks the app until its answer is so.
@@ -286,14 +278,14 @@ async fn an_organization_that_is_switched_off_is_out_and_nobodys_to_know_of() {
     let mut frida = town.world.browser();
     let page = town.comes(&mut frida, "northwind", FRIDA).await;
     assert!(page.status == 503 && page.body.contains("AADSTS7000215") && page.body.contains(FABRIKAM), "{}", page.body);
-    town.changes(OrganizationChange { client_secret: Some(Secret::new(CLIENT_SECRET)), ..OrganizationChange::default() }, &code).await;
+    town.changes(code.as_str(), OrganizationChange { client_secret: Some(Secret::new(CLIENT_SECRET)), ..OrganizationChange::default() }).await;
     let page = town.comes(&mut frida, "northwind", FRIDA).await;
     assert_eq!((page.status, page.app_heard("x-entrada-organization").as_str()), (200, "northwind"), "{}", page.body);
     // Switched off while somebody is at Entra, and while somebody is here.
     let mut felix = town.world.browser();
     let shown = town.types(&mut felix, "northwind").await;
     let callback = felix.stops_at_the_callback("felix@fabrikam.example", shown).await;
-    town.changes(OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() }, &code).await;
+    town.changes(code.as_str(), OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() }).await;
     let page = felix.opens(&callback).await;
     assert!(page.status == 403 && page.body.contains("Your company cannot sign in here"), "{}", page.body);
     town.world.later(30 * 60);

@@ -1,14 +1,11 @@
 //! Whose people: several tenants, personal accounts, guests, and tokens that are not what they seem.
 
 use crate::world::browser::{Page, SCRIPT};
+use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA};
 use crate::world::{Plan, World};
 use entrada::emulator::{TokenFault, Wrong};
 
-const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
 const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
-const MAYA: &str = "maya@contoso.example";
-const FRIDA: &str = "frida@fabrikam.example";
 const FRIDA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee000b";
 const MAYA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
 const FELIX: &str = "felix@fabrikam.example";

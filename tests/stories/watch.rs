@@ -3,26 +3,18 @@
 use crate::postgres;
 use crate::tunnels::{Socket, web_socket};
 use crate::world::browser::{Browser, SCRIPT};
+use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, company};
 use crate::world::raw::talk;
-use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, SEAL, World};
+use crate::world::{CLIENT_SECRET, Plan, SEAL, World};
 use entrada::base::code::Code;
-use entrada::base::guid::Guid;
-use entrada::base::secret::Secret;
 use entrada::base::username::Username;
-use entrada::directory::Directory;
 use entrada::directory::admin::{Act, Acting};
-use entrada::directory::change::{NewOrganization, OrganizationChange, PersonChange};
+use entrada::directory::change::PersonChange;
 use entrada::directory::organization::State;
 use futures_util::StreamExt as _;
 use sqlx::Connection as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
-const MAYA: &str = "maya@contoso.example";
-const TOM: &str = "tom@contoso.example";
-const FRIDA: &str = "frida@fabrikam.example";
 
 /// What is promised, and what the story itself takes.
 const SOON: Duration = Duration::from_millis(5500);
@@ -47,23 +39,9 @@ impl Pair {
         let second = World::with(Plan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..Plan::default() }).await;
         let pair = Self { first, second, place };
         for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
-            let new = NewOrganization {
-                code: Code::parse(code),
-                name: code.to_owned(),
-                tenant: Guid::parse(tenant),
-                client_id: Guid::parse(CLIENT_ID),
-                client_secret: Some(Secret::new(CLIENT_SECRET)),
-                domains: vec![format!("{code}.example")],
-                on: true,
-                ..NewOrganization::default()
-            };
-            pair.directory().add_organization(new, "story").await.unwrap();
+            pair.first.directory().add_organization(company(code, tenant), "story").await.unwrap();
         }
         pair
-    }
-
-    fn directory(&self) -> Directory {
-        self.first.service.house().organizations.as_ref().unwrap().directory().clone()
     }
 
     fn file(&self) -> PathBuf {
@@ -78,15 +56,6 @@ impl Pair {
         let page = browser.signs_in_as(person).await;
         assert_eq!(page.status, 200, "{}", page.body);
         browser
-    }
-
-    async fn changes(&self, username: &str, change: PersonChange) {
-        self.directory().change_person(&Username::parse(username).unwrap(), change, "story").await.unwrap();
-    }
-
-    async fn turns(&self, code: &str, state: State) {
-        let change = OrganizationChange { state: Some(state), ..OrganizationChange::default() };
-        self.directory().change_organization(&Code::parse(code).unwrap(), change, "story").await.unwrap();
     }
 
     /// `entrada` with the configuration of the first replica, in a process of its own.
@@ -143,7 +112,7 @@ async fn whoever_is_switched_off_at_one_replica_is_out_at_the_other_with_pages_c
 async fn is_out_at_the_other(pair: Pair) {
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
     let mut socket = web_socket(&pair.second, "/ws", &maya.cookie_header(), Some(&pair.second.public_url)).await.unwrap();
-    pair.changes(MAYA, off()).await;
+    pair.first.changes_person(MAYA, off()).await;
     ends(&mut socket).await;
     assert_eq!(status(&mut maya).await, 401);
     let page = maya.visits("/reports").await;
@@ -159,8 +128,8 @@ async fn an_organization_that_is_switched_off_is_out_everywhere_and_no_other_one
     let pair = Pair::start().await;
     let (mut maya, mut tom, mut frida) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await, pair.signed_in(FRIDA).await);
     let mut socket = web_socket(&pair.second, "/ws", &tom.cookie_header(), Some(&pair.second.public_url)).await.unwrap();
-    pair.directory().change_code(&Code::parse("fabrikam").unwrap(), &Code::parse("fabrikam-eu").unwrap(), 9, "story").await.unwrap();
-    pair.turns("contoso", State::Off).await;
+    pair.first.directory().change_code(&Code::parse("fabrikam").unwrap(), &Code::parse("fabrikam-eu").unwrap(), 9, "story").await.unwrap();
+    pair.first.turns("contoso", State::Off).await;
     ends(&mut socket).await;
     assert_eq!((status(&mut maya).await, status(&mut tom).await), (401, 401));
     soon("the new code", async || hears(&mut frida, "x-entrada-organization").await == "fabrikam-eu").await;
@@ -170,15 +139,15 @@ async fn an_organization_that_is_switched_off_is_out_everywhere_and_no_other_one
 async fn a_role_and_a_sign_out_everywhere_are_heard_of_at_the_other_replica() {
     let pair = Pair::start().await;
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
-    pair.changes(MAYA, role("admin")).await;
+    pair.first.changes_person(MAYA, role("admin")).await;
     soon("the role", async || hears(&mut maya, "x-entrada-role").await == "admin").await;
     // An import tells the history of its people together.
-    let contoso = pair.directory().organization(&Code::parse("contoso").unwrap()).await.unwrap().unwrap();
-    pair.directory().import(&contoso, format!("username,role\n{TOM},owner\n").as_bytes(), "story", |_| ()).await.unwrap();
+    let contoso = pair.first.directory().organization(&Code::parse("contoso").unwrap()).await.unwrap().unwrap();
+    pair.first.directory().import(&contoso, format!("username,role\n{TOM},owner\n").as_bytes(), "story", |_| ()).await.unwrap();
     soon("the role of the file", async || hears(&mut tom, "x-entrada-role").await == "owner").await;
-    let person = pair.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
+    let person = pair.first.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
     let acting = Acting { organization: contoso.id, person: None, by: "story".to_owned() };
-    pair.directory().act(&acting, person.id, &Act::SignOut).await.unwrap();
+    pair.first.directory().act(&acting, person.id, &Act::SignOut).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     // A session that begins after it goes on, also past the second look at that change.
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -193,9 +162,9 @@ async fn a_sign_out_everywhere_counts_at_a_replica_whose_clock_is_ahead() {
     pair.second.later(40);
     let mut maya = pair.signed_in(MAYA).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let person = pair.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
+    let person = pair.first.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
     let acting = Acting { organization: person.organization, person: None, by: "story".to_owned() };
-    pair.directory().act(&acting, person.id, &Act::SignOut).await.unwrap();
+    pair.first.directory().act(&acting, person.id, &Act::SignOut).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     let mut again = pair.signed_in(MAYA).await;
     tokio::time::sleep(Duration::from_secs(8)).await;
@@ -206,7 +175,7 @@ async fn a_sign_out_everywhere_counts_at_a_replica_whose_clock_is_ahead() {
 async fn an_account_that_is_no_longer_the_persons_is_out_as_if_it_were_switched_off() {
     let pair = Pair::start().await;
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
-    pair.changes(MAYA, PersonChange { unlink: true, ..PersonChange::default() }).await;
+    pair.first.changes_person(MAYA, PersonChange { unlink: true, ..PersonChange::default() }).await;
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     assert_eq!(status(&mut tom).await, 200);
     // Who comes now is linked anew, and stays.

@@ -4,14 +4,12 @@ mod schema;
 mod shut;
 
 use crate::world::browser::SCRIPT;
+use crate::world::company::{CONTOSO, MAYA};
 use crate::world::raw::{status, talk};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
 use schema::Document;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-
-const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-const MAYA: &str = "maya@contoso.example";
 
 /// A world with a directory, and somebody who calls its admin listener. Whatever goes either way is held against the document.
 struct Office {

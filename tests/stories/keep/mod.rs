@@ -6,28 +6,29 @@ mod secret;
 mod seen;
 
 use crate::world::browser::{Browser, Page, SCRIPT, SECRETS};
+use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, company};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
 use entrada::base::code::Code;
-use entrada::base::guid::Guid;
 use entrada::base::secret::Secret;
 use entrada::base::username::Username;
-use entrada::directory::Directory;
-use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange, PersonChange};
-use entrada::directory::organization::Organization;
+use entrada::directory::change::{NewOrganization, OrganizationChange, PersonChange};
 use entrada::directory::person::Person;
 use entrada::directory::recent::{Asked, Kept};
+use std::ops::Deref;
 use std::time::Duration;
-
-const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
-const MAYA: &str = "maya@contoso.example";
-const TOM: &str = "tom@contoso.example";
-const FRIDA: &str = "frida@fabrikam.example";
 
 /// A world with two companies that stand in the database.
 struct Town {
     world: World,
     place: tempfile::TempDir,
+}
+
+impl Deref for Town {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
 }
 
 impl Town {
@@ -42,36 +43,9 @@ impl Town {
         let world = World::with(Plan { more, headers, ..Plan::default() }).await;
         let town = Self { world, place };
         for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
-            let new = NewOrganization {
-                code: Code::parse(code),
-                name: code.to_owned(),
-                tenant: Guid::parse(tenant),
-                client_id: Guid::parse(CLIENT_ID),
-                client_secret: Some(Secret::new(CLIENT_SECRET)),
-                domains: vec![format!("{code}.example")],
-                on: true,
-                ..NewOrganization::default()
-            };
-            town.directory().add_organization(new, "story").await.unwrap();
+            town.directory().add_organization(company(code, tenant), "story").await.unwrap();
         }
         town
-    }
-
-    fn directory(&self) -> Directory {
-        self.world.service.house().organizations.as_ref().unwrap().directory().clone()
-    }
-
-    async fn organization(&self, code: &str) -> Organization {
-        self.directory().organization(&Code::parse(code).unwrap()).await.unwrap().unwrap()
-    }
-
-    async fn person(&self, username: &str) -> Person {
-        self.directory().person(&Username::parse(username).unwrap()).await.unwrap().unwrap()
-    }
-
-    async fn knows(&self, username: &str, company: &str, role: &str) -> Person {
-        let new = NewPerson { username: Username::parse(username).unwrap(), name: None, email: None, role: Some(role.to_owned()) };
-        self.directory().add_person(&Code::parse(company).unwrap(), &new, "story").await.unwrap()
     }
 
     async fn turns(&self, username: &str, on: bool) {
@@ -120,11 +94,6 @@ impl Town {
             (all.len() >= count).then_some(all)
         })
         .await
-    }
-
-    async fn history(&self, code: &str) -> Vec<String> {
-        let all = self.directory().history(self.organization(code).await.id, None, 100).await.unwrap();
-        all.into_iter().map(|it| format!("{}: {}", it.by, it.what)).collect()
     }
 }
 

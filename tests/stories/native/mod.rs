@@ -6,16 +6,14 @@ mod life;
 mod reach;
 
 use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
-use crate::world::{CLIENT_ID, Plan, RULES, World};
+use crate::world::company::{CONTOSO, MAYA, TOM, company_of_file};
+use crate::world::{Plan, RULES, World};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entrada::directory::Directory;
+use std::ops::Deref;
 use url::Url;
 
-const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-const MAYA: &str = "maya@contoso.example";
-const TOM: &str = "tom@contoso.example";
 const HOME: &str = "http://127.0.0.1:51234/signed-in";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
@@ -32,6 +30,14 @@ struct Given {
     refresh: String,
 }
 
+impl Deref for Town {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
 impl Town {
     async fn start() -> Self {
         Self::with("").await
@@ -41,10 +47,6 @@ impl Town {
         let place = tempfile::tempdir().unwrap();
         let world = World::with(plan(&place, native)).await;
         Self { world, place }
-    }
-
-    fn directory(&self) -> Directory {
-        self.world.service.house().organizations.as_ref().unwrap().directory().clone()
     }
 
     /// The code that a sign-in brings to a client.
@@ -82,8 +84,7 @@ impl Town {
 }
 
 fn plan(place: &tempfile::TempDir, native: &str) -> Plan {
-    let organization = format!("[[organization]]\ncode = \"contoso\"\ntenant = \"{CONTOSO}\"\nclient_id = \"{CLIENT_ID}\"\n");
-    let organization = format!("{organization}client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"contoso.example\"]\n");
+    let organization = company_of_file("contoso", CONTOSO);
     let client = |id: &str| format!("[[native.client]]\nid = \"{id}\"\nname = \"Fleet {id}\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n");
     let rules = RULES.replace("allow = { roles = [\"Admin\"] }", "allow = { directory_roles = [\"admin\"] }");
     let rules = rules.replace("allow = { groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }", "allow = \"nobody\"");

@@ -4,14 +4,10 @@ mod asking;
 mod coming_back;
 
 use crate::world::browser::{Browser, NAVIGATION, Page};
-use crate::world::{CLIENT_ID, Plan, World};
-use entrada::directory::Directory;
+use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company_of_file};
+use crate::world::{Plan, World};
+use std::ops::Deref;
 use url::Url;
-
-const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
-const MAYA: &str = "maya@contoso.example";
-const FRIDA: &str = "frida@fabrikam.example";
 
 /// Where the phone app hears its answer: a scheme of its own, a claimed address, and loopback.
 const SCHEME: &str = "com.example.fleet:/signed-in";
@@ -40,6 +36,14 @@ struct Town {
     _place: tempfile::TempDir,
 }
 
+impl Deref for Town {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
 impl Town {
     async fn start() -> Self {
         Self::with(NATIVE).await
@@ -47,18 +51,10 @@ impl Town {
 
     async fn with(native: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let organization = |code: &str, tenant: &str| {
-            let head = format!("[[organization]]\ncode = \"{code}\"\ntenant = \"{tenant}\"\nclient_id = \"{CLIENT_ID}\"\n");
-            format!("{head}client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"{code}.example\"]\n")
-        };
         let directory = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
-        let more = format!("{directory}{native}{}{}", organization("contoso", CONTOSO), organization("fabrikam", FABRIKAM));
+        let more = format!("{directory}{native}{}{}", company_of_file("contoso", CONTOSO), company_of_file("fabrikam", FABRIKAM));
         let world = World::with(Plan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..Plan::default() }).await;
         Self { world, _place: place }
-    }
-
-    fn directory(&self) -> Directory {
-        self.world.service.house().organizations.as_ref().unwrap().directory().clone()
     }
 
     fn issuer(&self) -> &str {

@@ -32,14 +32,14 @@ async fn a_worker_a_stranger_and_whoever_is_no_admin_any_more_do_not_come_in() {
     assert_eq!(refused(&mut frida).await, 403);
     let role = |role: &str| PersonChange { role: Some(role.to_owned()), ..PersonChange::default() };
     // At once, in the session that she has.
-    town.change_person(FRIDA, role("owner")).await;
+    town.changes_person(FRIDA, role("owner")).await;
     assert_eq!(frida.visits("/oauth2/setup").await.status, 200);
-    town.change_person(FRIDA, role("worker")).await;
+    town.changes_person(FRIDA, role("worker")).await;
     assert_eq!(refused(&mut frida).await, 403);
-    town.change_person(FRIDA, role("admin")).await;
-    town.change_person(FRIDA, PersonChange { on: Some(false), ..PersonChange::default() }).await;
+    town.changes_person(FRIDA, role("admin")).await;
+    town.changes_person(FRIDA, PersonChange { on: Some(false), ..PersonChange::default() }).await;
     assert_eq!(refused(&mut frida).await, 403);
-    town.change_person(FRIDA, PersonChange { on: Some(true), ..PersonChange::default() }).await;
+    town.changes_person(FRIDA, PersonChange { on: Some(true), ..PersonChange::default() }).await;
     town.turns("fabrikam", State::Off).await;
     assert_eq!(refused(&mut frida).await, 403);
     // A script hears where to sign in.

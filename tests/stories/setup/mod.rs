@@ -7,24 +7,27 @@ mod steps;
 mod trial;
 
 use crate::world::browser::{Browser, Page, SCRIPT, SECRETS};
+use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
 use entrada::base::code::Code;
 use entrada::base::guid::Guid;
-use entrada::base::secret::Secret;
 use entrada::base::username::Username;
-use entrada::directory::Directory;
-use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange, PersonChange};
-use entrada::directory::organization::{Organization, State};
-
-const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
-const MAYA: &str = "maya@contoso.example";
-const FRIDA: &str = "frida@fabrikam.example";
+use entrada::directory::change::{NewOrganization, PersonChange};
+use entrada::directory::organization::State;
+use std::ops::Deref;
 
 /// A world with a draft, contoso, and fabrikam, which is on.
 struct Town {
     world: World,
     place: tempfile::TempDir,
+}
+
+impl Deref for Town {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
 }
 
 impl Town {
@@ -37,45 +40,11 @@ impl Town {
         let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{more}\n", place.path().join("people.db").display());
         let town = Self { world: World::with(Plan { more, ..Plan::default() }).await, place };
         let draft = NewOrganization { code: Code::parse("contoso"), name: "Contoso Freight".to_owned(), ..NewOrganization::default() };
-        let on = NewOrganization {
-            code: Code::parse("fabrikam"),
-            name: "Fabrikam <Rail>".to_owned(),
-            tenant: Guid::parse(FABRIKAM),
-            client_id: Guid::parse(CLIENT_ID),
-            client_secret: Some(Secret::new(CLIENT_SECRET)),
-            domains: vec!["fabrikam.example".to_owned()],
-            on: true,
-            ..NewOrganization::default()
-        };
+        let on = NewOrganization { name: "Fabrikam <Rail>".to_owned(), ..company("fabrikam", FABRIKAM) };
         for new in [draft, on] {
             town.directory().add_organization(new, "story").await.unwrap();
         }
         town
-    }
-
-    fn directory(&self) -> Directory {
-        self.world.service.house().organizations.as_ref().unwrap().directory().clone()
-    }
-
-    async fn organization(&self, code: &str) -> Organization {
-        self.directory().organization(&Code::parse(code).unwrap()).await.unwrap().unwrap()
-    }
-
-    async fn changes(&self, code: &str, change: OrganizationChange) {
-        self.directory().change_organization(&Code::parse(code).unwrap(), change, "story").await.unwrap();
-    }
-
-    async fn turns(&self, code: &str, state: State) {
-        self.changes(code, OrganizationChange { state: Some(state), ..OrganizationChange::default() }).await;
-    }
-
-    async fn knows(&self, username: &str, company: &str, role: &str) {
-        let new = NewPerson { username: Username::parse(username).unwrap(), name: None, email: None, role: Some(role.to_owned()) };
-        self.directory().add_person(&Code::parse(company).unwrap(), &new, "story").await.unwrap();
-    }
-
-    async fn change_person(&self, username: &str, change: PersonChange) {
-        self.directory().change_person(&Username::parse(username).unwrap(), change, "story").await.unwrap();
     }
 
     /// What a link carries.
@@ -103,11 +72,6 @@ impl Town {
         let page = browser.signs_in_as(person).await;
         assert_eq!(page.status, 200, "{}", page.body);
         browser
-    }
-
-    async fn history(&self, code: &str) -> Vec<String> {
-        let all = self.directory().history(self.organization(code).await.id, None, 100).await.unwrap();
-        all.into_iter().map(|it| format!("{}: {}", it.by, it.what)).collect()
     }
 
     /// Whether a text stands in any byte of the database.

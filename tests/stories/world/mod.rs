@@ -1,6 +1,7 @@
 //! The world of a story: a pretend Entra, the program, and an app behind it, all on loopback.
 
 pub mod browser;
+pub mod company;
 pub mod echo;
 pub mod raw;
 

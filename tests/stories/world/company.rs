@@ -1,0 +1,79 @@
+//! Companies of the stories, and the directory of a world as its operator has it.
+
+use super::{CLIENT_ID, CLIENT_SECRET, World};
+use entrada::base::code::Code;
+use entrada::base::guid::Guid;
+use entrada::base::secret::Secret;
+use entrada::base::username::Username;
+use entrada::directory::Directory;
+use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange, PersonChange};
+use entrada::directory::organization::{Organization, State};
+use entrada::directory::person::Person;
+
+/// Tenants of the emulator.
+pub const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+pub const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
+
+/// Who has an account there.
+pub const MAYA: &str = "maya@contoso.example";
+pub const TOM: &str = "tom@contoso.example";
+pub const FRIDA: &str = "frida@fabrikam.example";
+
+/// A company that is on, connected with a tenant, with a domain of its own.
+pub fn company(code: &str, tenant: &str) -> NewOrganization {
+    NewOrganization {
+        code: Code::parse(code),
+        name: code.to_owned(),
+        tenant: Guid::parse(tenant),
+        client_id: Guid::parse(CLIENT_ID),
+        client_secret: Some(Secret::new(CLIENT_SECRET)),
+        domains: vec![format!("{code}.example")],
+        on: true,
+        ..NewOrganization::default()
+    }
+}
+
+impl World {
+    pub fn directory(&self) -> Directory {
+        self.service.house().organizations.as_ref().unwrap().directory().clone()
+    }
+
+    pub async fn organization(&self, code: &str) -> Organization {
+        self.directory().organization(&Code::parse(code).unwrap()).await.unwrap().unwrap()
+    }
+
+    pub async fn changes(&self, code: &str, change: OrganizationChange) {
+        self.directory().change_organization(&Code::parse(code).unwrap(), change, "story").await.unwrap();
+    }
+
+    pub async fn turns(&self, code: &str, state: State) {
+        self.changes(code, OrganizationChange { state: Some(state), ..OrganizationChange::default() }).await;
+    }
+
+    pub async fn person(&self, username: &str) -> Person {
+        self.directory().person(&Username::parse(username).unwrap()).await.unwrap().unwrap()
+    }
+
+    pub async fn knows(&self, username: &str, company: &str, role: &str) -> Person {
+        let new = NewPerson { username: Username::parse(username).unwrap(), name: None, email: None, role: Some(role.to_owned()) };
+        self.directory().add_person(&Code::parse(company).unwrap(), &new, "story").await.unwrap()
+    }
+
+    pub async fn changes_person(&self, username: &str, change: PersonChange) {
+        self.directory().change_person(&Username::parse(username).unwrap(), change, "story").await.unwrap();
+    }
+
+    /// What the history of a company says, the newest first, and who did it.
+    pub async fn history(&self, code: &str) -> Vec<String> {
+        let all = self.directory().history(self.organization(code).await.id, None, 100).await.unwrap();
+        all.into_iter().map(|it| format!("{}: {}", it.by, it.what)).collect()
+    }
+}
+
+/// The same company as a configuration's own, which no page changes.
+pub fn company_of_file(code: &str, tenant: &str) -> String {
+    format!(
+        "[[organization]]\ncode = \"{code}\"\ntenant = \"{tenant}\"\nclient_id = \"{CLIENT_ID}\"\n\
+         client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"{code}.example\"]\n"
+    )
+}
