@@ -121,6 +121,8 @@ impl Directory {
     /// Why it brings nothing; what it began is over then.
     pub async fn redeem_code(&self, code: &Secret, client: &str, redirect_uri: Option<&str>, verifier: &str) -> Result<Granted, Refused> {
         let (digest, now) = (digest_of(code.expose()), self.clock.now());
+        // Nobody who guesses keeps writers waiting.
+        self.database.row("SELECT id FROM family WHERE code = $1", vec![digest.as_str().into()]).await?.ok_or(Refused::Unknown)?;
         let mut changes = self.database.begin().await?;
         let sql = "UPDATE family SET code_used = $2, seen = $2, ends = made + lifetime WHERE code = $1 AND code_used IS NULL AND ended IS NULL";
         let first = changes.run(sql, vec![digest.as_str().into(), now.into()]).await? == 1;

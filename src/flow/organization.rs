@@ -3,6 +3,7 @@
 //! What is typed only chooses the place. Who comes back from there is told by that organization's Entra and by the directory.
 
 use super::authenticate::{ended, look};
+use super::origin::is_part_of_another_sites_page;
 use super::refusal::Refusal;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
@@ -63,7 +64,7 @@ pub(super) async fn place(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
     let Some(all) = &house.organizations else { return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })) };
     let organization = match at {
         At::This(it) => *it,
-        At::Code(code) => find_by(house, all, inbound, &code, asks).await?,
+        At::Code(code) => find_by(house, all, (inbound, headers), &code, asks).await?,
         At::Unsaid => match signed_in(house, headers) {
             // Whoever proves more, or has to sign in again, does it where they did before.
             Some(session) => match of_session(all, &session).await? {
@@ -91,10 +92,14 @@ async fn of_session(all: &Organizations, session: &Session) -> Result<Option<Org
 pub(super) async fn find_by(
     house: &Sidecar,
     all: &Organizations,
-    inbound: &Inbound,
+    (inbound, headers): (&Inbound, &HeaderMap),
     identifier: &str,
     asks: impl FnOnce() -> Identify,
 ) -> Result<Organization, Refusal> {
+    // Its visitors' addresses would be made to wait by pictures that lead here.
+    if is_part_of_another_sites_page(headers) {
+        return Err(Refusal::ForeignOrigin);
+    }
     let (guesses, metrics) = (&house.lasting.guesses, &house.lasting.metrics);
     if let Some(seconds) = guesses.waits(inbound.way.client) {
         metrics.looked_up("waits");
@@ -104,11 +109,13 @@ pub(super) async fn find_by(
     let found = if short { all.directory().organization_of(identifier).await? } else { None };
     // One that is off is nobody's to know of.
     let found = found.filter(|it| it.state == State::On);
-    if found.is_none() {
-        // Before the wait, so that it does not let more through at once; those whose look-ups run at the same time still pass together.
-        guesses.was_wrong(inbound.way.client);
-    }
+    // Before the wait, and after the look-up: those who ask at the same time are judged one after the other.
+    let may_tell = guesses.may_tell(inbound.way.client, found.is_some());
     tokio::time::sleep_until(turn).await;
+    may_tell.map_err(|seconds| {
+        metrics.looked_up("waits");
+        Refusal::TooMany(seconds)
+    })?;
     metrics.looked_up(if found.is_some() { "found" } else { "unknown" });
     found.ok_or_else(|| Refusal::Unknown(Box::new(Identify { unknown: Some(identifier.chars().take(IDENTIFIER).collect()), ..asks() })))
 }

@@ -103,7 +103,7 @@ async fn identify(
         let page = Page::Identify(asking());
         return Ok(reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page)));
     };
-    let found = organization::find_by(house, all, inbound, &typed, asking).await?;
+    let found = organization::find_by(house, all, (inbound, headers), &typed, asking).await?;
     if inbound.asker == Asker::Script {
         let place = organization::url(&house.site, "start", &start.return_to, &start.acrs, Some(found.code.as_str()));
         return Ok(reply::json(StatusCode::OK, &serde_json::json!({"sign_in_url": format!("{}{place}", house.site.origin())})));

@@ -1,4 +1,7 @@
 //! Who typed what nobody is called: an address that guesses waits, and nobody else does.
+//!
+//! What is counted is answers, not questions: however many look-ups run at the same time, no more than `MOST` of a minute are told that they were
+//! wrong, and nobody who is right waits for those who ask beside them.
 
 use crate::base::clock::Clock;
 use moka::sync::Cache;
@@ -18,7 +21,7 @@ const ADDRESSES: u64 = 100_000;
 /// When the count began, seconds since 1970, and how many there were.
 type Count = Arc<Mutex<(u64, u32)>>;
 
-/// Counts wrong identifiers for each address; never for an organization, which would let anybody lock one out.
+/// Counts wrong answers for each address; never for an organization, which would let anybody lock one out.
 #[derive(Debug)]
 pub struct Guesses {
     seen: Cache<IpAddr, Count>,
@@ -40,13 +43,32 @@ impl Guesses {
         (wrong >= MOST && passed < WINDOW).then(|| WINDOW - passed)
     }
 
-    /// Notes a wrong one.
-    pub fn was_wrong(&self, from: Option<IpAddr>) {
+    /// Counts a wrong one, before its answer is given.
+    ///
+    /// # Errors
+    /// For how many seconds the address has to wait, where it had as many as are borne: then nothing is told.
+    pub fn was_wrong(&self, from: Option<IpAddr>) -> Result<(), u64> {
         let now = self.clock.now();
         let count = self.seen.get_with(network(from), || Arc::new(Mutex::new((now, 0))));
         let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, wrong) = *count;
-        *count = if now.abs_diff(since) < WINDOW { (since, wrong.saturating_add(1)) } else { (now, 1) };
+        let passed = now.abs_diff(since);
+        if passed >= WINDOW {
+            *count = (now, 1);
+        } else if wrong < MOST {
+            *count = (since, wrong + 1);
+        } else {
+            return Err(WINDOW - passed);
+        }
+        Ok(())
+    }
+
+    /// Whether an answer may be given: a wrong one is counted, and a right one told only to whom wrong ones would be told too.
+    ///
+    /// # Errors
+    /// For how many seconds the address has to wait.
+    pub fn may_tell(&self, from: Option<IpAddr>, right: bool) -> Result<(), u64> {
+        if right { self.waits(from).map_or(Ok(()), Err) } else { self.was_wrong(from) }
     }
 }
 
@@ -71,13 +93,26 @@ mod tests {
         let ip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
         for _ in 0..MOST {
             assert_eq!(guesses.waits(ip("2001:db8::1")), None);
-            guesses.was_wrong(ip("2001:db8::1"));
+            assert_eq!(guesses.was_wrong(ip("2001:db8::1")), Ok(()));
         }
+        assert!(guesses.was_wrong(ip("2001:db8::2")).is_err() && guesses.may_tell(ip("2001:db8::2"), true).is_err());
+        assert_eq!(guesses.may_tell(ip("192.0.2.1"), true), Ok(()));
         assert!(guesses.waits(ip("2001:db8::ffff")).is_some_and(|it| (1..=WINDOW).contains(&it)));
         assert_eq!((guesses.waits(ip("2001:db8:0:1::1")), guesses.waits(ip("192.0.2.1")), guesses.waits(None)), (None, None, None));
         clock.shift(60);
         assert_eq!(guesses.waits(ip("2001:db8::1")), None);
-        guesses.was_wrong(ip("2001:db8::1"));
+        assert_eq!(guesses.was_wrong(ip("2001:db8::1")), Ok(()));
         assert_eq!(guesses.waits(ip("2001:db8::1")), None);
+    }
+
+    #[test]
+    fn of_many_at_once_no_more_than_that_are_told() {
+        let guesses = Guesses::new(Clock::system());
+        let from = Some(IpAddr::from([192, 0, 2, 1]));
+        let told = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..100).filter(|_| guesses.was_wrong(from).is_ok()).count())).collect();
+            all.into_iter().map(|it| it.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!(told, MOST as usize);
     }
 }

@@ -64,6 +64,10 @@ pub struct Lasting {
     pub directory: Option<Directory>,
     /// Who typed what nobody is called, lately.
     pub guesses: Arc<Guesses>,
+    /// Who sent codes and tokens of native clients that there are none of. Apart from the page's: one device must not make a carrier's others wait.
+    pub guessed_tokens: Arc<Guesses>,
+    /// Who used links for the set-up page that there are none of.
+    pub guessed_links: Arc<Guesses>,
     /// Seals where `[session] secrets` is empty.
     pub keyring: Arc<Keyring>,
     /// The environment that names a proxy towards Entra.
@@ -143,6 +147,8 @@ impl Lasting {
             newest: Arc::default(),
             directory: None,
             guesses: Arc::new(Guesses::new(clock.clone())),
+            guessed_tokens: Arc::new(Guesses::new(clock.clone())),
+            guessed_links: Arc::new(Guesses::new(clock.clone())),
             environment: Arc::new(environment),
             clock,
             random,

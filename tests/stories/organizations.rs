@@ -238,6 +238,47 @@ async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
 }
 
 #[tokio::test]
+async fn of_many_guesses_at_once_no_more_are_told_than_one_after_the_other_and_who_is_right_waits_for_nobody() {
+    let town = Town::with("", |it| Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..it }).await;
+    let from = async |address: &'static str, typed: &str| {
+        let headers = [FORM, &[("x-forwarded-for", address)]].concat();
+        town.world.browser().posts("/oauth2/sign_in", &headers, &format!("identifier={typed}")).await.status
+    };
+    let right = futures_util::future::join_all((0..100).map(|_| from("192.0.2.9", "contoso"))).await;
+    assert!(right.iter().all(|it| *it == 302), "{right:?}");
+    let guesses: Vec<_> = (0..200).map(|it| format!("guess-{it}")).collect();
+    let told = futures_util::future::join_all(guesses.iter().map(|it| from("192.0.2.7", it))).await;
+    assert_eq!((told.iter().filter(|it| **it == 404).count(), told.iter().filter(|it| **it == 429).count()), (30, 170));
+}
+
+#[tokio::test]
+async fn pictures_and_frames_of_another_site_look_nobody_up_and_make_nobody_wait() {
+    let town = Town::start().await;
+    let of = |site: &'static str, dest: &'static str| [("accept", "*/*"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-site", site), ("sec-fetch-dest", dest)];
+    let paths = ["/oauth2/start?organization=guess", "/oauth2/sign_in?organization=guess", "/oauth2/sign_in?organization=contoso"];
+    for at in 0..12 {
+        for path in paths {
+            for says in [of("cross-site", "image"), of("same-site", "iframe"), of("cross-site", "empty")] {
+                assert_eq!(town.world.browser().asks("GET", path, &says).await.status, 403, "{at} {path} {says:?}");
+            }
+        }
+    }
+    // A link in a mail, and a call of our own page.
+    for says in [
+        [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "document")],
+        [("accept", "text/html"), ("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin"), ("sec-fetch-dest", "empty")],
+    ] {
+        assert_eq!(town.world.browser().asks("GET", "/oauth2/start?organization=contoso", &says).await.status, 302, "{says:?}");
+    }
+    assert!(figures_of(&town).await.contains("entrada_directory_lookups_total{outcome=\"found\"} 2"));
+    assert!(!figures_of(&town).await.contains("outcome=\"unknown\"} 1"));
+}
+
+async fn figures_of(town: &Town) -> String {
+    crate::world::raw::talk(town.world.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await
+}
+
+#[tokio::test]
 async fn a_person_who_is_switched_off_is_out_at_the_next_recheck_and_reads_why() {
     let town = Town::start().await;
     town.knows(MAYA, "contoso", "worker").await;

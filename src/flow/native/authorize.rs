@@ -100,7 +100,7 @@ fn confirm(house: &Sidecar, inbound: &Inbound, request: &Request<'_>) -> Respons
 
 async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, request: &Request<'_>, typed: &str) -> Result<Response<Body>, Refusal> {
     let all = house.organizations.as_ref().ok_or(Refusal::NotFound)?;
-    let found = organization::find_by(house, all, inbound, typed, || asking(house, headers, request)).await?;
+    let found = organization::find_by(house, all, (inbound, headers), typed, || asking(house, headers, request)).await?;
     // A code says nothing of the person.
     let username = Username::parse(typed).filter(|it| it.domain().is_some()).map(|it| it.as_str().to_owned());
     let hints = Hints { login_hint: username.or_else(|| request.login_hint.clone()), prompt: request.prompt.clone(), ..Hints::default() };

@@ -4,7 +4,6 @@ use crate::config::native::Client;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::form;
-use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -39,6 +38,12 @@ impl Told {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, error: "temporarily_unavailable", description, wait: Some(seconds) }
     }
 
+    /// The client's address sent too much that nobody has.
+    pub(super) const fn too_many(seconds: u64) -> Self {
+        let told = Self::new("temporarily_unavailable", "too many codes and tokens that nobody has came from this address");
+        Self { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(seconds), ..told }
+    }
+
     /// For the log.
     pub(super) fn cause(&self) -> String {
         format!("{}: {}", self.error, self.description)
@@ -58,12 +63,8 @@ impl Told {
 }
 
 impl Form {
-    /// Reads what a client posted, from an address that has not guessed too often.
-    pub(super) async fn read(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, body: &mut Option<Incoming>) -> Result<Self, Told> {
-        if let Some(seconds) = house.lasting.guesses.waits(inbound.way.client) {
-            let told = Told::new("temporarily_unavailable", "too many codes and tokens that nobody has came from this address");
-            return Err(Told { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(seconds), ..told });
-        }
+    /// Reads what a client posted.
+    pub(super) async fn read(headers: &HeaderMap, body: &mut Option<Incoming>) -> Result<Self, Told> {
         if headers.contains_key(AUTHORIZATION) {
             let told = Told::new("invalid_client", "clients here are public: they name themselves by client_id and have no secret");
             return Err(Told { status: StatusCode::UNAUTHORIZED, ..told });

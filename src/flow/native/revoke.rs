@@ -24,7 +24,7 @@ pub(in crate::flow) async fn revoke(
     facts: &mut Facts,
 ) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::POST], "POST")?;
-    let outcome = match Form::read(house, inbound, headers, body).await {
+    let outcome = match Form::read(headers, body).await {
         Ok(form) => end(house, &form).await,
         Err(told) => Err(told),
     };

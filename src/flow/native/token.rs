@@ -47,7 +47,7 @@ pub(in crate::flow) async fn token(
     facts: &mut Facts,
 ) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::POST], "POST")?;
-    let granted = match Form::read(house, inbound, headers, body).await {
+    let granted = match Form::read(headers, body).await {
         Ok(form) => grant(house, inbound, &form, facts).await,
         Err(told) => Err(told),
     };
@@ -93,10 +93,8 @@ impl Wrong {
     fn told(self, house: &Sidecar, inbound: &Inbound) -> Told {
         match self {
             Self::Told(told) => told,
-            Self::Refused(Refused::Unknown) => {
-                house.lasting.guesses.was_wrong(inbound.way.client);
-                UNKNOWN
-            }
+            // Only who is wrong waits: nobody comes upon 256 bits, and a good token is not refused for what others send from the same address.
+            Self::Refused(Refused::Unknown) => house.lasting.guessed_tokens.was_wrong(inbound.way.client).map_or_else(Told::too_many, |()| UNKNOWN),
             Self::Refused(Refused::Directory(cause)) => silent(&cause),
             Self::Refused(Refused::Code(cause, family)) => ended(house, inbound, family, cause),
             Self::Refused(Refused::Reused(family)) => ended(house, inbound, family, "the refresh token was used before; sign in again"),

@@ -34,17 +34,13 @@ pub(super) fn ask(house: &Sidecar, inbound: &Inbound) -> Response<Body> {
 
 /// `POST /setup/invitation`: uses the link up, and begins the visit.
 pub(super) async fn accept(house: &Sidecar, all: &Organizations, inbound: &Inbound, form: &Form) -> Result<Response<Body>, Refusal> {
-    let guesses = &house.lasting.guesses;
-    if let Some(seconds) = guesses.waits(inbound.way.client) {
-        return Err(Refusal::TooMany(seconds));
-    }
     let token = Secret::new(form.text("token"));
     let invitation = match all.directory().accept(&token).await {
         Ok(it) => it,
         Err(NotAccepted::Used) => return Ok(frame::told(house, inbound, Say::LinkUsed)),
         Err(NotAccepted::Over) => return Ok(frame::told(house, inbound, Say::LinkOver)),
         Err(NotAccepted::Unknown) => {
-            guesses.was_wrong(inbound.way.client);
+            house.lasting.guessed_links.was_wrong(inbound.way.client).map_err(Refusal::TooMany)?;
             return Ok(frame::told(house, inbound, Say::LinkOver));
         }
         Err(NotAccepted::Directory(error)) => return Err(error.into()),

@@ -141,9 +141,12 @@ async fn attack_whoever_guesses_tokens_waits() {
     for _ in 0..30 {
         is_refused(&posts(&mut client, "token", &refreshing(&"A".repeat(70))).await, "invalid_grant");
     }
-    let page = posts(&mut client, "token", &refreshing(&given.refresh)).await;
+    let page = posts(&mut client, "token", &refreshing(&"B".repeat(70))).await;
     assert_eq!(page.status, 429, "{}", page.body);
     assert!((1..=60).contains(&page.header("retry-after").parse::<u64>().unwrap()));
-    town.world.later(61);
+    // Another phone behind the same address, and whoever signs in there, waits for nobody.
     assert_eq!(posts(&mut client, "token", &refreshing(&given.refresh)).await.status, 200);
+    town.signed_in(TOM).await;
+    town.world.later(61);
+    is_refused(&posts(&mut client, "token", &refreshing(&"A".repeat(70))).await, "invalid_grant");
 }

@@ -167,6 +167,12 @@ async fn what_an_app_passes_on_and_nobody_is_called_counts_as_a_guess() {
     }
     let page = browser.posts(&asks(&[("login_hint", Some(MAYA))]), FORM, "choice=continue").await;
     assert!(page.status == 429 && page.header("retry-after").parse::<u64>().unwrap() <= 60, "{}", page.status);
+    // A picture of another site's page looks nobody up.
+    town.world.later(60);
+    let picture = [("accept", "image/*"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image")];
+    let asked = asks(&[("redirect_uri", Some(CLAIMED)), ("login_hint", Some(MAYA))]);
+    assert_eq!(browser.asks("GET", &asked, &picture).await.status, 403);
+    assert_eq!(browser.asks("GET", &asked, NAVIGATION).await.status, 302);
 }
 
 #[tokio::test]

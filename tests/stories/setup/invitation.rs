@@ -147,4 +147,7 @@ async fn attack_whoever_guesses_links_waits() {
         assert_eq!(thief.posts("/oauth2/setup/invitation", FORM, &format!("token=guess-{at}")).await.status, 410);
     }
     assert_eq!(thief.posts("/oauth2/setup/invitation", FORM, "token=guess").await.status, 429);
+    // Whoever has a link, or signs in, from the same address waits for nobody.
+    town.invited("contoso").await;
+    town.signed_in("fabrikam", FRIDA).await;
 }
