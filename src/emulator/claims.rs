@@ -161,6 +161,7 @@ fn falsify(world: &World, claims: &mut Map<String, Value>, wrong: Wrong) {
             put("sub", subject(&world.client_id, ANOTHER).into());
             put("oid", ANOTHER.into())
         }
+        Wrong::ProvedLongAgo => put("auth_time", now.saturating_sub(3600).into()),
         Wrong::NoContext => claims.remove("acrs"),
         Wrong::Signature | Wrong::AlgNone | Wrong::PersonalKey | Wrong::GovernmentKey | Wrong::Hs256 | Wrong::UnknownKid | Wrong::Twice => None,
     };

@@ -34,13 +34,15 @@ pub enum Wrong {
     UnknownKid,
     /// `tid` said twice.
     Twice,
+    /// The person proved an hour ago who they are (`auth_time`), and the session at Entra has gone on since.
+    ProvedLongAgo,
     /// No `acrs`, although an authentication context was asked for.
     NoContext,
 }
 
 impl Wrong {
     /// All of them, with the names that the control API has for them.
-    pub(super) const ALL: [(&'static str, Self); 16] = [
+    pub(super) const ALL: [(&'static str, Self); 17] = [
         ("nonce", Self::Nonce),
         ("issuer", Self::Issuer),
         ("audience", Self::Audience),
@@ -57,6 +59,7 @@ impl Wrong {
         ("unknown-kid", Self::UnknownKid),
         ("twice", Self::Twice),
         ("no-acrs", Self::NoContext),
+        ("old-auth-time", Self::ProvedLongAgo),
     ];
 
     /// Whether another family's key is needed.

@@ -1,9 +1,38 @@
 //! Organizations and people, as an operator changes them.
 
 use super::*;
+use crate::directory::admin::{Act, Acting, NotDone};
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::State;
 use crate::directory::people::Asked;
+
+#[tokio::test]
+async fn of_two_owners_who_switch_each_other_off_at_once_one_stays() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let mut two = Vec::new();
+        for username in ["olga", "oskar"] {
+            let new = NewPerson { username: name(username), name: None, email: None, role: Some("owner".to_owned()) };
+            two.push(directory.add_person(&contoso.code, &new, "a story").await.unwrap().id);
+        }
+        let [olga, oskar] = two[..] else { unreachable!() };
+        let off = async |by: Guid, whom: Guid| {
+            let acting = Acting { organization: contoso.id, person: Some(by), by: format!("person {by}") };
+            directory.act(&acting, whom, &Act::On(false)).await
+        };
+        for round in 0..20 {
+            let (one, other) = tokio::join!(off(olga, oskar), off(oskar, olga));
+            assert!(one.is_ok() != other.is_ok(), "{round}: {one:?} {other:?}");
+            assert!(matches!(one.and(other), Err(NotDone::NotYou)), "{round}");
+            for username in ["olga", "oskar"] {
+                let back = PersonChange { on: Some(true), ..PersonChange::default() };
+                directory.change_person(&name(username), back, "a story").await.unwrap();
+            }
+        }
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn what_is_typed_leads_to_one_organization() {

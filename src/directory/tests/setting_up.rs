@@ -1,7 +1,7 @@
 //! Links by which an organization is set up, and sign-ins on trial.
 
 use super::*;
-use crate::directory::change::OrganizationChange;
+use crate::directory::change::{Asking, OrganizationChange};
 use crate::directory::invitation::{LINK, NotAccepted, VISIT};
 use crate::directory::organization::State;
 use crate::directory::welcome::How;
@@ -54,6 +54,27 @@ async fn a_link_ends_after_a_day_a_visit_after_two_hours_and_both_with_another_l
         directory.change_organization(&contoso.code, off, "a story").await.unwrap();
         assert!(directory.invitation(visit.id).await.unwrap().is_none());
         assert!(matches!(directory.invite(&code("nobody"), "a story").await, Err(Error::NoOrganization(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_links_made_at_once_one_holds() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        for round in 0..10 {
+            let (one, two, three) =
+                tokio::join!(directory.invite(&contoso.code, "olga"), directory.invite(&contoso.code, "oskar"), directory.invite(&contoso.code, "otto"));
+            let mut held = 0;
+            for made in [one, two, three] {
+                match directory.accept(&made.unwrap().token).await {
+                    Ok(_) => held += 1,
+                    Err(it) => assert!(matches!(it, NotAccepted::Over), "{round}: {it:?}"),
+                }
+            }
+            assert_eq!(held, 1, "{round}");
+        }
     })
     .await;
 }
@@ -114,6 +135,14 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
         // What was tested before does not count once more.
         directory.note_trial(&draft, &mark, "a story").await.unwrap();
         assert_eq!(directory.tested(&draft).await.unwrap(), None);
+        let on = || OrganizationChange { state: Some(State::On), asking: Asking::Invited, ..OrganizationChange::default() };
+        assert!(matches!(directory.change_organization(&draft.code, on(), "a story").await, Err(Error::NotTested(_))));
+        let mark = directory.connection_mark(&draft).await.unwrap().unwrap();
+        directory.note_trial(&draft, &mark, "a story").await.unwrap();
+        // Nor does the test of the connection before for one that comes in the same change.
+        let both = OrganizationChange { state: Some(State::On), asking: Asking::Invited, ..whole() };
+        assert!(matches!(directory.change_organization(&draft.code, both, "a story").await, Err(Error::NotTested(_))));
+        assert_eq!(directory.change_organization(&draft.code, on(), "a story").await.unwrap().state, State::On);
     })
     .await;
 }

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// For so many seconds after somebody proved who they are, a session may change what the organization proves itself by.
 pub(super) const FRESH: u64 = 600;
 
+/// So many seconds Entra's tokens are dated back.
+const DATED_BACK: u64 = 300;
+
 /// Somebody who may set up this organization, and no other. Made here only.
 pub(super) struct Visit {
     organization: Organization,
@@ -121,8 +124,10 @@ async fn admin(all: &Organizations, session: &Arc<Session>) -> Result<Visit, NoE
         return Err(forbidden());
     }
     let organization = all.directory().organization_by_id(person.organization).await?.filter(|it| it.state == State::On).ok_or_else(forbidden)?;
-    // A sign-in that Entra remembers begins a session as well, and proves nothing new.
-    let proved = session.began().min(session.identity().auth_time);
+    // A sign-in that Entra remembers begins a session as well, and proves nothing new. Entra dates its tokens five minutes back, and that is all
+    // that a token without `auth_time` says.
+    let (began, told) = (session.began(), session.identity().auth_time);
+    let proved = if told.saturating_add(DATED_BACK) >= began { began } else { told };
     Ok(Visit { organization, who: Who::Person { id: person.id, proved } })
 }
 

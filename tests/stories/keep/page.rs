@@ -1,6 +1,7 @@
 //! The pages of the secret, of recent sign-ins and of the history.
 
 use super::*;
+use entrada::emulator::Wrong;
 
 const SECRET: &str = "/oauth2/setup/credential";
 
@@ -77,6 +78,22 @@ async fn the_secret_is_changed_only_soon_after_signing_in() {
     let other = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
     assert_eq!(maya.posts(SECRET, &other, "do=set&secret=an-evil~Secret.of-contoso-0003").await.status, 403);
     assert_eq!(town.organization("contoso").await.waiting, None);
+}
+
+#[tokio::test]
+async fn a_session_that_began_by_a_sign_in_of_an_hour_ago_changes_no_secret() {
+    let town = Town::start().await;
+    town.knows(MAYA, "contoso", "admin").await;
+    town.world.emulator.control().wrong(Wrong::ProvedLongAgo);
+    let mut maya = town.signed_in(MAYA).await;
+    let page = maya.visits(SECRET).await;
+    assert!(text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""), "{}", page.body);
+    assert_eq!(maya.fills(SECRET, &[("do", "set"), ("secret", "the-early~Secret.of-contoso-0002")]).await.status, 403);
+    assert_eq!(town.organization("contoso").await.waiting, None);
+    // A token that says nothing of it counts from when the session began, for all of the ten minutes.
+    let mut maya = town.signed_in(MAYA).await;
+    town.world.later(9 * 60);
+    assert!(maya.visits(SECRET).await.body.contains("name=\"secret\""));
 }
 
 #[tokio::test]
