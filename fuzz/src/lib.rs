@@ -221,6 +221,7 @@ pub fn pending(data: &[u8]) {
         return_to: text.clone(),
         begun: now,
         organization: Some(text.clone()),
+        typed: Some(text.clone()),
         trial: Some(Trial { by: text.clone(), mark: Some(text.clone()) }),
         acrs,
         challenge,

@@ -23,6 +23,8 @@ pub struct Directory {
     pub default_role: String,
     /// What becomes of somebody who is not known yet.
     pub first_sign_in: FirstSignIn,
+    /// What is said of a username or a code that leads nowhere.
+    pub unknown: Unknown,
     /// The roles whose people may open the set-up page of their organization.
     pub setup_roles: Vec<String>,
     /// An app role of Entra's, and the role it stands for.
@@ -58,6 +60,16 @@ pub enum FirstSignIn {
     Refuse,
 }
 
+/// What is said of a username or a company code that leads nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unknown {
+    /// That it does, at once.
+    #[default]
+    Say,
+    /// Nothing, before Entra has said whose account it is: whatever is typed goes to `organizations` first, by the registration of `[entra]`.
+    AskEntra,
+}
+
 /// `[[organization]]`.
 #[derive(Clone, Debug)]
 pub struct Organization {
@@ -83,6 +95,8 @@ pub struct Organization {
 
 /// Beyond them a file is no place for them.
 const MOST_ORGANIZATIONS: usize = 1000;
+
+const UNKNOWN: [(&str, Unknown); 2] = [("say", Unknown::Say), ("ask-entra", Unknown::AskEntra)];
 
 const FIRST_SIGN_IN: [(&str, FirstSignIn); 2] = [("create", FirstSignIn::Create), ("refuse", FirstSignIn::Refuse)];
 
@@ -111,7 +125,7 @@ struct Draft {
 }
 
 fn section(section: &Section<'_>) -> Draft {
-    let names = ["database", "roles", "default_role", "setup_roles", "first_sign_in"];
+    let names = ["database", "roles", "default_role", "setup_roles", "first_sign_in", "unknown"];
     let written = !matches!(section.spot_of_table().at, At::Nowhere) || names.iter().any(|it| section.key(it).is_written());
     let database = section.key("database").parse_or("sqlite:entrada.db", database);
     let roles = section.key("roles").whole_list(&["owner", "admin", "worker"], role);
@@ -123,6 +137,7 @@ fn section(section: &Section<'_>) -> Draft {
     let is_named = section.key("setup_roles").is_written();
     let setup_roles = section.key("setup_roles").list(&["owner", "admin"], role);
     let first_sign_in = section.key("first_sign_in").choice(&FIRST_SIGN_IN);
+    let unknown = section.key("unknown").choice(&UNKNOWN);
     let role_map = role_map(section);
     if let (true, Some(roles)) = (written, &roles) {
         role_map.iter().map(|it| (&it.value.1, &it.spot)).chain(default_role.iter().map(|it| (&it.value, &it.spot))).for_each(|(role, spot)| {
@@ -140,7 +155,7 @@ fn section(section: &Section<'_>) -> Draft {
     let role_map = role_map.into_iter().map(|it| it.value).collect();
     let setup_roles = setup_roles.into_iter().map(|it| it.value).collect();
     let (database, default_role) = (database.value, default_role.value);
-    let meant = Directory { database, roles, default_role, first_sign_in, setup_roles, role_map, organizations: Vec::new() };
+    let meant = Directory { database, roles, default_role, first_sign_in, unknown, setup_roles, role_map, organizations: Vec::new() };
     Draft { written, meant: Some(meant), spot }
 }
 

@@ -139,14 +139,28 @@ pub(super) struct People<'a> {
     pub(super) roles: Option<&'a [String]>,
 }
 
-/// `organizations` is whether each of them brings a registration of its own: then nobody signs in by this one, and it may be left out.
-pub(super) fn read(section: &Section<'_>, organizations: bool) -> Draft {
-    let of_nobody = organizations && !has_registration(section);
+/// What the registration is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum For {
+    /// Everybody signs in by it.
+    Everybody,
+    /// Nobody does, since each organization brings its own: it may be left out.
+    Nobody,
+    /// The same, but it says whose account it is, of whichever tenant, before anybody is looked up.
+    Naming,
+}
+
+pub(super) fn read(section: &Section<'_>, what_for: For) -> Draft {
+    let of_nobody = what_for == For::Nobody && !has_registration(section);
     let key = |name: &'static str, variable: &'static str| {
         let key = section.key(name).or_variable(variable);
         if of_nobody { key } else { key.needed() }
     };
     let tenant = key("tenant", "AZURE_TENANT_ID").parse(tenant);
+    if let (For::Naming, Some(it)) = (what_for, tenant.as_ref().filter(|it| it.value != Tenant::Organizations)) {
+        let complaint = Complaint::new("is one tenant, and directory.unknown = \"ask-entra\" asks people of all organizations");
+        section.complain(&it.spot, complaint.hint("write tenant = \"organizations\", and a client ID that accounts of any organization can use"));
+    }
     let client_id = key("client_id", "AZURE_CLIENT_ID").parse(client_id);
     let secret = if of_nobody { None } else { client_secret(section) };
     let redirect_path = section.key("redirect_path").parse(|it| server::path(it, "redirect path"));

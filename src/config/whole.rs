@@ -34,7 +34,13 @@ pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> 
     let (session, sealed) = root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
     let (has_directory, directory) = directory::read(root, sealed);
     let native = root.inner("native", |it| native::read(it, has_directory));
-    let entra = root.inner("entra", |it| entra::read(it, has_directory));
+    let asks_entra = directory.as_ref().is_some_and(|it| it.unknown == directory::Unknown::AskEntra);
+    let what_for = match has_directory {
+        true if asks_entra => entra::For::Naming,
+        true => entra::For::Nobody,
+        false => entra::For::Everybody,
+    };
+    let entra = root.inner("entra", |it| entra::read(it, what_for));
     let server = root.inner("server", |it| server::read(it, entra.redirect_path.as_ref()));
     let upstream = root.inner("upstream", upstream::read);
     let origin = server.site.as_ref().map(crate::base::site::Site::origin);

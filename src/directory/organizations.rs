@@ -54,6 +54,18 @@ impl Directory {
         self.one_organization(format!("{SELECT} WHERE o.id = $1"), vec![id.to_string().into()]).await
     }
 
+    /// The organization that is on and has this tenant, where there is one of them only.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn only_organization_of(&self, tenant: Guid) -> Result<Option<Organization>, Error> {
+        let rows = self.database.rows(sqlx::AssertSqlSafe(format!("{SELECT} WHERE o.tenant = $1 ORDER BY o.id")), vec![tenant.to_string().into()]).await?;
+        let all: Vec<_> = rows.iter().map(|it| Ok(self.as_configured(of_row(it)?))).collect::<Result<_, Error>>()?;
+        let mut on = all.into_iter().filter(|it| it.state == State::On);
+        let first = on.next();
+        Ok(first.filter(|_| on.next().is_none()))
+    }
+
     /// All organizations, by code.
     ///
     /// # Errors

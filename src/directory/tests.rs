@@ -23,7 +23,7 @@ use crate::base::identity::{Groups, Identity};
 use crate::base::secret::Secret;
 use crate::base::texts::Texts;
 use crate::base::username::Username;
-use crate::config::directory::{Database, Directory as Config, FirstSignIn};
+use crate::config::directory::{Database, Directory as Config, FirstSignIn, Unknown};
 use crate::seal::keyring::Keyring;
 use crate::seal::random;
 
@@ -58,6 +58,7 @@ fn config(database: Database) -> Config {
         default_role: "worker".to_owned(),
         setup_roles: vec!["admin".to_owned()],
         first_sign_in: FirstSignIn::Create,
+        unknown: Unknown::Say,
         role_map,
         organizations: Vec::new(),
     }

@@ -15,6 +15,9 @@ use std::fmt;
 /// `offline_access` the refresh token, by which Entra is asked later whether the person may still be here.
 pub const SCOPES: [&str; 3] = ["profile", "email", "offline_access"];
 
+/// What is enough to hear whose account it is: nobody has to agree to more.
+pub const NAMING: [&str; 1] = ["profile"];
+
 /// What may make a sign-in shorter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hints {
@@ -59,7 +62,7 @@ pub fn begin(registration: &Registration, metadata: &Metadata, random: &Random, 
     let (sent_state, sent_nonce) = (CsrfToken::new(state.to_owned()), nonce.clone());
     let mut request = client
         .authorize_url(CoreAuthenticationFlow::AuthorizationCode, || sent_state, || sent_nonce)
-        .add_scopes(SCOPES.into_iter().map(str::to_owned).chain(registration.scopes.iter().cloned()).map(Scope::new))
+        .add_scopes(registration.scopes.iter().cloned().map(Scope::new))
         .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
         .add_extra_param("response_mode", "query");
     let prompt = match hints.prompt.as_deref() {

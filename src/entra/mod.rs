@@ -27,7 +27,7 @@ pub mod verified;
 
 pub use self::error::Error;
 
-use self::authorize::{Begun, Hints};
+use self::authorize::{Begun, Hints, NAMING, SCOPES};
 use self::circuit::{Circuit, Ticket};
 use self::graph::Membership;
 use self::means::Means;
@@ -113,7 +113,12 @@ impl Entra {
             circuit: Circuit::new(clock.clone(), random.clone()),
             are_many: config.tenant.is_many(),
             recheck: config.recheck,
-            proofs: Proofs::new(Registration { client_id: config.client_id, secret, redirect_uri, scopes: config.scopes.clone() }),
+            proofs: Proofs::new(Registration {
+                client_id: config.client_id,
+                secret,
+                redirect_uri,
+                scopes: SCOPES.into_iter().map(str::to_owned).chain(config.scopes.iter().cloned()).collect(),
+            }),
             client,
             clock,
             random,
@@ -132,6 +137,12 @@ impl Entra {
     #[must_use]
     pub fn beside_others(self) -> Self {
         Self { beside_others: true, ..self }
+    }
+
+    /// The same, which asks for no more than whose account it is.
+    #[must_use]
+    pub fn naming_only(self) -> Self {
+        Self { proofs: self.proofs.with_scopes(&NAMING), ..self }
     }
 
     /// The same with a new client secret that waits until it has signed somebody in, beside the one that is there.

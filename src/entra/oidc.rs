@@ -47,7 +47,7 @@ pub struct Registration {
     pub secret: Secret,
     /// Where people come back.
     pub redirect_uri: String,
-    /// Scopes beyond `openid profile email offline_access`.
+    /// What a sign-in asks for beside `openid`, which the library adds.
     pub scopes: Vec<String>,
 }
 

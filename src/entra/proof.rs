@@ -35,6 +35,12 @@ impl Proofs {
         Self { waiting: Some(Registration { secret, ..self.proven.clone() }), ..self }
     }
 
+    pub(super) fn with_scopes(self, scopes: &[&str]) -> Self {
+        let scopes: Vec<String> = scopes.iter().map(|it| (*it).to_owned()).collect();
+        let asks = |it: Registration| Registration { scopes: scopes.clone(), ..it };
+        Self { proven: asks(self.proven), waiting: self.waiting.map(asks) }
+    }
+
     /// What is the same by either secret.
     pub(super) fn current(&self) -> &Registration {
         &self.proven

@@ -1,6 +1,5 @@
 //! A code, or a refresh token, for an ID token (OpenID Connect Core sections 3.1.3 and 12).
 
-use super::authorize::SCOPES;
 use super::error::Error;
 use super::failure::Refusal;
 use super::metadata::Metadata;
@@ -31,7 +30,7 @@ pub async fn redeem(registration: &Registration, metadata: &Metadata, sender: &S
 pub async fn refresh(registration: &Registration, metadata: &Metadata, sender: &Sender, token: &Secret) -> Result<Tokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
-    let scopes = SCOPES.into_iter().map(str::to_owned).chain(registration.scopes.iter().cloned()).map(Scope::new);
+    let scopes = registration.scopes.iter().cloned().map(Scope::new);
     let request = oidc.exchange_refresh_token(&token).add_scope(Scope::new("openid".to_owned())).add_scopes(scopes);
     tokens(request.request_async(sender).await)
 }

@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::front_channel::is_sid;
 use super::groups;
 use super::native;
-use super::organization::{self, Place};
+use super::organization::{self, At, Place};
 use super::recent::Trail;
 use super::recheck;
 use super::refusal::Refusal;
@@ -14,6 +14,7 @@ use super::setup;
 use super::sign_in::{self, Start, only, rounds_in_state};
 use crate::base::return_to::ReturnTo;
 use crate::base::secret::Secret;
+use crate::entra::authorize::Hints;
 use crate::entra::{Redeemed, failure};
 use crate::session::pending::{Pending, Trial};
 use crate::session::record::Session;
@@ -65,9 +66,12 @@ pub(super) async fn callback(
     }
     let back = pending.native.as_ref().and_then(|it| native::back::refused(house, it));
     let mut trail = Trail::of(&pending);
-    let outcome = finish(house, inbound, headers, &answer, pending, facts, &mut trail).await;
+    let (outcome, label) = match &pending.typed {
+        Some(typed) => (named(house, inbound, headers, (&answer, &pending, typed)).await, "named"),
+        None => (finish(house, inbound, headers, &answer, pending, facts, &mut trail).await, "signed_in"),
+    };
     trail.ends(house, outcome.as_ref().map(|_| ()), inbound.reference());
-    let label = if outcome.is_ok() { "signed_in" } else { "refused" };
+    let label = if outcome.is_ok() { label } else { "refused" };
     house.lasting.metrics.signed_in(label);
     // Whatever came of it, this sign-in is over.
     let mut response = outcome.unwrap_or_else(|refusal| {
@@ -76,6 +80,8 @@ pub(super) async fn callback(
             refused::write_down(house, entra, error, inbound.reference());
         }
         let refusal = match back {
+            // A page of its own, which goes on for the app.
+            Some(_) if matches!(refusal, Refusal::Unknown(_)) => refusal,
             Some(back) => Refusal::ForApp(Box::new(refusal), Box::new(back)),
             None => refusal,
         };
@@ -180,6 +186,28 @@ async fn finish(
     Ok(response)
 }
 
+/// Entra has said whose account it is, and that begins no session: what was typed leads on to the organization's own Entra, where the account is
+/// of its tenant.
+async fn named(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    (answer, pending, typed): (&Answer<'_>, &Pending, &str),
+) -> Result<Response<Body>, Refusal> {
+    let return_to = ReturnTo::parse(&pending.return_to, &house.site);
+    let (_, Redeemed { user, .. }, _) = redeemed(house, answer, pending, &return_to).await?;
+    let who = user.into_identity();
+    let asks = || match pending.native.as_ref().and_then(|it| Some((it, native::back::Asker::of(house, it)?))) {
+        Some((native, asker)) => native::authorize::asking(house, headers, native, asker.name),
+        None => organization::asking(house, headers, &return_to, &pending.acrs),
+    };
+    let found = organization::find_by_account(house, inbound, (typed, who.tid), asks).await?;
+    let hints = Hints { login_hint: who.preferred_username.map(Into::into), ..Hints::default() };
+    let (acrs, challenge, native) = (pending.acrs.clone(), pending.challenge.clone(), pending.native.clone());
+    let start = Start { hints, acrs, challenge, native, at: At::This(Box::new(found)), ..Start::at(return_to.clone()) };
+    sign_in::begin(house, inbound, headers, start).await
+}
+
 /// Redeems the code where the sign-in began and nowhere else, and begins a session for whom it brings.
 async fn admit(
     house: &Sidecar,
@@ -217,7 +245,7 @@ async fn redeemed(house: &Sidecar, answer: &Answer<'_>, pending: &Pending, retur
     let Some(place) = organization::begun_at(house, pending).await? else {
         return Err(Refusal::NothingUnderWay(sign_in::start_url(&house.site, return_to)));
     };
-    let code = place.organization.as_ref().map(|it| it.code.as_str());
+    let code = place.organization.as_ref().map(|it| it.code.as_str()).or(pending.typed.as_deref());
     let again = match &pending.native {
         Some(native) => native::request::url(&house.site, native, code),
         None => organization::url(&house.site, "start", return_to, &pending.acrs, code),

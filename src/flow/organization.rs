@@ -10,8 +10,9 @@ use crate::base::guid::Guid;
 use crate::base::identity::Member;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
+use crate::base::username::Username;
 use crate::directory::organization::{Organization, State};
-use crate::directory::welcome;
+use crate::directory::{self, welcome};
 use crate::entra::Entra;
 use crate::entra::proof::By;
 use crate::entra::verified::VerifiedUser;
@@ -44,6 +45,8 @@ pub(super) enum At {
     Code(String),
     /// It was found already.
     This(Box<Organization>),
+    /// Entra is to say first whose account it is.
+    Account,
 }
 
 /// Where somebody signs in: an organization's Entra, or that of `[entra]` where there are none.
@@ -64,6 +67,7 @@ pub(super) async fn place(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
     let Some(all) = &house.organizations else { return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })) };
     let organization = match at {
         At::This(it) => *it,
+        At::Account => return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })),
         At::Code(code) => find_by(house, all, (inbound, headers), &code, asks).await?,
         At::Unsaid => match signed_in(house, headers) {
             // Whoever proves more, or has to sign in again, does it where they did before.
@@ -100,15 +104,56 @@ pub(super) async fn find_by(
     if is_part_of_another_sites_page(headers) {
         return Err(Refusal::ForeignOrigin);
     }
+    let look_up = async || if is_short(identifier) { all.directory().organization_of(identifier).await } else { Ok(None) };
+    found(house, inbound, look_up).await?.ok_or_else(|| unknown(identifier, asks()))
+}
+
+/// The organization of what was typed by somebody who has proven an account of that tenant: the one that it names, or else the only one there is
+/// of the tenant. Of the organizations of other tenants this tells nothing.
+pub(super) async fn find_by_account(
+    house: &Sidecar,
+    inbound: &Inbound,
+    (identifier, tenant): (&str, Guid),
+    asks: impl FnOnce() -> Identify,
+) -> Result<Organization, Refusal> {
+    let all = house.organizations.as_ref().ok_or(Refusal::NotFound)?;
+    let look_up = async || {
+        let named = all.directory().organization_of(identifier).await?.filter(|it| it.tenant == Some(tenant) && it.state == State::On);
+        let only = all.directory().only_organization_of(tenant).await?;
+        Ok(named.or(only))
+    };
+    found(house, inbound, look_up).await?.ok_or_else(|| unknown(identifier, asks()))
+}
+
+/// Whether it can be a username or a code at all.
+pub(super) fn is_short(identifier: &str) -> bool {
+    identifier.len() <= IDENTIFIER
+}
+
+/// The page that asks, which says that nobody signs in by that.
+pub(super) fn unknown(identifier: &str, page: Identify) -> Refusal {
+    Refusal::Unknown(Box::new(Identify { unknown: Some(identifier.chars().take(IDENTIFIER).collect()), ..page }))
+}
+
+/// The account that Entra is to begin with, where an address was typed: a code says nothing of the person.
+pub(super) fn hint(identifier: &str) -> Option<String> {
+    Username::parse(identifier).filter(|it| it.domain().is_some()).map(|it| it.as_str().to_owned())
+}
+
+/// Looks up at the pace of all look-ups, for an address that has not guessed too often.
+async fn found(
+    house: &Sidecar,
+    inbound: &Inbound,
+    look_up: impl AsyncFnOnce() -> Result<Option<Organization>, directory::Error>,
+) -> Result<Option<Organization>, Refusal> {
     let (guesses, metrics) = (&house.lasting.guesses, &house.lasting.metrics);
     if let Some(seconds) = guesses.waits(inbound.way.client) {
         metrics.looked_up("waits");
         return Err(Refusal::TooMany(seconds));
     }
-    let (short, turn) = (identifier.len() <= IDENTIFIER, Instant::now() + PACE);
-    let found = if short { all.directory().organization_of(identifier).await? } else { None };
+    let turn = Instant::now() + PACE;
     // One that is off is nobody's to know of.
-    let found = found.filter(|it| it.state == State::On);
+    let found = look_up().await?.filter(|it| it.state == State::On);
     // Before the wait, and after the look-up: those who ask at the same time are judged one after the other.
     let may_tell = guesses.may_tell(inbound.way.client, found.is_some());
     tokio::time::sleep_until(turn).await;
@@ -117,7 +162,7 @@ pub(super) async fn find_by(
         Refusal::TooMany(seconds)
     })?;
     metrics.looked_up(if found.is_some() { "found" } else { "unknown" });
-    found.ok_or_else(|| Refusal::Unknown(Box::new(Identify { unknown: Some(identifier.chars().take(IDENTIFIER).collect()), ..asks() })))
+    Ok(found)
 }
 
 /// The page that asks.
@@ -145,6 +190,7 @@ pub(super) async fn typed(body: Incoming) -> Result<Option<String>, Refusal> {
 pub(super) async fn begun_at(house: &Sidecar, pending: &Pending) -> Result<Option<Place>, Refusal> {
     let (all, id) = match (&house.organizations, &pending.organization) {
         (None, None) => return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })),
+        (Some(_), None) if pending.typed.is_some() && house.asks_entra => return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })),
         (Some(all), Some(id)) => (all, id),
         // It began under another configuration.
         _ => return Ok(None),

@@ -8,7 +8,6 @@ use super::origin::is_post_of_another_site;
 use super::refusal::Refusal;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
-use crate::base::username::Username;
 use crate::config::access::{SignedOut, is_context};
 use crate::entra::authorize::{Hints, claims_for};
 use crate::pages::{Page, SignIn};
@@ -41,6 +40,8 @@ pub(super) struct Start {
     pub(super) lost: Option<Rounds>,
     /// The organization it is for, where there are any.
     pub(super) at: At,
+    /// What was typed, where Entra is to say first whose account it is.
+    pub(super) typed: Option<String>,
     /// The request of an app of a phone or a command line that it answers.
     pub(super) native: Option<Native>,
     /// The set-up page that it is a trial for.
@@ -50,7 +51,7 @@ pub(super) struct Start {
 impl Start {
     /// One that asks for no more than being signed in.
     pub(super) fn at(return_to: ReturnTo) -> Self {
-        Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None, at: At::Unsaid, trial: None, native: None }
+        Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None, at: At::Unsaid, typed: None, trial: None, native: None }
     }
 
     /// The same, and one of these is to be proven.
@@ -103,14 +104,18 @@ async fn identify(
         let page = Page::Identify(asking());
         return Ok(reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page)));
     };
-    let found = organization::find_by(house, all, (inbound, headers), &typed, asking).await?;
+    let at = match house.asks_entra {
+        true if organization::is_short(&typed) => At::Code(typed.clone()),
+        true => return Err(organization::unknown(&typed, asking())),
+        false => At::This(Box::new(organization::find_by(house, all, (inbound, headers), &typed, asking).await?)),
+    };
     if inbound.asker == Asker::Script {
-        let place = organization::url(&house.site, "start", &start.return_to, &start.acrs, Some(found.code.as_str()));
+        let code = if let At::This(it) = &at { it.code.as_str() } else { &typed };
+        let place = organization::url(&house.site, "start", &start.return_to, &start.acrs, Some(code));
         return Ok(reply::json(StatusCode::OK, &serde_json::json!({"sign_in_url": format!("{}{place}", house.site.origin())})));
     }
-    // A code says nothing of the person.
-    start.hints.login_hint = Username::parse(&typed).filter(|it| it.domain().is_some()).map(|it| it.as_str().to_owned()).or(start.hints.login_hint);
-    start.at = At::This(Box::new(found));
+    start.hints.login_hint = organization::hint(&typed).or(start.hints.login_hint);
+    start.at = at;
     begin(house, inbound, headers, start).await
 }
 
@@ -148,7 +153,14 @@ pub(super) fn redirects(asker: Asker, signed_out: SignedOut) -> bool {
 
 /// Seals a sign-in under way into its own cookie and sends the browser to Entra; where nobody knows to which, to the page that asks.
 pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, mut start: Start) -> Result<Response<Body>, Refusal> {
-    let at = std::mem::replace(&mut start.at, At::Unsaid);
+    let at = match std::mem::replace(&mut start.at, At::Unsaid) {
+        At::Code(typed) if house.asks_entra => {
+            start.hints.login_hint = start.hints.login_hint.or_else(|| organization::hint(&typed));
+            start.typed = Some(typed);
+            At::Account
+        }
+        at => at,
+    };
     let asks = || organization::asking(house, headers, &start.return_to, &start.acrs);
     match organization::place(house, inbound, headers, at, asks).await? {
         Some(place) => begin_at(house, inbound, headers, start, place).await,
@@ -178,8 +190,9 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
     })?;
     let organization = place.organization.map(|it| it.id.to_string());
     let (return_to, acrs, challenge) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge);
-    let (trial, native) = (start.trial, start.native);
-    let pending = Pending { nonce: begun.nonce, verifier: begun.verifier, return_to, begun: now, state, acrs, challenge, organization, trial, native };
+    let Start { trial, native, typed, .. } = start;
+    let (nonce, verifier) = (begun.nonce, begun.verifier);
+    let pending = Pending { nonce, verifier, return_to, begun: now, state, acrs, challenge, organization, typed, trial, native };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is no header"))?;
     for cookie in cookies_of(house, headers, &pending, rounds)? {
         response.headers_mut().append(SET_COOKIE, cookie);

@@ -30,6 +30,9 @@ pub struct Pending {
     /// The id of the organization at whose Entra it began, and at no other may its code be redeemed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
+    /// What was typed, where Entra is to say first whose account it is: then it begins no session, and leads on to an organization's own Entra.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed: Option<String>,
     /// The request of an app of a phone or a command line that it answers; no web session comes of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<Native>,

@@ -13,6 +13,7 @@ use crate::base::random::Random;
 use crate::base::site::Site;
 use crate::base::target::Strictness;
 use crate::config::Config;
+use crate::config::directory::Unknown;
 use crate::config::native::Native;
 use crate::config::server::Trust;
 use crate::directory::{self, Directory};
@@ -89,6 +90,8 @@ pub struct Sidecar {
     pub entra: Arc<Entra>,
     /// Sign-in at each organization's own Entra, where there are organizations.
     pub organizations: Option<Arc<Organizations>>,
+    /// Whether `entra` says whose account it is before anything that was typed is looked up.
+    pub asks_entra: bool,
     /// Clients on phones and command lines, where `[native]` names any.
     pub native: Option<Native>,
     /// Access tokens for them.
@@ -197,12 +200,15 @@ impl Sidecar {
             let place = organizations::Place { entra: config.entra.clone(), redirect_uri: site.redirect_uri(), client: client.clone(), custom: custom.clone() };
             Arc::new(Organizations::new(directory, place, clock.clone(), random.clone()))
         });
+        let entra = Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom);
+        let asks_entra = config.directory.as_ref().is_some_and(|it| it.unknown == Unknown::AskEntra);
         let (pages, warnings) = Pages::new(config.pages.templates.as_deref());
         let sidecar = Self {
             names: Names::new(site.is_https()),
             trust: config.server.trusted_proxies.clone(),
             strictness: config.upstream.paths,
-            entra: Arc::new(Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom)),
+            entra: Arc::new(if asks_entra { entra.naming_only() } else { entra }),
+            asks_entra,
             native: config.native.clone(),
             passes,
             bearers: Bearers::default(),

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod api;
+mod ask_entra;
 mod attacks;
 mod cli;
 mod databases;

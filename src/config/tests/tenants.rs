@@ -81,6 +81,23 @@ fn where_companies_bring_their_own_registrations_entra_needs_none_and_half_of_on
 }
 
 #[test]
+fn whoever_has_entra_asked_first_needs_a_registration_for_all_organizations() {
+    let asks = DIRECTORY.replace("[directory]\n", "[directory]\nunknown = \"ask-entra\"\n");
+    let with = |from: &str, to: &str| {
+        assert!(SMALL.contains(from));
+        told(&format!("{}{asks}", SMALL.replace(from, to)), &[("CLIENT", SECRET)])
+    };
+    let tenant = "tenant = \"contoso.com\"";
+    assert!(with("client_id = \"11112222-bbbb-3333-cccc-4444dddd5555\"\n", "").contains("entra.client_id"));
+    assert!(with("\n", "\n").contains("hint: write tenant = \"organizations\""), "{}", with("\n", "\n"));
+    assert!(with(tenant, "tenant = \"organizations\"").contains("allowed_tenants"));
+    assert_eq!(with(tenant, "tenant = \"organizations\"\nallowed_tenants = [\"*\"]"), "");
+    // Where nothing of [entra] is written, it is needed all the same.
+    let own = "tenant = \"contoso.com\"\nclient_id = \"11112222-bbbb-3333-cccc-4444dddd5555\"\nclient_secret = { env = \"CLIENT\" }\n";
+    assert!(with(own, "").contains("entra.tenant"));
+}
+
+#[test]
 fn rules_of_many_companies_say_whose_and_what_is_no_code_or_role_is_told() {
     let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x/**\"\nallow = {allow}\n");
     let with = |allow: &str| told(&format!("{SMALL}{DIRECTORY}{}", rule(allow)), &[("CLIENT", SECRET)]);

@@ -89,6 +89,7 @@ fn values_that_are_refused() {
         ("directory", "roles = [\"a b\"]", "\"a b\" is not a role"),
         ("directory", "roles = [\"one\"]", "\"worker\" is not one of [directory] roles"),
         ("directory", "first_sign_in = \"refus\"", "did you mean \"refuse\"?"),
+        ("directory", "unknown = \"ask\"", "ask-entra"),
         ("directory", "role_map = 3", "expected a table, found integer"),
         ("directory", "default_role = \"worker\"", "needs [session] secrets"),
         ("pages", "templates = \"/nowhere\"", "\"/nowhere\" is not a directory"),

@@ -9,9 +9,9 @@ use super::back;
 use super::request::{self, Request, Wrong};
 use crate::base::redirect_uri::Kind;
 use crate::base::return_to::ReturnTo;
-use crate::base::username::Username;
 use crate::entra::authorize::Hints;
 use crate::pages::{Identify, NativeConfirm, Page};
+use crate::session::pending::Native;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::form::Form;
@@ -82,13 +82,14 @@ impl Said {
 
 /// Asks for a username or a company code; whoever types one into this page, which names the app, has agreed to sign in there.
 fn identify(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, request: &Request<'_>) -> Response<Body> {
-    let page = Page::Identify(asking(house, headers, request));
+    let page = Page::Identify(asking(house, headers, &request.native, request.asker.name));
     reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page))
 }
 
-fn asking(house: &Sidecar, headers: &HeaderMap, request: &Request<'_>) -> Identify {
-    let last = organization::last(house, headers, |code| request::url(&house.site, &request.native, Some(code)));
-    Identify { action: request::url(&house.site, &request.native, None), app: request.asker.name.to_owned(), unknown: None, last }
+/// The page that asks on behalf of an app of that name.
+pub(in crate::flow) fn asking(house: &Sidecar, headers: &HeaderMap, native: &Native, app: &str) -> Identify {
+    let last = organization::last(house, headers, |code| request::url(&house.site, native, Some(code)));
+    Identify { action: request::url(&house.site, native, None), app: app.to_owned(), unknown: None, last }
 }
 
 /// Any app can claim a private-use scheme, and Entra may sign somebody in without a word: so the person is asked (RFC 8252 8.6).
@@ -100,10 +101,14 @@ fn confirm(house: &Sidecar, inbound: &Inbound, request: &Request<'_>) -> Respons
 
 async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, request: &Request<'_>, typed: &str) -> Result<Response<Body>, Refusal> {
     let all = house.organizations.as_ref().ok_or(Refusal::NotFound)?;
-    let found = organization::find_by(house, all, (inbound, headers), typed, || asking(house, headers, request)).await?;
-    // A code says nothing of the person.
-    let username = Username::parse(typed).filter(|it| it.domain().is_some()).map(|it| it.as_str().to_owned());
-    let hints = Hints { login_hint: username.or_else(|| request.login_hint.clone()), prompt: request.prompt.clone(), ..Hints::default() };
-    let start = Start { hints, at: At::This(Box::new(found)), native: Some(request.native.clone()), ..Start::at(ReturnTo::home()) };
+    let asks = || asking(house, headers, &request.native, request.asker.name);
+    let at = match house.asks_entra {
+        true if organization::is_short(typed) => At::Code(typed.to_owned()),
+        true => return Err(organization::unknown(typed, asks())),
+        false => At::This(Box::new(organization::find_by(house, all, (inbound, headers), typed, asks).await?)),
+    };
+    let login_hint = organization::hint(typed).or_else(|| request.login_hint.clone());
+    let hints = Hints { login_hint, prompt: request.prompt.clone(), ..Hints::default() };
+    let start = Start { hints, at, native: Some(request.native.clone()), ..Start::at(ReturnTo::home()) };
     sign_in::begin(house, inbound, headers, start).await
 }
