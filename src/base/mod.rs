@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or makes randomness by itself.
 
 pub mod calendar;
+pub mod certificate;
 pub mod clock;
 pub mod cloud;
 pub mod code;

@@ -4,11 +4,11 @@ use super::terminal::Failure;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::random::Random;
-use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::base::username::Username;
 use crate::directory::change::{NewOrganization, NewPerson};
 use crate::directory::organization::State;
+use crate::directory::proof::Proof;
 use crate::directory::{Directory, Error};
 use crate::emulator::Registration;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -112,7 +112,7 @@ impl Company {
             name: self.name.to_owned(),
             tenant: filled(self.tenant),
             client_id: filled(self.client_id),
-            client_secret: self.is_on.then(|| Secret::new(self.client_secret)),
+            proof: self.is_on.then(|| Proof::secret(self.client_secret)),
             domains: vec![self.domain.to_owned()],
             on: self.is_on,
             ..NewOrganization::default()

@@ -10,7 +10,9 @@ use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::base::username::Username;
+use crate::config::credential;
 use crate::config::directory::FirstSignIn;
+use crate::directory::proof::{NoValue, Proof};
 use crate::directory::{Directory, Error};
 use crate::seal::keyring::Keyring;
 use crate::seal::random;
@@ -18,7 +20,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The longest secret that is read, in bytes.
-const MOST_SECRET: u64 = 4096;
+const MOST_SECRET: u64 = 16 * 1024;
 
 /// Which installation, and for whom the answer is.
 #[derive(Debug, clap::Args)]
@@ -51,6 +53,11 @@ pub(super) fn open<T>(common: &Common, work: impl AsyncFnOnce(&Directory) -> Res
 /// The address that people see.
 pub(super) fn site(common: &Common) -> Result<Site, Failure> {
     Ok(read_quietly(common.config.as_deref())?.server.site)
+}
+
+/// Whether the configuration names a token for organizations whose registrations trust its issuer.
+pub(super) fn has_federated_token(common: &Common) -> Result<bool, Failure> {
+    Ok(read_quietly(common.config.as_deref())?.entra.federated_token.is_some())
 }
 
 /// Prints the JSON, or what people read.
@@ -133,21 +140,33 @@ pub(super) fn first_sign_in(text: &str) -> Result<FirstSignIn, String> {
 
 /// A client secret from a file, or from standard input by `-`; a newline at its end is not part of it. Never from the command line, which
 /// everybody on the machine can see.
-pub(super) fn client_secret(path: &Path) -> Result<Secret, Failure> {
+pub(super) fn client_secret(path: &Path) -> Result<Proof, Failure> {
+    let text = secret_text("client secret", path)?;
+    Proof::of_value(text.expose()).map_err(|it| match it {
+        NoValue::SecretId => Failure::new(format!("{} holds a Secret ID, not a secret", path.display()))
+            .hint("copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone"),
+        NoValue::Other => Failure::new(format!("{} holds no Value of a client secret", path.display())).hint("copy the Value, which is shown only once"),
+    })
+}
+
+/// A certificate and its private key, from one file or two.
+pub(super) fn certificate(path: &Path, key: Option<&Path>) -> Result<Proof, Failure> {
+    let certificate = secret_text("certificate", path)?;
+    let pem = match key {
+        Some(key) => Secret::new(format!("{}\n{}", certificate.expose(), secret_text("key", key)?.expose())),
+        None => certificate,
+    };
+    Proof::of_certificate(&pem).map_err(|it| Failure::new(format!("{} {it}", path.display())).hint(credential::hint(it)))
+}
+
+fn secret_text(what: &str, path: &Path) -> Result<Secret, Failure> {
     let mut text = zeroize::Zeroizing::new(String::new());
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(MOST_SECRET).read_to_string(&mut text)
     } else {
         std::fs::File::open(path).and_then(|it| it.take(MOST_SECRET).read_to_string(&mut text))
     };
-    read.map_err(|it| Failure::new(format!("the client secret's file {} cannot be read: {it}", path.display())))?;
+    read.map_err(|it| Failure::new(format!("the {what}'s file {} cannot be read: {it}", path.display())))?;
     let text = text.trim();
-    if text.is_empty() {
-        return Err(Failure::new(format!("the client secret's file {} is empty", path.display())));
-    }
-    if Guid::parse(text).is_some() {
-        let failure = Failure::new(format!("{} holds a Secret ID, not a secret", path.display()));
-        return Err(failure.hint("copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone"));
-    }
-    Ok(Secret::new(text))
+    if text.is_empty() { Err(Failure::new(format!("the {what}'s file {} is empty", path.display()))) } else { Ok(Secret::new(text)) }
 }

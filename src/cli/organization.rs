@@ -1,6 +1,6 @@
 //! `entrada organization`: companies, their codes and their sign-ins.
 
-use super::directory::{self, Common, actor, client_secret, failure, open, tell};
+use super::directory::{self, Common, actor, certificate, client_secret, failure, open, tell};
 use super::table::{lines, or_dash, pairs, time};
 use super::terminal::Failure;
 use crate::base::clock::Clock;
@@ -11,6 +11,7 @@ use crate::config::directory::FirstSignIn;
 use crate::directory::change::{Asking, NewOrganization, OrganizationChange};
 use crate::directory::history::Change;
 use crate::directory::organization::{Organization, State, days_until};
+use crate::directory::proof::Proof;
 use crate::directory::{Directory, Error, told};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -78,9 +79,33 @@ struct SignIn {
     /// A file with the Value of a client secret; "-" is standard input.
     #[arg(long)]
     client_secret_file: Option<PathBuf>,
+    /// A file with a certificate in PEM, by which it proves itself instead; its private key stands in it too, or in `--key-file`.
+    #[arg(long, conflicts_with = "client_secret_file")]
+    certificate_file: Option<PathBuf>,
+    /// A file with the private key of that certificate, in PEM.
+    #[arg(long, requires = "certificate_file")]
+    key_file: Option<PathBuf>,
+    /// It proves itself by the token of `[entra] federated_token`, whose issuer its app registration trusts.
+    #[arg(long, conflicts_with_all = ["client_secret_file", "certificate_file"])]
+    federated: bool,
     /// The role of whoever is made on first sign-in.
     #[arg(long)]
     default_role: Option<String>,
+}
+
+impl SignIn {
+    fn proof(&self, common: &Common) -> Result<Option<Proof>, Failure> {
+        if let Some(path) = &self.client_secret_file {
+            return client_secret(path).map(Some);
+        }
+        if let Some(path) = &self.certificate_file {
+            return certificate(path, self.key_file.as_deref()).map(Some);
+        }
+        if self.federated && !directory::has_federated_token(common)? {
+            return Err(Failure::new("the configuration names no token to prove it by").hint("write federated_token = { file = \"...\" } in [entra]"));
+        }
+        Ok(self.federated.then_some(Proof::Operators))
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -118,7 +143,7 @@ pub(super) struct Set {
     #[arg(long, value_parser = directory::day)]
     client_secret_expires: Option<u64>,
     /// Forget the new client secret that waits until it has signed somebody in.
-    #[arg(long, conflicts_with = "client_secret_file")]
+    #[arg(long, conflicts_with_all = ["client_secret_file", "certificate_file", "federated"])]
     take_back_secret: bool,
     /// A domain whose addresses belong to this organization only; can be given several times.
     #[arg(long, value_parser = directory::domain)]
@@ -194,7 +219,8 @@ fn add(it: Add) -> Result<(), Failure> {
         name,
         tenant: it.sign_in.tenant,
         client_id: it.sign_in.client_id,
-        client_secret: it.sign_in.client_secret_file.as_deref().map(client_secret).transpose()?,
+        proof: it.sign_in.proof(&it.common)?,
+        credential_ends: None,
         domains: it.domains,
         default_role: it.sign_in.default_role,
         first_sign_in: it.first_sign_in,
@@ -213,7 +239,7 @@ fn set(it: Set) -> Result<(), Failure> {
         name: it.name,
         tenant: it.sign_in.tenant,
         client_id: it.sign_in.client_id,
-        client_secret: it.sign_in.client_secret_file.as_deref().map(client_secret).transpose()?,
+        proof: it.sign_in.proof(&it.common)?,
         default_role: it.sign_in.default_role,
         first_sign_in: it.first_sign_in,
         guests: it.guests,

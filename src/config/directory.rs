@@ -2,6 +2,7 @@
 
 use super::address::is_domain;
 use super::ask::choose;
+use super::credential::{self, Credential};
 use super::entra;
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section, unexpected};
@@ -37,7 +38,7 @@ impl Directory {
     /// Every secret in it, in a fixed order: they do not show in `Debug`.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let address = if let Database::Postgres(address) = &self.database { Some(address.expose()) } else { None };
-        address.into_iter().chain(self.organizations.iter().map(|it| it.client_secret.expose()))
+        address.into_iter().chain(self.organizations.iter().filter_map(|it| it.credential.secret()).map(Secret::expose))
     }
 }
 
@@ -81,8 +82,8 @@ pub struct Organization {
     pub tenant: Guid,
     /// Application (client) ID.
     pub client_id: Guid,
-    /// The Value of a client secret.
-    pub client_secret: Secret,
+    /// By what its sign-in proves itself.
+    pub credential: Credential,
     /// Bound domains, in lower case.
     pub domains: Vec<String>,
     /// The role of whoever is created here; one of `roles`.
@@ -223,7 +224,7 @@ struct Read {
     name: Option<String>,
     tenant: Guid,
     client_id: Guid,
-    client_secret: Secret,
+    credential: Credential,
     domains: Vec<Found<String>>,
     default_role: Option<Found<String>>,
     first_sign_in: Option<FirstSignIn>,
@@ -235,17 +236,13 @@ fn organization(section: &Section<'_>) -> Option<Read> {
     let name = section.key("name").text().map(|it| it.value);
     let tenant = section.key("tenant").needed().parse(tenant);
     let client_id = section.key("client_id").needed().parse(entra::client_id);
-    let key = section.key("client_secret").needed();
-    if !key.is_written() {
-        key.miss();
-    }
-    let client_secret = section.key("client_secret").secret().and_then(|it| entra::is_value(section, it));
+    let credential = credential::read(section, false, true);
     let domains = section.key("domains").list(&[], domain);
     let default_role = section.key("default_role").parse(role);
     let first_sign_in = section.key("first_sign_in").parse(|it| choose(it, &FIRST_SIGN_IN)).map(|it| it.value);
     let guests = section.key("guests").flag(true);
     let (tenant, client_id) = (tenant?.value, client_id?.value);
-    Some(Read { code: code?, name, tenant, client_id, client_secret: client_secret?, domains, default_role, first_sign_in, guests })
+    Some(Read { code: code?, name, tenant, client_id, credential: credential?, domains, default_role, first_sign_in, guests })
 }
 
 fn settled(root: &Section<'_>, read: Read, directory: &Directory) -> Organization {
@@ -257,7 +254,7 @@ fn settled(root: &Section<'_>, read: Read, directory: &Directory) -> Organizatio
         code: read.code.value,
         tenant: read.tenant,
         client_id: read.client_id,
-        client_secret: read.client_secret,
+        credential: read.credential,
         domains: read.domains.into_iter().map(|it| it.value).collect(),
         default_role: read.default_role.map_or_else(|| directory.default_role.clone(), |it| it.value),
         first_sign_in: read.first_sign_in,

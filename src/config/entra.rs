@@ -1,6 +1,7 @@
 //! `[entra]`: the tenant and the app registration.
 
 use super::address::{is_domain, is_private, origin};
+use super::credential::{self, Credential};
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section};
 use super::server;
@@ -21,6 +22,8 @@ pub struct Entra {
     pub client_id: Guid,
     /// How we prove to Entra who we are.
     pub credential: Credential,
+    /// `federated_token`, where it is written: organizations may trust its issuer too.
+    pub federated_token: Option<PathBuf>,
     /// Scheme, host and port of the authority, without a slash at the end: `https://login.microsoftonline.com`.
     pub authority: String,
     /// Which of many tenants.
@@ -103,13 +106,6 @@ pub struct Allowed {
     pub tenants: Vec<Named>,
 }
 
-/// How we prove to Entra who we are.
-#[derive(Clone, Debug)]
-pub enum Credential {
-    /// `client_secret`.
-    Secret(Secret),
-}
-
 impl Entra {
     /// The domains that stand for tenants in `allowed_tenants`.
     pub fn domains(&self) -> impl Iterator<Item = &str> {
@@ -162,7 +158,7 @@ pub(super) fn read(section: &Section<'_>, what_for: For) -> Draft {
         section.complain(&it.spot, complaint.hint("write tenant = \"organizations\", and a client ID that accounts of any organization can use"));
     }
     let client_id = key("client_id", "AZURE_CLIENT_ID").parse(client_id);
-    let secret = if of_nobody { None } else { client_secret(section) };
+    let credential = credential::read(section, true, !of_nobody);
     let redirect_path = section.key("redirect_path").parse(|it| server::path(it, "redirect path"));
     let (cloud, authority) = authority(section);
     let allowed_tenants = allowed_tenants(section, tenant.as_ref());
@@ -177,25 +173,35 @@ pub(super) fn read(section: &Section<'_>, what_for: For) -> Draft {
     let guests = section.key("guests").flag(true);
     let groups = section.key("groups").choice(&GROUPS);
     let recheck = recheck(section);
-    let registration = match (tenant, client_id, secret) {
-        (Some(tenant), Some(client_id), Some(secret)) => Some((tenant.value, client_id.value, secret)),
+    // The operator's own token opens the registrations of organizations that trust its issuer.
+    let federated_token = if let Some(Credential::Federated(path)) = &credential { Some(path.clone()) } else { None };
+    let registration = match (tenant, client_id, credential) {
+        (Some(tenant), Some(client_id), Some(credential)) => Some((tenant.value, client_id.value, credential)),
         // No tenant is allowed: it lets nobody in.
-        _ if of_nobody => Some((Tenant::Organizations, Guid::NIL, Secret::new(""))),
+        _ if of_nobody => Some((Tenant::Organizations, Guid::NIL, Credential::Secret(Secret::new("")))),
         _ => None,
     };
-    let entra = match registration {
-        Some((tenant, client_id, secret)) => {
-            let credential = Credential::Secret(secret);
-            Some(Entra { tenant, client_id, credential, authority, allowed_tenants, cloud, graph, scopes, ca_file, guests, groups, recheck })
-        }
-        None => None,
-    };
+    let entra = registration.map(|(tenant, client_id, credential)| Entra {
+        tenant,
+        client_id,
+        credential,
+        federated_token,
+        authority,
+        allowed_tenants,
+        cloud,
+        graph,
+        scopes,
+        ca_file,
+        guests,
+        groups,
+        recheck,
+    });
     Draft { entra, redirect_path, people: People { are_many: is_many, groups, has_directory: false, roles: None } }
 }
 
 fn has_registration(section: &Section<'_>) -> bool {
     let names = [("tenant", "AZURE_TENANT_ID"), ("client_id", "AZURE_CLIENT_ID"), ("client_secret", "AZURE_CLIENT_SECRET")];
-    names.into_iter().any(|(name, variable)| section.key(name).or_variable(variable).is_there())
+    names.into_iter().any(|(name, variable)| section.key(name).or_variable(variable).is_there()) || section.key("certificate").is_written()
 }
 
 fn recheck(section: &Section<'_>) -> Recheck {
@@ -268,36 +274,6 @@ pub(super) fn client_id(text: &str) -> Result<Guid, Complaint> {
             .hint("copy it from the app registration's Overview; it looks like 11112222-bbbb-3333-cccc-4444dddd5555")
     };
     Guid::parse(text).ok_or_else(refused)
-}
-
-fn client_secret(section: &Section<'_>) -> Option<Secret> {
-    let federated = section.variable("AZURE_FEDERATED_TOKEN_FILE").is_some();
-    let key = section.key("client_secret").or_variable("AZURE_CLIENT_SECRET").needed();
-    if !key.is_there() {
-        if federated {
-            let complaint = Complaint::new("AZURE_FEDERATED_TOKEN_FILE is set, but a federated token cannot be used yet");
-            section.complain(&section.spot_of("client_secret"), complaint.hint(format!("set client_secret in {}", section.place_of("client_secret"))));
-        } else {
-            key.miss();
-        }
-        return None;
-    }
-    if federated {
-        let complaint = Complaint::new("AZURE_FEDERATED_TOKEN_FILE is set, but a federated token cannot be used yet; the client secret is used");
-        section.warn(&section.spot_of("client_secret"), complaint);
-    }
-    is_value(section, key.secret()?)
-}
-
-/// A Secret ID is no secret, though it stands right beside it.
-pub(super) fn is_value(section: &Section<'_>, secret: Found<Secret>) -> Option<Secret> {
-    if Guid::parse(secret.value.expose()).is_some() {
-        let complaint = Complaint::new("this is a Secret ID, not a secret")
-            .hint("copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone");
-        section.complain(&secret.spot, complaint);
-        return None;
-    }
-    Some(secret.value)
 }
 
 /// External ID.

@@ -21,6 +21,7 @@ mod whole;
 mod written;
 
 pub mod access;
+pub mod credential;
 pub mod directory;
 pub mod entra;
 pub mod headers;

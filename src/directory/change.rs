@@ -2,10 +2,10 @@
 
 use super::error::Error;
 use super::organization::{Organization, State};
+use super::proof::Proof;
 use crate::base::calendar;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
-use crate::base::secret::Secret;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 
@@ -34,8 +34,10 @@ pub struct NewOrganization {
     pub tenant: Option<Guid>,
     /// Application (client) ID.
     pub client_id: Option<Guid>,
-    /// The Value of a client secret.
-    pub client_secret: Option<Secret>,
+    /// By what its sign-in proves itself.
+    pub proof: Option<Proof>,
+    /// When that ends, seconds since 1970, where it does not say so itself.
+    pub credential_ends: Option<u64>,
     /// Domains to bind, in lower case.
     pub domains: Vec<String>,
     /// Nothing: as `[directory]` says.
@@ -71,8 +73,8 @@ pub struct OrganizationChange {
     pub tenant: Option<Guid>,
     /// Application (client) ID.
     pub client_id: Option<Guid>,
-    /// The Value of a client secret. Of an organization that is on it waits beside the one that works, until it has signed somebody in.
-    pub client_secret: Option<Secret>,
+    /// By what its sign-in proves itself from now on. Of an organization that is on it waits beside the one that works, until it has signed somebody in.
+    pub proof: Option<Proof>,
     /// When the client secret ends, seconds since 1970; of the new one, where there is a new one.
     pub credential_ends: Option<u64>,
     /// Forgets the client secret that waits.
@@ -121,7 +123,9 @@ impl OrganizationChange {
         say("tenant", self.tenant.map(|it| it.to_string()));
         say("client id", self.client_id.map(|it| it.to_string()));
         let placed = if waits { "waits beside the other until it has signed somebody in" } else { "set" };
-        say("new client secret", self.client_secret.as_ref().map(|_| placed.to_owned()));
+        if let Some(it) = &self.proof {
+            say(&format!("new {}", it.kind()), Some(placed.to_owned()));
+        }
         say("new client secret", self.take_back.then(|| "taken back".to_owned()));
         say("client secret expires", self.credential_ends.map(calendar::utc_day));
         say("default role", self.default_role.clone());

@@ -8,6 +8,7 @@ use super::change::OrganizationChange;
 use super::database::{Transaction, Value};
 use super::error::Error;
 use super::organization::{Connection, NewSecret, Organization, State};
+use super::proof::Proof;
 use super::store::Directory;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
@@ -32,17 +33,17 @@ impl Directory {
     /// `Unopened` where no secret opens the credential.
     pub async fn connection(&self, organization: &Organization) -> Result<Option<Connection>, Error> {
         let (Some(tenant), Some(client_id)) = (organization.tenant, organization.client_id) else { return Ok(None) };
-        if let Some(client_secret) = self.of_file.get(&organization.id) {
-            return Ok(Some(Connection { tenant, client_id, client_secret: client_secret.clone(), new: None }));
+        if let Some(credential) = self.of_file.get(&organization.id) {
+            return Ok(Some(Connection { tenant, client_id, proof: Proof::Own(credential.clone()), new: None }));
         }
         let sql = "SELECT credential, credential_next, credential_next_refused FROM organization WHERE id = $1";
         let Some(row) = self.database.row(sql, vec![organization.id.to_string().into()]).await? else { return Ok(None) };
         let Some(sealed) = row.maybe_text("credential")? else { return Ok(None) };
-        let client_secret = self.opened(organization, &sealed)?;
+        let proof = self.opened(organization, &sealed)?;
         // One that nothing opens is as good as none: the other works.
         let new = row.maybe_text("credential_next")?.and_then(|it| Some((self.opened(organization, &it).ok()?, it)));
         let refused = row.maybe_text("credential_next_refused")?;
-        Ok(Some(Connection { tenant, client_id, client_secret, new: new.map(|(secret, sealed)| NewSecret { secret, sealed, refused }) }))
+        Ok(Some(Connection { tenant, client_id, proof, new: new.map(|(proof, sealed)| NewSecret { proof, sealed, refused }) }))
     }
 
     /// The organizations of which a credential is opened by no secret.
@@ -109,12 +110,12 @@ impl Directory {
         &self,
         changes: &mut Transaction,
         organization: Guid,
-        (secret, ends): (&Secret, Option<u64>),
+        (proof, ends): (&Proof, Option<u64>),
         place: Place,
         by: &str,
     ) -> Result<(), Error> {
-        let ends = ends.map_or(Value::Number(None), Value::from);
-        let mut values: Vec<Value> = vec![organization.to_string().into(), self.sealed(organization, secret)?.into(), ends];
+        let ends = proof.ends().or(ends).map_or(Value::Number(None), Value::from);
+        let mut values: Vec<Value> = vec![organization.to_string().into(), self.sealed(organization, proof)?.into(), ends];
         let sql = match place {
             Place::Instead => {
                 "UPDATE organization SET credential = $2, credential_ends = $3, credential_next = NULL, credential_next_since = NULL, credential_next_by = NULL, \
@@ -157,12 +158,13 @@ impl Directory {
         Ok(count)
     }
 
-    pub(super) fn sealed(&self, organization: Guid, secret: &Secret) -> Result<String, Error> {
-        self.envelope.seal(&organization.to_string(), secret.expose().as_bytes()).ok_or(Error::NotSealed)
+    pub(super) fn sealed(&self, organization: Guid, proof: &Proof) -> Result<String, Error> {
+        let written = proof.write().ok_or(Error::NotPlain("client secret"))?;
+        self.envelope.seal(&organization.to_string(), written.expose().as_bytes()).ok_or(Error::NotSealed)
     }
 
-    fn opened(&self, organization: &Organization, sealed: &str) -> Result<Secret, Error> {
+    fn opened(&self, organization: &Organization, sealed: &str) -> Result<Proof, Error> {
         let opened = self.envelope.open(&organization.id.to_string(), sealed).and_then(|it| String::from_utf8(it).ok());
-        opened.map(Secret::new).ok_or_else(|| Error::Unopened(organization.code.clone()))
+        opened.and_then(|it| Proof::read(Secret::new(it))).ok_or_else(|| Error::Unopened(organization.code.clone()))
     }
 }

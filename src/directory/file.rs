@@ -5,12 +5,12 @@ use super::error::Error;
 use super::organization::first_sign_in_as_str;
 use crate::base::guid::Guid;
 use crate::base::random::Random;
-use crate::base::secret::Secret;
+use crate::config::credential::Credential;
 use crate::config::directory::Organization;
 use std::collections::HashMap;
 
 /// Writes what the file says over what it said before; gives the credentials, which stay out of the database.
-pub(super) async fn take_over(database: &Database, all: &[Organization], now: u64, random: &Random) -> Result<HashMap<Guid, Secret>, Error> {
+pub(super) async fn take_over(database: &Database, all: &[Organization], now: u64, random: &Random) -> Result<HashMap<Guid, Credential>, Error> {
     let mut out = HashMap::new();
     if all.is_empty() {
         return Ok(out);
@@ -18,7 +18,7 @@ pub(super) async fn take_over(database: &Database, all: &[Organization], now: u6
     let mut changes = database.begin().await?;
     for it in all {
         let id = one(&mut changes, it, now, random).await?;
-        out.insert(id, it.client_secret.clone());
+        out.insert(id, it.credential.clone());
     }
     changes.commit().await?;
     Ok(out)

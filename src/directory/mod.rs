@@ -23,6 +23,7 @@ pub mod invitation;
 pub mod organization;
 pub mod people;
 pub mod person;
+pub mod proof;
 pub mod recent;
 pub mod told;
 pub mod transfer;

@@ -2,9 +2,9 @@
 
 use super::database::Row;
 use super::error::Error;
+use super::proof::Proof;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
-use crate::base::secret::Secret;
 use crate::config::directory::FirstSignIn;
 
 /// A company whose people sign in by a tenant of its own.
@@ -93,8 +93,8 @@ pub struct Connection {
     pub tenant: Guid,
     /// Application (client) ID.
     pub client_id: Guid,
-    /// The Value of a client secret, which works as far as is known.
-    pub client_secret: Secret,
+    /// What works as far as is known.
+    pub proof: Proof,
     /// A new one that has not signed anybody in yet.
     pub new: Option<NewSecret>,
 }
@@ -102,8 +102,8 @@ pub struct Connection {
 /// A new client secret, with what names it in the database.
 #[derive(Clone, Debug)]
 pub struct NewSecret {
-    /// The Value.
-    pub secret: Secret,
+    /// What it is.
+    pub proof: Proof,
     /// As it is sealed.
     pub(super) sealed: String,
     /// What Entra last said against it.

@@ -5,6 +5,7 @@ use super::credential::Place;
 use super::database::{Transaction, Value};
 use super::error::{Error, plain};
 use super::organization::{Organization, SELECT, Source, State, first_sign_in_as_str, of_row};
+use super::proof::Proof;
 use super::store::Directory;
 use super::trial::tested_now;
 use crate::base::code::Code;
@@ -103,7 +104,7 @@ impl Directory {
         self.role(&default_role)?;
         plain("name", Some(&new.name))?;
         let id = self.new_id();
-        let sealed = new.client_secret.as_ref().map(|it| self.sealed(id, it)).transpose()?;
+        let sealed = new.proof.as_ref().map(|it| self.sealed(id, it)).transpose()?;
         let mut changes = self.database.begin().await?;
         let code = match new.code {
             Some(code) => code,
@@ -126,9 +127,10 @@ impl Directory {
             if new.on { State::On } else { State::Draft }.as_str().into(),
             now.into(),
             by.into(),
+            new.proof.as_ref().and_then(Proof::ends).or(new.credential_ends).map_or(Value::Number(None), Value::from),
         ];
         let sql = "INSERT INTO organization (id, name, provider, tenant, client_id, credential, default_role, first_sign_in, guests, state, source, created, \
-                   changed, changed_by) VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, $8, $9, 'database', $10, $10, $11)";
+                   changed, changed_by, credential_ends) VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, $8, $9, 'database', $10, $10, $11, $12)";
         changes.run(sql, values).await?;
         self.take_code(&mut changes, id, &code).await?;
         for domain in &new.domains {
@@ -162,18 +164,18 @@ impl Directory {
         if told.is_empty() {
             return Ok(before);
         }
-        let has_credential = before.has_credential || change.client_secret.is_some();
+        let has_credential = before.has_credential || change.proof.is_some();
         let (tenant, client_id) = (change.tenant.or(before.tenant), change.client_id.or(before.client_id));
         if change.state.unwrap_or(before.state) == State::On {
             is_complete(&before.code, (tenant.is_some(), client_id.is_some(), has_credential))?;
         }
         self.overwrite(&mut changes, before.id, &change, by).await?;
-        match &change.client_secret {
-            Some(secret) => self.put(&mut changes, before.id, (secret, change.credential_ends), place, by).await?,
+        match &change.proof {
+            Some(proof) => self.put(&mut changes, before.id, (proof, change.credential_ends), place, by).await?,
             None if change.take_back => self.take_back(&mut changes, before.id).await?,
             None => {}
         }
-        if let (None, Some(ends)) = (&change.client_secret, change.credential_ends) {
+        if let (None, Some(ends)) = (&change.proof, change.credential_ends) {
             changes.run("UPDATE organization SET credential_ends = $2 WHERE id = $1", vec![before.id.to_string().into(), ends.into()]).await?;
         }
         if change.state == Some(State::Off) {

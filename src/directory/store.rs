@@ -7,8 +7,8 @@ use super::file;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
 use crate::base::random::Random;
-use crate::base::secret::Secret;
 use crate::config;
+use crate::config::credential::Credential;
 use crate::seal::envelope::Envelope;
 use crate::seal::keyring::Keyring;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ pub struct Directory {
     pub(super) envelope: Arc<Envelope>,
     pub(super) seals: Arc<Seals>,
     /// Credentials of the organizations that the file names, by id: they stay out of the database.
-    pub(super) of_file: Arc<HashMap<Guid, Secret>>,
+    pub(super) of_file: Arc<HashMap<Guid, Credential>>,
     pub(super) clock: Clock,
     pub(super) random: Random,
     /// Counts rows that are read in the order they were written.

@@ -14,6 +14,7 @@ mod watching;
 use super::change::{NewOrganization, NewPerson, PersonChange};
 use super::organization::Organization;
 use super::person::Person;
+use super::proof::Proof;
 use super::welcome::Refused;
 use super::{Directory, Error};
 use crate::base::clock::Clock;
@@ -23,6 +24,7 @@ use crate::base::identity::{Groups, Identity};
 use crate::base::secret::Secret;
 use crate::base::texts::Texts;
 use crate::base::username::Username;
+use crate::config::credential::Credential;
 use crate::config::directory::{Database, Directory as Config, FirstSignIn, Unknown};
 use crate::seal::keyring::Keyring;
 use crate::seal::random;
@@ -76,6 +78,12 @@ impl Ground {
     }
 }
 
+/// The Value, where it is a client secret.
+fn value(proof: &Proof) -> &str {
+    let Proof::Own(Credential::Secret(it)) = proof else { panic!("{proof:?}") };
+    it.expose()
+}
+
 fn code(text: &str) -> Code {
     Code::parse(text).unwrap()
 }
@@ -90,7 +98,7 @@ async fn organization(directory: &Directory, text: &str, tenant: &str, domains: 
         name: text.to_owned(),
         tenant: Guid::parse(tenant),
         client_id: Guid::parse(CLIENT),
-        client_secret: Some(Secret::new(VALUE)),
+        proof: Some(Proof::secret(VALUE)),
         domains: domains.iter().map(|it| (*it).to_owned()).collect(),
         on: true,
         ..NewOrganization::default()

@@ -4,6 +4,7 @@ use super::error::Error;
 use super::history::Change;
 use super::organization::{Organization, Source, days_until, first_sign_in_as_str};
 use super::person::Person;
+use super::proof::{CERTIFICATE, FEDERATED};
 use super::store::Directory;
 use crate::base::username::Username;
 use serde_json::{Value, json};
@@ -21,9 +22,16 @@ impl Directory {
             Err(Error::Unopened(_)) => Ok("opened by no secret"),
             Err(other) => Err(other),
             Ok(Some(by)) if it.waiting.is_some() && by.new.is_none() => Ok("sealed, new one waiting, which is opened by no secret"),
-            Ok(_) if it.waiting.is_some() => Ok("sealed, new one waiting"),
-            Ok(_) if it.has_credential => Ok("sealed"),
-            Ok(_) => Ok("none"),
+            Ok(Some(by)) => Ok(match (by.proof.kind(), it.waiting.is_some()) {
+                (CERTIFICATE, false) => "certificate, sealed",
+                (CERTIFICATE, true) => "certificate, sealed, new one waiting",
+                (FEDERATED, false) => "federated",
+                (FEDERATED, true) => "federated, new one waiting",
+                (_, false) => "sealed",
+                (_, true) => "sealed, new one waiting",
+            }),
+            Ok(None) if it.has_credential => Ok("sealed"),
+            Ok(None) => Ok("none"),
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::base::clock::Clock;
 
+use super::assertions::{Assertions, Trusted};
 use super::changed::Changed;
 use super::faults::{Faulty, GraphFault, TokenFault};
 use super::keys::{Family, KeySet, SigningKey};
@@ -57,6 +58,7 @@ pub struct Control {
     pub(super) graph_faults: Faulty<GraphFault>,
     pub(super) changed: Changed,
     pub(super) secrets: Secrets,
+    pub(super) assertions: Assertions,
     pub(super) counters: Counters,
 }
 
@@ -85,6 +87,7 @@ impl Control {
             graph_faults: Faulty::new(),
             changed: Changed::default(),
             secrets: Secrets::default(),
+            assertions: Assertions::default(),
             counters: Counters::default(),
         }
     }
@@ -214,6 +217,16 @@ impl Control {
     /// Lets a client secret expire (AADSTS7000222).
     pub fn expire_secret(&self, secret: &str) {
         self.secrets.set(secret, Brought::Expired);
+    }
+
+    /// Uploads a certificate in DER to the registrations: apps may prove themselves by it. False where it is none of an RSA key.
+    pub fn add_certificate(&self, der: &[u8]) -> bool {
+        self.assertions.add(der)
+    }
+
+    /// Lets the registrations trust another issuer for one subject (a federated identity credential).
+    pub fn trust(&self, trusted: Trusted) {
+        self.assertions.trust(trusted);
     }
 
     /// Makes the token endpoint faulty for that many calls, or for `UNTIL_CLEARED`.

@@ -2,6 +2,7 @@
 //!
 //! It stands by itself: from the rest of the crate it takes the clock and the randomness, nothing else.
 
+mod assertions;
 mod authorize;
 mod changed;
 mod claims;
@@ -39,6 +40,7 @@ use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+pub use self::assertions::Trusted;
 pub use self::control::{Control, Refused};
 pub use self::faults::{GraphFault, TokenFault, UNTIL_CLEARED};
 pub use self::people::{Person, Trouble};

@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use super::assertions::Judge;
 use super::authorize::{correlation, unknown_client};
 use super::claims::{self, Ring};
 use super::control::count;
@@ -127,6 +128,11 @@ fn client<'a>(world: &'a World, tenant: Tenant, asking: &Asking) -> Result<&'a s
         return Err(Refusal::new(700_038, "unauthorized_client", format!("{id} is not a valid application identifier.")));
     }
     let known = world.client_at(tenant, &id).ok_or_else(|| unknown_client(&id))?;
+    if let (None, Some(assertion)) = (&secret, asking.form.value("client_assertion")) {
+        let endpoint = format!("{}/{}/oauth2/v2.0/token", world.authority, tenant.segment());
+        let judge = Judge { client: known.id, endpoint: &endpoint, now: world.clock.now() };
+        return world.control.assertions.judge(asking.form.value("client_assertion_type"), assertion, &judge).map(|()| known.id);
+    }
     let Some(secret) = secret else {
         let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
         return Err(Refusal::new(7_000_218, "invalid_client", text));

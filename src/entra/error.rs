@@ -48,6 +48,9 @@ pub enum Error {
     /// The token endpoint's answer cannot be read, or holds no ID token.
     #[error("the token endpoint's answer cannot be read or holds no ID token")]
     Answer,
+    /// What the app proves itself by is not there; the text says why.
+    #[error("the app cannot prove who it is: {0}")]
+    Credential(String),
     /// An address that the sign-in needs is none.
     #[error("{0} is not an address")]
     Address(&'static str),

@@ -55,7 +55,7 @@ pub fn of(error: &Error) -> Means {
         Error::Status { retry_after, .. } => Means::Later { retry_after: *retry_after, ours: false },
         Error::Resting(seconds) => Means::Later { retry_after: Some(*seconds), ours: false },
         Error::Unreachable { .. } | Error::Metadata(_) | Error::Keys(_) | Error::UnknownKey | Error::Answer => LATER_ON,
-        Error::Address(_) => OURS,
+        Error::Address(_) | Error::Credential(_) => OURS,
     }
 }
 

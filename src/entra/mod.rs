@@ -3,6 +3,7 @@
 //! A `VerifiedUser` is made here only, and only of a token that passed every check.
 
 pub mod aadsts;
+mod assertion;
 pub mod authorize;
 pub mod circuit;
 pub mod error;
@@ -46,7 +47,8 @@ use crate::base::return_to::Landing;
 use crate::base::secret::Secret;
 use crate::base::texts::Texts;
 use crate::config;
-use crate::config::entra::{Credential, Recheck};
+use crate::config::credential::Credential;
+use crate::config::entra::Recheck;
 use crate::wire::client::Client;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -106,7 +108,6 @@ impl Entra {
         client: Client,
         custom: Vec<String>,
     ) -> Self {
-        let Credential::Secret(secret) = config.credential.clone();
         Self {
             admitted: Admitted::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
             source: Source::new(config.authority.clone(), config.tenant.clone(), domains, client.clone(), clock.clone(), random.clone()),
@@ -115,7 +116,7 @@ impl Entra {
             recheck: config.recheck,
             proofs: Proofs::new(Registration {
                 client_id: config.client_id,
-                secret,
+                credential: config.credential.clone(),
                 redirect_uri,
                 scopes: SCOPES.into_iter().map(str::to_owned).chain(config.scopes.iter().cloned()).collect(),
             }),
@@ -147,8 +148,8 @@ impl Entra {
 
     /// The same with a new client secret that waits until it has signed somebody in, beside the one that is there.
     #[must_use]
-    pub fn with_waiting(self, secret: Secret) -> Self {
-        Self { proofs: self.proofs.with_waiting(secret), ..self }
+    pub fn with_waiting(self, credential: Credential) -> Self {
+        Self { proofs: self.proofs.with_waiting(credential), ..self }
     }
 
     /// What Entra tells of the tenant; asks where nothing is known.
@@ -218,7 +219,7 @@ impl Entra {
     }
 
     fn sender(&self) -> Sender {
-        Sender::new(self.client.clone(), self.source.skew.clone())
+        Sender::new(self.client.clone(), self.source.skew.clone(), self.clock.clone(), self.random.clone())
     }
 
     /// Redeems a refresh token for what opens Graph, unless Entra is left alone at the moment. The pass holds the new refresh token, which is to

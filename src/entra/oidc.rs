@@ -5,6 +5,7 @@ use super::failure::Refusal;
 use super::metadata::Metadata;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
+use crate::config::credential::Credential;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
     CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
@@ -43,8 +44,8 @@ pub type Oidc = openidconnect::Client<
 pub struct Registration {
     /// Application (client) ID.
     pub client_id: Guid,
-    /// The client secret.
-    pub secret: Secret,
+    /// By what the app proves itself.
+    pub credential: Credential,
     /// Where people come back.
     pub redirect_uri: String,
     /// What a sign-in asks for beside `openid`, which the library adds.
@@ -62,7 +63,11 @@ pub fn client(registration: &Registration, metadata: &Metadata) -> Result<Oidc, 
     let redirect = RedirectUrl::new(registration.redirect_uri.clone()).map_err(|_| Error::Address("the redirect URI"))?;
     let id = ClientId::new(registration.client_id.to_string());
     let client = openidconnect::Client::new(id, issuer, JsonWebKeySet::new(Vec::new()));
-    let client = client.set_client_secret(ClientSecret::new(registration.secret.expose().to_owned()));
+    // Any other credential is sent as an assertion, with each request.
+    let client = match &registration.credential {
+        Credential::Secret(it) => client.set_client_secret(ClientSecret::new(it.expose().to_owned())),
+        Credential::Certificate(_) | Credential::Federated(_) => client,
+    };
     Ok(client.set_auth_uri(authorization).set_token_uri(token).set_redirect_uri(redirect).set_auth_type(AuthType::RequestBody))
 }
 

@@ -6,7 +6,7 @@
 use super::error::Error;
 use super::failure::Refusal;
 use super::oidc::{Registration, Tokens};
-use crate::base::secret::Secret;
+use crate::config::credential::Credential;
 
 /// By which of two secrets something was redeemed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +31,8 @@ impl Proofs {
         Self { proven, waiting: None }
     }
 
-    pub(super) fn with_waiting(self, secret: Secret) -> Self {
-        Self { waiting: Some(Registration { secret, ..self.proven.clone() }), ..self }
+    pub(super) fn with_waiting(self, credential: Credential) -> Self {
+        Self { waiting: Some(Registration { credential, ..self.proven.clone() }), ..self }
     }
 
     pub(super) fn with_scopes(self, scopes: &[&str]) -> Self {

@@ -1,10 +1,13 @@
 //! A code, or a refresh token, for an ID token (OpenID Connect Core sections 3.1.3 and 12).
 
+use super::assertion::{self, Asking};
 use super::error::Error;
 use super::failure::Refusal;
 use super::metadata::Metadata;
 use super::oidc::{self, Answer, Registration, Tokens};
 use super::skew::Skew;
+use crate::base::clock::Clock;
+use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::wire::client::Client;
 use http::header::RETRY_AFTER;
@@ -19,7 +22,10 @@ const ENDPOINT: &str = "token endpoint";
 /// What Entra refused, or why there is no answer.
 pub async fn redeem(registration: &Registration, metadata: &Metadata, sender: &Sender, code: &str, verifier: &str) -> Result<Tokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
-    let request = oidc.exchange_code(AuthorizationCode::new(code.to_owned())).set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
+    let mut request = oidc.exchange_code(AuthorizationCode::new(code.to_owned())).set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
+    for (name, value) in sender.proof(registration, metadata).await? {
+        request = request.add_extra_param(name, value);
+    }
     tokens(request.request_async(sender).await)
 }
 
@@ -31,7 +37,10 @@ pub async fn refresh(registration: &Registration, metadata: &Metadata, sender: &
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
     let scopes = registration.scopes.iter().cloned().map(Scope::new);
-    let request = oidc.exchange_refresh_token(&token).add_scope(Scope::new("openid".to_owned())).add_scopes(scopes);
+    let mut request = oidc.exchange_refresh_token(&token).add_scope(Scope::new("openid".to_owned())).add_scopes(scopes);
+    for (name, value) in sender.proof(registration, metadata).await? {
+        request = request.add_extra_param(name, value);
+    }
     tokens(request.request_async(sender).await)
 }
 
@@ -43,7 +52,10 @@ pub async fn for_graph(registration: &Registration, metadata: &Metadata, sender:
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
     let scopes = ["openid", "profile", "offline_access"].map(|it| Scope::new(it.to_owned()));
-    let request = oidc.exchange_refresh_token(&token).add_scopes(scopes).add_scope(Scope::new(scope));
+    let mut request = oidc.exchange_refresh_token(&token).add_scopes(scopes).add_scope(Scope::new(scope));
+    for (name, value) in sender.proof(registration, metadata).await? {
+        request = request.add_extra_param(name, value);
+    }
     tokens(request.request_async(sender).await)
 }
 
@@ -58,12 +70,24 @@ fn tokens(answer: Result<Answer, RequestTokenError<Error, Refusal>>) -> Result<T
 }
 
 /// Our client, as the library wants to call one.
-pub struct Sender(Client, Skew);
+pub struct Sender {
+    client: Client,
+    skew: Skew,
+    clock: Clock,
+    random: Random,
+}
 
 impl Sender {
     /// Sends by that client, and compares the clocks by each answer.
-    pub fn new(client: Client, skew: Skew) -> Self {
-        Self(client, skew)
+    pub fn new(client: Client, skew: Skew, clock: Clock, random: Random) -> Self {
+        Self { client, skew, clock, random }
+    }
+
+    /// What goes along where the app proves itself by an assertion (RFC 7521 section 4.2), made anew for each request.
+    async fn proof(&self, registration: &Registration, metadata: &Metadata) -> Result<Vec<(&'static str, String)>, Error> {
+        let asking = Asking { client: registration.client_id, endpoint: &metadata.token, now: self.clock.now(), random: &self.random };
+        let assertion = assertion::assertion(&registration.credential, &asking).await?;
+        Ok(assertion.into_iter().flat_map(|it| [("client_assertion_type", assertion::BEARER.to_owned()), ("client_assertion", it)]).collect())
     }
 }
 
@@ -72,7 +96,7 @@ impl<'c> AsyncHttpClient<'c> for Sender {
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(send(&self.0, &self.1, request))
+        Box::pin(send(&self.client, &self.skew, request))
     }
 }
 

@@ -59,6 +59,7 @@ impl World {
         let mut config = config::entra::Entra {
             tenant: Tenant::Id(Guid::parse(emulator.tenant_id()).unwrap()),
             client_id: Guid::parse(emulator.client_id()).unwrap(),
+            federated_token: None,
             credential: Credential::Secret(Secret::new(emulator.client_secret())),
             authority: emulator.authority(),
             allowed_tenants: Allowed::default(),

@@ -71,7 +71,9 @@ fn reason(refusal: &Refusal) -> Option<String> {
             welcome::Refused::Unknown => "not_known",
             welcome::Refused::Directory(_) => return None,
         },
-        Refusal::Organization(organizations::Error::NotSetUp | organizations::Error::Directory(directory::Error::Unopened(_))) => "not_set_up",
+        Refusal::Organization(
+            organizations::Error::NotSetUp | organizations::Error::NoToken | organizations::Error::Directory(directory::Error::Unopened(_)),
+        ) => "not_set_up",
         _ => return None,
     };
     Some(ours.to_owned())

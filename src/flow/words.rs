@@ -200,7 +200,7 @@ pub(super) fn not_welcome(refused: &welcome::Refused, again: &str) -> Words {
 pub(super) fn organization(error: &organizations::Error) -> Words {
     let down = |whose, what| Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, "Signing in does not work at the moment", what);
     match error {
-        organizations::Error::NotSetUp | organizations::Error::Directory(directory::Error::Unopened(_)) => {
+        organizations::Error::NotSetUp | organizations::Error::NoToken | organizations::Error::Directory(directory::Error::Unopened(_)) => {
             let what = "The sign-in of your company is not set up completely.";
             down(Whose::AppOwner, what).then("You cannot mend this yourself. Tell the app’s owner, and send them this page.")
         }

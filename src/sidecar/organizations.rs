@@ -8,9 +8,11 @@ use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::identity::Member;
 use crate::base::random::Random;
+use crate::config::credential::Credential;
 use crate::config::directory::domain_of;
-use crate::config::entra::{Allowed, Credential, Entra as Config, Tenant};
+use crate::config::entra::{Allowed, Entra as Config, Tenant};
 use crate::directory::organization::{Connection, Organization};
+use crate::directory::proof::Proof;
 use crate::directory::recent::SignIn;
 use crate::directory::{self, Directory};
 use crate::entra::proof::By;
@@ -40,6 +42,9 @@ pub enum Error {
     /// There is no such organization any more, or its set-up is not done.
     #[error("the organization is not set up")]
     NotSetUp,
+    /// It proves itself by the operator's token, and there is none.
+    #[error("the organization trusts the operator's issuer, and [entra] federated_token names no file")]
+    NoToken,
 }
 
 /// Why no tenant is known of a domain.
@@ -138,7 +143,7 @@ impl Organizations {
             return Ok(Arc::clone(&known.entra));
         }
         let before = self.known.get(&organization.id);
-        Ok(self.register(organization.id, by, before.as_ref().map(|it| &*it.entra)))
+        self.register(organization.id, by, before.as_ref().map(|it| &*it.entra))
     }
 
     /// Says at which organizations nobody can sign in, since no secret opens their client secret. The others are served.
@@ -209,15 +214,24 @@ impl Organizations {
     /// Takes over what another one knows: a reload in the middle of an outage forgets nothing.
     pub fn inherit(&self, old: &Self) {
         for (id, it) in &old.known {
-            self.register(*id, it.by.clone(), Some(&it.entra));
+            // Where it cannot be made any more, the next sign-in says why.
+            let _ = self.register(*id, it.by.clone(), Some(&it.entra));
         }
     }
 
-    fn register(&self, id: Guid, by: Connection, before: Option<&Entra>) -> Arc<Entra> {
+    /// What is sent to Entra; the operator's token lies where `[entra]` says.
+    fn credential(&self, proof: &Proof) -> Result<Credential, Error> {
+        match proof {
+            Proof::Own(it) => Ok(it.clone()),
+            Proof::Operators => self.place.entra.federated_token.clone().map(Credential::Federated).ok_or(Error::NoToken),
+        }
+    }
+
+    fn register(&self, id: Guid, by: Connection, before: Option<&Entra>) -> Result<Arc<Entra>, Error> {
         let config = Config {
             tenant: Tenant::Id(by.tenant),
             client_id: by.client_id,
-            credential: Credential::Secret(by.client_secret.clone()),
+            credential: self.credential(&by.proof)?,
             allowed_tenants: Allowed::default(),
             ..self.place.entra.clone()
         };
@@ -225,7 +239,11 @@ impl Organizations {
         // Which tenants rules mean by a domain is asked once, by `[entra]`.
         let entra = Entra::new(&config, redirect_uri, Arc::default(), self.clock.clone(), self.random.clone(), client, custom).beside_others();
         let entra = match &by.new {
-            Some(new) => entra.with_waiting(new.secret.clone()),
+            Some(new) => match self.credential(&new.proof) {
+                Ok(credential) => entra.with_waiting(credential),
+                // The other works.
+                Err(_) => entra,
+            },
             None => entra,
         };
         if let Some(before) = before {
@@ -234,17 +252,17 @@ impl Organizations {
         let (entra, stop) = (Arc::new(entra), CancellationToken::new());
         tokio::spawn(Arc::clone(&entra).keep_fresh(stop.clone()));
         self.known.insert(id, Arc::new(Registered { by, entra: Arc::clone(&entra), _fresh: stop.drop_guard() }));
-        entra
+        Ok(entra)
     }
 }
 
 impl Registered {
     fn is_by(&self, other: &Connection) -> bool {
-        let Connection { tenant, client_id, client_secret, new } = &self.by;
+        let Connection { tenant, client_id, proof, new } = &self.by;
         let same_new = match (new, &other.new) {
             (Some(new), Some(other)) => new.is(other),
             (new, other) => new.is_none() && other.is_none(),
         };
-        same_new && (tenant, client_id, client_secret.expose()) == (&other.tenant, &other.client_id, other.client_secret.expose())
+        same_new && (tenant, client_id) == (&other.tenant, &other.client_id) && proof.is(&other.proof)
     }
 }

@@ -20,10 +20,10 @@ use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan};
 use entrada::base::code::Code;
 use entrada::base::guid::Guid;
-use entrada::base::secret::Secret;
 use entrada::base::username::Username;
 use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange};
 use entrada::directory::organization::State;
+use entrada::directory::proof::Proof;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -108,8 +108,8 @@ async fn a_guest_with_somebodys_name_is_a_guest() {
 #[tokio::test]
 async fn a_guest_stays_outside_where_none_may_come() {
     let town = Town::start().await;
-    let secret = Some(Secret::new(CLIENT_SECRET));
-    town.founds("northwind", NewOrganization { tenant: Guid::parse(CONTOSO), client_secret: secret, no_guests: true, ..NewOrganization::default() }).await;
+    let secret = Some(Proof::secret(CLIENT_SECRET));
+    town.founds("northwind", NewOrganization { tenant: Guid::parse(CONTOSO), proof: secret, no_guests: true, ..NewOrganization::default() }).await;
     let mut priya = town.world.browser();
     let page = town.comes(&mut priya, "northwind", PRIYA).await;
     assert_eq!(page.status, 403, "{}", page.body);
@@ -244,7 +244,7 @@ async fn letters_that_look_alike_are_nobodys_name() {
 #[tokio::test]
 async fn client_secrets_open_under_the_secrets_of_the_newest_configuration() {
     let town = Town::start().await;
-    let new = || NewOrganization { tenant: Guid::parse(FABRIKAM), client_secret: Some(Secret::new(CLIENT_SECRET)), ..NewOrganization::default() };
+    let new = || NewOrganization { tenant: Guid::parse(FABRIKAM), proof: Some(Proof::secret(CLIENT_SECRET)), ..NewOrganization::default() };
     town.founds("northwind", new()).await;
     // The secret of the stories stands for a newer one that seals from now on.
     let seal = "secrets = [{ env = \"STORY_SEAL\" }]";
@@ -270,13 +270,12 @@ async fn a_client_secret_stands_in_no_file_page_or_answer() {
     use sqlx::Connection as _;
     const OTHER: &str = "b~another.client.secret-Value_of_a_story-4567";
     let town = Town::start().await;
-    let secret = |it: &str| Some(Secret::new(it));
-    let code =
-        town.founds("northwind", NewOrganization { tenant: Guid::parse(FABRIKAM), client_secret: secret(CLIENT_SECRET), ..NewOrganization::default() }).await;
+    let secret = |it: &str| Some(Proof::secret(it));
+    let code = town.founds("northwind", NewOrganization { tenant: Guid::parse(FABRIKAM), proof: secret(CLIENT_SECRET), ..NewOrganization::default() }).await;
     let mut frida = town.world.browser();
     let mut said = vec![town.comes(&mut frida, "northwind", FRIDA).await.body];
     // A second one, which Entra refuses, waits beside it.
-    town.changes(code.as_str(), OrganizationChange { client_secret: secret(OTHER), ..OrganizationChange::default() }).await;
+    town.changes(code.as_str(), OrganizationChange { proof: secret(OTHER), ..OrganizationChange::default() }).await;
     said.push(town.comes(&mut town.world.browser(), "northwind", FRIDA).await.body);
     town.world.emulator.control().expire_secret(CLIENT_SECRET);
     let page = town.comes(&mut town.world.browser(), "northwind", FRIDA).await;
@@ -326,7 +325,7 @@ async fn no_clock_tells_what_the_answer_does_not() {
             "northwind",
             NewOrganization {
                 tenant: Guid::parse(FABRIKAM),
-                client_secret: Some(Secret::new(CLIENT_SECRET)),
+                proof: Some(Proof::secret(CLIENT_SECRET)),
                 domains: vec!["northwind.example".to_owned()],
                 ..NewOrganization::default()
             },

@@ -5,10 +5,10 @@ use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, company_of_file
 use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
 use entrada::base::code::Code;
 use entrada::base::guid::Guid;
-use entrada::base::secret::Secret;
 use entrada::base::username::Username;
 use entrada::directory::change::{NewOrganization, OrganizationChange, PersonChange};
 use entrada::directory::organization::State;
+use entrada::directory::proof::Proof;
 use entrada::emulator::Wrong;
 use std::ops::Deref;
 use std::time::Duration;
@@ -310,7 +310,7 @@ async fn an_organization_that_is_switched_off_is_out_and_nobodys_to_know_of() {
         name: "Northwind".to_owned(),
         tenant: Guid::parse(FABRIKAM),
         client_id: Guid::parse(CLIENT_ID),
-        client_secret: Some(Secret::new("not the secret")),
+        proof: Some(Proof::secret("not the secret")),
         on: true,
         ..NewOrganization::default()
     };
@@ -319,7 +319,7 @@ async fn an_organization_that_is_switched_off_is_out_and_nobodys_to_know_of() {
     let mut frida = town.world.browser();
     let page = town.comes(&mut frida, "northwind", FRIDA).await;
     assert!(page.status == 503 && page.body.contains("AADSTS7000215") && page.body.contains(FABRIKAM), "{}", page.body);
-    town.changes(code.as_str(), OrganizationChange { client_secret: Some(Secret::new(CLIENT_SECRET)), ..OrganizationChange::default() }).await;
+    town.changes(code.as_str(), OrganizationChange { proof: Some(Proof::secret(CLIENT_SECRET)), ..OrganizationChange::default() }).await;
     let page = town.comes(&mut frida, "northwind", FRIDA).await;
     assert_eq!((page.status, page.app_heard("x-entrada-organization").as_str()), (200, "northwind"), "{}", page.body);
     // Switched off while somebody is at Entra, and while somebody is here.

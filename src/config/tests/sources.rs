@@ -21,23 +21,23 @@ fn the_environment_alone_is_enough() {
 
     pairs.truncate(1);
     pairs.push(("ENTRADA_SESSION_IDLE", "soon"));
-    pairs.push(("AZURE_FEDERATED_TOKEN_FILE", "/var/run/token"));
+    pairs.push(("AZURE_FEDERATED_TOKEN_FILE", "/nowhere/token"));
     let outcome = finish(None, None, &environment(&pairs));
     assert_told(
         &problem::print(&outcome, "entrada.toml"),
         r#"
 error: 5 problems in the environment
-  entra.client_id      is missing
-                       hint: set client_id in [entra], or by ENTRADA_ENTRA_CLIENT_ID or AZURE_CLIENT_ID
-  entra.client_secret  AZURE_FEDERATED_TOKEN_FILE is set, but a federated token cannot be used yet
-                       hint: set client_secret in [entra], or by ENTRADA_ENTRA_CLIENT_SECRET
-  server.public_url    is missing
-                       hint: set public_url in [server], or by ENTRADA_SERVER_PUBLIC_URL
-  upstream.url         is missing
-                       hint: set url in [upstream], or by ENTRADA_UPSTREAM_URL
-  session.idle         "soon" is not a length of time
-                       in ENTRADA_SESSION_IDLE
-                       hint: write a whole number and a unit: "500ms", "30s", "5m", "12h", "1d"
+  entra.client_id             is missing
+                              hint: set client_id in [entra], or by ENTRADA_ENTRA_CLIENT_ID or AZURE_CLIENT_ID
+  server.public_url           is missing
+                              hint: set public_url in [server], or by ENTRADA_SERVER_PUBLIC_URL
+  upstream.url                is missing
+                              hint: set url in [upstream], or by ENTRADA_UPSTREAM_URL
+  entra.federated_token.file  "/nowhere/token" cannot be read: No such file or directory (os error 2)
+                              in AZURE_FEDERATED_TOKEN_FILE
+  session.idle                "soon" is not a length of time
+                              in ENTRADA_SESSION_IDLE
+                              hint: write a whole number and a unit: "500ms", "30s", "5m", "12h", "1d"
 "#,
     );
 }
@@ -94,11 +94,14 @@ fn every_key_is_known_by_one_variable() {
             "native.client.id",
             "native.client.name",
             "native.client.redirect_uris",
+            "organization.certificate.certificate",
+            "organization.certificate.key",
             "organization.client_id",
             "organization.client_secret",
             "organization.code",
             "organization.default_role",
             "organization.domains",
+            "organization.federated_token.file",
             "organization.first_sign_in",
             "organization.guests",
             "organization.name",

@@ -137,8 +137,9 @@ allow = {{ groups = ["Staff", "22223333-cccc-4444-dddd-5555eeee6666"] }}
         &told(&text, &pairs),
         r#"
 warning: 7 things to look at in entrada.toml
-  entra.client_secret       AZURE_FEDERATED_TOKEN_FILE is set, but a federated token cannot be used yet; the client secret is used
+  entra.client_secret       AZURE_FEDERATED_TOKEN_FILE is set as well as a client secret; the client secret is used
                             at entrada.toml:9:17
+                            hint: write federated_token = { file = "..." }, or unset the secret
   session.secrets           a secret stands in the file itself
                             at entrada.toml:12:11
                             hint: write { file = "/run/secrets/name" } or { env = "NAME" }, so that the file can be shown to others
@@ -231,7 +232,7 @@ fn a_secret_is_never_told() {
     std::fs::write(&file, format!("{SECRET}\r\n")).unwrap();
     let line = |secret: &str| SMALL.replace("{ env = \"CLIENT\" }", secret);
     let config = meant(&line(&format!("{{ file = {file:?} }}")), &[]);
-    let entra::Credential::Secret(secret) = &config.entra.credential;
+    let Some(secret) = config.entra.credential.secret() else { panic!("no secret") };
     assert_eq!(secret.expose(), SECRET);
     assert!(!format!("{config:?}").contains(SECRET));
 

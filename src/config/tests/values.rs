@@ -81,7 +81,7 @@ fn values_that_are_refused() {
         ("entra", "graph = \"https://graph.microsoft.com/v1.0\"", "has a path or a query"),
         ("entra", "guests = 1", "expected true or false, found integer"),
         ("entra", "ca_file = \"/nowhere\"", "\"/nowhere\" cannot be read"),
-        ("entra", "certificate = { file = \"x\" }", "entra.certificate  is not a known section"),
+        ("entra", "certificate = { file = \"x\" }", "entra.certificate.file  is not a known key"),
         ("session", "capacity = 10_000_001", "choose a whole number from 1 to 10000000"),
         ("directory", "database = \"sqlite::memory:\"", "is not a file's name"),
         ("directory", "database = \"postgres://host\"", "names no database"),

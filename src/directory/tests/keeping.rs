@@ -7,7 +7,7 @@ use crate::directory::organization::{Connection, State};
 use crate::directory::recent::{Asked, KEPT, MOST, SignIn, TIDIED};
 
 fn anew(secret: &str) -> OrganizationChange {
-    OrganizationChange { client_secret: Some(Secret::new(secret)), ..OrganizationChange::default() }
+    OrganizationChange { proof: Some(Proof::secret(secret)), ..OrganizationChange::default() }
 }
 
 async fn by(directory: &Directory, code: &Code) -> (Organization, Connection) {
@@ -17,7 +17,7 @@ async fn by(directory: &Directory, code: &Code) -> (Organization, Connection) {
 }
 
 fn secrets(by: &Connection) -> (&str, Option<&str>) {
-    (by.client_secret.expose(), by.new.as_ref().map(|it| it.secret.expose()))
+    (value(&by.proof), by.new.as_ref().map(|it| value(&it.proof)))
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_new_secret_takes_the_place_at_once_where_no_other_could_go_on_working
         let second = async |change: OrganizationChange| {
             directory.change_organization(&contoso.code, change, "maya").await.unwrap();
             let (_, by) = by(&directory, &contoso.code).await;
-            by.new.is_none().then(|| by.client_secret.expose().to_owned())
+            by.new.is_none().then(|| value(&by.proof).to_owned())
         };
         // Of another app registration.
         assert_eq!(second(OrganizationChange { client_id: Guid::parse(FABRIKAM), ..anew("a") }).await.as_deref(), Some("a"));

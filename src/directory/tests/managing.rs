@@ -114,7 +114,7 @@ async fn an_organization_is_turned_on_only_when_it_is_complete() {
         assert_eq!((draft.code.as_str(), draft.state), ("northwind-traders", State::Draft));
         let on = || OrganizationChange { state: Some(State::On), ..OrganizationChange::default() };
         assert!(matches!(directory.change_organization(&draft.code, on(), "a story").await, Err(Error::Incomplete(_, "a client ID"))));
-        let rest = OrganizationChange { client_id: Guid::parse(CLIENT), client_secret: Some(Secret::new(VALUE)), ..on() };
+        let rest = OrganizationChange { client_id: Guid::parse(CLIENT), proof: Some(Proof::secret(VALUE)), ..on() };
         assert_eq!(directory.change_organization(&draft.code, rest, "a story").await.unwrap().state, State::On);
         let role = OrganizationChange { default_role: Some("boss".to_owned()), ..OrganizationChange::default() };
         assert!(matches!(directory.change_organization(&draft.code, role, "a story").await, Err(Error::NoRole(_))));
@@ -137,7 +137,7 @@ async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_
         };
         let before = sealed(&contoso).await;
         assert!(!before.contains(VALUE));
-        assert_eq!(directory.connection(&contoso).await.unwrap().unwrap().client_secret.expose(), VALUE);
+        assert_eq!(value(&directory.connection(&contoso).await.unwrap().unwrap().proof), VALUE);
         // Moved to another row it opens nothing.
         let mut changes = directory.database.begin().await.unwrap();
         let values = vec![fabrikam.id.to_string().into(), before.as_str().into()];
@@ -145,7 +145,7 @@ async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_
         changes.commit().await.unwrap();
         assert!(matches!(directory.connection(&fabrikam).await, Err(Error::Unopened(_))));
         assert_eq!(directory.unopened().await.unwrap(), [code("fabrikam")]);
-        let anew = OrganizationChange { client_secret: Some(Secret::new(VALUE)), ..OrganizationChange::default() };
+        let anew = OrganizationChange { proof: Some(Proof::secret(VALUE)), ..OrganizationChange::default() };
         directory.change_organization(&fabrikam.code, anew, "a story").await.unwrap();
 
         assert_eq!(ground.opened_with(&[new]).await.unwrap().unopened().await.unwrap().len(), 2, "dropped too early");
@@ -195,7 +195,7 @@ async fn every_change_is_in_the_history_and_no_credential_is() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
-        let anew = OrganizationChange { client_secret: Some(Secret::new(VALUE)), name: Some("C".to_owned()), ..OrganizationChange::default() };
+        let anew = OrganizationChange { proof: Some(Proof::secret(VALUE)), name: Some("C".to_owned()), ..OrganizationChange::default() };
         directory.change_organization(&contoso.code, anew, "maya").await.unwrap();
         directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
         let rows = directory.database.rows("SELECT actor, what FROM audit ORDER BY what", Vec::new()).await.unwrap();
@@ -215,7 +215,7 @@ async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
             name: "Contoso".to_owned(),
             tenant: Guid::parse(CONTOSO).unwrap(),
             client_id: Guid::parse(CLIENT).unwrap(),
-            client_secret: Secret::new(VALUE),
+            credential: Credential::Secret(Secret::new(VALUE)),
             domains: vec!["contoso.com".to_owned()],
             default_role: "admin".to_owned(),
             first_sign_in: None,
@@ -225,7 +225,7 @@ async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
         let directory = ground.open().await;
         let contoso = directory.organization_of("maya@contoso.com").await.unwrap().unwrap();
         assert_eq!((contoso.state, contoso.has_credential), (State::On, true));
-        assert_eq!(directory.connection(&contoso).await.unwrap().unwrap().client_secret.expose(), VALUE);
+        assert_eq!(value(&directory.connection(&contoso).await.unwrap().unwrap().proof), VALUE);
         assert_eq!(directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap().role, "admin");
         assert!(matches!(directory.change_organization(&contoso.code, OrganizationChange::default(), "a story").await, Err(Error::InFile(_))));
 

@@ -116,7 +116,7 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
         let whole = || OrganizationChange {
             tenant: Guid::parse(CONTOSO),
             client_id: Guid::parse(CLIENT),
-            client_secret: Some(Secret::new(VALUE)),
+            proof: Some(Proof::secret(VALUE)),
             credential_ends: Some(4_099_680_000),
             ..OrganizationChange::default()
         };

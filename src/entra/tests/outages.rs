@@ -175,8 +175,13 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
             region: None,
             graph: None,
         };
-        let registration = Registration { client_id: tenant, secret: Secret::new("s"), redirect_uri: BACK.to_owned(), scopes: Vec::new() };
-        let sender = redeem::Sender::new(Client::new(None, &[]).unwrap(), Skew::new(Clock::system()));
+        let registration = Registration {
+            client_id: tenant,
+            credential: crate::config::credential::Credential::Secret(Secret::new("s")),
+            redirect_uri: BACK.to_owned(),
+            scopes: Vec::new(),
+        };
+        let sender = redeem::Sender::new(Client::new(None, &[]).unwrap(), Skew::new(Clock::system()), Clock::system(), crate::seal::random::system());
         let outcome = redeem::redeem(&registration, &metadata, &sender, "code", "verifier").await;
         let error = match outcome {
             Ok(tokens) => tokens.id_token.map_or(Error::Answer, |it| Error::Token(token::parse(it.expose().as_bytes()).unwrap_err())),

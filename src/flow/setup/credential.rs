@@ -5,12 +5,11 @@ use super::super::refusal::Refusal;
 use super::desk::{address, called, desk, done, shown, to};
 use super::gate::Visit;
 use crate::base::calendar;
-use crate::base::guid::Guid;
 use crate::base::return_to::ReturnTo;
-use crate::base::secret::Secret;
 use crate::directory::Directory;
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::{Source, days_until};
+use crate::directory::proof::{NoValue, Proof};
 use crate::pages::Page;
 use crate::pages::desk::{Credential, Waiting};
 use crate::sidecar::Sidecar;
@@ -19,8 +18,6 @@ use crate::wire::form::Form;
 use crate::wire::inbound::Inbound;
 use http::{Response, StatusCode};
 
-/// The shortest and the longest secret that may be a Value, in bytes. Entra makes them of 40 characters.
-const SECRET: std::ops::RangeInclusive<usize> = 8..=512;
 /// What can be said to have been done.
 const DONE: [&str; 3] = ["waits", "set", "taken_back"];
 
@@ -62,13 +59,10 @@ pub(super) async fn change(house: &Sidecar, inbound: &Inbound, directory: &Direc
 
 /// What was typed; or what is wrong with it.
 fn anew(form: &Form, now: u64) -> Result<OrganizationChange, &'static str> {
-    let typed = form.text("secret");
-    if Guid::parse(typed).is_some() {
-        return Err("id");
-    }
-    if !SECRET.contains(&typed.len()) || !typed.bytes().all(|it| it.is_ascii_graphic()) {
-        return Err("none");
-    }
+    let proof = Proof::of_value(form.text("secret")).map_err(|it| match it {
+        NoValue::SecretId => "id",
+        NoValue::Other => "none",
+    })?;
     let ends = match form.text("ends") {
         "" => None,
         text => Some(calendar::day(text).ok_or("date")?),
@@ -76,7 +70,7 @@ fn anew(form: &Form, now: u64) -> Result<OrganizationChange, &'static str> {
     if ends.is_some_and(|it| it <= now) {
         return Err("past");
     }
-    Ok(OrganizationChange { client_secret: Some(Secret::new(typed)), credential_ends: ends, ..OrganizationChange::default() })
+    Ok(OrganizationChange { proof: Some(proof), credential_ends: ends, ..OrganizationChange::default() })
 }
 
 async fn page(house: &Sidecar, directory: &Directory, visit: &Visit) -> Result<Credential, Refusal> {

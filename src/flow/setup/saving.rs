@@ -6,10 +6,10 @@ use super::gate::Visit;
 use super::steps;
 use crate::base::calendar;
 use crate::base::guid::Guid;
-use crate::base::secret::Secret;
 use crate::directory::Error;
 use crate::directory::change::{Asking, OrganizationChange};
 use crate::directory::organization::State;
+use crate::directory::proof::{NoValue, Proof};
 use crate::pages::setup::{Typed, Wrong};
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::{NoTenant, Organizations};
@@ -17,9 +17,6 @@ use crate::wire::body::Body;
 use crate::wire::form::Form;
 use crate::wire::inbound::Inbound;
 use http::Response;
-
-/// The shortest and the longest secret that may be a Value, in bytes. Entra makes them of 40 characters.
-const SECRET: std::ops::RangeInclusive<usize> = 8..=512;
 
 /// `POST /setup/connection`.
 pub(super) async fn save(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit, form: &Form) -> Result<Response<Body>, Refusal> {
@@ -73,15 +70,18 @@ fn read(form: &Form, visit: &Visit, tenant: Result<Guid, &'static str>, now: u64
         Some(_) => None,
     };
     let secret = form.text("client_secret");
+    let proof = Proof::of_value(secret);
     wrong.client_secret = match secret {
         // The one that is there stays, unless it is that of another app registration.
         "" if organization.has_credential && organization.client_id == client_id && organization.tenant == tenant => None,
         "" if organization.has_credential => Some("wrong_other_secret"),
         "" => Some("wrong_no_secret"),
         _ if !visit.may_change_secret(now) => Some("wrong_stale"),
-        _ if Guid::parse(secret).is_some() => Some("wrong_secret_id"),
-        _ if !SECRET.contains(&secret.len()) || !secret.bytes().all(|it| it.is_ascii_graphic()) => Some("wrong_secret"),
-        _ => None,
+        _ => match &proof {
+            Ok(_) => None,
+            Err(NoValue::SecretId) => Some("wrong_secret_id"),
+            Err(NoValue::Other) => Some("wrong_secret"),
+        },
     };
     let ends = form.text("ends");
     let day = calendar::day(ends);
@@ -95,7 +95,7 @@ fn read(form: &Form, visit: &Visit, tenant: Result<Guid, &'static str>, now: u64
         asking: visit.asking(),
         tenant: changed(tenant, organization.tenant),
         client_id: changed(client_id, organization.client_id),
-        client_secret: (!secret.is_empty()).then(|| Secret::new(secret)),
+        proof: proof.ok(),
         credential_ends: day.filter(|it| !secret.is_empty() || organization.credential_ends != i64::try_from(*it).ok()),
         ..OrganizationChange::default()
     };

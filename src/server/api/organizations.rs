@@ -6,16 +6,16 @@ use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
+use crate::config::credential::hint;
 use crate::directory::change::{self, Asking, NewOrganization, OrganizationChange};
 use crate::directory::organization::{Organization, State};
+use crate::directory::proof::{NoValue, Proof};
 use crate::directory::{Directory, Error, told};
 use http::request::Parts;
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The longest client secret, in bytes.
-const MOST_SECRET: usize = 4096;
 /// The longest time that a former code holds, in days.
 const MOST_DAYS: u64 = 3650;
 
@@ -37,6 +37,12 @@ struct Add {
     client_id: Option<String>,
     #[serde(default, deserialize_with = "some")]
     client_secret: Option<String>,
+    #[serde(default, deserialize_with = "some")]
+    certificate: Option<String>,
+    #[serde(default, deserialize_with = "some")]
+    federated: Option<bool>,
+    #[serde(default, deserialize_with = "some")]
+    client_secret_ends: Option<u64>,
     #[serde(default)]
     domains: Vec<String>,
     #[serde(default, deserialize_with = "some")]
@@ -60,6 +66,10 @@ struct Change {
     client_id: Option<String>,
     #[serde(default, deserialize_with = "some")]
     client_secret: Option<String>,
+    #[serde(default, deserialize_with = "some")]
+    certificate: Option<String>,
+    #[serde(default, deserialize_with = "some")]
+    federated: Option<bool>,
     #[serde(default, deserialize_with = "some")]
     client_secret_ends: Option<u64>,
     #[serde(default)]
@@ -111,7 +121,8 @@ pub(super) async fn add(directory: &Directory, by: &str, parts: &Parts, body: In
         name: name.ok_or(Refused::Field("name", "an organization needs a code or a name"))?,
         tenant: id("tenant", it.tenant.as_deref())?,
         client_id: id("client_id", it.client_id.as_deref())?,
-        client_secret: it.client_secret.map(client_secret).transpose()?,
+        proof: proof(it.client_secret, it.certificate, it.federated)?,
+        credential_ends: it.client_secret_ends,
         domains: domains("domains", &it.domains)?,
         default_role: it.default_role,
         first_sign_in: parsed("first_sign_in", FIRST, it.first_sign_in.as_deref(), change::first_sign_in)?,
@@ -130,7 +141,7 @@ pub(super) async fn change(directory: &Directory, by: &str, code: &str, parts: &
         name: it.name,
         tenant: id("tenant", it.tenant.as_deref())?,
         client_id: id("client_id", it.client_id.as_deref())?,
-        client_secret: it.client_secret.map(client_secret).transpose()?,
+        proof: proof(it.client_secret, it.certificate, it.federated)?,
         credential_ends: it.client_secret_ends,
         take_back: it.take_back_secret,
         default_role: it.default_role,
@@ -182,14 +193,17 @@ fn domains(name: &'static str, all: &[String]) -> Result<Vec<String>, Refused> {
     all.iter().map(|it| change::domain(it).ok_or(Refused::Field(name, DOMAIN))).collect()
 }
 
-fn client_secret(text: String) -> Result<Secret, Refused> {
-    let secret = Secret::new(text);
-    let text = secret.expose().trim();
-    if Guid::parse(text).is_some() {
-        return Err(Refused::Field("client_secret", "this is the Secret ID; copy the Value, which is shown only once"));
+/// By what it proves itself: one of them, or nothing.
+fn proof(client_secret: Option<String>, certificate: Option<String>, federated: Option<bool>) -> Result<Option<Proof>, Refused> {
+    let (client_secret, certificate) = (client_secret.map(Secret::new), certificate.map(Secret::new));
+    match (client_secret, certificate, federated == Some(true)) {
+        (None, None, false) => Ok(None),
+        (Some(value), None, false) => Proof::of_value(value.expose()).map(Some).map_err(|it| match it {
+            NoValue::SecretId => Refused::Field("client_secret", "this is the Secret ID; copy the Value, which is shown only once"),
+            NoValue::Other => Refused::Field("client_secret", "copy the Value of a client secret"),
+        }),
+        (None, Some(pem), false) => Proof::of_certificate(&pem).map(Some).map_err(|it| Refused::Field("certificate", hint(it))),
+        (None, None, true) => Ok(Some(Proof::Operators)),
+        _ => Err(Refused::Field("certificate", "send one of client_secret, certificate and federated")),
     }
-    if text.is_empty() || text.len() > MOST_SECRET || text.chars().any(char::is_control) {
-        return Err(Refused::Field("client_secret", "copy the Value of a client secret"));
-    }
-    Ok(Secret::new(text))
 }

@@ -9,10 +9,10 @@ use crate::world::browser::{Browser, Page, SCRIPT, SECRETS};
 use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, company};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
 use entrada::base::code::Code;
-use entrada::base::secret::Secret;
 use entrada::base::username::Username;
 use entrada::directory::change::{NewOrganization, OrganizationChange, PersonChange};
 use entrada::directory::person::Person;
+use entrada::directory::proof::Proof;
 use entrada::directory::recent::{Asked, Kept};
 use std::ops::Deref;
 use std::time::Duration;
@@ -56,7 +56,7 @@ impl Town {
     /// A new secret, as an operator sets it. It may stand in no log.
     async fn sets(&self, secret: &str) {
         SECRETS.lock().unwrap().push(secret.to_owned());
-        let change = OrganizationChange { client_secret: Some(Secret::new(secret)), ..OrganizationChange::default() };
+        let change = OrganizationChange { proof: Some(Proof::secret(secret)), ..OrganizationChange::default() };
         self.directory().change_organization(&Code::parse("contoso").unwrap(), change, "story").await.unwrap();
     }
 

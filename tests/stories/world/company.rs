@@ -3,12 +3,12 @@
 use super::{CLIENT_ID, CLIENT_SECRET, World};
 use entrada::base::code::Code;
 use entrada::base::guid::Guid;
-use entrada::base::secret::Secret;
 use entrada::base::username::Username;
 use entrada::directory::Directory;
 use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange, PersonChange};
 use entrada::directory::organization::{Organization, State};
 use entrada::directory::person::Person;
+use entrada::directory::proof::Proof;
 
 /// Tenants of the emulator.
 pub const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
@@ -26,7 +26,7 @@ pub fn company(code: &str, tenant: &str) -> NewOrganization {
         name: code.to_owned(),
         tenant: Guid::parse(tenant),
         client_id: Guid::parse(CLIENT_ID),
-        client_secret: Some(Secret::new(CLIENT_SECRET)),
+        proof: Some(Proof::secret(CLIENT_SECRET)),
         domains: vec![format!("{code}.example")],
         on: true,
         ..NewOrganization::default()

@@ -1,0 +1,116 @@
+//! A certificate and its private key, by which an app proves to Entra who it is.
+
+use crate::base::secret::Secret;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::fmt;
+use std::sync::Arc;
+use x509_cert::der::Decode as _;
+
+/// The longest PEM text that is read, in bytes: a key of 4096 bits has a quarter of it.
+pub const MOST: usize = 16 * 1024;
+
+/// The fewest bits of a key: Entra takes RSA of 2048 bits and more (`learn:/certificate-credentials`).
+const BITS: usize = 2048;
+
+/// Why a certificate and a key are none that Entra takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Bad {
+    /// No `CERTIFICATE` in PEM.
+    #[error("holds no certificate in PEM")]
+    NoCertificate,
+    /// No private key in PEM.
+    #[error("holds no private key in PEM")]
+    NoKey,
+    /// The key is locked by a password.
+    #[error("holds a private key that is encrypted")]
+    Encrypted,
+    /// The key is no RSA key of 2048 bits or more.
+    #[error("holds no RSA key of 2048 bits or more")]
+    NotRsa,
+    /// The key is another one's.
+    #[error("holds a private key that does not belong to the certificate")]
+    Stranger,
+    /// More than 16 KiB.
+    #[error("is longer than 16 KiB")]
+    TooLong,
+}
+
+/// A certificate with its key. Made by `parse` alone, so the two belong together.
+#[derive(Clone)]
+pub struct Certificate {
+    key: Arc<KeyPair>,
+    thumbprint: String,
+    ends: u64,
+    written: Secret,
+}
+
+impl Certificate {
+    /// Reads both out of PEM, in one text or in two behind each other: the first certificate counts, and the first key.
+    ///
+    /// # Errors
+    /// `Bad` says what is missing.
+    pub fn parse(pem: &Secret) -> Result<Self, Bad> {
+        let text = pem.expose();
+        if text.len() > MOST {
+            return Err(Bad::TooLong);
+        }
+        let der = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| Bad::NoCertificate)?;
+        let certificate = x509_cert::Certificate::from_der(&der).map_err(|_| Bad::NoCertificate)?;
+        let key = match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
+            Ok(PrivateKeyDer::Pkcs8(it)) => KeyPair::from_pkcs8(it.secret_pkcs8_der()).map_err(|_| Bad::NotRsa)?,
+            Ok(PrivateKeyDer::Pkcs1(it)) => KeyPair::from_der(it.secret_pkcs1_der()).map_err(|_| Bad::NotRsa)?,
+            Ok(_) => return Err(Bad::NotRsa),
+            Err(_) if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") => return Err(Bad::Encrypted),
+            Err(_) => return Err(Bad::NoKey),
+        };
+        if key.public_modulus_len() * 8 < BITS {
+            return Err(Bad::NotRsa);
+        }
+        let spoken = &certificate.tbs_certificate.subject_public_key_info.subject_public_key;
+        if spoken.as_bytes() != Some(key.public_key().as_ref()) {
+            return Err(Bad::Stranger);
+        }
+        let ends = certificate.tbs_certificate.validity.not_after.to_unix_duration().as_secs();
+        Ok(Self { key: Arc::new(key), thumbprint: URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)), ends, written: pem.clone() })
+    }
+
+    /// When it ends, seconds since 1970.
+    pub fn ends(&self) -> u64 {
+        self.ends
+    }
+
+    /// As `x5t#S256` names it (RFC 7515 section 4.1.8).
+    pub fn thumbprint(&self) -> &str {
+        &self.thumbprint
+    }
+
+    /// The PEM that it was read from, for whoever seals it.
+    pub fn written(&self) -> &Secret {
+        &self.written
+    }
+
+    /// The private key.
+    pub fn key(&self) -> &KeyPair {
+        &self.key
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.thumbprint == other.thumbprint
+    }
+}
+
+impl Eq for Certificate {}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Certificate({})", self.thumbprint)
+    }
+}

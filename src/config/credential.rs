@@ -1,0 +1,128 @@
+//! What an app proves itself to Entra by: a client secret, a certificate, or the token of another issuer.
+
+use super::problem::{Complaint, quote};
+use super::section::{Found, Section};
+use super::server::{TlsFiles, tls};
+use super::written::Spot;
+use crate::base::certificate::{Bad, Certificate, MOST};
+use crate::base::guid::Guid;
+use crate::base::secret::Secret;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// How an app proves to Entra who it is.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// `client_secret`: its Value.
+    Secret(Secret),
+    /// `certificate`: it signs an assertion for each request (`private_key_jwt`, RFC 7523).
+    Certificate(Certificate),
+    /// `federated_token`: the file of an assertion that somebody else signs, read anew for each request, since it changes about every hour.
+    Federated(PathBuf),
+}
+
+impl Credential {
+    /// What must show in no output.
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Secret(it) => Some(it),
+            Self::Certificate(it) => Some(it.written()),
+            Self::Federated(_) => None,
+        }
+    }
+
+    /// Whether it is the very same.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Secret(it), Self::Secret(other)) => it.expose() == other.expose(),
+            (Self::Certificate(it), Self::Certificate(other)) => it == other,
+            (Self::Federated(it), Self::Federated(other)) => it == other,
+            _ => false,
+        }
+    }
+}
+
+const WHICH: &str = "write one of client_secret, certificate and federated_token";
+
+/// Reads the one that is written; `[entra]` also hears the variables that others know. Nothing is missed where `needed` is not.
+pub(super) fn read(section: &Section<'_>, of_entra: bool, needed: bool) -> Option<Credential> {
+    let key = || {
+        let key = section.key("client_secret");
+        if of_entra { key.or_variable("AZURE_CLIENT_SECRET") } else { key }
+    };
+    let is_written = |section: &Section<'_>, names: &[&'static str]| names.iter().any(|it| section.key(it).is_written());
+    let (pair, pair_spot) = (section.inner("certificate", |it| (is_written(it, &["certificate", "key"]), tls(it))), section.spot_of("certificate"));
+    let by_secret = key().is_there();
+    let (token_is_written, token) = section.inner("federated_token", |it| {
+        let own = is_written(it, &["file"]);
+        // What an orchestrator sets for everybody counts only where nothing else does.
+        let key = if of_entra && !own && !by_secret && !pair.0 { it.key("file").or_variable("AZURE_FEDERATED_TOKEN_FILE") } else { it.key("file") };
+        (own, key.file())
+    });
+    let written = [(key().is_written(), "client_secret"), (pair.0, "certificate"), (token_is_written, "federated_token")];
+    let mut written = written.into_iter().filter(|it| it.0).map(|it| it.1);
+    let (first, second) = (written.next(), written.next());
+    if let (Some(first), Some(second)) = (first, second) {
+        section.complain(&section.spot_of(second), Complaint::new(format!("stands beside {first}")).hint(WHICH));
+    }
+    let credential = match first {
+        Some("certificate") => pair.1.and_then(|it| certificate(section, &pair_spot, &it)).map(Credential::Certificate),
+        Some("federated_token") => token.map(Credential::Federated),
+        None if !by_secret && token.is_some() => token.map(Credential::Federated),
+        None if !by_secret => {
+            // A token that cannot be read was told already.
+            if needed && !(of_entra && section.variable("AZURE_FEDERATED_TOKEN_FILE").is_some()) {
+                key().needed().miss();
+            }
+            None
+        }
+        _ => key().secret().and_then(|it| is_value(section, it)).map(Credential::Secret),
+    };
+    if first.is_none_or(|it| it == "client_secret") && by_secret && of_entra && section.variable("AZURE_FEDERATED_TOKEN_FILE").is_some() {
+        let complaint = Complaint::new("AZURE_FEDERATED_TOKEN_FILE is set as well as a client secret; the client secret is used");
+        section.warn(&section.spot_of("client_secret"), complaint.hint("write federated_token = { file = \"...\" }, or unset the secret"));
+    }
+    credential
+}
+
+fn certificate(section: &Section<'_>, spot: &Spot, TlsFiles { certificate, key }: &TlsFiles) -> Option<Certificate> {
+    let read = text(certificate).and_then(|certificate| Ok((certificate, text(key)?)));
+    let parsed = read.and_then(|(certificate, key)| {
+        let both = Secret::new(format!("{}\n{}", certificate.as_str(), key.as_str()));
+        Certificate::parse(&both).map_err(|it| Complaint::new(it.to_string()).hint(hint(it)))
+    });
+    parsed.map_err(|it| section.complain(spot, it)).ok()
+}
+
+/// A Secret ID is no secret, though it stands right beside it.
+fn is_value(section: &Section<'_>, secret: Found<Secret>) -> Option<Secret> {
+    if Guid::parse(secret.value.expose()).is_some() {
+        let complaint = Complaint::new("this is a Secret ID, not a secret")
+            .hint("copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone");
+        section.complain(&secret.spot, complaint);
+        return None;
+    }
+    Some(secret.value)
+}
+
+/// What helps against a certificate that is none.
+pub fn hint(bad: Bad) -> &'static str {
+    match bad {
+        Bad::NoCertificate => "write the path of the certificate in PEM, which begins with -----BEGIN CERTIFICATE-----",
+        Bad::NoKey => "write the path of the private key in PEM, which begins with -----BEGIN PRIVATE KEY-----",
+        Bad::Encrypted => "take its password away: openssl pkey -in app.key -out plain.key",
+        Bad::NotRsa => "Entra takes RSA keys of 2048 bits and more: openssl req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 365",
+        Bad::Stranger => "write the certificate and the key that were made together",
+        Bad::TooLong => "write the path of one certificate and one key in PEM",
+    }
+}
+
+fn text(path: &Path) -> Result<Zeroizing<String>, Complaint> {
+    let shown = quote(&path.display().to_string()).to_string();
+    let refused = |why: &dyn std::fmt::Display| Complaint::new(format!("{shown} cannot be read: {why}"));
+    let mut text = Zeroizing::new(String::new());
+    let most = u64::try_from(MOST).unwrap_or(u64::MAX);
+    std::fs::File::open(path).and_then(|it| it.take(most).read_to_string(&mut text)).map_err(|it| refused(&it))?;
+    Ok(text)
+}

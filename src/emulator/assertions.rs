@@ -1,0 +1,157 @@
+//! Apps that prove themselves by an assertion instead of a secret (RFC 7523): their own certificate's, or another issuer's that they trust.
+
+use super::refusal::Refusal;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use x509_cert::der::Decode as _;
+
+/// The type of both (RFC 7523 section 2.2).
+const BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// What a foreign token has to name as its audience.
+const AUDIENCE: &str = "api://AzureADTokenExchange";
+
+/// A certificate of a registration.
+struct Known {
+    thumbprint: String,
+    /// RSAPublicKey (RFC 8017 appendix A.1.1).
+    key: Vec<u8>,
+    ends: u64,
+}
+
+/// Another issuer that the registration trusts for one subject (a federated identity credential).
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    /// `iss`, byte for byte.
+    pub issuer: String,
+    /// `sub`, byte for byte.
+    pub subject: String,
+    /// The issuer's RSA public key, as RSAPublicKey in DER. The real one is read from the issuer's JWKS.
+    pub key: Vec<u8>,
+}
+
+/// What the registrations know.
+#[derive(Default)]
+pub(super) struct Assertions {
+    known: Mutex<Vec<Known>>,
+    trusted: Mutex<Vec<Trusted>>,
+    /// Of assertions that were taken already.
+    seen: Mutex<BTreeSet<String>>,
+}
+
+/// Who proves it, to whom, and when.
+pub(super) struct Judge<'a> {
+    pub(super) client: &'a str,
+    /// The token endpoint of the tenant that is asked, and the authority under its other names.
+    pub(super) endpoint: &'a str,
+    pub(super) now: u64,
+}
+
+impl Assertions {
+    /// Uploads a certificate; false where it is none of an RSA key.
+    pub(super) fn add(&self, der: &[u8]) -> bool {
+        let Ok(certificate) = x509_cert::Certificate::from_der(der) else { return false };
+        let table = &certificate.tbs_certificate;
+        let Some(key) = table.subject_public_key_info.subject_public_key.as_bytes() else { return false };
+        let ends = table.validity.not_after.to_unix_duration().as_secs();
+        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, der));
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(Known { thumbprint, key: key.to_vec(), ends });
+        true
+    }
+
+    /// Trusts another issuer.
+    pub(super) fn trust(&self, trusted: Trusted) {
+        self.trusted.lock().unwrap_or_else(PoisonError::into_inner).push(trusted);
+    }
+
+    /// Judges what an app brought, as Entra does.
+    pub(super) fn judge(&self, kind: Option<&str>, assertion: &str, judge: &Judge<'_>) -> Result<(), Refusal> {
+        if kind != Some(BEARER) {
+            return Err(Refusal::new(90_023, "invalid_request", format!("The client assertion type must be {BEARER}.")));
+        }
+        let parts = Parts::read(assertion).ok_or_else(|| Refusal::new(50_027, "invalid_client", "The client assertion is no well-formed JWT."))?;
+        if parts.text("iss") == Some(judge.client) { self.own(&parts, judge) } else { self.of_another(&parts, judge) }
+    }
+
+    fn own(&self, parts: &Parts<'_>, judge: &Judge<'_>) -> Result<(), Refusal> {
+        let refused = |why: &str| {
+            let text = format!("The certificate with identifier used to sign the client assertion is not registered on application. {why}");
+            Refusal::new(700_027, "invalid_client", text)
+        };
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let thumbprint = parts.header.get("x5t#S256").and_then(Value::as_str).ok_or_else(|| refused("No thumbprint."))?;
+        let key = known.iter().find(|it| it.thumbprint == thumbprint).ok_or_else(|| refused("No such thumbprint."))?;
+        if parts.header.get("alg").and_then(Value::as_str) != Some("PS256") {
+            return Err(refused("The algorithm is not PS256."));
+        }
+        UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, &key.key).verify(parts.signed, &parts.signature).map_err(|_| refused("The signature is wrong."))?;
+        if judge.now >= key.ends {
+            return Err(refused("The key was expired."));
+        }
+        if parts.text("sub") != Some(judge.client) || parts.text("aud") != Some(judge.endpoint) {
+            return Err(refused("Subject or audience are wrong."));
+        }
+        let (from, to) = (parts.number("nbf"), parts.number("exp"));
+        let in_time = from.zip(to).is_some_and(|(from, to)| judge.now.saturating_add(300) >= from && judge.now < to.saturating_add(300) && to - from <= 86_400);
+        if !in_time {
+            return Err(Refusal::new(700_024, "invalid_client", "Client assertion is not within its valid time range."));
+        }
+        let id = parts.text("jti").ok_or_else(|| refused("No jti."))?;
+        if self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) { Ok(()) } else { Err(refused("It was used before.")) }
+    }
+
+    fn of_another(&self, parts: &Parts<'_>, judge: &Judge<'_>) -> Result<(), Refusal> {
+        let refused = |code: u32, what: &str| {
+            Refusal::new(code, "invalid_client", format!("No matching federated identity record found for presented assertion {what}."))
+        };
+        let (issuer, subject) = (parts.text("iss").unwrap_or_default(), parts.text("sub").unwrap_or_default());
+        let trusted = self.trusted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let of_issuer: Vec<_> = trusted.iter().filter(|it| it.issuer == issuer).collect();
+        if of_issuer.is_empty() {
+            return Err(refused(700_211, &format!("issuer '{issuer}'")));
+        }
+        let found = of_issuer.into_iter().find(|it| it.subject == subject).ok_or_else(|| refused(700_213, &format!("subject '{subject}'")))?;
+        let audience = parts.claims.get("aud");
+        let named =
+            audience.and_then(Value::as_str) == Some(AUDIENCE) || audience.and_then(Value::as_array).is_some_and(|it| it.iter().any(|it| it == AUDIENCE));
+        if !named {
+            return Err(refused(700_212, "audience"));
+        }
+        let signature = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &found.key);
+        signature.verify(parts.signed, &parts.signature).map_err(|_| refused(70_021, "signature"))?;
+        let in_time = parts.number("exp").is_some_and(|it| judge.now < it.saturating_add(300));
+        if in_time { Ok(()) } else { Err(Refusal::new(700_024, "invalid_client", "Client assertion is not within its valid time range.")) }
+    }
+}
+
+/// A JWT in the compact form, not verified.
+struct Parts<'a> {
+    header: Value,
+    claims: Value,
+    signed: &'a [u8],
+    signature: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let (signed, signature) = text.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let json = |it: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(it).ok()?).ok();
+        Some(Self { header: json(header)?, claims: json(claims)?, signed: signed.as_bytes(), signature: URL_SAFE_NO_PAD.decode(signature).ok()? })
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.claims.get(name)?.as_str()
+    }
+
+    /// Libraries of Microsoft's write numbers as text, too.
+    fn number(&self, name: &str) -> Option<u64> {
+        let value = self.claims.get(name)?;
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    }
+}

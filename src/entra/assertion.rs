@@ -1,0 +1,76 @@
+//! What an app proves itself by instead of a client secret: an assertion that its own key signs, or one of another issuer.
+//!
+//! Sources: RFC 7521, RFC 7523, `learn:/certificate-credentials`, `learn:/workload-identity-federation`.
+
+use super::error::Error;
+use crate::base::certificate::Certificate;
+use crate::base::guid::Guid;
+use crate::base::random::Random;
+use crate::config::credential::Credential;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::RSA_PSS_SHA256;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use std::path::Path;
+use tokio::io::AsyncReadExt as _;
+
+/// `client_assertion_type` of both.
+pub(super) const BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Seconds that an assertion of ours lives: as in Microsoft's own libraries.
+const LIFE: u64 = 600;
+
+/// The longest token of another issuer, in bytes.
+const MOST: u64 = 16 * 1024;
+
+/// Who asks whom, and when.
+pub(super) struct Asking<'a> {
+    pub(super) client: Guid,
+    /// The token endpoint.
+    pub(super) endpoint: &'a str,
+    pub(super) now: u64,
+    pub(super) random: &'a Random,
+}
+
+/// The assertion for one request; nothing where a client secret proves it.
+pub(super) async fn assertion(credential: &Credential, asking: &Asking<'_>) -> Result<Option<String>, Error> {
+    match credential {
+        Credential::Secret(_) => Ok(None),
+        Credential::Certificate(it) => signed(it, asking).map(Some),
+        Credential::Federated(path) => of_another(path).await.map(Some),
+    }
+}
+
+fn signed(certificate: &Certificate, asking: &Asking<'_>) -> Result<String, Error> {
+    let header = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": certificate.thumbprint()});
+    let id = asking.client.to_string();
+    let claims = json!({
+        "aud": asking.endpoint,
+        "iss": id,
+        "sub": id,
+        // Never twice: an assertion that somebody saw is worth nothing.
+        "jti": asking.random.text::<16>(),
+        "iat": asking.now,
+        "nbf": asking.now,
+        "exp": asking.now.saturating_add(LIFE),
+    });
+    let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let key = certificate.key();
+    let mut signature = vec![0; key.public_modulus_len()];
+    let failed = |_| Error::Credential("the certificate's key could not sign".to_owned());
+    key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).map_err(failed)?;
+    Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// The file is read anew: whoever writes it does so about every hour.
+async fn of_another(path: &Path) -> Result<String, Error> {
+    let refused = |why: &dyn std::fmt::Display| Error::Credential(format!("the federated token's file {} cannot be read: {why}", path.display()));
+    let file = tokio::fs::File::open(path).await.map_err(|it| refused(&it))?;
+    let mut text = String::new();
+    file.take(MOST).read_to_string(&mut text).await.map_err(|it| refused(&it))?;
+    let token = text.trim();
+    // Whatever else it is, it is not sent to Entra.
+    let is_jwt = token.split('.').count() == 3 && token.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b'_'));
+    if is_jwt { Ok(token.to_owned()) } else { Err(refused(&"it holds no JWT")) }
+}
