@@ -5,6 +5,7 @@ mod api;
 mod ask_entra;
 mod attacks;
 mod cli;
+mod credentials;
 mod databases;
 mod directory_attacks;
 mod docs;

@@ -269,6 +269,8 @@ fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulato
     let hosts = if plan.public_url.is_none() { format!("hosts = [\"127.0.0.1:{port}\"]") } else { String::new() };
     let ca = plan.entra_ca.as_deref().or(emulator.ca_file()).map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display()));
     let authority = if plan.entra.contains("authority =") { String::new() } else { format!("authority = \"{}\"", emulator.authority()) };
+    let other = ["certificate =", "federated_token ="].iter().any(|it| plan.entra.contains(it));
+    let secret = if other { "" } else { "client_secret = { env = \"STORY_CLIENT_SECRET\" }" };
     let secrets = if plan.session.contains("secrets =") { "" } else { "secrets = [{ env = \"STORY_SEAL\" }]" };
     format!(
         r#"
@@ -285,7 +287,7 @@ shutdown_grace = "3s"
 [entra]
 {tenant}
 client_id = "{CLIENT_ID}"
-client_secret = {{ env = "STORY_CLIENT_SECRET" }}
+{secret}
 {authority}
 {ca}
 {entra}

@@ -1,0 +1,236 @@
+//! What an app proves itself to Entra by instead of a client secret: a certificate, or the token of another issuer.
+
+use crate::organizations::Town;
+use crate::world::browser::{SCRIPT, SECRETS};
+use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company};
+use crate::world::{CLIENT_ID, Plan, World};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use entrada::base::secret::Secret;
+use entrada::directory::change::{NewOrganization, OrganizationChange};
+use entrada::directory::proof::Proof;
+use entrada::emulator::Trusted;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+const MINUTE: i64 = 60;
+const ISSUER: &str = "https://oidc.cluster.example/";
+const SUBJECT: &str = "system:serviceaccount:apps:entrada";
+
+/// A certificate and its key, as openssl writes them.
+struct Made {
+    pair: KeyPair,
+    der: Vec<u8>,
+    certificate: String,
+    key: String,
+}
+
+fn made(until: i32) -> Made {
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
+    let signer = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8.as_ref()), &rcgen::PKCS_RSA_SHA256).unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.not_after = rcgen::date_time_ymd(until, 5, 31);
+    let certificate = params.self_signed(&signer).unwrap();
+    let lines = STANDARD.encode(pkcs8.as_ref()).as_bytes().chunks(64).map(|it| format!("{}\n", std::str::from_utf8(it).unwrap())).collect::<String>();
+    // No part of the key may stand in any log.
+    SECRETS.lock().unwrap().extend(lines.lines().skip(2).map(str::to_owned));
+    let key = format!("-----BEGIN PRIVATE KEY-----\n{lines}-----END PRIVATE KEY-----\n");
+    Made { der: certificate.der().to_vec(), certificate: certificate.pem(), key, pair }
+}
+
+impl Made {
+    fn write(&self, place: &Path) -> (PathBuf, PathBuf) {
+        let (certificate, key) = (place.join("app.crt"), place.join("app.key"));
+        std::fs::write(&certificate, &self.certificate).unwrap();
+        std::fs::write(&key, &self.key).unwrap();
+        (certificate, key)
+    }
+
+    fn pem(&self) -> Secret {
+        Secret::new(format!("{}{}", self.certificate, self.key))
+    }
+
+    /// A token of the cluster's issuer, signed by this key.
+    fn token(&self, subject: &str, audience: &str) -> String {
+        let now = entrada::base::clock::Clock::system().now();
+        let claims = json!({"iss": ISSUER, "sub": subject, "aud": [audience], "iat": now, "nbf": now, "exp": now + 3600});
+        let part = |it: serde_json::Value| URL_SAFE_NO_PAD.encode(it.to_string());
+        let text = format!("{}.{}", part(json!({"alg": "RS256", "kid": "k1"})), part(claims));
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).unwrap();
+        let token = format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature));
+        SECRETS.lock().unwrap().push(token.clone());
+        token
+    }
+
+    fn trusted(&self) -> Trusted {
+        Trusted { issuer: ISSUER.to_owned(), subject: SUBJECT.to_owned(), key: self.pair.public_key().as_ref().to_vec() }
+    }
+}
+
+fn by_certificate((certificate, key): &(PathBuf, PathBuf)) -> String {
+    format!("tenant = \"{CONTOSO}\"\ncertificate = {{ certificate = {certificate:?}, key = {key:?} }}")
+}
+
+async fn world(entra: String) -> World {
+    World::with(Plan { entra, ..Plan::default() }).await
+}
+
+#[tokio::test]
+async fn by_a_certificate_people_sign_in_and_are_asked_about_and_a_new_one_needs_no_restart() {
+    let place = tempfile::tempdir().unwrap();
+    let (old, new) = (made(2099), made(2099));
+    let files = old.write(place.path());
+    let world = world(by_certificate(&files)).await;
+    assert!(world.emulator.control().add_certificate(&old.der));
+    let mut maya = world.signed_in(MAYA).await;
+    world.later(31 * MINUTE);
+    for _ in 0..200 {
+        assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
+        if world.emulator.control().refresh_calls() == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(world.emulator.control().refresh_calls(), 1);
+    // The certificate is replaced in its files: a reload reads them anew.
+    new.write(place.path());
+    world.service.reload(&world.changed("shutdown_grace", "shutdown_grace")).await.unwrap();
+    let mut tom = world.browser();
+    tom.visits("/x").await;
+    let page = tom.signs_in_as(MAYA).await;
+    assert!(page.status >= 400 && page.body.contains("AADSTS700027") && page.body.contains("Certificates &amp; secrets"), "{} {}", page.status, page.body);
+    assert!(world.logged().await.contains("\"aadsts\":700027"));
+    assert!(world.emulator.control().add_certificate(&new.der));
+    world.signed_in(MAYA).await;
+}
+
+#[tokio::test]
+async fn by_the_token_of_another_issuer_people_sign_in_and_the_file_is_read_anew_each_time() {
+    let place = tempfile::tempdir().unwrap();
+    let (cluster, file) = (made(2099), place.path().join("azure-identity-token"));
+    std::fs::write(&file, format!("{}\n", cluster.token(SUBJECT, "api://AzureADTokenExchange"))).unwrap();
+    let world = world(format!("tenant = \"{CONTOSO}\"\nfederated_token = {{ file = {file:?} }}")).await;
+    world.emulator.control().trust(cluster.trusted());
+    world.signed_in(MAYA).await;
+    for (text, told) in [
+        (cluster.token("system:serviceaccount:apps:other", "api://AzureADTokenExchange"), "AADSTS700213"),
+        (cluster.token(SUBJECT, "api://elsewhere"), "AADSTS700212"),
+        (made(2099).token(SUBJECT, "api://AzureADTokenExchange"), "AADSTS70021"),
+        ("no token at all".to_owned(), "Reference"),
+    ] {
+        std::fs::write(&file, &text).unwrap();
+        let mut browser = world.browser();
+        browser.visits("/x").await;
+        let page = browser.signs_in_as(MAYA).await;
+        assert!(page.status >= 400 && page.body.contains(told), "{told}: {} {}", page.status, page.body);
+        assert_eq!(browser.asks("GET", "/oauth2/userinfo", SCRIPT).await.status, 401);
+    }
+    assert!(world.logged().await.contains("it holds no JWT"));
+    std::fs::write(&file, cluster.token(SUBJECT, "api://AzureADTokenExchange")).unwrap();
+    world.signed_in(MAYA).await;
+}
+
+/// A town whose companies stand in the database.
+async fn town(entra: String) -> Town {
+    let place = tempfile::tempdir().unwrap();
+    let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
+    let world = World::with(Plan { more, entra, headers: "send = [\"x-forwarded\"]".to_owned(), ..Plan::default() }).await;
+    Town { world, place }
+}
+
+async fn comes(town: &Town, code: &str, person: &str) -> crate::world::browser::Page {
+    town.comes(&mut town.world.browser(), code, person).await
+}
+
+#[tokio::test]
+async fn an_organization_proves_itself_by_a_certificate_which_is_replaced_without_a_gap_and_read_back_by_nobody() {
+    let town = town(String::new()).await;
+    let (old, new) = (made(2099), made(2098));
+    town.world.emulator.control().add_certificate(&old.der);
+    let founded = NewOrganization { proof: Some(Proof::of_certificate(&old.pem()).unwrap()), ..company("contoso", CONTOSO) };
+    town.directory().add_organization(founded, "story").await.unwrap();
+    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+    let contoso = town.organization("contoso").await;
+    assert_eq!((contoso.credential_ends, town.directory().credential_of(&contoso).await.unwrap()), (Some(4_083_868_800), "certificate, sealed"));
+    // The new one is not uploaded yet: people come in by the old one, and it is told why.
+    let change = OrganizationChange { proof: Some(Proof::of_certificate(&new.pem()).unwrap()), ..OrganizationChange::default() };
+    town.changes("contoso", change).await;
+    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+    let refused = async || town.organization("contoso").await.waiting.and_then(|it| it.refused);
+    for _ in 0..200 {
+        if refused().await.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(refused().await.as_deref(), Some("AADSTS700027"));
+    town.world.emulator.control().add_certificate(&new.der);
+    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+    for _ in 0..200 {
+        if town.organization("contoso").await.waiting.is_none() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let contoso = town.organization("contoso").await;
+    assert_eq!((contoso.waiting.is_none(), contoso.credential_ends), (true, Some(4_052_332_800)));
+    // Neither of the keys stands in the database as it is, nor does the history tell one.
+    let history = town.history("contoso").await;
+    assert!(history.iter().any(|it| it.contains("new certificate waits beside the other")), "{history:?}");
+    for file in std::fs::read_dir(town.place.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        for key in [&old.key, &new.key] {
+            let line = key.lines().nth(3).unwrap().as_bytes();
+            assert!(!bytes.windows(line.len()).any(|it| it == line));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_organization_trusts_the_operators_issuer_and_says_nothing_of_files() {
+    let place = tempfile::tempdir().unwrap();
+    let (cluster, file) = (made(2099), place.path().join("azure-identity-token"));
+    std::fs::write(&file, cluster.token(SUBJECT, "api://AzureADTokenExchange")).unwrap();
+    let town = town(format!("tenant = \"organizations\"\nallowed_tenants = [\"*\"]\nfederated_token = {{ file = {file:?} }}")).await;
+    town.world.emulator.control().trust(cluster.trusted());
+    for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
+        let founded = NewOrganization { proof: Some(Proof::Operators), ..company(code, tenant) };
+        town.directory().add_organization(founded, "story").await.unwrap();
+    }
+    assert_eq!(comes(&town, "contoso", MAYA).await.app_heard("x-entrada-organization"), "contoso");
+    assert_eq!(comes(&town, "fabrikam", FRIDA).await.app_heard("x-entrada-organization"), "fabrikam");
+    let contoso = town.organization("contoso").await;
+    assert_eq!((town.directory().credential_of(&contoso).await.unwrap(), contoso.credential_ends), ("federated", None));
+    // Without the operator's token nobody signs in by it, and everybody else does.
+    let without = self::town(String::new()).await;
+    let founded = NewOrganization { proof: Some(Proof::Operators), ..company("contoso", CONTOSO) };
+    without.directory().add_organization(founded, "story").await.unwrap();
+    without.directory().add_organization(company("fabrikam", FABRIKAM), "story").await.unwrap();
+    let page = without.types(&mut without.world.browser(), "contoso").await;
+    assert!(page.status == 503 && page.body.contains("not set up completely"), "{} {}", page.status, page.body);
+    assert!(without.logged().await.contains("federated_token names no file"));
+    assert_eq!(comes(&without, "fabrikam", FRIDA).await.status, 200);
+}
+
+#[tokio::test]
+async fn in_the_file_an_organization_has_a_certificate_as_entra_has() {
+    let place = tempfile::tempdir().unwrap();
+    let made = made(2099);
+    let (certificate, key) = made.write(place.path());
+    let more = format!(
+        "[directory]\ndatabase = \"sqlite:{}\"\n[[organization]]\ncode = \"contoso\"\ntenant = \"{CONTOSO}\"\nclient_id = \"{CLIENT_ID}\"\n\
+         certificate = {{ certificate = {certificate:?}, key = {key:?} }}\n",
+        place.path().join("people.db").display()
+    );
+    let world = World::with(Plan { more, ..Plan::default() }).await;
+    world.emulator.control().add_certificate(&made.der);
+    let town = Town { world, place };
+    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+}
