@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod clock;
 pub mod cloud;
 pub mod code;
+pub mod credential;
 pub mod domains;
 pub mod guid;
 pub mod identity;

@@ -10,7 +10,6 @@ use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::base::username::Username;
-use crate::config::credential;
 use crate::config::directory::FirstSignIn;
 use crate::directory::proof::{NoValue, Proof};
 use crate::directory::{Directory, Error};
@@ -156,7 +155,7 @@ pub(super) fn certificate(path: &Path, key: Option<&Path>) -> Result<Proof, Fail
         Some(key) => Secret::new(format!("{}\n{}", certificate.expose(), secret_text("key", key)?.expose())),
         None => certificate,
     };
-    Proof::of_certificate(&pem).map_err(|it| Failure::new(format!("{} {it}", path.display())).hint(credential::hint(it)))
+    Proof::of_certificate(&pem).map_err(|it| Failure::new(format!("{} {it}", path.display())).hint(it.hint()))
 }
 
 fn secret_text(what: &str, path: &Path) -> Result<Secret, Failure> {

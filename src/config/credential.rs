@@ -4,44 +4,13 @@ use super::problem::{Complaint, quote};
 use super::section::{Found, Section};
 use super::server::{TlsFiles, tls};
 use super::written::Spot;
-use crate::base::certificate::{Bad, Certificate, MOST};
+use crate::base::certificate::{Certificate, MOST};
+use crate::base::credential::Credential;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zeroize::Zeroizing;
-
-/// How an app proves to Entra who it is.
-#[derive(Clone, Debug)]
-pub enum Credential {
-    /// `client_secret`: its Value.
-    Secret(Secret),
-    /// `certificate`: it signs an assertion for each request (`private_key_jwt`, RFC 7523).
-    Certificate(Certificate),
-    /// `federated_token`: the file of an assertion that somebody else signs, read anew for each request, since it changes about every hour.
-    Federated(PathBuf),
-}
-
-impl Credential {
-    /// What must show in no output.
-    pub fn secret(&self) -> Option<&Secret> {
-        match self {
-            Self::Secret(it) => Some(it),
-            Self::Certificate(it) => Some(it.written()),
-            Self::Federated(_) => None,
-        }
-    }
-
-    /// Whether it is the very same.
-    pub fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Secret(it), Self::Secret(other)) => it.expose() == other.expose(),
-            (Self::Certificate(it), Self::Certificate(other)) => it == other,
-            (Self::Federated(it), Self::Federated(other)) => it == other,
-            _ => false,
-        }
-    }
-}
 
 const WHICH: &str = "write one of client_secret, certificate and federated_token";
 
@@ -90,7 +59,7 @@ fn certificate(section: &Section<'_>, spot: &Spot, TlsFiles { certificate, key }
     let read = text(certificate).and_then(|certificate| Ok((certificate, text(key)?)));
     let parsed = read.and_then(|(certificate, key)| {
         let both = Secret::new(format!("{}\n{}", certificate.as_str(), key.as_str()));
-        Certificate::parse(&both).map_err(|it| Complaint::new(it.to_string()).hint(hint(it)))
+        Certificate::parse(&both).map_err(|it| Complaint::new(it.to_string()).hint(it.hint()))
     });
     parsed.map_err(|it| section.complain(spot, it)).ok()
 }
@@ -104,18 +73,6 @@ fn is_value(section: &Section<'_>, secret: Found<Secret>) -> Option<Secret> {
         return None;
     }
     Some(secret.value)
-}
-
-/// What helps against a certificate that is none.
-pub fn hint(bad: Bad) -> &'static str {
-    match bad {
-        Bad::NoCertificate => "write the path of the certificate in PEM, which begins with -----BEGIN CERTIFICATE-----",
-        Bad::NoKey => "write the path of the private key in PEM, which begins with -----BEGIN PRIVATE KEY-----",
-        Bad::Encrypted => "take its password away: openssl pkey -in app.key -out plain.key",
-        Bad::NotRsa => "Entra takes RSA keys of 2048 bits and more: openssl req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 365",
-        Bad::Stranger => "write the certificate and the key that were made together",
-        Bad::TooLong => "write the path of one certificate and one key in PEM",
-    }
 }
 
 fn text(path: &Path) -> Result<Zeroizing<String>, Complaint> {

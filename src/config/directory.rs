@@ -2,12 +2,13 @@
 
 use super::address::is_domain;
 use super::ask::choose;
-use super::credential::{self, Credential};
+use super::credential;
 use super::entra;
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section, unexpected};
 use super::written::{At, Spot, plain};
 use crate::base::code::Code;
+use crate::base::credential::Credential;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use std::path::PathBuf;

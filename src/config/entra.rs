@@ -1,11 +1,12 @@
 //! `[entra]`: the tenant and the app registration.
 
 use super::address::{is_domain, is_private, origin};
-use super::credential::{self, Credential};
+use super::credential;
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section};
 use super::server;
 use crate::base::cloud::{CLOUDS, Cloud};
+use crate::base::credential::Credential;
 use crate::base::domains::Named;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;

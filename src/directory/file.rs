@@ -3,9 +3,9 @@
 use super::database::{Database, Transaction, Value};
 use super::error::Error;
 use super::organization::first_sign_in_as_str;
+use crate::base::credential::Credential;
 use crate::base::guid::Guid;
 use crate::base::random::Random;
-use crate::config::credential::Credential;
 use crate::config::directory::Organization;
 use std::collections::HashMap;
 

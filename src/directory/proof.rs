@@ -1,9 +1,9 @@
 //! What an organization's sign-in proves itself by, as it is sealed.
 
 use crate::base::certificate::{Bad, Certificate};
+use crate::base::credential::Credential;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
-use crate::config::credential::Credential;
 
 /// What stands for the operator's token where it is sealed: no Value of a client secret begins like this.
 const OPERATORS: &str = "-----FEDERATED-----";

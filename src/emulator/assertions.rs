@@ -1,6 +1,5 @@
 //! Apps that prove themselves by an assertion instead of a secret (RFC 7523): their own certificate's, or another issuer's that they trust.
 
-use super::refusal::Refusal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;
@@ -70,18 +69,18 @@ impl Assertions {
     }
 
     /// Judges what an app brought, as Entra does.
-    pub(super) fn judge(&self, kind: Option<&str>, assertion: &str, judge: &Judge<'_>) -> Result<(), Refusal> {
+    pub(super) fn judge(&self, kind: Option<&str>, assertion: &str, judge: &Judge<'_>) -> Result<(), Fault> {
         if kind != Some(BEARER) {
-            return Err(Refusal::new(90_023, "invalid_request", format!("The client assertion type must be {BEARER}.")));
+            return Err(fault(90_023, "invalid_request", format!("The client assertion type must be {BEARER}.")));
         }
-        let parts = Parts::read(assertion).ok_or_else(|| Refusal::new(50_027, "invalid_client", "The client assertion is no well-formed JWT."))?;
+        let parts = Parts::read(assertion).ok_or_else(|| fault(50_027, "invalid_client", "The client assertion is no well-formed JWT."))?;
         if parts.text("iss") == Some(judge.client) { self.own(&parts, judge) } else { self.of_another(&parts, judge) }
     }
 
-    fn own(&self, parts: &Parts<'_>, judge: &Judge<'_>) -> Result<(), Refusal> {
+    fn own(&self, parts: &Parts<'_>, judge: &Judge<'_>) -> Result<(), Fault> {
         let refused = |why: &str| {
             let text = format!("The certificate with identifier used to sign the client assertion is not registered on application. {why}");
-            Refusal::new(700_027, "invalid_client", text)
+            fault(700_027, "invalid_client", text)
         };
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let thumbprint = parts.header.get("x5t#S256").and_then(Value::as_str).ok_or_else(|| refused("No thumbprint."))?;
@@ -99,16 +98,15 @@ impl Assertions {
         let (from, to) = (parts.number("nbf"), parts.number("exp"));
         let in_time = from.zip(to).is_some_and(|(from, to)| judge.now.saturating_add(300) >= from && judge.now < to.saturating_add(300) && to - from <= 86_400);
         if !in_time {
-            return Err(Refusal::new(700_024, "invalid_client", "Client assertion is not within its valid time range."));
+            return Err(fault(700_024, "invalid_client", "Client assertion is not within its valid time range."));
         }
         let id = parts.text("jti").ok_or_else(|| refused("No jti."))?;
         if self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) { Ok(()) } else { Err(refused("It was used before.")) }
     }
 
-    fn of_another(&self, parts: &Parts<'_>, judge: &Judge<'_>) -> Result<(), Refusal> {
-        let refused = |code: u32, what: &str| {
-            Refusal::new(code, "invalid_client", format!("No matching federated identity record found for presented assertion {what}."))
-        };
+    fn of_another(&self, parts: &Parts<'_>, judge: &Judge<'_>) -> Result<(), Fault> {
+        let refused =
+            |code: u32, what: &str| fault(code, "invalid_client", format!("No matching federated identity record found for presented assertion {what}."));
         let (issuer, subject) = (parts.text("iss").unwrap_or_default(), parts.text("sub").unwrap_or_default());
         let trusted = self.trusted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let of_issuer: Vec<_> = trusted.iter().filter(|it| it.issuer == issuer).collect();
@@ -125,8 +123,19 @@ impl Assertions {
         let signature = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &found.key);
         signature.verify(parts.signed, &parts.signature).map_err(|_| refused(70_021, "signature"))?;
         let in_time = parts.number("exp").is_some_and(|it| judge.now < it.saturating_add(300));
-        if in_time { Ok(()) } else { Err(Refusal::new(700_024, "invalid_client", "Client assertion is not within its valid time range.")) }
+        if in_time { Ok(()) } else { Err(fault(700_024, "invalid_client", "Client assertion is not within its valid time range.")) }
     }
+}
+
+/// Why an app is not believed: as Entra's refusals.
+pub(super) struct Fault {
+    pub(super) code: u32,
+    pub(super) error: &'static str,
+    pub(super) text: String,
+}
+
+fn fault(code: u32, error: &'static str, text: impl Into<String>) -> Fault {
+    Fault { code, error, text: text.into() }
 }
 
 /// A JWT in the compact form, not verified.

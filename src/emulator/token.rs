@@ -131,7 +131,8 @@ fn client<'a>(world: &'a World, tenant: Tenant, asking: &Asking) -> Result<&'a s
     if let (None, Some(assertion)) = (&secret, asking.form.value("client_assertion")) {
         let endpoint = format!("{}/{}/oauth2/v2.0/token", world.authority, tenant.segment());
         let judge = Judge { client: known.id, endpoint: &endpoint, now: world.clock.now() };
-        return world.control.assertions.judge(asking.form.value("client_assertion_type"), assertion, &judge).map(|()| known.id);
+        let judged = world.control.assertions.judge(asking.form.value("client_assertion_type"), assertion, &judge);
+        return judged.map(|()| known.id).map_err(|it| Refusal::new(it.code, it.error, it.text));
     }
     let Some(secret) = secret else {
         let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";

@@ -4,9 +4,9 @@
 
 use super::error::Error;
 use crate::base::certificate::Certificate;
+use crate::base::credential::Credential;
 use crate::base::guid::Guid;
 use crate::base::random::Random;
-use crate::config::credential::Credential;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::RSA_PSS_SHA256;
 use base64::Engine as _;

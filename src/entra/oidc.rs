@@ -3,9 +3,9 @@
 use super::error::Error;
 use super::failure::Refusal;
 use super::metadata::Metadata;
+use crate::base::credential::Credential;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
-use crate::config::credential::Credential;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
     CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,

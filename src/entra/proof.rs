@@ -6,7 +6,7 @@
 use super::error::Error;
 use super::failure::Refusal;
 use super::oidc::{Registration, Tokens};
-use crate::config::credential::Credential;
+use crate::base::credential::Credential;
 
 /// By which of two secrets something was redeemed.
 #[derive(Clone, Debug, PartialEq, Eq)]

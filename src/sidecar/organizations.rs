@@ -5,10 +5,10 @@
 
 use crate::base::clock::Clock;
 use crate::base::code::Code;
+use crate::base::credential::Credential;
 use crate::base::guid::Guid;
 use crate::base::identity::Member;
 use crate::base::random::Random;
-use crate::config::credential::Credential;
 use crate::config::directory::domain_of;
 use crate::config::entra::{Allowed, Entra as Config, Tenant};
 use crate::directory::organization::{Connection, Organization};

@@ -234,3 +234,68 @@ async fn in_the_file_an_organization_has_a_certificate_as_entra_has() {
     let town = Town { world, place };
     assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_sets_a_certificate_by_command_and_by_the_admin_api_and_nobody_reads_it_back() {
+    let town = town(String::new()).await;
+    let made = made(2099);
+    town.world.emulator.control().add_certificate(&made.der);
+    town.directory().add_organization(company("contoso", CONTOSO), "story").await.unwrap();
+    let place = town.place.path().to_owned();
+    let file = place.join("entrada.toml");
+    std::fs::write(&file, town.world.text_for(town.world.address.port(), town.world.admin.port())).unwrap();
+    made.write(&place);
+    let types = async |line: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_entrada"));
+        command.args(line.split_whitespace()).arg("--config").arg(&file).current_dir(&place);
+        command.env("STORY_CLIENT_SECRET", crate::world::CLIENT_SECRET).env("STORY_SEAL", crate::world::SEAL);
+        let out = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        (out.status.success(), format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)))
+    };
+    let (done, told) = types("organization set contoso --certificate-file app.crt --key-file app.key").await;
+    assert!(done && told.contains("sealed, new one waiting"), "{told}");
+    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+    let mut told = String::new();
+    for _ in 0..100 {
+        told = types("organization show contoso").await.1;
+        if told.contains("certificate, sealed, expires in ") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(told.contains("certificate, sealed, expires in "), "{told}");
+    let other = self::made(2099);
+    std::fs::write(place.join("other.key"), &other.key).unwrap();
+    std::fs::write(place.join("locked.key"), "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n").unwrap();
+    for (line, with) in [
+        ("--certificate-file app.crt --key-file other.key", "does not belong to the certificate"),
+        ("--certificate-file app.crt --key-file locked.key", "openssl pkey"),
+        ("--certificate-file app.crt", "holds no private key"),
+        ("--certificate-file app.key", "holds no certificate"),
+        ("--key-file app.key", "required"),
+        ("--federated", "names no token to prove it by"),
+        ("--federated --certificate-file app.crt", "cannot be used with"),
+    ] {
+        let (done, told) = types(&format!("organization set contoso {line}")).await;
+        assert!(!done && told.contains(with), "{line}: {told}");
+    }
+    // The same by the API, in one text.
+    let call = async |body: serde_json::Value| {
+        let body = body.to_string();
+        let head = "Host: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
+        let request = format!("PATCH /organizations/contoso HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        crate::world::raw::talk(town.world.admin, &request).await
+    };
+    town.world.emulator.control().add_certificate(&other.der);
+    let answer = call(json!({"certificate": other.pem().expose()})).await;
+    assert!(answer.contains("certificate, sealed, new one waiting") && !answer.contains("PRIVATE"), "{answer}");
+    for (body, with) in [
+        (json!({"certificate": made.certificate}), "a private key in PEM begins"),
+        (json!({"certificate": other.pem().expose(), "federated": true}), "one of client_secret, certificate and federated"),
+        (json!({"client_secret": other.pem().expose()}), "copy the Value"),
+    ] {
+        let answer = call(body).await;
+        let line = other.key.lines().nth(3).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 4") && answer.contains(with) && !answer.contains(line), "{answer}");
+    }
+}

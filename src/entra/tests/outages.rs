@@ -177,7 +177,7 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         };
         let registration = Registration {
             client_id: tenant,
-            credential: crate::config::credential::Credential::Secret(Secret::new("s")),
+            credential: crate::base::credential::Credential::Secret(Secret::new("s")),
             redirect_uri: BACK.to_owned(),
             scopes: Vec::new(),
         };

@@ -6,7 +6,6 @@ use crate::base::code::Code;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
-use crate::config::credential::hint;
 use crate::directory::change::{self, Asking, NewOrganization, OrganizationChange};
 use crate::directory::organization::{Organization, State};
 use crate::directory::proof::{NoValue, Proof};
@@ -202,7 +201,7 @@ fn proof(client_secret: Option<String>, certificate: Option<String>, federated: 
             NoValue::SecretId => Refused::Field("client_secret", "this is the Secret ID; copy the Value, which is shown only once"),
             NoValue::Other => Refused::Field("client_secret", "copy the Value of a client secret"),
         }),
-        (None, Some(pem), false) => Proof::of_certificate(&pem).map(Some).map_err(|it| Refused::Field("certificate", hint(it))),
+        (None, Some(pem), false) => Proof::of_certificate(&pem).map(Some).map_err(|it| Refused::Field("certificate", it.hint())),
         (None, None, true) => Ok(Some(Proof::Operators)),
         _ => Err(Refused::Field("certificate", "send one of client_secret, certificate and federated")),
     }

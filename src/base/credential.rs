@@ -1,0 +1,37 @@
+//! What an app proves itself to Entra by: a client secret, a certificate, or the token of another issuer.
+
+use super::certificate::Certificate;
+use super::secret::Secret;
+use std::path::PathBuf;
+
+/// How an app proves to Entra who it is.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// `client_secret`: its Value.
+    Secret(Secret),
+    /// `certificate`: it signs an assertion for each request (`private_key_jwt`, RFC 7523).
+    Certificate(Certificate),
+    /// `federated_token`: the file of an assertion that somebody else signs, read anew for each request, since it changes about every hour.
+    Federated(PathBuf),
+}
+
+impl Credential {
+    /// What must show in no output.
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Secret(it) => Some(it),
+            Self::Certificate(it) => Some(it.written()),
+            Self::Federated(_) => None,
+        }
+    }
+
+    /// Whether it is the very same.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Secret(it), Self::Secret(other)) => it.expose() == other.expose(),
+            (Self::Certificate(it), Self::Certificate(other)) => it == other,
+            (Self::Federated(it), Self::Federated(other)) => it == other,
+            _ => false,
+        }
+    }
+}
