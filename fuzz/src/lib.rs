@@ -1,6 +1,8 @@
 //! What must hold of every parser of foreign bytes, whatever the bytes: one function each, for cargo-fuzz and for the ordinary tests.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "what does not hold is found by falling over")]
 
+use entrada::base::certificate::Certificate;
+use entrada::base::clock::Clock;
 use entrada::base::guid::Guid;
 use entrada::base::random::Random;
 use entrada::base::redirect_uri::{Kind, RedirectUri};
@@ -12,11 +14,13 @@ use entrada::config::entra::Tenant;
 use entrada::config::server::Trust;
 use entrada::config::{self, problem};
 use entrada::entra::{keys, metadata, token};
+use entrada::headers::pass::Passes;
 use entrada::seal::envelope::Envelope;
 use entrada::seal::keyring::Keyring;
 use entrada::session::pending::{Pending, Trial};
 use entrada::wire::challenge;
 use entrada::wire::cookies::{self, Found, Names};
+use entrada::wire::form::Form;
 use entrada::wire::forwarded;
 use entrada::wire::peer::Peer;
 use http::header::{COOKIE, SET_COOKIE, WWW_AUTHENTICATE};
@@ -36,6 +40,9 @@ pub const ALL: &[(&str, Holds)] = &[
     ("pending", pending),
     ("tokens", tokens),
     ("configuration", configuration),
+    ("forms", forms),
+    ("passes", passes),
+    ("certificates", certificates),
 ];
 
 /// A target that is read is byte for byte what came, climbs nowhere, and means the same to a WHATWG reader.
@@ -271,5 +278,40 @@ pub fn configuration(data: &[u8]) {
         let told = problem::print(&outcome, "entrada.toml");
         assert!(outcome.problems.iter().all(|it| !it.what.is_empty() && told.contains(&it.key)));
         assert_eq!(told.is_empty(), outcome.problems.is_empty() && outcome.warnings.is_empty());
+    }
+}
+
+/// A form says each name once, and what was typed is what was sent without the space around it.
+pub fn forms(data: &[u8]) {
+    let Ok(form) = Form::parse(data) else { return };
+    let written = String::from_utf8_lossy(data);
+    for name in ["a", "token", "identifier", "client_secret", "code", ""] {
+        let (sent, typed) = (form.sent(name), form.typed(name));
+        assert_eq!(typed, sent.map(str::trim).filter(|it| !it.is_empty()), "{written}");
+        assert_eq!(form.text(name), typed.unwrap_or_default(), "{written}");
+    }
+    // Sent once more, it reads the same; said twice, it reads as nothing.
+    if let Some(sent) = form.sent("a") {
+        let again = url::form_urlencoded::Serializer::new(String::new()).append_pair("a", sent).finish();
+        assert_eq!(Form::parse(again.as_bytes()).unwrap().sent("a"), Some(sent), "{written}");
+        assert!(Form::parse(format!("{again}&{again}").as_bytes()).is_err(), "{written}");
+    }
+}
+
+/// No access token is taken but one that these keys signed.
+pub fn passes(data: &[u8]) {
+    let random = Random::new(|out| out.fill(7));
+    let keyring = Keyring::new(&[Secret::new("a secret of at least thirty-two bytes")], &random);
+    let passes = Passes::new(&keyring, "https://app.example.com".to_owned(), "/oauth2/native", 300, Clock::system(), random).unwrap();
+    let text = String::from_utf8_lossy(data);
+    assert!(passes.read(&text).is_err() && passes.read_of_any_age(&text).is_err(), "{text}");
+    let _ = passes.is_ours(&text);
+}
+
+/// Whatever somebody pastes as a certificate and a key is one that belongs together, or is refused.
+pub fn certificates(data: &[u8]) {
+    let text = Secret::new(String::from_utf8_lossy(data));
+    if let Ok(it) = Certificate::parse(&text) {
+        assert!(it.thumbprint().len() == 43 && it.key().public_modulus_len() >= 256 && it.written().expose() == text.expose());
     }
 }

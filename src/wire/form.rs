@@ -45,7 +45,11 @@ impl Form {
         Self::parse(&bytes(body).await?)
     }
 
-    fn parse(body: &[u8]) -> Result<Self, Error> {
+    /// Reads bytes that are there already.
+    ///
+    /// # Errors
+    /// `Error::Twice` for a name that stands twice.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut out: Vec<(String, Zeroizing<String>)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(body) {
             if out.iter().any(|it| it.0 == name) {
