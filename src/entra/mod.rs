@@ -96,6 +96,16 @@ pub struct Redeemed {
     pub by: By,
 }
 
+/// A code that brought nobody.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct NotRedeemed {
+    /// Why.
+    pub error: Error,
+    /// What the app proved itself by: where it has two credentials, both may have been refused.
+    pub by: By,
+}
+
 impl Entra {
     /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text; `domains` are
     /// those that stand for tenants.
@@ -173,16 +183,21 @@ impl Entra {
     ///
     /// # Errors
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
-    pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, Error> {
-        let snapshot = self.source.snapshot().await?;
+    pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, NotRedeemed> {
+        let snapshot = self.source.snapshot().await.map_err(|error| NotRedeemed { error, by: By::Proven })?;
         let ticket = self.circuit.ticket();
         let sender = self.sender();
         let (by, answer) = self.proofs.new_one_first(|it| redeem::redeem(it, &snapshot.metadata, &sender, code, verifier)).await;
         // Anybody can bring codes that Entra refuses, until it has had enough of them: that must not keep us from asking about others.
         let brought = matches!(answer, Err(Error::Refused(_) | Error::Status { status: 429, .. }));
-        let tokens = if brought { answer } else { self.told(ticket, answer) }?;
-        let user = self.verified(tokens.id_token, Some(nonce)).await?;
-        Ok(Redeemed { user, grant: tokens.refresh_token, by })
+        let outcome = async {
+            let tokens = if brought { answer } else { self.told(ticket, answer) }?;
+            Ok((self.verified(tokens.id_token, Some(nonce)).await?, tokens.refresh_token))
+        };
+        match outcome.await {
+            Ok((user, grant)) => Ok(Redeemed { user, grant, by }),
+            Err(error) => Err(NotRedeemed { error, by }),
+        }
     }
 
     /// Redeems a refresh token, unless Entra is left alone at the moment. What it brings is verified by `verify`, once the new one is kept.

@@ -101,7 +101,9 @@ impl World {
         let code = self.picks(&begun, name).await;
         // Spawned, as the server does it.
         let entra = Arc::clone(&self.entra);
-        tokio::spawn(async move { entra.redeem(&code, &begun.nonce, &begun.verifier).await.map(|it| it.user.into_identity()) }).await.unwrap()
+        tokio::spawn(async move { entra.redeem(&code, &begun.nonce, &begun.verifier).await.map(|it| it.user.into_identity()).map_err(|it| it.error) })
+            .await
+            .unwrap()
     }
 }
 
@@ -216,11 +218,11 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
         other => panic!("{other}"),
     };
     let code = world.picks(&begun, "maya").await;
-    let refusal = refused(world.entra.redeem(&code, &begun.nonce, &"x".repeat(43)).await);
+    let refusal = refused(world.entra.redeem(&code, &begun.nonce, &"x".repeat(43)).await.map_err(|it| it.error));
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_grant", Some(501_481)));
     assert!(refusal.correlation_id.is_some() && refusal.trace_id.is_some() && refusal.timestamp.is_some());
     world.entra.redeem(&code, &begun.nonce, &begun.verifier).await.unwrap();
-    let refusal = refused(world.entra.redeem(&code, &begun.nonce, &begun.verifier).await);
+    let refusal = refused(world.entra.redeem(&code, &begun.nonce, &begun.verifier).await.map_err(|it| it.error));
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_grant", Some(54_005)));
     assert_eq!(world.emulator.control().token_calls(), 3);
     assert!(!refusal.to_string().contains(&code));
@@ -241,9 +243,9 @@ async fn a_code_does_not_serve_another_sign_in() {
     let first = world.entra.begin(&Hints::default(), "s").await.unwrap();
     let second = world.entra.begin(&Hints::default(), "s").await.unwrap();
     let code = world.picks(&first, "maya").await;
-    assert_eq!(world.entra.redeem(&code, &second.nonce, &first.verifier).await.unwrap_err(), Error::Token(Invalid::Nonce));
+    assert_eq!(world.entra.redeem(&code, &second.nonce, &first.verifier).await.unwrap_err().error, Error::Token(Invalid::Nonce));
     let code = world.picks(&first, "maya").await;
-    assert_eq!(world.entra.redeem(&code, "", &first.verifier).await.unwrap_err(), Error::Token(Invalid::Nonce));
+    assert_eq!(world.entra.redeem(&code, "", &first.verifier).await.unwrap_err().error, Error::Token(Invalid::Nonce));
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use super::sign_in::{self, Start, only, rounds_in_state};
 use crate::base::return_to::ReturnTo;
 use crate::base::secret::Secret;
 use crate::entra::authorize::Hints;
-use crate::entra::{Redeemed, failure};
+use crate::entra::proof::By;
+use crate::entra::{NotRedeemed, Redeemed, failure};
 use crate::session::pending::{Pending, Trial};
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
@@ -217,9 +218,8 @@ async fn admit(
     return_to: &ReturnTo,
     trail: &mut Trail,
 ) -> Result<(Secret, Arc<Session>), Refusal> {
-    let (place, Redeemed { user, grant, by }, again) = redeemed(house, answer, pending, return_to).await?;
+    let (place, Redeemed { user, grant, .. }, again) = redeemed(house, answer, pending, return_to).await?;
     trail.is_of(user.identity());
-    organization::proved_by(house, &place, by);
     let member = organization::welcome(house, &user, &place, &again).await?;
     if let Some(member) = &member {
         trail.is_made(member);
@@ -255,9 +255,19 @@ async fn redeemed(house: &Sidecar, answer: &Answer<'_>, pending: &Pending, retur
         return Err(Refusal::SignIn(refusal.into(), again, place.entra));
     }
     let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
-    let redeemed = place.entra.redeem(code, &pending.nonce, &pending.verifier).await;
-    let redeemed = redeemed.map_err(|it| Refusal::SignIn(it, again.clone(), Arc::clone(&place.entra)))?;
-    Ok((place, redeemed, again))
+    match place.entra.redeem(code, &pending.nonce, &pending.verifier).await {
+        Ok(redeemed) => {
+            organization::proved_by(house, &place, redeemed.by.clone());
+            Ok((place, redeemed, again))
+        }
+        Err(NotRedeemed { error, by }) => {
+            // Both credentials were refused: whoever set the new one reads why that was.
+            if let By::ProvenAfter(_) = by {
+                organization::proved_by(house, &place, by);
+            }
+            Err(Refusal::SignIn(error, again, place.entra))
+        }
+    }
 }
 
 fn has_proven(session: &Session, acrs: &[String]) -> bool {

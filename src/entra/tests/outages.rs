@@ -56,7 +56,7 @@ async fn what_is_known_serves_while_entra_is_down() {
     assert!(Arc::ptr_eq(&kid, &world.entra.source.known().unwrap()));
     assert_eq!(world.entra.ready(), Ok(()));
     assert!(world.entra.begin(&Hints::default(), "s").await.is_ok());
-    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err(), Error::Status { endpoint: "token endpoint", status: 503, retry_after: None });
+    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err().error, Error::Status { endpoint: "token endpoint", status: 503, retry_after: None });
     world.emulator.control().be_down(false);
     world.redeems("maya").await.unwrap();
 }

@@ -28,9 +28,8 @@ pub(in crate::flow) async fn finish(
 ) -> Result<Response<Body>, Refusal> {
     // Judged again: the configuration may be another by now.
     let (Some(config), Some(asker)) = (&house.native, Asker::of(house, native)) else { return Err(Refusal::Unregistered(Unregistered::Place)) };
-    let Redeemed { user, grant, by } = redeemed;
+    let Redeemed { user, grant, .. } = redeemed;
     trail.is_of(user.identity());
-    organization::proved_by(house, &place, by);
     let (Some(all), Some(member)) = (&house.organizations, organization::welcome(house, &user, &place, &again).await?) else {
         return Err(Refusal::Internal("an app asked, and there are no organizations"));
     };

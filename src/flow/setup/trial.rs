@@ -61,7 +61,6 @@ pub(in crate::flow) async fn came_back(
         return Ok(frame::told(house, inbound, Say::TrialOver));
     };
     let met = all.directory().preview(&redeemed.user, organization).await;
-    organization::proved_by(house, &place, redeemed.by);
     let met = match met {
         Ok(it) => {
             note(all, &visit, trial).await?;

@@ -49,6 +49,17 @@ async fn a_wrong_new_secret_locks_nobody_out_and_is_taken_back() {
 }
 
 #[tokio::test]
+async fn where_the_old_secret_has_expired_and_the_new_one_is_wrong_it_is_told_why_each_of_them_failed() {
+    let town = Town::start().await;
+    town.world.emulator.control().expire_secret(CLIENT_SECRET);
+    town.sets("never~a.Secret-of_contoso-0004").await;
+    let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
+    assert!(page.status == 503 && page.body.contains("AADSTS7000222"), "{} {}", page.status, page.body);
+    let refused = town.until("what Entra says of the new one", async || waiting(&town).await.flatten()).await;
+    assert_eq!(refused, "AADSTS7000215");
+}
+
+#[tokio::test]
 async fn an_expired_secret_keeps_nobody_out_once_a_good_one_waits() {
     let town = Town::start().await;
     town.world.emulator.control().expire_secret(CLIENT_SECRET);
