@@ -172,6 +172,7 @@ client_secret = {{ env = "BENCH_CLIENT_SECRET" }}
 authority = "{authority}"
 [session]
 secrets = [{{ env = "BENCH_SECRET" }}]
+per_person = 1000000
 [headers]
 send = ["x-forwarded"]
 [telemetry]

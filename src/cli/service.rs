@@ -201,6 +201,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("session.idle", before.idle != after.idle),
         ("session.lifetime", before.lifetime != after.lifetime),
         ("session.capacity", before.capacity != after.capacity),
+        ("session.per_person", before.per_person != after.per_person),
         ("directory", directory_of(old) != directory_of(new)),
         ("telemetry", old.telemetry != new.telemetry),
     ];

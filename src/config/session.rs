@@ -21,6 +21,8 @@ pub struct Session {
     pub lifetime: Duration,
     /// Sessions held at most; past it the one unused longest goes.
     pub capacity: u64,
+    /// Of one person held at most; past it their own one unused longest goes.
+    pub per_person: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -36,6 +38,7 @@ pub(super) fn read(section: &Section<'_>) -> Session {
         idle: section.key("idle").duration(Duration::from_hours(1), Duration::from_secs(10)..=30 * DAY),
         lifetime: section.key("lifetime").duration(Duration::from_hours(12), Duration::from_secs(10)..=90 * DAY),
         capacity: section.key("capacity").number(100_000, 1..=10_000_000),
+        per_person: section.key("per_person").number(100, 1..=10_000_000),
     };
     if session.idle > session.lifetime {
         let complaint = Complaint::new("is longer than lifetime, so it would never end a session").hint("choose an idle time of at most lifetime");

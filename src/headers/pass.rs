@@ -221,6 +221,7 @@ mod tests {
             idle: std::time::Duration::from_secs(60),
             lifetime: std::time::Duration::from_secs(60),
             capacity: 10,
+            per_person: 10,
         };
         let store = Store::new(&config, Clock::system(), random::system());
         let (_, session) = store.begin(VerifiedUser::pretended(identity), None, None, None);

@@ -39,6 +39,8 @@ pub struct Store {
     random: Random,
     idle: u64,
     lifetime: u64,
+    /// Nothing where one person may have all there are.
+    per_person: Option<usize>,
 }
 
 /// A live session that a request belongs to.
@@ -66,7 +68,15 @@ impl Store {
                 found.remove(&session);
             })
             .build();
-        Self { sessions, index, clock, random, idle: config.idle.as_secs(), lifetime: config.lifetime.as_secs() }
+        Self {
+            sessions,
+            index,
+            clock,
+            random,
+            idle: config.idle.as_secs(),
+            lifetime: config.lifetime.as_secs(),
+            per_person: usize::try_from(config.per_person).ok().filter(|_| config.per_person < config.capacity),
+        }
     }
 
     /// Begins a session under a new id; the id goes to the browser and is kept nowhere.
@@ -78,7 +88,20 @@ impl Store {
         let identity = Identity { member: member.map(Arc::new), ..user.into_identity() };
         let session_state = session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from);
         let session = self.keep(key(&id), None, identity, grant, session_state, now.saturating_add(self.lifetime));
+        self.make_room(&session);
         (Secret::new(id), session)
+    }
+
+    /// Whoever signs in again and again makes room among their own sessions, and pushes nobody else out.
+    fn make_room(&self, newest: &Arc<Session>) {
+        let (who, Some(most)) = (newest.identity(), self.per_person) else { return };
+        let mut own = self.index.by_object(who.oid);
+        own.retain(|it| it.family.is_none() && it.identity().tid == who.tid && !Arc::ptr_eq(it, newest));
+        let Some(too_many) = (own.len() + 1).checked_sub(most).filter(|it| *it > 0) else { return };
+        own.sort_by_key(|it| (it.last_seen(), it.began()));
+        own.truncate(too_many);
+        let ended = self.end_each(own);
+        tracing::warn!(ended, user = %who.oid, "a person has more sessions than [session] per_person: the ones unused longest ended");
     }
 
     /// Begins the session of a sign-in on a client of the app's own, which its row tells; whatever a cookie holds, it does not lead here.

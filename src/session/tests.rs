@@ -45,7 +45,8 @@ fn identity(who: Person, name: &str, sid: Option<&str>) -> Identity {
 }
 
 fn store(clock: &Clock, capacity: u64) -> Store {
-    let config = config::session::Session { secrets: Vec::new(), idle: Duration::from_mins(10), lifetime: Duration::from_hours(1), capacity };
+    let config =
+        config::session::Session { secrets: Vec::new(), idle: Duration::from_mins(10), lifetime: Duration::from_hours(1), capacity, per_person: capacity };
     Store::new(&config, clock.clone(), crate::seal::random::system())
 }
 
@@ -194,4 +195,26 @@ fn the_sessions_of_an_organization_are_found_among_very_many_in_a_moment() {
     let began = std::time::Instant::now();
     assert_eq!(store.of_organizations(&[guid(HOME)].into()).len(), 10_000);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn whoever_signs_in_again_and_again_makes_room_among_their_own_sessions() {
+    let clock = Clock::system();
+    let config =
+        config::session::Session { secrets: Vec::new(), idle: Duration::from_mins(10), lifetime: Duration::from_hours(1), capacity: 1000, per_person: 3 };
+    let store = Store::new(&config, clock.clone(), crate::seal::random::system());
+    let tom = begin(&store, person(TOM, HOME), "tom", None, None);
+    // The same object in another tenant is somebody else.
+    let abroad = begin(&store, person(MAYA, ELSEWHERE), "maya", None, None);
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        all.push(begin(&store, person(MAYA, HOME), "maya", None, None));
+        clock.shift(1);
+    }
+    // The first is used again, so the second is the one unused longest.
+    assert!(lives(&store, &all[0]));
+    clock.shift(1);
+    all.push(begin(&store, person(MAYA, HOME), "maya", None, None));
+    assert_eq!(all.iter().map(|it| lives(&store, it)).collect::<Vec<_>>(), [true, false, true, true]);
+    assert!(lives(&store, &tom) && lives(&store, &abroad));
 }

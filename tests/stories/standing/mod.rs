@@ -22,7 +22,7 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 
 /// Sessions that last, so that only Entra ends one.
-const LONG: &str = "idle = \"20d\"\nlifetime = \"60d\"";
+const LONG: &str = "per_person = 100000\nidle = \"20d\"\nlifetime = \"60d\"";
 
 async fn long_lived() -> World {
     World::with(Plan { session: LONG.into(), ..Plan::default() }).await
