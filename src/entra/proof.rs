@@ -54,6 +54,8 @@ impl Proofs {
         let Some(waiting) = &self.waiting else { return (By::Proven, redeem(&self.proven).await) };
         match redeem(waiting).await {
             Err(Error::Refused(refusal)) if is_of_the_secret(&refusal) => (By::ProvenAfter(refusal), redeem(&self.proven).await),
+            // Nothing was sent: a token's file that is not there keeps nobody out either.
+            Err(Error::Credential(_)) => (By::Proven, redeem(&self.proven).await),
             answer => (By::Waiting, answer),
         }
     }
@@ -66,6 +68,7 @@ impl Proofs {
         let answer = redeem(&self.proven).await;
         match (&answer, &self.waiting) {
             (Err(Error::Refused(refusal)), Some(waiting)) if is_of_the_secret(refusal) => (By::Waiting, redeem(waiting).await),
+            (Err(Error::Credential(_)), Some(waiting)) => (By::Waiting, redeem(waiting).await),
             _ => (By::Proven, answer),
         }
     }

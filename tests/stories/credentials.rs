@@ -220,6 +220,19 @@ async fn an_organization_trusts_the_operators_issuer_and_says_nothing_of_files()
 }
 
 #[tokio::test]
+async fn a_new_credential_whose_token_is_not_there_keeps_nobody_out() {
+    let place = tempfile::tempdir().unwrap();
+    let (cluster, file) = (made(2099), place.path().join("azure-identity-token"));
+    std::fs::write(&file, cluster.token(SUBJECT, "api://AzureADTokenExchange")).unwrap();
+    let town = town(format!("tenant = \"organizations\"\nallowed_tenants = [\"*\"]\nfederated_token = {{ file = {file:?} }}")).await;
+    town.directory().add_organization(company("contoso", CONTOSO), "story").await.unwrap();
+    town.changes("contoso", OrganizationChange { proof: Some(Proof::Operators), ..OrganizationChange::default() }).await;
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+    assert!(town.organization("contoso").await.waiting.is_some());
+}
+
+#[tokio::test]
 async fn in_the_file_an_organization_has_a_certificate_as_entra_has() {
     let place = tempfile::tempdir().unwrap();
     let made = made(2099);
