@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { screenshot } from "./screenshot.mjs";
 
 const here = process.env.NODE_MODULES ? pathToFileURL(join(resolve(process.env.NODE_MODULES), "/")) : import.meta.url;
 const require = createRequire(here);
@@ -41,7 +42,7 @@ export async function everywhere(pictures, visit) {
       const context = await browser.newContext({ viewport, colorScheme, bypassCSP: true });
       await visit(context, async (page, name) => {
         names.add(name);
-        if (pictures) await page.screenshot({ path: join(pictures, `${name}-${size}-${colorScheme}.png`), fullPage: true });
+        if (pictures) await screenshot(page, { path: join(pictures, `${name}-${size}-${colorScheme}.png`), fullPage: true });
         await page.evaluate(() => document.querySelectorAll("details").forEach((it) => { it.open = true; }));
         for (const it of await violations(page)) all.push({ name, size, colorScheme, ...it });
       });

@@ -10,6 +10,7 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { screenshot } from "./screenshot.mjs";
 
 const require = createRequire(pathToFileURL(join(resolve(process.env.NODE_MODULES), "/")));
 const { chromium } = require("playwright-core");
@@ -39,7 +40,7 @@ async function picture(page, name) {
       await page.emulateMedia({ colorScheme });
       const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       assert.ok(over <= 0, `${name} is ${over} px wider than ${width}`);
-      await page.screenshot({ path: join(pictures, `${String(count).padStart(2, "0")}-${name}-${width}-${colorScheme}.png`), fullPage: true });
+      await screenshot(page, { path: join(pictures, `${String(count).padStart(2, "0")}-${name}-${width}-${colorScheme}.png`), fullPage: true });
     }
   }
   await page.emulateMedia({ colorScheme: null });

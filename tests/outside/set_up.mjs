@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { screenshot } from "./screenshot.mjs";
 
 const require = createRequire(pathToFileURL(join(resolve(process.env.NODE_MODULES), "/")));
 const { chromium } = require("playwright-core");
@@ -20,7 +21,7 @@ const context = await browser.newContext({ viewport: { width: 1280, height: 900 
 const page = await context.newPage();
 const wrong = [];
 page.on("console", (it) => it.type() === "error" && wrong.push(it.text()));
-const picture = (it, name) => it.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+const picture = (it, name) => screenshot(it, { path: join(pictures, `${name}.png`), fullPage: true });
 const text = (it) => it.textContent("main");
 
 /** Tabs until the element of that name has the focus. */

@@ -7,6 +7,7 @@ import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { screenshot } from "./screenshot.mjs";
 
 const require = createRequire(pathToFileURL(join(resolve(process.env.NODE_MODULES), "/")));
 const { chromium } = require("playwright-core");
@@ -19,7 +20,7 @@ const context = await browser.newContext({ viewport: { width: 1280, height: 860 
 const page = await context.newPage();
 const wrong = [];
 page.on("console", (it) => it.type() === "error" && wrong.push(it.text()));
-const picture = (name) => page.screenshot({ path: join(pictures, `${name}.png`) });
+const picture = (name) => screenshot(page, { path: join(pictures, `${name}.png`) });
 
 async function signIn(name) {
   await page.getByRole("button", { name: new RegExp(name) }).click();
