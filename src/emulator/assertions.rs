@@ -39,7 +39,7 @@ pub struct Trusted {
 pub(super) struct Assertions {
     known: Mutex<Vec<Known>>,
     trusted: Mutex<Vec<Trusted>>,
-    /// Of assertions that were taken already.
+    /// Of assertions that were taken already: those are refused, which is stricter than is known of Entra.
     seen: Mutex<BTreeSet<String>>,
 }
 

@@ -49,7 +49,7 @@ fn signed(certificate: &Certificate, asking: &Asking<'_>) -> Result<String, Erro
         "aud": asking.endpoint,
         "iss": id,
         "sub": id,
-        // Never twice: an assertion that somebody saw is worth nothing.
+        // A new one each time, as Entra asks for; whether it refuses one it has seen is not documented.
         "jti": asking.random.text::<16>(),
         "iat": asking.now,
         "nbf": asking.now,

@@ -1,7 +1,7 @@
 //! Who typed what nobody is called: an address that guesses waits, and nobody else does.
 //!
 //! What is counted is answers, not questions: however many look-ups run at the same time, no more than `MOST` of a minute are told that they were
-//! wrong, and nobody who is right waits for those who ask beside them.
+//! wrong, and who is right waits only where the address has used them up.
 
 use crate::base::clock::Clock;
 use moka::sync::Cache;

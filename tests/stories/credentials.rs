@@ -132,7 +132,8 @@ async fn by_the_token_of_another_issuer_people_sign_in_and_the_file_is_read_anew
         assert!(page.status >= 400 && page.body.contains(told), "{told}: {} {}", page.status, page.body);
         assert_eq!(browser.asks("GET", "/oauth2/userinfo", SCRIPT).await.status, 401);
     }
-    assert!(world.logged().await.contains("it holds no JWT"));
+    let log = world.logged().await;
+    assert!(log.contains("it holds no JWT") && log.contains("\"aadsts\":70021,"), "{log}");
     std::fs::write(&file, cluster.token(SUBJECT, "api://AzureADTokenExchange")).unwrap();
     world.signed_in(MAYA).await;
 }
