@@ -94,6 +94,17 @@ impl Directory {
         changes.commit().await
     }
 
+    /// Whether what a day would be of is a client secret: the new one, or else the one that is there.
+    pub(super) async fn is_client_secret(&self, changes: &mut Transaction, before: &Organization, new: Option<&Proof>) -> Result<bool, Error> {
+        if let Some(new) = new {
+            return Ok(new.is_client_secret());
+        }
+        let row = changes.row("SELECT credential FROM organization WHERE id = $1", vec![before.id.to_string().into()]).await?;
+        let sealed = row.map(|it| it.maybe_text("credential")).transpose()?.flatten();
+        // One that nothing opens may be: the day is an operator's to write.
+        Ok(sealed.is_none_or(|it| self.opened(before, &it).map_or(true, |it| it.is_client_secret())))
+    }
+
     /// Where a new secret of this change goes.
     pub(super) async fn place_of(&self, changes: &mut Transaction, before: &Organization, change: &OrganizationChange) -> Result<Place, Error> {
         // The secret of another app registration is of no use to this one.

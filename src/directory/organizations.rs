@@ -159,6 +159,10 @@ impl Directory {
         if turned_off {
             change.state = Some(State::Off);
         }
+        if change.credential_ends.is_some() && !self.is_client_secret(&mut changes, &before, change.proof.as_ref()).await? {
+            // A certificate says itself when it ends, and a token of another issuer has no such day.
+            change.credential_ends = None;
+        }
         let place = self.place_of(&mut changes, &before, &change).await?;
         let told = change.told(place == Place::Beside);
         if told.is_empty() {

@@ -62,6 +62,11 @@ impl Proof {
         Certificate::parse(pem).map(|it| Self::Own(Credential::Certificate(it)))
     }
 
+    /// Whether it is a client secret, of which Entra does not tell us when it ends.
+    pub(super) fn is_client_secret(&self) -> bool {
+        matches!(self, Self::Own(Credential::Secret(_)))
+    }
+
     /// As people call it.
     pub fn kind(&self) -> &'static str {
         match self {

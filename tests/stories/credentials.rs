@@ -160,6 +160,9 @@ async fn an_organization_proves_itself_by_a_certificate_which_is_replaced_withou
     assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
     let contoso = town.organization("contoso").await;
     assert_eq!((contoso.credential_ends, town.directory().credential_of(&contoso).await.unwrap()), (Some(4_083_868_800), "certificate, sealed"));
+    // Nobody says another day than the certificate does.
+    town.changes("contoso", OrganizationChange { credential_ends: Some(4_099_680_000), ..OrganizationChange::default() }).await;
+    assert_eq!(town.organization("contoso").await.credential_ends, Some(4_083_868_800));
     // The new one is not uploaded yet: people come in by the old one, and it is told why.
     let change = OrganizationChange { proof: Some(Proof::of_certificate(&new.pem()).unwrap()), ..OrganizationChange::default() };
     town.changes("contoso", change).await;
