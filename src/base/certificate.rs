@@ -46,7 +46,7 @@ impl Bad {
     pub fn hint(self) -> &'static str {
         match self {
             Self::NoCertificate => "a certificate in PEM begins with -----BEGIN CERTIFICATE-----",
-            Self::NoKey => "a private key in PEM begins with -----BEGIN PRIVATE KEY-----",
+            Self::NoKey => "a private key in PEM begins with -----BEGIN PRIVATE KEY-----; it stands in the same file or in one of its own",
             Self::Encrypted => "take its password away: openssl pkey -in app.key -out plain.key",
             Self::NotRsa => "Entra takes RSA keys of 2048 bits and more: openssl req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 365",
             Self::Stranger => "certificate and key have to be made together",

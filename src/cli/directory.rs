@@ -4,6 +4,7 @@ use super::check::{environment, name, read_quietly};
 use super::run::runtime;
 use super::terminal::{Failure, say};
 use crate::base::calendar;
+use crate::base::certificate::Bad;
 use crate::base::clock::Clock;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
@@ -19,7 +20,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The longest secret that is read, in bytes.
-const MOST_SECRET: u64 = 16 * 1024;
+///
+/// One more than a certificate and its key may have, so that what is too long is told and not cut.
+const MOST_SECRET: u64 = 16 * 1024 + 1;
 
 /// Which installation, and for whom the answer is.
 #[derive(Debug, clap::Args)]
@@ -155,7 +158,13 @@ pub(super) fn certificate(path: &Path, key: Option<&Path>) -> Result<Proof, Fail
         Some(key) => Secret::new(format!("{}\n{}", certificate.expose(), secret_text("key", key)?.expose())),
         None => certificate,
     };
-    Proof::of_certificate(&pem).map_err(|it| Failure::new(format!("{} {it}", path.display())).hint(it.hint()))
+    Proof::of_certificate(&pem).map_err(|it| {
+        let at_fault = match it {
+            Bad::NoCertificate | Bad::TooLong => path,
+            Bad::NoKey | Bad::Encrypted | Bad::NotRsa | Bad::Stranger => key.unwrap_or(path),
+        };
+        Failure::new(format!("{} {it}", at_fault.display())).hint(it.hint())
+    })
 }
 
 fn secret_text(what: &str, path: &Path) -> Result<Secret, Failure> {

@@ -266,4 +266,8 @@ impl Source for Ready {
     fn site(&self) -> Site {
         self.0.house.load().site.clone()
     }
+
+    fn has_federated_token(&self) -> bool {
+        self.0.house.load().organizations.as_ref().is_some_and(|it| it.has_federated_token())
+    }
 }

@@ -79,7 +79,8 @@ fn text(path: &Path) -> Result<Zeroizing<String>, Complaint> {
     let shown = quote(&path.display().to_string()).to_string();
     let refused = |why: &dyn std::fmt::Display| Complaint::new(format!("{shown} cannot be read: {why}"));
     let mut text = Zeroizing::new(String::new());
-    let most = u64::try_from(MOST).unwrap_or(u64::MAX);
+    // One more, so that what is too long is told and not cut.
+    let most = u64::try_from(MOST).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path).and_then(|it| it.take(most).read_to_string(&mut text)).map_err(|it| refused(&it))?;
     Ok(text)
 }

@@ -50,6 +50,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// Our public address.
     fn site(&self) -> Site;
+
+    /// Whether `[entra] federated_token` names a token that organizations may prove themselves by.
+    fn has_federated_token(&self) -> bool;
 }
 
 /// Serves health, figures and orders until `over`; then everything here ends at once.
@@ -97,7 +100,7 @@ impl<S: Source> Handle for Admin<S> {
                     return revoke(move |whom: &Whom| source.revoke(whom), &parts, body).await;
                 }
                 let Some(directory) = self.source.directory() else { return Refused::NoDirectory.answer() };
-                let desk = Desk { directory, site: self.source.site() };
+                let desk = Desk { directory, site: self.source.site(), has_federated_token: self.source.has_federated_token() };
                 let answer = Box::pin(api::follow(&desk, order, &name, &parts, body)).await;
                 answer.unwrap_or_else(|refused| refused.answer())
             }

@@ -133,6 +133,11 @@ impl Organizations {
         &self.directory
     }
 
+    /// Whether the operator's token is there for organizations that trust its issuer.
+    pub fn has_federated_token(&self) -> bool {
+        self.place.entra.federated_token.is_some()
+    }
+
     /// An organization's Entra, as its connection is now.
     ///
     /// # Errors
@@ -242,7 +247,10 @@ impl Organizations {
             Some(new) => match self.credential(&new.proof) {
                 Ok(credential) => entra.with_waiting(credential),
                 // The other works.
-                Err(_) => entra,
+                Err(cause) => {
+                    tracing::error!(organization = %id, %cause, "a new credential cannot be tried");
+                    entra
+                }
             },
             None => entra,
         };

@@ -285,8 +285,8 @@ async fn an_operator_sets_a_certificate_by_command_and_by_the_admin_api_and_nobo
     std::fs::write(place.join("other.key"), &other.key).unwrap();
     std::fs::write(place.join("locked.key"), "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n").unwrap();
     for (line, with) in [
-        ("--certificate-file app.crt --key-file other.key", "does not belong to the certificate"),
-        ("--certificate-file app.crt --key-file locked.key", "openssl pkey"),
+        ("--certificate-file app.crt --key-file other.key", "other.key holds a private key that does not belong to the certificate"),
+        ("--certificate-file app.crt --key-file locked.key", "locked.key holds a private key that is encrypted\nhint: take its password away"),
         ("--certificate-file app.crt", "holds no private key"),
         ("--certificate-file app.key", "holds no certificate"),
         ("--key-file app.key", "required"),
@@ -308,6 +308,7 @@ async fn an_operator_sets_a_certificate_by_command_and_by_the_admin_api_and_nobo
     assert!(answer.contains("certificate, sealed, new one waiting") && !answer.contains("PRIVATE"), "{answer}");
     for (body, with) in [
         (json!({"certificate": made.certificate}), "a private key in PEM begins"),
+        (json!({"federated": true}), "names no token"),
         (json!({"certificate": other.pem().expose(), "federated": true}), "one of client_secret, certificate and federated"),
         (json!({"client_secret": other.pem().expose()}), "copy the Value"),
     ] {

@@ -238,7 +238,7 @@ async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn of_many_guesses_at_once_no_more_are_told_than_one_after_the_other_and_who_is_right_waits_for_nobody() {
+async fn of_many_guesses_at_once_no_more_are_told_than_one_after_the_other_and_many_right_ones_all_pass() {
     let town = Town::with("", |it| Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..it }).await;
     let from = async |address: &'static str, typed: &str| {
         let headers = [FORM, &[("x-forwarded-for", address)]].concat();

@@ -24,6 +24,7 @@ use serde_json::Value;
 pub(super) struct Desk {
     pub(super) directory: Directory,
     pub(super) site: Site,
+    pub(super) has_federated_token: bool,
 }
 
 /// Follows a call; whoever sent it may. `name` is what stands in its path.
@@ -34,9 +35,9 @@ pub(super) async fn follow(desk: &Desk, call: Call, name: &str, parts: &Parts, b
     let made = |value: Value| reply::json(StatusCode::CREATED, &value);
     let answer = match call {
         Call::Organizations => ok(organizations::list(directory).await?),
-        Call::AddOrganization => made(organizations::add(directory, &by, parts, body).await?),
+        Call::AddOrganization => made(organizations::add((directory, desk.has_federated_token), &by, parts, body).await?),
         Call::Organization => ok(directory.told(&of().await?).await?),
-        Call::ChangeOrganization => ok(organizations::change(directory, &by, name, parts, body).await?),
+        Call::ChangeOrganization => ok(organizations::change((directory, desk.has_federated_token), &by, name, parts, body).await?),
         Call::ChangeCode => ok(organizations::change_code(directory, &by, name, parts, body).await?),
         Call::Invite => made(organizations::invite(directory, &desk.site, &by, name).await?),
         Call::History => ok(organizations::history(directory, name, parts).await?),

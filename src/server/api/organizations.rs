@@ -111,7 +111,7 @@ pub(super) async fn found(directory: &Directory, code: &str) -> Result<Organizat
 }
 
 /// Makes one.
-pub(super) async fn add(directory: &Directory, by: &str, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
+pub(super) async fn add((directory, has_token): (&Directory, bool), by: &str, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
     let it: Add = json(parts, body).await?;
     let code = it.code.as_deref().map(code_of).transpose()?;
     let name = it.name.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).or_else(|| code.as_ref().map(Code::to_string));
@@ -120,7 +120,7 @@ pub(super) async fn add(directory: &Directory, by: &str, parts: &Parts, body: In
         name: name.ok_or(Refused::Field("name", "an organization needs a code or a name"))?,
         tenant: id("tenant", it.tenant.as_deref())?,
         client_id: id("client_id", it.client_id.as_deref())?,
-        proof: proof(it.client_secret, it.certificate, it.federated)?,
+        proof: proof(it.client_secret, it.certificate, (it.federated == Some(true), has_token))?,
         credential_ends: it.client_secret_ends,
         domains: domains("domains", &it.domains)?,
         default_role: it.default_role,
@@ -132,7 +132,7 @@ pub(super) async fn add(directory: &Directory, by: &str, parts: &Parts, body: In
 }
 
 /// Changes one.
-pub(super) async fn change(directory: &Directory, by: &str, code: &str, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
+pub(super) async fn change((directory, has_token): (&Directory, bool), by: &str, code: &str, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
     let code = code_of(code)?;
     let it: Change = json(parts, body).await?;
     let change = OrganizationChange {
@@ -140,7 +140,7 @@ pub(super) async fn change(directory: &Directory, by: &str, code: &str, parts: &
         name: it.name,
         tenant: id("tenant", it.tenant.as_deref())?,
         client_id: id("client_id", it.client_id.as_deref())?,
-        proof: proof(it.client_secret, it.certificate, it.federated)?,
+        proof: proof(it.client_secret, it.certificate, (it.federated == Some(true), has_token))?,
         credential_ends: it.client_secret_ends,
         take_back: it.take_back_secret,
         default_role: it.default_role,
@@ -193,16 +193,17 @@ fn domains(name: &'static str, all: &[String]) -> Result<Vec<String>, Refused> {
 }
 
 /// By what it proves itself: one of them, or nothing.
-fn proof(client_secret: Option<String>, certificate: Option<String>, federated: Option<bool>) -> Result<Option<Proof>, Refused> {
+fn proof(client_secret: Option<String>, certificate: Option<String>, (federated, has_token): (bool, bool)) -> Result<Option<Proof>, Refused> {
     let (client_secret, certificate) = (client_secret.map(Secret::new), certificate.map(Secret::new));
-    match (client_secret, certificate, federated == Some(true)) {
+    match (client_secret, certificate, federated) {
         (None, None, false) => Ok(None),
         (Some(value), None, false) => Proof::of_value(value.expose()).map(Some).map_err(|it| match it {
             NoValue::SecretId => Refused::Field("client_secret", "this is the Secret ID; copy the Value, which is shown only once"),
             NoValue::Other => Refused::Field("client_secret", "copy the Value of a client secret"),
         }),
         (None, Some(pem), false) => Proof::of_certificate(&pem).map(Some).map_err(|it| Refused::Field("certificate", it.hint())),
-        (None, None, true) => Ok(Some(Proof::Operators)),
+        (None, None, true) if has_token => Ok(Some(Proof::Operators)),
+        (None, None, true) => Err(Refused::Field("federated", "the configuration names no token: write federated_token in [entra]")),
         _ => Err(Refused::Field("certificate", "send one of client_secret, certificate and federated")),
     }
 }

@@ -99,6 +99,10 @@ impl Source for Told {
         None
     }
 
+    fn has_federated_token(&self) -> bool {
+        false
+    }
+
     fn directory(&self) -> Option<Directory> {
         None
     }

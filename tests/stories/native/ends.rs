@@ -50,6 +50,11 @@ async fn a_client_gives_a_token_back_and_everything_of_that_sign_in_is_over_ever
         assert_eq!(posts(&mut client, "revoke", &[("client_id", "phone"), ("token", token)]).await.status, 200);
     }
     is_refused(&posts(&mut client, "revoke", &[("client_id", "nobody"), ("token", "x")]).await, "invalid_client");
+    // An access token whose time is over opens nothing, and still signs out.
+    town.world.later(11 * 60);
+    is_no_longer_taken(&town.calls(&kept.access).await);
+    assert_eq!(posts(&mut client, "revoke", &[("client_id", "phone"), ("token", &kept.access)]).await.status, 200);
+    is_refused(&town.refreshes(&kept.refresh).await, "invalid_grant");
     is_refused(&posts(&mut client, "revoke", &[("client_id", "phone")]).await, "invalid_request");
 }
 
