@@ -3,6 +3,7 @@
 //! At a sign-in a code chooses words and nothing else: what is done about a refusal is decided by its `error` and `suberror`. What a refusal
 //! means for a session that lives is `means`.
 
+use crate::base::language::Language;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -17,12 +18,9 @@ pub struct Entry {
     pub name: Option<String>,
     /// Whose move it is.
     pub whose: Mover,
-    /// What happened, in a few words; most codes share one.
-    pub title: Option<String>,
-    /// What happened, in a sentence or two for the person.
-    pub what: String,
-    /// What the person can do.
-    pub next: Option<String>,
+    title: Option<String>,
+    what: String,
+    next: Option<String>,
     /// What an admin or the app's owner does about it.
     fix: Option<String>,
     /// The name of the place where that is done.
@@ -74,6 +72,15 @@ struct Place {
     owner: bool,
 }
 
+/// What the sentences and places of the catalog are in another language.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Translation {
+    sentences: HashMap<String, String>,
+    /// Those that are menus only are not among them.
+    places: HashMap<String, String>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 struct Catalog {
     place: HashMap<String, Place>,
@@ -108,6 +115,10 @@ pub struct Remedy {
     pub for_owner: bool,
 }
 
+const IN_THE_LOG: &str = "Look for the failure reason in the sign-in log.";
+
+const READ_GROUPS: &str = "Grant the delegated permission User.Read of Microsoft Graph.";
+
 /// What is known of a code.
 pub fn find(code: u32) -> Option<&'static Entry> {
     TABLE.codes.get(&code)
@@ -119,25 +130,57 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
 }
 
 /// What to do about a code that is not known: the sign-in log says more.
-pub fn in_the_log(names: &Names, correlation_id: Option<&str>) -> Option<Remedy> {
-    at("logs", "Look for the failure reason in the sign-in log.", names, correlation_id)
+pub fn in_the_log(names: &Names, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
+    at("logs", IN_THE_LOG, names, correlation_id, language)
 }
 
 /// Who lets the app read the groups of the people, where nobody has yet.
-pub fn consent_to_graph(names: &Names) -> Option<Remedy> {
-    at("consent", "Grant the delegated permission User.Read of Microsoft Graph.", names, None)
+pub fn consent_to_graph(names: &Names, language: Language) -> Option<Remedy> {
+    at("consent", READ_GROUPS, names, None, language)
 }
 
-fn at(place: &str, fix: &str, names: &Names, correlation_id: Option<&str>) -> Option<Remedy> {
-    let place = TABLE.places.get(place)?;
+fn at(name: &str, fix: &'static str, names: &Names, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
+    let place = TABLE.places.get(name)?;
     let fill = |text: &str| names.fill(text, correlation_id.unwrap_or("CORRELATION_ID"));
-    Some(Remedy { fix: fill(fix), place: fill(&place.r#where), command: place.command.as_deref().map(fill), for_owner: place.owner })
+    let way = match language {
+        Language::English => None,
+        Language::German => GERMAN.places.get(name),
+    };
+    Some(Remedy {
+        fix: fill(spoken(fix, language)),
+        place: fill(way.unwrap_or(&place.r#where)),
+        command: place.command.as_deref().map(fill),
+        for_owner: place.owner,
+    })
+}
+
+/// A sentence of the catalog in that language; one that nobody translated stays as it is, which a test keeps from happening.
+fn spoken(sentence: &'static str, language: Language) -> &'static str {
+    match language {
+        Language::English => sentence,
+        Language::German => GERMAN.sentences.get(sentence).map_or(sentence, String::as_str),
+    }
 }
 
 impl Entry {
+    /// What happened, in a few words; most codes share one.
+    pub fn title(&'static self, language: Language) -> Option<&'static str> {
+        self.title.as_deref().map(|it| spoken(it, language))
+    }
+
+    /// What happened, in a sentence or two for the person.
+    pub fn what(&'static self, language: Language) -> &'static str {
+        spoken(&self.what, language)
+    }
+
+    /// What the person can do.
+    pub fn next(&'static self, language: Language) -> Option<&'static str> {
+        self.next.as_deref().map(|it| spoken(it, language))
+    }
+
     /// What others than the person do about it, with the names filled in; the correlation id makes the way to the log short.
-    pub fn remedy(&self, names: &Names, correlation_id: Option<&str>) -> Option<Remedy> {
-        at(self.place.as_deref()?, self.fix.as_deref()?, names, correlation_id)
+    pub fn remedy(&'static self, names: &Names, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
+        at(self.place.as_deref()?, self.fix.as_deref()?, names, correlation_id, language)
     }
 }
 
@@ -167,6 +210,12 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| read().unwrap_or_default());
 fn read() -> Result<Table, toml::de::Error> {
     let catalog: Catalog = toml::from_str(include_str!("aadsts.toml"))?;
     Ok(Table { places: catalog.place, codes: catalog.code.into_iter().map(|it| (it.code, it)).collect() })
+}
+
+static GERMAN: LazyLock<Translation> = LazyLock::new(|| in_german().unwrap_or_default());
+
+fn in_german() -> Result<Translation, toml::de::Error> {
+    toml::from_str(include_str!("aadsts.de.toml"))
 }
 
 #[cfg(test)]
@@ -226,7 +275,7 @@ mod tests {
     #[test]
     fn whoever_must_act_is_told_what_to_do_and_where() {
         for entry in all() {
-            let remedy = entry.remedy(&names(), None);
+            let remedy = entry.remedy(&names(), None, Language::English);
             let needs_place = matches!(entry.whose, Mover::Admin | Mover::Owner | Mover::IdentityProvider);
             assert!(remedy.is_some() || !needs_place, "{} has no place", entry.code);
             assert_eq!(remedy.is_some(), entry.fix.is_some(), "{}: a fix and a place belong together", entry.code);
@@ -242,6 +291,34 @@ mod tests {
         }
     }
 
+    /// The names in braces of a text, in their order.
+    fn blanks(text: &str) -> Vec<&str> {
+        text.split('{').skip(1).filter_map(|it| it.split_once('}')).map(|it| it.0).collect()
+    }
+
+    #[test]
+    fn each_sentence_is_there_in_german_too_and_no_other() {
+        let german = in_german().unwrap();
+        let said: BTreeSet<_> = all()
+            .flat_map(|it| [it.title.as_deref(), Some(it.what.as_str()), it.next.as_deref(), it.fix.as_deref()])
+            .flatten()
+            .chain([IN_THE_LOG, READ_GROUPS])
+            .collect();
+        assert_eq!(german.sentences.keys().map(String::as_str).collect::<BTreeSet<_>>(), said);
+        for (english, german) in &german.sentences {
+            assert!(english != german && german.len() <= 230 && german.trim() == german, "{german}");
+            assert_eq!((english.ends_with('.'), blanks(english)), (german.ends_with('.'), blanks(german)), "{german}");
+        }
+        for (name, german) in &german.places {
+            let english = &TABLE.places[name].r#where;
+            assert!(english != german && german.len() <= 230, "{name}");
+            assert_eq!(blanks(english), blanks(german), "{name}");
+        }
+        // What holds words and no menus only.
+        let left: Vec<_> = TABLE.places.iter().filter(|it| !german.places.contains_key(it.0)).map(|it| it.1.r#where.as_str()).collect();
+        assert!(!left.iter().any(|it| it.contains(" the ") || it.contains("sidecar")), "{left:?}");
+    }
+
     #[test]
     fn every_place_serves_some_code() {
         let used: BTreeSet<_> = all().filter_map(|it| it.place.as_deref()).collect();
@@ -252,12 +329,12 @@ mod tests {
     fn the_way_to_a_missing_assignment_names_the_app() {
         let entry = find(50_105).unwrap();
         assert_eq!(entry.whose, Mover::Admin);
-        let remedy = entry.remedy(&names(), None).unwrap();
+        let remedy = entry.remedy(&names(), None, Language::English).unwrap();
         assert!(remedy.place.contains("Enterprise applications") && remedy.place.contains("Users and groups") && remedy.place.contains(&names().client_id));
         assert!(remedy.command.unwrap().contains("servicePrincipals(appId='11112222-bbbb-3333-cccc-4444dddd5555')/appRoleAssignedTo"));
-        let blocked = find(53_003).unwrap().remedy(&names(), Some("aaaa0000-bb11-2222-33cc-444444dddddd")).unwrap();
+        let blocked = find(53_003).unwrap().remedy(&names(), Some("aaaa0000-bb11-2222-33cc-444444dddddd"), Language::English).unwrap();
         assert!(blocked.command.unwrap().contains("correlationId eq 'aaaa0000-bb11-2222-33cc-444444dddddd'"));
-        assert!(find(7_000_215).unwrap().remedy(&names(), None).unwrap().fix.contains("Secret ID"));
+        assert!(find(7_000_215).unwrap().remedy(&names(), None, Language::English).unwrap().fix.contains("Secret ID"));
         assert!(find(0).is_none());
     }
 }

@@ -19,6 +19,7 @@ use crate::entra::proof::By;
 use crate::entra::{NotRedeemed, Redeemed, failure};
 use crate::session::pending::{Pending, Trial};
 use crate::session::record::Session;
+use crate::session::rounds::Aim;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::cookies::{Found, find};
@@ -134,6 +135,14 @@ async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refus
 async fn stale(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, state: &str) -> Result<Response<Body>, Refusal> {
     // Ours, but its cookie did not come back.
     let lost = rounds_in_state(house, state);
+    match lost.map(|it| it.from.aim) {
+        Some(Aim::Trial) => {
+            let place = format!("{}/setup", house.site.prefix());
+            return reply::redirect(StatusCode::SEE_OTHER, &place).ok_or(Refusal::Internal("no redirect"));
+        }
+        Some(Aim::App) => return Err(Refusal::AppWaits),
+        Some(Aim::Session) | None => {}
+    }
     if look(house, headers).is_some() {
         let mut response = reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"))?;
         if let Some(counted) = lost.map(|it| sign_in::stranded(house, inbound, headers, it)).transpose()?.flatten() {

@@ -2,7 +2,8 @@
 
 use super::words::Words;
 use crate::base::site::Site;
-use crate::pages::{Kind, Remedy, Whose};
+use crate::pages::phrases::{Circle, Circles, Mend, Phrases, Said};
+use crate::pages::{Kind, Whose};
 use crate::session::rounds::{self, From, Rounds};
 use crate::wire::forwarded::Http;
 use http::StatusCode;
@@ -76,14 +77,23 @@ impl Seen {
     }
 
     /// The words of the page.
-    pub(super) fn words(&self, site: &Site) -> Words {
-        let cause = self.cause();
-        let (whose, what, next) = self.told(cause, site);
-        let mut words = Words::new(Kind::Loop, StatusCode::BAD_REQUEST, whose, "Signing in goes round in circles", &what).then(next);
-        words.remedy = Some(self.remedy(cause, site));
+    pub(super) fn words(&self, say: &Phrases, site: &Site) -> Words {
+        let (cause, circle) = (self.cause(), &say.circle);
+        let whose = if cause == Cause::Cookie || cause == Cause::Host { Whose::You } else { Whose::AppOwner };
+        let mut words = Words::under(&circle.title, (Kind::Loop, StatusCode::BAD_REQUEST, whose), self.said(cause, circle));
+        words = words.mended(Whose::AppOwner, self.mend(cause, &circle.mend));
         if cause == Cause::Host {
-            words = words.with(&format!("Go to {}", site.authority()), &site.origin());
+            words = words.with(&say.way.public_address, &site.origin());
         }
+        let seconds = self.ahead.unwrap_or_default().unsigned_abs().to_string();
+        let values = [
+            ("host", site.authority()),
+            ("origin", &site.origin()),
+            ("prefix", site.prefix()),
+            ("callback", site.redirect_path()),
+            ("seconds", seconds.as_str()),
+        ];
+        words = values.into_iter().fold(words, |words, (name, value)| words.fill(name, value));
         words
             .detail("Cause", "cause", Some(cause.name()))
             .detail("Cookies", "cookies", Some(if self.cookie { "they come back" } else { "they do not come back" }))
@@ -93,69 +103,36 @@ impl Seen {
             .detail("Session", "session", Some(self.session.name()))
     }
 
-    fn told(&self, cause: Cause, site: &Site) -> (Whose, String, &'static str) {
-        const ROUND: &str = "You were sent to sign in three times within a minute";
-        const TELL: &str = "You cannot mend this yourself. Tell the app’s owner, and send them this page.";
+    fn said<'a>(&self, cause: Cause, circle: &'a Circle) -> &'a Said {
         match cause {
-            Cause::Cookie => (
-                Whose::You,
-                format!("{ROUND}, since your browser does not send our cookies back."),
-                "Allow cookies for this site, or open it in its own tab instead of inside another page. Then wait a minute and try again.",
-            ),
-            Cause::Host => (
-                Whose::You,
-                format!("{ROUND}: you came to another address of this app, and its cookies do not count at {}, where the sign-in ends.", site.authority()),
-                "Go to the app at its public address.",
-            ),
-            Cause::Scheme => {
-                (Whose::AppOwner, format!("{ROUND}: the sign-in is for https, but your browser came by http, where its cookies are not kept."), TELL)
-            }
-            Cause::Clock => (Whose::AppOwner, format!("{ROUND}, and the clock of this service is wrong: {}.", self.clock()), TELL),
-            Cause::App => (Whose::AppOwner, format!("{ROUND}. You are signed in, but the app sends you to sign in again."), TELL),
-            Cause::Callback => (Whose::AppOwner, "You were sent to sign in again and again, and nobody came back from there.".to_owned(), TELL),
-            Cause::Unknown => (Whose::AppOwner, format!("{ROUND}, and your sign-in was lost each time. {}", self.ruled_out()), TELL),
+            Cause::Cookie => &circle.cookie,
+            Cause::Host => &circle.host,
+            Cause::Scheme => &circle.scheme,
+            Cause::Clock if self.ahead.is_some_and(|it| it > 0) => &circle.clock_ahead,
+            Cause::Clock => &circle.clock_behind,
+            Cause::App => &circle.app,
+            Cause::Callback => &circle.callback,
+            Cause::Unknown if self.ahead.is_some() => &circle.none,
+            Cause::Unknown => &circle.none_or_clock,
         }
     }
 
-    fn ruled_out(&self) -> String {
-        let clock = if self.ahead.is_some() { ", and the clock is right" } else { "; the clock could not be compared" };
-        format!("It is none of these: cookies come back, the host is right, the scheme is right{clock}.")
-    }
-
-    fn remedy(&self, cause: Cause, site: &Site) -> Remedy {
-        let (prefix, origin) = (site.prefix(), site.origin());
-        let (what, place) = match cause {
-            Cause::Cookie => (
-                "If many people see this: something in front drops Set-Cookie or Cookie, or people come by another host name than this service hears."
-                    .to_owned(),
-                "The proxies in front; Host and X-Forwarded-Host".to_owned(),
-            ),
-            Cause::Host => (format!("Redirect all other host names to {origin}."), "The proxy in front, or DNS; server.public_url, server.hosts".to_owned()),
-            Cause::Scheme => (self.why_http(), "The proxy in front: X-Forwarded-Proto; server.trusted_proxies".to_owned()),
-            Cause::Clock => ("Set this machine’s clock by NTP.".to_owned(), "The machine that the sidecar runs on".to_owned()),
-            Cause::App => (
-                format!(
-                    "Find out what answers signed-in people with 401 or with a redirect to {prefix}/start: a sign-in of the app’s own, or a proxy’s error page."
-                ),
-                "The app; the proxy in front (error_page 401)".to_owned(),
-            ),
-            Cause::Callback => (
-                format!("Send all of {prefix}/ and {} to this service.", site.redirect_path()),
-                format!("The proxy in front: its route for {}", site.redirect_path()),
-            ),
-            Cause::Unknown => (self.session.remedy().to_owned(), "The proxies in front; the number of replicas".to_owned()),
-        };
-        Remedy { reader: Whose::AppOwner, what, place, command: None }
-    }
-
-    fn why_http(&self) -> String {
-        match self.http {
-            Some(Http::Untrusted) => "The proxy in front says https, but is not believed: list its address in server.trusted_proxies.",
-            Some(Http::Said) => "The proxy in front says http: let it redirect http to https before it asks here.",
-            Some(Http::NotSaid) => "Nothing says that the browser came by https: let the proxy in front redirect http to https and send X-Forwarded-Proto.",
-            None => "The browser began by http: let the proxy in front redirect http to https before it asks here.",
+    fn mend<'a>(&self, cause: Cause, all: &'a Circles) -> &'a Mend {
+        match cause {
+            Cause::Cookie => &all.cookie,
+            Cause::Host => &all.host,
+            Cause::Scheme => match self.http {
+                Some(Http::Untrusted) => &all.http_untrusted,
+                Some(Http::Said) => &all.http_said,
+                Some(Http::NotSaid) => &all.http_not_said,
+                None => &all.http_at_first,
+            },
+            Cause::Clock => &all.clock,
+            Cause::App => &all.app,
+            Cause::Callback => &all.callback,
+            Cause::Unknown if self.session == Session::None => &all.session_lost,
+            Cause::Unknown => &all.session_unknown,
         }
-        .to_owned()
     }
 
     fn scheme(&self) -> &'static str {
@@ -200,18 +177,13 @@ impl Session {
             Self::None => "its cookie does not come",
         }
     }
-
-    fn remedy(self) -> &'static str {
-        match self {
-            Self::None => "The session’s cookie is lost while another of ours comes back: look for what removes it, such as a limit on the size of headers.",
-            Self::Unknown | Self::Live => "The session’s cookie comes, but is not known here: send a browser to the same replica, and see that none restarts.",
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::language::Language;
+    use crate::pages::Pages;
     use crate::session::rounds::From;
 
     fn seen() -> Seen {
@@ -221,7 +193,7 @@ mod tests {
 
     #[test]
     fn each_cause_is_known_by_what_is_seen() {
-        let lost = |http, elsewhere| Some(From { http, elsewhere });
+        let lost = |http, elsewhere| Some(From { http, elsewhere, ..From::default() });
         for (it, cause) in [
             (seen(), Cause::Unknown),
             (Seen { ahead: None, ..seen() }, Cause::Unknown),
@@ -243,9 +215,11 @@ mod tests {
     #[test]
     fn an_unknown_cause_says_what_it_is_not() {
         let site = Site::parse("https://app.example", "/oauth2", None).unwrap();
-        let words = seen().words(&site);
+        let (pages, _) = Pages::new(None);
+        let say = pages.phrases(Language::English);
+        let words = seen().words(say, &site);
         assert!(words.what.contains("none of these") && words.what.contains("the clock is right"), "{}", words.what);
-        let words = Seen { ahead: None, session: Session::Unknown, ..seen() }.words(&site);
+        let words = Seen { ahead: None, session: Session::Unknown, ..seen() }.words(say, &site);
         assert!(words.what.contains("could not be compared") && words.remedy.unwrap().what.contains("same replica"));
     }
 }

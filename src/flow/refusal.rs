@@ -70,6 +70,8 @@ pub(super) enum Refusal {
     CrossSite,
     /// A callback that belongs to nothing under way; the place to begin again.
     NothingUnderWay(String),
+    /// The same, of a sign-in that an app on the device asked for: only that app can begin again.
+    AppWaits,
     /// A callback whose parameters have no one reading.
     SaidTwice,
     /// A posted callback that is no form.
@@ -171,6 +173,7 @@ impl Refusal {
             Self::ForeignOrigin => "an upgrade from a page of another origin".to_owned(),
             Self::CrossSite => "sign-out sent by another site".to_owned(),
             Self::NothingUnderWay(_) => "a callback without a sign-in under way".to_owned(),
+            Self::AppWaits => "a callback without a sign-in under way, begun by an app".to_owned(),
             Self::SaidTwice => "a callback without one code, or with a parameter twice".to_owned(),
             Self::BadForm => "a posted callback that is no form".to_owned(),
             Self::Loop(it) => format!("sign-in loop: {}", it.cause().name()),
@@ -198,13 +201,12 @@ impl Refusal {
             let page = Page::Identify(Identify::clone(page));
             return reply::page(StatusCode::NOT_FOUND, house.pages.render(&page, language), house.pages.policy(&page));
         }
-        let words = self.words(house);
         // Whoever sends a token is a program, whatever it accepts.
-        let asker = if let Self::BadToken(_) = self { Asker::Script } else { asker };
-        let mut response = match asker {
-            Asker::Script => words.as_problem(&self, house, reference),
-            Asker::Navigation | Asker::Form => words.as_page(house, language, reference),
-        };
+        let is_program = matches!(asker, Asker::Script) || matches!(self, Self::BadToken(_));
+        // Programs, and those who search for what they say, hear one language.
+        let language = if is_program { Language::English } else { language };
+        let words = self.words(house, language);
+        let mut response = if is_program { words.as_problem(&self, house, reference) } else { words.as_page(house, language, reference) };
         let headers = response.headers_mut();
         match &self {
             Self::SignedOut(_) => {
@@ -234,34 +236,36 @@ impl Refusal {
         response
     }
 
-    fn words(&self, house: &Sidecar) -> Words {
+    fn words(&self, house: &Sidecar, language: Language) -> Words {
+        let say = house.pages.phrases(language);
         match self {
-            Self::Unread(it) => words::unread(it),
-            Self::Misdirected => words::misdirected(&house.site.origin()),
-            Self::NotFound => words::not_found(),
-            Self::Method(allow) => words::method(allow),
-            Self::SignedOut(start) => words::signed_out(start),
-            Self::StepUp(start, acrs) => words::step_up(start, acrs),
-            Self::NotProven(acrs) => words::not_proven(acrs),
-            Self::Forbidden => words::forbidden(),
-            Self::GroupsUnknown(it) => words::groups_unknown(it, || refused::consent_to_graph(house)),
-            Self::ForeignOrigin => words::foreign_origin(),
-            Self::CrossSite => words::cross_site(),
-            Self::NothingUnderWay(start) => words::nothing_under_way(start),
-            Self::SaidTwice | Self::BadForm => words::bad_callback(),
-            Self::Loop(it) => it.words(&house.site),
-            Self::Entra(it) => refused::words(house, &house.entra, it, None),
-            Self::SignIn(it, again, entra) => refused::words(house, entra, it, Some(again)),
-            Self::Unknown(_) => words::unknown(),
-            Self::TooMany(_) => words::too_many(),
-            Self::NotWelcome(it, again) => words::not_welcome(it, again),
-            Self::Unregistered(it) => words::unregistered(*it),
-            Self::ForApp(it, back) => Words { back: Some(Back::clone(back)), ..it.words(house) },
-            Self::Organization(it) => words::organization(it),
-            Self::Closed(_) => words::closed(),
-            Self::BadToken(it) => words::bad_token(*it),
-            Self::Upstream(it) => words::upstream(it),
-            Self::NotAsked(_) | Self::Internal(_) => words::internal(),
+            Self::Unread(it) => words::unread(say, it),
+            Self::Misdirected => words::misdirected(say, &house.site.origin()),
+            Self::NotFound => words::not_found(say),
+            Self::Method(allow) => words::method(say, allow),
+            Self::SignedOut(start) => words::signed_out(say, start),
+            Self::StepUp(start, acrs) => words::step_up(say, start, acrs),
+            Self::NotProven(acrs) => words::not_proven(say, acrs),
+            Self::Forbidden => words::forbidden(say),
+            Self::GroupsUnknown(it) => words::groups_unknown(say, it, || refused::consent_to_graph(house, language)),
+            Self::ForeignOrigin => words::foreign_origin(say),
+            Self::CrossSite => words::cross_site(say),
+            Self::NothingUnderWay(start) => words::nothing_under_way(say, start),
+            Self::AppWaits => words::app_waits(say),
+            Self::SaidTwice | Self::BadForm => words::bad_callback(say),
+            Self::Loop(it) => it.words(say, &house.site),
+            Self::Entra(it) => refused::words(house, &house.entra, language, it, None),
+            Self::SignIn(it, again, entra) => refused::words(house, entra, language, it, Some(again)),
+            Self::Unknown(_) => words::unknown(say),
+            Self::TooMany(_) => words::too_many(say),
+            Self::NotWelcome(it, again) => words::not_welcome(say, it, again),
+            Self::Unregistered(it) => words::unregistered(say, *it),
+            Self::ForApp(it, back) => Words { back: Some(Back::clone(back)), ..it.words(house, language) },
+            Self::Organization(it) => words::organization(say, it),
+            Self::Closed(_) => words::closed(say),
+            Self::BadToken(it) => words::bad_token(say, *it),
+            Self::Upstream(it) => words::upstream(say, it),
+            Self::NotAsked(_) | Self::Internal(_) => words::internal(say),
         }
     }
 }

@@ -2,81 +2,76 @@
 
 use super::words::Words;
 use crate::base::calendar;
+use crate::base::language::Language;
 use crate::entra::aadsts::{self, Entry, Mover, Names, Then};
 use crate::entra::failure::Refusal;
 use crate::entra::invalid::Invalid;
 use crate::entra::{self, Entra};
+use crate::pages::phrases::{Phrases, Told};
 use crate::pages::{Kind, Remedy, Whose};
 use crate::sidecar::Sidecar;
 use crate::telemetry::log;
 use http::StatusCode;
 
-const NOT_NOW: &str = "Signing in does not work at the moment";
-const NOT_YOU: &str = "You could not be signed in";
-const STOPPED: &str = "You stopped the sign-in";
-
-const ASK: &str = "Ask your administrator, and send them this page.";
-const TELL: &str = "You cannot mend this yourself. Tell the app’s owner, and send them this page.";
-
 /// The words of a sign-in that failed; `again` is where it may be tried again.
-pub(super) fn words(house: &Sidecar, entra: &Entra, error: &entra::Error, again: Option<&str>) -> Words {
+pub(super) fn words(house: &Sidecar, entra: &Entra, language: Language, error: &entra::Error, again: Option<&str>) -> Words {
+    let say = house.pages.phrases(language);
     match error {
-        entra::Error::Refused(refusal) => refused(house, entra, refusal, again),
-        entra::Error::Token(invalid @ (Invalid::Stranger(_) | Invalid::Personal | Invalid::Guest)) => outsider(*invalid, again),
+        entra::Error::Refused(refusal) => refused((house, say, language), entra, refusal, again),
+        entra::Error::Token(invalid @ (Invalid::Stranger(_) | Invalid::Personal | Invalid::Guest)) => outsider(say, *invalid, again),
         entra::Error::Token(invalid) => {
-            let what = "Microsoft’s answer did not pass our checks, so nobody was signed in.";
-            let words = Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, Whose::AppOwner, NOT_YOU, what);
             let clock = entra.clock_ahead().filter(|_| matches!(invalid, Invalid::Expired | Invalid::NotYet));
-            let words = words.then(TELL).detail("Check", "check", Some(&invalid.to_string()));
-            offered(words.detail("Clock ahead of Microsoft’s (s)", "clock_ahead", clock.map(|it| it.to_string()).as_deref()), again)
+            let shape = (Kind::SignInFailed, StatusCode::FORBIDDEN, Whose::AppOwner);
+            let words = Words::under(&say.title.not_you, shape, &say.sign_in.bad_answer).detail("Check", "check", Some(&invalid.to_string()));
+            offered(say, words.detail("Clock ahead of Microsoft’s (s)", "clock_ahead", clock.map(|it| it.to_string()).as_deref()), again)
         }
         _ => {
-            let what = "Microsoft, which signs people in here, cannot be reached right now. Whoever is signed in stays so.";
-            let words = Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody, NOT_NOW, what);
-            offered(words.then("Try again in a few minutes."), again)
+            let shape = (Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody);
+            offered(say, Words::under(&say.title.not_now, shape, &say.sign_in.unreachable), again)
         }
     }
 }
 
 /// Signed in well at Entra, as somebody who may not come here. Without another account, Entra would say the same again at once.
-fn outsider(invalid: Invalid, again: Option<&str>) -> Words {
-    let words = |whose, what| Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, whose, "This account may not sign in here", what);
-    let words = match invalid {
-        Invalid::Personal => words(Whose::You, "This is a personal account, and this app is for work and school accounts.")
-            .then("Sign in with the account of your company or school."),
-        Invalid::Guest => words(Whose::AppOwner, "You are a guest of this company’s directory, and this app is not open to guests.")
-            .then("If you need it for your work, ask the app’s owner: guests are let in by entra.guests."),
-        _ => words(Whose::AppOwner, "Your company or school is not among those whose people may use this app.")
-            .then("Ask the app’s owner to let your tenant in, and send them this page: its ID belongs into entra.allowed_tenants."),
+fn outsider(say: &Phrases, invalid: Invalid, again: Option<&str>) -> Words {
+    let (whose, said) = match invalid {
+        Invalid::Personal => (Whose::You, &say.sign_in.personal),
+        Invalid::Guest => (Whose::AppOwner, &say.sign_in.guest),
+        _ => (Whose::AppOwner, &say.sign_in.stranger),
     };
+    let words = Words::under(&say.title.not_this_account, (Kind::SignInFailed, StatusCode::FORBIDDEN, whose), said);
     let tenant = if let Invalid::Stranger(tid) = invalid { Some(tid.to_string()) } else { None };
     let words = words.detail("Tenant ID", "tenant", tenant.as_deref()).detail("Check", "check", Some(&invalid.to_string()));
     match again {
-        Some(again) => words.with("Use another account", &format!("{again}&prompt=select_account")),
+        Some(again) => words.with(&say.way.other_account, &format!("{again}&prompt=select_account")),
         None => words,
     }
 }
 
-fn offered(words: Words, again: Option<&str>) -> Words {
+fn offered(say: &Phrases, words: Words, again: Option<&str>) -> Words {
     match again {
-        Some(again) => words.with("Try again", again),
+        Some(again) => words.with(&say.way.try_again, again),
         None => words,
     }
 }
 
 /// `error` and `suberror` decide the status; the code chooses the words.
-fn refused(house: &Sidecar, entra: &Entra, refusal: &Refusal, again: Option<&str>) -> Words {
+fn refused((house, say, language): (&Sidecar, &Phrases, Language), entra: &Entra, refusal: &Refusal, again: Option<&str>) -> Words {
     let entry = entry(refusal);
     let (kind, status) = shape(refusal);
-    let told = entry.map_or_else(|| general(refusal), known);
-    let title = told.title.unwrap_or(if kind == Kind::Unavailable { NOT_NOW } else { NOT_YOU });
-    let mut words = Words::new(kind, status, told.whose, title, told.what).then(told.next);
-    words.remedy = remedy(house, entra, refusal, entry);
+    let told = match entry {
+        Some(entry) => known(say, language, entry),
+        None => general(say, refusal),
+    };
+    let title = told.title.unwrap_or(if kind == Kind::Unavailable { &say.title.not_now } else { &say.title.not_you });
+    let what = Told { title: title.to_owned(), what: told.what.to_owned(), next: vec![told.next.to_owned()] };
+    let mut words = Words::new(kind, status, told.whose, &what);
+    words.remedy = remedy(house, entra, language, refusal, entry);
     if let Some(again) = again {
         words = match entry.map(|it| it.then) {
-            Some(Then::Other) => words.with("Use another account", &format!("{again}&prompt=select_account")),
-            _ if refusal.is_cancelled() => words.with("Sign in again", again),
-            _ => words.with("Try again", again),
+            Some(Then::Other) => words.with(&say.way.other_account, &format!("{again}&prompt=select_account")),
+            _ if refusal.is_cancelled() => words.with(&say.way.sign_in_again, again),
+            _ => words.with(&say.way.try_again, again),
         };
     }
     traced(words, house, entra, refusal, entry)
@@ -115,35 +110,32 @@ fn shape(refusal: &Refusal) -> (Kind, StatusCode) {
     }
 }
 
-struct Told {
-    title: Option<&'static str>,
-    what: &'static str,
+struct Choice<'a> {
+    title: Option<&'a str>,
+    what: &'a str,
     whose: Whose,
-    next: &'static str,
+    next: &'a str,
 }
 
-fn known(entry: &'static Entry) -> Told {
+fn known<'a>(say: &'a Phrases, language: Language, entry: &'static Entry) -> Choice<'a> {
     let whose = whose(entry.whose);
-    let next = entry.next.as_deref().unwrap_or(if matches!(whose, Whose::Admin) { ASK } else { TELL });
-    let title = entry.title.as_deref().or(matches!(entry.whose, Mover::Owner | Mover::Us | Mover::Entra).then_some(NOT_NOW));
-    Told { title, what: &entry.what, whose, next }
+    let next = entry.next(language).unwrap_or(if matches!(whose, Whose::Admin) { &say.advice.ask_admin } else { &say.advice.tell_owner });
+    let not_now = matches!(entry.whose, Mover::Owner | Mover::Us | Mover::Entra).then_some(say.title.not_now.as_str());
+    Choice { title: entry.title(language).or(not_now), what: entry.what(language), whose, next }
 }
 
 /// A code that nobody here knows, or none at all.
-fn general(refusal: &Refusal) -> Told {
-    let told = |what, whose, next| Told { title: None, what, whose, next };
-    match refusal.error.as_str() {
-        _ if refusal.is_cancelled() => {
-            let what = "The sign-in was canceled before it was done. Nothing has happened.";
-            Told { title: Some(STOPPED), ..told(what, Whose::You, "Sign in again whenever you like.") }
-        }
-        _ if refusal.is_passing() => told("Microsoft cannot sign you in just now.", Whose::Entra, "Try again in a few minutes."),
-        "login_required" | "interaction_required" | "consent_required" | "invalid_grant" => {
-            told("Microsoft wants you to sign in anew.", Whose::You, "Sign in again. If that does not help, ask your administrator and send them this page.")
-        }
-        "access_denied" => told("Microsoft did not let you in.", Whose::Admin, ASK),
-        _ => told("Microsoft did not accept how the app asked it to sign you in.", Whose::AppOwner, TELL),
-    }
+fn general<'a>(say: &'a Phrases, refusal: &Refusal) -> Choice<'a> {
+    let all = &say.sign_in;
+    let (said, whose) = match refusal.error.as_str() {
+        _ if refusal.is_cancelled() => (&all.canceled, Whose::You),
+        _ if refusal.is_passing() => (&all.passing, Whose::Entra),
+        "login_required" | "interaction_required" | "consent_required" | "invalid_grant" => (&all.anew, Whose::You),
+        "access_denied" => (&all.denied, Whose::Admin),
+        _ => (&all.not_accepted, Whose::AppOwner),
+    };
+    let title = refusal.is_cancelled().then_some(say.title.stopped.as_str());
+    Choice { title, what: &said.what, whose, next: &said.next }
 }
 
 fn whose(mover: Mover) -> Whose {
@@ -161,23 +153,23 @@ fn names(house: &Sidecar, entra: &Entra) -> Names {
     entra.names(house.site.origin())
 }
 
-fn remedy(house: &Sidecar, entra: &Entra, refusal: &Refusal, entry: Option<&Entry>) -> Option<Remedy> {
+fn remedy(house: &Sidecar, entra: &Entra, language: Language, refusal: &Refusal, entry: Option<&'static Entry>) -> Option<Remedy> {
     if refusal.is_cancelled() {
         return None;
     }
     let (names, correlation) = (names(house, entra), refusal.correlation_id.as_deref());
     let found = match entry {
-        Some(entry) => entry.remedy(&names, correlation)?,
-        None => aadsts::in_the_log(&names, correlation)?,
+        Some(entry) => entry.remedy(&names, correlation, language)?,
+        None => aadsts::in_the_log(&names, correlation, language)?,
     };
     Some(shown(found))
 }
 
 /// What lets the app read the groups of the people, where nobody has agreed to it yet.
-pub(super) fn consent_to_graph(house: &Sidecar) -> Option<Remedy> {
+pub(super) fn consent_to_graph(house: &Sidecar, language: Language) -> Option<Remedy> {
     // Of many registrations, which one is not known here.
     let one = house.organizations.is_none();
-    one.then(|| aadsts::consent_to_graph(&names(house, &house.entra)).map(shown)).flatten()
+    one.then(|| aadsts::consent_to_graph(&names(house, &house.entra), language).map(shown)).flatten()
 }
 
 fn shown(found: aadsts::Remedy) -> Remedy {
@@ -189,10 +181,11 @@ fn shown(found: aadsts::Remedy) -> Remedy {
 pub(super) fn write_down(house: &Sidecar, entra: &Entra, error: &entra::Error, request_id: &str) {
     let entra::Error::Refused(refusal) = error else { return };
     let entry = entry(refusal);
-    let whose = entry.map_or_else(|| general(refusal).whose, |it| whose(it.whose));
+    let language = Language::English;
+    let whose = entry.map_or_else(|| general(house.pages.phrases(language), refusal).whose, |it| whose(it.whose));
     house.lasting.metrics.refused(whose.name());
     let ours = refusal.is_of_the_app() || matches!(whose, Whose::AppOwner | Whose::SignInService);
-    let remedy = remedy(house, entra, refusal, entry);
+    let remedy = remedy(house, entra, language, refusal, entry);
     house.lasting.log.refused(&log::Refused {
         time_ms: house.lasting.clock.now_millis(),
         event: "sign_in_refused",

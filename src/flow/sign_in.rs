@@ -12,7 +12,7 @@ use crate::config::access::{SignedOut, is_context};
 use crate::entra::authorize::{Hints, claims_for};
 use crate::pages::{Page, SignIn};
 use crate::session::pending::{LIFE, MOST, Native, Pending, Trial};
-use crate::session::rounds::{From, Rounds, WINDOW};
+use crate::session::rounds::{Aim, From, Rounds, WINDOW};
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::Organizations;
 use crate::wire::body::Body;
@@ -57,6 +57,14 @@ impl Start {
     /// The same, and one of these is to be proven.
     pub(super) fn proving(return_to: ReturnTo, acrs: &[String]) -> Self {
         Self { acrs: acrs.to_vec(), ..Self::at(return_to) }
+    }
+
+    fn aim(&self) -> Aim {
+        match (&self.trial, &self.native) {
+            (Some(_), _) => Aim::Trial,
+            (None, Some(_)) => Aim::App,
+            (None, None) => Aim::Session,
+        }
     }
 }
 
@@ -176,7 +184,7 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
     // Whoever chooses an account or proves themselves anew acts at each round: that goes on by itself no more than a person does.
     let kept = rounds_in_cookie(house, headers).filter(|_| start.hints.prompt.is_none());
     let rounds = kept.unwrap_or_default().or(start.lost.unwrap_or_default());
-    let rounds = if start.lost.is_some() { rounds.comes_back(now) } else { rounds }.sets_out(now, from(house, inbound));
+    let rounds = if start.lost.is_some() { rounds.comes_back(now) } else { rounds }.sets_out(now, From { aim: start.aim(), ..from(house, inbound) });
     if rounds.is_loop() {
         return Err(Refusal::Loop(Box::new(seen(house, inbound, headers, rounds, start.lost))));
     }
@@ -292,11 +300,12 @@ fn with_one_more(house: &Sidecar, headers: &HeaderMap, told: Rounds) -> Rounds {
 }
 
 fn from(house: &Sidecar, inbound: &Inbound) -> From {
-    From { http: house.site.is_https() && !inbound.https, elsewhere: !house.site.is_public_host(inbound.host.to_str().unwrap_or_default()) }
+    let elsewhere = !house.site.is_public_host(inbound.host.to_str().unwrap_or_default());
+    From { http: house.site.is_https() && !inbound.https, elsewhere, aim: Aim::Session }
 }
 
 fn seen(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, rounds: Rounds, lost: Option<Rounds>) -> Seen {
-    let From { http, elsewhere } = from(house, inbound);
+    let From { http, elsewhere, .. } = from(house, inbound);
     let has_cookie = cookies::find(headers, house.names.session()) != Found::None;
     Seen {
         rounds,

@@ -1,6 +1,6 @@
 //! The HTML that people see when it is not the app's: what happened, whose move it is, a reference to give to support.
 //!
-//! It decides nothing and knows no cause: it is handed the words. Every value is escaped, no page needs a script, and nothing is loaded from
+//! It decides nothing: it is handed the words, most of which it keeps itself, in each language. Every value is escaped, no page needs a script, and nothing is loaded from
 //! elsewhere.
 
 pub mod desk;
@@ -9,6 +9,7 @@ mod hostile;
 mod link;
 mod overrides;
 mod page;
+pub mod phrases;
 mod samples;
 mod samples_setup;
 mod set;
@@ -23,6 +24,7 @@ pub use samples::samples;
 
 use crate::base::language::Language;
 use http::HeaderValue;
+use phrases::Phrases;
 use set::Set;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,6 +61,11 @@ impl Pages {
             theirs,
         };
         (pages, warnings)
+    }
+
+    /// What notices say, in that language.
+    pub fn phrases(&self, language: Language) -> &Phrases {
+        self.ours.phrases(language)
     }
 
     /// The page as HTML, in the language where its words are told in it. What an operator's template cannot render, ours does.

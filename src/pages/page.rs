@@ -2,6 +2,7 @@
 
 use super::desk::{Credential, History, OnePerson, People, SignIns};
 use super::link::link;
+use super::phrases::Phrases;
 use super::setup::SetUp;
 use crate::base::redirect_uri::Answer;
 use minijinja::context;
@@ -217,9 +218,9 @@ impl Page {
     }
 
     /// What the template may name.
-    pub(super) fn context(&self) -> Value {
+    pub(super) fn context(&self, phrases: &Phrases) -> Value {
         match self {
-            Self::Notice(it) => it.context(),
+            Self::Notice(it) => it.context(phrases),
             Self::SignIn(it) => context! { start => link(&it.start), app => it.app.as_str() },
             Self::Identify(it) => it.context(),
             Self::SetUp(it) => it.context(),
@@ -251,7 +252,7 @@ impl Action {
 }
 
 impl Notice {
-    fn context(&self) -> Value {
+    fn context(&self, phrases: &Phrases) -> Value {
         let action = self.action.as_ref().and_then(Action::context);
         let back = self.back.as_ref().map(|it| context! { app => it.app.as_str(), href => it.to.as_str() });
         let details: Vec<_> = self.details.iter().map(|(name, value)| context! { name => name.as_str(), value => value.as_str() }).collect();
@@ -261,7 +262,7 @@ impl Notice {
             title => self.title.as_str(),
             what => self.what.as_str(),
             whose => Serde(self.whose),
-            who => self.whose.words(),
+            who => self.whose.words(phrases),
             next => self.next.clone(),
             remedy => self.remedy.as_deref().map(Remedy::context),
             action,
@@ -297,15 +298,16 @@ impl Whose {
         }
     }
 
-    fn words(self) -> &'static str {
+    fn words(self, phrases: &Phrases) -> &str {
+        let who = &phrases.who;
         match self {
-            Self::You => "You",
-            Self::Admin => "Your administrator",
-            Self::AppOwner => "The app’s owner",
-            Self::Entra => "Microsoft: it passes, wait a little",
-            Self::IdentityProvider => "Your organization’s own sign-in",
-            Self::SignInService => "This sign-in service; tell the app’s owner",
-            Self::Nobody => "Nobody has to: it passes, wait a little",
+            Self::You => &who.you,
+            Self::Admin => &who.admin,
+            Self::AppOwner => &who.app_owner,
+            Self::Entra => &who.entra,
+            Self::IdentityProvider => &who.identity_provider,
+            Self::SignInService => &who.sign_in_service,
+            Self::Nobody => &who.nobody,
         }
     }
 }

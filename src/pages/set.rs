@@ -1,6 +1,7 @@
 //! Templates that belong together, and their style sheet.
 
 use super::page::Page;
+use super::phrases::Phrases;
 use super::style::Style;
 use super::words::{self, Words};
 use crate::base::language::Language;
@@ -76,10 +77,15 @@ impl Set {
         &self.style
     }
 
+    /// What notices say.
+    pub(super) fn phrases(&self, language: Language) -> &Phrases {
+        self.words.phrases(language)
+    }
+
     /// The page as HTML.
     pub(super) fn render(&self, page: &Page, language: Language) -> Result<String, Error> {
         let (words, language) = self.words.of(page.template(), language);
-        let context = context! { style => self.style.element(), language => language.tag(), words, ..page.context() };
+        let context = context! { style => self.style.element(), language => language.tag(), words, ..page.context(self.phrases(language)) };
         self.environment.get_template(page.template())?.render(context)
     }
 }

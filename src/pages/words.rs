@@ -1,55 +1,83 @@
-//! The words of pages: one file for each language, one table in it for each template.
+//! The words of pages: one file for each language, one table in it for each template, and what notices say.
 
+use super::phrases::Phrases;
 use crate::base::language::Language;
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Words by name, by template.
 pub(super) type Tables = BTreeMap<String, BTreeMap<String, String>>;
 
+/// One file.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Catalog {
+    pub(super) phrases: Phrases,
+    #[serde(flatten)]
+    pub(super) tables: Tables,
+}
+
 /// What is written, in each language.
 #[derive(Clone, Debug)]
 pub(super) struct Words {
-    english: Arc<BTreeMap<String, Value>>,
-    german: Arc<BTreeMap<String, Value>>,
+    english: Arc<Written>,
+    german: Arc<Written>,
+}
+
+#[derive(Debug)]
+struct Written {
+    tables: BTreeMap<String, Value>,
+    phrases: Phrases,
 }
 
 impl Words {
     /// What is built in. A file that cannot be read would be named in `warnings`; a test keeps that from happening.
     pub(super) fn built_in(warnings: &mut Vec<String>) -> Self {
         let mut values = |language| {
-            let tables = read(language).unwrap_or_else(|it| {
+            let Catalog { phrases, tables } = read(language).unwrap_or_else(|it| {
                 warnings.push(format!("the built-in words, {}: {it}", Language::tag(language)));
-                Tables::new()
+                Catalog::default()
             });
-            Arc::new(tables.into_iter().map(|(name, words)| (name, Value::from(words))).collect())
+            Arc::new(Written { tables: tables.into_iter().map(|(name, words)| (name, Value::from(words))).collect(), phrases })
         };
         Self { english: values(Language::English), german: values(Language::German) }
     }
 
+    /// What notices say.
+    pub(super) fn phrases(&self, language: Language) -> &Phrases {
+        &self.written(language).phrases
+    }
+
     /// The words of a template and the language they are in: what has no table is English.
     pub(super) fn of(&self, template: &str, language: Language) -> (Value, Language) {
-        let tables = match language {
-            Language::English => &self.english,
-            Language::German => &self.german,
-        };
         let name = template.trim_end_matches(".html");
-        match (tables.get(name), self.english.get(name)) {
+        match (self.written(language).tables.get(name), self.english.tables.get(name)) {
             (Some(words), _) => (words.clone(), language),
             (None, Some(words)) => (words.clone(), Language::English),
             (None, None) => (Value::from(BTreeMap::<String, String>::new()), Language::English),
         }
     }
+
+    fn written(&self, language: Language) -> &Written {
+        match language {
+            Language::English => &self.english,
+            Language::German => &self.german,
+        }
+    }
 }
 
-/// The tables of a language.
-pub(super) fn read(language: Language) -> Result<Tables, toml::de::Error> {
-    toml::from_str(match language {
+/// The words of a language.
+pub(super) fn read(language: Language) -> Result<Catalog, toml::de::Error> {
+    toml::from_str(source(language))
+}
+
+fn source(language: Language) -> &'static str {
+    match language {
         Language::English => include_str!("words/en.toml"),
         Language::German => include_str!("words/de.toml"),
-    })
+    }
 }
 
 /// The filter `fill`: puts values where their names stand in braces. What comes out is plain text, and is escaped like any other.
@@ -79,22 +107,33 @@ mod tests {
         all
     }
 
+    /// All texts by the way to them, tables and lists walked through.
+    fn texts(at: String, value: &toml::Value) -> Vec<(String, String)> {
+        match value {
+            toml::Value::Table(it) => it.iter().flat_map(|(name, value)| texts(format!("{at}.{name}"), value)).collect(),
+            toml::Value::Array(it) => it.iter().enumerate().flat_map(|(n, value)| texts(format!("{at}.{n}"), value)).collect(),
+            toml::Value::String(text) => vec![(at, text.clone())],
+            other => panic!("{at} is no text: {other}"),
+        }
+    }
+
     #[test]
     fn both_languages_say_the_same_things() {
-        let (english, german) = (read(Language::English).unwrap(), read(Language::German).unwrap());
-        let names = |it: &Tables| it.iter().flat_map(|(table, words)| words.keys().map(move |key| format!("{table}.{key}"))).collect::<Vec<_>>();
+        let all = |language| texts(String::new(), &toml::from_str(source(language)).unwrap());
+        let (english, german) = (all(Language::English), all(Language::German));
+        let names = |it: &[(String, String)]| it.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
         assert_eq!(names(&english), names(&german));
-        for (table, words) in &english {
-            for (key, text) in words {
-                assert_eq!(places(text), places(&german[table][key]), "{table}.{key}");
-                assert!(!text.trim().is_empty() && !german[table][key].trim().is_empty(), "{table}.{key}");
-            }
+        for ((name, text), (_, other)) in english.iter().zip(&german) {
+            assert_eq!(places(text), places(other), "{name}");
+            assert!(!text.trim().is_empty() && !other.trim().is_empty(), "{name}");
+            // A sentence that nobody translated; a name such as "Tenant ID" may be the same.
+            assert!(text != other || !text.ends_with('.'), "{name}: {text}");
         }
     }
 
     #[test]
     fn each_table_is_of_a_template_that_says_every_word_of_it_and_no_other() {
-        for (table, words) in read(Language::English).unwrap() {
+        for (table, words) in read(Language::English).unwrap().tables {
             let source = &whole(&format!("{table}.html"));
             for key in words.keys() {
                 // Some are chosen by a value: `words[wrong.tenant]`. That each of those is there, the samples show.

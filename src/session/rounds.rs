@@ -29,6 +29,20 @@ pub struct From {
     pub http: bool,
     /// At another host than that of the public address.
     pub elsewhere: bool,
+    /// What it is for.
+    pub aim: Aim,
+}
+
+/// What a sign-in is for: where it leads on if it comes back and its cookie does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Aim {
+    /// A session of this browser.
+    #[default]
+    Session,
+    /// A trial of the set-up page.
+    Trial,
+    /// An app on the device that asked.
+    App,
 }
 
 impl Rounds {
@@ -63,7 +77,12 @@ impl Rounds {
 
     /// As bytes to seal.
     pub fn write(self) -> Vec<u8> {
-        let flags = u8::from(self.from.http) | u8::from(self.from.elsewhere) << 1;
+        let aim = match self.from.aim {
+            Aim::Session => 0,
+            Aim::Trial => 4,
+            Aim::App => 8,
+        };
+        let flags = u8::from(self.from.http) | u8::from(self.from.elsewhere) << 1 | aim;
         [&self.returned.to_be_bytes()[..], &self.begun.to_be_bytes(), &self.since.to_be_bytes(), &[flags]].concat()
     }
 
@@ -73,7 +92,13 @@ impl Rounds {
         let (begun, rest) = rest.split_first_chunk()?;
         let (since, flags) = rest.split_first_chunk()?;
         let [flags] = flags else { return None };
-        let from = From { http: flags & 1 != 0, elsewhere: flags & 2 != 0 };
+        let aim = match flags >> 2 {
+            0 => Aim::Session,
+            1 => Aim::Trial,
+            2 => Aim::App,
+            _ => return None,
+        };
+        let from = From { http: flags & 1 != 0, elsewhere: flags & 2 != 0, aim };
         Some(Self { returned: u32::from_be_bytes(*returned), begun: u32::from_be_bytes(*begun), since: u64::from_be_bytes(*since), from })
     }
 }
@@ -84,7 +109,7 @@ mod tests {
 
     #[test]
     fn three_that_come_back_in_a_minute_are_a_loop() {
-        let from = From { http: true, elsewhere: false };
+        let from = From { http: true, elsewhere: false, aim: Aim::App };
         let mut rounds = Rounds::default();
         for at in 0..3 {
             rounds = rounds.sets_out(1000 + at, from);

@@ -11,6 +11,7 @@ mod directory_attacks;
 mod docs;
 mod flood;
 mod fuzz;
+mod german;
 mod groups;
 mod image;
 mod keep;

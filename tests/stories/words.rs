@@ -3,6 +3,7 @@
 use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
 use crate::world::raw;
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World};
+use entrada::base::language::Language;
 use entrada::emulator::Wrong;
 use entrada::entra::aadsts::{self, Mover};
 use std::collections::BTreeSet;
@@ -48,7 +49,8 @@ async fn p17_every_code_has_a_page_and_json_with_all_that_is_needed() {
         let words = read(&page);
         assert_eq!(page.status, 403, "{code}: {words}");
         let named = format!("AADSTS{code}");
-        for part in [entry.what.as_str(), &named, CORRELATION, TRACE, TIME, page.header("x-request-id"), "Who can fix it", "What to do", "Try again"] {
+        for part in [entry.what(Language::English), &named, CORRELATION, TRACE, TIME, page.header("x-request-id"), "Who can fix it", "What to do", "Try again"]
+        {
             let another = part == "Try again" && words.contains("Use another account");
             assert!(words.contains(part) || another, "{code}: no {part:?} in {words}");
         }
@@ -60,7 +62,7 @@ async fn p17_every_code_has_a_page_and_json_with_all_that_is_needed() {
         let json = answer.json();
         for (member, value) in [
             ("type", "about:blank"),
-            ("detail", entry.what.as_str()),
+            ("detail", entry.what(Language::English)),
             ("code", &named),
             ("correlation_id", CORRELATION),
             ("trace_id", TRACE),

@@ -5,6 +5,7 @@ use super::super::refusal::Refusal;
 use super::desk::{address, asked, desk, one_more, rows, shown};
 use super::gate::Visit;
 use crate::base::guid::Guid;
+use crate::base::language::Language;
 use crate::directory::Directory;
 use crate::directory::organization::Organization;
 use crate::directory::recent::{Asked, Kept};
@@ -27,26 +28,26 @@ pub(super) async fn show(house: &Sidecar, inbound: &Inbound, directory: &Directo
     let refused = if refused_only { "1" } else { "" };
     let next = last.map(|it| address(house, "sign_ins", &[("refused", refused), ("before", &it.id.to_string())]));
     let names = names(house, visit.organization());
-    let rows = found.into_iter().map(|it| seen(house, &names, it)).collect();
+    let rows = found.into_iter().map(|it| seen(house, inbound.language, &names, it)).collect();
     Ok(shown(house, inbound, StatusCode::OK, &Page::SignIns(Box::new(SignIns { desk: desk(house, visit), refused_only, rows, next }))))
 }
 
-fn seen(house: &Sidecar, names: &Names, it: Kept) -> Seen {
+fn seen(house: &Sidecar, language: Language, names: &Names, it: Kept) -> Seen {
     let Kept { at, sign_in, username, .. } = it;
     let href = username.as_ref().and(sign_in.person).map(|it| address(house, "people", &[("person", &it.to_string())]));
     let name = username.map(|it| it.to_string()).or(sign_in.name).unwrap_or_default();
-    Seen { at, name, href, refused: sign_in.refused.map(|it| why(names, it)), reference: sign_in.reference }
+    Seen { at, name, href, refused: sign_in.refused.map(|it| why(language, names, it)), reference: sign_in.reference }
 }
 
-fn why(names: &Names, reason: String) -> Why {
+fn why(language: Language, names: &Names, reason: String) -> Why {
     if let Some(word) = REASONS.into_iter().find(|it| *it == reason) {
         return Why::Word(word);
     }
     let code = reason.strip_prefix("AADSTS").and_then(|it| it.parse::<u32>().ok());
     let entry = code.and_then(aadsts::find);
     Why::Entra(Said {
-        about: entry.map(|it| it.what.clone()),
-        mend: entry.and_then(|it| it.remedy(names, None)).map(|it| format!("{} {}", it.fix, it.place)),
+        about: entry.map(|it| it.what(language).to_owned()),
+        mend: entry.and_then(|it| it.remedy(names, None, language)).map(|it| format!("{} {}", it.fix, it.place)),
         more: code.map(|it| format!("https://login.microsoftonline.com/error?code={it}")),
         code: reason,
     })

@@ -117,7 +117,7 @@ fn claims(who: &Identity) -> Vec<(&'static str, String)> {
 
 fn failed(house: &Sidecar, inbound: &Inbound, visit: &Visit, entra: &Entra, error: &entra::Error) -> Response<Body> {
     refused::write_down(house, entra, error, inbound.reference());
-    let words = refused::words(house, entra, error, None);
+    let words = refused::words(house, entra, inbound.language, error, None);
     let code = match error {
         entra::Error::Refused(it) => it.code,
         _ => None,

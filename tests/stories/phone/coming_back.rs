@@ -77,6 +77,7 @@ async fn an_app_of_a_scheme_of_its_own_is_opened_by_a_page_that_needs_no_script(
     // Once more is nobody's: the code is in the app, and the sign-in is over.
     let again = browser.opens(page.way.last().unwrap()).await;
     assert!(!again.body.contains("com.example.fleet"), "{}", again.body);
+    assert!(again.status == 400 && again.body.contains("go back to the app") && !again.body.contains("/oauth2/start"), "{} {}", again.status, again.body);
     assert_eq!(again.header("refresh"), "");
 }
 

@@ -22,6 +22,8 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
     {
         assert!(page.body.contains(says), "{says}: {}", page.body);
     }
+    let again = admin.asks("GET", &page.path_and_query(), NAVIGATION).await;
+    assert_eq!((again.status, again.header("location")), (303, "/oauth2/setup"), "a reload of the result leads elsewhere");
     assert!(!is_signed_in(&mut admin).await, "a test began a session");
     assert_eq!(town.directory().count(town.organization("contoso").await.id).await.unwrap(), 0, "a test made somebody");
     let page = admin.visits("/oauth2/setup").await;
