@@ -112,7 +112,7 @@ impl Company {
             name: self.name.to_owned(),
             tenant: filled(self.tenant),
             client_id: filled(self.client_id),
-            proof: self.is_on.then(|| Proof::secret(self.client_secret)),
+            proof: self.is_on.then(|| Proof::of_value(self.client_secret).ok()).flatten(),
             domains: vec![self.domain.to_owned()],
             on: self.is_on,
             ..NewOrganization::default()

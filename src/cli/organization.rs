@@ -11,7 +11,7 @@ use crate::config::directory::FirstSignIn;
 use crate::directory::change::{Asking, NewOrganization, OrganizationChange};
 use crate::directory::history::Change;
 use crate::directory::organization::{Organization, State, days_until};
-use crate::directory::proof::Proof;
+use crate::directory::proof::{Kind, Proof};
 use crate::directory::{Directory, Error, told};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -275,7 +275,7 @@ fn list(common: &Common) -> Result<(), Failure> {
                 it.name.clone(),
                 it.state.as_str().to_owned(),
                 or_dash(tenant.as_deref()),
-                with_days(credential, it),
+                with_days(credential.words, it),
                 time(Some(it.changed)),
             ]);
             values.push(directory.told_briefly(it, credential));
@@ -329,7 +329,8 @@ async fn show(directory: &Directory, common: &Common, it: &Organization) -> Resu
             ("identity provider", it.provider.as_str().to_owned()),
             ("tenant ID", id(it.tenant)),
             ("client ID", id(it.client_id)),
-            ("client secret", with_days(credential, it)),
+            ("credential", with_days(credential.words, it)),
+            ("new credential", waiting(credential.waiting, it)),
             ("default role", it.default_role.clone()),
             ("first sign-in", first_sign_in(it).unwrap_or("as [directory] says").to_owned()),
             ("guests", if it.guests { "may sign in" } else { "may not sign in" }.to_owned()),
@@ -345,6 +346,13 @@ async fn show(directory: &Directory, common: &Common, it: &Organization) -> Resu
 /// In how many days it expires, where somebody said so.
 fn days(it: &Organization) -> Option<i64> {
     it.credential_ends.map(|it| days_until(it, Clock::system().now()))
+}
+
+/// What waits, since when, and what Entra said against it.
+fn waiting(kind: Option<Kind>, it: &Organization) -> String {
+    let Some(waiting) = &it.waiting else { return or_dash(None) };
+    let refused = waiting.refused.as_ref().map(|it| format!(", refused by Entra: {it}")).unwrap_or_default();
+    format!("{} by {}, {}{refused}", kind.map_or("opened by no secret", Kind::words), waiting.by, time(Some(waiting.since)))
 }
 
 fn with_days(credential: &str, it: &Organization) -> String {

@@ -77,7 +77,7 @@ pub struct OrganizationChange {
     pub proof: Option<Proof>,
     /// When the client secret ends, seconds since 1970; of the new one, where there is a new one.
     pub credential_ends: Option<u64>,
-    /// Forgets the client secret that waits.
+    /// Forgets the new credential that waits.
     pub take_back: bool,
     /// The role of whoever is created here.
     pub default_role: Option<String>,
@@ -124,9 +124,9 @@ impl OrganizationChange {
         say("client id", self.client_id.map(|it| it.to_string()));
         let placed = if waits { "waits beside the other until it has signed somebody in" } else { "set" };
         if let Some(it) = &self.proof {
-            say(&format!("new {}", it.kind()), Some(placed.to_owned()));
+            say(&format!("new {}", it.kind().words()), Some(placed.to_owned()));
         }
-        say("new client secret", self.take_back.then(|| "taken back".to_owned()));
+        say("new credential", self.take_back.then(|| "taken back".to_owned()));
         say("client secret expires", self.credential_ends.map(calendar::utc_day));
         say("default role", self.default_role.clone());
         say("first sign-in", self.first_sign_in.map(|it| super::organization::first_sign_in_as_str(it).to_owned()));

@@ -7,8 +7,8 @@
 use super::change::OrganizationChange;
 use super::database::{Transaction, Value};
 use super::error::Error;
-use super::organization::{Connection, NewSecret, Organization, State};
-use super::proof::Proof;
+use super::organization::{Connection, Means, NewCredential, Organization, State};
+use super::proof::{Kind, Proof};
 use super::store::Directory;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
@@ -17,7 +17,7 @@ use crate::base::secret::Secret;
 /// The longest reason that is kept of a refusal, in bytes.
 const MOST_REASON: usize = 40;
 
-/// Where a new secret goes.
+/// Where a new credential goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// Beside the one that works, until it has proven itself.
@@ -34,16 +34,16 @@ impl Directory {
     pub async fn connection(&self, organization: &Organization) -> Result<Option<Connection>, Error> {
         let (Some(tenant), Some(client_id)) = (organization.tenant, organization.client_id) else { return Ok(None) };
         if let Some(credential) = self.of_file.get(&organization.id) {
-            return Ok(Some(Connection { tenant, client_id, proof: Proof::Own(credential.clone()), new: None }));
+            return Ok(Some(Connection { tenant, client_id, by: Means::OfFile(credential.clone()), new: None }));
         }
         let sql = "SELECT credential, credential_next, credential_next_refused FROM organization WHERE id = $1";
         let Some(row) = self.database.row(sql, vec![organization.id.to_string().into()]).await? else { return Ok(None) };
         let Some(sealed) = row.maybe_text("credential")? else { return Ok(None) };
-        let proof = self.opened(organization, &sealed)?;
+        let by = Means::Sealed(self.opened(organization, &sealed)?);
         // One that nothing opens is as good as none: the other works.
         let new = row.maybe_text("credential_next")?.and_then(|it| Some((self.opened(organization, &it).ok()?, it)));
         let refused = row.maybe_text("credential_next_refused")?;
-        Ok(Some(Connection { tenant, client_id, proof, new: new.map(|(proof, sealed)| NewSecret { proof, sealed, refused }) }))
+        Ok(Some(Connection { tenant, client_id, by, new: new.map(|(proof, sealed)| NewCredential { proof, sealed, refused }) }))
     }
 
     /// The organizations of which a credential is opened by no secret.
@@ -63,28 +63,27 @@ impl Directory {
         Ok(out)
     }
 
-    /// A new secret has signed somebody in: it takes the other's place, if it still is the one that waits. Whether it did.
+    /// A new credential has signed somebody in: it takes the other's place, if it still is the one that waits. Whether it did.
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub async fn secret_is_proven(&self, organization: Guid, new: &NewSecret) -> Result<bool, Error> {
+    pub async fn credential_is_proven(&self, organization: Guid, new: &NewCredential) -> Result<bool, Error> {
         let mut changes = self.database.begin().await?;
         let sql = "UPDATE organization SET credential = credential_next, credential_ends = credential_next_ends, credential_next = NULL, credential_next_since = NULL, \
                    credential_next_by = NULL, credential_next_ends = NULL, credential_next_refused = NULL WHERE id = $1 AND credential_next = $2";
         if changes.run(sql, vec![organization.to_string().into(), new.sealed.as_str().into()]).await? == 0 {
             return Ok(false);
         }
-        self.audit(&mut changes, "sign-in", Some(organization), None, "client secret proven: the new one signed somebody in and took the other's place")
-            .await?;
+        self.audit(&mut changes, "sign-in", Some(organization), None, "credential proven: the new one signed somebody in and took the other's place").await?;
         changes.commit().await?;
         Ok(true)
     }
 
-    /// Entra refused a new secret, which waits on; `reason` is a code of Entra's, for whoever set it.
+    /// Entra refused a new credential, which waits on; `reason` is a code of Entra's, for whoever set it.
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub async fn secret_is_refused(&self, organization: Guid, new: &NewSecret, reason: &str) -> Result<(), Error> {
+    pub async fn credential_is_refused(&self, organization: Guid, new: &NewCredential, reason: &str) -> Result<(), Error> {
         if new.refused.as_deref() == Some(reason) || reason.len() > MOST_REASON {
             return Ok(());
         }
@@ -97,15 +96,15 @@ impl Directory {
     /// Whether what a day would be of is a client secret: the new one, or else the one that is there.
     pub(super) async fn is_client_secret(&self, changes: &mut Transaction, before: &Organization, new: Option<&Proof>) -> Result<bool, Error> {
         if let Some(new) = new {
-            return Ok(new.is_client_secret());
+            return Ok(new.kind() == Kind::ClientSecret);
         }
         let row = changes.row("SELECT credential FROM organization WHERE id = $1", vec![before.id.to_string().into()]).await?;
         let sealed = row.map(|it| it.maybe_text("credential")).transpose()?.flatten();
         // One that nothing opens may be: the day is an operator's to write.
-        Ok(sealed.is_none_or(|it| self.opened(before, &it).map_or(true, |it| it.is_client_secret())))
+        Ok(sealed.is_none_or(|it| self.opened(before, &it).map_or(true, |it| it.kind() == Kind::ClientSecret)))
     }
 
-    /// Where a new secret of this change goes.
+    /// Where a new credential of this change goes.
     pub(super) async fn place_of(&self, changes: &mut Transaction, before: &Organization, change: &OrganizationChange) -> Result<Place, Error> {
         // The secret of another app registration is of no use to this one.
         if before.state != State::On || change.moves(before) {
@@ -116,7 +115,7 @@ impl Directory {
         Ok(if sealed.is_some_and(|it| self.opened(before, &it).is_ok()) { Place::Beside } else { Place::Instead })
     }
 
-    /// Writes a new secret, sealed, where it goes; one that waited before is forgotten.
+    /// Writes a new credential, sealed, where it goes; one that waited before is forgotten.
     pub(super) async fn put(
         &self,
         changes: &mut Transaction,
@@ -141,7 +140,7 @@ impl Directory {
         changes.run(sql, values).await.map(drop)
     }
 
-    /// Forgets the secret that waits.
+    /// Forgets the one that waits.
     pub(super) async fn take_back(&self, changes: &mut Transaction, organization: Guid) -> Result<(), Error> {
         let sql = "UPDATE organization SET credential_next = NULL, credential_next_since = NULL, credential_next_by = NULL, \
                    credential_next_ends = NULL, credential_next_refused = NULL WHERE id = $1";
@@ -170,7 +169,7 @@ impl Directory {
     }
 
     pub(super) fn sealed(&self, organization: Guid, proof: &Proof) -> Result<String, Error> {
-        let written = proof.write().ok_or(Error::NotPlain("client secret"))?;
+        let written = proof.write();
         self.envelope.seal(&organization.to_string(), written.expose().as_bytes()).ok_or(Error::NotSealed)
     }
 

@@ -4,6 +4,7 @@ use super::database::Row;
 use super::error::Error;
 use super::proof::Proof;
 use crate::base::code::Code;
+use crate::base::credential::Credential;
 use crate::base::guid::Guid;
 use crate::config::directory::FirstSignIn;
 
@@ -94,14 +95,23 @@ pub struct Connection {
     /// Application (client) ID.
     pub client_id: Guid,
     /// What works as far as is known.
-    pub proof: Proof,
+    pub by: Means,
     /// A new one that has not signed anybody in yet.
-    pub new: Option<NewSecret>,
+    pub new: Option<NewCredential>,
 }
 
-/// A new client secret, with what names it in the database.
+/// By what it proves itself, and who keeps that.
 #[derive(Clone, Debug)]
-pub struct NewSecret {
+pub enum Means {
+    /// The database, sealed.
+    Sealed(Proof),
+    /// `[[organization]]`.
+    OfFile(Credential),
+}
+
+/// A new credential, with what names it in the database.
+#[derive(Clone, Debug)]
+pub struct NewCredential {
     /// What it is.
     pub proof: Proof,
     /// As it is sealed.
@@ -124,7 +134,18 @@ impl Provider {
     }
 }
 
-impl NewSecret {
+impl Means {
+    /// Whether it is the very same.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sealed(it), Self::Sealed(other)) => it.is(other),
+            (Self::OfFile(it), Self::OfFile(other)) => it.is(other),
+            _ => false,
+        }
+    }
+}
+
+impl NewCredential {
     /// Whether it is the very same, and Entra says the same of it.
     pub fn is(&self, other: &Self) -> bool {
         (&self.sealed, &self.refused) == (&other.sealed, &other.refused)

@@ -326,6 +326,6 @@ impl Directory {
 
 /// Whether tenant, client ID and credential are there.
 fn is_complete(code: &Code, (tenant, client_id, credential): (bool, bool, bool)) -> Result<(), Error> {
-    let missing = [(tenant, "a tenant ID"), (client_id, "a client ID"), (credential, "a client secret")].into_iter().find(|it| !it.0);
+    let missing = [(tenant, "a tenant ID"), (client_id, "a client ID"), (credential, "a credential")].into_iter().find(|it| !it.0);
     missing.map_or(Ok(()), |it| Err(Error::Incomplete(code.clone(), it.1)))
 }

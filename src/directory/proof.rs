@@ -8,10 +8,6 @@ use crate::base::secret::Secret;
 /// What stands for the operator's token where it is sealed: no Value of a client secret begins like this.
 const OPERATORS: &str = "-----FEDERATED-----";
 
-/// As `Proof::kind` calls them.
-pub(super) const CERTIFICATE: &str = "certificate";
-pub(super) const FEDERATED: &str = "federated credential";
-
 /// How long a Value may be, in bytes. Entra makes them of 40 characters.
 const VALUE: std::ops::RangeInclusive<usize> = 8..=512;
 
@@ -26,13 +22,64 @@ pub enum NoValue {
     Other,
 }
 
-/// By what an organization's sign-in proves itself.
+/// By what an organization's sign-in proves itself, as far as its database knows.
 #[derive(Clone, Debug)]
 pub enum Proof {
-    /// Something of its own.
-    Own(Credential),
+    /// Its own client secret.
+    Secret(ClientSecret),
+    /// Its own certificate, with the key.
+    Certificate(Certificate),
     /// The token of `[entra] federated_token`, whose issuer its registration trusts. Which file that is, the operator alone says.
     Operators,
+}
+
+/// The Value of a client secret; only what is one becomes one.
+#[derive(Clone, Debug)]
+pub struct ClientSecret(Secret);
+
+/// The three there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A client secret.
+    ClientSecret,
+    /// A certificate.
+    Certificate,
+    /// The operator's token.
+    Federated,
+}
+
+impl Kind {
+    /// As people call it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::ClientSecret => "client secret",
+            Self::Certificate => "certificate",
+            Self::Federated => "federated credential",
+        }
+    }
+
+    /// As programs call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientSecret => "client-secret",
+            Self::Certificate => "certificate",
+            Self::Federated => "federated",
+        }
+    }
+}
+
+#[cfg(test)]
+impl Proof {
+    /// A client secret that needs no judging.
+    pub(super) fn secret(value: &str) -> Self {
+        Self::Secret(ClientSecret(Secret::new(value)))
+    }
+
+    /// The Value, where it is a client secret.
+    pub(super) fn value(&self) -> &str {
+        let Self::Secret(it) = self else { panic!("{self:?}") };
+        it.0.expose()
+    }
 }
 
 impl Proof {
@@ -46,12 +93,7 @@ impl Proof {
             return Err(NoValue::SecretId);
         }
         let is_plain = VALUE.contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic()) && !text.starts_with("-----");
-        if is_plain { Ok(Self::secret(text)) } else { Err(NoValue::Other) }
-    }
-
-    /// A client secret that needs no judging.
-    pub fn secret(value: impl Into<String>) -> Self {
-        Self::Own(Credential::Secret(Secret::new(value)))
+        if is_plain { Ok(Self::Secret(ClientSecret(Secret::new(text)))) } else { Err(NoValue::Other) }
     }
 
     /// A certificate with its key, in PEM.
@@ -59,43 +101,48 @@ impl Proof {
     /// # Errors
     /// Why Entra would take neither.
     pub fn of_certificate(pem: &Secret) -> Result<Self, Bad> {
-        Certificate::parse(pem).map(|it| Self::Own(Credential::Certificate(it)))
+        Certificate::parse(pem).map(Self::Certificate)
     }
 
-    /// Whether it is a client secret, of which Entra does not tell us when it ends.
-    pub(super) fn is_client_secret(&self) -> bool {
-        matches!(self, Self::Own(Credential::Secret(_)))
-    }
-
-    /// As people call it.
-    pub fn kind(&self) -> &'static str {
+    /// Which of the three it is.
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Own(Credential::Secret(_)) => "client secret",
-            Self::Own(Credential::Certificate(_)) => CERTIFICATE,
-            Self::Own(Credential::Federated(_)) | Self::Operators => FEDERATED,
+            Self::Secret(_) => Kind::ClientSecret,
+            Self::Certificate(_) => Kind::Certificate,
+            Self::Operators => Kind::Federated,
         }
     }
 
     /// When it ends by itself, seconds since 1970, where that stands in it.
     pub fn ends(&self) -> Option<u64> {
-        if let Self::Own(Credential::Certificate(it)) = self { Some(it.ends()) } else { None }
+        if let Self::Certificate(it) = self { Some(it.ends()) } else { None }
+    }
+
+    /// What is sent to Entra; nothing where that is the operator's.
+    pub fn own(&self) -> Option<Credential> {
+        match self {
+            Self::Secret(it) => Some(Credential::Secret(it.0.clone())),
+            Self::Certificate(it) => Some(Credential::Certificate(it.clone())),
+            Self::Operators => None,
+        }
     }
 
     /// Whether it is the very same.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Own(it), Self::Own(other)) => it.is(other),
+            (Self::Secret(it), Self::Secret(other)) => it.0.expose() == other.0.expose(),
+            (Self::Certificate(it), Self::Certificate(other)) => it == other,
             (Self::Operators, Self::Operators) => true,
             _ => false,
         }
     }
 
-    /// As it is sealed; nothing for what stands in the configuration alone.
-    pub(super) fn write(&self) -> Option<Secret> {
+    /// As it is sealed.
+    pub(super) fn write(&self) -> Secret {
         match self {
-            Self::Own(Credential::Secret(it)) if it.expose().starts_with("-----") => None,
-            Self::Own(it) => it.secret().cloned(),
-            Self::Operators => Some(Secret::new(OPERATORS)),
+            Self::Secret(it) => it.0.clone(),
+            Self::Certificate(it) => it.written().clone(),
+            Self::Operators => Secret::new(OPERATORS),
         }
     }
 
@@ -103,8 +150,8 @@ impl Proof {
     pub(super) fn read(text: Secret) -> Option<Self> {
         match text.expose() {
             OPERATORS => Some(Self::Operators),
-            it if it.starts_with("-----") => Certificate::parse(&text).ok().map(|it| Self::Own(Credential::Certificate(it))),
-            _ => Some(Self::Own(Credential::Secret(text))),
+            it if it.starts_with("-----") => Certificate::parse(&text).ok().map(Self::Certificate),
+            _ => Some(Self::Secret(ClientSecret(text))),
         }
     }
 }

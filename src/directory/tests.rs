@@ -12,14 +12,13 @@ mod setting_up;
 mod watching;
 
 use super::change::{NewOrganization, NewPerson, PersonChange};
-use super::organization::Organization;
+use super::organization::{Connection, Means, Organization};
 use super::person::Person;
 use super::proof::Proof;
 use super::welcome::Refused;
 use super::{Directory, Error};
 use crate::base::clock::Clock;
 use crate::base::code::Code;
-use crate::base::credential::Credential;
 use crate::base::guid::Guid;
 use crate::base::identity::{Groups, Identity};
 use crate::base::secret::Secret;
@@ -78,10 +77,10 @@ impl Ground {
     }
 }
 
-/// The Value, where it is a client secret.
-fn value(proof: &Proof) -> &str {
-    let Proof::Own(Credential::Secret(it)) = proof else { panic!("{proof:?}") };
-    it.expose()
+/// The Value of the client secret that works.
+fn in_use(by: &Connection) -> &str {
+    let Means::Sealed(proof) = &by.by else { panic!("{by:?}") };
+    proof.value()
 }
 
 fn code(text: &str) -> Code {

@@ -2,37 +2,53 @@
 
 use super::error::Error;
 use super::history::Change;
-use super::organization::{Organization, Source, days_until, first_sign_in_as_str};
+use super::organization::{Connection, Means, Organization, Source, days_until, first_sign_in_as_str};
 use super::person::Person;
-use super::proof::{CERTIFICATE, FEDERATED};
+use super::proof::Kind;
 use super::store::Directory;
 use crate::base::username::Username;
 use serde_json::{Value, json};
 
+/// How an organization's credential stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// In words.
+    pub words: &'static str,
+    /// What works as far as is known; nothing where there is none, none that opens, or where the configuration keeps it.
+    pub kind: Option<Kind>,
+    /// What waits until it has signed somebody in.
+    pub waiting: Option<Kind>,
+}
+
 impl Directory {
-    /// How an organization's credential is, in words.
+    /// How an organization's credential stands.
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub async fn credential_of(&self, it: &Organization) -> Result<&'static str, Error> {
+    pub async fn credential_of(&self, it: &Organization) -> Result<Held, Error> {
+        let nothing = |words| Held { words, kind: None, waiting: None };
         if it.source == Source::File {
-            return Ok("in the configuration");
+            return Ok(nothing("in the configuration"));
         }
-        match self.connection(it).await {
-            Err(Error::Unopened(_)) => Ok("opened by no secret"),
-            Err(other) => Err(other),
-            Ok(Some(by)) if it.waiting.is_some() && by.new.is_none() => Ok("sealed, new one waiting, which is opened by no secret"),
-            Ok(Some(by)) => Ok(match (by.proof.kind(), it.waiting.is_some()) {
-                (CERTIFICATE, false) => "certificate, sealed",
-                (CERTIFICATE, true) => "certificate, sealed, new one waiting",
-                (FEDERATED, false) => "federated",
-                (FEDERATED, true) => "federated, new one waiting",
-                (_, false) => "sealed",
-                (_, true) => "sealed, new one waiting",
-            }),
-            Ok(None) if it.has_credential => Ok("sealed"),
-            Ok(None) => Ok("none"),
-        }
+        let by = match self.connection(it).await {
+            Err(Error::Unopened(_)) => return Ok(nothing("opened by no secret")),
+            Err(other) => return Err(other),
+            Ok(by) => by,
+        };
+        let Some(Connection { by: Means::Sealed(proof), new, .. }) = by else {
+            return Ok(nothing(if it.has_credential { "sealed" } else { "none" }));
+        };
+        let (kind, waiting) = (proof.kind(), new.map(|it| it.proof.kind()));
+        let words = match (kind, it.waiting.is_some()) {
+            (_, true) if waiting.is_none() => "sealed, new one waiting, which is opened by no secret",
+            (Kind::Certificate, false) => "certificate, sealed",
+            (Kind::Certificate, true) => "certificate, sealed, new one waiting",
+            (Kind::Federated, false) => "federated",
+            (Kind::Federated, true) => "federated, new one waiting",
+            (Kind::ClientSecret, false) => "sealed",
+            (Kind::ClientSecret, true) => "sealed, new one waiting",
+        };
+        Ok(Held { words, kind: Some(kind), waiting })
     }
 
     /// An organization with its domains, its former codes and how many people it has.
@@ -50,13 +66,14 @@ impl Directory {
         Ok(all)
     }
 
-    /// An organization as lists have it; `credential` is how that is.
-    pub fn told_briefly(&self, it: &Organization, credential: &str) -> Value {
+    /// An organization as lists have it; `credential` is how that stands.
+    pub fn told_briefly(&self, it: &Organization, credential: Held) -> Value {
         organization(it, credential, it.credential_ends.map(|it| days_until(it, self.clock.now())))
     }
 }
 
-fn organization(it: &Organization, credential: &str, days: Option<i64>) -> Value {
+fn organization(it: &Organization, credential: Held, days: Option<i64>) -> Value {
+    let kind = credential.waiting.map(Kind::as_str);
     json!({
         "id": it.id.to_string(),
         "code": it.code.as_str(),
@@ -65,10 +82,10 @@ fn organization(it: &Organization, credential: &str, days: Option<i64>) -> Value
         "identity_provider": it.provider.as_str(),
         "tenant": it.tenant.map(|it| it.to_string()),
         "client_id": it.client_id.map(|it| it.to_string()),
-        "credential": credential,
+        "credential": credential.words,
         "credential_ends": it.credential_ends,
         "credential_days": days,
-        "credential_waiting": it.waiting.as_ref().map(|it| json!({ "since": it.since, "by": it.by, "ends": it.ends, "refused": it.refused })),
+        "credential_waiting": it.waiting.as_ref().map(|it| json!({ "kind": kind, "since": it.since, "by": it.by, "ends": it.ends, "refused": it.refused })),
         "default_role": it.default_role,
         "first_sign_in": it.first_sign_in.map(first_sign_in_as_str),
         "guests": it.guests,

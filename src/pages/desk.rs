@@ -174,6 +174,8 @@ pub struct Credential {
     pub desk: Desk,
     /// Whether it stands in the configuration, which alone changes it.
     pub in_file: bool,
+    /// What it is: `client-secret`, `certificate` or `federated`; nothing where that is not known.
+    pub kind: Option<&'static str>,
     /// When it expires, seconds since 1970, and in how many days.
     pub ends: Option<(i64, i64)>,
     /// A new one that has not signed anybody in yet.
@@ -186,9 +188,11 @@ pub struct Credential {
     pub done: Option<&'static str>,
 }
 
-/// A new secret that waits.
+/// A new credential that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
+    /// What it is.
+    pub kind: Option<&'static str>,
     /// Since when, seconds since 1970.
     pub since: i64,
     /// By whom.
@@ -304,11 +308,13 @@ impl History {
 
 impl Credential {
     pub(super) fn context(&self) -> Value {
-        let waiting = self.waiting.as_ref().map(|it| context! { since => minute(it.since), by => it.by.as_str(), refused => it.refused.as_deref() });
+        let waiting =
+            self.waiting.as_ref().map(|it| context! { kind => it.kind, since => minute(it.since), by => it.by.as_str(), refused => it.refused.as_deref() });
         let path = self.desk.path("/credential");
         context! {
             desk => self.desk.context(Tab::Credential),
             in_file => self.in_file,
+            kind => self.kind,
             ends => self.ends.map(|it| day(it.0)),
             days => self.ends.map(|it| it.1),
             waiting,
@@ -368,7 +374,7 @@ spoilt! {
     }
     Credential: |it, word, link| {
         it.again = it.again.as_ref().map(|_| link());
-        it.waiting = it.waiting.as_ref().map(|it| Waiting { since: it.since, by: word(), refused: Some(word()) });
+        it.waiting = it.waiting.as_ref().map(|it| Waiting { kind: it.kind, since: it.since, by: word(), refused: Some(word()) });
     }
 }
 

@@ -12,6 +12,9 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
     let above = OnePerson { may: May::Above, done: None, ..person() };
     let yourself = OnePerson { may: May::Yourself, done: None, listed: listed(1), ..person() };
     let expired = Credential { ends: Some((AT - 86_400, -1)), waiting: None, again: None, problem: Some("id"), done: None, ..credential() };
+    let waits = |kind| credential().waiting.map(|it| Waiting { kind: Some(kind), ..it });
+    let certificate = Credential { kind: Some("certificate"), waiting: waits("federated"), done: None, ..credential() };
+    let federated = Credential { kind: Some("federated"), ends: None, waiting: waits("certificate"), done: None, ..credential() };
     let stale =
         Credential { again: Some("/oauth2/start?rd=%2Foauth2%2Fsetup%2Fcredential&prompt=login".to_owned()), waiting: None, done: None, ..credential() };
     vec![
@@ -25,6 +28,8 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
         ("setup-history", Page::History(Box::new(history()))),
         ("setup-credential", Page::Credential(Box::new(credential()))),
         ("setup-credential-expired", Page::Credential(Box::new(expired))),
+        ("setup-credential-certificate", Page::Credential(Box::new(certificate))),
+        ("setup-credential-federated", Page::Credential(Box::new(federated))),
         ("setup-credential-stale", Page::Credential(Box::new(stale))),
     ]
 }
@@ -105,6 +110,7 @@ fn history() -> History {
 }
 
 fn credential() -> Credential {
-    let waiting = Waiting { since: AT - 3600, by: "maya@contoso.example".to_owned(), refused: Some("AADSTS7000215".to_owned()) };
-    Credential { desk: desk(), in_file: false, ends: Some((AT + 1_555_200, 18)), waiting: Some(waiting), again: None, problem: None, done: Some("waits") }
+    let waiting = Waiting { kind: Some("client-secret"), since: AT - 3600, by: "maya@contoso.example".to_owned(), refused: Some("AADSTS7000215".to_owned()) };
+    let ends = Some((AT + 1_555_200, 18));
+    Credential { desk: desk(), in_file: false, kind: Some("client-secret"), ends, waiting: Some(waiting), again: None, problem: None, done: Some("waits") }
 }

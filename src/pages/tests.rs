@@ -205,3 +205,16 @@ fn a_page_whose_words_are_told_in_german_is_german() {
         assert!(html.contains("<html lang=\"de\">"), "{name}");
     }
 }
+
+#[test]
+fn the_page_of_a_credential_says_which_kind_it_is_and_which_one_waits() {
+    let pages = ours();
+    for (name, says) in [
+        ("setup-credential", ["The client secret expires on", "A new client secret is waiting", "Check that you copied the Value"]),
+        ("setup-credential-certificate", ["The certificate expires on", "A token of the app’s owner is waiting", "Tell the app’s owner, who set it"]),
+        ("setup-credential-federated", ["no secret of yours that could expire", "A new certificate is waiting", "Tell the app’s owner, who set it"]),
+    ] {
+        let html = pages.render(&sample(name), Language::English);
+        assert!(says.iter().all(|it| html.contains(it)), "{name}: {html}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Warns of client secrets of organizations that expire, as far as somebody has said when.
+//! Warns of credentials of organizations that expire: of certificates, and of client secrets as far as somebody has said when.
 
 use crate::base::clock::Clock;
 use crate::directory::Directory;
@@ -26,7 +26,7 @@ pub async fn warn(directory: Directory, clock: Clock, stop: CancellationToken) {
                 all.iter().for_each(|it| warn_of(it, now));
                 warned = Some(now / DAY);
             }
-            Err(cause) => tracing::warn!(%cause, "whether client secrets expire could not be looked up"),
+            Err(cause) => tracing::warn!(%cause, "whether credentials of organizations expire could not be looked up"),
         }
     }
 }
@@ -35,9 +35,9 @@ fn warn_of(organization: &Organization, now: u64) {
     let Some(days) = expires(organization, now) else { return };
     let (code, waiting) = (&organization.code, organization.waiting.is_some());
     if days < 0 {
-        tracing::error!(organization = %code, new_one_waits = waiting, "the client secret of an organization has expired");
+        tracing::error!(organization = %code, new_one_waits = waiting, "the credential of an organization has expired");
     } else {
-        tracing::warn!(organization = %code, days, new_one_waits = waiting, "the client secret of an organization expires soon");
+        tracing::warn!(organization = %code, days, new_one_waits = waiting, "the credential of an organization expires soon");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::base::identity::Member;
 use crate::base::random::Random;
 use crate::config::directory::domain_of;
 use crate::config::entra::{Allowed, Entra as Config, Tenant};
-use crate::directory::organization::{Connection, Organization};
+use crate::directory::organization::{Connection, Means, Organization};
 use crate::directory::proof::Proof;
 use crate::directory::recent::SignIn;
 use crate::directory::{self, Directory};
@@ -151,7 +151,7 @@ impl Organizations {
         self.register(organization.id, by, before.as_ref().map(|it| &*it.entra))
     }
 
-    /// Says at which organizations nobody can sign in, since no secret opens their client secret. The others are served.
+    /// Says at which organizations nobody can sign in, since no secret opens what they prove themselves by. The others are served.
     pub async fn tell_unopened(&self) {
         match self.directory.unopened().await {
             Ok(codes) if codes.is_empty() => {}
@@ -159,15 +159,15 @@ impl Organizations {
                 let codes: Vec<_> = codes.iter().map(Code::as_str).collect();
                 tracing::error!(
                     organizations = codes.join(" "),
-                    "no secret of [session] secrets opens these organizations' client secrets, and nobody can sign in by them; \
-                     put the secret back that sealed them, or set the client secrets anew"
+                    "no secret of [session] secrets opens these organizations' credentials, and nobody can sign in by them; \
+                     put the secret back that sealed them, or set the credentials anew"
                 );
             }
-            Err(cause) => tracing::error!(%cause, "whether every organization's client secret can be opened is not known"),
+            Err(cause) => tracing::error!(%cause, "whether every organization's credential can be opened is not known"),
         }
     }
 
-    /// Something was redeemed at an organization: a new secret by which that went takes the other's place, and of one that Entra refused it is
+    /// Something was redeemed at an organization: a new credential by which that went takes the other's place, and of one that Entra refused it is
     /// noted why. Nobody waits for this, and where the database does not answer, the next sign-in tells the same.
     pub async fn heard(&self, organization: Guid, entra: &Arc<Entra>, by: &By) {
         let (By::Waiting | By::ProvenAfter(_)) = by else { return };
@@ -176,19 +176,19 @@ impl Organizations {
         let Some(new) = &known.by.new else { return };
         let noted = match by {
             By::Proven => Ok(()),
-            By::Waiting => self.directory.secret_is_proven(organization, new).await.map(|took_place| {
+            By::Waiting => self.directory.credential_is_proven(organization, new).await.map(|took_place| {
                 if took_place {
-                    tracing::info!(%organization, "a new client secret signed somebody in, and takes the place of the one before");
+                    tracing::info!(%organization, "a new credential signed somebody in, and takes the place of the one before");
                 }
             }),
             By::ProvenAfter(cause) => {
-                tracing::error!(%organization, %cause, "Entra refuses the new client secret; the one before it works on");
+                tracing::error!(%organization, %cause, "Entra refuses the new credential; the one before it works on");
                 let reason = cause.code.map_or_else(|| cause.error.clone(), |it| format!("AADSTS{it}"));
-                self.directory.secret_is_refused(organization, new, &reason).await
+                self.directory.credential_is_refused(organization, new, &reason).await
             }
         };
         if let Err(cause) = noted {
-            tracing::error!(%organization, %cause, "how a new client secret did could not be noted");
+            tracing::error!(%organization, %cause, "how a new credential did could not be noted");
         }
     }
 
@@ -226,17 +226,18 @@ impl Organizations {
 
     /// What is sent to Entra; the operator's token lies where `[entra]` says.
     fn credential(&self, proof: &Proof) -> Result<Credential, Error> {
-        match proof {
-            Proof::Own(it) => Ok(it.clone()),
-            Proof::Operators => self.place.entra.federated_token.clone().map(Credential::Federated).ok_or(Error::NoToken),
-        }
+        let operators = || self.place.entra.federated_token.clone().map(Credential::Federated);
+        proof.own().or_else(operators).ok_or(Error::NoToken)
     }
 
     fn register(&self, id: Guid, by: Connection, before: Option<&Entra>) -> Result<Arc<Entra>, Error> {
         let config = Config {
             tenant: Tenant::Id(by.tenant),
             client_id: by.client_id,
-            credential: self.credential(&by.proof)?,
+            credential: match &by.by {
+                Means::Sealed(proof) => self.credential(proof)?,
+                Means::OfFile(credential) => credential.clone(),
+            },
             allowed_tenants: Allowed::default(),
             ..self.place.entra.clone()
         };
@@ -266,11 +267,11 @@ impl Organizations {
 
 impl Registered {
     fn is_by(&self, other: &Connection) -> bool {
-        let Connection { tenant, client_id, proof, new } = &self.by;
+        let Connection { tenant, client_id, by, new } = &self.by;
         let same_new = match (new, &other.new) {
             (Some(new), Some(other)) => new.is(other),
             (new, other) => new.is_none() && other.is_none(),
         };
-        same_new && (tenant, client_id) == (&other.tenant, &other.client_id) && proof.is(&other.proof)
+        same_new && (tenant, client_id) == (&other.tenant, &other.client_id) && by.is(&other.by)
     }
 }

@@ -159,7 +159,7 @@ async fn an_organization_proves_itself_by_a_certificate_which_is_replaced_withou
     town.directory().add_organization(founded, "story").await.unwrap();
     assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
     let contoso = town.organization("contoso").await;
-    assert_eq!((contoso.credential_ends, town.directory().credential_of(&contoso).await.unwrap()), (Some(4_083_868_800), "certificate, sealed"));
+    assert_eq!((contoso.credential_ends, town.directory().credential_of(&contoso).await.unwrap().words), (Some(4_083_868_800), "certificate, sealed"));
     // Nobody says another day than the certificate does.
     town.changes("contoso", OrganizationChange { credential_ends: Some(4_099_680_000), ..OrganizationChange::default() }).await;
     assert_eq!(town.organization("contoso").await.credential_ends, Some(4_083_868_800));
@@ -211,7 +211,7 @@ async fn an_organization_trusts_the_operators_issuer_and_says_nothing_of_files()
     assert_eq!(comes(&town, "contoso", MAYA).await.app_heard("x-entrada-organization"), "contoso");
     assert_eq!(comes(&town, "fabrikam", FRIDA).await.app_heard("x-entrada-organization"), "fabrikam");
     let contoso = town.organization("contoso").await;
-    assert_eq!((town.directory().credential_of(&contoso).await.unwrap(), contoso.credential_ends), ("federated", None));
+    assert_eq!((town.directory().credential_of(&contoso).await.unwrap().words, contoso.credential_ends), ("federated", None));
     // Without the operator's token nobody signs in by it, and everybody else does.
     let without = self::town(String::new()).await;
     let founded = NewOrganization { proof: Some(Proof::Operators), ..company("contoso", CONTOSO) };
@@ -305,7 +305,9 @@ async fn an_operator_sets_a_certificate_by_command_and_by_the_admin_api_and_nobo
     };
     town.world.emulator.control().add_certificate(&other.der);
     let answer = call(json!({"certificate": other.pem().expose()})).await;
-    assert!(answer.contains("certificate, sealed, new one waiting") && !answer.contains("PRIVATE"), "{answer}");
+    assert!(answer.contains("certificate, sealed, new one waiting") && answer.contains("\"kind\":\"certificate\"") && !answer.contains("PRIVATE"), "{answer}");
+    let (_, shown) = types("organization show contoso").await;
+    assert!(shown.contains("new credential     certificate by "), "{shown}");
     for (body, with) in [
         (json!({"certificate": made.certificate}), "a private key in PEM begins"),
         (json!({"federated": true}), "names no token"),

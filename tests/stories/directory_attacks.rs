@@ -108,7 +108,7 @@ async fn a_guest_with_somebodys_name_is_a_guest() {
 #[tokio::test]
 async fn a_guest_stays_outside_where_none_may_come() {
     let town = Town::start().await;
-    let secret = Some(Proof::secret(CLIENT_SECRET));
+    let secret = Some(Proof::of_value(CLIENT_SECRET).unwrap());
     town.founds("northwind", NewOrganization { tenant: Guid::parse(CONTOSO), proof: secret, no_guests: true, ..NewOrganization::default() }).await;
     let mut priya = town.world.browser();
     let page = town.comes(&mut priya, "northwind", PRIYA).await;
@@ -244,7 +244,7 @@ async fn letters_that_look_alike_are_nobodys_name() {
 #[tokio::test]
 async fn client_secrets_open_under_the_secrets_of_the_newest_configuration() {
     let town = Town::start().await;
-    let new = || NewOrganization { tenant: Guid::parse(FABRIKAM), proof: Some(Proof::secret(CLIENT_SECRET)), ..NewOrganization::default() };
+    let new = || NewOrganization { tenant: Guid::parse(FABRIKAM), proof: Some(Proof::of_value(CLIENT_SECRET).unwrap()), ..NewOrganization::default() };
     town.founds("northwind", new()).await;
     // The secret of the stories stands for a newer one that seals from now on.
     let seal = "secrets = [{ env = \"STORY_SEAL\" }]";
@@ -270,7 +270,7 @@ async fn a_client_secret_stands_in_no_file_page_or_answer() {
     use sqlx::Connection as _;
     const OTHER: &str = "b~another.client.secret-Value_of_a_story-4567";
     let town = Town::start().await;
-    let secret = |it: &str| Some(Proof::secret(it));
+    let secret = |it: &str| Some(Proof::of_value(it).unwrap());
     let code = town.founds("northwind", NewOrganization { tenant: Guid::parse(FABRIKAM), proof: secret(CLIENT_SECRET), ..NewOrganization::default() }).await;
     let mut frida = town.world.browser();
     let mut said = vec![town.comes(&mut frida, "northwind", FRIDA).await.body];
@@ -325,7 +325,7 @@ async fn no_clock_tells_what_the_answer_does_not() {
             "northwind",
             NewOrganization {
                 tenant: Guid::parse(FABRIKAM),
-                proof: Some(Proof::secret(CLIENT_SECRET)),
+                proof: Some(Proof::of_value(CLIENT_SECRET).unwrap()),
                 domains: vec!["northwind.example".to_owned()],
                 ..NewOrganization::default()
             },

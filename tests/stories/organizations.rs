@@ -310,7 +310,7 @@ async fn an_organization_that_is_switched_off_is_out_and_nobodys_to_know_of() {
         name: "Northwind".to_owned(),
         tenant: Guid::parse(FABRIKAM),
         client_id: Guid::parse(CLIENT_ID),
-        proof: Some(Proof::secret("not the secret")),
+        proof: Some(Proof::of_value("not~the~secret").unwrap()),
         on: true,
         ..NewOrganization::default()
     };
@@ -319,7 +319,7 @@ async fn an_organization_that_is_switched_off_is_out_and_nobodys_to_know_of() {
     let mut frida = town.world.browser();
     let page = town.comes(&mut frida, "northwind", FRIDA).await;
     assert!(page.status == 503 && page.body.contains("AADSTS7000215") && page.body.contains(FABRIKAM), "{}", page.body);
-    town.changes(code.as_str(), OrganizationChange { proof: Some(Proof::secret(CLIENT_SECRET)), ..OrganizationChange::default() }).await;
+    town.changes(code.as_str(), OrganizationChange { proof: Some(Proof::of_value(CLIENT_SECRET).unwrap()), ..OrganizationChange::default() }).await;
     let page = town.comes(&mut frida, "northwind", FRIDA).await;
     assert_eq!((page.status, page.app_heard("x-entrada-organization").as_str()), (200, "northwind"), "{}", page.body);
     // Switched off while somebody is at Entra, and while somebody is here.

@@ -17,7 +17,7 @@ async fn by(directory: &Directory, code: &Code) -> (Organization, Connection) {
 }
 
 fn secrets(by: &Connection) -> (&str, Option<&str>) {
-    (value(&by.proof), by.new.as_ref().map(|it| value(&it.proof)))
+    (in_use(by), by.new.as_ref().map(|it| it.proof.value()))
 }
 
 #[tokio::test]
@@ -32,16 +32,16 @@ async fn a_new_secret_waits_beside_the_other_until_it_is_proven() {
         assert_eq!((waiting.by.as_str(), waiting.refused), ("maya", None));
         // Another one takes the place of the one that waits, and what waited before proves nothing any more.
         directory.change_organization(&contoso.code, anew("third"), "tom").await.unwrap();
-        assert!(!directory.secret_is_proven(contoso.id, first.new.as_ref().unwrap()).await.unwrap());
+        assert!(!directory.credential_is_proven(contoso.id, first.new.as_ref().unwrap()).await.unwrap());
         let (_, second) = by(&directory, &contoso.code).await;
         assert_eq!(secrets(&second), (VALUE, Some("third")));
-        assert!(directory.secret_is_proven(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
+        assert!(directory.credential_is_proven(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
         let (found, third) = by(&directory, &contoso.code).await;
         assert_eq!((secrets(&third), found.waiting), (("third", None), None));
         // Once is enough, whoever says it again.
-        assert!(!directory.secret_is_proven(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
+        assert!(!directory.credential_is_proven(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
         let history = directory.history(contoso.id, None, 10).await.unwrap();
-        assert_eq!(history.iter().filter(|it| it.what.starts_with("client secret proven")).count(), 1, "{history:?}");
+        assert_eq!(history.iter().filter(|it| it.what.starts_with("credential proven")).count(), 1, "{history:?}");
     })
     .await;
 }
@@ -53,12 +53,12 @@ async fn a_secret_that_waits_is_taken_back_and_what_entra_says_against_it_is_kep
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         directory.change_organization(&contoso.code, anew("wrong"), "maya").await.unwrap();
         let (_, both) = by(&directory, &contoso.code).await;
-        directory.secret_is_refused(contoso.id, both.new.as_ref().unwrap(), "AADSTS7000215").await.unwrap();
+        directory.credential_is_refused(contoso.id, both.new.as_ref().unwrap(), "AADSTS7000215").await.unwrap();
         let (found, _) = by(&directory, &contoso.code).await;
         assert_eq!(found.waiting.unwrap().refused.as_deref(), Some("AADSTS7000215"));
         // What is said against the next one is another matter.
         directory.change_organization(&contoso.code, anew("better"), "maya").await.unwrap();
-        directory.secret_is_refused(contoso.id, both.new.as_ref().unwrap(), "AADSTS7000222").await.unwrap();
+        directory.credential_is_refused(contoso.id, both.new.as_ref().unwrap(), "AADSTS7000222").await.unwrap();
         assert_eq!(by(&directory, &contoso.code).await.0.waiting.unwrap().refused, None);
         let back = OrganizationChange { take_back: true, ..OrganizationChange::default() };
         let found = directory.change_organization(&contoso.code, back, "maya").await.unwrap();
@@ -75,7 +75,7 @@ async fn a_new_secret_takes_the_place_at_once_where_no_other_could_go_on_working
         let second = async |change: OrganizationChange| {
             directory.change_organization(&contoso.code, change, "maya").await.unwrap();
             let (_, by) = by(&directory, &contoso.code).await;
-            by.new.is_none().then(|| value(&by.proof).to_owned())
+            by.new.is_none().then(|| in_use(&by).to_owned())
         };
         // Of another app registration.
         assert_eq!(second(OrganizationChange { client_id: Guid::parse(FABRIKAM), ..anew("a") }).await.as_deref(), Some("a"));
@@ -110,7 +110,7 @@ async fn both_secrets_are_sealed_and_sealed_anew() {
         let (_, both) = by(&after, &contoso.code).await;
         assert_eq!(secrets(&both), (VALUE, Some("second-Value")));
         // What was read before is the same secret in another seal: the next sign-in proves it.
-        assert!(after.secret_is_proven(contoso.id, both.new.as_ref().unwrap()).await.unwrap());
+        assert!(after.credential_is_proven(contoso.id, both.new.as_ref().unwrap()).await.unwrap());
         assert_eq!(secrets(&by(&after, &contoso.code).await.1), ("second-Value", None));
     })
     .await;
@@ -127,7 +127,7 @@ async fn many_who_prove_a_secret_at_once_put_it_in_place_once() {
             let new = by(&one, &contoso.code).await.1.new.unwrap();
             let all = (0..20).map(|at| {
                 let (directory, new) = (if at % 2 == 0 { one.clone() } else { other.clone() }, new.clone());
-                tokio::spawn(async move { directory.secret_is_proven(contoso.id, &new).await.unwrap() })
+                tokio::spawn(async move { directory.credential_is_proven(contoso.id, &new).await.unwrap() })
             });
             let took_place = futures_util::future::join_all(all).await.into_iter().filter(|it| *it.as_ref().unwrap()).count();
             assert_eq!((took_place, secrets(&by(&other, &contoso.code).await.1)), (1, (value, None)));

@@ -1,6 +1,7 @@
 //! Organizations and people, as an operator changes them.
 
 use super::*;
+use crate::base::credential::Credential;
 use crate::directory::admin::{Act, Acting, NotDone};
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::State;
@@ -137,7 +138,7 @@ async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_
         };
         let before = sealed(&contoso).await;
         assert!(!before.contains(VALUE));
-        assert_eq!(value(&directory.connection(&contoso).await.unwrap().unwrap().proof), VALUE);
+        assert_eq!(in_use(&directory.connection(&contoso).await.unwrap().unwrap()), VALUE);
         // Moved to another row it opens nothing.
         let mut changes = directory.database.begin().await.unwrap();
         let values = vec![fabrikam.id.to_string().into(), before.as_str().into()];
@@ -225,7 +226,8 @@ async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
         let directory = ground.open().await;
         let contoso = directory.organization_of("maya@contoso.com").await.unwrap().unwrap();
         assert_eq!((contoso.state, contoso.has_credential), (State::On, true));
-        assert_eq!(value(&directory.connection(&contoso).await.unwrap().unwrap().proof), VALUE);
+        let by = directory.connection(&contoso).await.unwrap().unwrap().by;
+        assert!(by.is(&Means::OfFile(Credential::Secret(Secret::new(VALUE)))), "{by:?}");
         assert_eq!(directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap().role, "admin");
         assert!(matches!(directory.change_organization(&contoso.code, OrganizationChange::default(), "a story").await, Err(Error::InFile(_))));
 

@@ -1,4 +1,4 @@
-//! `/setup/credential`: the client secret, which is replaced without a gap and never shown.
+//! `/setup/credential`: what the organization proves itself by, which is replaced without a gap and never shown.
 
 use super::super::organization::url;
 use super::super::refusal::Refusal;
@@ -9,7 +9,7 @@ use crate::base::return_to::ReturnTo;
 use crate::directory::Directory;
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::{Source, days_until};
-use crate::directory::proof::{NoValue, Proof};
+use crate::directory::proof::{Kind, NoValue, Proof};
 use crate::pages::Page;
 use crate::pages::desk::{Credential, Waiting};
 use crate::sidecar::Sidecar;
@@ -48,7 +48,7 @@ pub(super) async fn change(house: &Sidecar, inbound: &Inbound, directory: &Direc
     let change = OrganizationChange { asking: visit.asking(), ..change };
     let took_back = change.take_back;
     let after = directory.change_organization(&organization.code, change, &visit.by()).await?;
-    tracing::info!(organization = %after.code, by = visit.by(), took_back, waits = after.waiting.is_some(), "a client secret was changed on its page");
+    tracing::info!(organization = %after.code, by = visit.by(), took_back, waits = after.waiting.is_some(), "a credential was changed on its page");
     let done = match after.waiting {
         Some(_) => "waits",
         None if took_back => "taken_back",
@@ -75,8 +75,11 @@ fn anew(form: &Form, now: u64) -> Result<OrganizationChange, &'static str> {
 
 async fn page(house: &Sidecar, directory: &Directory, visit: &Visit) -> Result<Credential, Refusal> {
     let (organization, now) = (visit.organization(), house.lasting.clock.now());
+    let held = directory.credential_of(organization).await?;
     let waiting = match &organization.waiting {
-        Some(it) => Some(Waiting { since: it.since, by: called(directory, visit, &it.by).await?, refused: it.refused.clone() }),
+        Some(it) => {
+            Some(Waiting { kind: held.waiting.map(Kind::as_str), since: it.since, by: called(directory, visit, &it.by).await?, refused: it.refused.clone() })
+        }
         None => None,
     };
     // Asked for the password again: a sign-in that Entra remembers would prove nothing new.
@@ -85,6 +88,7 @@ async fn page(house: &Sidecar, directory: &Directory, visit: &Visit) -> Result<C
     Ok(Credential {
         desk: desk(house, visit),
         in_file: organization.source == Source::File,
+        kind: held.kind.map(Kind::as_str),
         ends: organization.credential_ends.map(|it| (it, days_until(it, now))),
         waiting,
         again: (!visit.may_change_secret(now)).then(again),

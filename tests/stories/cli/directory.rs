@@ -107,7 +107,7 @@ fn a_database_that_cannot_be_opened_is_not_served() {
 fn an_operator_tends_an_organization_and_no_secret_is_ever_shown() {
     let place = place();
     assert_eq!(place.does("organization list"), "there are no organizations yet\n");
-    assert!(place.does(ADD).contains("client secret      sealed\n"));
+    assert!(place.does(ADD).contains("credential         sealed\n"));
     place.refuses(ADD, "error: the code contoso is another organization's");
     let shown = place.json("organization show CONTOSO");
     assert_eq!((&shown["state"], &shown["credential"], &shown["changed_by"]), (&"on".into(), &"sealed".into(), &"operator olga".into()));
@@ -159,7 +159,7 @@ fn an_operator_gives_a_new_client_secret_takes_it_back_and_reads_what_was_done()
     let told: Vec<_> = history.as_array().unwrap().iter().map(|it| it["what"].as_str().unwrap()).collect();
     let expected = [
         "maya@contoso.com made by hand",
-        "new client secret taken back",
+        "new credential taken back",
         "client secret expires 2020-01-01",
         "new client secret waits beside the other until it has signed somebody in, client secret expires 9999-12-31",
         "new client secret waits beside the other until it has signed somebody in",

@@ -56,7 +56,7 @@ impl Town {
     /// A new secret, as an operator sets it. It may stand in no log.
     async fn sets(&self, secret: &str) {
         SECRETS.lock().unwrap().push(secret.to_owned());
-        let change = OrganizationChange { proof: Some(Proof::secret(secret)), ..OrganizationChange::default() };
+        let change = OrganizationChange { proof: Some(Proof::of_value(secret).unwrap()), ..OrganizationChange::default() };
         self.directory().change_organization(&Code::parse("contoso").unwrap(), change, "story").await.unwrap();
     }
 

@@ -35,14 +35,14 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
     let secret = "the-next~Secret.of-contoso-0001";
     SECRETS.lock().unwrap().push(secret.to_owned());
     let page = maya.fills(SECRET, &[("do", "set"), ("secret", secret), ("ends", "2031-05-31")]).await;
-    assert!(page.status == 200 && page.body.contains("A new one is waiting") && page.body.contains(&format!("by {MAYA}")), "{}", page.body);
+    assert!(page.status == 200 && page.body.contains("A new client secret is waiting") && page.body.contains(&format!("by {MAYA}")), "{}", page.body);
     // It does not work at Entra yet, and nobody notices but the admin.
     town.signed_in(TOM).await;
     town.until("what Entra says", async || maya_reads(&mut town.signed_in(MAYA).await, "AADSTS7000215").await).await;
     town.world.emulator.control().add_secret(secret);
     town.signed_in(TOM).await;
     let page = town.until("the new secret in place", async || maya_reads(&mut town.signed_in(MAYA).await, "expires on 2031-05-31").await).await;
-    assert!(!page.contains("A new one is waiting"), "{page}");
+    assert!(!page.contains("A new client secret is waiting"), "{page}");
     for path in ["", "/people", "/sign_ins", "/history", "/credential"] {
         let page = maya.visits(&format!("/oauth2/setup{path}")).await;
         assert!(page.status == 200 && !page.body.contains(secret) && !page.body.contains(CLIENT_SECRET), "{path}");

@@ -100,7 +100,7 @@ async fn signed_out_everywhere_is_every_device_and_only_that_person() {
         name: "Northwind".to_owned(),
         tenant: Some(connection.tenant),
         client_id: Some(connection.client_id),
-        proof: Some(connection.proof),
+        proof: Proof::of_value(CLIENT_SECRET).ok(),
         on: true,
         ..NewOrganization::default()
     };

@@ -10,7 +10,7 @@ async fn waiting(town: &Town) -> Option<Option<String>> {
 async fn proven(town: &Town) {
     town.until("the new secret in the other's place", async || waiting(town).await.is_none().then_some(())).await;
     let history = town.history("contoso").await;
-    assert!(history.iter().any(|it| it.starts_with("sign-in: client secret proven")), "{history:?}");
+    assert!(history.iter().any(|it| it.starts_with("sign-in: credential proven")), "{history:?}");
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_replica_follows_once_another_one_has_proven_the_new_secret() {
     // Somebody signs in there, and the old one is deleted at Entra.
     let contoso = town.organization("contoso").await;
     let new = town.directory().connection(&contoso).await.unwrap().unwrap().new.unwrap();
-    assert!(town.directory().secret_is_proven(contoso.id, &new).await.unwrap());
+    assert!(town.directory().credential_is_proven(contoso.id, &new).await.unwrap());
     town.world.emulator.control().expire_secret(CLIENT_SECRET);
     let calls = town.world.emulator.control().code_calls();
     town.signed_in(TOM).await;

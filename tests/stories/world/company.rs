@@ -26,7 +26,7 @@ pub fn company(code: &str, tenant: &str) -> NewOrganization {
         name: code.to_owned(),
         tenant: Guid::parse(tenant),
         client_id: Guid::parse(CLIENT_ID),
-        proof: Some(Proof::secret(CLIENT_SECRET)),
+        proof: Some(Proof::of_value(CLIENT_SECRET).unwrap()),
         domains: vec![format!("{code}.example")],
         on: true,
         ..NewOrganization::default()
