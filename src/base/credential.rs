@@ -25,6 +25,11 @@ impl Credential {
         }
     }
 
+    /// When it ends by itself, seconds since 1970, where that stands in it.
+    pub fn ends(&self) -> Option<u64> {
+        if let Self::Certificate(it) = self { Some(it.ends()) } else { None }
+    }
+
     /// Whether it is the very same.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {

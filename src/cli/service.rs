@@ -105,9 +105,11 @@ impl Service {
         for listener in bound.admin {
             tokio::spawn(admin::serve_admin(listener, Ready(Arc::clone(&self)), over.clone()));
         }
-        if let Some(directory) = directory.clone() {
-            tokio::spawn(expiry::warn(directory, clock, over.clone()));
-        }
+        let own = {
+            let service = Arc::clone(&self);
+            move || service.house.load().entra.credential_ends()
+        };
+        tokio::spawn(expiry::warn(directory.clone(), own, clock, over.clone()));
         let draining = self.draining.clone();
         let told = shutdown.clone();
         let deadline = tokio::spawn(async move {

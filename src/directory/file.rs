@@ -42,11 +42,12 @@ async fn one(changes: &mut Transaction, it: &Organization, now: u64, random: &Ra
         it.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
         i64::from(it.guests).into(),
         now.into(),
+        it.credential.ends().map_or(Value::Number(None), Value::from),
     ];
     // Several replicas start at once: the one that comes second finds the row.
-    let sql = "INSERT INTO organization (id, name, provider, tenant, client_id, default_role, first_sign_in, guests, state, source, created, changed, changed_by) \
-               VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, 'on', 'file', $8, $8, 'the configuration') \
-               ON CONFLICT (id) DO UPDATE SET name = $2, tenant = $3, client_id = $4, default_role = $5, first_sign_in = $6, guests = $7";
+    let sql = "INSERT INTO organization (id, name, provider, tenant, client_id, default_role, first_sign_in, guests, state, source, created, changed, changed_by, credential_ends) \
+               VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, 'on', 'file', $8, $8, 'the configuration', $9) \
+               ON CONFLICT (id) DO UPDATE SET name = $2, tenant = $3, client_id = $4, default_role = $5, first_sign_in = $6, guests = $7, credential_ends = $9";
     changes.run(sql, values).await?;
     if known.is_none() {
         changes.run("DELETE FROM organization_code WHERE code = $1 AND ends <= $2", vec![it.code.as_str().into(), now.into()]).await?;

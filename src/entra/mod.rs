@@ -336,6 +336,11 @@ impl Entra {
         }
     }
 
+    /// When what the app proves itself by ends, seconds since 1970, where that stands in it.
+    pub fn credential_ends(&self) -> Option<u64> {
+        self.proofs.current().credential.ends()
+    }
+
     /// By how many seconds this machine's clock is ahead of Entra's, by the `Date` of its last answer.
     pub fn clock_ahead(&self) -> Option<i64> {
         self.source.skew.ahead()

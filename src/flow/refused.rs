@@ -25,6 +25,10 @@ pub(super) fn words(house: &Sidecar, entra: &Entra, language: Language, error: &
             let words = Words::under(&say.title.not_you, shape, &say.sign_in.bad_answer).detail("Check", "check", Some(&invalid.to_string()));
             offered(say, words.detail("Clock ahead of Microsoft’s (s)", "clock_ahead", clock.map(|it| it.to_string()).as_deref()), again)
         }
+        entra::Error::Credential(_) => {
+            let shape = (Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::AppOwner);
+            offered(say, Words::under(&say.title.not_now, shape, &say.sign_in.no_proof), again)
+        }
         _ => {
             let shape = (Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody);
             offered(say, Words::under(&say.title.not_now, shape, &say.sign_in.unreachable), again)

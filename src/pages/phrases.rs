@@ -104,6 +104,7 @@ pub(crate) struct SignIns {
     pub(crate) personal: Said,
     pub(crate) guest: Said,
     pub(crate) stranger: Said,
+    pub(crate) no_proof: Said,
     pub(crate) unreachable: Said,
     pub(crate) nothing_under_way: Told,
     pub(crate) app_waits: Told,

@@ -1,4 +1,4 @@
-//! Warns of credentials of organizations that expire: of certificates, and of client secrets as far as somebody has said when.
+//! Warns of credentials that expire: of certificates, and of client secrets of organizations as far as somebody has said when.
 
 use crate::base::clock::Clock;
 use crate::directory::Directory;
@@ -12,8 +12,8 @@ const WARNED: i64 = 30;
 const LOOK: Duration = Duration::from_hours(1);
 const DAY: u64 = 86_400;
 
-/// Writes a warning into the log for each, once a day, until `stop`.
-pub async fn warn(directory: Directory, clock: Clock, stop: CancellationToken) {
+/// Writes a warning into the log for each, once a day, until `stop`; `own` is when that of `[entra]` ends.
+pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, clock: Clock, stop: CancellationToken) {
     let (mut warned, mut pause) = (None, Duration::ZERO);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         pause = LOOK;
@@ -21,13 +21,27 @@ pub async fn warn(directory: Directory, clock: Clock, stop: CancellationToken) {
         if warned == Some(now / DAY) {
             continue;
         }
-        match directory.organizations().await {
+        let all = match &directory {
+            Some(directory) => directory.organizations().await,
+            None => Ok(Vec::new()),
+        };
+        match all {
             Ok(all) => {
+                warn_of_own(own(), now);
                 all.iter().for_each(|it| warn_of(it, now));
                 warned = Some(now / DAY);
             }
             Err(cause) => tracing::warn!(%cause, "whether credentials of organizations expire could not be looked up"),
         }
+    }
+}
+
+fn warn_of_own(ends: Option<u64>, now: u64) {
+    let Some(days) = ends.and_then(|it| i64::try_from(it).ok()).map(|it| days_until(it, now)).filter(|it| *it <= WARNED) else { return };
+    if days < 0 {
+        tracing::error!("the certificate of [entra] has expired");
+    } else {
+        tracing::warn!(days, "the certificate of [entra] expires soon");
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::organizations::Town;
 use crate::world::browser::{SCRIPT, SECRETS};
-use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company};
-use crate::world::{CLIENT_ID, Plan, World};
+use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company, company_of_file};
+use crate::world::{CLIENT_ID, Plan, Told, World};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -112,6 +112,27 @@ async fn by_a_certificate_people_sign_in_and_are_asked_about_and_a_new_one_needs
 }
 
 #[tokio::test]
+async fn before_a_certificate_of_the_configuration_ends_the_log_warns() {
+    let (told, place) = (Told::listens(), tempfile::tempdir().unwrap());
+    let entra = by_certificate(&made(2020).write(place.path()));
+    let (certificate, key) = made(2021).write(&place.path().join(""));
+    let directory = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
+    let company = company_of_file("contoso", CONTOSO);
+    let company = company.lines().filter(|it| !it.starts_with("client_secret")).collect::<Vec<_>>().join("\n");
+    let more = format!("{directory}{company}\ncertificate = {{ certificate = {certificate:?}, key = {key:?} }}\n");
+    let _world = World::with(Plan { entra, more, ..Plan::default() }).await;
+    for says in ["the certificate of [entra] has expired", "the credential of an organization has expired"] {
+        for _ in 0..200 {
+            if told.times(says) > 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(told.times(says), 1, "{says}");
+    }
+}
+
+#[tokio::test]
 async fn by_the_token_of_another_issuer_people_sign_in_and_the_file_is_read_anew_each_time() {
     let place = tempfile::tempdir().unwrap();
     let (cluster, file) = (made(2099), place.path().join("azure-identity-token"));
@@ -123,7 +144,7 @@ async fn by_the_token_of_another_issuer_people_sign_in_and_the_file_is_read_anew
         (cluster.token("system:serviceaccount:apps:other", "api://AzureADTokenExchange"), "AADSTS700213"),
         (cluster.token(SUBJECT, "api://elsewhere"), "AADSTS700212"),
         (made(2099).token(SUBJECT, "api://AzureADTokenExchange"), "AADSTS70021"),
-        ("no token at all".to_owned(), "Reference"),
+        ("no token at all".to_owned(), "what it proves that by cannot be read"),
     ] {
         std::fs::write(&file, &text).unwrap();
         let mut browser = world.browser();

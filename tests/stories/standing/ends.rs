@@ -25,7 +25,7 @@ async fn whom_entra_disables_or_revokes_is_signed_out_with_every_tunnel() {
     let page = tom.visits("/x").await;
     assert!(page.is_the_sign_in_at_entra(), "{page:?}");
     assert!(metrics(&world).await.contains("entrada_rechecks_total{outcome=\"ended\"} 2"));
-    assert_eq!((told.times("AADSTS50057"), told.times("AADSTS50173")), (1, 1), "{}", told.0.text());
+    assert_eq!((told.times("AADSTS50057"), told.times("AADSTS50173")), (1, 1), "{}", told.text());
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_refreshed_token_of_another_person_or_with_a_fault_ends_the_session() 
         is_rechecked(&world, &mut maya).await;
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 401, "{wrong:?}");
     }
-    assert_eq!((told.times("about another person"), told.times("the signature does not fit")), (1, 1), "{}", told.0.text());
+    assert_eq!((told.times("about another person"), told.times("the signature does not fit")), (1, 1), "{}", told.text());
 }
 
 #[tokio::test]

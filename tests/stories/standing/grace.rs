@@ -34,7 +34,7 @@ async fn past_the_grace_a_session_is_closed_and_lives_again_when_entra_answers()
     world.later(2 * MINUTE);
     let page = maya.visits("/x").await;
     assert_eq!((page.status, page.app_heard("x-forwarded-name")), (200, "Maya Okafor".to_owned()));
-    assert_eq!((told.times("Entra does not answer"), told.times("Entra answers again")), (1, 1), "{}", told.0.text());
+    assert_eq!((told.times("Entra does not answer"), told.times("Entra answers again")), (1, 1), "{}", told.text());
 }
 
 /// 401 would send people to sign in, and 403 tell them that they may not: nginx makes a 500 of this, and tries again with the next request.

@@ -8,7 +8,7 @@ mod refresh;
 
 use crate::world::browser::{Browser, SCRIPT};
 use crate::world::raw::{self, talk};
-use crate::world::{Plan, World, Written};
+use crate::world::{Plan, Told, World};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -61,22 +61,6 @@ async fn rechecks(world: &World) -> u64 {
     let metrics = metrics(world).await;
     let counts = metrics.lines().filter(|it| it.starts_with("entrada_rechecks_total{"));
     counts.map(|it| it.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
-}
-
-/// What the program tells its operator in this story, beside a line a request. A story runs in one thread, and so does its program.
-struct Told(Written, #[expect(dead_code, reason = "it is heard for as long as this lives")] tracing::subscriber::DefaultGuard);
-
-impl Told {
-    fn listens() -> Self {
-        let written = Written::default();
-        let to = written.clone();
-        let heard = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::INFO).with_writer(move || to.clone()).finish();
-        Self(written, tracing::subscriber::set_default(heard))
-    }
-
-    fn times(&self, what: &str) -> usize {
-        self.0.text().matches(what).count()
-    }
 }
 
 fn get(world: &World, path: &str, cookie: &str) -> String {

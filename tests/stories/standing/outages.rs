@@ -40,8 +40,8 @@ async fn whatever_goes_wrong_at_the_token_endpoint_signs_nobody_out() {
     let metrics = metrics(&world).await;
     assert!(metrics.contains("outcome=\"live\"} 11") && metrics.contains("outcome=\"later\"} 11"), "{metrics}");
     assert!(!metrics.contains("outcome=\"ended\"") && !metrics.contains("outcome=\"sign_in\""), "{metrics}");
-    assert_eq!((told.times("Entra does not answer"), told.times("this app registration or this machine is at fault")), (9, 2), "{}", told.0.text());
-    assert_eq!(told.times("Entra answers again"), 11, "{}", told.0.text());
+    assert_eq!((told.times("Entra does not answer"), told.times("this app registration or this machine is at fault")), (9, 2), "{}", told.text());
+    assert_eq!(told.times("Entra answers again"), 11, "{}", told.text());
     assert!(told.times("AADSTS7000215") > 0);
 }
 
@@ -91,7 +91,7 @@ async fn a_token_whose_times_do_not_fit_says_something_of_a_clock_and_nothing_of
         is_rechecked(&world, &mut maya).await;
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200, "{wrong:?}");
     }
-    assert_eq!(told.times("Entra cannot be asked about a session"), 2, "{}", told.0.text());
+    assert_eq!(told.times("Entra cannot be asked about a session"), 2, "{}", told.text());
     assert!(told.times("check this machine's clock") >= 2);
 }
 

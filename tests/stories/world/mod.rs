@@ -235,6 +235,26 @@ impl World {
     }
 }
 
+/// What the program tells its operator in this story, beside a line a request. A story runs in one thread, and so does its program.
+pub struct Told(Written, #[expect(dead_code, reason = "it is heard for as long as this lives")] tracing::subscriber::DefaultGuard);
+
+impl Told {
+    pub fn listens() -> Self {
+        let written = Written::default();
+        let to = written.clone();
+        let heard = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::INFO).with_writer(move || to.clone()).finish();
+        Self(written, tracing::subscriber::set_default(heard))
+    }
+
+    pub fn text(&self) -> String {
+        self.0.text()
+    }
+
+    pub fn times(&self, what: &str) -> usize {
+        self.0.text().matches(what).count()
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         self.shutdown.cancel();
