@@ -72,7 +72,7 @@ pub(super) async fn callback(
         Some(typed) => (named(house, inbound, headers, (&answer, &pending, typed)).await, "named"),
         None => (finish(house, inbound, headers, &answer, pending, facts, &mut trail).await, "signed_in"),
     };
-    trail.ends(house, outcome.as_ref().map(|_| ()), inbound.reference());
+    trail.ends(house, outcome.as_ref().map(|_| ()), inbound);
     let label = if outcome.is_ok() { label } else { "refused" };
     house.lasting.metrics.signed_in(label);
     // Whatever came of it, this sign-in is over.

@@ -10,6 +10,7 @@ use crate::entra::invalid::Invalid;
 use crate::session::pending::Pending;
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations;
+use crate::wire::inbound::Inbound;
 use std::sync::Arc;
 
 /// Our own words for why, each of which the catalog of the page has a sentence for.
@@ -41,16 +42,19 @@ impl Trail {
     }
 
     /// It is over.
-    pub(super) fn ends(self, house: &Sidecar, outcome: Result<(), &Refusal>, reference: &str) {
+    ///
+    /// Of refusals at one address as many are kept in a minute as wrong names are borne: the answer of Entra that brings one about can be made up.
+    pub(super) fn ends(self, house: &Sidecar, outcome: Result<(), &Refusal>, inbound: &Inbound) {
         let (Some(all), Some(organization)) = (&house.organizations, self.organization) else { return };
         let (person, refused) = match outcome {
             Ok(()) => (self.person, None),
             Err(refusal) => match reason(refusal) {
-                Some(reason) => (None, Some(reason)),
+                Some(reason) if house.lasting.kept_refusals.was_wrong(inbound.way.client).is_ok() => (None, Some(reason)),
+                Some(_) => return,
                 None => return,
             },
         };
-        let sign_in = SignIn { organization, person, name: self.name, refused, reference: reference.to_owned() };
+        let sign_in = SignIn { organization, person, name: self.name, refused, reference: inbound.reference().to_owned() };
         let all = Arc::clone(all);
         house.lasting.background.spawn(async move { all.keep_sign_in(&sign_in).await });
     }

@@ -69,6 +69,8 @@ pub struct Lasting {
     pub guessed_tokens: Arc<Guesses>,
     /// Who used links for the set-up page that there are none of.
     pub guessed_links: Arc<Guesses>,
+    /// From where refusals came that admins are shown: anybody can bring one about, and each is a row.
+    pub kept_refusals: Arc<Guesses>,
     /// Seals where `[session] secrets` is empty.
     pub keyring: Arc<Keyring>,
     /// The environment that names a proxy towards Entra.
@@ -152,6 +154,7 @@ impl Lasting {
             guesses: Arc::new(Guesses::new(clock.clone())),
             guessed_tokens: Arc::new(Guesses::new(clock.clone())),
             guessed_links: Arc::new(Guesses::new(clock.clone())),
+            kept_refusals: Arc::new(Guesses::new(clock.clone())),
             environment: Arc::new(environment),
             clock,
             random,

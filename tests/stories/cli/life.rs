@@ -186,6 +186,13 @@ async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_
     // A draft is nobody's to sign in at.
     let mut nora = Browser::new(address, url);
     assert_eq!(nora.fills("/oauth2/sign_in", &[("identifier", "northwind")]).await.status, 404);
+    // The link that is printed lets somebody set it up: looked at first, as a mail scanner does, and used by the button.
+    let link = said.split_once("set up ").unwrap().1.split_whitespace().next().unwrap().to_owned();
+    let (_, token) = link.split_once("token=").unwrap();
+    assert_eq!(nora.visits(link.strip_prefix(url).unwrap()).await.status, 200);
+    let page = nora.fills("/oauth2/setup/invitation", &[("token", token)]).await;
+    assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/setup"), "{}", page.body);
+    assert!(page.body.contains("Northwind") && page.body.contains("Redirect URI"), "{}", page.body);
     let panel = talk(word_after(&said, "Entra").trim_start_matches("http://").parse().unwrap(), &get("127.0.0.1", "/")).await;
     assert!(panel.contains("App registration at northwind.example"), "{panel}");
     running.signals("INT");

@@ -46,3 +46,27 @@ async fn whoever_stops_at_entra_is_kept_as_one_who_stopped_and_a_stale_callback_
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(town.sign_ins("fabrikam", 1).await.len(), 1);
 }
+
+#[tokio::test]
+async fn attack_whoever_makes_refusals_up_fills_no_page_and_keeps_no_writer_busy() {
+    let town = Town::start().await;
+    for _ in 0..40 {
+        let mut browser = town.world.browser();
+        let shown = browser.until("/oauth2/start?organization=fabrikam", "/authorize").await;
+        let state = shown.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
+        let made_up = format!("/oauth2/callback?error=access_denied&error_description=AADSTS50105%3A+x&state={state}");
+        assert_eq!(browser.asks("GET", &made_up, SCRIPT).await.status, 403);
+    }
+    assert_eq!(town.sign_ins("fabrikam", 30).await.len(), 30);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(town.sign_ins("fabrikam", 30).await.len(), 30);
+    // A minute later there is room again, and who comes in well is kept all the time.
+    town.comes(&mut town.world.browser(), "contoso", MAYA).await;
+    assert_eq!(town.sign_ins("contoso", 1).await.len(), 1);
+    town.world.later(61);
+    let mut browser = town.world.browser();
+    let shown = browser.until("/oauth2/start?organization=fabrikam", "/authorize").await;
+    let state = shown.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
+    browser.asks("GET", &format!("/oauth2/callback?error=access_denied&state={state}"), SCRIPT).await;
+    assert_eq!(town.sign_ins("fabrikam", 31).await.len(), 31);
+}
