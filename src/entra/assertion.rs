@@ -68,7 +68,10 @@ async fn of_another(path: &Path) -> Result<String, Error> {
     let refused = |why: &dyn std::fmt::Display| Error::Credential(format!("the federated token's file {} cannot be read: {why}", path.display()));
     let file = tokio::fs::File::open(path).await.map_err(|it| refused(&it))?;
     let mut text = String::new();
-    file.take(MOST).read_to_string(&mut text).await.map_err(|it| refused(&it))?;
+    file.take(MOST + 1).read_to_string(&mut text).await.map_err(|it| refused(&it))?;
+    if u64::try_from(text.len()).is_ok_and(|it| it > MOST) {
+        return Err(refused(&"it is longer than 16 KiB"));
+    }
     let token = text.trim();
     // Whatever else it is, it is not sent to Entra.
     let is_jwt = token.split('.').count() == 3 && token.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b'_'));

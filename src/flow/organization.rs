@@ -41,8 +41,8 @@ const YEAR: u64 = 365 * 24 * 60 * 60;
 pub(super) enum At {
     /// Nothing.
     Unsaid,
-    /// A company code in a link.
-    Code(String),
+    /// What somebody typed, or the company code of a link.
+    Typed(String),
     /// It was found already.
     This(Box<Organization>),
     /// Entra is to say first whose account it is.
@@ -68,7 +68,7 @@ pub(super) async fn place(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
     let organization = match at {
         At::This(it) => *it,
         At::Account => return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })),
-        At::Code(code) => find_by(house, all, (inbound, headers), &code, asks).await?,
+        At::Typed(it) => find_by(house, all, (inbound, headers), &it, asks).await?,
         At::Unsaid => match signed_in(house, headers) {
             // Whoever proves more, or has to sign in again, does it where they did before.
             Some(session) => match of_session(all, &session).await? {

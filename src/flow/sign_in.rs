@@ -106,14 +106,14 @@ async fn identify(
         None => None,
     };
     let Some(typed) = typed else {
-        if matches!(start.at, At::Code(_)) {
+        if matches!(start.at, At::Typed(_)) {
             return begin(house, inbound, headers, start).await;
         }
         let page = Page::Identify(asking());
         return Ok(reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page)));
     };
     let at = match house.asks_entra {
-        true if organization::is_short(&typed) => At::Code(typed.clone()),
+        true if organization::is_short(&typed) => At::Typed(typed.clone()),
         true => return Err(organization::unknown(&typed, asking())),
         false => At::This(Box::new(organization::find_by(house, all, (inbound, headers), &typed, asking).await?)),
     };
@@ -162,7 +162,7 @@ pub(super) fn redirects(asker: Asker, signed_out: SignedOut) -> bool {
 /// Seals a sign-in under way into its own cookie and sends the browser to Entra; where nobody knows to which, to the page that asks.
 pub(super) async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, mut start: Start) -> Result<Response<Body>, Refusal> {
     let at = match std::mem::replace(&mut start.at, At::Unsaid) {
-        At::Code(typed) if house.asks_entra => {
+        At::Typed(typed) if house.asks_entra => {
             start.hints.login_hint = start.hints.login_hint.or_else(|| organization::hint(&typed));
             start.typed = Some(typed);
             At::Account
@@ -332,7 +332,7 @@ fn asked(house: &Sidecar, inbound: &Inbound) -> Start {
             "login_hint" => start.hints.login_hint = hint(),
             "domain_hint" => start.hints.domain_hint = hint(),
             "acrs" if is_context(&value) && !start.acrs.iter().any(|it| *it == value) => start.acrs.push(value.into_owned()),
-            "organization" => start.at = hint().map_or(At::Unsaid, At::Code),
+            "organization" => start.at = hint().map_or(At::Unsaid, At::Typed),
             "prompt" => start.hints.prompt = hint().filter(|it| matches!(it.as_str(), "login" | "select_account")),
             _ => {}
         }

@@ -9,13 +9,16 @@ use zeroize::Zeroizing;
 /// The largest form, in bytes.
 const MOST: usize = 16 * 1024;
 
+/// The most names: each is compared with those before it, and thousands of short ones would keep a core busy.
+const NAMES: usize = 64;
+
 /// How long a form may take.
 const TIME: Duration = Duration::from_secs(10);
 
 /// Why a form was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// More than 16 KiB, longer than ten seconds, or cut off.
+    /// More than 16 KiB or 64 names, longer than ten seconds, or cut off.
     #[error("the form is too long, too slow or broken off")]
     Broken,
     /// A name stands twice: there is no one reading.
@@ -48,12 +51,15 @@ impl Form {
     /// Reads bytes that are there already.
     ///
     /// # Errors
-    /// `Error::Twice` for a name that stands twice.
+    /// `Error::Twice` for a name that stands twice, `Error::Broken` for too many names.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut out: Vec<(String, Zeroizing<String>)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(body) {
             if out.iter().any(|it| it.0 == name) {
                 return Err(Error::Twice);
+            }
+            if out.len() == NAMES {
+                return Err(Error::Broken);
             }
             out.push((name.into_owned(), Zeroizing::new(value.into_owned())));
         }
@@ -86,6 +92,13 @@ mod tests {
         assert_eq!((form.sent("a"), form.typed("a"), form.text("a")), (Some(" x "), Some("x"), "x"));
         assert_eq!((form.sent("b"), form.sent("c"), form.typed("c"), form.text("c")), (None, Some(" "), None, ""));
         assert_eq!((form.text("d"), form.sent("e")), ("\u{e4}", None));
+    }
+
+    #[test]
+    fn a_form_of_very_many_names_is_none() {
+        let names = |count: usize| (0..count).map(|it| format!("n{it}=")).collect::<Vec<_>>().join("&");
+        assert!(Form::parse(names(NAMES).as_bytes()).is_ok());
+        assert_eq!(Form::parse(names(NAMES + 1).as_bytes()).err(), Some(Error::Broken));
     }
 
     #[test]

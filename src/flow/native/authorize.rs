@@ -103,7 +103,7 @@ async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, request:
     let all = house.organizations.as_ref().ok_or(Refusal::NotFound)?;
     let asks = || asking(house, headers, &request.native, request.asker.name);
     let at = match house.asks_entra {
-        true if organization::is_short(typed) => At::Code(typed.to_owned()),
+        true if organization::is_short(typed) => At::Typed(typed.to_owned()),
         true => return Err(organization::unknown(typed, asks())),
         false => At::This(Box::new(organization::find_by(house, all, (inbound, headers), typed, asks).await?)),
     };
