@@ -1,7 +1,7 @@
 //! The HTML that people see when it is not the app's: what happened, whose move it is, a reference to give to support.
 //!
-//! It decides nothing: it is handed the words, most of which it keeps itself, in each language. Every value is escaped, no page needs a script, and nothing is loaded from
-//! elsewhere.
+//! It decides nothing: it is handed the words, most of which it keeps itself, in each language. Every value is escaped, no page needs a script, only the set-up page has one
+//! (`script`), and nothing is loaded from elsewhere.
 
 pub mod desk;
 mod desk_samples;
@@ -12,6 +12,7 @@ mod page;
 pub mod phrases;
 mod samples;
 mod samples_setup;
+mod script;
 mod set;
 pub mod setup;
 mod style;
@@ -40,6 +41,7 @@ pub struct Pages {
     theirs: Option<Set>,
     policy: HeaderValue,
     policy_without_form_action: HeaderValue,
+    policy_with_script: HeaderValue,
     is_told: AtomicBool,
 }
 
@@ -51,11 +53,12 @@ impl Pages {
         let mut warnings = Vec::new();
         let ours = Set::built_in(&mut warnings);
         let theirs = templates.and_then(|it| overrides::load(&ours, it, &mut warnings));
-        let policy = |form_action| policy(&ours, theirs.as_ref(), form_action);
+        let policy = |scripts: &str, form_action| policy(&ours, theirs.as_ref(), scripts, form_action);
         let pages = Self {
-            policy: policy("; form-action 'self'"),
+            policy: policy("", "; form-action 'self'"),
             // Chromium holds redirects after a form to `form-action` as well, and signing in and out goes on to Entra and from there wherever it sends.
-            policy_without_form_action: policy(""),
+            policy_without_form_action: policy("", ""),
+            policy_with_script: policy(&format!("; script-src {}", script::source()), ""),
             is_told: AtomicBool::new(false),
             ours,
             theirs,
@@ -86,8 +89,8 @@ impl Pages {
     pub fn policy(&self, page: &Page) -> &HeaderValue {
         match page {
             Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_) => &self.policy_without_form_action,
-            // Its trial goes on to Entra.
-            Page::SetUp(it) if it.leads_to_entra() => &self.policy_without_form_action,
+            // Its trial goes on to Entra, and its addresses are copied by a button.
+            Page::SetUp(it) if it.is_steps() => &self.policy_with_script,
             _ => &self.policy,
         }
     }
@@ -100,7 +103,7 @@ impl Pages {
     }
 }
 
-fn policy(ours: &Set, theirs: Option<&Set>, form_action: &str) -> HeaderValue {
+fn policy(ours: &Set, theirs: Option<&Set>, scripts: &str, form_action: &str) -> HeaderValue {
     let mut styles = ours.style().source().to_owned();
     let mut images = "";
     if let Some(theirs) = theirs {
@@ -109,6 +112,6 @@ fn policy(ours: &Set, theirs: Option<&Set>, form_action: &str) -> HeaderValue {
             styles = format!("{styles} {}", theirs.style().source());
         }
     }
-    let text = format!("default-src 'none'; style-src {styles}{images}; base-uri 'none'; frame-ancestors 'none'{form_action}");
+    let text = format!("default-src 'none'{scripts}; style-src {styles}{images}; base-uri 'none'; frame-ancestors 'none'{form_action}");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }

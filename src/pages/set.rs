@@ -2,6 +2,7 @@
 
 use super::page::Page;
 use super::phrases::Phrases;
+use super::script;
 use super::style::Style;
 use super::words::{self, Words};
 use crate::base::language::Language;
@@ -85,7 +86,8 @@ impl Set {
     /// The page as HTML.
     pub(super) fn render(&self, page: &Page, language: Language) -> Result<String, Error> {
         let (words, language) = self.words.of(page.template(), language);
-        let context = context! { style => self.style.element(), language => language.tag(), words, ..page.context(self.phrases(language)) };
+        let context =
+            context! { script => script::element(), style => self.style.element(), language => language.tag(), words, ..page.context(self.phrases(language)) };
         self.environment.get_template(page.template())?.render(context)
     }
 }

@@ -203,8 +203,8 @@ impl SetUp {
         }
     }
 
-    /// Whether a form of the page goes on to Entra.
-    pub(super) fn leads_to_entra(&self) -> bool {
+    /// Whether it is the page of the steps, a form of which goes on to Entra.
+    pub(super) fn is_steps(&self) -> bool {
         matches!(self, Self::Steps(_))
     }
 

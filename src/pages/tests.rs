@@ -31,11 +31,11 @@ fn every_page_is_whole_html_for_people_and_for_screen_readers() {
     for (name, page) in samples() {
         let html = pages.render(&page, Language::English);
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
-        for (part, times) in
-            [("<h1>", 1), ("<main", 1), ("<footer>", 1), ("<title>", 1), ("<style>", 1), ("name=\"viewport\"", 1), ("<script", 0), (" style=", 0)]
-        {
+        for (part, times) in [("<h1>", 1), ("<main", 1), ("<footer>", 1), ("<title>", 1), ("<style>", 1), ("name=\"viewport\"", 1), (" style=", 0)] {
             assert_eq!(html.matches(part).count(), times, "{part} in {name}");
         }
+        let has_script = matches!(&page, Page::SetUp(it) if it.is_steps());
+        assert_eq!(html.matches("<script").count(), usize::from(has_script), "{name}");
         assert!(!html.contains("<title></title>") && !html.contains("http://") && !html.contains("src="), "{name}");
     }
 }
@@ -88,8 +88,8 @@ fn the_policy_names_exactly_the_style_sheet_that_stands_in_the_page() {
 #[test]
 fn only_the_form_that_leads_on_to_entra_is_free_of_form_action() {
     for (name, page) in samples() {
-        let is_form = matches!(&page, Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_))
-            || matches!(&page, Page::SetUp(it) if it.leads_to_entra());
+        let is_form =
+            matches!(&page, Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_)) || matches!(&page, Page::SetUp(it) if it.is_steps());
         assert_eq!(policy(&ours(), name).contains("form-action 'self'"), !is_form, "{name}");
     }
 }
@@ -216,5 +216,24 @@ fn the_page_of_a_credential_says_which_kind_it_is_and_which_one_waits() {
     ] {
         let html = pages.render(&sample(name), Language::English);
         assert!(says.iter().all(|it| html.contains(it)), "{name}: {html}");
+    }
+}
+
+#[test]
+fn the_policy_of_the_set_up_page_names_its_one_script_and_no_other_page_may_run_any() {
+    let pages = ours();
+    for (name, page) in samples() {
+        let (html, policy) = (pages.render(&page, Language::English), policy(&pages, name));
+        match html.split_once("<script>") {
+            Some((_, after)) => {
+                let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, after.split_once("</script>").unwrap().0.as_bytes());
+                assert!(
+                    policy.contains(&format!("; script-src 'sha256-{}';", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest))),
+                    "{policy}"
+                );
+                assert!(html.contains("hidden>Copy the redirect URI</button>"), "without a script there is no button");
+            }
+            None => assert!(!policy.contains("script-src"), "{name}: {policy}"),
+        }
     }
 }

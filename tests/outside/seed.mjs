@@ -95,6 +95,21 @@ await page.waitForURL(`${address}/oauth2/setup`);
 await says(page, /Single sign-on for Northwind Traders/);
 await says(page, new RegExp(redirect_uri.replaceAll(".", "\\.")));
 await picture(page, "set-up");
+// A button copies the redirect URI. Without scripts it is not there, and the page does all that it is for.
+await admin.grantPermissions(["clipboard-read", "clipboard-write"], { origin: address });
+await page.getByRole("button", { name: "Copy the redirect URI" }).click();
+await page.getByRole("status").getByText("Copied").waitFor();
+assert.equal(await page.evaluate(() => navigator.clipboard.readText()), redirect_uri);
+const plain = await (await browser.newContext({ javaScriptEnabled: false, storageState: await admin.storageState() })).newPage();
+await plain.goto(`${address}/oauth2/setup`);
+assert.equal(await plain.getByRole("button", { name: "Copy the redirect URI" }).count(), 0, "a button that does nothing");
+assert.equal(await plain.locator("#redirect-uri").textContent(), redirect_uri);
+await plain.getByLabel("Directory (tenant) ID").fill(tenant);
+await plain.getByLabel("Application (client) ID").fill(client_id);
+await plain.getByLabel("Client secret (Value)").fill(secret_id);
+await plain.getByRole("button", { name: "Save" }).click();
+await says(plain, /Nothing was saved yet/);
+await plain.context().close();
 
 // The Secret ID is refused on the spot, and nothing is saved; the Value is taken.
 await page.getByLabel("Identity provider", { exact: true }).selectOption({ label: "Azure AD / Microsoft Entra ID" });
