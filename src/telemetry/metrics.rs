@@ -47,6 +47,7 @@ pub struct Metrics {
     rechecks: Family<Outcome, Counter>,
     refusals: Family<Refused, Counter>,
     lookups: Family<Outcome, Counter>,
+    grants: Family<Outcome, Counter>,
     directory_ended: Family<Cause, Counter>,
     directory_silent: Gauge,
     sessions: Gauge,
@@ -62,6 +63,7 @@ impl Default for Metrics {
         let rechecks = Family::default();
         let refusals = Family::default();
         let (lookups, directory_ended, directory_silent) = (Family::default(), Family::default(), Gauge::default());
+        let grants = Family::default();
         let sessions = Gauge::default();
         let entra_rests = Gauge::default();
         registry.register("requests", "Requests answered, by kind of route and status", requests.clone());
@@ -70,12 +72,27 @@ impl Default for Metrics {
         registry.register("sign_in_refusals", "Sign-ins that Entra refused, by whose move it is", refusals.clone());
         registry.register("rechecks", "Times that Entra was asked about a live session, by outcome", rechecks.clone());
         registry.register("directory_lookups", "Times that somebody typed where to sign in, by outcome", lookups.clone());
+        registry.register("native_grants", "Times that an app's own client asked for tokens, by outcome", grants.clone());
         registry.register("directory_ended", "Sessions that ended by a change in the directory, by cause", directory_ended.clone());
         registry.register("directory_silent", "1 while nobody hears of changes in the directory, else 0", directory_silent.clone());
         registry.register("sessions", "Sessions in memory", sessions.clone());
         registry.register("entra_rests", "1 while Entra does not answer and is left alone, else 0", entra_rests.clone());
         let passed_on = OnceLock::new();
-        Self { registry, requests, passed_on, duration, sign_ins, refusals, rechecks, lookups, directory_ended, directory_silent, sessions, entra_rests }
+        Self {
+            registry,
+            requests,
+            passed_on,
+            duration,
+            sign_ins,
+            refusals,
+            rechecks,
+            lookups,
+            grants,
+            directory_ended,
+            directory_silent,
+            sessions,
+            entra_rests,
+        }
     }
 }
 
@@ -109,6 +126,11 @@ impl Metrics {
     /// Counts a time that somebody typed where to sign in.
     pub fn looked_up(&self, outcome: &'static str) {
         self.lookups.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a time that an app's own client asked for tokens.
+    pub fn granted(&self, outcome: &'static str) {
+        self.grants.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Counts sessions that ended by a change in the directory.

@@ -44,6 +44,11 @@ impl Told {
         Self { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(seconds), ..told }
     }
 
+    /// Whether it may be sent again as it is.
+    pub(super) fn is_passing(&self) -> bool {
+        self.wait.is_some()
+    }
+
     /// For the log.
     pub(super) fn cause(&self) -> String {
         format!("{}: {}", self.error, self.description)

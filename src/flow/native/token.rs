@@ -65,10 +65,19 @@ async fn grant(house: &Sidecar, inbound: &Inbound, form: &Form, facts: &mut Fact
         "refresh_token" => refresh(house, (native, directory), form, client).await,
         _ => Err(Wrong::Told(Told::new("unsupported_grant_type", "authorization_code and refresh_token are supported"))),
     };
-    match granted {
+    let reused = matches!(granted, Err(Wrong::Refused(Refused::Reused(_))));
+    let answer = match granted {
         Ok(granted) => give(house, &granted, facts).await,
         Err(wrong) => Err(wrong.told(house, inbound)),
-    }
+    };
+    house.lasting.metrics.granted(match &answer {
+        Ok(_) => "granted",
+        // Two have the same refresh token: one of them may have stolen it.
+        Err(_) if reused => "reused",
+        Err(told) if told.is_passing() => "later",
+        Err(_) => "refused",
+    });
+    answer
 }
 
 /// Why nothing is given.

@@ -1,6 +1,7 @@
 //! Who is not let in with what.
 
 use super::*;
+use crate::world::raw::talk;
 
 #[tokio::test]
 async fn attack_a_code_in_the_hands_of_another_brings_nothing() {
@@ -35,6 +36,11 @@ async fn attack_a_stolen_refresh_token_ends_the_sign_in_when_both_use_it() {
     is_refused(&town.refreshes(&first.refresh).await, "invalid_grant");
     is_no_longer_taken(&town.calls(&second.access).await);
     is_refused(&town.refreshes(&second.refresh).await, "invalid_grant");
+    // The operator is told, by a figure that an alarm can watch.
+    let figures = talk(town.world.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    for (outcome, times) in [("granted", 3), ("refused", 2), ("reused", 1)] {
+        assert!(figures.contains(&format!("entrada_native_grants_total{{outcome=\"{outcome}\"}} {times}\n")), "{outcome}: {figures}");
+    }
 }
 
 #[tokio::test]
