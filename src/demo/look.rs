@@ -3,6 +3,8 @@
 use super::claims::Person;
 use super::received::received;
 use super::verify::{Outcome, State};
+use crate::base::language::Language;
+use crate::wire::inbound::language;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 use serde_json::Map;
+use std::collections::BTreeMap;
 
 const LAYOUT: (&str, &str) = ("layout.html", include_str!("templates/layout.html"));
 const STYLE: &str = include_str!("templates/style.css");
@@ -46,6 +49,8 @@ pub(super) enum Extra {
 #[derive(Debug)]
 pub(super) struct Look {
     environment: Environment<'static>,
+    english: Value,
+    german: Value,
     assertion_header: String,
     sign_out: String,
     start: String,
@@ -98,6 +103,8 @@ impl Look {
         }
         Ok(Self {
             environment,
+            english: words(Language::English),
+            german: words(Language::German),
             assertion_header: assertion_header.to_owned(),
             sign_out,
             start: start.to_owned(),
@@ -124,9 +131,13 @@ impl Look {
         let claimed = outcome.and_then(|it| it.claims.as_ref()).map(|it| person(&Person::read(it)));
         let host = headers.get(http::header::HOST).and_then(|it| it.to_str().ok()).unwrap_or("localhost:4180");
         let (name, _) = sheet.template();
+        // Of all pages the phone alone has its words in a catalog: it stands for an app of whoever uses this.
+        let language = if extra.is_the_phone_itself() { language(headers) } else { Language::English };
         let context = context! {
             style => Value::from_safe_string(format!("<style>{STYLE}</style>")),
             script,
+            language => language.tag(),
+            words => if language == Language::German { &self.german } else { &self.english },
             verified,
             claimed,
             host,
@@ -146,6 +157,25 @@ impl Look {
         };
         self.environment.get_template(name)?.render(context)
     }
+}
+
+impl Extra {
+    /// Not the page behind the sign-in, which only leads there.
+    fn is_the_phone_itself(&self) -> bool {
+        matches!(self, Self::Phone(it) if it.get_attr("elsewhere").is_ok_and(|it| it.is_undefined()))
+    }
+}
+
+/// A test keeps the files readable.
+fn words(language: Language) -> Value {
+    Value::from(read(language).unwrap_or_default())
+}
+
+fn read(language: Language) -> Result<BTreeMap<String, String>, toml::de::Error> {
+    toml::from_str(match language {
+        Language::English => include_str!("words/en.toml"),
+        Language::German => include_str!("words/de.toml"),
+    })
 }
 
 fn person(it: &Person) -> Value {
@@ -190,4 +220,25 @@ fn policy(script: Option<&str>) -> HeaderValue {
     let script = script.map(|it| format!("; script-src {}; connect-src 'self'", hash(it))).unwrap_or_default();
     let text = format!("default-src 'none'; style-src {}{script}; base-uri 'none'; frame-ancestors 'none'", hash(STYLE));
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Language, read};
+
+    #[test]
+    fn the_phone_says_the_same_in_both_languages_and_says_all_of_it() {
+        let (english, german) = (read(Language::English).unwrap(), read(Language::German).unwrap());
+        assert_eq!(english.keys().collect::<Vec<_>>(), german.keys().collect::<Vec<_>>());
+        let steps = ["metadata", "browser", "code", "token", "call", "refresh", "revoke"];
+        let source = [include_str!("templates/phone.html"), include_str!("templates/layout.html")].concat();
+        for (name, text) in &english {
+            assert!(text != &german[name], "{name}: {text}");
+            let is_of_a_step = steps.contains(&name.trim_end_matches("_what"));
+            assert!(is_of_a_step || source.contains(&format!("words.{name}")), "{name} is not said");
+        }
+        for step in steps {
+            assert!(english.contains_key(step) && english.contains_key(&format!("{step}_what")), "{step}");
+        }
+    }
 }

@@ -55,7 +55,10 @@ impl Proofs {
         match redeem(waiting).await {
             Err(Error::Refused(refusal)) if is_of_the_secret(&refusal) => (By::ProvenAfter(refusal), redeem(&self.proven).await),
             // Nothing was sent: a token's file that is not there keeps nobody out either.
-            Err(Error::Credential(_)) => (By::Proven, redeem(&self.proven).await),
+            Err(Error::Credential(cause)) => {
+                tracing::warn!(client_id = %self.proven.client_id, cause, "a new credential could not be tried; the one before it works on");
+                (By::Proven, redeem(&self.proven).await)
+            }
             answer => (By::Waiting, answer),
         }
     }

@@ -27,6 +27,11 @@ async function atThePhone(page, look) {
   assert.match(said, /"x-entrada-organization": "fabrikam"/);
   assert.ok(!said.includes("Failed"), said);
   await look(page, "phone-walked");
+  await page.setExtraHTTPHeaders({ "accept-language": "de" });
+  await page.goto(phone);
+  await page.getByRole("heading", { name: "7. Abmelden" }).waitFor();
+  await look(page, "phone-in-german");
+  await page.setExtraHTTPHeaders({});
 }
 
 await everywhere(pictures, async (context, look) => {

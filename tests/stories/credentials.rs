@@ -245,8 +245,8 @@ async fn an_organization_trusts_the_operators_issuer_and_says_nothing_of_files()
 }
 
 #[tokio::test]
-async fn a_new_credential_whose_token_is_not_there_keeps_nobody_out() {
-    let place = tempfile::tempdir().unwrap();
+async fn a_new_credential_whose_token_is_not_there_keeps_nobody_out_and_is_told_to_the_operator() {
+    let (told, place) = (Told::listens(), tempfile::tempdir().unwrap());
     let (cluster, file) = (made(2099), place.path().join("azure-identity-token"));
     std::fs::write(&file, cluster.token(SUBJECT, "api://AzureADTokenExchange")).unwrap();
     let town = town(format!("tenant = \"organizations\"\nallowed_tenants = [\"*\"]\nfederated_token = {{ file = {file:?} }}")).await;
@@ -255,6 +255,7 @@ async fn a_new_credential_whose_token_is_not_there_keeps_nobody_out() {
     std::fs::remove_file(&file).unwrap();
     assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
     assert!(town.organization("contoso").await.waiting.is_some());
+    assert_eq!(told.times("a new credential could not be tried; the one before it works on"), 1, "{}", told.text());
 }
 
 #[tokio::test]

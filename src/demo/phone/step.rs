@@ -13,8 +13,8 @@ const TOKENS: [&str; 6] = ["access_token", "refresh_token", "code", "code_verifi
 /// A step that was taken.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    pub(super) title: &'static str,
-    pub(super) what: &'static str,
+    /// Of its words in the catalog.
+    pub(super) name: &'static str,
     pub(super) request: String,
     pub(super) answer: String,
     pub(super) is_well: bool,
@@ -23,7 +23,7 @@ pub(super) struct Step {
 impl Step {
     /// For the template.
     pub(super) fn shown(&self) -> Value {
-        context! { title => self.title, what => self.what, request => self.request.as_str(), answer => self.answer.as_str(), is_well => self.is_well }
+        context! { name => self.name, request => self.request.as_str(), answer => self.answer.as_str(), is_well => self.is_well }
     }
 }
 

@@ -86,8 +86,7 @@ impl Walk {
             refresh: String::new(),
             steps: Vec::new(),
         };
-        let what = "The app knows one address, the issuer's. Its metadata says where everything else is (RFC 8414).";
-        out.took("Read the metadata", what, format!("GET {url}"), step::answer(&told), is_well);
+        out.took("metadata", format!("GET {url}"), step::answer(&told), is_well);
         out
     }
 
@@ -109,13 +108,7 @@ impl Walk {
             (true, None) => "state is the app's own, and iss is the issuer (RFC 9207)",
         };
         (self.code, self.next) = (code, if is_well { Next::Token } else { Next::Over });
-        self.took(
-            "The code comes back",
-            "The browser opens the app's own address: on a phone an https link or a scheme that the app has claimed, here loopback.",
-            seen,
-            verdict.to_owned(),
-            is_well,
-        );
+        self.took("code", seen, verdict.to_owned(), is_well);
     }
 
     /// The fourth step: the code, with the proof that it was asked for here, becomes tokens.
@@ -131,8 +124,7 @@ impl Walk {
             ("client_id", &place.client_id),
             ("code_verifier", &verifier),
         ];
-        let what = "No client secret: an app on a phone can keep none. The PKCE verifier proves that the one who asked is the one who redeems.";
-        let is_well = self.tokens("Exchange the code", what, &fields).await;
+        let is_well = self.tokens("token", &fields).await;
         self.next = if is_well { Next::Call } else { Next::Over };
     }
 
@@ -146,10 +138,9 @@ impl Walk {
         let heard = told.good().map(heard);
         let shown = heard.map_or_else(|| step::answer(&told), |it| step::answer(&Told::Answer(200, it)));
         let request = format!("GET {url}\nAuthorization: Bearer {}", shortened("access_token", &self.access));
-        let what = "The access token goes along with each request. The app behind gets the same headers and the same assertion as from a browser.";
         let is_well = told.good().is_some();
         self.next = if is_well { Next::Refresh } else { Next::Over };
-        self.took("Call the app", what, request, shown, is_well);
+        self.took("call", request, shown, is_well);
     }
 
     /// The sixth step: a new access token, and a new refresh token in the old one's place.
@@ -159,8 +150,7 @@ impl Walk {
         }
         let refresh = self.refresh.clone();
         let fields = [("grant_type", "refresh_token"), ("refresh_token", &refresh), ("client_id", &place.client_id)];
-        let what = "Before the access token ends. The refresh token is replaced each time; an old one that comes again later ends all of them.";
-        let is_well = self.tokens("Refresh", what, &fields).await;
+        let is_well = self.tokens("refresh", &fields).await;
         self.next = if is_well { Next::Revoke } else { Next::Over };
     }
 
@@ -176,23 +166,22 @@ impl Walk {
         let after = post(&self.endpoints.token, &again).await;
         let is_well = matches!(told, Told::Answer(200, _)) && matches!(after, Told::Answer(400, _));
         let shown = format!("{}\n\nand to the same refresh token afterwards:\n\n{}", step::answer(&told), step::answer(&after));
-        let what = "Signing out on a phone gives the refresh token back (RFC 7009). The sign-in has ended, on every server.";
         self.next = Next::Over;
-        self.took("Sign out", what, step::form(&self.endpoints.revocation, &fields), shown, is_well);
+        self.took("revoke", step::form(&self.endpoints.revocation, &fields), shown, is_well);
     }
 
     /// Asks the token endpoint, and keeps what it gives.
-    async fn tokens(&mut self, title: &'static str, what: &'static str, fields: &[(&str, &str)]) -> bool {
+    async fn tokens(&mut self, name: &'static str, fields: &[(&str, &str)]) -> bool {
         let told = post(&self.endpoints.token, fields).await;
         let text = |name: &str| told.good().and_then(|it| it.get(name)).and_then(Json::as_str).unwrap_or_default().to_owned();
         (self.access, self.refresh) = (text("access_token"), text("refresh_token"));
         let is_well = !self.access.is_empty() && !self.refresh.is_empty();
-        self.took(title, what, step::form(&self.endpoints.token, fields), step::answer(&told), is_well);
+        self.took(name, step::form(&self.endpoints.token, fields), step::answer(&told), is_well);
         is_well
     }
 
-    fn took(&mut self, title: &'static str, what: &'static str, request: String, answer: String, is_well: bool) {
-        self.steps.push(Step { title, what, request, answer, is_well });
+    fn took(&mut self, name: &'static str, request: String, answer: String, is_well: bool) {
+        self.steps.push(Step { name, request, answer, is_well });
     }
 
     /// For the template. The second step, the browser's, is none that the app takes itself.

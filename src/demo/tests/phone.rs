@@ -62,6 +62,7 @@ fn answer(own: SocketAddr, path: &str, body: &str, bearer: Option<&str>) -> (u16
 struct Walker {
     own: SocketAddr,
     cookie: String,
+    language: &'static str,
     _shutdown: tokio_util::sync::DropGuard,
 }
 
@@ -72,7 +73,7 @@ impl Walker {
         let random = crate::seal::random::system();
         let phone = Registered { client_id: "demo-phone".to_owned(), issuer: format!("http://{issuer}"), random };
         tokio::spawn(serve(listener, Options { phone: Some(phone), ..options("http://127.0.0.1:9/") }, shutdown.clone()));
-        Self { own, cookie: String::new(), _shutdown: shutdown.drop_guard() }
+        Self { own, cookie: String::new(), language: "en", _shutdown: shutdown.drop_guard() }
     }
 
     /// The page after that.
@@ -89,7 +90,7 @@ impl Walker {
         let stream = TcpStream::connect(self.own).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        let request = Request::builder().method(method).uri(path).header("host", host).header("cookie", &self.cookie);
+        let request = Request::builder().method(method).uri(path).header("host", host).header("cookie", &self.cookie).header("accept-language", self.language);
         sender.send_request(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await.unwrap()
     }
 }
@@ -102,6 +103,17 @@ fn address(html: &str) -> url::Url {
 
 fn asked(url: &url::Url, name: &str) -> Option<String> {
     url.query_pairs().find(|it| it.0 == name).map(|it| it.1.into_owned())
+}
+
+#[tokio::test]
+async fn the_phone_speaks_the_language_of_its_browser() {
+    let server = Server::start().await;
+    let mut phone = Walker { language: "de-AT,de;q=0.9,en;q=0.5", ..Walker::at(server.address).await };
+    let page = phone.does("POST", "/phone/begin", "identifier=contoso").await;
+    for says in ["<html lang=\"de\">", "Anmeldung auf einem Telefon", "1. Die Metadaten lesen", "2. Den Browser öffnen", "Eine gewöhnliche Web-App"] {
+        assert!(page.contains(says), "{says}: {page}");
+    }
+    assert!(!page.contains("Read the metadata") && !page.contains("Done"), "{page}");
 }
 
 #[tokio::test]

@@ -129,5 +129,5 @@ async fn the_demo_with_companies_and_its_phone_pass_axe_step_by_step() {
     command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/organizations_pages.mjs"));
     command.args([format!("http://localhost:{port}"), phone, format!("{panel}/")]).arg(outside::root().join("target/screenshots/organizations"));
     let said = command::succeeds(command).await;
-    assert!(said.contains("\"pages\": 5"), "{said}");
+    assert!(said.contains("\"pages\": 6"), "{said}");
 }
