@@ -10,7 +10,7 @@ use crate::base::username::Username;
 use crate::config::directory::FirstSignIn;
 use crate::directory::change::{Asking, NewOrganization, OrganizationChange};
 use crate::directory::history::Change;
-use crate::directory::organization::{Organization, State, days_until};
+use crate::directory::organization::{Organization, State, UNREAD, days_until};
 use crate::directory::proof::{Kind, Proof};
 use crate::directory::{Directory, Error, told};
 use serde_json::{Value, json};
@@ -351,7 +351,11 @@ fn days(it: &Organization) -> Option<i64> {
 /// What waits, since when, and what Entra said against it.
 fn waiting(kind: Option<Kind>, it: &Organization) -> String {
     let Some(waiting) = &it.waiting else { return or_dash(None) };
-    let refused = waiting.refused.as_ref().map(|it| format!(", refused by Entra: {it}")).unwrap_or_default();
+    let refused = waiting
+        .refused
+        .as_ref()
+        .map(|it| if it == UNREAD { ", its file cannot be read".to_owned() } else { format!(", refused by Entra: {it}") })
+        .unwrap_or_default();
     format!("{} by {}, {}{refused}", kind.map_or("opened by no secret", Kind::words), waiting.by, time(Some(waiting.since)))
 }
 

@@ -47,6 +47,9 @@ pub struct Organization {
     pub changed_by: String,
 }
 
+/// What is said against a new credential that nobody could send: what it is read from is not there.
+pub const UNREAD: &str = "unread";
+
 /// What is told of a new credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -56,7 +59,7 @@ pub struct Waiting {
     pub by: String,
     /// When it ends, seconds since 1970, where somebody said so.
     pub ends: Option<i64>,
-    /// What Entra last said against it, such as `AADSTS7000215`.
+    /// What Entra last said against it, such as `AADSTS7000215`; or `UNREAD`.
     pub refused: Option<String>,
 }
 

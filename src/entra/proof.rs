@@ -17,6 +17,8 @@ pub enum By {
     Waiting,
     /// The one that is known to work, after Entra refused the new one.
     ProvenAfter(Box<Refusal>),
+    /// The one that is known to work: what the new one is read from is not there, so nothing was sent by it.
+    Untried,
 }
 
 /// The registration by each of its secrets.
@@ -57,7 +59,7 @@ impl Proofs {
             // Nothing was sent: a token's file that is not there keeps nobody out either.
             Err(Error::Credential(cause)) => {
                 tracing::warn!(client_id = %self.proven.client_id, cause, "a new credential could not be tried; the one before it works on");
-                (By::Proven, redeem(&self.proven).await)
+                (By::Untried, redeem(&self.proven).await)
             }
             answer => (By::Waiting, answer),
         }

@@ -271,7 +271,7 @@ async fn redeemed(house: &Sidecar, answer: &Answer<'_>, pending: &Pending, retur
         }
         Err(NotRedeemed { error, by }) => {
             // Both credentials were refused: whoever set the new one reads why that was.
-            if let By::ProvenAfter(_) = by {
+            if let By::ProvenAfter(_) | By::Untried = by {
                 organization::proved_by(house, &place, by);
             }
             Err(Refusal::SignIn(error, again, place.entra))

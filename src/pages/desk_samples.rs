@@ -15,6 +15,8 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
     let waits = |kind| credential().waiting.map(|it| Waiting { kind: Some(kind), ..it });
     let certificate = Credential { kind: Some("certificate"), waiting: waits("federated"), done: None, ..credential() };
     let federated = Credential { kind: Some("federated"), ends: None, waiting: waits("certificate"), done: None, ..credential() };
+    let unread = waits("federated").map(|it| Waiting { refused: Some("unread".to_owned()), ..it });
+    let unread = Credential { waiting: unread, done: None, ..credential() };
     let stale =
         Credential { again: Some("/oauth2/start?rd=%2Foauth2%2Fsetup%2Fcredential&prompt=login".to_owned()), waiting: None, done: None, ..credential() };
     vec![
@@ -30,6 +32,7 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
         ("setup-credential-expired", Page::Credential(Box::new(expired))),
         ("setup-credential-certificate", Page::Credential(Box::new(certificate))),
         ("setup-credential-federated", Page::Credential(Box::new(federated))),
+        ("setup-credential-unread", Page::Credential(Box::new(unread))),
         ("setup-credential-stale", Page::Credential(Box::new(stale))),
     ]
 }

@@ -212,6 +212,7 @@ fn the_page_of_a_credential_says_which_kind_it_is_and_which_one_waits() {
     for (name, says) in [
         ("setup-credential", ["The client secret expires on", "A new client secret is waiting", "Check that you copied the Value"]),
         ("setup-credential-certificate", ["The certificate expires on", "A token of the app’s owner is waiting", "Tell the app’s owner, who set it"]),
+        ("setup-credential-unread", ["The client secret expires on", "A token of the app’s owner is waiting", "what it is read from is not there"]),
         ("setup-credential-federated", ["no secret of yours that could expire", "A new certificate is waiting", "Tell the app’s owner, who set it"]),
     ] {
         let html = pages.render(&sample(name), Language::English);

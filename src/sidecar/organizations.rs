@@ -11,7 +11,7 @@ use crate::base::identity::Member;
 use crate::base::random::Random;
 use crate::config::directory::domain_of;
 use crate::config::entra::{Allowed, Entra as Config, Tenant};
-use crate::directory::organization::{Connection, Means, Organization};
+use crate::directory::organization::{Connection, Means, Organization, UNREAD};
 use crate::directory::proof::Proof;
 use crate::directory::recent::SignIn;
 use crate::directory::{self, Directory};
@@ -170,12 +170,13 @@ impl Organizations {
     /// Something was redeemed at an organization: a new credential by which that went takes the other's place, and of one that Entra refused it is
     /// noted why. Nobody waits for this, and where the database does not answer, the next sign-in tells the same.
     pub async fn heard(&self, organization: Guid, entra: &Arc<Entra>, by: &By) {
-        let (By::Waiting | By::ProvenAfter(_)) = by else { return };
+        let (By::Waiting | By::ProvenAfter(_) | By::Untried) = by else { return };
         // Where the connection has changed meanwhile, the next one tells.
         let Some(known) = self.known.get(&organization).filter(|it| Arc::ptr_eq(&it.entra, entra)) else { return };
         let Some(new) = &known.by.new else { return };
         let noted = match by {
             By::Proven => Ok(()),
+            By::Untried => self.directory.credential_is_refused(organization, new, UNREAD).await,
             By::Waiting => self.directory.credential_is_proven(organization, new).await.map(|took_place| {
                 if took_place {
                     tracing::info!(%organization, "a new credential signed somebody in, and takes the place of the one before");

@@ -43,9 +43,10 @@ async fn a_link_ends_after_a_day_a_visit_after_two_hours_and_both_with_another_l
         ground.clock.shift(seconds(LINK));
         assert!(matches!(directory.accept(&late).await, Err(NotAccepted::Over)));
         let visit = directory.accept(&invited().await).await.unwrap();
-        ground.clock.shift(seconds(VISIT) - 1);
+        // Some of this time passes by itself.
+        ground.clock.shift(seconds(VISIT) - 60);
         assert!(directory.invitation(visit.id).await.unwrap().is_some());
-        ground.clock.shift(1);
+        ground.clock.shift(60);
         assert!(directory.invitation(visit.id).await.unwrap().is_none());
         let before = invited().await;
         let visit = directory.accept(&invited().await).await.unwrap();

@@ -37,10 +37,10 @@ async fn a_storm_of_unknown_keys_asks_once_in_a_cool_down() {
     };
     storm().await;
     assert_eq!(control.keys_calls(), 2);
-    world.clock.shift(29);
+    world.clock.shift(20);
     storm().await;
     assert_eq!(control.keys_calls(), 2);
-    world.clock.shift(2);
+    world.clock.shift(11);
     storm().await;
     assert_eq!(control.keys_calls(), 3);
 }

@@ -49,14 +49,15 @@ async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
 async fn a_link_ends_after_a_day_and_its_visit_after_two_hours() {
     let town = Town::start().await;
     let (late, good) = (town.token("contoso").await, town.token("fabrikam").await);
-    town.world.later(86_399);
+    // Some of this time passes by itself.
+    town.world.later(86_340);
     let mut admin = town.world.browser();
     assert_eq!(admin.posts("/oauth2/setup/invitation", FORM, &format!("token={good}")).await.status, 303);
-    town.world.later(1);
+    town.world.later(60);
     assert_eq!(town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={late}")).await.status, 410);
-    town.world.later(7198);
+    town.world.later(7080);
     assert_eq!(admin.visits("/oauth2/setup").await.status, 200);
-    town.world.later(2);
+    town.world.later(120);
     let page = admin.visits("/oauth2/setup").await;
     assert!(page.status == 403 && page.body.contains("Your visit has ended"), "{} {}", page.status, page.body);
 }
