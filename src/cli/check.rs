@@ -1,15 +1,37 @@
 //! `entrada check`, and the reading that every command begins with.
 
 use super::terminal::{Failure, complain, say};
+use crate::base::clock::Clock;
+use crate::base::credential::Credential;
 use crate::config::{self, Config, Outcome};
+use crate::directory::organization::days_until;
 use std::path::Path;
+
+/// From so many days before, an end is told.
+const MONTH: i64 = 30;
 
 /// `entrada check`.
 pub(super) fn run(path: Option<&Path>) -> Result<(), Failure> {
     let outcome = config::load(path, &environment());
     tell(&outcome, path);
     let name = if outcome.from_file { name(path) } else { "the environment".to_owned() };
-    outcome.config.map(|_| say(&format!("{name} is fine"))).ok_or_else(Failure::told)
+    let config = outcome.config.ok_or_else(Failure::told)?;
+    ending(&config, Clock::system().now()).iter().for_each(|it| complain(it));
+    say(&format!("{name} is fine"));
+    Ok(())
+}
+
+/// The certificates that end within a month, or have ended: the file is fine, and people will soon not get in all the same.
+fn ending(config: &Config, now: u64) -> Vec<String> {
+    let organizations = config.directory.iter().flat_map(|it| &it.organizations).map(|it| (format!("[[organization]] {}", it.code), &it.credential));
+    let all = [("[entra]".to_owned(), &config.entra.credential)].into_iter().chain(organizations);
+    let days = |it: &Credential| it.ends().and_then(|it| i64::try_from(it).ok()).map(|it| days_until(it, now)).filter(|it| *it <= MONTH);
+    all.filter_map(|(whose, it)| days(it).map(|days| (whose, days)))
+        .map(|(whose, days)| match days {
+            ..0 => format!("warning: the certificate of {whose} has expired"),
+            _ => format!("warning: the certificate of {whose} expires in {days} days"),
+        })
+        .collect()
 }
 
 /// Reads the configuration; all problems and warnings are printed.

@@ -120,7 +120,7 @@ async fn before_a_certificate_of_the_configuration_ends_the_log_warns() {
     let company = company_of_file("contoso", CONTOSO);
     let company = company.lines().filter(|it| !it.starts_with("client_secret")).collect::<Vec<_>>().join("\n");
     let more = format!("{directory}{company}\ncertificate = {{ certificate = {certificate:?}, key = {key:?} }}\n");
-    let _world = World::with(Plan { entra, more, ..Plan::default() }).await;
+    let world = World::with(Plan { entra, more, ..Plan::default() }).await;
     for says in ["the certificate of [entra] has expired", "the credential of an organization has expired"] {
         for _ in 0..200 {
             if told.times(says) > 0 {
@@ -129,6 +129,17 @@ async fn before_a_certificate_of_the_configuration_ends_the_log_warns() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         assert_eq!(told.times(says), 1, "{says}");
+    }
+    // And so does whoever looks at the file alone.
+    let file = place.path().join("entrada.toml");
+    std::fs::write(&file, world.text_for(world.address.port(), world.admin.port())).unwrap();
+    let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_entrada"));
+    check.args(["check", "--config"]).arg(&file).env("STORY_CLIENT_SECRET", crate::world::CLIENT_SECRET).env("STORY_SEAL", crate::world::SEAL);
+    let out = tokio::task::spawn_blocking(move || check.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "{said}");
+    for whose in ["[entra]", "[[organization]] contoso"] {
+        assert!(said.contains(&format!("warning: the certificate of {whose} has expired")), "{said}");
     }
 }
 
