@@ -1,6 +1,7 @@
 //! The body of an answer, watched: a request is over when this ends, not when the handler returns.
 
 use super::state::State;
+use super::streams::{self, Stream};
 use crate::wire::body::{Body, BoxError};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -8,18 +9,27 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+/// Largest part of an answer that one stream of HTTP/2 is handed at a time, in bytes: one frame of the usual size (RFC 9113 section 4.2).
+pub(super) const MAX_PART_BYTES: usize = 16 * 1024;
+
 /// A request under way, until it is dropped.
 #[derive(Debug)]
 pub(super) struct InFlight {
     state: Arc<State>,
+    /// Its stream, over HTTP/2.
+    stream: Option<Arc<Stream>>,
     handed: bool,
 }
 
 impl InFlight {
     /// A request begins.
-    pub(super) fn begin(state: &Arc<State>, multiplexed: bool, has_body: bool) -> Self {
-        state.begins(multiplexed, has_body);
-        Self { state: Arc::clone(state), handed: false }
+    pub(super) fn begin(state: &Arc<State>, has_body: bool) -> Self {
+        state.begins(has_body);
+        let stream = state.streams().map(|it| it.begin(state.clock()));
+        if let Some(stream) = &stream {
+            streams::is_called(stream);
+        }
+        Self { state: Arc::clone(state), stream, handed: false }
     }
 
     /// Its connection.
@@ -32,6 +42,9 @@ impl InFlight {
             self.handed = true;
             self.state.hands_out();
         }
+        if let Some(stream) = &self.stream {
+            stream.hands_out();
+        }
     }
 
     fn is_asked(&mut self) {
@@ -39,12 +52,18 @@ impl InFlight {
             self.handed = false;
             self.state.is_asked();
         }
+        if let Some(stream) = &self.stream {
+            stream.is_asked();
+        }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.is_asked();
+        // The stream goes on until hyper has sent what it holds.
+        if self.handed {
+            self.state.is_asked();
+        }
         self.state.ends();
     }
 }
@@ -53,6 +72,8 @@ impl Drop for InFlight {
 #[derive(Debug)]
 pub(super) struct Tracked {
     inner: Body,
+    /// What was cut off the last part.
+    rest: Option<Bytes>,
     request: Option<InFlight>,
 }
 
@@ -62,7 +83,22 @@ impl Tracked {
         if let Some(request) = &mut request {
             request.hand_out();
         }
-        Self { inner, request }
+        Self { inner, rest: None, request }
+    }
+
+    /// Over HTTP/2 no more than that much: hyper holds a part of every stream whose client does not read.
+    fn cut(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        if self.request.as_ref().is_none_or(|it| it.stream.is_none()) {
+            return frame;
+        }
+        match frame.into_data() {
+            Ok(mut data) if data.len() > MAX_PART_BYTES => {
+                self.rest = Some(data.split_off(MAX_PART_BYTES));
+                Frame::data(data)
+            }
+            Ok(data) => Frame::data(data),
+            Err(frame) => frame,
+        }
     }
 }
 
@@ -75,25 +111,33 @@ impl http_body::Body for Tracked {
         if let Some(request) = &mut this.request {
             request.is_asked();
         }
-        let polled = Pin::new(&mut this.inner).poll_frame(context);
-        match &polled {
-            Poll::Pending => {}
-            // hyper does not ask again after the last frame.
-            Poll::Ready(Some(Ok(_))) if !this.inner.is_end_stream() => {
-                if let Some(request) = &mut this.request {
-                    request.hand_out();
-                }
-            }
-            Poll::Ready(_) => this.request = None,
+        let polled = match this.rest.take() {
+            Some(rest) => Poll::Ready(Some(Ok(Frame::data(rest)))),
+            None => Pin::new(&mut this.inner).poll_frame(context),
+        };
+        let polled = polled.map(|it| it.map(|it| it.map(|it| this.cut(it))));
+        if let (Poll::Ready(Some(Ok(_))), Some(request)) = (&polled, &mut this.request) {
+            request.hand_out();
+        }
+        // hyper does not ask again after the last frame.
+        if polled.is_ready() && (this.is_end_stream() || !matches!(polled, Poll::Ready(Some(Ok(_))))) {
+            this.request = None;
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.rest.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let Some(rest) = &self.rest else { return self.inner.size_hint() };
+        let (rest, inner) = (rest.len() as u64, self.inner.size_hint());
+        let mut out = SizeHint::new();
+        out.set_lower(rest.saturating_add(inner.lower()));
+        if let Some(upper) = inner.upper().and_then(|it| it.checked_add(rest)) {
+            out.set_upper(upper);
+        }
+        out
     }
 }

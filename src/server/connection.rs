@@ -3,15 +3,16 @@
 use super::body::{InFlight, Tracked};
 use super::io::{Noted, Transport};
 use super::state::{State, Told};
+use super::streams::{StreamExecutor, Watched};
 use crate::config::server::Limits;
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
 use crate::wire::reply;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -31,14 +32,15 @@ pub trait Handle: Clone + Send + Sync + 'static {
 const LEAST_BUFFER: usize = 8 * 1024;
 /// How many header fields hyper reads without memory from the heap for each request.
 const INLINE_HEADERS: usize = 100;
-/// What an HTTP/2 stream may hold back for a slow client, in bytes.
-const SEND_BUFFER: usize = 64 * 1024;
+/// What h2 may hold back for a slow client, in bytes for each stream; hyper holds a part of `MAX_PART_BYTES` beside it. So a client that
+/// reads nothing has `streams` times 32 KiB of its answers held, 4 MiB by default.
+const SEND_BUFFER: usize = 16 * 1024;
 
 /// How HTTP is spoken on every connection.
 #[derive(Debug)]
 pub(super) struct Protocol {
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    streams: u32,
     most: Most,
 }
 
@@ -72,13 +74,17 @@ impl Protocol {
         if limits.headers != INLINE_HEADERS {
             http1.max_headers(limits.headers);
         }
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        Self { http1, streams: limits.streams, most: Most { bytes: limits.header_bytes, headers: limits.headers } }
+    }
+
+    fn http2(&self, state: &Arc<State>) -> http2::Builder<StreamExecutor> {
+        let mut http2 = http2::Builder::new(StreamExecutor(Arc::clone(state)));
         http2
-            .max_concurrent_streams(limits.streams)
-            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+            .max_concurrent_streams(self.streams)
+            .max_header_list_size(u32::try_from(self.most.bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(SEND_BUFFER)
             .enable_connect_protocol();
-        Self { http1, http2, most: Most { bytes: limits.header_bytes, headers: limits.headers } }
+        http2
     }
 }
 
@@ -87,13 +93,13 @@ pub(super) async fn serve<H: Handle>(protocol: Arc<Protocol>, io: Noted, tls: Op
     let state = Arc::clone(io.state());
     if let Some((transport, multiplexed)) = open(&state, io, tls).await {
         let service = Answering { handle, state: Arc::clone(&state), peer, most: protocol.most };
-        let io = TokioIo::new(transport);
         if multiplexed {
+            let io = TokioIo::new(Watched::new(transport, Arc::clone(&state), state.multiplexes()));
             // In a box: an idle connection of HTTP/1.1 must not have room for it.
-            let http = Box::pin(protocol.http2.serve_connection(io, service));
+            let http = Box::pin(protocol.http2(&state).serve_connection(io, service));
             drive(&state, http, |it| it.graceful_shutdown()).await;
         } else {
-            let http = pin!(protocol.http1.serve_connection(io, service).with_upgrades());
+            let http = pin!(protocol.http1.serve_connection(TokioIo::new(transport), service).with_upgrades());
             drive(&state, http, |it| it.graceful_shutdown()).await;
         }
     }
@@ -112,7 +118,13 @@ async fn drive<C: Future>(state: &State, mut http: Pin<impl DerefMut<Target = C>
             }
             Told::Close | Told::Nothing => {}
         }
-        http.as_mut().poll(context).map(|_| ())
+        let queued = state.queued_heads();
+        let polled = http.as_mut().poll(context).map(|_| ());
+        state.was_driven(queued);
+        if let Some(streams) = state.streams() {
+            streams.settle(!state.is_full());
+        }
+        polled
     })
     .await;
 }
@@ -154,14 +166,12 @@ impl<H: Handle> Service<Request<Incoming>> for Answering<H> {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let multiplexed = request.version() == Version::HTTP_2;
-        let under_way = InFlight::begin(&self.state, multiplexed, !request.body().is_end_stream());
+        let under_way = InFlight::begin(&self.state, !request.body().is_end_stream());
         if self.most.exceeded(&request) {
             let refused = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
             return Box::pin(std::future::ready(Ok(refused.map(|it| Tracked::new(it, Some(under_way))))));
         }
-        let tunnel = multiplexed && request.method() == Method::CONNECT;
-        Box::pin(Answer { handling: self.handle.clone().handle(request, self.peer), under_way: Some(under_way), tunnel })
+        Box::pin(Answer { handling: self.handle.clone().handle(request, self.peer), under_way: Some(under_way) })
     }
 }
 
@@ -171,7 +181,6 @@ pin_project! {
         #[pin]
         handling: F,
         under_way: Option<InFlight>,
-        tunnel: bool,
     }
 }
 
@@ -182,9 +191,15 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
         let this = self.project();
         let answer = ready!(this.handling.poll(context));
         let under_way = this.under_way.take();
-        if let Some(under_way) = under_way.as_ref().filter(|_| *this.tunnel && answer.status().is_success()) {
-            under_way.state().tunnels();
+        if let Some(under_way) = &under_way {
+            under_way.state().queues_head(head_bytes(answer.headers()));
         }
         Poll::Ready(Ok(answer.map(|it| Tracked::new(it, under_way))))
     }
+}
+
+/// About what a head takes while it waits, as RFC 9113 section 10.5.1 counts it.
+fn head_bytes(headers: &HeaderMap) -> u32 {
+    let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum::<usize>();
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -8,12 +8,14 @@ pub mod admin;
 mod api;
 mod body;
 mod connection;
+mod frames;
 mod gate;
 mod io;
 mod listener;
 mod revoke;
 mod serve;
 mod state;
+mod streams;
 mod sweep;
 pub mod tls;
 

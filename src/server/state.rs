@@ -1,8 +1,9 @@
 //! What is known of one connection, noted by those who work on it and read by the sweeper.
 
+use super::streams::Streams;
 use futures_util::task::AtomicWaker;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Context;
 
 /// Milliseconds since the server began, moved on by the sweeper only: reading it costs a load, not a system call.
@@ -42,6 +43,10 @@ pub(super) enum Told {
 const CLOSE: u8 = 1;
 const DROP: u8 = 2;
 
+/// Bytes of response heads that may wait for one client, all its requests together. HTTP/2 has no flow control for heads (RFC 9113 section
+/// 5.2.1), and a client that reads nothing would have them pile up.
+pub(super) const MAX_QUEUED_HEAD_BYTES: u32 = 1024 * 1024;
+
 /// One connection. Times are `Coarse`; what they race with is only how many milliseconds late the sweeper sees them.
 #[derive(Debug)]
 pub(super) struct State {
@@ -56,16 +61,20 @@ pub(super) struct State {
     done_at: AtomicU64,
     /// When an answer last began to wait for the client.
     waits_at: AtomicU64,
+    /// When DATA of HTTP/2 last arrived; without HTTP/2 it says nothing.
     read_at: AtomicU64,
+    /// When the socket last took bytes; with HTTP/2, DATA alone: PINGs make us write too (RFC 9113 section 6.7).
     written_at: AtomicU64,
     /// The client is given time to read the last answer, since then.
     lingers_since: AtomicU64,
     /// The socket took no more bytes when last asked.
     blocked: AtomicBool,
-    /// HTTP/2: bytes may arrive that begin no request.
-    multiplexed: AtomicBool,
-    /// A WebSocket runs in an HTTP/2 stream, which hyper does not count as a request.
-    tunneled: AtomicBool,
+    /// Bytes of response heads that were given to hyper and may not have reached the socket.
+    queued_heads: AtomicU32,
+    /// There where HTTP/2 is spoken: bytes may arrive that begin no request.
+    streams: OnceLock<Arc<Streams>>,
+    /// WebSockets that run in streams of HTTP/2, which hyper does not count as requests.
+    tunnels: AtomicU32,
     /// The last HTTP/1.1 request had a body.
     uploads: AtomicBool,
     /// Nobody serves this connection any more; as a tunnel it may live on.
@@ -83,9 +92,9 @@ pub(super) struct Seen {
     pub(super) handed: bool,
     /// The socket takes no more.
     pub(super) blocked: bool,
-    /// See `State`.
+    /// Whether HTTP/2 is spoken.
     pub(super) multiplexed: bool,
-    /// See `State`.
+    /// Whether any tunnel runs.
     pub(super) tunneled: bool,
     /// 0 where no head is under way.
     pub(super) head_since: u64,
@@ -93,9 +102,9 @@ pub(super) struct Seen {
     pub(super) done_at: u64,
     /// See `State`.
     pub(super) waits_at: u64,
-    /// When bytes last arrived.
+    /// See `State`.
     pub(super) read_at: u64,
-    /// When the socket last took bytes.
+    /// See `State`.
     pub(super) written_at: u64,
     /// 0 where it does not linger.
     pub(super) lingers_since: u64,
@@ -117,8 +126,9 @@ impl State {
             written_at: at(),
             lingers_since: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
-            multiplexed: AtomicBool::new(false),
-            tunneled: AtomicBool::new(false),
+            queued_heads: AtomicU32::new(0),
+            streams: OnceLock::new(),
+            tunnels: AtomicU32::new(0),
             uploads: AtomicBool::new(false),
             over: AtomicBool::new(false),
             told: AtomicU8::new(0),
@@ -128,20 +138,69 @@ impl State {
 
     /// Bytes arrived.
     pub(super) fn has_read(&self) {
-        let now = self.clock.now();
-        self.read_at.store(now, Ordering::Relaxed);
-        let idle = self.in_flight.load(Ordering::Relaxed) == 0 && !self.multiplexed.load(Ordering::Relaxed);
+        let idle = self.in_flight.load(Ordering::Relaxed) == 0 && self.streams.get().is_none();
         if idle && self.head_since.load(Ordering::Relaxed) == 0 {
-            self.head_since.store(now, Ordering::Relaxed);
+            self.head_since.store(self.clock.now(), Ordering::Relaxed);
         }
+    }
+
+    /// DATA of HTTP/2 arrived.
+    pub(super) fn has_read_data(&self) {
+        self.read_at.store(self.clock.now(), Ordering::Relaxed);
     }
 
     /// The socket took bytes.
     pub(super) fn has_written(&self) {
-        self.written_at.store(self.clock.now(), Ordering::Relaxed);
+        if self.streams.get().is_none() {
+            self.written_at.store(self.clock.now(), Ordering::Relaxed);
+        }
         if self.blocked.load(Ordering::Relaxed) {
             self.blocked.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// DATA of HTTP/2 went out.
+    pub(super) fn has_written_data(&self) {
+        self.written_at.store(self.clock.now(), Ordering::Relaxed);
+    }
+
+    /// HTTP/2 is spoken from here on.
+    pub(super) fn multiplexes(&self) -> Arc<Streams> {
+        Arc::clone(self.streams.get_or_init(Arc::default))
+    }
+
+    /// Its streams, where HTTP/2 is spoken.
+    pub(super) fn streams(&self) -> Option<&Arc<Streams>> {
+        self.streams.get()
+    }
+
+    /// The time that its notes are kept in.
+    pub(super) fn clock(&self) -> &Arc<Coarse> {
+        &self.clock
+    }
+
+    /// A response head goes to hyper. A client that lets them pile up is dropped.
+    pub(super) fn queues_head(&self, bytes: u32) {
+        if self.queued_heads.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > MAX_QUEUED_HEAD_BYTES {
+            self.drop_now();
+        }
+    }
+
+    /// How much may wait.
+    pub(super) fn queued_heads(&self) -> u32 {
+        self.queued_heads.load(Ordering::Relaxed)
+    }
+
+    /// The connection was driven until it had no more to do; unless the socket is full, the heads that were queued before are out.
+    pub(super) fn was_driven(&self, queued_before: u32) {
+        if queued_before > 0 && !self.is_full() {
+            self.queued_heads.fetch_sub(queued_before, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the socket took no more bytes when last asked.
+    pub(super) fn is_full(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
     }
 
     /// The socket takes no more bytes.
@@ -162,10 +221,9 @@ impl State {
     }
 
     /// A request begins.
-    pub(super) fn begins(&self, multiplexed: bool, has_body: bool) {
+    pub(super) fn begins(&self, has_body: bool) {
         self.head_since.store(0, Ordering::Relaxed);
-        self.multiplexed.store(multiplexed, Ordering::Relaxed);
-        self.uploads.store(has_body && !multiplexed, Ordering::Relaxed);
+        self.uploads.store(has_body && self.streams.get().is_none(), Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -187,8 +245,15 @@ impl State {
     }
 
     /// A stream became a tunnel.
-    pub(super) fn tunnels(&self) {
-        self.tunneled.store(true, Ordering::Relaxed);
+    pub(super) fn tunnel_begins(&self) {
+        self.has_read_data();
+        self.tunnels.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A tunnel ended.
+    pub(super) fn tunnel_ends(&self) {
+        self.done_at.store(self.clock.now(), Ordering::Relaxed);
+        self.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Nobody listens to the sweeper any more.
@@ -208,8 +273,8 @@ impl State {
             in_flight: self.in_flight.load(Ordering::Acquire) > 0,
             handed: self.handed.load(Ordering::Acquire) > 0,
             blocked: self.blocked.load(Ordering::Relaxed),
-            multiplexed: self.multiplexed.load(Ordering::Relaxed),
-            tunneled: self.tunneled.load(Ordering::Relaxed),
+            multiplexed: self.streams.get().is_some(),
+            tunneled: self.tunnels.load(Ordering::Relaxed) > 0,
             head_since: at(&self.head_since),
             done_at: at(&self.done_at),
             waits_at: at(&self.waits_at),

@@ -1,6 +1,7 @@
 //! The one timer: looks at all connections every now and then, and ends those that take too long.
 
 use super::state::{Coarse, Seen, State};
+use super::streams::Stuck;
 use crate::config::server::Limits;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -146,7 +147,7 @@ impl Sweeper {
     fn look(&mut self, registry: &Registry, phase: Phase) {
         let now = registry.clock.now();
         let newcomers = std::mem::take(&mut *lock(&registry.newcomers));
-        self.watched.extend(newcomers.into_iter().map(|state| Watched { state, closing: None, stuck: None }));
+        self.watched.extend(newcomers.into_iter().map(|state| Watched { state, closing: None }));
         let bounds = self.bounds;
         self.watched.retain_mut(|it| it.look(now, &bounds, phase));
         // A crowd that has gone must not be paid for ever after.
@@ -172,8 +173,6 @@ struct Watched {
     state: Weak<State>,
     /// It was told to close, then.
     closing: Option<u64>,
-    /// Some answer waited for the client at every look since then.
-    stuck: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,31 +187,13 @@ impl Watched {
     fn look(&mut self, now: u64, bounds: &Bounds, phase: Phase) -> bool {
         let Some(state) = self.state.upgrade().filter(|it| !it.forgotten()) else { return false };
         let seen = state.seen();
-        self.stuck = seen.handed.then(|| self.stuck.unwrap_or(now));
-        match self.judge(&seen, now, bounds, phase) {
+        let stuck = state.streams().map_or(Stuck::None, |it| it.reset_stuck(now, bounds.body));
+        match judge(&seen, stuck, now, bounds, phase) {
             Verdict::Live => {}
             Verdict::Close => self.close(&state, &seen, now, bounds),
             Verdict::Drop => state.drop_now(),
         }
         true
-    }
-
-    fn judge(&self, seen: &Seen, now: u64, bounds: &Bounds, phase: Phase) -> Verdict {
-        let since = |at: u64| now.saturating_sub(at);
-        if phase == Phase::Ending {
-            return Verdict::Drop;
-        }
-        if seen.lingers_since != 0 {
-            return if since(seen.lingers_since) >= bounds.linger { Verdict::Drop } else { Verdict::Live };
-        }
-        let waits = seen.handed || seen.blocked;
-        if waits && since(seen.written_at.max(seen.waits_at)) >= bounds.body {
-            return Verdict::Drop;
-        }
-        // One stream of HTTP/2 can stand still forever while others go on: those may finish here, the rest is dropped then.
-        let stuck = self.stuck.is_some_and(|it| since(it) >= bounds.stream);
-        let over = !waits && !seen.in_flight && is_over(seen, now, bounds);
-        if phase == Phase::Draining || stuck || over { Verdict::Close } else { Verdict::Live }
     }
 
     /// First kindly (HTTP/2 says GOAWAY, a connection at rest ends at once); then, if nothing happens any more, for good.
@@ -221,7 +202,7 @@ impl Watched {
             self.closing = Some(now);
             return state.close();
         };
-        if seen.in_flight || seen.handed || seen.blocked || (seen.tunneled && now.saturating_sub(seen.read_at.max(seen.written_at)) < bounds.stream) {
+        if seen.in_flight || seen.handed || seen.blocked || (seen.tunneled && !is_silent(seen, now, bounds)) {
             return;
         }
         let still = now.saturating_sub(told.max(seen.written_at)) >= 2 * bounds.grain;
@@ -231,18 +212,39 @@ impl Watched {
     }
 }
 
+fn judge(seen: &Seen, stuck: Stuck, now: u64, bounds: &Bounds, phase: Phase) -> Verdict {
+    let since = |at: u64| now.saturating_sub(at);
+    if phase == Phase::Ending {
+        return Verdict::Drop;
+    }
+    if seen.lingers_since != 0 {
+        return if since(seen.lingers_since) >= bounds.linger { Verdict::Drop } else { Verdict::Live };
+    }
+    // With HTTP/2 each stream has its own time. What is left once none is under way drains as DATA moves.
+    let waits = seen.blocked || (seen.handed && !seen.multiplexed);
+    let waits_too_long = waits && since(seen.written_at.max(seen.waits_at)) >= bounds.body;
+    if stuck == Stuck::All || (waits_too_long && !(seen.multiplexed && seen.in_flight)) {
+        return Verdict::Drop;
+    }
+    let over = !seen.in_flight && (seen.multiplexed || !waits) && is_over(seen, now, bounds);
+    if phase == Phase::Draining || over { Verdict::Close } else { Verdict::Live }
+}
+
 /// Whether a connection without a request under way has had its time.
 fn is_over(seen: &Seen, now: u64, bounds: &Bounds) -> bool {
     let since = |at: u64| now.saturating_sub(at);
     if seen.tunneled {
-        return since(seen.read_at.max(seen.written_at)) >= bounds.stream;
+        return is_silent(seen, now, bounds);
     }
     // Bytes still go out after the last answer has ended, to a client that reads slowly.
     let idle = since(seen.done_at.max(seen.written_at)) >= bounds.idle;
     let late = seen.head_since != 0 && since(seen.head_since) >= bounds.header;
-    // Whoever only sends HTTP/2 PINGs makes us write too.
-    let pings = seen.multiplexed && since(seen.done_at) >= bounds.stream;
-    idle || late || pings
+    idle || late
+}
+
+/// Whether no DATA has passed for as long as a tunnel may be silent.
+fn is_silent(seen: &Seen, now: u64, bounds: &Bounds) -> bool {
+    now.saturating_sub(seen.read_at.max(seen.written_at)) >= bounds.stream
 }
 
 #[cfg(test)]

@@ -156,6 +156,8 @@ async fn by_the_token_of_another_issuer_people_sign_in_and_the_file_is_read_anew
         (cluster.token(SUBJECT, "api://elsewhere"), "AADSTS700212"),
         (made(2099).token(SUBJECT, "api://AzureADTokenExchange"), "AADSTS70021"),
         ("no token at all".to_owned(), "what it proves that by cannot be read"),
+        // None that is longer is cut and sent.
+        (format!("a.b.{}", "c".repeat(17 * 1024)), "what it proves that by cannot be read"),
     ] {
         std::fs::write(&file, &text).unwrap();
         let mut browser = world.browser();

@@ -1,0 +1,100 @@
+//! The frame headers of HTTP/2 (RFC 9113 section 4.1), found in a stream of bytes. Payloads are passed over; nothing is kept of them.
+
+/// Bytes of a frame header.
+const HEADER_BYTES: usize = 9;
+/// The flag that a head ends with this frame (RFC 9113 sections 6.2 and 6.10).
+const END_HEADERS: u8 = 4;
+
+/// The kinds of frame that matter here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Data,
+    Headers,
+    Continuation,
+    Other,
+}
+
+/// One frame, by its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) kind: Kind,
+    pub(super) end_headers: bool,
+    pub(super) stream: u32,
+    /// Bytes of the payload, padding included.
+    pub(super) length: usize,
+}
+
+/// Where in a stream of frames the bytes so far have led.
+#[derive(Debug)]
+pub(super) struct FrameReader {
+    header: [u8; HEADER_BYTES],
+    /// Bytes of the header that are here.
+    filled: usize,
+    /// Bytes to pass over before the next header.
+    skip: usize,
+}
+
+impl FrameReader {
+    /// The first frame begins after so many bytes.
+    pub(super) fn after(skip: usize) -> Self {
+        Self { header: [0; HEADER_BYTES], filled: 0, skip }
+    }
+
+    /// Reads on, and tells of every frame whose header is complete.
+    pub(super) fn read(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Frame)) {
+        while !bytes.is_empty() {
+            let passed = self.skip.min(bytes.len());
+            self.skip -= passed;
+            bytes = bytes.get(passed..).unwrap_or_default();
+            let wanted = (HEADER_BYTES - self.filled).min(bytes.len());
+            let (part, rest) = bytes.split_at_checked(wanted).unwrap_or((bytes, &[]));
+            if let Some(to) = self.header.get_mut(self.filled..self.filled + part.len()) {
+                to.copy_from_slice(part);
+            }
+            self.filled += part.len();
+            bytes = rest;
+            if self.filled == HEADER_BYTES {
+                let frame = Frame::parse(self.header);
+                (self.filled, self.skip) = (0, frame.length);
+                tell(frame);
+            }
+        }
+    }
+}
+
+impl Frame {
+    fn parse([a, b, c, kind, flags, stream @ ..]: [u8; HEADER_BYTES]) -> Self {
+        let kind = match kind {
+            0 => Kind::Data,
+            1 => Kind::Headers,
+            9 => Kind::Continuation,
+            _ => Kind::Other,
+        };
+        // The highest bit is reserved.
+        let stream = u32::from_be_bytes(stream) & !(1 << 31);
+        let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        Self { kind, end_headers: flags & END_HEADERS != 0, stream, length }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_found_wherever_the_bytes_are_cut() {
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        bytes.extend([0, 0, 3, 1, 0, 0x80, 0, 0, 1, 7, 7, 7]);
+        bytes.extend([0, 0, 1, 9, 4, 0, 0, 0, 1, 7]);
+        bytes.extend([0, 0, 2, 0, 1, 0, 1, 0, 3, 7, 7]);
+        let frame = |kind, end_headers, stream, length| Frame { kind, end_headers, stream, length };
+        let wanted =
+            [frame(Kind::Other, false, 0, 0), frame(Kind::Headers, false, 1, 3), frame(Kind::Continuation, true, 1, 1), frame(Kind::Data, false, 0x1_0003, 2)];
+        for size in 1..=bytes.len() {
+            let (mut reader, mut found) = (FrameReader::after(24), Vec::new());
+            bytes.chunks(size).for_each(|part| reader.read(part, |it| found.push(it)));
+            assert_eq!(found, wanted, "{size}");
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The HTTP/2 streams of one connection: which of them wait for the client, and the end of one alone.
+//!
+//! hyper does not say which stream a request came on, and HTTP/2's PING and SETTINGS make both sides write without any progress. So the
+//! frame headers that pass are read beside hyper (RFC 9113 section 4.1), and only DATA counts.
+
+use super::frames::{Frame, FrameReader, Kind};
+use super::state::{Coarse, State};
+use futures_util::task::AtomicWaker;
+use pin_project_lite::pin_project;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What a client sends before its first frame (RFC 9113 section 3.4), in bytes.
+const PREFACE_BYTES: usize = 24;
+
+/// One HTTP/2 stream with a request under way.
+#[derive(Debug)]
+pub(super) struct Stream {
+    clock: Arc<Coarse>,
+    /// Its identifier; 0 while it is not known.
+    id: AtomicU32,
+    /// hyper holds a part of the answer and waits for the client's window.
+    waits_for_client: AtomicBool,
+    /// When it began to wait, or DATA of it last went out.
+    moved_at: AtomicU64,
+    reset: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Stream {
+    /// hyper was given a part of the answer.
+    pub(super) fn hands_out(&self) {
+        self.moves();
+        self.waits_for_client.store(true, Ordering::Release);
+    }
+
+    /// hyper asks for more of the answer.
+    pub(super) fn is_asked(&self) {
+        self.waits_for_client.store(false, Ordering::Release);
+    }
+
+    fn moves(&self) {
+        self.moved_at.store(self.clock.now(), Ordering::Relaxed);
+    }
+
+    /// Whether the client has taken nothing of it for that many milliseconds.
+    fn is_stuck(&self, now: u64, timeout: u64) -> bool {
+        self.waits_for_client.load(Ordering::Acquire) && now.saturating_sub(self.moved_at.load(Ordering::Relaxed)) >= timeout
+    }
+
+    fn reset(&self) {
+        self.reset.store(true, Ordering::Release);
+        self.task.wake();
+    }
+}
+
+/// All streams of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Streams(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    live: Vec<Arc<Stream>>,
+    /// Identifiers whose request was read, in that order, until hyper's calls tell which stream is which.
+    arrived: VecDeque<u32>,
+    /// Streams that hyper has called for, in that order.
+    called: VecDeque<Arc<Stream>>,
+}
+
+/// What the streams of a connection are doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stuck {
+    /// No stream is stuck.
+    None,
+    /// Those that were are being reset; others go on.
+    Some,
+    /// Not one goes on.
+    All,
+}
+
+impl Streams {
+    /// A request begins. hyper calls for requests in the order in which their heads were read.
+    pub(super) fn begin(&self, clock: &Arc<Coarse>) -> Arc<Stream> {
+        let stream = Arc::new(Stream {
+            clock: Arc::clone(clock),
+            id: AtomicU32::new(0),
+            waits_for_client: AtomicBool::new(false),
+            moved_at: AtomicU64::new(clock.now()),
+            reset: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+        });
+        let mut inner = self.lock();
+        inner.live.push(Arc::clone(&stream));
+        inner.called.push_back(Arc::clone(&stream));
+        stream
+    }
+
+    /// hyper is done with a stream. What h2 has buffered of it by then, one part at most, goes out as the client's window allows.
+    fn end(&self, stream: &Arc<Stream>) {
+        let mut inner = self.lock();
+        if let Some(at) = inner.live.iter().position(|it| Arc::ptr_eq(it, stream)) {
+            inner.live.swap_remove(at);
+        }
+    }
+
+    /// Matches identifiers and calls. Heads that hyper refuses arrive and are not called for: where there were any, the rest cannot be
+    /// matched, and for those only the pace of their bodies counts. `is_done` says that hyper has dealt with all that was read.
+    pub(super) fn settle(&self, is_done: bool) {
+        let mut inner = self.lock();
+        let Inner { arrived, called, .. } = &mut *inner;
+        let match_one_by_one = arrived.len() == called.len();
+        if match_one_by_one {
+            for (id, stream) in arrived.iter().zip(called.iter()) {
+                stream.id.store(*id, Ordering::Relaxed);
+            }
+        }
+        if match_one_by_one || is_done {
+            arrived.clear();
+            called.clear();
+        }
+    }
+
+    /// Resets the streams whose client has taken nothing for that many milliseconds, unless all are stuck.
+    pub(super) fn reset_stuck(&self, now: u64, timeout: u64) -> Stuck {
+        let inner = self.lock();
+        let stuck = inner.live.iter().filter(|it| it.is_stuck(now, timeout));
+        match stuck.clone().count() {
+            0 => Stuck::None,
+            count if count == inner.live.len() => Stuck::All,
+            _ => {
+                stuck.for_each(|it| it.reset());
+                Stuck::Some
+            }
+        }
+    }
+
+    fn arrives(&self, id: u32) {
+        self.lock().arrived.push_back(id);
+    }
+
+    fn sends_data(&self, id: u32) {
+        if let Some(stream) = self.lock().live.iter().find(|it| it.id.load(Ordering::Relaxed) == id) {
+            stream.moves();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection of HTTP/2, seen frame by frame on its way in and out.
+#[derive(Debug)]
+pub(super) struct Watched<T> {
+    io: T,
+    state: Arc<State>,
+    streams: Arc<Streams>,
+    incoming: FrameReader,
+    outgoing: FrameReader,
+    /// The highest stream that the client has opened, and the one whose head goes on in CONTINUATION frames.
+    highest: u32,
+    unfinished: Option<u32>,
+}
+
+impl<T> Watched<T> {
+    /// Before its first byte.
+    pub(super) fn new(io: T, state: Arc<State>, streams: Arc<Streams>) -> Self {
+        Self { io, state, streams, incoming: FrameReader::after(PREFACE_BYTES), outgoing: FrameReader::after(0), highest: 0, unfinished: None }
+    }
+
+    fn has_read(&mut self, bytes: &[u8]) {
+        let Self { state, streams, incoming, highest, unfinished, .. } = self;
+        incoming.read(bytes, |Frame { kind, end_headers, stream, length }| match kind {
+            Kind::Headers if stream > *highest => {
+                *highest = stream;
+                if end_headers {
+                    streams.arrives(stream);
+                } else {
+                    *unfinished = Some(stream);
+                }
+            }
+            Kind::Continuation if end_headers => {
+                if let Some(stream) = unfinished.take() {
+                    streams.arrives(stream);
+                }
+            }
+            Kind::Data if length > 0 => state.has_read_data(),
+            _ => {}
+        });
+    }
+
+    fn has_written<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>, mut count: usize) {
+        let Self { state, streams, outgoing, .. } = self;
+        for part in parts {
+            let taken = part.get(..count).unwrap_or(part);
+            count -= taken.len();
+            outgoing.read(taken, |frame| {
+                if frame.kind == Kind::Data && frame.length > 0 {
+                    state.has_written_data();
+                    streams.sends_data(frame.stream);
+                }
+            });
+            if count == 0 {
+                return;
+            }
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
+        self.has_read(buffer.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let count = ready!(Pin::new(&mut self.io).poll_write(context, bytes))?;
+        self.has_written(std::iter::once(bytes), count);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let count = ready!(Pin::new(&mut self.io).poll_write_vectored(context, parts))?;
+        self.has_written(parts.iter().map(|it| &**it), count);
+        Poll::Ready(Ok(count))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+thread_local! {
+    /// hyper calls the service and hands the stream's future to the executor in one go, on one thread: what stands here in between is
+    /// the stream of that future.
+    static CALLED: RefCell<Option<Arc<Stream>>> = const { RefCell::new(None) };
+}
+
+/// Notes which stream hyper is about to hand to the executor.
+pub(super) fn is_called(stream: &Arc<Stream>) {
+    CALLED.with_borrow_mut(|it| *it = Some(Arc::clone(stream)));
+}
+
+/// Runs the futures of one connection's streams, so that each can be ended alone, and counts its tunnels.
+#[derive(Clone, Debug)]
+pub(super) struct StreamExecutor(pub(super) Arc<State>);
+
+impl<F> hyper::rt::Executor<F> for StreamExecutor
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        match CALLED.with_borrow_mut(Option::take) {
+            Some(stream) => tokio::spawn(StreamTask { future, live: Live { state: Arc::clone(&self.0), stream } }),
+            // The one other future that hyper hands over carries what a tunnel sends.
+            None => {
+                let tunnel = TunnelCount::begin(&self.0);
+                tokio::spawn(async move {
+                    let _tunnel = tunnel;
+                    future.await;
+                })
+            }
+        };
+    }
+}
+
+pin_project! {
+    /// hyper's work on one stream. Dropped midway, it resets that stream with CANCEL and leaves the connection alone.
+    struct StreamTask<F> {
+        #[pin]
+        future: F,
+        live: Live,
+    }
+}
+
+/// A stream that hyper works on, until it is dropped.
+struct Live {
+    state: Arc<State>,
+    stream: Arc<Stream>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(streams) = self.state.streams() {
+            streams.end(&self.stream);
+        }
+    }
+}
+
+impl<F: Future<Output = ()>> Future for StreamTask<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let stream = &this.live.stream;
+        stream.task.register(context.waker());
+        if stream.reset.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        this.future.poll(context)
+    }
+}
+
+struct TunnelCount(Arc<State>);
+
+impl TunnelCount {
+    fn begin(state: &Arc<State>) -> Self {
+        state.tunnel_begins();
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for TunnelCount {
+    fn drop(&mut self) {
+        self.0.tunnel_ends();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(streams: &Streams, ids: &[u32]) {
+        ids.iter().for_each(|it| streams.arrives(*it));
+    }
+
+    #[test]
+    fn data_counts_for_its_own_stream_only() {
+        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        headers(&streams, &[1, 3]);
+        let (one, three) = (streams.begin(&clock), streams.begin(&clock));
+        streams.settle(true);
+        one.hands_out();
+        three.hands_out();
+        clock.set(1000);
+        streams.sends_data(3);
+        assert_eq!(streams.reset_stuck(clock.now(), 1000), Stuck::Some);
+        assert!(one.reset.load(Ordering::Relaxed) && !three.reset.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn where_a_head_was_refused_nobody_guesses_which_stream_is_which() {
+        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        headers(&streams, &[1, 3]);
+        let three = streams.begin(&clock);
+        streams.settle(true);
+        assert_eq!(three.id.load(Ordering::Relaxed), 0);
+        headers(&streams, &[5]);
+        let five = streams.begin(&clock);
+        streams.settle(true);
+        assert_eq!(five.id.load(Ordering::Relaxed), 5);
+    }
+
+    #[test]
+    fn all_are_stuck_only_where_not_one_goes_on() {
+        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::None);
+        let (one, other) = (streams.begin(&clock), streams.begin(&clock));
+        one.hands_out();
+        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::Some);
+        other.hands_out();
+        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::All);
+        other.is_asked();
+        streams.end(&one);
+        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::None);
+    }
+}
