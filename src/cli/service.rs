@@ -15,6 +15,7 @@ use crate::session::whom::{Ambiguous, Ended, Whom};
 use crate::sidecar::watch::Watch;
 use crate::sidecar::{self, Lasting, Sidecar, expiry};
 use crate::wire::body::Body;
+use crate::wire::handles;
 use crate::wire::peer::Peer;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Request, Response};
@@ -86,7 +87,8 @@ impl Service {
     /// # Errors
     /// The section that cannot be used.
     pub fn start(config: &Config, lasting: Lasting) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
-        let (house, warnings) = Sidecar::new(config, lasting)?;
+        let (house, mut warnings) = Sidecar::new(config, lasting)?;
+        warnings.extend(too_many_connections(config.server.limits.connections));
         let keeping = keep(&house.entra);
         house.lasting.newest.store(Some(Arc::new(house.authorities())));
         let watching = watch(&house.lasting);
@@ -98,9 +100,9 @@ impl Service {
     /// Serves until `shutdown`, then drains.
     pub async fn serve(self: Arc<Self>, bound: Bound, shutdown: CancellationToken) {
         let server = self.begun.server.clone();
-        let settings = Settings { limits: server.limits, tls: bound.tls, grace: server.shutdown_grace };
         let grace = server.shutdown_grace;
-        let Lasting { tunnels, background, directory, clock, .. } = self.house.load().lasting.clone();
+        let Lasting { tunnels, background, directory, clock, metrics, .. } = Lasting::clone(&self.house.load().lasting);
+        let settings = Settings { limits: server.limits, tls: bound.tls, grace, metrics };
         let over = CancellationToken::new();
         for listener in bound.admin {
             tokio::spawn(admin::serve_admin(listener, Ready(Arc::clone(&self)), over.clone()));
@@ -132,7 +134,7 @@ impl Service {
     /// # Errors
     /// The section that cannot be used; the old house stays as it is.
     pub async fn reload(&self, config: &Config) -> Result<Vec<String>, sidecar::Error> {
-        let lasting = self.house.load().lasting.clone();
+        let lasting = Lasting::clone(&self.house.load().lasting);
         let (house, mut warnings) = Sidecar::new(config, lasting)?;
         warnings.extend(needs_restart(&self.begun, config));
         let old = self.house.load_full();
@@ -191,6 +193,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A limit that the system does not back would leave clients waiting instead of refused.
+fn too_many_connections(wanted: usize) -> Option<String> {
+    let backed = handles::max_connections();
+    let hint = "raise the limit of open files (ulimit -Hn, or LimitNOFILE= of systemd) to twice the connections and 256 more";
+    (backed < wanted).then(|| format!("server.limits.connections is {wanted}, but the limit of open files allows {backed} connections: {hint}"))
+}
+
 /// Keys whose change is seen only after a restart.
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let (before, after) = (&old.session, &new.session);
@@ -239,7 +248,7 @@ impl Source for Ready {
 
     fn metrics(&self) -> String {
         let house = self.0.house.load();
-        house.lasting.metrics.text(house.lasting.store.count(), house.entra.rests() > 0)
+        house.lasting.metrics.text(house.lasting.store.count(), house.entra.rests() > 0, house.lasting.log.dropped())
     }
 
     fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {

@@ -6,9 +6,11 @@ use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::telemetry::log;
 use crate::wire::inbound::Inbound;
-use http::StatusCode;
 use std::net::IpAddr;
 use std::time::Instant;
+
+/// How much of a path or of a cause is written, in bytes.
+const MAX_WRITTEN_BYTES: usize = 1024;
 
 /// What is written of a request, read or not.
 pub(super) struct Line<'a> {
@@ -38,9 +40,8 @@ impl<'a> Line<'a> {
     }
 
     /// Into the log, and into the figures.
-    pub(super) fn write(&self, house: &Sidecar, status: StatusCode, began: Instant) {
+    pub(super) fn write(&self, house: &Sidecar, status: u16, began: Instant) {
         let took = began.elapsed();
-        let status = status.as_u16();
         house.lasting.metrics.answered(self.route, status, took.as_secs_f64());
         // No clock is asked for a line that nobody takes.
         if !house.lasting.log.takes_requests() {
@@ -51,14 +52,19 @@ impl<'a> Line<'a> {
             event: "request",
             request_id: self.reference,
             method: self.method,
-            path: self.path,
+            path: cut(self.path),
+            path_bytes: (self.path.len() > MAX_WRITTEN_BYTES).then_some(self.path.len()),
             status,
             route: self.route,
             rule: self.rule,
             user: self.user,
             client: self.client,
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            cause: self.cause,
+            cause: self.cause.map(cut),
         });
     }
+}
+
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_WRITTEN_BYTES)).unwrap_or(text)
 }

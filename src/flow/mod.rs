@@ -33,7 +33,7 @@ use crate::wire::peer::Peer;
 use facts::Facts;
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, Version};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use line::Line;
@@ -43,6 +43,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The status that is logged where the client left before the answer, as nginx does; it is never sent.
+const CLIENT_LEFT: u16 = 499;
 /// The largest body that is heard out although nobody needs it, in bytes, and how long that may take.
 const UNHEARD: u64 = 64 * 1024;
 const UNHEARD_TIME: Duration = Duration::from_secs(1);
@@ -60,15 +62,16 @@ pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> im
             Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
         };
         let route = Route::of(&inbound.target, &house.site, house.native.is_some());
-        let mut facts = Facts::default();
+        if route != Route::App {
+            inbound.language = language(&parts.headers);
+        }
+        let mut logged = LoggedRequest { house, inbound: &inbound, route, began, facts: Facts::default(), status: None };
+        let facts = &mut logged.facts;
         let outcome = match route {
             _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
             // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
-            Route::App => proxy::proxy(house, &inbound, &mut parts, &mut body, &mut facts).await,
-            _ => {
-                inbound.language = language(&parts.headers);
-                Box::pin(answer(house, &inbound, route, &parts, &mut body, &mut facts)).await
-            }
+            Route::App => proxy::proxy(house, &inbound, &mut parts, &mut body, facts).await,
+            _ => Box::pin(answer(house, &inbound, route, &parts, &mut body, facts)).await,
         };
         let mut response = outcome.unwrap_or_else(|refusal| {
             facts.cause = Some(refusal.cause());
@@ -78,8 +81,32 @@ pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> im
         if let Some(body) = body.filter(|it| is_heard_out(&parts, it)) {
             Box::pin(hear_out(body)).await;
         }
-        Line::of(&inbound, route, &facts).write(house, response.status(), began);
+        logged.status = Some(response.status());
         response
+    }
+}
+
+/// A request that is logged when it is over, also when it is dropped since its client left before the head of the answer.
+struct LoggedRequest<'a> {
+    house: &'a Sidecar,
+    inbound: &'a Inbound,
+    route: Route,
+    began: Instant,
+    facts: Facts,
+    /// Of the answer, once there is one.
+    status: Option<StatusCode>,
+}
+
+impl Drop for LoggedRequest<'_> {
+    fn drop(&mut self) {
+        let status = self.status.map_or_else(
+            || {
+                self.facts.cause.get_or_insert_with(|| "the client left before the answer".to_owned());
+                CLIENT_LEFT
+            },
+            |it| it.as_u16(),
+        );
+        Line::of(self.inbound, self.route, &self.facts).write(self.house, status, self.began);
     }
 }
 
@@ -150,6 +177,6 @@ fn unread(house: &Sidecar, parts: &Parts, peer: &Peer, began: Instant, refusal: 
         client: peer.ip(),
         cause: Some(&cause),
     };
-    line.write(house, response.status(), began);
+    line.write(house, response.status().as_u16(), began);
     response
 }

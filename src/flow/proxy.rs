@@ -9,12 +9,11 @@ use super::refusal::Refusal;
 use super::sign_in;
 use super::step_up;
 use crate::access::policy::{Permit, Verdict};
-use crate::base::target::Target;
+use crate::base::return_to::ReturnTo;
 use crate::entra::graph;
 use crate::headers::identity::IdentityHeaders;
-use crate::session::record::Session;
-use crate::sidecar::Sidecar;
-use crate::upstream::{Ends, Trip};
+use crate::sidecar::{Lasting, Sidecar};
+use crate::upstream::{self, PermitCheck, Trip};
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, CookieLines};
 use crate::wire::inbound::Inbound;
@@ -45,7 +44,9 @@ pub(super) async fn proxy(
         Verdict::Permitted(permit) => {
             let (identity, trip) = dress(house, inbound, &mut parts.headers, permit)?;
             let body = body.take().ok_or(Refusal::Internal("no body"))?;
-            let mut response = house.upstream.forward(parts, body, identity, trip).await?;
+            let check = StillPermitted(Arc::clone(&house.lasting));
+            let forwarded = house.upstream.forward(parts, body, identity, trip, check).await;
+            let mut response = forwarded.map_err(|it| refusal(house, inbound, it))?;
             cookies::guard(response.headers_mut());
             match asked {
                 Some(lines) if response.status() == StatusCode::UNAUTHORIZED => Box::pin(step_up::challenged(house, inbound, lines, response, facts)).await,
@@ -85,17 +86,25 @@ fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Pe
         chain: inbound.way.chain.clone(),
         request_id: inbound.request_id.clone(),
         upgrade: inbound.upgrade,
-        ends: permit.session().filter(|_| inbound.upgrade).map(|it| ends_with(house, permit.target(), it)),
         tunnels: house.lasting.tunnels.clone(),
     };
     Ok((house.headers.identify(permit)?, trip))
 }
 
-/// A tunnel ends with its session, and where a request for the same would not be let in any more; bytes in it are use, as requests are.
-fn ends_with(house: &Sidecar, target: &Target, session: &Arc<Session>) -> Ends {
-    let (lasting, held) = (house.lasting.clone(), Arc::clone(session));
-    let (policy, target) = (Arc::clone(&house.policy), target.clone());
-    let may_still = move |it: &Arc<Session>| matches!(policy.judge(target.clone(), Some(Arc::clone(it))).verdict, Verdict::Permitted(_));
-    let goes_on = move |spoke| lasting.store.tunnel_goes_on(&held, spoke) && recheck::tunnel_goes_on(&lasting, &held) && may_still(&held);
-    Ends { told: session.ended(), goes_on: Box::new(goes_on) }
+fn refusal(house: &Sidecar, inbound: &Inbound, error: upstream::Error) -> Refusal {
+    match error {
+        upstream::Error::SessionEnded => Refusal::SignedOut(sign_in::start_url(&house.site, &ReturnTo::of(&inbound.target, &house.site))),
+        error => error.into(),
+    }
+}
+
+/// What was let in goes on as long as a request for the same would be let in, by the newest rules; bytes that pass are use, as requests are.
+struct StillPermitted(Arc<Lasting>);
+
+impl PermitCheck for StillPermitted {
+    fn still_holds(&self, permit: &Permit, used: bool) -> bool {
+        let (Some(session), Some(newest)) = (permit.session(), self.0.newest.load_full()) else { return false };
+        let may_still = || matches!(newest.policy.judge(permit.target().clone(), Some(Arc::clone(session))).verdict, Verdict::Permitted(_));
+        self.0.store.tunnel_goes_on(session, used) && recheck::tunnel_goes_on(&self.0, session) && may_still()
+    }
 }

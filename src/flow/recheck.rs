@@ -55,7 +55,7 @@ struct Asking {
     /// How often is said by `[entra]`, whoever's Entra it is that is asked.
     entra: Arc<Entra>,
     authorities: Arc<Authorities>,
-    lasting: Lasting,
+    lasting: Arc<Lasting>,
     session: Arc<Session>,
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn attend(house: &Sidecar, session: Arc<Session>) -> Result<Opt
 }
 
 /// Whether a tunnel goes on, as far as Entra is concerned: it drives the question as requests do.
-pub(super) fn tunnel_goes_on(lasting: &Lasting, session: &Arc<Session>) -> bool {
+pub(super) fn tunnel_goes_on(lasting: &Arc<Lasting>, session: &Arc<Session>) -> bool {
     if !session.standing().is_due(lasting.clock.now()) {
         return true;
     }

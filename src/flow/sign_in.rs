@@ -16,7 +16,7 @@ use crate::session::rounds::{Aim, From, Rounds, WINDOW};
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::Organizations;
 use crate::wire::body::Body;
-use crate::wire::cookies::{self, Found, Names};
+use crate::wire::cookies::{self, Found};
 use crate::wire::forwarded::why_http;
 use crate::wire::inbound::{Asker, Inbound};
 use crate::wire::reply;
@@ -247,23 +247,33 @@ fn cookies_of(house: &Sidecar, headers: &HeaderMap, pending: &Pending, rounds: R
     let name = house.names.pending(&pending.state);
     let Some(sealed) = house.pending.seal(&name, &pending.write()) else { return Err(failed) };
     let mut out = vec![house.names.set(&name, &sealed, Some(LIFE)), counted(house, rounds)];
-    // A name that cannot be written is nobody's of ours.
-    out.extend(too_many(house, headers).filter(|it| it.is_ascii()).filter_map(|it| house.names.remove(it)).map(Some));
+    out.extend(excess_pending(house, headers).into_iter().map(|it| house.names.remove(it)));
     out.into_iter().collect::<Option<_>>().ok_or(failed)
 }
 
-/// At most five sign-ins are under way in one browser: the cookies that must go for a further one, unreadable ones first.
-fn too_many<'a>(house: &Sidecar, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
-    let prefix = house.names.pending("");
+/// Cookies of sign-ins under way that are opened for one request. Browsers keep about 180 cookies of a site; a program can send thousands.
+const MAX_OPENED_PENDING: usize = 32;
+/// Cookies that one answer removes: its length must not grow with the request. More go with the next sign-in.
+const MAX_REMOVED_COOKIES: usize = 8;
+
+/// At most five sign-ins are under way in one browser: the cookies that must go for a further one, unreadable ones first, each once.
+fn excess_pending<'a>(house: &Sidecar, headers: &'a HeaderMap) -> Vec<&'a str> {
     let now = house.lasting.clock.now();
-    let mut ours: Vec<_> = cookies::all(headers)
-        .filter(|(name, _)| Names::is_ours(name) && name.starts_with(&prefix))
-        .map(|(name, value)| (house.pending.open(name, value).and_then(|it| Pending::read(&it, now)).map(|it| it.begun), name))
-        .collect();
-    ours.sort_unstable();
-    let live = ours.iter().filter(|it| it.0.is_some()).count();
-    let dead = ours.len() - live;
-    ours.into_iter().map(|it| it.1).take(dead + (live + 1).saturating_sub(MOST))
+    let mut seen: Vec<(Option<u64>, &str)> = Vec::new();
+    for (name, value) in cookies::all(headers).filter(|it| house.names.is_pending(it.0)) {
+        if seen.len() == MAX_OPENED_PENDING {
+            break;
+        }
+        if !seen.iter().any(|it| it.1 == name) {
+            let begun = house.pending.open(name, value).and_then(|it| Pending::read(&it, now)).map(|it| it.begun);
+            seen.push((begun, name));
+        }
+    }
+    seen.sort_unstable();
+    let live = seen.iter().filter(|it| it.0.is_some()).count();
+    let unreadable = seen.len() - live;
+    let excess = unreadable + (live + 1).saturating_sub(MOST);
+    seen.into_iter().map(|it| it.1).take(excess.min(MAX_REMOVED_COOKIES)).collect()
 }
 
 fn rounds_in_cookie(house: &Sidecar, headers: &HeaderMap) -> Option<Rounds> {

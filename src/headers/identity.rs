@@ -288,6 +288,11 @@ impl IdentityHeaders {
         self.permit.session()
     }
 
+    /// The permit, once the headers are written: what was let in is let in no longer than it holds.
+    pub fn into_permit(self) -> Permit {
+        self.permit
+    }
+
     /// Takes ours out of what comes later: trailers.
     pub fn stripper(&self) -> Stripper {
         Stripper(Arc::clone(&self.sheet))

@@ -37,6 +37,13 @@ impl InFlight {
         &self.state
     }
 
+    /// Its stream carries a tunnel from now on (RFC 8441).
+    pub(super) fn becomes_tunnel(&self) {
+        if let Some(stream) = &self.stream {
+            stream.becomes_tunnel();
+        }
+    }
+
     fn hand_out(&mut self) {
         if !self.handed {
             self.handed = true;

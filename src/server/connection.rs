@@ -8,7 +8,7 @@ use crate::config::server::Limits;
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
 use crate::wire::reply;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -33,7 +33,7 @@ const LEAST_BUFFER: usize = 8 * 1024;
 /// How many header fields hyper reads without memory from the heap for each request.
 const INLINE_HEADERS: usize = 100;
 /// What h2 may hold back for a slow client, in bytes for each stream; hyper holds a part of `MAX_PART_BYTES` beside it. So a client that
-/// reads nothing has `streams` times 32 KiB of its answers held, 4 MiB by default.
+/// reads nothing has at most `streams` times 32 KiB of its answers held, 4 MiB by default.
 const SEND_BUFFER: usize = 16 * 1024;
 
 /// How HTTP is spoken on every connection.
@@ -171,7 +171,8 @@ impl<H: Handle> Service<Request<Incoming>> for Answering<H> {
             let refused = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
             return Box::pin(std::future::ready(Ok(refused.map(|it| Tracked::new(it, Some(under_way))))));
         }
-        Box::pin(Answer { handling: self.handle.clone().handle(request, self.peer), under_way: Some(under_way) })
+        let connects = request.method() == Method::CONNECT;
+        Box::pin(Answer { handling: self.handle.clone().handle(request, self.peer), under_way: Some(under_way), connects })
     }
 }
 
@@ -181,6 +182,7 @@ pin_project! {
         #[pin]
         handling: F,
         under_way: Option<InFlight>,
+        connects: bool,
     }
 }
 
@@ -193,6 +195,9 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
         let under_way = this.under_way.take();
         if let Some(under_way) = &under_way {
             under_way.state().queues_head(head_bytes(answer.headers()));
+            if *this.connects && answer.status().is_success() {
+                under_way.becomes_tunnel();
+            }
         }
         Poll::Ready(Ok(answer.map(|it| Tracked::new(it, under_way))))
     }

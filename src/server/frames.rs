@@ -2,6 +2,8 @@
 
 /// Bytes of a frame header.
 const HEADER_BYTES: usize = 9;
+/// The flag that a stream ends with this frame, on DATA and HEADERS (RFC 9113 sections 6.1 and 6.2).
+const END_STREAM: u8 = 1;
 /// The flag that a head ends with this frame (RFC 9113 sections 6.2 and 6.10).
 const END_HEADERS: u8 = 4;
 
@@ -10,6 +12,7 @@ const END_HEADERS: u8 = 4;
 pub(super) enum Kind {
     Data,
     Headers,
+    Reset,
     Continuation,
     Other,
 }
@@ -18,6 +21,8 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) kind: Kind,
+    /// Nothing more comes on this stream from whoever sent it.
+    pub(super) ends_stream: bool,
     pub(super) end_headers: bool,
     pub(super) stream: u32,
     /// Bytes of the payload, padding included.
@@ -67,13 +72,19 @@ impl Frame {
         let kind = match kind {
             0 => Kind::Data,
             1 => Kind::Headers,
+            3 => Kind::Reset,
             9 => Kind::Continuation,
             _ => Kind::Other,
         };
         // The highest bit is reserved.
         let stream = u32::from_be_bytes(stream) & !(1 << 31);
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-        Self { kind, end_headers: flags & END_HEADERS != 0, stream, length }
+        let ends_stream = match kind {
+            Kind::Data | Kind::Headers => flags & END_STREAM != 0,
+            Kind::Reset => true,
+            Kind::Continuation | Kind::Other => false,
+        };
+        Self { kind, ends_stream, end_headers: flags & END_HEADERS != 0, stream, length }
     }
 }
 
@@ -88,9 +99,15 @@ mod tests {
         bytes.extend([0, 0, 3, 1, 0, 0x80, 0, 0, 1, 7, 7, 7]);
         bytes.extend([0, 0, 1, 9, 4, 0, 0, 0, 1, 7]);
         bytes.extend([0, 0, 2, 0, 1, 0, 1, 0, 3, 7, 7]);
-        let frame = |kind, end_headers, stream, length| Frame { kind, end_headers, stream, length };
-        let wanted =
-            [frame(Kind::Other, false, 0, 0), frame(Kind::Headers, false, 1, 3), frame(Kind::Continuation, true, 1, 1), frame(Kind::Data, false, 0x1_0003, 2)];
+        bytes.extend([0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8]);
+        let frame = |kind, ends_stream, end_headers, stream, length| Frame { kind, ends_stream, end_headers, stream, length };
+        let wanted = [
+            frame(Kind::Other, false, false, 0, 0),
+            frame(Kind::Headers, false, false, 1, 3),
+            frame(Kind::Continuation, false, true, 1, 1),
+            frame(Kind::Data, true, false, 0x1_0003, 2),
+            frame(Kind::Reset, true, false, 1, 4),
+        ];
         for size in 1..=bytes.len() {
             let (mut reader, mut found) = (FrameReader::after(24), Vec::new());
             bytes.chunks(size).for_each(|part| reader.read(part, |it| found.push(it)));

@@ -6,7 +6,9 @@ use super::listener::Listener;
 use super::sweep::{Phase, Registry};
 use super::tls::Certificates;
 use crate::config::server::Limits;
+use crate::telemetry::metrics::Metrics;
 use crate::upstream::Tunnels;
+use crate::wire::handles;
 use crate::wire::peer::Peer;
 use std::io::{self, Write as _};
 use std::net::Shutdown;
@@ -36,6 +38,8 @@ pub struct Settings {
     pub tls: Option<Certificates>,
     /// How long requests under way may take to finish once `shutdown` is told.
     pub grace: Duration,
+    /// Where connections that are not served are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Serves until `shutdown`, then drains: nothing new is accepted, what rests is closed, what is under way may finish within the
@@ -47,7 +51,8 @@ pub async fn serve<H: Handle>(listeners: Vec<Listener>, settings: Settings, hand
     let front = Arc::new(Front {
         registry: Arc::new(Registry::new()),
         protocol: Arc::new(Protocol::new(&settings.limits)),
-        places: Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS))),
+        places: Arc::new(Semaphore::new(settings.limits.connections.min(handles::max_connections()).min(Semaphore::MAX_PERMITS))),
+        metrics: settings.metrics,
         tls: settings.tls.as_ref().map(Certificates::acceptor),
         tasks: TaskTracker::new(),
         handle,
@@ -71,6 +76,7 @@ struct Front<H> {
     protocol: Arc<Protocol>,
     places: Arc<Semaphore>,
     tls: Option<TlsAcceptor>,
+    metrics: Arc<Metrics>,
     tasks: TaskTracker,
     handle: H,
 }
@@ -88,6 +94,7 @@ async fn accept<H: Handle>(listener: Listener, front: Arc<Front<H>>) {
             // The client went before it was its turn.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
             Err(error) => {
+                front.metrics.connection_refused("accept_error");
                 if !failing {
                     tracing::error!(%error, "connections cannot be accepted");
                 }
@@ -101,6 +108,7 @@ async fn accept<H: Handle>(listener: Listener, front: Arc<Front<H>>) {
 impl<H: Handle> Front<H> {
     fn admit(&self, socket: Socket, peer: Peer, tls: Option<TlsAcceptor>) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.metrics.connection_refused("limit");
             // A handshake for a refusal is work that an attacker would gladly order.
             return self.registry.refuse(if tls.is_some() { None } else { tell(socket) });
         };

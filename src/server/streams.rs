@@ -30,6 +30,10 @@ pub(super) struct Stream {
     waits_for_client: AtomicBool,
     /// When it began to wait, or DATA of it last went out.
     moved_at: AtomicU64,
+    /// Nothing of it is waited for: its last frame went out, it was reset, or it became a tunnel.
+    is_closed: AtomicBool,
+    /// hyper is done with it. What h2 holds of it, one part at most, goes out as the client's window allows, and nothing can reset it.
+    is_tail: AtomicBool,
     reset: AtomicBool,
     task: AtomicWaker,
 }
@@ -44,6 +48,11 @@ impl Stream {
     /// hyper asks for more of the answer.
     pub(super) fn is_asked(&self) {
         self.waits_for_client.store(false, Ordering::Release);
+    }
+
+    /// It carries a tunnel from now on, which has bounds of its own.
+    pub(super) fn becomes_tunnel(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
     }
 
     fn moves(&self) {
@@ -77,11 +86,11 @@ struct Inner {
 /// What the streams of a connection are doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stuck {
-    /// No stream is stuck.
+    /// No stream is stuck, or those that were are being reset while others go on.
     None,
-    /// Those that were are being reset; others go on.
-    Some,
-    /// Not one goes on.
+    /// One that cannot be reset.
+    Tail,
+    /// All of them.
     All,
 }
 
@@ -93,6 +102,8 @@ impl Streams {
             id: AtomicU32::new(0),
             waits_for_client: AtomicBool::new(false),
             moved_at: AtomicU64::new(clock.now()),
+            is_closed: AtomicBool::new(false),
+            is_tail: AtomicBool::new(false),
             reset: AtomicBool::new(false),
             task: AtomicWaker::new(),
         });
@@ -102,11 +113,25 @@ impl Streams {
         stream
     }
 
-    /// hyper is done with a stream. What h2 has buffered of it by then, one part at most, goes out as the client's window allows.
-    fn end(&self, stream: &Arc<Stream>) {
+    /// hyper is done with a stream. Where its identifier is known, its last frame is waited for.
+    fn is_left(&self, stream: &Arc<Stream>) {
         let mut inner = self.lock();
-        if let Some(at) = inner.live.iter().position(|it| Arc::ptr_eq(it, stream)) {
-            inner.live.swap_remove(at);
+        if stream.id.load(Ordering::Relaxed) == 0 || stream.is_closed.load(Ordering::Relaxed) {
+            inner.live.retain(|it| !Arc::ptr_eq(it, stream));
+        } else {
+            stream.is_tail.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The last frame of a stream went out, or either side reset it.
+    fn closes(&self, id: u32) {
+        let mut inner = self.lock();
+        let Some(at) = inner.live.iter().position(|it| it.id.load(Ordering::Relaxed) == id) else { return };
+        if let Some(stream) = inner.live.get(at) {
+            stream.is_closed.store(true, Ordering::Relaxed);
+            if stream.is_tail.load(Ordering::Relaxed) {
+                inner.live.swap_remove(at);
+            }
         }
     }
 
@@ -130,15 +155,15 @@ impl Streams {
     /// Resets the streams whose client has taken nothing for that many milliseconds, unless all are stuck.
     pub(super) fn reset_stuck(&self, now: u64, timeout: u64) -> Stuck {
         let inner = self.lock();
-        let stuck = inner.live.iter().filter(|it| it.is_stuck(now, timeout));
-        match stuck.clone().count() {
-            0 => Stuck::None,
-            count if count == inner.live.len() => Stuck::All,
-            _ => {
-                stuck.for_each(|it| it.reset());
-                Stuck::Some
-            }
+        let stuck: Vec<_> = inner.live.iter().filter(|it| it.is_stuck(now, timeout)).collect();
+        if stuck.is_empty() {
+            return Stuck::None;
         }
+        if stuck.len() == inner.live.len() {
+            return Stuck::All;
+        }
+        stuck.iter().for_each(|it| it.reset());
+        if stuck.iter().any(|it| it.is_tail.load(Ordering::Relaxed)) { Stuck::Tail } else { Stuck::None }
     }
 
     fn arrives(&self, id: u32) {
@@ -177,7 +202,7 @@ impl<T> Watched<T> {
 
     fn has_read(&mut self, bytes: &[u8]) {
         let Self { state, streams, incoming, highest, unfinished, .. } = self;
-        incoming.read(bytes, |Frame { kind, end_headers, stream, length }| match kind {
+        incoming.read(bytes, |Frame { kind, end_headers, stream, length, .. }| match kind {
             Kind::Headers if stream > *highest => {
                 *highest = stream;
                 if end_headers {
@@ -192,6 +217,7 @@ impl<T> Watched<T> {
                 }
             }
             Kind::Data if length > 0 => state.has_read_data(),
+            Kind::Reset => streams.closes(stream),
             _ => {}
         });
     }
@@ -205,6 +231,9 @@ impl<T> Watched<T> {
                 if frame.kind == Kind::Data && frame.length > 0 {
                     state.has_written_data();
                     streams.sends_data(frame.stream);
+                }
+                if frame.ends_stream {
+                    streams.closes(frame.stream);
                 }
             });
             if count == 0 {
@@ -301,7 +330,7 @@ struct Live {
 impl Drop for Live {
     fn drop(&mut self) {
         if let Some(streams) = self.state.streams() {
-            streams.end(&self.stream);
+            streams.is_left(&self.stream);
         }
     }
 }
@@ -353,15 +382,17 @@ mod tests {
         three.hands_out();
         clock.set(1000);
         streams.sends_data(3);
-        assert_eq!(streams.reset_stuck(clock.now(), 1000), Stuck::Some);
+        assert_eq!(streams.reset_stuck(clock.now(), 1000), Stuck::None);
         assert!(one.reset.load(Ordering::Relaxed) && !three.reset.load(Ordering::Relaxed));
     }
 
     #[test]
-    fn where_a_head_was_refused_nobody_guesses_which_stream_is_which() {
+    fn where_a_head_was_refused_no_stream_is_taken_for_another() {
         let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
         headers(&streams, &[1, 3]);
         let three = streams.begin(&clock);
+        streams.settle(false);
+        assert_eq!(streams.lock().arrived.len(), 2, "hyper may still call for the other");
         streams.settle(true);
         assert_eq!(three.id.load(Ordering::Relaxed), 0);
         headers(&streams, &[5]);
@@ -376,11 +407,26 @@ mod tests {
         assert_eq!(streams.reset_stuck(5000, 1000), Stuck::None);
         let (one, other) = (streams.begin(&clock), streams.begin(&clock));
         one.hands_out();
-        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::Some);
+        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::None);
         other.hands_out();
         assert_eq!(streams.reset_stuck(5000, 1000), Stuck::All);
         other.is_asked();
-        streams.end(&one);
+        streams.is_left(&one);
         assert_eq!(streams.reset_stuck(5000, 1000), Stuck::None);
+    }
+
+    #[test]
+    fn a_stream_counts_until_its_last_frame_is_out() {
+        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        headers(&streams, &[1, 3]);
+        let (one, three) = (streams.begin(&clock), streams.begin(&clock));
+        streams.settle(true);
+        one.hands_out();
+        streams.is_left(&one);
+        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::Tail);
+        streams.closes(1);
+        streams.closes(3);
+        streams.is_left(&three);
+        assert!(streams.lock().live.is_empty());
     }
 }

@@ -227,7 +227,8 @@ fn judge(seen: &Seen, stuck: Stuck, now: u64, bounds: &Bounds, phase: Phase) -> 
         return Verdict::Drop;
     }
     let over = !seen.in_flight && (seen.multiplexed || !waits) && is_over(seen, now, bounds);
-    if phase == Phase::Draining || over { Verdict::Close } else { Verdict::Live }
+    // A stream that cannot be reset holds one part: no new ones come beside it.
+    if phase == Phase::Draining || over || stuck == Stuck::Tail { Verdict::Close } else { Verdict::Live }
 }
 
 /// Whether a connection without a request under way has had its time.

@@ -117,7 +117,7 @@ pub struct Sidecar {
     /// Seals a visit of the set-up page that began with a link.
     pub visits: Envelope,
     /// What outlives a reload.
-    pub lasting: Lasting,
+    pub lasting: Arc<Lasting>,
 }
 
 /// Why the house cannot be furnished.
@@ -225,13 +225,13 @@ impl Sidecar {
             state: seal("sign-in rounds, state"),
             visits: seal("set-up visit"),
             site,
-            lasting,
+            lasting: Arc::new(lasting),
         };
         Ok((sidecar, warnings))
     }
 
     /// Everywhere that people sign in.
     pub fn authorities(&self) -> Authorities {
-        Authorities { entra: Arc::clone(&self.entra), organizations: self.organizations.clone() }
+        Authorities { policy: Arc::clone(&self.policy), entra: Arc::clone(&self.entra), organizations: self.organizations.clone() }
     }
 }

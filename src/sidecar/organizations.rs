@@ -3,6 +3,7 @@
 //! Made when it is first needed and kept for as long as people come. What an organization proves itself by is read anew at each sign-in, so a
 //! changed secret counts at once.
 
+use crate::access::policy::Policy;
 use crate::base::clock::Clock;
 use crate::base::code::Code;
 use crate::base::credential::Credential;
@@ -74,9 +75,11 @@ pub struct Place {
     pub custom: Vec<String>,
 }
 
-/// Everywhere that people sign in.
+/// Everywhere that people sign in, and who may.
 #[derive(Clone, Debug)]
 pub struct Authorities {
+    /// The rules.
+    pub policy: Arc<Policy>,
     /// As `[entra]` says.
     pub entra: Arc<Entra>,
     /// Where there are organizations, theirs.

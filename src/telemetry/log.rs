@@ -3,13 +3,22 @@
 use crate::config::telemetry::{Format, Level, Telemetry};
 use serde::Serialize;
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Lines that wait for the writer at most; past it they are dropped and counted, since no request waits for a disk.
-const QUEUE: usize = 16 * 1024;
+/// Bytes of lines that wait for the writer at most, those under way to the reader among them; past it lines are dropped and counted, since
+/// no request waits for a disk or a pipe.
+const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
+
+/// The longest line, in bytes; what is longer is cut.
+const MAX_LINE_BYTES: usize = 16 * 1024;
+
+/// How long the writer lets lines gather after it has written some. Waking it for each line costs more than the line.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// A buffer that has grown larger is not kept, in bytes.
+const MAX_KEPT_BUFFER_BYTES: usize = 256 * 1024;
 
 /// How long the last lines may take.
 const LAST: Duration = Duration::from_secs(1);
@@ -17,17 +26,49 @@ const LAST: Duration = Duration::from_secs(1);
 /// Hands lines to the writer; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Log {
-    lines: SyncSender<Entry>,
-    dropped: Arc<AtomicU64>,
+    sender: Arc<LogSender>,
     format: Format,
     level: Level,
 }
 
+/// Ends the writer once the last `Log` has gone.
 #[derive(Debug)]
-enum Entry {
-    Line(Vec<u8>),
-    /// Tells once everything before it is written.
-    Written(SyncSender<()>),
+struct LogSender(Arc<LogQueue>);
+
+impl Drop for LogSender {
+    fn drop(&mut self) {
+        self.0.lock().is_over = true;
+        self.0.wake.notify_one();
+    }
+}
+
+/// What waits for the writer. The lock is held to copy a line in or to swap buffers, never while anything is written.
+#[derive(Debug)]
+struct LogQueue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// Bytes that the writer is writing now.
+    under_way: usize,
+    /// The writer waits for the first line.
+    is_idle: bool,
+    /// Told once everything before is written.
+    flushed: Vec<SyncSender<()>>,
+    /// Lines dropped since the process began, and those of them that the log has told of.
+    dropped: u64,
+    reported: u64,
+    /// The last `Log` has gone.
+    is_over: bool,
+}
+
+impl Waiting {
+    fn has_work(&self) -> bool {
+        !self.lines.is_empty() || !self.flushed.is_empty() || self.dropped > self.reported || self.is_over
+    }
 }
 
 /// One request, as it is logged.
@@ -41,8 +82,11 @@ pub struct Request<'a> {
     pub request_id: &'a str,
     /// Method.
     pub method: &'a str,
-    /// Path without query: a query may hold a code.
+    /// Path without query: a query may hold a code. A long one is cut.
     pub path: &'a str,
+    /// How long the path was, in bytes, where it is cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<usize>,
     /// Status of the answer.
     pub status: u16,
     /// Which kind of route answered.
@@ -104,11 +148,16 @@ impl Log {
     /// # Errors
     /// Where the thread cannot be started.
     pub fn start(config: &Telemetry, to: impl Write + Send + 'static) -> io::Result<Self> {
-        let (lines, received) = sync_channel(QUEUE);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&dropped);
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&received, to, &count))?;
-        Ok(Self { lines, dropped, format: config.log, level: config.level })
+        let waiting = Waiting { lines: Vec::new(), under_way: 0, is_idle: false, flushed: Vec::new(), dropped: 0, reported: 0, is_over: false };
+        let queue = Arc::new(LogQueue { waiting: Mutex::new(waiting), wake: Condvar::new() });
+        let writer = Arc::clone(&queue);
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.write(to))?;
+        Ok(Self { sender: Arc::new(LogSender(queue)), format: config.log, level: config.level })
+    }
+
+    /// Lines that were dropped since the process began.
+    pub fn dropped(&self) -> u64 {
+        self.sender.0.lock().dropped
     }
 
     /// Whether requests are written down at all.
@@ -146,17 +195,82 @@ impl Log {
     /// Waits until all lines so far are written, at most a second: for the end of the process, which would cut them off.
     pub fn finish(&self) {
         let (written, told) = sync_channel(1);
-        if self.lines.try_send(Entry::Written(written)).is_ok() {
-            // A reader that takes nothing must not hold the end up.
-            let _ = told.recv_timeout(LAST);
-        }
+        self.sender.0.lock().flushed.push(written);
+        self.sender.0.wake.notify_one();
+        // A reader that takes nothing must not hold the end up.
+        let _ = told.recv_timeout(LAST);
     }
 
     fn send(&self, mut line: Vec<u8>) {
-        line.push(b'\n');
-        if self.lines.try_send(Entry::Line(line)).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        if line.len() >= MAX_LINE_BYTES {
+            // At the first byte of a character (UTF-8).
+            let end = (0..MAX_LINE_BYTES).rev().find(|it| line.get(*it).is_some_and(|it| it & 0xc0 != 0x80));
+            line.truncate(end.unwrap_or_default());
         }
+        line.push(b'\n');
+        self.sender.0.push(&line);
+    }
+}
+
+impl LogQueue {
+    fn push(&self, line: &[u8]) {
+        let mut waiting = self.lock();
+        if waiting.lines.len() + waiting.under_way + line.len() > MAX_QUEUED_BYTES {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.lines.extend_from_slice(line);
+        if std::mem::take(&mut waiting.is_idle) {
+            drop(waiting);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Writes until the last `Log` has gone. A log that cannot be written must not stop the service.
+    fn write(&self, mut to: impl Write) {
+        let mut lines = Vec::new();
+        loop {
+            let mut waiting = self.lock();
+            while !waiting.has_work() {
+                waiting.is_idle = true;
+                waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            }
+            std::mem::swap(&mut waiting.lines, &mut lines);
+            (waiting.under_way, waiting.is_idle) = (lines.len(), false);
+            let (flushed, is_over) = (std::mem::take(&mut waiting.flushed), waiting.is_over);
+            let lost = waiting.dropped - waiting.reported;
+            waiting.reported = waiting.dropped;
+            drop(waiting);
+            let _ = to.write_all(&lines);
+            if lost > 0 {
+                let _ = writeln!(to, r#"{{"event":"log_lines_dropped","level":"WARN","count":{lost}}}"#);
+            }
+            let _ = to.flush();
+            lines.clear();
+            if lines.capacity() > MAX_KEPT_BUFFER_BYTES {
+                lines = Vec::new();
+            }
+            // Nobody may wait for that any more.
+            for it in flushed {
+                let _ = it.try_send(());
+            }
+            if is_over {
+                return;
+            }
+            self.gather();
+        }
+    }
+
+    /// Lets lines gather, unless somebody waits for what is there.
+    fn gather(&self) {
+        let mut waiting = self.lock();
+        waiting.under_way = 0;
+        let keeps_gathering = |it: &mut Waiting| it.flushed.is_empty() && !it.is_over;
+        drop(self.wake.wait_timeout_while(waiting, GATHER, keeps_gathering));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -215,33 +329,65 @@ fn refused_as_text(it: &Refused<'_>) -> String {
     format!("{} {} {}{code} whose={}{rest} id={}", it.level, it.event, it.error, it.whose, it.request_id)
 }
 
-fn write(lines: &Receiver<Entry>, mut to: impl Write, dropped: &AtomicU64) {
-    while let Ok(first) = lines.recv() {
-        let mut asked = Vec::new();
-        for entry in std::iter::once(first).chain(lines.try_iter().take(QUEUE)) {
-            match entry {
-                // A log that cannot be written must not stop the service.
-                Entry::Line(line) => {
-                    let _ = to.write_all(&line);
-                }
-                Entry::Written(told) => asked.push(told),
-            }
-        }
-        let lost = dropped.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            let _ = writeln!(to, r#"{{"event":"log_lines_dropped","level":"WARN","count":{lost}}}"#);
-        }
-        let _ = to.flush();
-        // Who does not wait any more needs no answer.
-        for told in asked {
-            let _ = told.try_send(());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_that_stalls_costs_lines_and_no_memory_and_what_it_cost_is_told() {
+        let (release, stalled) = sync_channel::<()>(0);
+        let (written, read) = std::sync::mpsc::channel();
+        struct Reader(Option<std::sync::mpsc::Receiver<()>>, std::sync::mpsc::Sender<Vec<u8>>);
+        impl Write for Reader {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                if let Some(stalled) = self.0.take() {
+                    let _ = stalled.recv();
+                }
+                self.1.send(bytes.to_vec()).map_err(io::Error::other)?;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let config = Telemetry { log: Format::Text, level: Level::Info };
+        let log = Log::start(&config, Reader(Some(stalled), written)).unwrap();
+        let (line, count) = (vec![b'x'; 4000], 5000);
+        let begin = std::time::Instant::now();
+        (0..count).for_each(|_| log.send(line.clone()));
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+        let kept = MAX_QUEUED_BYTES / 4001;
+        assert_eq!(log.dropped(), count - kept as u64);
+        assert!(log.sender.0.lock().lines.capacity() <= 2 * MAX_QUEUED_BYTES);
+        release.send(()).unwrap();
+        log.finish();
+        log.finish();
+        drop(log);
+        let text = String::from_utf8(read.iter().flatten().collect()).unwrap();
+        assert_eq!(text.lines().filter(|it| it.starts_with('x')).count(), kept);
+        assert!(text.contains(&format!(r#"{{"event":"log_lines_dropped","level":"WARN","count":{}}}"#, count - kept as u64)), "{}", &text[text.len() - 200..]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_between_characters() {
+        let (written, read) = std::sync::mpsc::channel::<Vec<u8>>();
+        struct Reader(std::sync::mpsc::Sender<Vec<u8>>);
+        impl Write for Reader {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.send(bytes.to_vec()).map_err(io::Error::other)?;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let log = Log::start(&Telemetry { log: Format::Text, level: Level::Info }, Reader(written)).unwrap();
+        log.send("€".repeat(MAX_LINE_BYTES).into_bytes());
+        log.finish();
+        drop(log);
+        let text = String::from_utf8(read.iter().flatten().collect()).unwrap();
+        assert!(text.len() <= MAX_LINE_BYTES && text.len() > MAX_LINE_BYTES - 4 && text.ends_with("€\n"), "{}", text.len());
+    }
 
     #[test]
     fn a_refusal_is_a_line_for_people_too() {

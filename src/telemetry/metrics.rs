@@ -8,6 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 
 /// `Content-Type` of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -50,6 +51,8 @@ pub struct Metrics {
     grants: Family<Outcome, Counter>,
     directory_ended: Family<Cause, Counter>,
     directory_silent: Gauge,
+    connections_refused: Family<Cause, Counter>,
+    log_lines_dropped: Counter,
     sessions: Gauge,
     entra_rests: Gauge,
 }
@@ -64,6 +67,7 @@ impl Default for Metrics {
         let refusals = Family::default();
         let (lookups, directory_ended, directory_silent) = (Family::default(), Family::default(), Gauge::default());
         let grants = Family::default();
+        let (connections_refused, log_lines_dropped) = (Family::default(), Counter::default());
         let sessions = Gauge::default();
         let entra_rests = Gauge::default();
         registry.register("requests", "Requests answered, by kind of route and status", requests.clone());
@@ -75,6 +79,8 @@ impl Default for Metrics {
         registry.register("native_grants", "Times that an app's own client asked for tokens, by outcome", grants.clone());
         registry.register("directory_ended", "Sessions that ended by a change in the directory, by cause", directory_ended.clone());
         registry.register("directory_silent", "1 while nobody hears of changes in the directory, else 0", directory_silent.clone());
+        registry.register("connections_refused", "Connections that were not served, by cause", connections_refused.clone());
+        registry.register("log_lines_dropped", "Log lines that were dropped since their reader was too slow", log_lines_dropped.clone());
         registry.register("sessions", "Sessions in memory", sessions.clone());
         registry.register("entra_rests", "1 while Entra does not answer and is left alone, else 0", entra_rests.clone());
         let passed_on = OnceLock::new();
@@ -90,6 +96,8 @@ impl Default for Metrics {
             grants,
             directory_ended,
             directory_silent,
+            connections_refused,
+            log_lines_dropped,
             sessions,
             entra_rests,
         }
@@ -138,13 +146,19 @@ impl Metrics {
         self.directory_ended.get_or_create(&Cause { cause }).inc_by(u64::try_from(sessions).unwrap_or_default());
     }
 
+    /// Counts a connection that was not served.
+    pub fn connection_refused(&self, cause: &'static str) {
+        self.connections_refused.get_or_create(&Cause { cause }).inc();
+    }
+
     /// Whether changes in the directory are not heard of at the moment.
     pub fn directory_silent(&self, silent: bool) {
         self.directory_silent.set(silent.into());
     }
 
     /// The text that Prometheus reads.
-    pub fn text(&self, sessions: u64, entra_rests: bool) -> String {
+    pub fn text(&self, sessions: u64, entra_rests: bool, log_lines_dropped: u64) -> String {
+        self.log_lines_dropped.inner().store(log_lines_dropped, Ordering::Relaxed);
         self.entra_rests.set(entra_rests.into());
         self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
         let mut out = String::new();

@@ -2,7 +2,8 @@
 
 use super::error::{Broke, boxed};
 use super::stall::Stall;
-use crate::headers::identity::Stripper;
+use crate::headers::identity::{IdentityHeaders, Stripper};
+use crate::session::record::Session;
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -25,6 +26,7 @@ pin_project! {
         stall: Stall,
         stripper: Stripper,
         progress: Progress,
+        session: Option<Arc<Session>>,
     }
 }
 
@@ -49,13 +51,14 @@ impl Progress {
 }
 
 impl Outgoing {
-    /// Takes a client's body; trailers are stripped of what no client may say.
-    pub(super) fn new(from: Incoming, timeout: Duration, stripper: Stripper) -> (Self, Option<Progress>) {
+    /// Takes a client's body; trailers are stripped of what no client may say. It ends with the session of its request.
+    pub(super) fn new(from: Incoming, timeout: Duration, identity: &IdentityHeaders) -> (Self, Option<Progress>) {
         if from.is_end_stream() {
             return (Self::empty(), None);
         }
         let progress = Progress::default();
-        let carried = Carried { from, stall: Stall::new(timeout), stripper, progress: progress.clone() };
+        let (stripper, session) = (identity.stripper(), identity.session().cloned());
+        let carried = Carried { from, stall: Stall::new(timeout), stripper, progress: progress.clone(), session };
         (Self(Some(Box::pin(carried))), Some(progress))
     }
 
@@ -77,9 +80,12 @@ impl Body for Outgoing {
             return this.stall.poll(context).map(|()| Some(Err(boxed(Broke::Stalled))));
         }
         this.stall.moved();
+        if this.session.as_ref().is_some_and(|it| it.is_over()) {
+            return Poll::Ready(Some(Err(boxed(Broke::SessionEnded))));
+        }
         let frame = match ready!(polled) {
             Some(Ok(frame)) => Some(Ok(plain(frame, this.stripper))),
-            Some(Err(_)) => Some(Err(boxed(Broke::Broke))),
+            Some(Err(_)) => Some(Err(boxed(Broke::Off))),
             None => None,
         };
         this.progress.moved();

@@ -1,8 +1,9 @@
 //! The app's body on its way to the client: never held, and it may not stand still forever.
 
-use super::error::{Silent, boxed};
+use super::error::{NotAllowed, Silent, boxed};
+use super::held::{CHECK_EVERY, Held, PermitCheck};
 use super::pool::Returning;
-use super::stall::Stall;
+use super::stall::{Interrupted, Stall};
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -13,22 +14,24 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 pin_project! {
-    /// The app's body on its way to the client; gives the connection back when it has ended.
-    pub(super) struct Coming {
+    /// The app's body on its way to the client; gives the connection back when it has ended. It lasts no longer than its request would be
+    /// let in: HTTP/1.1 closes the connection then, HTTP/2 resets the stream.
+    pub(super) struct Coming<C> {
         #[pin]
         from: Incoming,
         #[pin]
         stall: Stall,
         returning: Option<Returning>,
+        held: Option<Held<C>>,
     }
 }
 
-impl Coming {
-    pub(super) fn new(from: Incoming, timeout: Duration, mut returning: Option<Returning>) -> Self {
+impl<C: PermitCheck> Coming<C> {
+    pub(super) fn new(from: Incoming, timeout: Duration, mut returning: Option<Returning>, held: Option<Held<C>>) -> Self {
         if from.is_end_stream() {
             give_back(&mut returning);
         }
-        Self { from, stall: Stall::new(timeout), returning }
+        Self { from, stall: Stall::new(timeout), returning, held }
     }
 }
 
@@ -38,7 +41,7 @@ fn give_back(returning: &mut Option<Returning>) {
     }
 }
 
-impl Body for Coming {
+impl<C: PermitCheck> Body for Coming<C> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -46,7 +49,16 @@ impl Body for Coming {
         let mut this = self.project();
         let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
-            return this.stall.poll(context).map(|()| Some(Err(boxed(Silent))));
+            loop {
+                match ready!(this.stall.as_mut().poll_every(context, this.held.as_ref().map(|_| CHECK_EVERY))) {
+                    Interrupted::TimedOut => return Poll::Ready(Some(Err(boxed(Silent)))),
+                    Interrupted::Look if this.held.as_mut().is_some_and(|it| !it.still_holds()) => return Poll::Ready(Some(Err(boxed(NotAllowed)))),
+                    Interrupted::Look => {}
+                }
+            }
+        }
+        if this.held.as_mut().is_some_and(|it| !it.lets_pass()) {
+            return Poll::Ready(Some(Err(boxed(NotAllowed))));
         }
         this.stall.moved();
         match ready!(polled) {

@@ -4,17 +4,22 @@ use super::body::Outgoing;
 use super::error::{BadUpstream, Error};
 use crate::config::server::TlsFiles;
 use crate::config::upstream::{Destination, Upstream as Config};
+use crate::wire::handles;
 use crate::wire::tls::roots;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use std::io::{self, IoSlice};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 
 /// Largest head of a response, in bytes.
@@ -34,6 +39,44 @@ enum Way {
 
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// Connections to all apps of this process: one client of HTTP/2 asks for as many as it has streams, and must not use up the handles that
+/// others are accepted with.
+static CONNECTIONS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(handles::max_connections().min(Semaphore::MAX_PERMITS))));
+
+/// A connection to an app, and its place among all of them.
+struct Counted {
+    io: Box<dyn Io>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
 
 impl Dial {
     pub(super) fn new(to: &Destination, config: &Config) -> Result<Self, BadUpstream> {
@@ -69,14 +112,18 @@ impl Dial {
         Ok(sender)
     }
 
-    async fn open(&self) -> Result<Box<dyn Io>, Error> {
-        match tokio::time::timeout(self.timeout, self.dial()).await {
+    async fn open(&self) -> Result<Counted, Error> {
+        let opening = async {
+            let place = Arc::clone(&CONNECTIONS).acquire_owned().await.map_err(io::Error::other)?;
+            Ok(Counted { io: self.dial().await?, _place: place })
+        };
+        match tokio::time::timeout(self.timeout, opening).await {
             Ok(io) => io.map_err(Error::Connect),
             Err(_) => Err(Error::ConnectTimeout),
         }
     }
 
-    async fn dial(&self) -> std::io::Result<Box<dyn Io>> {
+    async fn dial(&self) -> io::Result<Box<dyn Io>> {
         match &self.way {
             Way::Tcp { host, port } => Ok(Box::new(tcp(host, *port).await?)),
             Way::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
@@ -85,7 +132,7 @@ impl Dial {
     }
 }
 
-async fn tcp(host: &str, port: u16) -> std::io::Result<TcpStream> {
+async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -24,6 +24,9 @@ pub enum Error {
     /// The client's own body broke off.
     #[error("the client's body broke off")]
     ClientBroke,
+    /// The session of the request ended before its body did.
+    #[error("the session ended while the client sent its body")]
+    SessionEnded,
     /// The app switched protocols in a way that was not asked for.
     #[error("the app's answer to an upgrade does not fit")]
     Upgrade,
@@ -53,7 +56,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::ConnectTimeout | Self::ResponseTimeout => Fault::Slow,
-            Self::ClientStalled | Self::ClientBroke => Fault::Client,
+            Self::ClientStalled | Self::ClientBroke | Self::SessionEnded => Fault::Client,
             Self::UpgradeToH2c => Fault::NotSupported,
             Self::Connect(_) | Self::Broken(_) | Self::Upgrade | Self::Unsendable(_) => Fault::Unreachable,
         }
@@ -65,7 +68,8 @@ impl Error {
         while let Some(it) = cause {
             match it.downcast_ref::<Broke>() {
                 Some(Broke::Stalled) => return Self::ClientStalled,
-                Some(Broke::Broke) => return Self::ClientBroke,
+                Some(Broke::Off) => return Self::ClientBroke,
+                Some(Broke::SessionEnded) => return Self::SessionEnded,
                 None => cause = it.source(),
             }
         }
@@ -79,13 +83,20 @@ pub(super) enum Broke {
     #[error("the client stopped sending")]
     Stalled,
     #[error("the client broke off")]
-    Broke,
+    Off,
+    #[error("the session ended")]
+    SessionEnded,
 }
 
 /// An app that sends no more of a response it began.
 #[derive(Debug, thiserror::Error)]
 #[error("the app stopped sending")]
 pub(super) struct Silent;
+
+/// The permit of a request does not hold any more.
+#[derive(Debug, thiserror::Error)]
+#[error("the request is not allowed any more")]
+pub(super) struct NotAllowed;
 
 pub(super) fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> BoxError {
     Box::new(error)

@@ -7,6 +7,7 @@ mod body;
 mod coming;
 mod connect;
 mod error;
+mod held;
 mod hop;
 mod patience;
 mod pool;
@@ -17,8 +18,9 @@ mod tunnel;
 mod upgrade;
 
 pub use error::{BadUpstream, Error, Fault};
+pub use held::PermitCheck;
 pub use trip::Trip;
-pub use tunnel::{Ends, Tunnels};
+pub use tunnel::Tunnels;
 
 use crate::base::pattern::Pattern;
 use crate::config::server::Limits;
@@ -28,6 +30,7 @@ use crate::wire::body::Body;
 use body::{Outgoing, Progress};
 use coming::Coming;
 use connect::Dial;
+use held::Held;
 use http::header::{COOKIE, EXPECT, HOST, TE};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -99,32 +102,36 @@ impl Upstream {
 
     /// Sends on what was judged, and brings back what the app answers. The head is emptied.
     ///
-    /// It is dressed before anything waits: an `async fn` has room for its arguments twice, and what is in it is moved.
+    /// It is dressed before anything waits: an `async fn` has room for its arguments twice, and what is in it is moved. The answer lasts no
+    /// longer than `check` says.
     ///
     /// # Errors
     /// `Error` where nothing usable came back.
-    pub fn forward(
+    pub fn forward<C: PermitCheck>(
         &self,
         parts: &mut Parts,
         body: Incoming,
         identity: IdentityHeaders,
         trip: Trip,
-    ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'_> {
+        check: C,
+    ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'_, C> {
+        let request_id = trip.request_id.clone();
         let Leaving { app, request, progress, upgrade } = self.leaving(parts, body, &identity, trip);
+        let held = Held::new(identity, check, request_id);
         async move {
             match &app.link {
                 Link::Two(_) if upgrade.is_some() => Err(Error::UpgradeToH2c),
                 Link::Two(shared) => {
                     let mut bound = Bound::new(self.response_timeout, progress.as_ref());
                     let response = bound.hold(Box::pin(app.send_two(shared, request)).as_mut()).await??;
-                    Ok(self.coming(response, None))
+                    Ok(self.coming(response, None, held))
                 }
                 Link::One(pool) => {
                     let (response, line) = app.send_one(pool, request, Bound::new(self.response_timeout, progress.as_ref())).await?;
                     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                        return self.switch(*upgrade.ok_or(Error::Upgrade)?, response);
+                        return self.switch(*upgrade.ok_or(Error::Upgrade)?, response, held);
                     }
-                    Ok(self.coming(response, Some(Returning::new(Arc::clone(pool), line, progress))))
+                    Ok(self.coming(response, Some(Returning::new(Arc::clone(pool), line, progress)), held))
                 }
             }
         }
@@ -132,7 +139,7 @@ impl Upstream {
 
     fn leaving(&self, parts: &mut Parts, body: Incoming, identity: &IdentityHeaders, trip: Trip) -> Leaving<'_> {
         let app = self.routes.iter().find(|it| it.0.matches(identity.target().path())).map_or(&self.app, |it| &it.1);
-        let (body, progress) = Outgoing::new(body, self.body_timeout, identity.stripper());
+        let (body, progress) = Outgoing::new(body, self.body_timeout, identity);
         let mut request = Request::new(body);
         std::mem::swap(request.method_mut(), &mut parts.method);
         std::mem::swap(request.headers_mut(), &mut parts.headers);
@@ -168,18 +175,18 @@ impl Upstream {
         headers.insert(HOST, host);
     }
 
-    fn coming(&self, response: Response<Incoming>, returning: Option<Returning>) -> Response<Body> {
+    fn coming<C: PermitCheck>(&self, response: Response<Incoming>, returning: Option<Returning>, held: Option<Held<C>>) -> Response<Body> {
         let (mut parts, body) = response.into_parts();
         hop::strip(&mut parts.headers);
         // The version is a neighbor's matter as well.
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
-        Response::from_parts(parts, Body::stream(Coming::new(body, self.stream_timeout, returning)))
+        Response::from_parts(parts, Body::stream(Coming::new(body, self.stream_timeout, returning, held)))
     }
 
-    fn switch(&self, (upgrade, trip): (Upgrade, Trip), response: Response<Incoming>) -> Result<Response<Body>, Error> {
+    fn switch<C: PermitCheck>(&self, (upgrade, trip): (Upgrade, Trip), response: Response<Incoming>, held: Option<Held<C>>) -> Result<Response<Body>, Error> {
         let (answer, client, app) = upgrade.switched(response)?;
-        trip.tunnels.join(client, app, trip.ends, self.stream_timeout);
+        trip.tunnels.join(client, app, held.and_then(Held::into_ends), self.stream_timeout);
         Ok(answer.map(|()| Body::empty()))
     }
 }

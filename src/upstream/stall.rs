@@ -1,9 +1,9 @@
-//! How long a body may stand still.
+//! How long a body may stand still, and how often is looked meanwhile.
 
 use pin_project_lite::pin_project;
 use std::future::Future as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
@@ -11,34 +11,60 @@ pin_project! {
     /// Bounds a wait for the next frame. The timer is made at the first wait and only moved afterwards.
     pub(super) struct Stall {
         timeout: Duration,
-        waiting: bool,
+        // Until when the next frame is waited for; nothing where none is.
+        until: Option<Instant>,
         #[pin]
         sleep: Option<Sleep>,
     }
 }
 
+/// Why a wait was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interrupted {
+    /// The wait has lasted long enough.
+    TimedOut,
+    /// It is time to look whether it may go on.
+    Look,
+}
+
 impl Stall {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { timeout, waiting: false, sleep: None }
+        Self { timeout, until: None, sleep: None }
     }
 
+    /// Waits for as long as it may.
     pub(super) fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_every(context, None).map(|_| ())
+    }
+
+    /// The same, interrupted `every` so often.
+    pub(super) fn poll_every(self: Pin<&mut Self>, context: &mut Context<'_>, every: Option<Duration>) -> Poll<Interrupted> {
         let mut this = self.project();
-        if !*this.waiting {
-            *this.waiting = true;
-            let until = Instant::now() + *this.timeout;
-            match this.sleep.as_mut().as_pin_mut() {
-                Some(sleep) => sleep.reset(until),
-                None => this.sleep.set(Some(tokio::time::sleep_until(until))),
+        let next = |now: Instant, until: Instant| every.map_or(until, |it| until.min(now + it));
+        let until = match *this.until {
+            Some(until) => until,
+            None => {
+                let now = Instant::now();
+                let until = now + *this.timeout;
+                *this.until = Some(until);
+                match this.sleep.as_mut().as_pin_mut() {
+                    Some(sleep) => sleep.reset(next(now, until)),
+                    None => this.sleep.set(Some(tokio::time::sleep_until(next(now, until)))),
+                }
+                until
             }
+        };
+        let Some(mut sleep) = this.sleep.as_pin_mut() else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(context));
+        let now = Instant::now();
+        if now >= until {
+            return Poll::Ready(Interrupted::TimedOut);
         }
-        match this.sleep.as_mut().as_pin_mut() {
-            Some(sleep) => sleep.poll(context),
-            None => Poll::Pending,
-        }
+        sleep.reset(next(now, until));
+        Poll::Ready(Interrupted::Look)
     }
 
     pub(super) fn moved(self: Pin<&mut Self>) {
-        *self.project().waiting = false;
+        *self.project().until = None;
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of the way that a request came.
 
-use super::tunnel::{Ends, Tunnels};
+use super::tunnel::Tunnels;
 use http::HeaderValue;
 use std::net::IpAddr;
 
@@ -21,8 +21,6 @@ pub struct Trip {
     pub request_id: HeaderValue,
     /// Whether the client wants to leave HTTP.
     pub upgrade: bool,
-    /// What ends a tunnel: its session.
-    pub ends: Option<Ends>,
     /// Where a tunnel is counted.
     pub tunnels: Tunnels,
 }
@@ -38,7 +36,6 @@ impl Trip {
             chain: None,
             request_id: HeaderValue::from_static("AAAAAAAAAAAAAAAA"),
             upgrade: false,
-            ends: None,
             tunnels: Tunnels::new(),
         }
     }

@@ -60,20 +60,14 @@ impl Tunnels {
 /// How often a tunnel's session is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
-type GoesOn = Box<dyn Fn(bool) -> bool + Send + Sync>;
+type GoesOn = Box<dyn FnMut(bool) -> bool + Send>;
 
 /// What a tunnel hangs on.
-pub struct Ends {
+pub(super) struct Ends {
     /// Canceled at its end.
-    pub told: CancellationToken,
-    /// Asked every few seconds whether it goes on; hears whether somebody spoke meanwhile.
-    pub goes_on: GoesOn,
-}
-
-impl std::fmt::Debug for Ends {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Ends")
-    }
+    pub(super) told: CancellationToken,
+    /// Asked every few seconds whether it goes on, and told whether bytes passed meanwhile.
+    pub(super) goes_on: GoesOn,
 }
 
 async fn carry(client: OnUpgrade, app: OnUpgrade, goes_on: Option<GoesOn>, silence: Duration) {
@@ -89,13 +83,13 @@ async fn carry(client: OnUpgrade, app: OnUpgrade, goes_on: Option<GoesOn>, silen
 }
 
 /// Returns when nobody has spoken for `silence`, or what the tunnel hangs on has ended.
-async fn over(spoke: &AtomicBool, goes_on: Option<GoesOn>, silence: Duration) {
+async fn over(spoke: &AtomicBool, mut goes_on: Option<GoesOn>, silence: Duration) {
     let look = LOOK.min(silence);
     let mut quiet = Duration::ZERO;
     loop {
         let spoke = spoke.swap(false, Ordering::Relaxed);
         quiet = if spoke { Duration::ZERO } else { quiet.saturating_add(look) };
-        if quiet >= silence || goes_on.as_ref().is_some_and(|it| !it(spoke)) {
+        if quiet >= silence || goes_on.as_mut().is_some_and(|it| !it(spoke)) {
             return;
         }
         tokio::time::sleep(look).await;

@@ -7,6 +7,9 @@ use http::{HeaderMap, HeaderValue};
 /// Bytes of all `Cookie` lines that are looked through; past it none of ours is found.
 const MOST_BYTES: usize = 64 * 1024;
 
+/// How much of its `state` stands in the name of a sign-in under way, in bytes.
+const PENDING_SUFFIX_BYTES: usize = 8;
+
 /// What our cookies are called on this site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
@@ -39,8 +42,14 @@ impl Names {
 
     /// A sign-in under way, by the first characters of its `state`.
     pub fn pending(&self, state: &str) -> String {
-        let short: String = state.chars().take(8).collect();
+        let short: String = state.chars().take(PENDING_SUFFIX_BYTES).collect();
         format!("{}-s-{short}", self.session)
+    }
+
+    /// Whether a name has exactly the form that `pending` gives to a `state` of ours.
+    pub fn is_pending(&self, name: &str) -> bool {
+        let suffix = name.strip_prefix(self.session.as_str()).and_then(|it| it.strip_prefix("-s-"));
+        suffix.is_some_and(|it| it.len() == PENDING_SUFFIX_BYTES && it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_')))
     }
 
     /// How often this browser set out to sign in lately.
@@ -227,6 +236,17 @@ mod tests {
         }
         for name in ["entradas", "my-entrada", "__Host-other", ""] {
             assert!(!Names::is_ours(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_sign_in_under_way_has_a_name_of_one_form() {
+        let names = Names::new(true);
+        assert!(names.is_pending(&names.pending("aB3_-xyz0123")));
+        for name in
+            ["__Host-entrada-s-", "__Host-entrada-s-1234567", "__Host-entrada-s-123456789", "__Host-entrada-s-1234 678", "entrada-s-12345678", "__Host-entrada"]
+        {
+            assert!(!names.is_pending(name), "{name}");
         }
     }
 

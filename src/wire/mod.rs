@@ -6,6 +6,7 @@ pub mod client;
 pub mod cookies;
 pub mod form;
 pub mod forwarded;
+pub mod handles;
 pub mod inbound;
 pub mod peer;
 pub mod reply;

@@ -18,9 +18,28 @@ use tokio::net::{TcpSocket, TcpStream};
 /// `entrada run` beside a world: the same Entra, the same app, the same address; it ends with the story.
 pub struct Program {
     pub address: SocketAddr,
-    host: String,
+    pub host: String,
+    admin: SocketAddr,
     process: Child,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
+}
+
+/// How the program is started.
+#[derive(Default)]
+pub struct Launch {
+    /// Soft and hard limit of open files.
+    pub open_files: Option<(u32, u32)>,
+    pub output: Output,
+}
+
+/// Who reads the log.
+#[derive(Default, PartialEq, Eq)]
+pub enum Output {
+    /// It is thrown away.
+    #[default]
+    Discarded,
+    /// It goes into a pipe, and nobody reads there.
+    Stalled,
 }
 
 impl Drop for Program {
@@ -32,29 +51,56 @@ impl Drop for Program {
 
 impl Program {
     pub async fn start(world: &World) -> Self {
+        Self::launch(world, Launch::default()).await
+    }
+
+    pub async fn launch(world: &World, launch: Launch) -> Self {
         let (port, admin) = (free_port(), free_port());
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("entrada.toml");
         std::fs::write(&file, world.text_for(port, admin)).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_entrada"))
-            .arg("run")
-            .arg("--config")
+        let limit = launch.open_files.map_or(String::new(), |(soft, hard)| format!("ulimit -Sn {soft} && ulimit -Hn {hard} && "));
+        let process = Command::new("sh")
+            .args(["-c", &format!("{limit}exec \"$@\""), "sh", env!("CARGO_BIN_EXE_entrada"), "run", "--config"])
             .arg(&file)
             .env("STORY_CLIENT_SECRET", CLIENT_SECRET)
             .env("STORY_SEAL", SEAL)
-            .stdout(Stdio::null())
+            .stdout(if launch.output == Output::Stalled { Stdio::piped() } else { Stdio::null() })
+            .stderr(std::fs::File::create(directory.path().join("said")).unwrap())
             .spawn()
             .unwrap();
         let host = world.public_url.split_once("://").unwrap().1.to_owned();
-        let program = Self { address: SocketAddr::from(([127, 0, 0, 1], port)), host, process, _directory: directory };
         let admin = SocketAddr::from(([127, 0, 0, 1], admin));
+        let program = Self { address: SocketAddr::from(([127, 0, 0, 1], port)), host, admin, process, directory };
         for _ in 0..500 {
             if is_ready(admin).await {
                 return program;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("the program did not become ready");
+        panic!("the program did not become ready: {}", program.said().await);
+    }
+
+    /// What it has told its operator on stderr.
+    pub async fn said(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("said")).unwrap()
+    }
+
+    /// Its figures, as Prometheus reads them.
+    pub async fn figures(&self) -> String {
+        talk(self.admin, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await
+    }
+
+    /// Processor time of all its threads so far, in seconds.
+    pub fn processor_time(&self) -> f64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let spent =
+            |it: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(it.ok()?.path().join("schedstat")).ok()?.split(' ').next()?.parse::<f64>().ok();
+        tasks.filter_map(spent).sum::<f64>() / 1e9
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Sends a signal by its short name.
@@ -64,16 +110,16 @@ impl Program {
     }
 
     /// Bytes of memory that are its own.
-    fn weighs(&self) -> u64 {
+    pub fn weighs(&self) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/statm", self.process.id())).unwrap();
         text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
     }
 
-    fn get(&self, path: &str, connection: &str) -> String {
+    pub fn get(&self, path: &str, connection: &str) -> String {
         format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: {connection}\r\n\r\n", self.host)
     }
 
-    async fn serves(&self) -> bool {
+    pub async fn serves(&self) -> bool {
         raw::status(&talk(self.address, &self.get("/public/x", "close")).await) == 200
     }
 }

@@ -1,6 +1,7 @@
 //! Stories: people, scripts, proxies and attackers before the running program, over real sockets.
 #![cfg(test)]
 
+mod abuse;
 mod api;
 mod ask_entra;
 mod attacks;
@@ -30,6 +31,7 @@ mod sign_in;
 mod sign_out;
 mod standing;
 mod step_up;
+mod streaming;
 mod tenants;
 mod tls;
 mod tools;

@@ -33,6 +33,8 @@ pub struct Seen {
     pub requests: AtomicUsize,
     /// Connections.
     pub connections: AtomicUsize,
+    /// Requests whose answer has not been sent whole.
+    pub under_way: AtomicUsize,
     /// Bytes of the body that is being uploaded.
     pub bytes: AtomicU64,
     /// Targets, in order.
@@ -135,7 +137,7 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
             said(request, seen).await
         }
         "half" => half(),
-        "download" => download(&target),
+        "download" => download(&target, UnderWay::begin(&seen)),
         "grpc" => trailers(request).await,
         "sets-cookies" => {
             let mut response = said(request, seen).await;
@@ -237,13 +239,29 @@ fn half() -> Response<Out> {
     stream(first.chain(futures_util::stream::pending()))
 }
 
-fn download(target: &str) -> Response<Out> {
+/// A request until its answer has been sent or given up.
+struct UnderWay(Arc<Seen>);
+
+impl UnderWay {
+    fn begin(seen: &Arc<Seen>) -> Self {
+        seen.under_way.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(seen))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn download(target: &str, under_way: UnderWay) -> Response<Out> {
     let size: u64 = target.split_once("bytes=").map_or(0, |it| it.1.parse().unwrap());
     const BLOCK: u64 = 64 * 1024;
     let block = Bytes::from(vec![b'x'; BLOCK as usize]);
-    let frames = futures_util::stream::unfold((size, block), |(left, block)| async move {
+    let frames = futures_util::stream::unfold((size, block, under_way), |(left, block, under_way)| async move {
         let now = left.min(BLOCK);
-        (now > 0).then(|| (Ok(Frame::data(block.slice(..now as usize))), (left - now, block)))
+        (now > 0).then(|| (Ok(Frame::data(block.slice(..now as usize))), (left - now, block, under_way)))
     });
     stream(frames)
 }

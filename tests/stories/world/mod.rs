@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod company;
 pub mod echo;
+pub mod h2;
 pub mod raw;
 
 use browser::Browser;

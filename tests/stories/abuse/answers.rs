@@ -1,0 +1,107 @@
+//! No answer of ours grows with what a stranger sends.
+
+use super::MIB;
+use crate::flood::Program;
+use crate::world::browser::{NAVIGATION, SCRIPT};
+use crate::world::raw::talk_for;
+use crate::world::{Plan, World};
+use std::time::Duration;
+
+/// Largest head and body of an answer of ours, whatever was asked.
+const MAX_HEAD_BYTES: usize = 12 * 1024;
+const MAX_BODY_BYTES: usize = 48 * 1024;
+/// How much more processor time the largest request of a route may take than the largest one that goes to the app, which is forwarded.
+const MAX_TIME_RATIO: f64 = 4.0;
+/// Requests of one kind, to measure their time.
+const ROUNDS: u32 = 10;
+
+const ROUTES: &[&str] = &[
+    "/reports",
+    "/oauth2/auth",
+    "/oauth2/start",
+    "/oauth2/sign_in",
+    "/oauth2/callback",
+    "/v1/callback",
+    "/oauth2/sign_out",
+    "/oauth2/front_channel_logout",
+    "/oauth2/user_info",
+    "/oauth2/session",
+    "/oauth2/session/refresh",
+    "/oauth2/jwks.json",
+    "/oauth2/native/authorize",
+    "/oauth2/native/token",
+    "/oauth2/native/revoke",
+    "/oauth2/setup",
+    "/oauth2/nothing",
+];
+
+/// Requests that are as large as they may be, each in another part.
+fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
+    let head = |method: &str, target: &str, lines: &str| format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n");
+    let navigation: String = NAVIGATION.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let script: String = SCRIPT.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let sign_ins: String = (0..1900).map(|it| format!("entrada-s-{it:08}=x; ")).collect();
+    let same = "entrada-s-00000000=x; ".repeat(2500);
+    let fields: String = (0..90).map(|it| format!("x-{it}: {}\r\n", "y".repeat(600))).collect();
+    let quoted = "%22%3C%26".repeat(1600);
+    let places = format!("rd=%2F{}", "%22".repeat(680));
+    let wanted: String = (1..100).map(|it| format!("&acrs=c{it}")).collect();
+    let form = format!("identifier={0}&state={0}&code={0}", "%22".repeat(6000));
+    vec![
+        ("cookies of sign-ins under way", head("GET", route, &format!("{navigation}Cookie: {sign_ins}\r\n"))),
+        ("the same cookie again and again", head("GET", route, &format!("{navigation}Cookie: {same}\r\n"))),
+        ("cookies of a script", head("GET", route, &format!("{script}Cookie: {sign_ins}\r\n"))),
+        ("header fields", head("GET", route, &format!("{navigation}{fields}"))),
+        ("a query", head("GET", &format!("{route}?{quoted}"), &navigation)),
+        ("a query of a script", head("GET", &format!("{route}?{quoted}"), &script)),
+        ("a long way back", head("GET", &format!("{route}?{places}{wanted}"), &navigation)),
+        ("a state", head("GET", &format!("{route}?code=x&state={}", "a".repeat(15_000)), &navigation)),
+        ("an error", head("GET", &format!("{route}?error=access_denied&error_description={quoted}"), &navigation)),
+        ("a long path", head("GET", &format!("{route}/{}", "a".repeat(15_000)), &navigation)),
+        ("a form", head("POST", route, &format!("{navigation}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len())) + &form),
+        ("a token", head("GET", route, &format!("{script}Authorization: Bearer {}\r\n", "a.".repeat(20_000)))),
+    ]
+}
+
+/// 64 kB of cookies brought an answer of 279 kB, at 20 times the processor time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
+    let world = World::with(Plan { entra: "redirect_path = \"/v1/callback\"".into(), ..Plan::default() }).await;
+    let program = Program::start(&world).await;
+    let (mut slowest, mut largest_head, mut largest_body) = ((0.0, String::new()), (0, String::new()), (0, String::new()));
+    let before = program.weighs();
+    let forwarded = measured(&program, &largest(&program.host, "/public/x")[0].1).await.0;
+    for route in ROUTES {
+        for (what, request) in largest(&program.host, route) {
+            let (time, answer) = measured(&program, &request).await;
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{route} with {what}: {answer:?}"));
+            let name = format!("{route} with {what}");
+            if head.len() > largest_head.0 {
+                largest_head = (head.len(), name.clone());
+            }
+            if body.len() > largest_body.0 {
+                largest_body = (body.len(), name.clone());
+            }
+            let ratio = time / forwarded;
+            if ratio > slowest.0 {
+                slowest = (ratio, name.clone());
+            }
+            assert!(head.matches("set-cookie:").count() <= 10, "{name}: {head}");
+            assert!(head.len() <= MAX_HEAD_BYTES && body.len() <= MAX_BODY_BYTES, "{name}: {} + {} bytes", head.len(), body.len());
+        }
+    }
+    println!("largest head {largest_head:?}, largest body {largest_body:?}, slowest {slowest:?} of a forwarded one");
+    assert!(slowest.0 <= MAX_TIME_RATIO, "{slowest:?}");
+    let grown = program.weighs().saturating_sub(before);
+    assert!(grown < 32 * MIB, "memory grew by {} MiB", grown / MIB);
+}
+
+/// The processor time that one of several takes, in seconds, and the last answer.
+async fn measured(program: &Program, request: &str) -> (f64, String) {
+    let before = program.processor_time();
+    let mut answer = String::new();
+    for _ in 0..ROUNDS {
+        answer = talk_for(program.address, request.as_bytes(), Duration::from_secs(10)).await;
+    }
+    ((program.processor_time() - before) / f64::from(ROUNDS), answer)
+}

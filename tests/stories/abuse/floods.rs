@@ -1,0 +1,255 @@
+//! Floods of all kinds beside a second client.
+
+use super::{MIB, under_attack};
+use crate::flood::Program;
+use crate::world::World;
+use crate::world::h2::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, RawHttp2, SETTINGS, SETTINGS_HEADER_TABLE_SIZE, WINDOW_UPDATE, frame,
+    head,
+};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+
+/// For how long an attack goes on.
+const ATTACK: Duration = Duration::from_millis(1500);
+
+/// Repeats what a connection does until the attack is over; a connection that ends is made anew.
+async fn attack<F: Future<Output = ()> + Send + 'static>(connections: usize, one: impl Fn() -> F) {
+    let mut all = JoinSet::new();
+    let begun = Instant::now();
+    while begun.elapsed() < ATTACK {
+        while all.len() < connections {
+            all.spawn(tokio::time::timeout(ATTACK.saturating_sub(begun.elapsed()), one()));
+        }
+        let left = ATTACK.saturating_sub(begun.elapsed());
+        let _ = tokio::time::timeout(left.min(Duration::from_millis(50)), all.join_next()).await;
+    }
+}
+
+/// Writes the same bytes again and again and reads nothing.
+async fn pours(mut io: TcpStream, bytes: Vec<u8>) {
+    while io.write_all(&bytes).await.is_ok() {}
+}
+
+async fn narrow(address: std::net::SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+/// As many cookies of a sign-in under way as a head holds, none of them ours.
+fn junk_cookies() -> String {
+    (0..1500).map(|it| format!("__Host-entrada-s-{it:08}=x")).collect::<Vec<_>>().join("; ")
+}
+
+/// Each head brought an answer that removed every one of its cookies, and HTTP/2 has no flow control for heads: 74 kB from a stranger took all
+/// of the program's memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_of_junk_cookies_over_http2_cost_no_memory() {
+    let world = World::start().await;
+    let program = Program::start(&world).await;
+    let (address, host) = (program.address, program.host.clone());
+    under_attack(
+        &program,
+        attack(11, move || {
+            let host = host.clone();
+            async move {
+                let mut client = RawHttp2::connect_narrow(address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
+                let cookies = junk_cookies();
+                loop {
+                    let stream = client.next_stream();
+                    let head = head("GET", &host, "/", &[("sec-fetch-mode", "navigate"), ("accept", "text/html"), ("cookie", &cookies)]);
+                    let (first, rest) = head.split_at(16_000);
+                    let mut sent = client.sends(HEADERS, END_STREAM, stream, first).await;
+                    let mut rest = rest.chunks(16_000).peekable();
+                    while let Some(part) = rest.next() {
+                        sent &= client.sends(CONTINUATION, if rest.peek().is_none() { END_HEADERS } else { 0 }, stream, part).await;
+                    }
+                    if !sent {
+                        return;
+                    }
+                }
+            }
+        }),
+    )
+    .await
+    .is_borne(64 * MIB);
+}
+
+/// Small heads, but answers with larger ones: what a client does not read is bounded for each connection, however many requests it sends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redirects_that_nobody_reads_cost_a_mebibyte_for_each_connection() {
+    let world = World::start().await;
+    let program = Program::start(&world).await;
+    let (address, host) = (program.address, program.host.clone());
+    let path = format!("/oauth2/start?rd=/{}", "a".repeat(1800));
+    under_attack(
+        &program,
+        attack(8, move || {
+            let (host, path) = (host.clone(), path.clone());
+            async move {
+                let mut client = RawHttp2::connect_narrow(address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
+                loop {
+                    let stream = client.next_stream();
+                    if !client.sends(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", &host, &path, &[])).await {
+                        return;
+                    }
+                }
+            }
+        }),
+    )
+    .await
+    .is_borne(48 * MIB);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pipelined_requests_whose_answers_nobody_reads_cost_little() {
+    let world = World::start().await;
+    let program = Program::start(&world).await;
+    let (address, host) = (program.address, program.host.clone());
+    let request = format!("GET /oauth2/start?rd=/{} HTTP/1.1\r\nHost: {host}\r\n\r\n", "a".repeat(1800)).repeat(20);
+    under_attack(
+        &program,
+        attack(8, move || {
+            let request = request.clone();
+            async move { pours(narrow(address).await, request.into_bytes()).await }
+        }),
+    )
+    .await
+    .is_borne(48 * MIB);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_heads_and_slow_bodies_and_silent_connections_block_no_client() {
+    let world = World::start().await;
+    let program = Program::start(&world).await;
+    let (address, host) = (program.address, program.host.clone());
+    let cost = under_attack(
+        &program,
+        attack(600, move || {
+            let host = host.clone();
+            async move {
+                let mut io = TcpStream::connect(address).await.unwrap();
+                let begun = [
+                    "GET / HT".to_owned(),
+                    String::new(),
+                    format!("POST /public/upload HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100000\r\n\r\n"),
+                    format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+                ];
+                let begun = &begun[usize::from(io.local_addr().unwrap().port()) % begun.len()];
+                let _ = io.write_all(begun.as_bytes()).await;
+                loop {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    if !begun.is_empty() && !begun.starts_with("GET /public") && io.write_all(b"x").await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }),
+    )
+    .await;
+    cost.is_borne(48 * MIB);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_of_header_fields_are_refused_at_once() {
+    let world = World::start().await;
+    let program = Program::start(&world).await;
+    let address = program.address;
+    let many = format!("GET /public/x HTTP/1.1\r\nHost: {}\r\n{}\r\n", program.host, "x: y\r\n".repeat(5000));
+    let long = format!("GET /public/x HTTP/1.1\r\nHost: {}\r\nx: {}\r\n\r\n", program.host, "y".repeat(1 << 20));
+    under_attack(
+        &program,
+        attack(8, move || {
+            let bytes = if rand_bit() { many.clone() } else { long.clone() };
+            async move {
+                let mut io = TcpStream::connect(address).await.unwrap();
+                let _ = io.write_all(bytes.as_bytes()).await;
+                let _ = io.read_to_end(&mut Vec::new()).await;
+            }
+        }),
+    )
+    .await
+    .is_borne(48 * MIB);
+}
+
+fn rand_bit() -> bool {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos() % 2 == 0
+}
+
+/// One kind of frame, again and again, on connections that read nothing.
+async fn frames(world: &World, repeated: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) {
+    let program = Program::start(world).await;
+    let (address, host) = (program.address, program.host.clone());
+    let bytes = repeated(&host);
+    under_attack(
+        &program,
+        attack(4, move || {
+            let bytes = bytes.clone();
+            async move { pours(RawHttp2::connect(address, &[]).await.io, bytes).await }
+        }),
+    )
+    .await
+    .is_borne(48 * MIB);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_that_ask_for_nothing_cost_little() {
+    let world = World::start().await;
+    let open = |host: &str| frame(HEADERS, END_HEADERS, 1, &head("POST", host, "/public/upload", &[]));
+    for (kind, flags, stream, payload) in [
+        (PING, 0, 0, b"pingpong".to_vec()),
+        (SETTINGS, 0, 0, [0, 4, 0, 0, 255, 255].repeat(10)),
+        (PRIORITY, 0, 3, vec![0, 0, 0, 0, 1]),
+        (WINDOW_UPDATE, 0, 0, vec![0, 0, 0, 1]),
+        (DATA, 0, 1, Vec::new()),
+    ] {
+        println!("frame {kind}");
+        let one = frame(kind, flags, stream, &payload);
+        frames(&world, move |host| if kind == DATA { [open(host), one.repeat(1000)].concat() } else { one.repeat(1000) }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_never_ends_in_continuation_frames_is_cut_off() {
+    let world = World::start().await;
+    let begin = |host: &str| frame(HEADERS, 0, 1, &head("GET", host, "/public/x", &[]));
+    frames(&world, move |host| {
+        let field = [&[0x10, 1][..], b"x", &[100], &[b'y'; 100]].concat();
+        [begin(host), frame(CONTINUATION, 0, 1, &field.repeat(150)).repeat(200)].concat()
+    })
+    .await;
+    frames(&world, move |host| [begin(host), frame(CONTINUATION, 0, 1, b"").repeat(10_000)].concat()).await;
+}
+
+/// CVE-2023-44487: streams that are opened and reset at once, so that none counts as open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rapid_resets_cost_little() {
+    let world = World::start().await;
+    let program = Program::start(&world).await;
+    let (address, host) = (program.address, program.host.clone());
+    under_attack(
+        &program,
+        attack(4, move || {
+            let host = host.clone();
+            async move {
+                let mut client = RawHttp2::connect(address, &[]).await;
+                loop {
+                    let mut bytes = Vec::new();
+                    for _ in 0..100 {
+                        let stream = client.next_stream();
+                        bytes.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", &host, "/public/x", &[])));
+                        bytes.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+                    }
+                    if client.io.write_all(&bytes).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }),
+    )
+    .await
+    .is_borne(48 * MIB);
+}

@@ -1,0 +1,61 @@
+//! What one client can cost the others: nothing that they notice.
+//!
+//! An attack is bounded in time, connections and bytes. While it runs, a second client asks again and again; its longest wait and the memory
+//! of the program are asserted, and afterwards the program serves as before.
+
+mod answers;
+mod floods;
+mod handles;
+mod logs;
+mod streams;
+
+use crate::flood::Program;
+use std::time::{Duration, Instant};
+
+const MIB: u64 = 1 << 20;
+
+/// Longest wait of the second client: what a debug build needs on a busy machine, and far less than a program takes that is stuck.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// What an attack did to the program.
+struct Cost {
+    longest_wait: Duration,
+    grown: u64,
+}
+
+/// Runs an attack, and asks as a second client meanwhile.
+async fn under_attack(program: &Program, attack: impl Future<Output = ()>) -> Cost {
+    assert!(program.serves().await);
+    let before = program.weighs();
+    let mut cost = Cost { longest_wait: Duration::ZERO, grown: 0 };
+    let mut attack = std::pin::pin!(attack);
+    loop {
+        let asking = async {
+            let begun = Instant::now();
+            assert!(program.serves().await, "the second client was not served");
+            (begun.elapsed(), program.weighs())
+        };
+        let mut asking = std::pin::pin!(asking);
+        let (over, (wait, weight)) = tokio::select! {
+            () = &mut attack => (true, asking.await),
+            asked = &mut asking => (false, asked),
+        };
+        cost.longest_wait = cost.longest_wait.max(wait);
+        cost.grown = cost.grown.max(weight.saturating_sub(before));
+        if over {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(program.serves().await);
+    cost
+}
+
+impl Cost {
+    #[track_caller]
+    fn is_borne(&self, ceiling: u64) {
+        println!("longest wait {:?}, grown by {} KiB", self.longest_wait, self.grown / 1024);
+        assert!(self.longest_wait < MAX_WAIT, "the second client waited {:?}", self.longest_wait);
+        assert!(self.grown < ceiling, "memory grew by {} MiB", self.grown / MIB);
+    }
+}

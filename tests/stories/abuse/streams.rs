@@ -1,0 +1,125 @@
+//! HTTP/2: only DATA that moves is progress, and each stream has its own time.
+
+use crate::world::h2::{DATA, GOAWAY, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE};
+use crate::world::{Plan, World};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+const WITHHELD: &[(u16, u32)] = &[(SETTINGS_INITIAL_WINDOW_SIZE, 0)];
+const SECOND: Duration = Duration::from_secs(1);
+/// How much later than its bound an end may be on a busy machine.
+const LATE: Duration = Duration::from_secs(4);
+
+async fn hasty() -> World {
+    World::with(Plan { server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..Plan::default() }).await
+}
+
+/// PONGs once counted as bytes that the client took: a stream that takes nothing lived as long as its client sent PINGs.
+#[tokio::test]
+async fn a_stream_whose_client_takes_nothing_is_reset_alone_though_it_sends_pings() {
+    let world = hasty().await;
+    let host = world.address.to_string();
+    let mut client = RawHttp2::connect(world.address, WITHHELD).await;
+    let stuck = client.gets(&host, "/public/download?bytes=1048576", &[]).await;
+    let events = client.gets(&host, "/public/events", &[]).await;
+    client.opens_window(events, 1 << 20).await;
+    let begun = Instant::now();
+    let (mut reset_after, mut events_after_it) = (None, 0);
+    while begun.elapsed() < SECOND + LATE && events_after_it < 10 {
+        client.pings().await;
+        let Some(frame) = client.next_within(Duration::from_millis(100)).await else { continue };
+        let frame = frame.expect("the connection was dropped, and not the stream reset");
+        match (frame.kind, frame.stream) {
+            (RST_STREAM, it) if it == stuck => reset_after = Some(begun.elapsed()),
+            (RST_STREAM, it) => panic!("stream {it} was reset, which goes on"),
+            (DATA, it) if it == events && reset_after.is_some() => events_after_it += 1,
+            _ => {}
+        }
+    }
+    let reset_after = reset_after.expect("the stream was not reset");
+    println!("reset after {reset_after:?}");
+    assert!(reset_after >= SECOND && events_after_it == 10, "{reset_after:?} {events_after_it}");
+}
+
+#[tokio::test]
+async fn where_no_stream_goes_on_the_connection_is_dropped_and_the_app_is_freed() {
+    let world = hasty().await;
+    let host = world.address.to_string();
+    let mut client = RawHttp2::connect(world.address, WITHHELD).await;
+    for _ in 0..100 {
+        client.gets(&host, "/public/download?bytes=1048576", &[]).await;
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < SECOND + LATE && client.pings().await {
+        if let Some(None) = client.next_within(Duration::from_millis(50)).await {
+            break;
+        }
+    }
+    println!("dropped after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < SECOND + LATE, "100 stuck streams hold a connection each to the app");
+    // Their connections to the app went with them: it has no request under way any more.
+    for _ in 0..50 {
+        if world.app.seen.under_way.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{} requests are still under way at the app", world.app.seen.under_way.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_client_that_opens_its_window_bit_by_bit_keeps_its_stream() {
+    let world = hasty().await;
+    let mut client = RawHttp2::connect(world.address, WITHHELD).await;
+    let slow = client.gets(&world.address.to_string(), "/public/download?bytes=1048576", &[]).await;
+    let (begun, mut taken) = (Instant::now(), 0);
+    while begun.elapsed() < 4 * SECOND {
+        client.opens_window(slow, 100).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        while let Some(frame) = client.next_within(Duration::from_millis(10)).await {
+            let frame = frame.expect("the connection was dropped");
+            assert_ne!(frame.kind, RST_STREAM, "after {:?}", begun.elapsed());
+            taken += if frame.kind == DATA { frame.payload.len() } else { 0 };
+        }
+    }
+    assert!(taken >= 1000, "only {taken} bytes moved");
+}
+
+/// The last part of an answer is out of hyper's hands: nothing can reset its stream, so the connection ends.
+#[tokio::test]
+async fn a_short_answer_that_is_not_taken_to_its_end_holds_no_connection() {
+    let world = hasty().await;
+    let mut client = RawHttp2::connect(world.address, &[(SETTINGS_INITIAL_WINDOW_SIZE, 10)]).await;
+    let host = world.address.to_string();
+    client.gets(&host, "/public/x", &[]).await;
+    let events = client.gets(&host, "/public/events", &[]).await;
+    client.opens_window(events, 1 << 20).await;
+    let begun = Instant::now();
+    while begun.elapsed() < SECOND + LATE {
+        client.pings().await;
+        match client.next_within(Duration::from_millis(50)).await {
+            Some(Some(frame)) if frame.kind == GOAWAY => return assert!(begun.elapsed() >= SECOND),
+            Some(None) => return assert!(begun.elapsed() >= SECOND),
+            _ => {}
+        }
+    }
+    panic!("nothing happened");
+}
+
+#[tokio::test]
+async fn pings_keep_no_connection_open_that_asks_for_nothing() {
+    let world = hasty().await;
+    let mut client = RawHttp2::connect(world.address, &[]).await;
+    client.gets(&world.address.to_string(), "/public/x", &[]).await;
+    let begun = Instant::now();
+    while begun.elapsed() < 2 * SECOND + LATE {
+        client.pings().await;
+        match client.next_within(Duration::from_millis(50)).await {
+            Some(None) => break,
+            Some(Some(frame)) if frame.kind == GOAWAY => break,
+            _ => {}
+        }
+    }
+    let took = begun.elapsed();
+    assert!(took >= 2 * SECOND - Duration::from_millis(100) && took < 2 * SECOND + LATE, "{took:?}");
+}

@@ -1,0 +1,150 @@
+//! Answers that last: they end with the session that was let in, as tunnels do.
+
+use crate::world::browser::{Browser, NAVIGATION, SCRIPT};
+use crate::world::raw::{self, talk};
+use crate::world::{Plan, World};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const MAYA: &str = "maya@contoso.example";
+/// What SECURITY.md promises.
+const PROMISED: Duration = Duration::from_secs(5);
+
+fn host(world: &World) -> &str {
+    world.public_url.split_once("://").unwrap().1
+}
+
+/// A stream of events over HTTP/1.1, begun.
+async fn events1(world: &World, path: &str, browser: &Browser) -> TcpStream {
+    let mut io = TcpStream::connect(world.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", host(world), browser.cookie_header());
+    io.write_all(request.as_bytes()).await.unwrap();
+    let mut begun = [0; 1024];
+    let count = io.read(&mut begun).await.unwrap();
+    assert!(begun[..count].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&begun[..count]));
+    io
+}
+
+/// The same over HTTP/2.
+async fn events2(world: &World, path: &str, browser: &Browser) -> Incoming {
+    let mut sender = raw::http2(world.address).await;
+    let request = Request::get(format!("http://{}{path}", host(world))).header("cookie", browser.cookie_header()).body(Full::<Bytes>::default()).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    // The connection lives as long as the one that may ask on it.
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(sender);
+    });
+    response.into_body()
+}
+
+/// How long until the stream ends, and whether it ended as one that was cut off.
+async fn ends1(mut io: TcpStream) -> (Duration, bool) {
+    let begun = Instant::now();
+    let mut heard = Vec::new();
+    let read = tokio::time::timeout(PROMISED * 2, io.read_to_end(&mut heard)).await.expect("the answer outlived its session");
+    (begun.elapsed(), read.is_err() || !heard.ends_with(b"0\r\n\r\n"))
+}
+
+async fn ends2(mut body: Incoming) -> (Duration, bool) {
+    let begun = Instant::now();
+    let until_the_end = async {
+        loop {
+            match body.frame().await {
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return true,
+                None => return false,
+            }
+        }
+    };
+    let cut_off = tokio::time::timeout(PROMISED * 2, until_the_end).await.expect("the answer outlived its session");
+    (begun.elapsed(), cut_off)
+}
+
+/// 196 more events reached a client after its session was revoked.
+#[tokio::test]
+async fn a_stream_of_events_ends_with_its_session_over_both_versions_and_the_log_says_why() {
+    let told = crate::world::Told::listens();
+    let world = World::start().await;
+    let mut maya = world.signed_in(MAYA).await;
+    let (one, two, silent) = (events1(&world, "/events", &maya).await, events2(&world, "/events", &maya).await, events2(&world, "/half", &maya).await);
+    let (open, mut open2) = (events1(&world, "/public/events", &world.browser()).await, events2(&world, "/public/events", &world.browser()).await);
+    maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
+    let ((after1, cut1), (after2, cut2), (after3, cut3)) = tokio::join!(ends1(one), ends2(two), ends2(silent));
+    println!("HTTP/1.1 after {after1:?}, HTTP/2 after {after2:?}, a silent one after {after3:?}");
+    assert!(cut1 && cut2 && cut3);
+    assert!(after1 < PROMISED && after2 < PROMISED && after3 < PROMISED);
+    assert_eq!(told.times("its session has ended"), 3, "{}", told.text());
+    // What belongs to no session goes on.
+    drop(open);
+    assert!(open2.frame().await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn an_answer_ends_when_the_rules_no_longer_let_its_person_in() {
+    let told = crate::world::Told::listens();
+    let world = World::start().await;
+    let maya = world.signed_in(MAYA).await;
+    let stream = events2(&world, "/events", &maya).await;
+    let open = events2(&world, "/api/events", &maya).await;
+    let changed = world.changed("path = \"/nobody/**\"", "path = \"/events\"");
+    world.service.reload(&changed).await.unwrap();
+    let (after, cut) = ends2(stream).await;
+    assert!(cut && after < PROMISED, "{after:?}");
+    assert!(told.text().contains("the access rules no longer allow it"), "{}", told.text());
+    let mut open = open;
+    assert!(open.frame().await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn bytes_that_reach_the_client_are_use_and_the_lifetime_ends_an_answer_all_the_same() {
+    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let mut maya = world.signed_in(MAYA).await;
+    let mut stream = events2(&world, "/events", &maya).await;
+    for _ in 0..3 {
+        world.later(400);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(2500) {
+            stream.frame().await.unwrap().unwrap();
+        }
+    }
+    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
+    world.later(3600);
+    assert!(ends2(stream).await.0 < PROMISED);
+}
+
+#[tokio::test]
+async fn a_silent_answer_does_not_keep_its_session_alive() {
+    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let maya = world.signed_in(MAYA).await;
+    let stream = events2(&world, "/half", &maya).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    world.later(601);
+    assert!(ends2(stream).await.1);
+}
+
+#[tokio::test]
+async fn an_upload_ends_with_its_session_too() {
+    let world = World::start().await;
+    let mut maya = world.signed_in(MAYA).await;
+    let mut io = TcpStream::connect(world.address).await.unwrap();
+    let head = format!("POST /upload HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nTransfer-Encoding: chunked\r\n\r\n", host(&world), maya.cookie_header());
+    io.write_all(head.as_bytes()).await.unwrap();
+    io.write_all(b"4\r\nsent\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
+    io.write_all(b"4\r\nmore\r\n0\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 4096];
+    let count = tokio::time::timeout(PROMISED, io.read(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer[..count]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    // The next one is refused at its head.
+    let again = talk(world.address, &format!("{head}").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
+    assert_eq!(raw::status(&again), 401);
+}

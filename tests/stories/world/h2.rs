@@ -1,0 +1,134 @@
+//! HTTP/2 frame by frame (RFC 9113), for clients that a library would not let misbehave.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+pub const DATA: u8 = 0;
+pub const HEADERS: u8 = 1;
+pub const PRIORITY: u8 = 2;
+pub const RST_STREAM: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const PING: u8 = 6;
+pub const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
+pub const CONTINUATION: u8 = 9;
+
+/// On DATA and HEADERS.
+pub const END_STREAM: u8 = 1;
+pub const END_HEADERS: u8 = 4;
+
+pub const SETTINGS_HEADER_TABLE_SIZE: u16 = 1;
+pub const SETTINGS_INITIAL_WINDOW_SIZE: u16 = 4;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A frame that arrived.
+#[derive(Debug)]
+pub struct Frame {
+    pub kind: u8,
+    pub stream: u32,
+    pub payload: Vec<u8>,
+}
+
+/// A connection that says what it is told to, and takes care of nothing.
+pub struct RawHttp2 {
+    pub io: TcpStream,
+    next: u32,
+}
+
+impl RawHttp2 {
+    /// Connects and sends the preface with these settings.
+    pub async fn connect(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
+        Self::over(TcpStream::connect(address).await.unwrap(), settings).await
+    }
+
+    /// The same with a small receive buffer, so that what is not read is soon not sent.
+    pub async fn connect_narrow(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self::over(socket.connect(address).await.unwrap(), settings).await
+    }
+
+    async fn over(io: TcpStream, settings: &[(u16, u32)]) -> Self {
+        let mut out = Self { io, next: 1 };
+        let settings: Vec<u8> = settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
+        out.io.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &settings)].concat()).await.unwrap();
+        out
+    }
+
+    /// Sends a GET without a body; returns its stream.
+    pub async fn gets(&mut self, host: &str, path: &str, headers: &[(&str, &str)]) -> u32 {
+        let stream = self.next_stream();
+        let head = frame(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", host, path, headers));
+        self.io.write_all(&head).await.unwrap();
+        stream
+    }
+
+    pub fn next_stream(&mut self) -> u32 {
+        let stream = self.next;
+        self.next += 2;
+        stream
+    }
+
+    /// Sends a frame; false where the connection has ended.
+    pub async fn sends(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
+        self.io.write_all(&frame(kind, flags, stream, payload)).await.is_ok()
+    }
+
+    pub async fn pings(&mut self) -> bool {
+        self.sends(PING, 0, 0, b"pingpong").await
+    }
+
+    pub async fn opens_window(&mut self, stream: u32, bytes: u32) -> bool {
+        self.sends(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes()).await
+    }
+
+    /// The next frame; `None` where the connection has ended.
+    pub async fn next(&mut self) -> Option<Frame> {
+        let mut head = [0; 9];
+        self.io.read_exact(&mut head).await.ok()?;
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let mut payload = vec![0; length];
+        self.io.read_exact(&mut payload).await.ok()?;
+        let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
+        Some(Frame { kind: head[3], stream, payload })
+    }
+
+    /// The next frame, if it comes within that time.
+    pub async fn next_within(&mut self, time: Duration) -> Option<Option<Frame>> {
+        tokio::time::timeout(time, self.next()).await.ok()
+    }
+}
+
+/// RFC 9113 section 4.1.
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A request head, every field literal and never indexed (RFC 7541 section 6.2.3).
+pub fn head(method: &str, host: &str, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+    let pseudo = [(":method", method), (":scheme", "http"), (":authority", host), (":path", path)];
+    pseudo.iter().chain(headers).flat_map(|(name, value)| [vec![0x10], text(name), text(value)].concat()).collect()
+}
+
+/// A string without Huffman coding (RFC 7541 sections 5.1 and 5.2).
+fn text(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    match u8::try_from(text.len()) {
+        Ok(length) if length < 127 => out.push(length),
+        _ => {
+            out.push(127);
+            let mut rest = text.len() - 127;
+            while rest >= 128 {
+                out.push(u8::try_from(rest % 128).unwrap() | 128);
+                rest /= 128;
+            }
+            out.push(u8::try_from(rest).unwrap());
+        }
+    }
+    out.extend(text.as_bytes());
+    out
+}
