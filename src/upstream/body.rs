@@ -1,6 +1,7 @@
 //! A client's body on its way to the app: never held, and it may not stand still forever.
 
 use super::error::{Broke, boxed};
+use super::held::CHECK_EVERY;
 use super::stall::Stall;
 use crate::headers::identity::{IdentityHeaders, Stripper};
 use crate::session::record::Session;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A client's body on its way to the app. `None` where there is none, which needs no memory and no timer.
 pub(super) struct Outgoing(Option<Pin<Box<Carried>>>);
@@ -27,6 +29,7 @@ pin_project! {
         stripper: Stripper,
         progress: Progress,
         session: Option<Arc<Session>>,
+        began: Instant,
     }
 }
 
@@ -58,7 +61,7 @@ impl Outgoing {
         }
         let progress = Progress::default();
         let (stripper, session) = (identity.stripper(), identity.session().cloned());
-        let carried = Carried { from, stall: Stall::new(timeout), stripper, progress: progress.clone(), session };
+        let carried = Carried { from, stall: Stall::new(timeout), stripper, progress: progress.clone(), session, began: Instant::now() };
         (Self(Some(Box::pin(carried))), Some(progress))
     }
 
@@ -80,7 +83,7 @@ impl Body for Outgoing {
             return this.stall.poll(context).map(|()| Some(Err(boxed(Broke::Stalled))));
         }
         this.stall.moved();
-        if this.session.as_ref().is_some_and(|it| it.is_over()) {
+        if this.session.as_ref().is_some_and(|it| it.is_over()) && this.began.elapsed() >= CHECK_EVERY {
             return Poll::Ready(Some(Err(boxed(Broke::SessionEnded))));
         }
         let frame = match ready!(polled) {

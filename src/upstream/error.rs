@@ -24,8 +24,8 @@ pub enum Error {
     /// The client's own body broke off.
     #[error("the client's body broke off")]
     ClientBroke,
-    /// The session of the request ended before its body did.
-    #[error("the session ended while the client sent its body")]
+    /// The session of the request ended before its body did, or before the app answered.
+    #[error("the session ended before the app had answered")]
     SessionEnded,
     /// The app switched protocols in a way that was not asked for.
     #[error("the app's answer to an upgrade does not fit")]

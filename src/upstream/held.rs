@@ -8,7 +8,8 @@ use http::HeaderValue;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often is asked whether a permit still holds. A session that has ended is seen at the next byte.
+/// How often is asked whether a permit still holds. What is over sooner goes out whole: a session may end between the head of a request and
+/// the head of its answer, and a short answer that breaks off would be taken for a fault.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Knows whether what was permitted at the head of a request still is.
@@ -37,11 +38,13 @@ impl<C: PermitCheck> Held<C> {
         Some(Self { permit, check, request_id, used: false, checked_at: None })
     }
 
+    /// Whether the session ended while the app was taking its time.
+    pub(super) fn came_too_late(&self, began: Instant) -> bool {
+        self.session_is_over() && began.elapsed() >= CHECK_EVERY && !self.ends()
+    }
+
     /// Whether one more part may pass.
     pub(super) fn lets_pass(&mut self) -> bool {
-        if self.session_is_over() {
-            return self.ends();
-        }
         if !std::mem::replace(&mut self.used, true) && self.checked_at.is_none() {
             return true;
         }

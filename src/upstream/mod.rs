@@ -42,6 +42,7 @@ use pool::{Line, Pool, Rested, Returning};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 use upgrade::Upgrade;
 
 /// About as many headers as we write into a request.
@@ -124,10 +125,14 @@ impl Upstream {
                 Link::Two(shared) => {
                     let mut bound = Bound::new(self.response_timeout, progress.as_ref());
                     let response = bound.hold(Box::pin(app.send_two(shared, request)).as_mut()).await??;
+                    still_in_time(held.as_ref(), bound.began())?;
                     Ok(self.coming(response, None, held))
                 }
                 Link::One(pool) => {
-                    let (response, line) = app.send_one(pool, request, Bound::new(self.response_timeout, progress.as_ref())).await?;
+                    let bound = Bound::new(self.response_timeout, progress.as_ref());
+                    let began = bound.began();
+                    let (response, line) = app.send_one(pool, request, bound).await?;
+                    still_in_time(held.as_ref(), began)?;
                     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                         return self.switch(*upgrade.ok_or(Error::Upgrade)?, response, held);
                     }
@@ -263,6 +268,10 @@ impl App {
         let host = request.headers().get(HOST).and_then(|it| Authority::try_from(it.as_bytes()).ok());
         host.unwrap_or_else(|| self.authority.clone())
     }
+}
+
+fn still_in_time<C: PermitCheck>(held: Option<&Held<C>>, began: Instant) -> Result<(), Error> {
+    if held.is_some_and(|it| it.came_too_late(began)) { Err(Error::SessionEnded) } else { Ok(()) }
 }
 
 fn authority(host: &str, port: u16) -> String {

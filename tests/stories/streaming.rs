@@ -130,6 +130,18 @@ async fn a_silent_answer_does_not_keep_its_session_alive() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_head_comes_after_its_session_has_ended_is_not_passed_on() {
+    let world = World::start().await;
+    let mut maya = world.signed_in(MAYA).await;
+    let request = format!("GET /slow HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n", host(&world), maya.cookie_header());
+    let address = world.address;
+    let asked = tokio::spawn(async move { talk(address, &request).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
+    assert_eq!(raw::status(&asked.await.unwrap()), 401);
+}
+
+#[tokio::test]
 async fn an_upload_ends_with_its_session_too() {
     let world = World::start().await;
     let mut maya = world.signed_in(MAYA).await;
@@ -137,7 +149,7 @@ async fn an_upload_ends_with_its_session_too() {
     let head = format!("POST /upload HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nTransfer-Encoding: chunked\r\n\r\n", host(&world), maya.cookie_header());
     io.write_all(head.as_bytes()).await.unwrap();
     io.write_all(b"4\r\nsent\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
     io.write_all(b"4\r\nmore\r\n0\r\n\r\n").await.unwrap();
     let mut answer = vec![0; 4096];
