@@ -15,6 +15,7 @@ pub struct Policy {
     rules: Vec<Rule>,
     default: Rule,
     domains: Arc<Domains>,
+    has_directory: bool,
 }
 
 /// Leave to send one target on. Not `Clone`: one judgment, one request.
@@ -100,7 +101,7 @@ impl Policy {
     pub fn compile(config: &Access, domains: Arc<Domains>) -> Self {
         let path = crate::base::pattern::Pattern::everything();
         let default = Rule { path, methods: Vec::new(), allow: config.default.clone(), signed_out: SignedOut::Auto, line: 0 };
-        Self { rules: config.rules.clone(), default, domains }
+        Self { rules: config.rules.clone(), default, domains, has_directory: config.has_directory }
     }
 
     /// Judges a request: `target` by `session`.
@@ -208,17 +209,24 @@ impl Policy {
         if nobody {
             return Fit::No;
         }
-        let known = (roles.is_empty() || roles.iter().any(|it| who.roles.contains(it)))
+        // What an app registration defines is only valid together with the organization that brought it (`check` refuses such a table; this
+        // does not depend on it). Without a directory there is one registration.
+        let is_theirs = !organizations.is_empty() || !(self.has_directory || who.member.is_some());
+        let known = (roles.is_empty() || (is_theirs && roles.iter().any(|it| who.roles.contains(it))))
             && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
             && (tenants.is_empty() || tenants.iter().any(|it| self.domains.is_meant(it, who.tid)))
             && (organizations.is_empty() || who.member.as_deref().is_some_and(|who| organizations.iter().any(|it| **it == *who.code)))
             && (directory_roles.is_empty() || who.member.as_deref().is_some_and(|who| directory_roles.iter().any(|it| **it == *who.role)));
-        match (known, groups.is_empty(), &who.groups) {
+        // The object ID of a group is the tenant's; a name is whatever the registration puts there.
+        let mut groups = groups.iter().filter(|it| is_theirs || Guid::parse(it).is_some()).peekable();
+        let names_groups = !table.groups.is_empty();
+        match (known, names_groups, &who.groups) {
             (false, ..) => Fit::No,
-            (true, true, _) => Fit::Yes,
-            (true, false, Groups::Overage) => Fit::Unknown,
-            (true, false, Groups::Known(theirs)) if groups.iter().any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => Fit::Yes,
-            (true, false, Groups::Known(_)) => Fit::No,
+            (true, false, _) => Fit::Yes,
+            (true, true, _) if groups.peek().is_none() => Fit::No,
+            (true, true, Groups::Overage) => Fit::Unknown,
+            (true, true, Groups::Known(theirs)) if groups.any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => Fit::Yes,
+            (true, true, Groups::Known(_)) => Fit::No,
         }
     }
 }
@@ -232,7 +240,8 @@ fn of_everybody(allow: &Allow) -> Option<&Contexts> {
 fn is_user(named: &str, who: &Identity) -> bool {
     match Guid::parse(named) {
         Some(oid) => oid == who.oid,
-        None => who.preferred_username.as_deref().is_some_and(|it| it.to_lowercase() == named.to_lowercase()),
+        // Each tenant gives its people names; with organizations there are several.
+        None => who.member.is_none() && who.preferred_username.as_deref().is_some_and(|it| it.to_lowercase() == named.to_lowercase()),
     }
 }
 
@@ -272,7 +281,7 @@ mod tests {
     fn compiled(default: Allow, rules: Vec<Rule>) -> Policy {
         let domains = Domains::default();
         domains.keep("contoso.example", maya().tid);
-        Policy::compile(&Access { default, rules }, Arc::new(domains))
+        Policy::compile(&Access { default, rules, has_directory: false }, Arc::new(domains))
     }
 
     fn stranger(policy: &Policy, method: Method, path: &str) -> Verdict {
@@ -355,6 +364,52 @@ mod tests {
             assert_eq!(allowed(&table(organizations, roles), &here), may, "{organizations:?} {roles:?}");
             assert!(!allowed(&table(organizations, roles), &maya()), "nobody of the directory");
         }
+    }
+
+    // A registration's owner defines any app role, and may have names of groups in its tokens: a rule that named only the tenant let in
+    // whoever came by another registration of that tenant.
+    #[test]
+    fn app_roles_and_names_count_only_together_with_the_organization() {
+        let lists = |roles: &[&str], groups: &[&str], organizations: &[&str]| {
+            let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
+            let tenants = vec![Named::Id(maya().tid)];
+            Table { roles: list(roles), groups: list(groups), organizations: list(organizations), tenants, ..Table::default() }
+        };
+        let group = "0a1b2c3d-0000-4000-8000-000000000001";
+        let groups = Groups::Known(["Admins", group].into_iter().collect());
+        let member = |code: &str| Member { person: maya().oid, role: "worker".into(), organization: maya().tid, code: code.into() };
+        let member = |code: &str| Identity { member: Some(Arc::new(member(code))), groups: groups.clone(), ..maya() };
+        let no_member = Identity { groups: groups.clone(), ..maya() };
+        let named = Table { users: vec!["maya@contoso.example".to_owned()], ..lists(&[], &[], &[]) };
+        let own = Table { users: vec![maya().oid.to_string()], ..lists(&[], &[], &[]) };
+        let alone = compiled(Allow::SignedIn, Vec::new());
+        let directory = Policy { has_directory: true, ..compiled(Allow::SignedIn, Vec::new()) };
+        for (table, contoso, evilco, without_member, without_directory) in [
+            (lists(&["Admin"], &[], &[]), false, false, false, true),
+            (lists(&["Admin"], &[], &["contoso"]), true, false, false, false),
+            (lists(&["Admin"], &[group], &[]), false, false, false, true),
+            (lists(&[], &["Admins"], &[]), false, false, false, true),
+            (lists(&[], &["Admins"], &["contoso"]), true, false, false, false),
+            (lists(&[], &[group], &[]), true, true, true, true),
+            (lists(&[], &["Admins", group], &["evilco"]), false, true, false, false),
+            (named, false, false, true, true),
+            (own, true, true, true, true),
+        ] {
+            let allow = Allow::Tables(vec![table]);
+            let may = |policy: &Policy, who: &Identity| policy.would(&allow, Some(who)) == Would::Allow;
+            let found = (may(&directory, &member("contoso")), may(&directory, &member("evilco")), may(&directory, &no_member), may(&alone, &no_member));
+            assert_eq!(found, (contoso, evilco, without_member, without_directory), "{allow:?}");
+            assert_eq!(may(&alone, &member("contoso")), contoso, "{allow:?}");
+        }
+    }
+
+    #[test]
+    fn groups_that_a_table_cannot_use_are_not_waited_for() {
+        let policy = Policy { has_directory: true, ..compiled(Allow::SignedIn, Vec::new()) };
+        let maya = Identity { groups: Groups::Overage, ..maya() };
+        let table = |groups: &str| Allow::Tables(vec![Table { groups: vec![groups.to_owned()], ..Table::default() }]);
+        assert_eq!(policy.would(&table("Admins"), Some(&maya)), Would::Refuse);
+        assert_eq!(policy.would(&table("0a1b2c3d-0000-4000-8000-000000000001"), Some(&maya)), Would::GroupsUnknown);
     }
 
     #[test]

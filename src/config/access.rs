@@ -21,6 +21,8 @@ pub struct Access {
     pub default: Allow,
     /// In the order of the file.
     pub rules: Vec<Rule>,
+    /// Whether `[directory]` is written: each organization brings a registration of its own then, which defines its own app roles.
+    pub has_directory: bool,
 }
 
 /// `[[access.rule]]`.
@@ -138,7 +140,7 @@ pub(super) fn read(section: &Section<'_>, people: People<'_>) -> Access {
     let rules: Vec<_> = section.each("rule", MOST_RULES, |it| rule(it, people)).into_iter().flatten().collect();
     refuse_covered(section, &rules);
     warn_of_exact(section, &rules, &default);
-    Access { default, rules: rules.into_iter().map(|it| it.value).collect() }
+    Access { default, rules: rules.into_iter().map(|it| it.value).collect(), has_directory: people.has_directory }
 }
 
 /// A rule, and where its path is written.
@@ -232,13 +234,27 @@ fn says_whose(section: &Section<'_>, people: People<'_>, table: &Table) {
     }
     let theirs: [(_, &[String]); 4] = [("roles", &table.roles), ("groups", &table.groups), ("users", &table.users), ("acrs", &table.acrs)];
     let is_said = !table.tenants.is_empty() || !table.organizations.is_empty();
-    for (name, _) in theirs.iter().filter(|it| people.are_many && !is_said && !it.1.is_empty()) {
-        let complaint = Complaint::new("does not say whose: with several tenants, each defines its own");
-        section.complain(
-            &section.spot_of(name),
-            complaint.hint(if people.has_directory { "add organizations = [...] to the same table" } else { "add tenants = [...] to the same table" }),
-        );
+    for (name, values) in theirs.iter().filter(|it| people.are_many && !it.1.is_empty()) {
+        if people.has_directory && table.organizations.is_empty() && is_of_a_registration(name, values) {
+            let complaint = Complaint::new("does not say whose: each organization's app registration defines its own, several of one tenant too");
+            section.complain(&section.spot_of(name), complaint.hint("add organizations = [...] to the same table; tenants alone is not enough"));
+        } else if !is_said {
+            let complaint = Complaint::new("does not say whose: with several tenants, each defines its own");
+            section.complain(
+                &section.spot_of(name),
+                complaint.hint(if people.has_directory { "add organizations = [...] to the same table" } else { "add tenants = [...] to the same table" }),
+            );
+        } else if *name == "groups" && people.has_directory && table.organizations.is_empty() && people.groups == Groups::Token {
+            let complaint = Complaint::new("is read from tokens: an organization's app registration may put names there that look like object IDs");
+            section.warn(&section.spot_of(name), complaint.hint("add organizations = [...] to the same table, or write [entra] groups = \"graph\""));
+        }
     }
+}
+
+/// Whether an app registration decides what these values mean: app roles always, and the names of groups that it has put into its tokens.
+/// The object IDs of groups are the tenant's.
+fn is_of_a_registration(name: &str, values: &[String]) -> bool {
+    name == "roles" || name == "groups" && values.iter().any(|it| Guid::parse(it).is_none())
 }
 
 impl People<'_> {

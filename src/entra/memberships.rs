@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-/// Object id and tenant.
-pub type Person = (Guid, Guid);
+/// Object ID, tenant, and the organization whose app registration asks: registrations have different permissions, so the answer to one is
+/// not the answer to another.
+pub type Person = (Guid, Guid, Option<Guid>);
 
 /// Bytes that all entries take at most; one that is gone is asked for again.
 const BYTES: u64 = 32 * 1024 * 1024;
@@ -261,7 +262,7 @@ mod tests {
     #[tokio::test]
     async fn an_asking_that_breaks_off_leaves_nobody_waiting() {
         let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
-        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]));
+        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]), None);
         let untold = memberships.ask(person, 1, 0, || async { panic!("of a test") }).await.unwrap_err();
         assert_eq!(untold.cause, Error::Interrupted);
         assert_eq!(memberships.ask(person, 1, 0, || async { Err(Error::Forbidden) }).await.unwrap_err().cause, Error::Forbidden);
@@ -270,7 +271,7 @@ mod tests {
     #[tokio::test]
     async fn what_one_session_has_to_ask_by_says_nothing_of_another() {
         let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
-        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]));
+        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]), None);
         assert!(memberships.ask(person, 1, 0, || async { Err(Error::NoGrant) }).await.is_err());
         let second = memberships.ask(person, 1, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
         assert_eq!((second.cause, second.by), (Error::NoGrant, 1));
@@ -279,9 +280,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_one_organizations_registration_was_answered_says_nothing_of_another() {
+        let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
+        let of = |organization: u8| (Guid::from_random([1; 16]), Guid::from_random([2; 16]), Some(Guid::from_random([organization; 16])));
+        assert!(memberships.ask(of(3), 1, 0, || async { Err(Error::Forbidden) }).await.is_err());
+        let other = memberships.ask(of(4), 2, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
+        assert_eq!(other.cause, Error::TooMany);
+    }
+
+    #[tokio::test]
     async fn sessions_that_are_refused_in_turns_are_not_asked_by_again_and_again() {
         let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
-        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]));
+        let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]), None);
         let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         for by in (0..2).cycle().take(20).chain(0..50).chain(0..50) {
             let asked = Arc::clone(&asked);

@@ -4,12 +4,11 @@ use super::native::turn::{self, Turn};
 use super::refusal::Refusal;
 use crate::access::policy::{Judged, Verdict};
 use crate::base::clock::Clock;
-use crate::base::guid::Guid;
 use crate::base::target::Target;
 use crate::directory;
 use crate::entra::Entra;
 use crate::entra::graph::{Error, Membership, Pass};
-use crate::entra::memberships::{Memberships, Told, Untold};
+use crate::entra::memberships::{Memberships, Person, Told, Untold};
 use crate::session::record::Session;
 use crate::session::standing::Lease;
 use crate::sidecar::Sidecar;
@@ -118,9 +117,9 @@ impl Asking {
         }
     }
 
-    fn person(&self) -> (Guid, Guid) {
+    fn person(&self) -> Person {
         let who = self.session.identity();
-        (who.oid, who.tid)
+        (who.oid, who.tid, who.member.as_deref().map(|it| it.organization))
     }
 
     /// Which session asks; it says nothing else.

@@ -114,11 +114,12 @@ impl Session {
 
     /// Takes over what the same person proved in the session that this one follows: a step-up brings what it was asked for, and no more.
     /// What is not proven anew counts until that session would have ended, and so this one ends then: else one proof would do for ever.
-    /// Another person's is left alone.
+    /// Another person's is left alone, and so is one of another organization: another app registration asked for that proof.
     pub fn follow(&self, former: &Session) {
         let before = former.identity.load();
         let now = self.identity();
-        if !self.is_of((before.oid, before.tid)) || before.acrs.iter().all(|it| now.acrs.contains(it)) {
+        let organization = |it: &Identity| it.member.as_deref().map(|it| it.organization);
+        if !self.is_of((before.oid, before.tid)) || organization(&before) != organization(&now) || before.acrs.iter().all(|it| now.acrs.contains(it)) {
             return;
         }
         self.ends.fetch_min(former.ends(), Ordering::Relaxed);

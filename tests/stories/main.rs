@@ -26,6 +26,7 @@ mod path;
 mod phone;
 #[path = "../../src/directory/tests/postgres.rs"]
 mod postgres;
+mod registrations;
 mod setup;
 mod sign_in;
 mod sign_out;

@@ -101,12 +101,21 @@ fn whoever_has_entra_asked_first_needs_a_registration_for_all_organizations() {
 fn rules_of_many_companies_say_whose_and_what_is_no_code_or_role_is_told() {
     let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x/**\"\nallow = {allow}\n");
     let with = |allow: &str| told(&format!("{SMALL}{DIRECTORY}{}", rule(allow)), &[("CLIENT", SECRET)]);
-    for right in
-        ["{ organizations = [\"Contoso\"], roles = [\"Admin\"] }", "{ directory_roles = [\"admin\"] }", "{ tenants = [\"contoso.com\"], roles = [\"Admin\"] }"]
-    {
-        assert_eq!(with(right), "", "{right}");
+    let group = "0a1b2c3d-0000-4000-8000-000000000001";
+    for right in [
+        "{ organizations = [\"Contoso\"], roles = [\"Admin\"] }".to_owned(),
+        "{ directory_roles = [\"admin\"] }".to_owned(),
+        format!("{{ organizations = [\"contoso\"], groups = [\"{group}\"] }}"),
+    ] {
+        assert_eq!(with(&right), "", "{right}");
     }
+    let by_tenant = with(&format!("{{ tenants = [\"contoso.com\"], groups = [\"{group}\"] }}"));
+    assert!(by_tenant.starts_with("warning:") && by_tenant.contains("[entra] groups = \"graph\""), "{by_tenant}");
     for (allow, what) in [
+        // An app role is valid only for the registration that issued it, and a tenant may have several.
+        ("{ tenants = [\"contoso.com\"], roles = [\"Admin\"] }", "add organizations = [...] to the same table"),
+        ("{ tenants = [\"contoso.com\"], directory_roles = [\"admin\"], roles = [\"Admin\"] }", "tenants alone is not enough"),
+        ("{ tenants = [\"contoso.com\"], groups = [\"Admins\"] }", "does not say whose: each organization's app registration"),
         ("{ roles = [\"Admin\"] }", "does not say whose"),
         ("{ groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }", "add organizations = [...] to the same table"),
         ("{ users = [\"maya@contoso.com\"], organizations = [\"contoso\"] }", "may be anybody"),
