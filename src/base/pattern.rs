@@ -1,10 +1,12 @@
 //! The path of an access rule or a route.
 
+use percent_encoding::percent_decode_str;
 use std::fmt;
 
 /// A path pattern: `/x`, `/x/**` or `/x/{id}/y`; matched case-sensitively, segment by segment.
 ///
-/// `/x/**` covers `/x`, `/x/` and all below. `{name}` is exactly one segment that is not empty.
+/// `/x/**` covers `/x`, `/x/` and all below. `{name}` is exactly one segment that is not empty. With suffixes, `/x` also covers `/x.json`,
+/// `/x.` and `/x%20`: see [`Pattern::with_suffixes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -12,6 +14,7 @@ pub struct Pattern {
     begins: String,
     segments: Vec<Segment>,
     below: bool,
+    suffixes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,16 +62,40 @@ impl Pattern {
         let strictness = super::target::Strictness::Lenient;
         super::target::Target::parse(&http::Method::GET, plain, strictness).map_err(BadPattern::NotPlain)?;
         let begins = segments.iter().map_while(Segment::literal).flat_map(|it| ["/", it]).collect();
-        Ok(Self { text: text.to_owned(), begins, segments, below })
+        Ok(Self { text: text.to_owned(), begins, segments, below, suffixes: false })
     }
 
     /// `/**`: every path.
     pub fn everything() -> Self {
-        Self { text: "/**".to_owned(), begins: String::new(), segments: Vec::new(), below: true }
+        Self { text: "/**".to_owned(), begins: String::new(), segments: Vec::new(), below: true, suffixes: false }
+    }
+
+    /// The same, with suffixes: after each of its literal segments there may be a dot and anything, or spaces and dots only, plain or encoded.
+    ///
+    /// Rails serves `/admin.json` as `/admin`, and Windows drops dots and spaces at the end of a name. An empty segment (`/`, `/x/`) is no
+    /// name and has no suffix.
+    #[must_use]
+    pub fn with_suffixes(self) -> Self {
+        Self { suffixes: true, ..self }
+    }
+
+    /// Whether its literal segments may have suffixes.
+    pub fn has_suffixes(&self) -> bool {
+        self.suffixes
+    }
+
+    /// Whether its last segment is a literal that is not empty.
+    pub fn ends_with_name(&self) -> bool {
+        self.segments.last().and_then(Segment::literal).is_some_and(|it| !it.is_empty())
     }
 
     /// Whether `path` is meant.
     pub fn matches(&self, path: &str) -> bool {
+        if self.suffixes {
+            let Some(path) = path.strip_prefix('/') else { return false };
+            let is_meant = |ours: &str, theirs: &str| theirs.strip_prefix(ours).is_some_and(|it| is_tail(ours, percent_decode_str(it)));
+            return self.fits(path.split('/'), is_meant, str::is_empty);
+        }
         let Some(rest) = path.strip_prefix(self.begins.as_str()).filter(|_| path.starts_with('/')) else { return false };
         if !rest.is_empty() && !rest.starts_with('/') {
             return false;
@@ -87,11 +114,23 @@ impl Pattern {
     /// Whether a path is meant that was decoded (`Target::other_reading`).
     pub fn matches_decoded(&self, path: &[u8]) -> bool {
         let Some(path) = path.strip_prefix(b"/") else { return false };
-        let mut rest = path.split(|it| *it == b'/');
+        let is_meant = |ours: &str, theirs: &[u8]| {
+            let mut theirs = theirs.iter().copied();
+            percent_decode_str(ours).all(|it| theirs.next() == Some(it)) && (theirs.len() == 0 || (self.suffixes && is_tail(ours, theirs)))
+        };
+        self.fits(path.split(|it| *it == b'/'), is_meant, <[u8]>::is_empty)
+    }
+
+    fn fits<'a, T: ?Sized + 'a>(
+        &self,
+        mut rest: impl Iterator<Item = &'a T>,
+        is_meant: impl Fn(&str, &'a T) -> bool,
+        is_empty: impl Fn(&'a T) -> bool,
+    ) -> bool {
         for segment in &self.segments {
             match (segment, rest.next()) {
-                (Segment::Literal(ours), Some(theirs)) if percent_encoding::percent_decode_str(ours).eq(theirs.iter().copied()) => {}
-                (Segment::Any, Some(theirs)) if !theirs.is_empty() => {}
+                (Segment::Literal(ours), Some(theirs)) if is_meant(ours, theirs) => {}
+                (Segment::Any, Some(theirs)) if !is_empty(theirs) => {}
                 _ => return false,
             }
         }
@@ -106,9 +145,28 @@ impl Pattern {
         self.segments.iter().zip(&other.segments).all(|(ours, theirs)| match (ours, theirs) {
             (Segment::Any, Segment::Literal(text)) => !text.is_empty(),
             (Segment::Any, Segment::Any) => true,
-            (Segment::Literal(ours), Segment::Literal(theirs)) => ours == theirs,
+            (Segment::Literal(ours), Segment::Literal(theirs)) => {
+                let Some(tail) = theirs.strip_prefix(ours.as_str()) else { return false };
+                match (self.suffixes, other.suffixes && !theirs.is_empty()) {
+                    (false, false) => tail.is_empty(),
+                    (false, true) => false,
+                    (true, false) => is_tail(ours, percent_decode_str(tail)),
+                    // Only what follows a dot may go on in any way.
+                    (true, true) => tail.is_empty() || (!ours.is_empty() && percent_decode_str(tail).next() == Some(b'.')),
+                }
+            }
             (Segment::Literal(_), Segment::Any) => false,
         })
+    }
+}
+
+/// Whether decoded bytes may follow a literal segment that has suffixes: nothing, a dot and anything, or spaces and dots only.
+fn is_tail(literal: &str, mut tail: impl Iterator<Item = u8>) -> bool {
+    match tail.next() {
+        None => true,
+        Some(b'.') => !literal.is_empty(),
+        Some(b' ') => !literal.is_empty() && tail.all(|it| matches!(it, b'.' | b' ')),
+        Some(_) => false,
     }
 }
 
@@ -183,6 +241,105 @@ mod tests {
         assert!(!pattern("/a/b").covers(&pattern("/a/{x}")));
         assert!(!pattern("/a").covers(&pattern("/a/**")));
         assert!(!pattern("/a/b/**").covers(&pattern("/a/**")));
+    }
+
+    // `/admin/**` was passed by as `/admin.json` (Rails), `/admin.` and `/admin%20` (Windows).
+    #[test]
+    fn with_suffixes_a_name_may_be_followed_by_a_dot_or_by_dots_and_spaces() {
+        let admin = pattern("/admin/**").with_suffixes();
+        for path in [
+            "/admin",
+            "/admin/",
+            "/admin/x",
+            "/admin.json",
+            "/admin.",
+            "/admin..",
+            "/admin%20",
+            "/admin.%20.",
+            "/admin%20.",
+            "/admin.json/x",
+            "/admin./x",
+            "/admin%2ejson",
+        ] {
+            let decoded: Vec<u8> = percent_decode_str(path).collect();
+            assert!(admin.matches(path) && admin.matches_decoded(&decoded), "{path}");
+            assert_eq!(pattern("/admin/**").matches(path), path == "/admin" || path.starts_with("/admin/"), "{path}");
+        }
+        for path in ["/administrator", "/admin%20x", "/admin-x", "/admi.n", "/Admin.json", "/x/admin.json", "/"] {
+            let decoded: Vec<u8> = percent_decode_str(path).collect();
+            assert!(!admin.matches(path) && !admin.matches_decoded(&decoded), "{path}");
+        }
+        let one = pattern("/u/{id}/edit").with_suffixes();
+        for (path, is_meant) in [
+            ("/u/7/edit.json", true),
+            ("/u./7/edit%20", true),
+            ("/u/7.json/edit", true),
+            ("/u/7/edit.json/x", false),
+            ("/u//edit.json", false),
+            ("/u/7.json", false),
+        ] {
+            assert_eq!((one.matches(path), one.matches_decoded(&percent_decode_str(path).collect::<Vec<_>>())), (is_meant, is_meant), "{path}");
+        }
+        // An empty segment is no name: the rule for "/" says nothing of "/.env".
+        for (text, path) in [("/", "/.env"), ("/", "/%20"), ("/x/", "/x/.env")] {
+            assert!(!pattern(text).with_suffixes().matches(path), "{text} {path}");
+        }
+        assert!(pattern("/x/").with_suffixes().matches("/x.y/"));
+    }
+
+    #[test]
+    fn covers_knows_suffixes() {
+        let suffixed = |text: &str| pattern(text).with_suffixes();
+        assert!(suffixed("/a").covers(&pattern("/a.json")) && suffixed("/a").covers(&suffixed("/a.json")) && suffixed("/a").covers(&suffixed("/a")));
+        assert!(suffixed("/a").covers(&pattern("/a%20")) && suffixed("/a/**").covers(&suffixed("/a.x/b")) && pattern("/{x}").covers(&suffixed("/a")));
+        assert!(!pattern("/a").covers(&suffixed("/a")) && !suffixed("/a.json").covers(&suffixed("/a")) && !suffixed("/a").covers(&pattern("/ab")));
+        // `/a%20.json` is meant by the narrower one only.
+        assert!(!suffixed("/a").covers(&suffixed("/a%20")));
+        assert!(suffixed("/").covers(&suffixed("/")) && !suffixed("/").covers(&pattern("/.a")));
+    }
+
+    mod any {
+        use super::*;
+        use proptest::prelude::*;
+
+        const NAMES: [&str; 9] = ["", "a", "b", "ab", "a.b", "a%20", "a.", "%61", "a%20.b"];
+        const TAILS: [&str; 10] = ["", ".", "..", "%20", ".json", "%20.", "%20x", ".%20", "%2e", "b"];
+
+        fn patterns() -> impl Strategy<Value = Pattern> {
+            let segment = prop_oneof![4 => prop::sample::select(&NAMES[..]), 1 => Just("{x}")];
+            (prop::collection::vec(segment, 1..4), any::<bool>(), any::<bool>()).prop_filter_map("no pattern", |(segments, below, suffixes)| {
+                let read = Pattern::parse(&format!("/{}{}", segments.join("/"), if below { "/**" } else { "" })).ok()?;
+                Some(if suffixes { read.with_suffixes() } else { read })
+            })
+        }
+
+        fn paths() -> impl Strategy<Value = String> {
+            let segment = (prop::sample::select(&NAMES[..]), prop::sample::select(&TAILS[..])).prop_map(|(name, tail)| format!("{name}{tail}"));
+            prop::collection::vec(segment, 1..5).prop_map(|it| format!("/{}", it.join("/")))
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig { cases: 20_000, max_global_rejects: 100_000, ..ProptestConfig::default() })]
+
+            #[test]
+            fn no_path_escapes_what_covers(wide in patterns(), narrow in patterns(), path in paths()) {
+                if wide.covers(&narrow) {
+                    let decoded: Vec<u8> = percent_decode_str(&path).collect();
+                    prop_assert!(!narrow.matches(&path) || wide.matches(&path), "{wide:?} {narrow:?} {path}");
+                    prop_assert!(!narrow.matches_decoded(&decoded) || wide.matches_decoded(&decoded), "{wide:?} {narrow:?} {path}");
+                }
+            }
+
+            #[test]
+            fn suffixes_only_add_and_the_decoded_reading_knows_what_the_written_one_does(pattern in patterns(), path in paths()) {
+                let decoded: Vec<u8> = percent_decode_str(&path).collect();
+                prop_assert!(!pattern.matches(&path) || pattern.matches_decoded(&decoded), "{pattern:?} {path}");
+                let more = pattern.clone().with_suffixes();
+                prop_assert!(!pattern.matches(&path) || more.matches(&path));
+                prop_assert!(!pattern.matches_decoded(&decoded) || more.matches_decoded(&decoded));
+                prop_assert!(more.covers(&pattern));
+            }
+        }
     }
 
     #[test]

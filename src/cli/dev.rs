@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 const DEMO_RULES: &str = r#"
 [[access.rule]]
 path = "/admin/**"
+suffixes = true
 allow = { roles = ["Admin"] }
 [[access.rule]]
 path = "/public/**"
@@ -34,6 +35,7 @@ allow = "anyone"
 const RULES_OF_COMPANIES: &str = r#"
 [[access.rule]]
 path = "/admin/**"
+suffixes = true
 allow = { directory_roles = ["owner", "admin"] }
 [[access.rule]]
 path = "/public/**"

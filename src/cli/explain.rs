@@ -93,7 +93,10 @@ fn no_path(typed: &str) -> Failure {
 fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
     let head = format!("{} {}", target.method(), target.path());
     let (why, allow) = match policy.because(target, who) {
-        Because::Rule(rule) => (format!("the rule at line {}, path = \"{}\"{}", rule.line, rule.path, methods(&rule.methods)), &rule.allow),
+        Because::Rule(rule) => {
+            let suffixes = if rule.path.has_suffixes() { ", suffixes = true" } else { "" };
+            (format!("the rule at line {}, path = \"{}\"{suffixes}{}", rule.line, rule.path, methods(&rule.methods)), &rule.allow)
+        }
         Because::Default(rule) => ("[access] default, since no rule names this path".to_owned(), &rule.allow),
         Because::NoMethod => return format!("{head}\n  decides  rules name this path, but none this method\n  result   nobody may (403)"),
     };

@@ -139,19 +139,21 @@ pub(super) fn read(section: &Section<'_>, people: People<'_>) -> Access {
     let default: Allow = section.key("default").choice(&WORDS).into();
     let rules: Vec<_> = section.each("rule", MOST_RULES, |it| rule(it, people)).into_iter().flatten().collect();
     refuse_covered(section, &rules);
-    warn_of_exact(section, &rules, &default);
+    warn_of_spellings(section, &rules, &default);
     Access { default, rules: rules.into_iter().map(|it| it.value).collect(), has_directory: people.has_directory }
 }
 
 /// A rule, and where its path is written.
 fn rule(section: &Section<'_>, people: People<'_>) -> Option<Found<Rule>> {
     let path = section.key("path").needed().parse(pattern);
+    let suffixes = section.key("suffixes").flag(false);
     let methods = section.key("methods").whole_list(&[], method);
     let signed_out = section.key("signed_out").choice(&[("auto", SignedOut::Auto), ("401", SignedOut::Unauthorized)]);
     let allow = allow(section, people);
     let path = path?;
     let methods = methods?.into_iter().map(|it| it.value).collect();
-    let rule = Rule { path: path.value, methods, allow: allow?, signed_out, line: section.line() };
+    let pattern = if suffixes { path.value.with_suffixes() } else { path.value };
+    let rule = Rule { path: pattern, methods, allow: allow?, signed_out, line: section.line() };
     Some(Found { value: rule, spot: path.spot })
 }
 
@@ -309,17 +311,55 @@ fn refuse_covered(section: &Section<'_>, rules: &[Found<Rule>]) {
     }
 }
 
-/// Many apps serve `/admin/` as `/admin`: a rule that shuts only the one leaves the other to the default, which is wider.
-fn warn_of_exact(section: &Section<'_>, rules: &[Found<Rule>], default: &Allow) {
-    for it in rules.iter().filter(|it| it.value.allow != Allow::Anyone && it.value.allow != *default && *default != Allow::Nobody) {
-        let path = it.value.path.to_string();
-        let place = path.trim_end_matches('/');
-        let Ok(below) = Pattern::parse(&format!("{place}/**")) else { continue };
-        if place.is_empty() || path.ends_with("/**") || rules.iter().any(|it| it.value.path.covers(&below)) {
-            continue;
+/// A rule that shuts one spelling of a place leaves the others to the default, which is wider.
+fn warn_of_spellings(section: &Section<'_>, rules: &[Found<Rule>], default: &Allow) {
+    for it in rules {
+        let rule = &it.value;
+        let is_narrower = rule.allow != Allow::Anyone && rule.allow != *default && *default != Allow::Nobody;
+        let complaint = match rule.allow {
+            Allow::Anyone => suffixes_are_open(rule),
+            _ if is_narrower => is_exact(rule, rules).or_else(|| has_no_suffixes(rule, rules)),
+            _ => None,
+        };
+        if let Some(complaint) = complaint {
+            section.warn(&it.spot, complaint);
         }
-        let complaint =
-            Complaint::new(format!("{} is this one path; [access] default decides about {} and all below it", quote(&path), quote(&format!("{place}/"))));
-        section.warn(&it.spot, complaint.hint(format!("write {}", quote(&below.to_string()))));
     }
+}
+
+/// Many apps serve `/admin/` as `/admin`.
+fn is_exact(rule: &Rule, rules: &[Found<Rule>]) -> Option<Complaint> {
+    let path = rule.path.to_string();
+    let place = path.trim_end_matches('/');
+    let below = Pattern::parse(&format!("{place}/**")).ok()?;
+    if place.is_empty() || path.ends_with("/**") || rules.iter().any(|it| it.value.path.covers(&below)) {
+        return None;
+    }
+    let complaint =
+        Complaint::new(format!("{} is this one path; [access] default decides about {} and all below it", quote(&path), quote(&format!("{place}/"))));
+    Some(complaint.hint(format!("write {}", quote(&below.to_string()))))
+}
+
+/// Some apps serve `/admin.json`, `/admin.` and `/admin%20` as `/admin`.
+fn has_no_suffixes(rule: &Rule, rules: &[Found<Rule>]) -> Option<Complaint> {
+    let place = named_place(rule)?;
+    let is_covered = |suffix: &str| Pattern::parse(&format!("{place}{suffix}")).is_ok_and(|it| rules.iter().any(|rule| rule.value.path.covers(&it)));
+    if [".json", ".", "%20"].into_iter().all(is_covered) {
+        return None;
+    }
+    let (json, dot, place) = (quote(&format!("{place}.json")), quote(&format!("{place}.")), quote(&place));
+    let complaint = Complaint::new(format!("does not cover {json}, {dot} and the like, which some apps serve as {place}"));
+    Some(complaint.hint("add suffixes = true to the rule, unless the app answers them 404"))
+}
+
+fn suffixes_are_open(rule: &Rule) -> Option<Complaint> {
+    let place = named_place(rule).filter(|_| rule.path.has_suffixes())?;
+    let complaint = Complaint::new(format!("lets anyone in at {} and the like too, since suffixes = true", quote(&format!("{place}.json"))));
+    Some(complaint.hint("leave suffixes out where allow is \"anyone\""))
+}
+
+/// The path of a rule without `/**`, where it ends with a name.
+fn named_place(rule: &Rule) -> Option<String> {
+    let path = rule.path.to_string();
+    rule.path.ends_with_name().then(|| path.strip_suffix("/**").unwrap_or(&path).to_owned())
 }

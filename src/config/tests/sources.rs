@@ -89,6 +89,7 @@ fn every_key_is_known_by_one_variable() {
             "access.rule.methods",
             "access.rule.path",
             "access.rule.signed_out",
+            "access.rule.suffixes",
             "directory.role_map",
             "headers.custom",
             "native.client.id",

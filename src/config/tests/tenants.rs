@@ -34,7 +34,7 @@ fn many_tenants_need_a_list_and_one_needs_none() {
 
 #[test]
 fn with_several_tenants_a_rule_says_whose() {
-    let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x/**\"\nallow = {allow}\n");
+    let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x/**\"\nsuffixes = true\nallow = {allow}\n");
     let many = |allow: &str| of_many("organizations", "\"*\"", &rule(allow));
     let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee44ee";
     for allow in
@@ -99,7 +99,7 @@ fn whoever_has_entra_asked_first_needs_a_registration_for_all_organizations() {
 
 #[test]
 fn rules_of_many_companies_say_whose_and_what_is_no_code_or_role_is_told() {
-    let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x/**\"\nallow = {allow}\n");
+    let rule = |allow: &str| format!("[[access.rule]]\npath = \"/x/**\"\nsuffixes = true\nallow = {allow}\n");
     let with = |allow: &str| told(&format!("{SMALL}{DIRECTORY}{}", rule(allow)), &[("CLIENT", SECRET)]);
     let group = "0a1b2c3d-0000-4000-8000-000000000001";
     for right in [

@@ -120,6 +120,7 @@ fn warnings_are_told_and_are_no_obstacle() {
 secrets = "{SECRET}"
 [[access.rule]]
 path = "/staff/**"
+suffixes = true
 allow = {{ groups = ["Staff", "22223333-cccc-4444-dddd-5555eeee6666"] }}
 "#
     );
@@ -144,7 +145,7 @@ warning: 7 things to look at in entrada.toml
                             at entrada.toml:12:11
                             hint: write { file = "/run/secrets/name" } or { env = "NAME" }, so that the file can be shown to others
   access.rule.allow.groups  "Staff" is a group's name; Entra sends object IDs
-                            at entrada.toml:15:21
+                            at entrada.toml:16:21
                             hint: copy the group's Object ID from Entra, unless its token is set to carry names
   environment               no key has this variable
                             in ENTRADA_PORT_443_TCP

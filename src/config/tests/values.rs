@@ -117,7 +117,7 @@ fn values_that_are_refused() {
 
 #[test]
 fn a_rule_for_groups_is_a_problem_where_nobody_has_any() {
-    let rule = "[[access.rule]]\npath = \"/x/**\"\nallow = { groups = [\"22223333-cccc-4444-dddd-5555eeee6666\"] }\n";
+    let rule = "[[access.rule]]\npath = \"/x/**\"\nsuffixes = true\nallow = { groups = [\"22223333-cccc-4444-dddd-5555eeee6666\"] }\n";
     let told = |groups: &str| told(&format!("{SMALL}groups = \"{groups}\"\n{rule}"), &[("CLIENT", SECRET)]);
     assert!(told("off").contains("access.rule.allow.groups") && told("off").contains("can never hold"), "{}", told("off"));
     assert_eq!((told("token"), told("graph")), (String::new(), String::new()));
@@ -173,11 +173,54 @@ warning: 1 thing to look at in entrada.toml
         assert!(told(default, rules).contains("hint: write "), "{default} {rules:?}");
     }
     for (default, rules) in [
-        ("signed-in", [("/admin/**", admin)].as_slice()),
-        ("signed-in", &[("/admin", admin), ("/admin/**", "\"nobody\"")]),
-        ("signed-in", &[("/admin", admin), ("/**", "\"signed-in\"")]),
+        ("signed-in", [("/admin", admin), ("/**", "\"signed-in\"")].as_slice()),
         ("signed-in", &[("/health", "\"anyone\""), ("/me", "\"signed-in\""), ("/", admin)]),
         ("nobody", &[("/admin", admin)]),
+    ] {
+        assert_eq!(told(default, rules), "", "{default} {rules:?}");
+    }
+}
+
+#[test]
+fn a_rule_that_leaves_names_with_a_suffix_to_a_wider_default_is_told_once() {
+    let told = |default: &str, rules: &[(&str, &str, &str)]| {
+        let rule = |it: &(&str, &str, &str)| format!("[[access.rule]]\npath = \"{}\"\nallow = {}\n{}", it.0, it.1, it.2);
+        told_of(&format!("[access]\ndefault = \"{default}\"\n{}", rules.iter().map(rule).collect::<String>()))
+    };
+    let (admin, yes) = ("{ roles = [\"Admin\"] }", "suffixes = true\n");
+    assert_told(
+        &told("signed-in", &[("/admin/**", admin, "")]),
+        r#"
+warning: 1 thing to look at in entrada.toml
+  access.rule.path  does not cover "/admin.json", "/admin." and the like, which some apps serve as "/admin"
+                    at entrada.toml:13:8
+                    hint: add suffixes = true to the rule, unless the app answers them 404
+"#,
+    );
+    assert_told(
+        &told("signed-in", &[("/public/**", "\"anyone\"", yes)]),
+        r#"
+warning: 1 thing to look at in entrada.toml
+  access.rule.path  lets anyone in at "/public.json" and the like too, since suffixes = true
+                    at entrada.toml:13:8
+                    hint: leave suffixes out where allow is "anyone"
+"#,
+    );
+    for (default, rules) in [
+        ("anyone", [("/a/b/**", "\"signed-in\"", "")].as_slice()),
+        ("signed-in", &[("/admin", admin, ""), ("/admin/**", "\"nobody\"", yes), ("/x/**", admin, "")]),
+        ("signed-in", &[("/a/**", admin, ""), ("/a.json/**", "\"nobody\"", yes)]),
+    ] {
+        let told = told(default, rules);
+        assert!(told.starts_with("warning: 1 thing") && told.contains("suffixes = true"), "{default} {rules:?} {told}");
+    }
+    for (default, rules) in [
+        ("signed-in", [("/admin/**", admin, yes)].as_slice()),
+        ("signed-in", &[("/admin", admin, ""), ("/admin/**", "\"nobody\"", yes)]),
+        ("signed-in", &[("/a/**", admin, ""), ("/{name}/**", "\"nobody\"", "")]),
+        ("signed-in", &[("/{name}/**", admin, ""), ("/", admin, "")]),
+        ("signed-in", &[("/public/**", "\"anyone\"", ""), ("/me/**", "\"signed-in\"", yes)]),
+        ("nobody", &[("/admin/**", admin, "")]),
     ] {
         assert_eq!(told(default, rules), "", "{default} {rules:?}");
     }
@@ -195,6 +238,7 @@ path = "/a/long"
 url = "h2c://Api.example"
 [[access.rule]]
 path = "/x/**"
+suffixes = true
 allow = [{ roles = "Admin", acrs = ["c1", "c99"] }, { users = ["maya@contoso.com"], tenants = ["aaaabbbb-0000-cccc-1111-dddd2222eeee"] }]
 signed_out = "401"
 [headers]
@@ -214,6 +258,7 @@ custom = { "X-Employee-Id" = "employeeid" }
     let line = text.lines().position(|it| it == "[[access.rule]]").unwrap() + 1;
     assert_eq!((rule.line, rule.signed_out), (line, access::SignedOut::Unauthorized));
     assert!(matches!(&rule.allow, access::Allow::Tables(tables) if tables.len() == 2));
+    assert!(rule.path.has_suffixes() && rule.path.matches("/x.json"));
     assert!(config.headers.send.is_empty());
     assert_eq!(config.headers.custom.first().unwrap().0, "x-employee-id");
 }

@@ -149,3 +149,52 @@ async fn a_host_in_another_spelling_changes_nothing_and_another_host_is_told() {
     assert_eq!(ask(&world, Http::Two, "GET", "/public/x", &[("host", "evil.example")]).await.status, 400);
     assert_eq!(world.app.seen.count(), count);
 }
+
+const SUFFIXES: &str = "[[access.rule]]\npath = \"/admin/**\"\nsuffixes = true\nallow = { roles = [\"Admin\"] }\n\
+    [[access.rule]]\npath = \"/users/{id}/edit\"\nsuffixes = true\nallow = \"nobody\"\n\
+    [[access.rule]]\npath = \"/plain/**\"\nallow = \"nobody\"\n";
+
+// Rails serves `/admin.json` as `/admin`, and Windows drops dots and spaces at the end of a name: the default decided about them.
+#[tokio::test]
+async fn no_suffix_leads_past_a_rule_that_covers_suffixes() {
+    for paths in ["strict", "lenient"] {
+        let world = World::with(Plan { upstream: format!("paths = \"{paths}\""), more: SUFFIXES.into(), ..Plan::default() }).await;
+        let (maya, tom) = (world.signed_in("maya@contoso.example").await, world.signed_in("tom@contoso.example").await);
+        let suffixes = [
+            ".json",
+            ".",
+            "..",
+            "%20",
+            "%20%20",
+            ".%20",
+            "%20.",
+            ".json/x",
+            "./x",
+            "%20/x",
+            ".a%20b",
+            ".json?x=.y",
+            "%2ejson",
+            "%2e",
+            "%20%2E",
+            ".json;a=b",
+            ";.json",
+        ];
+        for suffix in suffixes {
+            for http in [Http::One, Http::Two] {
+                for (path, cookie) in [
+                    (format!("/admin{suffix}"), tom.cookie_header()),
+                    (format!("/%61dmin{suffix}"), tom.cookie_header()),
+                    (format!("/users/7/edit{}", suffix.replace("/x", "")), maya.cookie_header()),
+                    (format!("/users{}/7/edit", suffix.split(['/', '?']).next().unwrap()), maya.cookie_header()),
+                ] {
+                    let answer = ask(&world, http, "GET", &path, &[("cookie", &cookie)]).await;
+                    assert!(matches!(answer.status, 400 | 403), "{paths} {path}: {answer:?}");
+                    assert!(answer.status == 403 || path.contains('%') || path.contains(';'), "{paths} {path}: {answer:?}");
+                }
+            }
+        }
+        for (path, status) in [("/admin.json", 200), ("/administrator", 200), ("/admin%20x", 200), ("/plain.json", 200), ("/plain/x", 403)] {
+            assert_eq!(ask(&world, Http::One, "GET", path, &[("cookie", &maya.cookie_header())]).await.status, status, "{path}");
+        }
+    }
+}

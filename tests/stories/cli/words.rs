@@ -80,15 +80,22 @@ fn explain_tells_the_rule_and_the_verdict() {
     let rules = r#"[[access.rule]]
 path = "/admin/**"
 methods = ["GET"]
+suffixes = true
 allow = [{ roles = ["Admin"] }, { groups = ["0a1b2c3d-0000-4000-8000-000000000001"], users = ["maya@contoso.com"] }]
 [[access.rule]]
 path = "/strong/**"
-allow = { roles = ["Admin"], acrs = ["c1", "c2"] }"#;
+suffixes = true
+allow = { roles = ["Admin"], acrs = ["c1", "c2"] }
+[[access.rule]]
+path = "/kept/**"
+suffixes = true
+allow = "nobody""#;
     place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", rules));
-    let admin = "  decides  the rule at line 12, path = \"/admin/**\", methods = GET\n  allow    role Admin, or group 0a1b2c3d-0000-4000-8000-000000000001 and user maya@contoso.com\n";
+    let admin = "  decides  the rule at line 12, path = \"/admin/**\", suffixes = true, methods = GET\n  allow    role Admin, or group 0a1b2c3d-0000-4000-8000-000000000001 and user maya@contoso.com\n";
     let default = "  decides  [access] default, since no rule names this path\n  allow    whoever is signed in\n";
-    let strong = "  decides  the rule at line 16, path = \"/strong/**\"\n  allow    role Admin and authentication context c1 or c2\n";
+    let strong = "  decides  the rule at line 17, path = \"/strong/**\", suffixes = true\n  allow    role Admin and authentication context c1 or c2\n";
     let step_up = "has to prove authentication context c1 or c2 first (302 or 401)";
+    let kept = "  decides  the rule at line 21, path = \"/kept/**\", suffixes = true\n  allow    nobody\n";
     let overage = "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does";
     for (typed, head, why, result) in [
         ("GET /admin/users --organization contoso --directory-role admin", "GET /admin/users", admin, "refused (403)"),
@@ -98,6 +105,9 @@ allow = { roles = ["Admin"], acrs = ["c1", "c2"] }"#;
         ("GET /admin --signed-out", "GET /admin", admin, "has to sign in first (302 or 401)"),
         ("POST /admin", "POST /admin", "  decides  rules name this path, but none this method\n", "nobody may (403)"),
         ("GET /x", "GET /x", default, "allowed"),
+        ("GET /kept.json", "GET /kept.json", kept, "refused (403)"),
+        ("GET /kept%20", "GET /kept%20", kept, "refused (403)"),
+        ("GET /strong.json --role Admin", "GET /strong.json", strong, step_up),
         ("GET /strong --role Admin", "GET /strong", strong, step_up),
         ("GET /strong --role Admin --acrs c2", "GET /strong", strong, "allowed"),
         ("GET /strong --acrs c1", "GET /strong", strong, "refused (403)"),
