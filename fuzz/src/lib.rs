@@ -67,6 +67,7 @@ pub fn target(data: &[u8]) {
 fn means_the_same(read: &Target, strictness: Strictness) {
     let url = url::Url::parse(&format!("https://app.example.com{}", read.path_and_query())).unwrap();
     assert_eq!(url.host_str(), Some("app.example.com"));
+    assert!(read.other_reading().is_none_or(|it| std::str::from_utf8(&it).is_ok()), "no UTF-8: {}", read.path());
     match strictness {
         Strictness::Strict => assert_eq!(url.path(), read.path()),
         Strictness::Lenient => assert_eq!(url.path().split('/').count(), read.path().split('/').count()),

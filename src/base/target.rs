@@ -20,7 +20,7 @@ pub enum Strictness {
     /// Whatever two servers might read differently is refused.
     #[default]
     Strict,
-    /// `//`, `;` and `%2f` pass, for apps that use them in names; dot segments never do.
+    /// `//`, `;` and `%2f` pass, for apps that use them in names; dot segments and encoded bytes that are no UTF-8 never do.
     Lenient,
 }
 
@@ -159,8 +159,6 @@ fn path_is_plain(path: &[u8], strictness: Strictness) -> Result<(), Ambiguous> {
 fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), Ambiguous> {
     match byte {
         0..=0x1f | 0x7f => Err(Ambiguous::Character),
-        // No UTF-8 has them, and lax decoders make dots and slashes of `%c0%ae` and `%c0%af`.
-        0xc0 | 0xc1 => Err(Ambiguous::Character),
         b'\\' => Err(Ambiguous::Slash),
         b'/' if strict => Err(Ambiguous::Slash),
         b'%' => Err(Ambiguous::Percent),
@@ -172,7 +170,9 @@ fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), Ambiguous> {
 
 fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), Ambiguous> {
     let decoded = decode(path);
-    if strict && std::str::from_utf8(&decoded).is_err() {
+    // RFC 3629 section 3: lax decoders make dots, slashes and backslashes of overlong sequences (`%c0%af`, `%e0%80%af`, `%f8%80%80%80%af`). What
+    // else is no UTF-8, such as names in Latin-1, has as many readings as there are decoders: lenient lets it pass no more than strict.
+    if std::str::from_utf8(&decoded).is_err() {
         return Err(Ambiguous::Character);
     }
     let last = decoded.iter().filter(|it| **it == b'/').count();
@@ -268,6 +268,39 @@ mod tests {
         }
         for text in ["/a/../b", "/a/%2e%2e/b", "/a/..;/b", "/a%2f..%2fb", "//a", "/a\\b", "/a%5cb", "/a%00b", "/a%252fb"] {
             assert!(lenient(text).is_err(), "{text}");
+        }
+    }
+
+    /// `byte` as an overlong sequence of `length` bytes, percent-encoded.
+    fn overlong(byte: u8, length: usize) -> String {
+        let lead = [0xc0, 0xe0, 0xf0, 0xf8, 0xfc][length - 2] | if length == 2 { byte >> 6 } else { 0 };
+        let mut bytes = vec![lead];
+        bytes.extend(std::iter::repeat_n(0x80, length.saturating_sub(3)));
+        bytes.extend((length > 2).then_some(0x80 | byte >> 6));
+        bytes.push(0x80 | byte & 0x3f);
+        bytes.iter().map(|it| format!("%{it:02x}")).collect()
+    }
+
+    // Lenient let `%e0%80%af` and its longer forms pass, which lax decoders read as a slash.
+    #[test]
+    fn encoded_bytes_that_are_no_utf_8_are_refused_in_both_readings() {
+        assert_eq!((overlong(b'/', 3).as_str(), overlong(b'.', 2).as_str()), ("%e0%80%af", "%c0%ae"));
+        assert_eq!(overlong(b'\\', 4), "%f0%80%81%9c");
+        let both = [Strictness::Strict, Strictness::Lenient];
+        let refused = |text: &str| both.iter().all(|it| Target::parse(&Method::GET, text, *it).is_err());
+        for length in 2..=6 {
+            for byte in 0..=0x7f {
+                let sequence = overlong(byte, length);
+                for text in [format!("/a{sequence}b"), format!("/public/{sequence}{sequence}/admin"), format!("/{}", sequence.to_uppercase())] {
+                    assert!(refused(&text), "{text}");
+                }
+            }
+        }
+        for text in ["/%ff", "/%fe%fe", "/caf%e9", "/%80", "/%e2%82", "/%ed%a0%80", "/%f4%90%80%80", "/a%e2%82%2fb", "/a;%e9"] {
+            assert!(refused(text), "{text}");
+        }
+        for text in ["/caf%c3%a9", "/%E2%82%AC", "/%f0%9f%98%80"] {
+            assert!(both.iter().all(|it| Target::parse(&Method::GET, text, *it).is_ok()), "{text}");
         }
     }
 

@@ -198,3 +198,22 @@ async fn no_suffix_leads_past_a_rule_that_covers_suffixes() {
         }
     }
 }
+
+// Lenient let overlong sequences pass, which lax decoders read as `/`, `.` and `\\`: `/public/%e0%80%af..` climbed.
+#[tokio::test]
+async fn overlong_utf_8_is_refused_in_both_readings() {
+    for paths in ["strict", "lenient"] {
+        let world = World::with(Plan { upstream: format!("paths = \"{paths}\""), ..Plan::default() }).await;
+        for slash in
+            ["%c0%af", "%e0%80%af", "%F0%80%80%AF", "%f8%80%80%80%af", "%fc%80%80%80%80%af", "%e0%80%ae", "%f0%80%80%ae", "%e0%81%9c", "%f0%80%81%9c", "%ff"]
+        {
+            for http in [Http::One, Http::Two] {
+                for path in [format!("/public/x{slash}y"), format!("/public/{slash}"), format!("/public{slash}{slash}admin;x")] {
+                    assert_eq!(ask(&world, http, "GET", &path, &[]).await.status, 400, "{paths} {path}");
+                }
+            }
+        }
+        assert_eq!(ask(&world, Http::One, "GET", "/public/caf%c3%a9", &[]).await.status, 200);
+        assert_eq!(world.app.seen.count(), 1);
+    }
+}
