@@ -17,6 +17,7 @@ pub mod pattern;
 pub mod random;
 pub mod redirect_uri;
 pub mod return_to;
+pub mod routes;
 pub mod secret;
 pub mod site;
 pub mod spelling;

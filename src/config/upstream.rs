@@ -5,6 +5,7 @@ use super::problem::{Complaint, quote};
 use super::section::{Found, Section};
 use super::server;
 use crate::base::pattern::Pattern;
+use crate::base::routes::Routes;
 use crate::base::target::Strictness;
 use crate::config::server::TlsFiles;
 use std::path::PathBuf;
@@ -38,6 +39,15 @@ pub struct Route {
     pub path: Pattern,
     /// Where it goes.
     pub destination: Destination,
+    /// Whom the assertion of its requests is for, where that is not the default audience.
+    pub audience: Option<String>,
+}
+
+impl Upstream {
+    /// The paths of the routes, in their order.
+    pub fn routes(&self) -> Routes {
+        Routes::new(self.routes.iter().map(|it| it.path.clone()))
+    }
 }
 
 /// Where an app listens.
@@ -109,10 +119,11 @@ pub(super) fn read(section: &Section<'_>) -> Draft {
     Draft { upstream, destinations, paths: written.into_iter().filter_map(|it| it.0).collect() }
 }
 
-type WrittenRoute = (Option<Found<Pattern>>, Option<Found<Destination>>);
+type WrittenRoute = (Option<Found<Pattern>>, Option<Found<Destination>>, Option<String>);
 
 fn route(section: &Section<'_>) -> WrittenRoute {
-    (section.key("path").needed().parse(route_path), section.key("url").needed().parse(destination))
+    let audience = section.key("audience").text().map(|it| it.value);
+    (section.key("path").needed().parse(route_path), section.key("url").needed().parse(destination), audience)
 }
 
 fn refuse_twins(section: &Section<'_>, routes: &[WrittenRoute]) {
@@ -125,8 +136,8 @@ fn refuse_twins(section: &Section<'_>, routes: &[WrittenRoute]) {
 }
 
 fn longest_first(written: &[WrittenRoute]) -> Vec<Route> {
-    let both = |it: &WrittenRoute| it.0.clone().zip(it.1.clone());
-    let mut routes: Vec<_> = written.iter().filter_map(both).map(|(path, to)| Route { path: path.value, destination: to.value }).collect();
+    let whole = |it: &WrittenRoute| Some(Route { path: it.0.clone()?.value, destination: it.1.clone()?.value, audience: it.2.clone() });
+    let mut routes: Vec<_> = written.iter().filter_map(whole).collect();
     routes.sort_by_key(|it| std::cmp::Reverse(it.path.to_string().len()));
     routes
 }

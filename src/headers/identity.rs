@@ -1,5 +1,6 @@
 //! Identity headers: made once per session, written into each of its requests.
 
+use super::audience::RouteAudiences;
 use super::lists::{Told, tell};
 use super::mint::{Occasion, mint};
 use super::owned::Owned;
@@ -9,7 +10,6 @@ use crate::base::clock::Clock;
 use crate::base::identity::{Groups, Identity};
 use crate::base::random::Random;
 use crate::base::target::Target;
-use crate::base::texts::Texts;
 use crate::config::headers::{Headers as Config, Set};
 use crate::seal::jwk::{NoKey, SigningKeys, short_id};
 use crate::session::record::{Attachment, Session};
@@ -17,7 +17,7 @@ use arc_swap::Guard;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 /// Words of a set; the last three are those of the directory, the same in every set.
 const WORDS: usize = 11;
@@ -60,6 +60,7 @@ pub struct Headers {
     sheet: Arc<Sheet>,
     issuer: String,
     audience: String,
+    route_audiences: RouteAudiences,
     lifetime: u64,
     named: HashSet<String>,
     keys: SigningKeys,
@@ -89,6 +90,8 @@ struct Block {
     /// The words of a set in its order, then the custom ones.
     values: Arc<[Option<HeaderValue>]>,
     assertion: HeaderValue,
+    /// For each further audience, signed when it is first needed. Never older than `minted` allows: they go with the block.
+    further: Box<[OnceLock<HeaderValue>]>,
     minted: u64,
 }
 
@@ -97,6 +100,8 @@ struct Block {
 pub struct IdentityHeaders {
     permit: Permit,
     attached: Option<Arc<Box<Attachment>>>,
+    /// Position of the further audience that the assertion is for; nothing for the default one.
+    audience: Option<usize>,
     sheet: Arc<Sheet>,
 }
 
@@ -113,7 +118,15 @@ impl Stripper {
 
 impl Headers {
     /// `named` are the groups and roles that rules name: they are told first.
-    pub fn new(config: &Config, issuer: String, named: HashSet<String>, keys: SigningKeys, clock: Clock, random: Random) -> Self {
+    pub fn new(
+        config: &Config,
+        issuer: String,
+        named: HashSet<String>,
+        route_audiences: RouteAudiences,
+        keys: SigningKeys,
+        clock: Clock,
+        random: Random,
+    ) -> Self {
         let path = config.send.iter().flat_map(|it| match it {
             Set::XForwarded => X_FORWARDED,
             Set::XAuthRequest => X_AUTH_REQUEST,
@@ -127,7 +140,7 @@ impl Headers {
         };
         let (audience, lifetime) = (config.assertion.audience.clone(), config.assertion.lifetime.as_secs());
         let jwks_tag = HeaderValue::from_str(&format!("\"{}\"", keys.tag())).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { jwks_tag, sheet: Arc::new(sheet), issuer, audience, lifetime, named, keys, clock, random, minted: Mutex::default() }
+        Self { jwks_tag, sheet: Arc::new(sheet), issuer, audience, route_audiences, lifetime, named, keys, clock, random, minted: Mutex::default() }
     }
 
     /// The public keys of the assertion, as a JWKS document.
@@ -145,11 +158,42 @@ impl Headers {
     /// # Errors
     /// `NoKey` if the assertion cannot be signed; nothing goes through then.
     pub fn identify(&self, permit: Permit) -> Result<IdentityHeaders, NoKey> {
+        let audience = self.route_audiences.find(permit.target());
         let attached = match permit.session() {
             Some(session) => Some(self.attached(session)?),
             None => None,
         };
-        Ok(IdentityHeaders { permit, attached, sheet: Arc::clone(&self.sheet) })
+        if let (Some(session), Some(attached), Some(at)) = (permit.session(), &attached, audience) {
+            self.assert_for(session, attached, at)?;
+        }
+        Ok(IdentityHeaders { permit, attached, audience, sheet: Arc::clone(&self.sheet) })
+    }
+
+    /// Signs the assertion for a further audience, unless that was done since the block was made. Under the lock, as `mint`.
+    fn assert_for(&self, session: &Session, attached: &Arc<Box<Attachment>>, at: usize) -> Result<(), NoKey> {
+        let block = block(attached).ok_or(NoKey)?;
+        let (slot, audience) = block.further.get(at).zip(self.route_audiences.get(at)).ok_or(NoKey)?;
+        if slot.get().is_some() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.minted.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.get().is_none() {
+            let (groups, roles) = self.told(&block.about);
+            let assertion = self.sign(session, &block.about, (&groups, &roles), audience)?;
+            slot.get_or_init(|| assertion);
+        }
+        Ok(())
+    }
+
+    fn told<'a>(&self, who: &'a Identity) -> (Told<'a>, Told<'a>) {
+        let groups = who.groups.ids().map_or(Told::default(), |it| tell(it, &self.named));
+        (Told { truncated: groups.truncated || who.groups == Groups::Overage, ..groups }, tell(&who.roles, &self.named))
+    }
+
+    fn sign(&self, session: &Session, who: &Identity, (groups, roles): (&Told<'_>, &Told<'_>), audience: &str) -> Result<HeaderValue, NoKey> {
+        let (sid, id) = (session.sid(), short_id(&self.random));
+        let occasion = Occasion { issuer: &self.issuer, audience, session: &sid, id: &id, now: self.clock.now(), lifetime: self.lifetime };
+        mint(&self.keys, who, groups, roles, &occasion)
     }
 
     fn attached(&self, session: &Arc<Session>) -> Result<Arc<Box<Attachment>>, NoKey> {
@@ -181,16 +225,13 @@ impl Headers {
         let now = self.clock.now();
         let about = Guard::into_inner(session.identity());
         let who = &*about;
-        let none = Texts::default();
-        let (groups, roles) = (tell(who.groups.ids().unwrap_or(&none), &self.named), tell(&who.roles, &self.named));
-        let groups = Told { truncated: groups.truncated || who.groups == Groups::Overage, ..groups };
-        let occasion =
-            Occasion { issuer: &self.issuer, audience: &self.audience, session: &session.sid(), id: &short_id(&self.random), now, lifetime: self.lifetime };
-        let assertion = mint(&self.keys, who, &groups, &roles, &occasion)?;
+        let (groups, roles) = self.told(who);
+        let assertion = self.sign(session, who, (&groups, &roles), &self.audience)?;
+        let further = std::iter::repeat_with(OnceLock::new).take(self.route_audiences.count()).collect();
         let values = session.attached().as_ref().and_then(|it| self.own(it, &about)).map(|it| Arc::clone(&it.values));
         let values = values.unwrap_or_else(|| self.values(session.user(), who, &groups, &roles).into());
         let made: Arc<Box<Attachment>> =
-            Arc::new(Box::new(Block { sheet: Arc::clone(&self.sheet), about: Arc::clone(&about), values, assertion, minted: now }));
+            Arc::new(Box::new(Block { sheet: Arc::clone(&self.sheet), about: Arc::clone(&about), values, assertion, further, minted: now }));
         session.attach(Arc::clone(&made));
         self.forget_old(&mut minted, now);
         minted.push_back((now, Arc::downgrade(session)));
@@ -314,7 +355,9 @@ impl IdentityHeaders {
                 headers.insert(name.clone(), value.clone());
             }
         }
-        headers.insert(self.sheet.assertion.clone(), block.assertion.clone());
+        if let Some(assertion) = self.assertion(block) {
+            headers.insert(self.sheet.assertion.clone(), assertion.clone());
+        }
     }
 
     /// Writes the set `x-auth-request` and the assertion into a forward-auth answer; a name without a value is written empty, so
@@ -327,7 +370,15 @@ impl IdentityHeaders {
             let value = block.and_then(|it| it.values.get(at)?.clone());
             headers.insert(name.clone(), value.unwrap_or(EMPTY));
         }
-        headers.insert(self.sheet.assertion.clone(), block.map_or(EMPTY, |it| it.assertion.clone()));
+        headers.insert(self.sheet.assertion.clone(), block.and_then(|it| self.assertion(it)).cloned().unwrap_or(EMPTY));
+    }
+
+    /// That of the audience that the target's route has, and no other.
+    fn assertion<'a>(&self, block: &'a Block) -> Option<&'a HeaderValue> {
+        match self.audience {
+            None => Some(&block.assertion),
+            Some(at) => block.further.get(at)?.get(),
+        }
     }
 
     fn block(&self) -> Option<&Block> {

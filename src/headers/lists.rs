@@ -7,7 +7,7 @@ use std::collections::HashSet;
 const BUDGET: usize = 4 * 1024;
 
 /// What of a list is told.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Told<'a> {
     /// Those that rules name first, then the others, each in Entra's order.
     pub(super) entries: Vec<&'a str>,

@@ -3,6 +3,7 @@
 //! `IdentityHeaders` is made only from a `Permit`, and only it takes the client's claims out of a request and writes ours. Nothing
 //! here decides who may pass.
 
+pub mod audience;
 pub mod identity;
 mod lists;
 mod mint;

@@ -19,6 +19,7 @@ use crate::config::server::Trust;
 use crate::directory::{self, Directory};
 use crate::entra::Entra;
 use crate::entra::memberships::Memberships;
+use crate::headers::audience::RouteAudiences;
 use crate::headers::identity::Headers;
 use crate::headers::pass::Passes;
 use crate::pages::Pages;
@@ -191,7 +192,9 @@ impl Sidecar {
         let policy = Policy::compile(&config.access, Arc::clone(&domains));
         let named = policy.named().map(str::to_owned).collect();
         let (clock, random) = (lasting.clock.clone(), lasting.random.clone());
-        let headers = Headers::new(&config.headers, site.origin(), named, SigningKeys::new(keyring)?, clock.clone(), random.clone());
+        let audiences = config.upstream.routes.iter().map(|it| it.audience.as_deref());
+        let audiences = RouteAudiences::new(config.upstream.routes(), audiences, &config.headers.assertion.audience);
+        let headers = Headers::new(&config.headers, site.origin(), named, audiences, SigningKeys::new(keyring)?, clock.clone(), random.clone());
         let passes = config.native.as_ref().map(|it| {
             let place = format!("{}/native", site.prefix());
             Passes::new(keyring, site.origin(), &place, it.access_token.as_secs(), clock.clone(), random.clone())

@@ -22,7 +22,7 @@ pub use held::PermitCheck;
 pub use trip::Trip;
 pub use tunnel::Tunnels;
 
-use crate::base::pattern::Pattern;
+use crate::base::routes::Routes;
 use crate::config::server::Limits;
 use crate::config::upstream::{Destination, HostHeader, Upstream as Config};
 use crate::headers::identity::IdentityHeaders;
@@ -52,7 +52,9 @@ const OURS: usize = 20;
 #[derive(Debug)]
 pub struct Upstream {
     app: App,
-    routes: Vec<(Pattern, App)>,
+    routes: Routes,
+    /// Those of the routes, in their order.
+    apps: Vec<App>,
     host: HostHeader,
     response_timeout: Duration,
     body_timeout: Duration,
@@ -90,10 +92,10 @@ impl Upstream {
     /// # Errors
     /// `BadUpstream` names the file that cannot be used.
     pub fn new(config: &Config, limits: &Limits) -> Result<Self, BadUpstream> {
-        let routes = config.routes.iter().map(|it| Ok((it.path.clone(), App::new(&it.destination, config)?)));
         Ok(Self {
             app: App::new(&config.destination, config)?,
-            routes: routes.collect::<Result<_, BadUpstream>>()?,
+            routes: config.routes(),
+            apps: config.routes.iter().map(|it| App::new(&it.destination, config)).collect::<Result<_, BadUpstream>>()?,
             host: config.host,
             response_timeout: config.response_timeout,
             body_timeout: limits.body_timeout,
@@ -143,7 +145,7 @@ impl Upstream {
     }
 
     fn leaving(&self, parts: &mut Parts, body: Incoming, identity: &IdentityHeaders, trip: Trip) -> Leaving<'_> {
-        let app = self.routes.iter().find(|it| it.0.matches(identity.target().path())).map_or(&self.app, |it| &it.1);
+        let app = self.routes.find(identity.target()).and_then(|it| self.apps.get(it)).unwrap_or(&self.app);
         let (body, progress) = Outgoing::new(body, self.body_timeout, identity);
         let mut request = Request::new(body);
         std::mem::swap(request.method_mut(), &mut parts.method);

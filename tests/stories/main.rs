@@ -5,6 +5,7 @@ mod abuse;
 mod api;
 mod ask_entra;
 mod attacks;
+mod audiences;
 mod cli;
 mod credentials;
 mod databases;

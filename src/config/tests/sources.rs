@@ -107,6 +107,7 @@ fn every_key_is_known_by_one_variable() {
             "organization.guests",
             "organization.name",
             "organization.tenant",
+            "upstream.route.audience",
             "upstream.route.path",
             "upstream.route.url",
         ]
