@@ -2,12 +2,14 @@
 
 use super::refusal::Refusal;
 use super::sign_in::only;
+use crate::session::store::Store;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Response, StatusCode};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
@@ -15,11 +17,13 @@ use tokio::time::{Instant, sleep_until};
 /// Longest session id, in bytes; Entra's is a GUID.
 const SID: usize = 128;
 
-/// When the answer goes out, counted from the turn: whether anything was found shows in no clock.
-const PACE: Duration = Duration::from_millis(20);
+/// The time from the request to its answer, so that the time to answer does not depend on whether a session was found.
+const ANSWER_DELAY: Duration = Duration::from_millis(20);
 
-/// Askings at a time in this process: with `PACE` that is 3 200 a second. Nobody is turned away, since a sign-out must not be lost to a flood of guesses.
-static TURNS: Semaphore = Semaphore::const_new(64);
+/// Maximum number of answers that are delayed at the same time in this process. Each holds a request in memory.
+const MAX_DELAYED_ANSWERS: usize = 1024;
+
+static DELAYED_ANSWERS: Semaphore = Semaphore::const_new(MAX_DELAYED_ANSWERS);
 
 /// `GET /front_channel_logout?sid=`: ends the sessions that began in that session at Entra.
 ///
@@ -28,17 +32,30 @@ static TURNS: Semaphore = Semaphore::const_new(64);
 pub(super) async fn logout(house: &Sidecar, inbound: &Inbound) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;
     let answer = answer(house).ok_or(Refusal::Internal("the authority is no header"))?;
-    let _turn = TURNS.acquire().await;
-    let due = Instant::now() + PACE;
-    // No wait from here to the end of the sessions: a browser that goes on does not keep them alive.
-    if let Some(sid) = sid(inbound.target.query().unwrap_or_default()).filter(|_| inbound.target.method() == Method::GET) {
-        let ended = house.lasting.store.end_by_sid(&sid);
-        if ended > 0 {
-            tracing::info!(ended, "Entra told of a sign-out");
+    let due = Instant::now() + ANSWER_DELAY;
+    let sid = sid(inbound.target.query().unwrap_or_default()).filter(|_| inbound.target.method() == Method::GET);
+    // The sessions end before the first await. Otherwise other requests could delay a sign-out, and a client that
+    // disconnects could cancel it: hyper drops the future of its request.
+    match DELAYED_ANSWERS.try_acquire() {
+        Ok(_permit) => {
+            end_sessions(&house.lasting.store, sid);
+            sleep_until(due).await;
+        }
+        // Too many answers wait. This one is sent at once, so the sessions end in another task: hyper writes the answer
+        // before it polls that task, and the time to answer still does not depend on whether a session was found.
+        Err(_) => {
+            let store = Arc::clone(&house.lasting.store);
+            house.lasting.background.spawn(async move { end_sessions(&store, sid) });
         }
     }
-    sleep_until(due).await;
     Ok(answer)
+}
+
+fn end_sessions(store: &Store, sid: Option<String>) {
+    let ended = sid.map_or(0, |it| store.end_by_sid(&it));
+    if ended > 0 {
+        tracing::info!(ended, "Entra told of a sign-out");
+    }
 }
 
 /// Whether that may be what Entra calls a session.

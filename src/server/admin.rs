@@ -101,8 +101,10 @@ impl<S: Source> Handle for Admin<S> {
                 }
                 let Some(directory) = self.source.directory() else { return Refused::NoDirectory.answer() };
                 let desk = Desk { directory, site: self.source.site(), has_federated_token: self.source.has_federated_token() };
-                let answer = Box::pin(api::follow(&desk, order, &name, &parts, body)).await;
-                answer.unwrap_or_else(|refused| refused.answer())
+                let name = name.into_owned();
+                // In a task of its own: a client that disconnects must not undo half of a sign-out, nor lose it.
+                let answer = tokio::spawn(async move { api::follow(&desk, order, &name, &parts, body).await }).await;
+                answer.unwrap_or(Err(Refused::Broken)).unwrap_or_else(|refused| refused.answer())
             }
         }
     }

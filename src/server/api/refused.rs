@@ -35,6 +35,8 @@ pub(in crate::server) enum Refused {
     Query(&'static str),
     #[error("{0}")]
     File(String),
+    #[error("the call ended without an answer")]
+    Broken,
     #[error(transparent)]
     Directory(#[from] Error),
 }
@@ -68,6 +70,7 @@ impl Refused {
             Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Body(_) | Self::Field(..) | Self::Query(_) | Self::File(_) => StatusCode::BAD_REQUEST,
+            Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Directory(error) => status_of(error),
         }
     }

@@ -3,7 +3,11 @@
 use super::{BOTH, Http, OURS, ask, authority};
 use crate::world::World;
 use crate::world::raw::{self, talk};
+use bytes::Bytes;
+use http_body_util::Full;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt as _;
 
 const FRONT: &str = "/oauth2/front_channel_logout";
 
@@ -80,6 +84,47 @@ async fn a_flood_of_guesses_loses_no_sign_out_and_stops_nobody() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(ask(&world, Http::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status, 401);
     assert!(flood.join_all().await.iter().all(|it| *it == 200));
+}
+
+/// Sign-outs used to wait for one of 64 turns of 20 ms before they ended anything: the streams of 100 connections made a sign-out wait for
+/// four seconds, and one whose client disconnected meanwhile was lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_disconnects() {
+    let world = World::start().await;
+    let (mut maya, mut tom) = (world.signed_in("maya@contoso.example").await, world.signed_in("tom@contoso.example").await);
+    let cookies = [maya.cookie_header(), tom.cookie_header()];
+    let sids = [sid(&world, &mut maya).await, sid(&world, &mut tom).await];
+    let host = authority(&world).to_owned();
+    // More would measure how fast this machine answers them.
+    let mut flood = tokio::task::JoinSet::new();
+    for at in 0..10 {
+        let (mut sender, url) = (raw::http2(world.address).await, format!("http://{host}{FRONT}?sid=guess-{at}"));
+        flood.spawn(async move {
+            let all: Vec<_> = (0..100).map(|_| sender.send_request(http::Request::get(&url).body(Full::new(Bytes::new())).unwrap())).collect();
+            futures_util::future::join_all(all).await.iter().all(|it| it.as_ref().is_ok_and(|it| it.status() == 200))
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let began = Instant::now();
+    let mut streams = Vec::new();
+    for sid in &sids {
+        let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(format!("GET {FRONT}?sid={sid} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    // Tom's frame is gone at once, Maya's waits for its answer.
+    drop(streams.pop());
+    let store = Arc::clone(&world.service.house().lasting.store);
+    for cookie in &cookies {
+        let id = cookie.split_once("entrada=").unwrap().1.split(';').next().unwrap();
+        while store.look(id).is_some() {
+            assert!(began.elapsed() < Duration::from_secs(10), "the sign-out was lost");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        println!("signed out {:?} after the request", began.elapsed());
+        assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    }
+    assert!(flood.join_all().await.into_iter().all(|it| it), "everyone is answered");
 }
 
 /// However a session ended, its cookie opens nothing, on any path and in either version.

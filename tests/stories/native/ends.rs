@@ -58,6 +58,33 @@ async fn a_client_gives_a_token_back_and_everything_of_that_sign_in_is_over_ever
     is_refused(&posts(&mut client, "revoke", &[("client_id", "phone")]).await, "invalid_request");
 }
 
+/// While the database was busy, a client that disconnected right after it had asked undid its own sign-out: the change was dropped with its request.
+#[tokio::test]
+async fn a_revocation_takes_effect_although_its_client_disconnects_while_the_database_is_busy() {
+    use sqlx::Connection as _;
+    use tokio::io::AsyncWriteExt as _;
+    let town = Town::start().await;
+    let (first, second) = (town.signed_in(MAYA).await, town.signed_in(MAYA).await);
+    let mut other = sqlx::SqliteConnection::connect(&format!("sqlite:{}", town.place.path().join("people.db").display())).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    for token in [&first.refresh, &second.access] {
+        let body = format!("client_id=phone&token={token}");
+        let head = format!("Host: {}\r\nContent-Type: application/x-www-form-urlencoded", &town.world.public_url["http://".len()..]);
+        let mut stream = tokio::net::TcpStream::connect(town.world.address).await.unwrap();
+        let request = format!("POST /oauth2/native/revoke HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(stream);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for given in [&first, &second] {
+        is_refused(&town.refreshes(&given.refresh).await, "invalid_grant");
+        is_no_longer_taken(&town.calls(&given.access).await);
+    }
+}
+
 #[tokio::test]
 async fn whoever_is_switched_off_is_out_of_the_phone_within_five_seconds_on_every_replica() {
     let (town, other) = pair().await;
