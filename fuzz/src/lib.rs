@@ -234,6 +234,7 @@ pub fn pending(data: &[u8]) {
         acrs,
         challenge,
         native: None,
+        by_other_site: true,
     };
     let read = Pending::read(&made.write(), now).unwrap();
     assert!(read.is_for(&text) && read.return_to == text && read.nonce == text && read.verifier == text && read.acrs == [text.clone()]);

@@ -21,6 +21,7 @@ use crate::session::pending::{Pending, Trial};
 use crate::session::record::Session;
 use crate::session::rounds::Aim;
 use crate::sidecar::Sidecar;
+use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::wire::body::Body;
 use crate::wire::cookies::{Found, find};
 use crate::wire::form;
@@ -67,7 +68,7 @@ pub(super) async fn callback(
         return tried(house, inbound, headers, (&answer, &pending, &trial), &name, facts).await;
     }
     let back = pending.native.as_ref().and_then(|it| native::back::refused(house, it));
-    let mut trail = Trail::of(&pending);
+    let mut trail = Trail::of(&pending, begun_by(&pending, inbound));
     let (outcome, label) = match &pending.typed {
         Some(typed) => (named(house, inbound, headers, (&answer, &pending, typed)).await, "named"),
         None => (finish(house, inbound, headers, &answer, pending, facts, &mut trail).await, "signed_in"),
@@ -211,10 +212,11 @@ async fn named(
         Some((native, asker)) => native::authorize::asking(house, headers, native, asker.name),
         None => organization::asking(house, headers, &return_to, &pending.acrs),
     };
-    let found = organization::find_by_account(house, inbound, (typed, who.tid), asks).await?;
+    let found = organization::find_by_account(house, begun_by(pending, inbound), (typed, who.tid), asks).await?;
     let hints = Hints { login_hint: who.preferred_username.map(Into::into), ..Hints::default() };
     let (acrs, challenge, native) = (pending.acrs.clone(), pending.challenge.clone(), pending.native.clone());
-    let start = Start { hints, acrs, challenge, native, at: At::This(Box::new(found)), ..Start::at(return_to.clone()) };
+    let source = Some(begun_by(pending, inbound).source);
+    let start = Start { hints, acrs, challenge, native, source, at: At::This(Box::new(found)), ..Start::at(return_to.clone()) };
     sign_in::begin(house, inbound, headers, start).await
 }
 
@@ -277,6 +279,12 @@ async fn redeemed(house: &Sidecar, answer: &Answer<'_>, pending: &Pending, retur
             Err(Refusal::SignIn(error, again, place.entra))
         }
     }
+}
+
+/// Whose wrong answers count together with those of this sign-in.
+fn begun_by(pending: &Pending, inbound: &Inbound) -> GuessingClient {
+    let source = if pending.by_other_site { RequestSource::Other } else { RequestSource::Own };
+    GuessingClient { address: inbound.way.client, source }
 }
 
 fn has_proven(session: &Session, acrs: &[String]) -> bool {

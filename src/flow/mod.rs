@@ -28,18 +28,20 @@ mod words;
 
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
+use crate::wire::forwarded;
 use crate::wire::inbound::{Inbound, asker, language};
 use crate::wire::peer::Peer;
 use facts::Facts;
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use line::Line;
 use refusal::Refusal;
 use route::Route;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,6 +63,7 @@ pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> im
             Ok(inbound) => inbound,
             Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
         };
+        warn_of_untrusted_proxy(house, &parts.headers, &inbound);
         let route = Route::of(&inbound.target, &house.site, house.native.is_some());
         if route != Route::App {
             inbound.language = language(&parts.headers);
@@ -107,6 +110,21 @@ impl Drop for LoggedRequest<'_> {
             |it| it.as_u16(),
         );
         Line::of(self.inbound, self.route, &self.facts).write(self.house, status, self.began);
+    }
+}
+
+/// Warns once per process of a front proxy that is not trusted: all its clients have its address then, and share one limit on guesses.
+/// The value of the header is not logged, since anybody can send it.
+fn warn_of_untrusted_proxy(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound) {
+    let warned = &house.lasting.warned_of_untrusted_proxy;
+    // Read before the headers are searched: the common case costs each request one load.
+    if warned.load(Ordering::Relaxed) {
+        return;
+    }
+    let Some(header) = forwarded::ignored_header(headers, &inbound.way) else { return };
+    if !warned.swap(true, Ordering::Relaxed) {
+        let peer = inbound.way.peer.map_or_else(|| "a unix socket".to_owned(), |it| it.to_string());
+        tracing::warn!(peer, header, "ignored a header of a proxy that is not one of server.trusted_proxies: all its clients count as one address");
     }
 }
 

@@ -3,7 +3,7 @@
 //! What is typed only chooses the place. Who comes back from there is told by that organization's Entra and by the directory.
 
 use super::authenticate::{ended, look};
-use super::origin::is_part_of_another_sites_page;
+use super::origin::{is_part_of_another_sites_page, typing_client};
 use super::refusal::Refusal;
 use crate::base::code::Code;
 use crate::base::guid::Guid;
@@ -20,6 +20,7 @@ use crate::pages::{Identify, Last};
 use crate::session::pending::Pending;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
+use crate::sidecar::guesses::GuessingClient;
 use crate::sidecar::organizations::{self, Organizations};
 use crate::wire::cookies::{Found, find};
 use crate::wire::form::Form;
@@ -105,14 +106,14 @@ pub(super) async fn find_by(
         return Err(Refusal::ForeignOrigin);
     }
     let look_up = async || if is_short(identifier) { all.directory().organization_of(identifier).await } else { Ok(None) };
-    found(house, inbound, look_up).await?.ok_or_else(|| unknown(identifier, asks()))
+    found(house, typing_client(house, inbound, headers), look_up).await?.ok_or_else(|| unknown(identifier, asks()))
 }
 
 /// The organization of what was typed by somebody who has proven an account of that tenant: the one that it names, or else the only one there is
 /// of the tenant. Of the organizations of other tenants this tells nothing.
 pub(super) async fn find_by_account(
     house: &Sidecar,
-    inbound: &Inbound,
+    client: GuessingClient,
     (identifier, tenant): (&str, Guid),
     asks: impl FnOnce() -> Identify,
 ) -> Result<Organization, Refusal> {
@@ -122,7 +123,7 @@ pub(super) async fn find_by_account(
         let only = all.directory().only_organization_of(tenant).await?;
         Ok(named.or(only))
     };
-    found(house, inbound, look_up).await?.ok_or_else(|| unknown(identifier, asks()))
+    found(house, client, look_up).await?.ok_or_else(|| unknown(identifier, asks()))
 }
 
 /// Whether it can be a username or a code at all.
@@ -143,11 +144,11 @@ pub(super) fn hint(identifier: &str) -> Option<String> {
 /// Looks up at the pace of all look-ups, for an address that has not guessed too often.
 async fn found(
     house: &Sidecar,
-    inbound: &Inbound,
+    client: GuessingClient,
     look_up: impl AsyncFnOnce() -> Result<Option<Organization>, directory::Error>,
 ) -> Result<Option<Organization>, Refusal> {
     let (guesses, metrics) = (&house.lasting.guesses, &house.lasting.metrics);
-    if let Some(seconds) = guesses.waits(inbound.way.client) {
+    if let Some(seconds) = guesses.waits(client) {
         metrics.looked_up("waits");
         return Err(Refusal::TooMany(seconds));
     }
@@ -155,7 +156,7 @@ async fn found(
     // One that is off is nobody's to know of.
     let found = look_up().await?.filter(|it| it.state == State::On);
     // Before the wait, and after the look-up: those who ask at the same time are judged one after the other.
-    let may_tell = guesses.may_tell(inbound.way.client, found.is_some());
+    let may_tell = guesses.may_tell(client, found.is_some());
     tokio::time::sleep_until(turn).await;
     may_tell.map_err(|seconds| {
         metrics.looked_up("waits");

@@ -1,8 +1,10 @@
 //! Which page made the browser ask.
 
 use crate::sidecar::Sidecar;
-use http::header::ORIGIN;
-use http::{HeaderMap, HeaderValue};
+use crate::sidecar::guesses::{GuessingClient, RequestSource};
+use crate::wire::inbound::Inbound;
+use http::header::{ORIGIN, REFERER};
+use http::{HeaderMap, HeaderValue, Method};
 
 /// Whether a page of another site asks. It can open a WebSocket with this browser's cookies, and only its `Origin` tells.
 pub(super) fn is_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
@@ -30,4 +32,29 @@ pub(super) fn is_post_of_our_own_page(house: &Sidecar, headers: &HeaderMap) -> b
     let mut origins = headers.get_all(ORIGIN).iter().peekable();
     let told = site == Some(b"same-origin") || site.is_none() && origins.peek().is_some();
     told && origins.all(|it| house.site.is_origin(it))
+}
+
+/// Whether another site made the browser send this request, by a link, a form, a redirect or a script, as far as the browser says so.
+///
+/// `none` is a bookmark, the address bar, or a link outside of the browser. Browsers without Fetch Metadata send `Origin` along with each POST
+/// to another site, and `Referer` unless the site forbids it. A client that is no browser says nothing of all this.
+pub(super) fn request_source(house: &Sidecar, headers: &HeaderMap) -> RequestSource {
+    let of_this_site = match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+        Some(b"same-origin" | b"none") => headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it)),
+        Some(_) => false,
+        None => !is_of_another_site(house, headers) && headers.get_all(REFERER).iter().all(|it| is_of_our_own_page(house, it)),
+    };
+    if of_this_site { RequestSource::Own } else { RequestSource::Other }
+}
+
+/// Who asks for what somebody typed. Only a POST is typed into our own page; a GET is a link, which any page or mail can hold.
+pub(super) fn typing_client(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> GuessingClient {
+    let source = if inbound.target.method() == Method::POST { request_source(house, headers) } else { RequestSource::Other };
+    GuessingClient { address: inbound.way.client, source }
+}
+
+fn is_of_our_own_page(house: &Sidecar, referer: &HeaderValue) -> bool {
+    let url = referer.to_str().ok().and_then(|it| url::Url::parse(it).ok());
+    let origin = url.and_then(|it| HeaderValue::from_str(&it.origin().ascii_serialization()).ok());
+    origin.is_some_and(|it| house.site.is_origin(&it))
 }

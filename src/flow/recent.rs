@@ -9,6 +9,7 @@ use crate::entra;
 use crate::entra::invalid::Invalid;
 use crate::session::pending::Pending;
 use crate::sidecar::Sidecar;
+use crate::sidecar::guesses::GuessingClient;
 use crate::sidecar::organizations;
 use crate::wire::inbound::Inbound;
 use std::sync::Arc;
@@ -23,12 +24,13 @@ pub(super) struct Trail {
     organization: Option<Guid>,
     name: Option<String>,
     person: Option<Guid>,
+    client: GuessingClient,
 }
 
 impl Trail {
-    /// Of a sign-in under way.
-    pub(super) fn of(pending: &Pending) -> Self {
-        Self { organization: pending.organization.as_deref().and_then(Guid::parse), name: None, person: None }
+    /// Of a sign-in under way, which that client began.
+    pub(super) fn of(pending: &Pending, client: GuessingClient) -> Self {
+        Self { organization: pending.organization.as_deref().and_then(Guid::parse), name: None, person: None, client }
     }
 
     /// Entra says who it is.
@@ -49,7 +51,7 @@ impl Trail {
         let (person, refused) = match outcome {
             Ok(()) => (self.person, None),
             Err(refusal) => match reason(refusal) {
-                Some(reason) if house.lasting.kept_refusals.was_wrong(inbound.way.client).is_ok() => (None, Some(reason)),
+                Some(reason) if house.lasting.kept_refusals.was_wrong(self.client).is_ok() => (None, Some(reason)),
                 Some(_) => return,
                 None => return,
             },

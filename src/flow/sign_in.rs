@@ -4,7 +4,7 @@ use super::authenticate::{ended, look};
 use super::loops::{Seen, Session};
 use super::native::request;
 use super::organization::{self, At, Place};
-use super::origin::is_post_of_another_site;
+use super::origin::{is_post_of_another_site, request_source, typing_client};
 use super::refusal::Refusal;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
@@ -14,6 +14,7 @@ use crate::pages::{Page, SignIn};
 use crate::session::pending::{LIFE, MOST, Native, Pending, Trial};
 use crate::session::rounds::{Aim, From, Rounds, WINDOW};
 use crate::sidecar::Sidecar;
+use crate::sidecar::guesses::RequestSource;
 use crate::sidecar::organizations::Organizations;
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, Found};
@@ -46,12 +47,25 @@ pub(super) struct Start {
     pub(super) native: Option<Native>,
     /// The set-up page that it is a trial for.
     pub(super) trial: Option<Trial>,
+    /// What made the browser begin it, where that is not this request: the callback of the step before is always sent by Entra's page.
+    pub(super) source: Option<RequestSource>,
 }
 
 impl Start {
     /// One that asks for no more than being signed in.
     pub(super) fn at(return_to: ReturnTo) -> Self {
-        Self { return_to, hints: Hints::default(), acrs: Vec::new(), challenge: None, lost: None, at: At::Unsaid, typed: None, trial: None, native: None }
+        Self {
+            return_to,
+            hints: Hints::default(),
+            acrs: Vec::new(),
+            challenge: None,
+            lost: None,
+            at: At::Unsaid,
+            typed: None,
+            trial: None,
+            native: None,
+            source: None,
+        }
     }
 
     /// The same, and one of these is to be proven.
@@ -196,11 +210,16 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
         Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
         None => it.into(),
     })?;
+    let source = start.source.unwrap_or_else(|| match &start.typed {
+        Some(_) => typing_client(house, inbound, headers).source,
+        None => request_source(house, headers),
+    });
+    let by_other_site = source == RequestSource::Other;
     let organization = place.organization.map(|it| it.id.to_string());
     let (return_to, acrs, challenge) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge);
     let Start { trial, native, typed, .. } = start;
     let (nonce, verifier) = (begun.nonce, begun.verifier);
-    let pending = Pending { nonce, verifier, return_to, begun: now, state, acrs, challenge, organization, typed, trial, native };
+    let pending = Pending { nonce, verifier, return_to, begun: now, state, acrs, challenge, organization, typed, trial, native, by_other_site };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is no header"))?;
     for cookie in cookies_of(house, headers, &pending, rounds)? {
         response.headers_mut().append(SET_COOKIE, cookie);

@@ -36,6 +36,9 @@ pub struct Pending {
     /// The request of an app of a phone or a command line that it answers; no web session comes of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<Native>,
+    /// Whether another site or a link may have made the browser begin it: what comes of it then uses up no limit of our own pages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_other_site: bool,
     /// The set-up page that it is a trial for: then it begins no session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,

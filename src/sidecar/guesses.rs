@@ -4,6 +4,7 @@
 //! wrong, and who is right waits only where the address has used them up.
 
 use crate::base::clock::Clock;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +16,26 @@ pub const MOST: u32 = 30;
 /// Seconds in which they are counted.
 const WINDOW: u64 = 60;
 
-/// Addresses that are remembered.
-const ADDRESSES: u64 = 100_000;
+/// Maximum number of clients that are remembered, counted once for each of `RequestSource`.
+const MAX_COUNTED_CLIENTS: u64 = 100_000;
+
+/// Which page a request comes from, as far as the browser says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestSource {
+    /// A page of our own, or a client that is not a browser.
+    Own,
+    /// Another site or a link: anybody can make the browsers of an office send such requests, so they are counted apart.
+    Other,
+}
+
+/// Whose wrong answers are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessingClient {
+    /// The address; `None` for a unix socket.
+    pub address: Option<IpAddr>,
+    /// What made it send the request.
+    pub source: RequestSource,
+}
 
 /// When the count began, seconds since 1970, and how many there were.
 type Count = Arc<Mutex<(u64, u32)>>;
@@ -24,20 +43,34 @@ type Count = Arc<Mutex<(u64, u32)>>;
 /// Counts wrong answers for each address; never for an organization, which would let anybody lock one out.
 #[derive(Debug)]
 pub struct Guesses {
-    seen: Cache<IpAddr, Count>,
+    seen: Cache<(IpAddr, RequestSource), Count>,
     clock: Clock,
 }
 
 impl Guesses {
     /// Nobody has guessed yet.
     pub fn new(clock: Clock) -> Self {
-        let seen = Cache::builder().max_capacity(ADDRESSES).time_to_idle(Duration::from_secs(2 * WINDOW)).build();
+        Self::with_capacity(MAX_COUNTED_CLIENTS, clock)
+    }
+
+    /// The same for that many clients. The client that was counted least recently makes room for a new one. The default policy of the
+    /// cache would drop the new one if the others are counted more often, and a new client could guess without a limit.
+    fn with_capacity(clients: u64, clock: Clock) -> Self {
+        let idle = Duration::from_secs(2 * WINDOW);
+        let seen = Cache::builder().max_capacity(clients).eviction_policy(EvictionPolicy::lru()).time_to_idle(idle).build();
         Self { seen, clock }
     }
 
     /// For how many seconds the address has to wait; `None` where it may go on.
-    pub fn waits(&self, from: Option<IpAddr>) -> Option<u64> {
-        let count = self.seen.get(&network(from))?;
+    pub fn waits(&self, from: GuessingClient) -> Option<u64> {
+        let own = || self.waits(GuessingClient { source: RequestSource::Own, ..from });
+        // Who has used up the limit of our own pages gains no second one by links.
+        if from.source == RequestSource::Other
+            && let Some(seconds) = own()
+        {
+            return Some(seconds);
+        }
+        let count = self.seen.get(&key(from))?;
         let (since, wrong) = *count.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = self.clock.now().abs_diff(since);
         (wrong >= MOST && passed < WINDOW).then(|| WINDOW - passed)
@@ -47,9 +80,12 @@ impl Guesses {
     ///
     /// # Errors
     /// For how many seconds the address has to wait, where it had as many as are borne: then nothing is told.
-    pub fn was_wrong(&self, from: Option<IpAddr>) -> Result<(), u64> {
+    pub fn was_wrong(&self, from: GuessingClient) -> Result<(), u64> {
+        if let Some(seconds) = self.waits(from) {
+            return Err(seconds);
+        }
         let now = self.clock.now();
-        let count = self.seen.get_with(network(from), || Arc::new(Mutex::new((now, 0))));
+        let count = self.seen.get_with(key(from), || Arc::new(Mutex::new((now, 0))));
         let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, wrong) = *count;
         let passed = now.abs_diff(since);
@@ -67,13 +103,17 @@ impl Guesses {
     ///
     /// # Errors
     /// For how many seconds the address has to wait.
-    pub fn may_tell(&self, from: Option<IpAddr>, right: bool) -> Result<(), u64> {
+    pub fn may_tell(&self, from: GuessingClient, right: bool) -> Result<(), u64> {
         if right { self.waits(from).map_or(Ok(()), Err) } else { self.was_wrong(from) }
     }
 }
 
+fn key(from: GuessingClient) -> (IpAddr, RequestSource) {
+    (network(from.address), from.source)
+}
+
 /// One line of a provider: the address itself, or the /64 of IPv6, which is given to one customer at least (RFC 6177).
-fn network(from: Option<IpAddr>) -> IpAddr {
+pub(super) fn network(from: Option<IpAddr>) -> IpAddr {
     match from.map(|it| it.to_canonical()) {
         Some(IpAddr::V6(it)) => Ipv6Addr::from_bits(it.to_bits() & !u128::from(u64::MAX)).into(),
         Some(it) => it,
@@ -86,11 +126,47 @@ fn network(from: Option<IpAddr>) -> IpAddr {
 mod tests {
     use super::*;
 
+    fn own(address: &str) -> GuessingClient {
+        GuessingClient { address: Some(address.parse().unwrap()), source: RequestSource::Own }
+    }
+
+    #[test]
+    fn requests_that_other_sites_cause_use_up_no_limit_of_our_own_pages() {
+        let guesses = Guesses::new(Clock::system());
+        let other = GuessingClient { source: RequestSource::Other, ..own("192.0.2.1") };
+        let counted = (0..2 * MOST).filter(|_| guesses.was_wrong(other).is_ok()).count();
+        assert_eq!((counted, guesses.waits(other).is_some()), (MOST as usize, true));
+        assert_eq!((guesses.waits(own("192.0.2.1")), guesses.may_tell(own("192.0.2.1"), true)), (None, Ok(())));
+        // But not the other way around: links are no second limit for a client that has used up the first.
+        let counted = (0..2 * MOST).filter(|_| guesses.was_wrong(own("192.0.2.2")).is_ok()).count();
+        let other = GuessingClient { source: RequestSource::Other, ..own("192.0.2.2") };
+        assert_eq!((counted, guesses.may_tell(other, true).is_err(), guesses.was_wrong(other).is_err()), (MOST as usize, true, true));
+    }
+
+    /// With the cache's default policy (TinyLFU) a full table dropped new clients, which then guessed without a limit.
+    #[test]
+    fn a_full_table_still_counts_and_limits_a_new_client() {
+        let guesses = Guesses::with_capacity(100, Clock::system());
+        let old: Vec<_> = (0..100).map(|it| own(&format!("198.51.100.{it}"))).collect();
+        for client in old.iter().cycle().take(1000) {
+            let _ = guesses.was_wrong(*client);
+            guesses.seen.run_pending_tasks();
+        }
+        assert_eq!(guesses.seen.entry_count(), 100);
+        let mut counted = 0;
+        for _ in 0..2 * MOST {
+            counted += usize::from(guesses.was_wrong(own("192.0.2.1")).is_ok());
+            guesses.seen.run_pending_tasks();
+        }
+        assert_eq!((counted, guesses.waits(own("192.0.2.1")).is_some()), (MOST as usize, true));
+        assert_eq!(guesses.seen.entry_count(), 100);
+    }
+
     #[test]
     fn an_address_that_guesses_waits_and_its_neighbor_does_not() {
         let clock = Clock::system();
         let guesses = Guesses::new(clock.clone());
-        let ip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        let ip = own;
         for _ in 0..MOST {
             assert_eq!(guesses.waits(ip("2001:db8::1")), None);
             assert_eq!(guesses.was_wrong(ip("2001:db8::1")), Ok(()));
@@ -98,7 +174,10 @@ mod tests {
         assert!(guesses.was_wrong(ip("2001:db8::2")).is_err() && guesses.may_tell(ip("2001:db8::2"), true).is_err());
         assert_eq!(guesses.may_tell(ip("192.0.2.1"), true), Ok(()));
         assert!(guesses.waits(ip("2001:db8::ffff")).is_some_and(|it| (1..=WINDOW).contains(&it)));
-        assert_eq!((guesses.waits(ip("2001:db8:0:1::1")), guesses.waits(ip("192.0.2.1")), guesses.waits(None)), (None, None, None));
+        assert_eq!(
+            (guesses.waits(ip("2001:db8:0:1::1")), guesses.waits(ip("192.0.2.1")), guesses.waits(GuessingClient { address: None, source: RequestSource::Own })),
+            (None, None, None)
+        );
         clock.shift(60);
         assert_eq!(guesses.waits(ip("2001:db8::1")), None);
         assert_eq!(guesses.was_wrong(ip("2001:db8::1")), Ok(()));
@@ -108,7 +187,7 @@ mod tests {
     #[test]
     fn of_many_at_once_no_more_than_that_are_told() {
         let guesses = Guesses::new(Clock::system());
-        let from = Some(IpAddr::from([192, 0, 2, 1]));
+        let from = own("192.0.2.1");
         let told = std::thread::scope(|scope| {
             let all: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..100).filter(|_| guesses.was_wrong(from).is_ok()).count())).collect();
             all.into_iter().map(|it| it.join().unwrap()).sum::<usize>()

@@ -71,6 +71,12 @@ pub fn why_http(headers: &HeaderMap, way: &Way) -> Http {
     }
 }
 
+/// The first header of a front proxy in a request from a peer that is not trusted: it is ignored.
+pub fn ignored_header(headers: &HeaderMap, way: &Way) -> Option<&'static str> {
+    let names = ["x-forwarded-for", "forwarded", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
+    names.into_iter().find(|it| !way.trusted && headers.contains_key(*it))
+}
+
 /// Reads what is believed of the way; of a peer that is not trusted, nothing but its own address.
 pub fn read(headers: &HeaderMap, peer: &Peer, trust: &Trust) -> Way {
     if !is_trusted(peer, trust) {

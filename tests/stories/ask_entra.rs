@@ -210,3 +210,22 @@ async fn an_app_of_a_phone_gets_its_code_by_two_steps_and_a_calm_page_where_nobo
     let action = page.body.split("action=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
     assert!(action.starts_with("/oauth2/native/authorize?client_id=fleet-phone") && !action.contains("organization="), "{action}");
 }
+
+/// A page of another site can lead a browser whose person Entra remembers through the whole first step, as often as it wants.
+#[tokio::test]
+async fn attack_links_of_other_sites_make_nobody_wait_who_types_on_our_own_page() {
+    let town = town().await;
+    let link = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "document")];
+    for at in 0..31 {
+        let mut browser = town.world.browser();
+        let page = browser.asks("GET", "/oauth2/start?organization=guess", &link).await;
+        let shown = browser.opens(&Url::parse(page.header("location")).unwrap()).await;
+        let callback = browser.stops_at_the_callback(FRIDA, shown).await;
+        town.world.emulator.control().wrong(Wrong::Stranger);
+        let status = browser.asks("GET", callback.as_str(), &link).await.status;
+        assert_eq!(status, if at < 30 { 404 } else { 429 }, "{at}");
+    }
+    town.knows(MAYA, "contoso", "admin").await;
+    let page = comes(&town, &mut town.world.browser(), MAYA, MAYA).await;
+    assert_eq!(page.status, 200, "{}", page.body);
+}

@@ -274,6 +274,44 @@ async fn pictures_and_frames_of_another_site_look_nobody_up_and_make_nobody_wait
     assert!(!figures_of(&town).await.contains("outcome=\"unknown\"} 1"));
 }
 
+/// Thirty-one navigations that another site's page caused used up the limit of the address, and whoever typed there then waited: behind a
+/// front proxy that is not trusted, everybody.
+#[tokio::test]
+async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_our_own_page() {
+    let town = Town::start().await;
+    let html = ("accept", "text/html");
+    let links: [&[(&str, &str)]; 6] = [
+        &[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "document")],
+        &[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-site"), ("sec-fetch-dest", "document")],
+        &[html, ("referer", "https://evil.example/")],
+        // Links in mails, and browsers that say nothing.
+        NAVIGATION,
+        &[html],
+        // A page can make its own visitors go around by our site.
+        &[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("sec-fetch-dest", "document")],
+    ];
+    for path in ["/oauth2/start?organization=guess", "/oauth2/sign_in?organization=guess"] {
+        for says in links {
+            for _ in 0..8 {
+                let status = town.world.browser().asks("GET", path, says).await.status;
+                assert!([404, 429].contains(&status), "{status}");
+            }
+        }
+    }
+    for says in [&[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site")][..], &[html, ("origin", "https://evil.example")]] {
+        for _ in 0..31 {
+            assert_eq!(town.world.browser().posts("/oauth2/sign_in", says, "identifier=guess").await.status, 403);
+        }
+    }
+    assert_eq!(town.world.browser().asks("GET", "/oauth2/start?organization=contoso", links[0]).await.status, 429, "links have a limit of their own");
+    for at in 0..30 {
+        let answer = town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status;
+        let mistyped = town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contosso").await.status;
+        assert_eq!((answer, mistyped), (302, 404), "{at}");
+    }
+    assert_eq!(town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status, 429, "typing has its limit still");
+}
+
 async fn figures_of(town: &Town) -> String {
     crate::world::raw::talk(town.world.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await
 }

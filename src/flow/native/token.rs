@@ -1,6 +1,7 @@
 //! `POST <prefix>/native/token`: a code or a refresh token for an access token (OAuth 2.1 section 3.2).
 
 use super::super::facts::Facts;
+use super::super::origin::request_source;
 use super::super::recheck;
 use super::super::refusal::Refusal;
 use super::super::sign_in::only;
@@ -14,6 +15,7 @@ use crate::directory::{self, Directory};
 use crate::headers::pass::For;
 use crate::session::store::Seen;
 use crate::sidecar::Sidecar;
+use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::wire::body::Body;
 use crate::wire::inbound::Inbound;
 use crate::wire::reply;
@@ -48,7 +50,7 @@ pub(in crate::flow) async fn token(
 ) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::POST], "POST")?;
     let granted = match Form::read(headers, body).await {
-        Ok(form) => grant(house, inbound, &form, facts).await,
+        Ok(form) => grant(house, inbound, headers, &form, facts).await,
         Err(told) => Err(told),
     };
     Ok(granted.unwrap_or_else(|told| {
@@ -57,7 +59,7 @@ pub(in crate::flow) async fn token(
     }))
 }
 
-async fn grant(house: &Sidecar, inbound: &Inbound, form: &Form, facts: &mut Facts) -> Result<Response<Body>, Told> {
+async fn grant(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, form: &Form, facts: &mut Facts) -> Result<Response<Body>, Told> {
     let client = form.client(house)?;
     let (Some(native), Some(directory)) = (&house.native, &house.lasting.directory) else { return Err(UNKNOWN) };
     let granted = match form.needed("grant_type", "grant_type is missing")? {
@@ -68,7 +70,7 @@ async fn grant(house: &Sidecar, inbound: &Inbound, form: &Form, facts: &mut Fact
     let reused = matches!(granted, Err(Wrong::Refused(Refused::Reused(_))));
     let answer = match granted {
         Ok(granted) => give(house, &granted, facts).await,
-        Err(wrong) => Err(wrong.told(house, inbound)),
+        Err(wrong) => Err(wrong.told(house, inbound, request_source(house, headers))),
     };
     house.lasting.metrics.granted(match &answer {
         Ok(_) => "granted",
@@ -99,11 +101,14 @@ impl From<Refused> for Wrong {
 }
 
 impl Wrong {
-    fn told(self, house: &Sidecar, inbound: &Inbound) -> Told {
+    fn told(self, house: &Sidecar, inbound: &Inbound, source: RequestSource) -> Told {
         match self {
             Self::Told(told) => told,
             // Only who is wrong waits: nobody comes upon 256 bits, and a good token is not refused for what others send from the same address.
-            Self::Refused(Refused::Unknown) => house.lasting.guessed_tokens.was_wrong(inbound.way.client).map_or_else(Told::too_many, |()| UNKNOWN),
+            Self::Refused(Refused::Unknown) => {
+                let client = GuessingClient { address: inbound.way.client, source };
+                house.lasting.guessed_tokens.was_wrong(client).map_or_else(Told::too_many, |()| UNKNOWN)
+            }
             Self::Refused(Refused::Directory(cause)) => silent(&cause),
             Self::Refused(Refused::Code(cause, family)) => ended(house, inbound, family, cause),
             Self::Refused(Refused::Reused(family)) => ended(house, inbound, family, "the refresh token was used before; sign in again"),

@@ -7,6 +7,7 @@ use crate::base::secret::Secret;
 use crate::directory::invitation::NotAccepted;
 use crate::pages::setup::{Invitation, SetUp};
 use crate::sidecar::Sidecar;
+use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::sidecar::organizations::Organizations;
 use crate::wire::body::Body;
 use crate::wire::form::Form;
@@ -40,7 +41,9 @@ pub(super) async fn accept(house: &Sidecar, all: &Organizations, inbound: &Inbou
         Err(NotAccepted::Used) => return Ok(frame::told(house, inbound, Say::LinkUsed)),
         Err(NotAccepted::Over) => return Ok(frame::told(house, inbound, Say::LinkOver)),
         Err(NotAccepted::Unknown) => {
-            house.lasting.guessed_links.was_wrong(inbound.way.client).map_err(Refusal::TooMany)?;
+            // Only a page of our own gets here.
+            let client = GuessingClient { address: inbound.way.client, source: RequestSource::Own };
+            house.lasting.guessed_links.was_wrong(client).map_err(Refusal::TooMany)?;
             return Ok(frame::told(house, inbound, Say::LinkOver));
         }
         Err(NotAccepted::Directory(error)) => return Err(error.into()),

@@ -2,7 +2,7 @@
 
 use super::{BOTH, EVIL, ask};
 use crate::world::browser::NAVIGATION;
-use crate::world::{Plan, World};
+use crate::world::{Plan, Told, World};
 
 fn trusting() -> Plan {
     Plan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..Plan::default() }
@@ -23,6 +23,25 @@ const LIES: &[(&str, &str)] = &[
     ("x-original-method", "GET"),
     ("x-rewrite-url", "/public/x"),
 ];
+
+/// Behind a front proxy that is not trusted all people have one address, and share the limits of it: the operator should know.
+#[tokio::test]
+async fn a_front_proxy_that_is_not_trusted_is_warned_of_once_without_what_it_says() {
+    let told = Told::listens();
+    let world = World::start().await;
+    for (name, value) in [("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.7"), ("x-forwarded-proto", "https")] {
+        assert_eq!(ask(&world, super::Http::One, "GET", "/public/x", &[(name, value)]).await.status, 200);
+    }
+    let text = told.text();
+    let lines: Vec<_> = text.lines().filter(|it| it.contains("server.trusted_proxies")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("WARN") && lines[0].contains("127.0.0.1") && lines[0].contains("x-forwarded-for"), "{lines:?}");
+    assert!(!text.contains("6.6.6."), "{text}");
+    // One that is trusted is not warned of.
+    let told = Told::listens();
+    let world = World::with(trusting()).await;
+    ask(&world, super::Http::One, "GET", "/public/x", &[("x-forwarded-for", "6.6.6.6")]).await;
+    assert_eq!(told.times("server.trusted_proxies"), 0);
+}
 
 #[tokio::test]
 async fn a_stranger_speaks_for_nobody() {

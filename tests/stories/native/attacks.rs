@@ -139,6 +139,23 @@ async fn what_a_client_may_not_ask_it_is_told_by_the_errors_of_rfc_6749() {
     }
 }
 
+/// A page of another site can post a form to the token endpoint, and used up what a phone behind the same address may send wrongly.
+#[tokio::test]
+async fn attack_forms_of_other_sites_make_no_phone_wait() {
+    let town = Town::start().await;
+    let junk = format!("grant_type=refresh_token&client_id=phone&refresh_token={}", "A".repeat(70));
+    for says in [&[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")][..], &[("origin", "null")], &[("referer", "https://evil.example/x")]] {
+        for _ in 0..31 {
+            let status = town.world.browser().posts("/oauth2/native/token", says, &junk).await.status;
+            assert!([400, 429].contains(&status), "{status}");
+        }
+    }
+    for _ in 0..30 {
+        is_refused(&posts(&mut town.world.browser(), "token", &refreshing(&"B".repeat(70))).await, "invalid_grant");
+    }
+    assert_eq!(posts(&mut town.world.browser(), "token", &refreshing(&"B".repeat(70))).await.status, 429);
+}
+
 #[tokio::test]
 async fn attack_whoever_guesses_tokens_waits() {
     let town = Town::start().await;
