@@ -5,6 +5,7 @@
 use super::graph::{Error, Membership};
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -86,7 +87,8 @@ enum Turn {
 impl Memberships {
     /// Nobody was asked about yet. The asking runs among `tasks`.
     pub fn new(clock: Clock, tasks: TaskTracker) -> Self {
-        let people = Cache::builder().max_capacity(BYTES).weigher(|_, it: &Arc<Entry>| it.weight()).time_to_idle(IDLE).build();
+        let people =
+            Cache::builder().max_capacity(BYTES).eviction_policy(EvictionPolicy::lru()).weigher(|_, it: &Arc<Entry>| it.weight()).time_to_idle(IDLE).build();
         Self { people, gate: Mutex::default(), tasks, clock }
     }
 

@@ -3,6 +3,7 @@
 use super::record::Session;
 use crate::base::guid::Guid;
 use aws_lc_rs::digest::{SHA256, digest};
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,10 @@ pub struct Known {
 
 impl Default for Bearers {
     fn default() -> Self {
-        Self { known: Cache::builder().max_capacity(MOST).time_to_live(LONGEST).build(), doors: (0..DOORS).map(|_| Mutex::default()).collect() }
+        Self {
+            known: Cache::builder().max_capacity(MOST).eviction_policy(EvictionPolicy::lru()).time_to_live(LONGEST).build(),
+            doors: (0..DOORS).map(|_| Mutex::default()).collect(),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::directory::{self, Directory};
 use crate::entra::proof::By;
 use crate::entra::{self, Entra};
 use crate::wire::client::Client;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,7 +129,14 @@ impl Authorities {
 impl Organizations {
     /// None is known yet; opens no connection.
     pub fn new(directory: Directory, place: Place, clock: Clock, random: Random) -> Self {
-        Self { directory, place, known: Cache::builder().max_capacity(MOST).time_to_idle(REST).build(), clock, random, writing: Semaphore::new(WRITING) }
+        Self {
+            directory,
+            place,
+            known: Cache::builder().max_capacity(MOST).eviction_policy(EvictionPolicy::lru()).time_to_idle(REST).build(),
+            clock,
+            random,
+            writing: Semaphore::new(WRITING),
+        }
     }
 
     /// Who they are, and their people.

@@ -40,6 +40,11 @@ fn no_lint_is_switched_off_outside_tests() {
 }
 
 #[test]
+fn no_cache_rejects_new_entries() {
+    nothing(&shape::caches_that_reject_newcomers(&Tree::of_this_crate()));
+}
+
+#[test]
 fn every_file_is_the_module_that_its_path_says() {
     nothing(&shape::hidden_files(&Tree::of_this_crate()));
 }

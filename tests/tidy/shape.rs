@@ -31,6 +31,21 @@ pub fn too_long(tree: &Tree) -> Vec<String> {
     out
 }
 
+/// Caches that may drop a new entry: moka's default policy keeps what is used often and rejects newcomers, so that a full table of counts
+/// counts no new client, and a full table of answers asks again for each request.
+pub fn caches_that_reject_newcomers(tree: &Tree) -> Vec<String> {
+    let mut out = Vec::new();
+    for file in &tree.files {
+        for (at, _) in file.text.match_indices("Cache::builder()").chain(file.text.match_indices("Cache::new(")) {
+            let statement = file.text[at..].split(".build").next().unwrap();
+            if !statement.contains("eviction_policy(EvictionPolicy::lru())") {
+                out.push(format!("{}:{}: a cache without EvictionPolicy::lru()", file.path, file.text[..at].lines().count()));
+            }
+        }
+    }
+    out
+}
+
 /// Lints that are switched off outside tests: never by `allow`; by `expect` with a reason where an invariant makes it right.
 pub fn lints_switched_off(tree: &Tree) -> Vec<String> {
     let mut out = Vec::new();
