@@ -1,7 +1,8 @@
 //! The body of an answer, watched: a request is over when this ends, not when the handler returns.
 
+use super::http2;
 use super::state::State;
-use super::streams::{self, Stream};
+use super::streams::Stream;
 use crate::wire::body::{Body, BoxError};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -27,7 +28,7 @@ impl InFlight {
         state.begins(has_body);
         let stream = state.streams().map(|it| it.begin(state.clock()));
         if let Some(stream) = &stream {
-            streams::is_called(stream);
+            http2::is_called(stream);
         }
         Self { state: Arc::clone(state), stream, handed: false }
     }

@@ -1,9 +1,9 @@
 //! One connection, from its first byte to its last.
 
 use super::body::{InFlight, Tracked};
+use super::http2::{StreamExecutor, Watched};
 use super::io::{Noted, Transport};
 use super::state::{State, Told};
-use super::streams::{StreamExecutor, Watched};
 use crate::config::server::Limits;
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;

@@ -7,9 +7,11 @@
 pub mod admin;
 mod api;
 mod body;
+mod coarse;
 mod connection;
 mod frames;
 mod gate;
+mod http2;
 mod io;
 mod listener;
 mod revoke;

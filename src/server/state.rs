@@ -1,33 +1,11 @@
 //! What is known of one connection, noted by those who work on it and read by the sweeper.
 
+use super::coarse::Coarse;
 use super::streams::Streams;
 use futures_util::task::AtomicWaker;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Context;
-
-/// Milliseconds since the server began, moved on by the sweeper only: reading it costs a load, not a system call.
-#[derive(Debug)]
-pub(super) struct Coarse(AtomicU64);
-
-impl Default for Coarse {
-    /// Begins at 1: 0 says "never".
-    fn default() -> Self {
-        Self(AtomicU64::new(1))
-    }
-}
-
-impl Coarse {
-    /// The time of the last tick.
-    pub(super) fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Moves it on.
-    pub(super) fn set(&self, milliseconds: u64) {
-        self.0.store(milliseconds.saturating_add(1), Ordering::Relaxed);
-    }
-}
 
 /// What the sweeper tells a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,24 +1,11 @@
 //! The HTTP/2 streams of one connection: which of them wait for the client, and the end of one alone.
-//!
-//! hyper does not say which stream a request came on, and HTTP/2's PING and SETTINGS make both sides write without any progress. So the
-//! frame headers that pass are read beside hyper (RFC 9113 section 4.1), and only DATA counts.
 
-use super::frames::{Frame, FrameReader, Kind};
-use super::state::{Coarse, State};
+use super::coarse::Coarse;
 use futures_util::task::AtomicWaker;
-use pin_project_lite::pin_project;
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::Future;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// What a client sends before its first frame (RFC 9113 section 3.4), in bytes.
-const PREFACE_BYTES: usize = 24;
+use std::task::Waker;
 
 /// One HTTP/2 stream with a request under way.
 #[derive(Debug)]
@@ -62,6 +49,12 @@ impl Stream {
     /// Whether the client has taken nothing of it for that many milliseconds.
     fn is_stuck(&self, now: u64, timeout: u64) -> bool {
         self.waits_for_client.load(Ordering::Acquire) && now.saturating_sub(self.moved_at.load(Ordering::Relaxed)) >= timeout
+    }
+
+    /// Registers hyper's task for the stream, and says whether it is to end.
+    pub(super) fn is_reset(&self, task: &Waker) -> bool {
+        self.task.register(task);
+        self.reset.load(Ordering::Acquire)
     }
 
     fn reset(&self) {
@@ -114,7 +107,7 @@ impl Streams {
     }
 
     /// hyper is done with a stream. Where its identifier is known, its last frame is waited for.
-    fn is_left(&self, stream: &Arc<Stream>) {
+    pub(super) fn is_left(&self, stream: &Arc<Stream>) {
         let mut inner = self.lock();
         if stream.id.load(Ordering::Relaxed) == 0 || stream.is_closed.load(Ordering::Relaxed) {
             inner.live.retain(|it| !Arc::ptr_eq(it, stream));
@@ -124,7 +117,7 @@ impl Streams {
     }
 
     /// The last frame of a stream went out, or either side reset it.
-    fn closes(&self, id: u32) {
+    pub(super) fn closes(&self, id: u32) {
         let mut inner = self.lock();
         let Some(at) = inner.live.iter().position(|it| it.id.load(Ordering::Relaxed) == id) else { return };
         if let Some(stream) = inner.live.get(at) {
@@ -166,11 +159,13 @@ impl Streams {
         if stuck.iter().any(|it| it.is_tail.load(Ordering::Relaxed)) { Stuck::Tail } else { Stuck::None }
     }
 
-    fn arrives(&self, id: u32) {
+    /// The head of a request was read.
+    pub(super) fn arrives(&self, id: u32) {
         self.lock().arrived.push_back(id);
     }
 
-    fn sends_data(&self, id: u32) {
+    /// DATA of a stream went out.
+    pub(super) fn sends_data(&self, id: u32) {
         if let Some(stream) = self.lock().live.iter().find(|it| it.id.load(Ordering::Relaxed) == id) {
             stream.moves();
         }
@@ -178,189 +173,6 @@ impl Streams {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A connection of HTTP/2, seen frame by frame on its way in and out.
-#[derive(Debug)]
-pub(super) struct Watched<T> {
-    io: T,
-    state: Arc<State>,
-    streams: Arc<Streams>,
-    incoming: FrameReader,
-    outgoing: FrameReader,
-    /// The highest stream that the client has opened, and the one whose head goes on in CONTINUATION frames.
-    highest: u32,
-    unfinished: Option<u32>,
-}
-
-impl<T> Watched<T> {
-    /// Before its first byte.
-    pub(super) fn new(io: T, state: Arc<State>, streams: Arc<Streams>) -> Self {
-        Self { io, state, streams, incoming: FrameReader::after(PREFACE_BYTES), outgoing: FrameReader::after(0), highest: 0, unfinished: None }
-    }
-
-    fn has_read(&mut self, bytes: &[u8]) {
-        let Self { state, streams, incoming, highest, unfinished, .. } = self;
-        incoming.read(bytes, |Frame { kind, end_headers, stream, length, .. }| match kind {
-            Kind::Headers if stream > *highest => {
-                *highest = stream;
-                if end_headers {
-                    streams.arrives(stream);
-                } else {
-                    *unfinished = Some(stream);
-                }
-            }
-            Kind::Continuation if end_headers => {
-                if let Some(stream) = unfinished.take() {
-                    streams.arrives(stream);
-                }
-            }
-            Kind::Data if length > 0 => state.has_read_data(),
-            Kind::Reset => streams.closes(stream),
-            _ => {}
-        });
-    }
-
-    fn has_written<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>, mut count: usize) {
-        let Self { state, streams, outgoing, .. } = self;
-        for part in parts {
-            let taken = part.get(..count).unwrap_or(part);
-            count -= taken.len();
-            outgoing.read(taken, |frame| {
-                if frame.kind == Kind::Data && frame.length > 0 {
-                    state.has_written_data();
-                    streams.sends_data(frame.stream);
-                }
-                if frame.ends_stream {
-                    streams.closes(frame.stream);
-                }
-            });
-            if count == 0 {
-                return;
-            }
-        }
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
-        self.has_read(buffer.filled().get(before..).unwrap_or_default());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let count = ready!(Pin::new(&mut self.io).poll_write(context, bytes))?;
-        self.has_written(std::iter::once(bytes), count);
-        Poll::Ready(Ok(count))
-    }
-
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let count = ready!(Pin::new(&mut self.io).poll_write_vectored(context, parts))?;
-        self.has_written(parts.iter().map(|it| &**it), count);
-        Poll::Ready(Ok(count))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
-}
-
-thread_local! {
-    /// hyper calls the service and hands the stream's future to the executor in one go, on one thread: what stands here in between is
-    /// the stream of that future.
-    static CALLED: RefCell<Option<Arc<Stream>>> = const { RefCell::new(None) };
-}
-
-/// Notes which stream hyper is about to hand to the executor.
-pub(super) fn is_called(stream: &Arc<Stream>) {
-    CALLED.with_borrow_mut(|it| *it = Some(Arc::clone(stream)));
-}
-
-/// Runs the futures of one connection's streams, so that each can be ended alone, and counts its tunnels.
-#[derive(Clone, Debug)]
-pub(super) struct StreamExecutor(pub(super) Arc<State>);
-
-impl<F> hyper::rt::Executor<F> for StreamExecutor
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, future: F) {
-        match CALLED.with_borrow_mut(Option::take) {
-            Some(stream) => tokio::spawn(StreamTask { future, live: Live { state: Arc::clone(&self.0), stream } }),
-            // The one other future that hyper hands over carries what a tunnel sends.
-            None => {
-                let tunnel = TunnelCount::begin(&self.0);
-                tokio::spawn(async move {
-                    let _tunnel = tunnel;
-                    future.await;
-                })
-            }
-        };
-    }
-}
-
-pin_project! {
-    /// hyper's work on one stream. Dropped midway, it resets that stream with CANCEL and leaves the connection alone.
-    struct StreamTask<F> {
-        #[pin]
-        future: F,
-        live: Live,
-    }
-}
-
-/// A stream that hyper works on, until it is dropped.
-struct Live {
-    state: Arc<State>,
-    stream: Arc<Stream>,
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        if let Some(streams) = self.state.streams() {
-            streams.is_left(&self.stream);
-        }
-    }
-}
-
-impl<F: Future<Output = ()>> Future for StreamTask<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        let stream = &this.live.stream;
-        stream.task.register(context.waker());
-        if stream.reset.load(Ordering::Acquire) {
-            return Poll::Ready(());
-        }
-        this.future.poll(context)
-    }
-}
-
-struct TunnelCount(Arc<State>);
-
-impl TunnelCount {
-    fn begin(state: &Arc<State>) -> Self {
-        state.tunnel_begins();
-        Self(Arc::clone(state))
-    }
-}
-
-impl Drop for TunnelCount {
-    fn drop(&mut self) {
-        self.0.tunnel_ends();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one timer: looks at all connections every now and then, and ends those that take too long.
 
-use super::state::{Coarse, Seen, State};
+use super::coarse::Coarse;
+use super::state::{Seen, State};
 use super::streams::Stuck;
 use crate::config::server::Limits;
 use std::os::fd::OwnedFd;

@@ -157,6 +157,6 @@ async fn an_upload_ends_with_its_session_too() {
     let answer = String::from_utf8_lossy(&answer[..count]).into_owned();
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
     // The next one is refused at its head.
-    let again = talk(world.address, &format!("{head}").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
+    let again = talk(world.address, &head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
     assert_eq!(raw::status(&again), 401);
 }

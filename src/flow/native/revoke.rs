@@ -56,7 +56,7 @@ async fn end(house: &Sidecar, form: &Form) -> Result<(), Told> {
             Some(it) => directory.end_family(it, WHY).await.map(|()| Some(it)),
             None => directory.end_by_token(&token, &client, WHY).await,
         };
-        family.inspect(|it| it.into_iter().for_each(|it| store.end_family(*it)))
+        family.inspect(|it| it.iter().for_each(|it| store.end_family(*it)))
     });
     match ended.await {
         Some(Ok(_)) => Ok(()),

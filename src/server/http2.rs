@@ -1,0 +1,200 @@
+//! HTTP/2 beside hyper: what passes is seen frame by frame, and each stream's future can be ended alone.
+//!
+//! hyper does not say which stream a request came on, and HTTP/2's PING and SETTINGS make both sides write without any progress. So the
+//! frame headers that pass are read here too (RFC 9113 section 4.1), and only DATA counts.
+
+use super::frames::{Frame, FrameReader, Kind};
+use super::state::State;
+use super::streams::{Stream, Streams};
+use pin_project_lite::pin_project;
+use std::cell::RefCell;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What a client sends before its first frame (RFC 9113 section 3.4), in bytes.
+const PREFACE_BYTES: usize = 24;
+
+/// A connection of HTTP/2, seen frame by frame on its way in and out.
+#[derive(Debug)]
+pub(super) struct Watched<T> {
+    io: T,
+    state: Arc<State>,
+    streams: Arc<Streams>,
+    incoming: FrameReader,
+    outgoing: FrameReader,
+    /// The highest stream that the client has opened, and the one whose head goes on in CONTINUATION frames.
+    highest: u32,
+    unfinished: Option<u32>,
+}
+
+impl<T> Watched<T> {
+    /// Before its first byte.
+    pub(super) fn new(io: T, state: Arc<State>, streams: Arc<Streams>) -> Self {
+        Self { io, state, streams, incoming: FrameReader::after(PREFACE_BYTES), outgoing: FrameReader::after(0), highest: 0, unfinished: None }
+    }
+
+    fn has_read(&mut self, bytes: &[u8]) {
+        let Self { state, streams, incoming, highest, unfinished, .. } = self;
+        incoming.read(bytes, |Frame { kind, end_headers, stream, length, .. }| match kind {
+            Kind::Headers if stream > *highest => {
+                *highest = stream;
+                if end_headers {
+                    streams.arrives(stream);
+                } else {
+                    *unfinished = Some(stream);
+                }
+            }
+            Kind::Continuation if end_headers => {
+                if let Some(stream) = unfinished.take() {
+                    streams.arrives(stream);
+                }
+            }
+            Kind::Data if length > 0 => state.has_read_data(),
+            Kind::Reset => streams.closes(stream),
+            _ => {}
+        });
+    }
+
+    fn has_written<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>, mut count: usize) {
+        let Self { state, streams, outgoing, .. } = self;
+        for part in parts {
+            let taken = part.get(..count).unwrap_or(part);
+            count -= taken.len();
+            outgoing.read(taken, |frame| {
+                if frame.kind == Kind::Data && frame.length > 0 {
+                    state.has_written_data();
+                    streams.sends_data(frame.stream);
+                }
+                if frame.ends_stream {
+                    streams.closes(frame.stream);
+                }
+            });
+            if count == 0 {
+                return;
+            }
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
+        self.has_read(buffer.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let count = ready!(Pin::new(&mut self.io).poll_write(context, bytes))?;
+        self.has_written(std::iter::once(bytes), count);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let count = ready!(Pin::new(&mut self.io).poll_write_vectored(context, parts))?;
+        self.has_written(parts.iter().map(|it| &**it), count);
+        Poll::Ready(Ok(count))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+thread_local! {
+    /// hyper calls the service and hands the stream's future to the executor in one go, on one thread: what stands here in between is
+    /// the stream of that future.
+    static CALLED: RefCell<Option<Arc<Stream>>> = const { RefCell::new(None) };
+}
+
+/// Notes which stream hyper is about to hand to the executor.
+pub(super) fn is_called(stream: &Arc<Stream>) {
+    CALLED.with_borrow_mut(|it| *it = Some(Arc::clone(stream)));
+}
+
+/// Runs the futures of one connection's streams, so that each can be ended alone, and counts its tunnels.
+#[derive(Clone, Debug)]
+pub(super) struct StreamExecutor(pub(super) Arc<State>);
+
+impl<F> hyper::rt::Executor<F> for StreamExecutor
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        match CALLED.with_borrow_mut(Option::take) {
+            Some(stream) => tokio::spawn(StreamTask { future, live: Live { state: Arc::clone(&self.0), stream } }),
+            // The one other future that hyper hands over carries what a tunnel sends.
+            None => {
+                let tunnel = TunnelCount::begin(&self.0);
+                tokio::spawn(async move {
+                    let _tunnel = tunnel;
+                    future.await;
+                })
+            }
+        };
+    }
+}
+
+pin_project! {
+    /// hyper's work on one stream. Dropped midway, it resets that stream with CANCEL and leaves the connection alone.
+    struct StreamTask<F> {
+        #[pin]
+        future: F,
+        live: Live,
+    }
+}
+
+/// A stream that hyper works on, until it is dropped.
+struct Live {
+    state: Arc<State>,
+    stream: Arc<Stream>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(streams) = self.state.streams() {
+            streams.is_left(&self.stream);
+        }
+    }
+}
+
+impl<F: Future<Output = ()>> Future for StreamTask<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.live.stream.is_reset(context.waker()) {
+            return Poll::Ready(());
+        }
+        this.future.poll(context)
+    }
+}
+
+struct TunnelCount(Arc<State>);
+
+impl TunnelCount {
+    fn begin(state: &Arc<State>) -> Self {
+        state.tunnel_begins();
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for TunnelCount {
+    fn drop(&mut self) {
+        self.0.tunnel_ends();
+    }
+}
