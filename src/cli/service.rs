@@ -102,7 +102,7 @@ impl Service {
         let server = self.begun.server.clone();
         let grace = server.shutdown_grace;
         let Lasting { tunnels, background, directory, clock, metrics, .. } = Lasting::clone(&self.house.load().lasting);
-        let settings = Settings { limits: server.limits, tls: bound.tls, grace, metrics };
+        let settings = Settings { limits: server.limits, tls: bound.tls, hsts: server.hsts, grace, metrics };
         let over = CancellationToken::new();
         for listener in bound.admin {
             tokio::spawn(admin::serve_admin(listener, Ready(Arc::clone(&self)), over.clone()));
@@ -207,7 +207,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("server.listen", old.server.listen != new.server.listen),
         ("server.admin_listen", old.server.admin_listen != new.server.admin_listen),
         ("server.limits", old.server.limits != new.server.limits),
-        ("server.tls", old.server.tls != new.server.tls),
+        ("server.tls", (&old.server.tls, old.server.hsts) != (&new.server.tls, new.server.hsts)),
         ("server.shutdown_grace", old.server.shutdown_grace != new.server.shutdown_grace),
         ("session.idle", before.idle != after.idle),
         ("session.lifetime", before.lifetime != after.lifetime),

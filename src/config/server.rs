@@ -1,6 +1,7 @@
 //! `[server]`: where we listen and what people call us.
 
 use super::address::{is_domain, socket_path};
+use super::duration;
 use super::problem::{Complaint, quote};
 use super::section::{Found, Section};
 use crate::base::secret::Secret;
@@ -27,6 +28,8 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// Certificate and key, where we terminate TLS.
     pub tls: Option<TlsFiles>,
+    /// `max-age` of `Strict-Transport-Security` over TLS that we terminate, in whole seconds; zero makes browsers forget it.
+    pub hsts: Option<Duration>,
     /// Bounds of every wait and size.
     pub limits: Limits,
 }
@@ -121,6 +124,8 @@ const UNREAD: &str = "https://unread.invalid";
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+/// What browsers are told to keep at most: two years, as hstspreload.org recommends.
+const MOST_HSTS: Duration = Duration::from_hours(730 * 24);
 
 pub(super) fn read(section: &Section<'_>, redirect_path: Option<&Found<String>>) -> Draft {
     let listen = section.key("listen").list(&["127.0.0.1:4180"], listen);
@@ -132,7 +137,7 @@ pub(super) fn read(section: &Section<'_>, redirect_path: Option<&Found<String>>)
     let return_hosts = section.key("return_hosts").list(&[], return_host);
     let trusted_proxies = trust(section);
     let shutdown_grace = section.key("shutdown_grace").duration(Duration::from_secs(30), Duration::ZERO..=HOUR);
-    let tls = section.inner("tls", tls);
+    let (tls, hsts) = section.inner("tls", |it| (tls(it), hsts(it)));
     let limits = section.inner("limits", limits);
     judge_listeners(section, &listen, admin_listen.as_ref());
 
@@ -148,6 +153,7 @@ pub(super) fn read(section: &Section<'_>, redirect_path: Option<&Found<String>>)
         admin_token,
         shutdown_grace,
         tls,
+        hsts,
         limits,
     });
     Draft { server, listen, admin_listen, site }
@@ -300,6 +306,27 @@ pub(super) fn tls(section: &Section<'_>) -> Option<TlsFiles> {
     }
     let (certificate, key) = (certificate.file(), key.file());
     certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key })
+}
+
+/// `Strict-Transport-Security` is sent over TLS only (RFC 6797 section 7.2), so it needs a certificate.
+fn hsts(section: &Section<'_>) -> Option<Duration> {
+    let read = |text: &str| {
+        let value = duration::parse(text)?;
+        let refused = |what: &str| Complaint::new(format!("{} {what}", quote(text))).hint("choose whole seconds from \"0s\" to \"730d\"");
+        match (value.subsec_nanos(), value <= MOST_HSTS) {
+            (0, true) => Ok(value),
+            (0, false) => Err(refused("is out of range")),
+            _ => Err(refused("is no whole number of seconds")),
+        }
+    };
+    let found = section.key("hsts").parse(read)?;
+    if !section.key("certificate").is_written() {
+        section.complain(
+            &found.spot,
+            Complaint::new("is of no use without a certificate").hint("write it where TLS is terminated: there, or in the proxy in front"),
+        );
+    }
+    Some(found.value)
 }
 
 fn limits(section: &Section<'_>) -> Limits {

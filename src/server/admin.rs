@@ -58,7 +58,7 @@ pub trait Source: Send + Sync + 'static {
 /// Serves health, figures and orders until `over`; then everything here ends at once.
 pub async fn serve_admin(listener: Listener, source: impl Source, over: CancellationToken) {
     let limits = Limits { header_bytes: 16 * 1024, header_timeout: Duration::from_secs(5), connections: 64, streams: 16, ..Limits::default() };
-    let settings = Settings { limits, tls: None, grace: Duration::ZERO, metrics: Arc::default() };
+    let settings = Settings { limits, tls: None, hsts: None, grace: Duration::ZERO, metrics: Arc::default() };
     let near = listener.local_addr().is_none_or(|it| it.ip().to_canonical().is_loopback());
     serve(vec![listener], settings, Admin { source: Arc::new(source), near }, Tunnels::new(), over).await;
 }

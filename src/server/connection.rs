@@ -8,7 +8,8 @@ use crate::config::server::Limits;
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
 use crate::wire::reply;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::header::STRICT_TRANSPORT_SECURITY;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -20,6 +21,7 @@ use std::ops::DerefMut;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 
 /// Answers requests. What it returns is sent as it is; an answer lasts until its body ends.
@@ -42,6 +44,7 @@ pub(super) struct Protocol {
     http1: http1::Builder,
     streams: u32,
     most: Most,
+    hsts: Option<HeaderValue>,
 }
 
 /// How large a head may be.
@@ -68,13 +71,13 @@ impl Protocol {
     ///
     /// A client that closes its half of an HTTP/1.1 connection is taken to be gone (hyper's default): else nobody would notice a
     /// person who left while the app still works for her.
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, hsts: Option<Duration>) -> Self {
         let mut http1 = http1::Builder::new();
         http1.header_read_timeout(None).max_buf_size(limits.header_bytes.max(LEAST_BUFFER));
         if limits.headers != INLINE_HEADERS {
             http1.max_headers(limits.headers);
         }
-        Self { http1, streams: limits.streams, most: Most { bytes: limits.header_bytes, headers: limits.headers } }
+        Self { http1, streams: limits.streams, most: Most { bytes: limits.header_bytes, headers: limits.headers }, hsts: hsts.and_then(strict_transport) }
     }
 
     fn http2(&self, state: &Arc<State>) -> http2::Builder<StreamExecutor> {
@@ -92,7 +95,9 @@ impl Protocol {
 pub(super) async fn serve<H: Handle>(protocol: Arc<Protocol>, io: Noted, tls: Option<TlsAcceptor>, handle: H, peer: Peer) {
     let state = Arc::clone(io.state());
     if let Some((transport, multiplexed)) = open(&state, io, tls).await {
-        let service = Answering { handle, state: Arc::clone(&state), peer, most: protocol.most };
+        // RFC 6797 section 7.2: never in clear, where anyone on the way can write it.
+        let hsts = protocol.hsts.clone().filter(|_| peer.tls);
+        let service = Answering { handle, state: Arc::clone(&state), peer, most: protocol.most, hsts };
         if multiplexed {
             let io = TokioIo::new(Watched::new(transport, Arc::clone(&state), state.multiplexes()));
             // In a box: an idle connection of HTTP/1.1 must not have room for it.
@@ -157,6 +162,7 @@ struct Answering<H> {
     state: Arc<State>,
     peer: Peer,
     most: Most,
+    hsts: Option<HeaderValue>,
 }
 
 impl<H: Handle> Service<Request<Incoming>> for Answering<H> {
@@ -168,11 +174,14 @@ impl<H: Handle> Service<Request<Incoming>> for Answering<H> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let under_way = InFlight::begin(&self.state, !request.body().is_end_stream());
         if self.most.exceeded(&request) {
-            let refused = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+            let mut refused = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+            keep_to_tls(&mut refused, self.hsts.as_ref());
+            self.state.queues_head(head_bytes(refused.headers()));
             return Box::pin(std::future::ready(Ok(refused.map(|it| Tracked::new(it, Some(under_way))))));
         }
         let connects = request.method() == Method::CONNECT;
-        Box::pin(Answer { handling: self.handle.clone().handle(request, self.peer), under_way: Some(under_way), connects })
+        let (handling, hsts) = (self.handle.clone().handle(request, self.peer), self.hsts.clone());
+        Box::pin(Answer { handling, under_way: Some(under_way), connects, hsts })
     }
 }
 
@@ -183,6 +192,7 @@ pin_project! {
         handling: F,
         under_way: Option<InFlight>,
         connects: bool,
+        hsts: Option<HeaderValue>,
     }
 }
 
@@ -191,7 +201,8 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = ready!(this.handling.poll(context));
+        let mut answer = ready!(this.handling.poll(context));
+        keep_to_tls(&mut answer, this.hsts.as_ref());
         let under_way = this.under_way.take();
         if let Some(under_way) = &under_way {
             under_way.state().queues_head(head_bytes(answer.headers()));
@@ -200,6 +211,18 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
             }
         }
         Poll::Ready(Ok(answer.map(|it| Tracked::new(it, under_way))))
+    }
+}
+
+/// `Strict-Transport-Security`, for the host that was asked alone.
+fn strict_transport(max_age: Duration) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("max-age={}", max_age.as_secs())).ok()
+}
+
+/// Tells browsers to come by TLS only, unless the app told them so itself: of two, only the first counts (RFC 6797 section 8.1).
+fn keep_to_tls(answer: &mut Response<Body>, hsts: Option<&HeaderValue>) {
+    if let Some(hsts) = hsts {
+        answer.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where we terminate TLS, on TCP.
     pub tls: Option<Certificates>,
+    /// `max-age` of `Strict-Transport-Security` there, if it is sent.
+    pub hsts: Option<Duration>,
     /// How long requests under way may take to finish once `shutdown` is told.
     pub grace: Duration,
     /// Where connections that are not served are counted.
@@ -50,7 +52,7 @@ pub async fn serve<H: Handle>(listeners: Vec<Listener>, settings: Settings, hand
     let _over = over.clone().drop_guard();
     let front = Arc::new(Front {
         registry: Arc::new(Registry::new()),
-        protocol: Arc::new(Protocol::new(&settings.limits)),
+        protocol: Arc::new(Protocol::new(&settings.limits, settings.hsts)),
         places: Arc::new(Semaphore::new(settings.limits.connections.min(handles::max_connections()).min(Semaphore::MAX_PERMITS))),
         metrics: settings.metrics,
         tls: settings.tls.as_ref().map(Certificates::acceptor),

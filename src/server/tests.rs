@@ -127,7 +127,7 @@ fn start_with(limits: Limits, tls: Option<Certificates>, grace: Duration) -> Wor
     let listeners = Listener::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
     let address = listeners[0].local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let settings = Settings { limits, tls, grace, metrics: Arc::default() };
+    let settings = Settings { limits, tls, hsts: None, grace, metrics: Arc::default() };
     let served = tokio::spawn(serve(listeners, settings, App, Tunnels::new(), shutdown.clone()));
     World { address, shutdown, served }
 }

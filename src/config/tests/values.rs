@@ -124,6 +124,26 @@ fn a_rule_for_groups_is_a_problem_where_nobody_has_any() {
 }
 
 #[test]
+fn hsts_is_whole_seconds_beside_a_certificate() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = |hsts: &str| {
+        let tls = format!("[server]\ntls = {{ certificate = {0:?}, key = {0:?}, hsts = {hsts} }}\n", file.path());
+        SMALL.replace("[server]\n", &tls)
+    };
+    for (written, seconds) in [("\"0s\"", 0), ("\"5m\"", 300), ("\"730d\"", 63_072_000), ("\"2000ms\"", 2)] {
+        assert_eq!(meant(&text(written), &[("CLIENT", SECRET)]).server.hsts, Some(Duration::from_secs(seconds)));
+    }
+    for (written, what) in
+        [("\"731d\"", "is out of range"), ("\"500ms\"", "no whole number of seconds"), ("300", "server.tls.hsts"), ("\"long\"", "is not a length of time")]
+    {
+        let told = told(&text(written), &[("CLIENT", SECRET)]);
+        assert!(told.contains(what), "{written}: {told}");
+    }
+    let alone = told(&SMALL.replace("[server]\n", "[server]\ntls = { hsts = \"1d\" }\n"), &[("CLIENT", SECRET)]);
+    assert!(alone.contains("is of no use without a certificate"), "{alone}");
+}
+
+#[test]
 fn a_rule_is_covered_only_where_every_method_is() {
     let rules = |rules: &[(&str, &str)]| {
         let rule = |it: &(&str, &str)| format!("[[access.rule]]\npath = \"{}\"\nmethods = {}\nallow = \"anyone\"\n", it.0, it.1);

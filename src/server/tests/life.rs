@@ -60,7 +60,7 @@ async fn a_unix_socket_has_no_address_takes_over_a_dead_one_and_leaves_no_file()
     let listeners = Listener::bind(&listen).unwrap();
     assert_eq!(Listener::bind(&listen).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
     let shutdown = CancellationToken::new();
-    let settings = Settings { limits: limits(), tls: None, grace: Duration::ZERO, metrics: Arc::default() };
+    let settings = Settings { limits: limits(), tls: None, hsts: None, grace: Duration::ZERO, metrics: Arc::default() };
     let served = tokio::spawn(serve(listeners, settings, App, Tunnels::new(), shutdown.clone()));
     let mut stream = UnixStream::connect(&path).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();

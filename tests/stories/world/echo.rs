@@ -153,6 +153,11 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
             }
             response
         }
+        "own-hsts" => {
+            let mut response = said(request, seen).await;
+            response.headers_mut().insert("strict-transport-security", HeaderValue::from_static("max-age=1; includeSubDomains"));
+            response
+        }
         "challenge" | "challenge-always" | "challenge-other" => challenge(request, seen, last == "challenge").await,
         "teapot" => status(StatusCode::IM_A_TEAPOT, "short and stout"),
         _ => said(request, seen).await,
