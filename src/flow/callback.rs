@@ -16,11 +16,12 @@ use crate::base::return_to::ReturnTo;
 use crate::base::secret::Secret;
 use crate::entra::authorize::Hints;
 use crate::entra::proof::By;
-use crate::entra::{NotRedeemed, Redeemed, failure};
+use crate::entra::{self, NotRedeemed, Redeemed, failure};
 use crate::session::pending::{Pending, Trial};
 use crate::session::record::Session;
 use crate::session::rounds::Aim;
 use crate::sidecar::Sidecar;
+use crate::sidecar::code_attempts::CodeSource;
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::wire::body::Body;
 use crate::wire::cookies::{Found, find};
@@ -76,7 +77,8 @@ pub(super) async fn callback(
     trail.ends(house, outcome.as_ref().map(|_| ()), inbound);
     let label = if outcome.is_ok() { label } else { "refused" };
     house.lasting.metrics.signed_in(label);
-    // Whatever came of it, this sign-in is over.
+    // Whatever came of it, this sign-in is over, unless the same code may be brought again.
+    let waits = matches!(outcome, Err(Refusal::TooManyCodes(_)));
     let mut response = outcome.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
         if let Refusal::SignIn(error, _, entra) = &refusal {
@@ -84,13 +86,13 @@ pub(super) async fn callback(
         }
         let refusal = match back {
             // A page of its own, which goes on for the app.
-            Some(_) if matches!(refusal, Refusal::Unknown(_)) => refusal,
+            Some(_) if matches!(refusal, Refusal::Unknown(_) | Refusal::TooManyCodes(_)) => refusal,
             Some(back) => Refusal::ForApp(Box::new(refusal), Box::new(back)),
             None => refusal,
         };
         refusal.answer(house, inbound.asker, inbound.language, inbound.reference())
     });
-    if let Some(gone) = house.names.remove(&name) {
+    if let Some(gone) = house.names.remove(&name).filter(|_| !waits) {
         response.headers_mut().append(SET_COOKIE, gone);
     }
     Ok(response)
@@ -105,13 +107,14 @@ async fn tried(
     name: &str,
     facts: &mut Facts,
 ) -> Result<Response<Body>, Refusal> {
-    let outcome = redeemed(house, answer, pending, &ReturnTo::home()).await.map(|(place, redeemed, _)| (place, redeemed));
+    let outcome = redeemed(house, inbound, headers, answer, pending, &ReturnTo::home()).await.map(|(place, redeemed, _)| (place, redeemed));
+    let waits = matches!(outcome, Err(Refusal::TooManyCodes(_)));
     let shown = setup::trial::came_back(house, inbound, headers, trial, outcome).await;
     let mut response = shown.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
         refusal.answer(house, inbound.asker, inbound.language, inbound.reference())
     });
-    if let Some(gone) = house.names.remove(name) {
+    if let Some(gone) = house.names.remove(name).filter(|_| !waits) {
         response.headers_mut().append(SET_COOKIE, gone);
     }
     Ok(response)
@@ -169,12 +172,12 @@ async fn finish(
 ) -> Result<Response<Body>, Refusal> {
     let return_to = ReturnTo::parse(&pending.return_to, &house.site);
     if let Some(native) = &pending.native {
-        let brought = redeemed(house, answer, &pending, &return_to).await?;
+        let brought = redeemed(house, inbound, headers, answer, &pending, &return_to).await?;
         let mut response = native::finish::finish(house, inbound, native, brought, trail).await?;
         response.headers_mut().extend(sign_in::came_back(house, headers, &pending.state).map(|it| (SET_COOKIE, it)));
         return Ok(response);
     }
-    let (id, session) = admit(house, headers, answer, &pending, &return_to, trail).await?;
+    let (id, session) = admit(house, inbound, headers, answer, &pending, &return_to, trail).await?;
     facts.session = Some(Arc::clone(&session));
     if let Some(challenge) = pending.challenge {
         session.answers(challenge);
@@ -206,7 +209,7 @@ async fn named(
     (answer, pending, typed): (&Answer<'_>, &Pending, &str),
 ) -> Result<Response<Body>, Refusal> {
     let return_to = ReturnTo::parse(&pending.return_to, &house.site);
-    let (_, Redeemed { user, .. }, _) = redeemed(house, answer, pending, &return_to).await?;
+    let (_, Redeemed { user, .. }, _) = redeemed(house, inbound, headers, answer, pending, &return_to).await?;
     let who = user.into_identity();
     let asks = || match pending.native.as_ref().and_then(|it| Some((it, native::back::Asker::of(house, it)?))) {
         Some((native, asker)) => native::authorize::asking(house, headers, native, asker.name),
@@ -223,13 +226,14 @@ async fn named(
 /// Redeems the code where the sign-in began and nowhere else, and begins a session for whom it brings.
 async fn admit(
     house: &Sidecar,
+    inbound: &Inbound,
     headers: &HeaderMap,
     answer: &Answer<'_>,
     pending: &Pending,
     return_to: &ReturnTo,
     trail: &mut Trail,
 ) -> Result<(Secret, Arc<Session>), Refusal> {
-    let (place, Redeemed { user, grant, .. }, again) = redeemed(house, answer, pending, return_to).await?;
+    let (place, Redeemed { user, grant, .. }, again) = redeemed(house, inbound, headers, answer, pending, return_to).await?;
     trail.is_of(user.identity());
     let member = organization::welcome(house, &user, &place, &again).await?;
     if let Some(member) = &member {
@@ -252,7 +256,14 @@ async fn admit(
 }
 
 /// Redeems the code where the sign-in began; with it comes where it may be tried again.
-async fn redeemed(house: &Sidecar, answer: &Answer<'_>, pending: &Pending, return_to: &ReturnTo) -> Result<(Place, Redeemed, String), Refusal> {
+async fn redeemed(
+    house: &Sidecar,
+    inbound: &Inbound,
+    headers: &HeaderMap,
+    answer: &Answer<'_>,
+    pending: &Pending,
+    return_to: &ReturnTo,
+) -> Result<(Place, Redeemed, String), Refusal> {
     let Some(place) = organization::begun_at(house, pending).await? else {
         return Err(Refusal::NothingUnderWay(sign_in::start_url(&house.site, return_to)));
     };
@@ -266,12 +277,17 @@ async fn redeemed(house: &Sidecar, answer: &Answer<'_>, pending: &Pending, retur
         return Err(Refusal::SignIn(refusal.into(), again, place.entra));
     }
     let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
+    let attempt = house.lasting.code_attempts.begin(code_source(house, inbound, headers)).await.map_err(Refusal::TooManyCodes)?;
     match place.entra.redeem(code, &pending.nonce, &pending.verifier).await {
         Ok(redeemed) => {
+            attempt.release();
             organization::proved_by(house, &place, redeemed.by.clone());
             Ok((place, redeemed, again))
         }
         Err(NotRedeemed { error, by }) => {
+            if !is_refused_code(&error) {
+                attempt.release();
+            }
             // Both credentials were refused: whoever set the new one reads why that was.
             if let By::ProvenAfter(_) | By::Untried = by {
                 organization::proved_by(house, &place, by);
@@ -279,6 +295,19 @@ async fn redeemed(house: &Sidecar, answer: &Answer<'_>, pending: &Pending, retur
             Err(Refusal::SignIn(error, again, place.entra))
         }
     }
+}
+
+/// Whose refused codes count together.
+fn code_source(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> CodeSource {
+    look(house, headers).map_or(CodeSource::Address(inbound.way.client), |it| {
+        let who = it.identity();
+        CodeSource::Person(who.tid, who.oid)
+    })
+}
+
+/// Whether the code itself is to blame, and neither the app's credential nor an outage (RFC 6749 section 5.2).
+fn is_refused_code(error: &entra::Error) -> bool {
+    matches!(error, entra::Error::Refused(it) if matches!(it.error.as_str(), "invalid_grant" | "invalid_request"))
 }
 
 /// Whose wrong answers count together with those of this sign-in.

@@ -86,6 +86,8 @@ pub(super) enum Refusal {
     Unknown(Box<Identify>),
     /// Too many wrong ones of one address; so many seconds until it may go on.
     TooMany(u64),
+    /// Too many sign-in codes of one client that Entra refused; so many seconds until it may go on with the same one.
+    TooManyCodes(u64),
     /// Entra says who it is, and the directory that they may not come in; the place to try another account.
     NotWelcome(welcome::Refused, String),
     /// An app asks that is not registered, or to be answered where it is not.
@@ -178,6 +180,7 @@ impl Refusal {
             Self::BadForm => "a posted callback that is no form".to_owned(),
             Self::Loop(it) => format!("sign-in loop: {}", it.cause().name()),
             Self::Unknown(_) => "nobody signs in by what was typed".to_owned(),
+            Self::TooManyCodes(_) => "too many sign-in codes that Entra refused from one address or person".to_owned(),
             Self::TooMany(_) => "too many wrong usernames and codes from one address".to_owned(),
             Self::NotWelcome(it, _) => it.to_string(),
             Self::Unregistered(it) => it.to_string(),
@@ -225,7 +228,7 @@ impl Refusal {
             Self::Method(allow) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Self::Closed(seconds) | Self::TooMany(seconds) => {
+            Self::Closed(seconds) | Self::TooMany(seconds) | Self::TooManyCodes(seconds) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             _ if words.status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -258,6 +261,7 @@ impl Refusal {
             Self::SignIn(it, again, entra) => refused::words(house, entra, language, it, Some(again)),
             Self::Unknown(_) => words::unknown(say),
             Self::TooMany(_) => words::too_many(say),
+            Self::TooManyCodes(_) => words::too_many_codes(say),
             Self::NotWelcome(it, again) => words::not_welcome(say, it, again),
             Self::Unregistered(it) => words::unregistered(say, *it),
             Self::ForApp(it, back) => Words { back: Some(Back::clone(back)), ..it.words(house, language) },

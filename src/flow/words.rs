@@ -157,6 +157,10 @@ pub(super) fn too_many(say: &Phrases) -> Words {
     Words::new(Kind::Unavailable, StatusCode::TOO_MANY_REQUESTS, Whose::You, &say.sign_in.too_many)
 }
 
+pub(super) fn too_many_codes(say: &Phrases) -> Words {
+    Words::new(Kind::Unavailable, StatusCode::TOO_MANY_REQUESTS, Whose::You, &say.sign_in.too_many_codes)
+}
+
 /// Signed in well at Entra, as somebody who may not come in.
 pub(super) fn not_welcome(say: &Phrases, refused: &welcome::Refused, again: &str) -> Words {
     let (whose, told) = match refused {

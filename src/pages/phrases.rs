@@ -111,6 +111,7 @@ pub(crate) struct SignIns {
     pub(crate) unreadable: Told,
     pub(crate) unknown: Told,
     pub(crate) too_many: Told,
+    pub(crate) too_many_codes: Told,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,5 +1,6 @@
 //! The furnished house: one field a module, built once from the configuration.
 
+pub mod code_attempts;
 pub mod expiry;
 pub mod guesses;
 pub mod organizations;
@@ -34,6 +35,7 @@ use crate::upstream::{BadUpstream, Tunnels, Upstream};
 use crate::wire::client::{self, Client};
 use crate::wire::cookies::Names;
 use arc_swap::ArcSwapOption;
+use code_attempts::CodeAttempts;
 use guesses::Guesses;
 use organizations::{Authorities, Organizations};
 use std::sync::Arc;
@@ -67,6 +69,8 @@ pub struct Lasting {
     pub directory: Option<Directory>,
     /// Who typed what nobody is called, lately.
     pub guesses: Arc<Guesses>,
+    /// Who brought sign-in codes that Entra refused.
+    pub code_attempts: Arc<CodeAttempts>,
     /// Who sent codes and tokens of native clients that there are none of. Apart from the page's: one device must not make a carrier's others wait.
     pub guessed_tokens: Arc<Guesses>,
     /// Who used links for the set-up page that there are none of.
@@ -156,6 +160,7 @@ impl Lasting {
             newest: Arc::default(),
             directory: None,
             guesses: Arc::new(Guesses::new(clock.clone())),
+            code_attempts: Arc::new(CodeAttempts::new(clock.clone())),
             guessed_tokens: Arc::new(Guesses::new(clock.clone())),
             guessed_links: Arc::new(Guesses::new(clock.clone())),
             kept_refusals: Arc::new(Guesses::new(clock.clone())),

@@ -1,7 +1,7 @@
 //! Classes 12, 15 and 16: a sign-in belongs to the browser that began it, once, and a token is what Entra signed for us.
 
 use crate::world::browser::{NAVIGATION, SCRIPT};
-use crate::world::{CLIENT_ID, World};
+use crate::world::{CLIENT_ID, Plan, World};
 use entrada::emulator::Wrong;
 use url::Url;
 
@@ -164,4 +164,51 @@ async fn a_token_that_is_wrong_signs_nobody_in_and_takes_nothing() {
     }
     let logged = world.logged().await;
     assert!(!logged.contains("eyJ"), "a token stands in the log");
+}
+
+/// Whoever had begun a sign-in made as many token requests as they sent junk codes, and Entra throttles an app for too many of them.
+#[tokio::test]
+async fn attack_junk_codes_of_one_address_make_few_token_requests_and_stop_no_sign_in_for_good() {
+    let world = World::with(Plan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..Plan::default() }).await;
+    let at = |address: &'static str| ("x-forwarded-for", address.to_owned());
+    let (mut maya, mut tom, mut signed_in) = (world.browser(), world.browser(), world.browser());
+    maya.says.push(at("192.0.2.7"));
+    tom.says.push(at("192.0.2.8"));
+    signed_in.says.push(at("192.0.2.7"));
+    signed_in.visits("/x").await;
+    assert_eq!(signed_in.signs_in_as("tom@contoso.example").await.status, 200);
+    maya.visits("/x").await;
+    let shown = maya.page.clone();
+    let callback = maya.stops_at_the_callback("maya@contoso.example", shown).await;
+    let mut eve = world.browser();
+    eve.says.push(at("192.0.2.7"));
+    let begun = eve.asks("GET", "/x", NAVIGATION).await;
+    let state = Url::parse(begun.header("location")).unwrap().query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
+    let cookie = eve.cookie_header();
+    let before = world.emulator.control().code_calls();
+    let junk = (0..300).map(|at| {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("code", &format!("junk-{at}")).append_pair("state", &state).finish();
+        let mut one = world.browser();
+        let says = [("cookie", cookie.clone()), ("x-forwarded-for", "192.0.2.7".to_owned()), ("accept", "text/html".to_owned())];
+        async move {
+            let says: Vec<_> = says.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let page = one.asks("GET", &format!("/oauth2/callback?{query}"), &says).await;
+            assert!(page.status != 429 || (1..=60).contains(&page.header("retry-after").parse::<u64>().unwrap()));
+            page.status
+        }
+    });
+    let answers = futures_util::future::join_all(junk).await;
+    assert_eq!(answers.iter().filter(|it| **it == 429).count(), 270, "{answers:?}");
+    assert_eq!(world.emulator.control().code_calls() - before, 30);
+    // Whoever is signed in counts by themselves, and another address by itself.
+    signed_in.visits("/oauth2/start?rd=%2Fx").await;
+    assert_eq!(signed_in.signs_in_as("tom@contoso.example").await.status, 200);
+    tom.visits("/x").await;
+    assert_eq!(tom.signs_in_as("tom@contoso.example").await.status, 200);
+    // Maya, who is behind the same address, goes on with the same code a minute later.
+    let page = maya.opens(&callback).await;
+    assert!(page.status == 429 && page.body.contains("reload this page"), "{} {}", page.status, page.body);
+    world.later(60);
+    let page = maya.opens(&callback).await;
+    assert_eq!((page.status, page.path_and_query().as_str()), (200, "/x"), "{}", page.body);
 }

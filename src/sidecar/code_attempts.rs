@@ -1,0 +1,179 @@
+//! Limits how many sign-in codes that Entra refuses one client may bring: each of them costs a token request, and Entra throttles an app that
+//! sends too many.
+//!
+//! Who can use the limit up for whom: only programs at the same address. Another site cannot, since a code is redeemed only for the `state` that
+//! is sealed in the browser's own pending cookie, and no other site can read it. A code cannot be judged before it is redeemed, so a program
+//! that brings wrong codes all the time makes new sign-ins from its address wait. What works all the same: people who are signed in already
+//! are counted by themselves, any number of right codes is redeemed at the same time, and a code that had to wait is still good when the
+//! browser loads the same address again.
+
+use super::guesses::network;
+use crate::base::clock::Clock;
+use crate::base::guid::Guid;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// Maximum number of refused codes of one client in `WINDOW_SECONDS`; also how many of its codes are redeemed at the same time.
+const MAX_WRONG_CODES: usize = 30;
+
+/// Seconds in which they are counted.
+const WINDOW_SECONDS: u64 = 60;
+
+/// Maximum number of codes of one client that wait for others of it.
+const MAX_WAITING_CODES: usize = 256;
+
+/// Maximum time that a code waits for others of the same client: as long as a token request may take.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// Maximum number of clients that are remembered.
+const MAX_COUNTED_CLIENTS: u64 = 100_000;
+
+/// Whose refused codes are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodeSource {
+    /// Somebody who is signed in: tenant and object ID.
+    Person(Guid, Guid),
+    /// Everyone else at an address; `None` for a unix socket.
+    Address(Option<IpAddr>),
+}
+
+/// Counts refused codes for each client.
+#[derive(Debug)]
+pub struct CodeAttempts {
+    seen: Cache<CodeSource, Arc<Mutex<Arc<Window>>>>,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Window {
+    /// Seconds since 1970.
+    began: u64,
+    /// A permit for each code that may still be refused; closed once so many were.
+    attempts: Arc<Semaphore>,
+    waiting: Semaphore,
+    wrong: AtomicUsize,
+}
+
+/// A code that may be redeemed. Unless it is released it counts as refused, so that disconnecting avoids no count.
+#[derive(Debug)]
+#[must_use]
+pub struct Attempt {
+    window: Arc<Window>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl CodeAttempts {
+    /// No code was refused yet.
+    pub fn new(clock: Clock) -> Self {
+        let idle = Duration::from_secs(2 * WINDOW_SECONDS);
+        Self { seen: Cache::builder().max_capacity(MAX_COUNTED_CLIENTS).eviction_policy(EvictionPolicy::lru()).time_to_idle(idle).build(), clock }
+    }
+
+    /// Waits until it is clear that the code of this client may be redeemed.
+    ///
+    /// # Errors
+    /// For how many seconds the client has to wait.
+    pub async fn begin(&self, from: CodeSource) -> Result<Attempt, u64> {
+        let window = self.window(from);
+        let waited = async {
+            let _waiting = window.waiting.try_acquire().ok()?;
+            timeout(MAX_WAIT, Arc::clone(&window.attempts).acquire_owned()).await.ok()?.ok()
+        };
+        let rest = || WINDOW_SECONDS.saturating_sub(self.clock.now().abs_diff(window.began)).max(1);
+        match waited.await {
+            Some(permit) => Ok(Attempt { permit: Some(permit), window }),
+            None => Err(rest()),
+        }
+    }
+
+    fn window(&self, from: CodeSource) -> Arc<Window> {
+        let key = match from {
+            CodeSource::Address(address) => CodeSource::Address(Some(network(address))),
+            person @ CodeSource::Person(..) => person,
+        };
+        let now = self.clock.now();
+        let entry = self.seen.get_with(key, || Arc::new(Mutex::new(Arc::new(Window::new(now)))));
+        let mut window = entry.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.abs_diff(window.began) >= WINDOW_SECONDS {
+            *window = Arc::new(Window::new(now));
+        }
+        Arc::clone(&window)
+    }
+}
+
+impl Window {
+    fn new(began: u64) -> Self {
+        Self { began, attempts: Arc::new(Semaphore::new(MAX_WRONG_CODES)), waiting: Semaphore::new(MAX_WAITING_CODES), wrong: AtomicUsize::new(0) }
+    }
+}
+
+impl Attempt {
+    /// The code was not refused: it counts no more.
+    pub fn release(mut self) {
+        drop(self.permit.take());
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let Some(permit) = self.permit.take() else { return };
+        permit.forget();
+        if self.window.wrong.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_WRONG_CODES {
+            self.window.attempts.close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: CodeSource = CodeSource::Address(Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1))));
+
+    #[tokio::test]
+    async fn of_many_wrong_codes_at_once_no_more_than_that_are_redeemed_and_any_number_of_right_ones() {
+        let clock = Clock::system();
+        let attempts = Arc::new(CodeAttempts::new(clock.clone()));
+        let all = |right: bool| {
+            let one = |attempts: Arc<CodeAttempts>| async move {
+                let attempt = attempts.begin(HERE).await.ok()?;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                if right {
+                    attempt.release()
+                }
+                Some(())
+            };
+            futures_util::future::join_all((0..200).map(|_| one(Arc::clone(&attempts))))
+        };
+        assert_eq!(all(true).await.iter().flatten().count(), 200);
+        assert_eq!(all(false).await.iter().flatten().count(), MAX_WRONG_CODES);
+        assert!(attempts.begin(HERE).await.is_err_and(|it| (1..=WINDOW_SECONDS).contains(&it)));
+        let person = CodeSource::Person(Guid::PERSONAL, Guid::PERSONAL);
+        for other in [person, CodeSource::Address(Some("192.0.2.2".parse().unwrap())), CodeSource::Address(None)] {
+            attempts.begin(other).await.unwrap().release();
+        }
+        clock.shift(60);
+        attempts.begin(HERE).await.unwrap().release();
+    }
+
+    #[tokio::test]
+    async fn more_waiting_codes_than_the_limit_are_refused_at_once() {
+        let attempts = CodeAttempts::new(Clock::system());
+        let mut held = Vec::new();
+        for _ in 0..MAX_WRONG_CODES {
+            held.push(attempts.begin(HERE).await.unwrap());
+        }
+        let waiting = futures_util::future::join_all((0..MAX_WAITING_CODES + 10).map(|_| attempts.begin(HERE)));
+        let (outcomes, ()) = tokio::join!(waiting, async {
+            tokio::task::yield_now().await;
+            held.into_iter().for_each(drop);
+        });
+        assert!(outcomes.iter().all(Result::is_err));
+    }
+}
