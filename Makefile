@@ -1,5 +1,5 @@
 # Everything a newcomer types: `make dev` and `make test`.
-.PHONY: dev test setup lint deny advisories docs release bench fuzz
+.PHONY: dev test setup lint deny advisories docs release bench fuzz mutants
 
 dev:
 	cargo run -q -- dev
@@ -42,3 +42,8 @@ docs:
 # One target for a minute: `make fuzz TARGET=return_to`; without TARGET each of them. Needs a nightly compiler; gets cargo-fuzz itself.
 fuzz:
 	fuzz/run.sh $(or $(TARGET),all) $(or $(SECONDS),60)
+
+# Whether the unit tests notice changes in the modules that decide who may pass: two hours at most, not part of `make test`.
+# `make mutants SEED=7` repeats a run; `make mutants SEED=7 MODULE=src/access MUTANTS=10` limits it. Gets cargo-mutants itself.
+mutants:
+	tests/mutants/run.sh "$(SEED)" $(MODULE)

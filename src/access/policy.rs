@@ -328,7 +328,9 @@ mod tests {
         assert!(allowed(&table(&["Reader", "Admin"], &[], &[], &[])));
         assert!(allowed(&table(&["Admin"], &["G1"], &["maya@contoso.example"], &["AAAABBBB-0000-cccc-1111-dddd2222eeee"])));
         assert!(allowed(&table(&[], &[], &[], &["fabrikam.example", "contoso.example"])));
+        assert!(allowed(&table(&[], &[], &["00AA00AA-bb11-cc22-dd33-44ee44ee44ee"], &[])));
         for no in [
+            table(&[], &[], &["00aa00aa-bb11-cc22-dd33-44ee44ee44ef"], &[]),
             table(&["admin"], &[], &[], &[]),
             table(&["Admin"], &["g2"], &[], &[]),
             table(&["Admin"], &[], &["tom@contoso.example"], &[]),

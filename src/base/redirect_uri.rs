@@ -254,12 +254,17 @@ mod tests {
             ("http://127.0.0.1", Bad::Http),
             ("http://127.0.0.1:0/x", Bad::Http),
             ("http://127.1/x", Bad::Http),
+            ("http://127.0.0.1/a/../b", Bad::Spelling),
+            ("http://127.0.0.1:8080/a/../b", Bad::Spelling),
+            ("https://app/x", Bad::Spelling),
+            ("https://app.example.com./x", Bad::Spelling),
             ("http://localhost/x", Bad::Localhost),
             ("http://LocalHost:80/x", Bad::Localhost),
         ] {
             assert_eq!(RedirectUri::parse(text).unwrap_err(), why, "{text}");
         }
-        assert_eq!(RedirectUri::parse(&format!("com.example:/{}", "x".repeat(MOST_BYTES))).unwrap_err(), Bad::Long);
+        let of_length = |bytes: usize| RedirectUri::parse(&format!("com.example:/{}", "x".repeat(bytes - "com.example:/".len()))).map(drop);
+        assert_eq!((of_length(MOST_BYTES), of_length(MOST_BYTES + 1)), (Ok(()), Err(Bad::Long)));
     }
 
     #[test]
@@ -300,5 +305,14 @@ mod tests {
         assert_eq!(answer("com.example:/x"), "com.example:/x?code=a+b%26c&state=%3D%C3%A9");
         assert_eq!(answer("https://app.example.com/x?y=1"), "https://app.example.com/x?y=1&code=a+b%26c&state=%3D%C3%A9");
         assert_eq!(answer("http://127.0.0.1:9/?"), "http://127.0.0.1:9/?code=a+b%26c&state=%3D%C3%A9");
+        assert_eq!(answer("com.example:/x?y=1&"), "com.example:/x?y=1&code=a+b%26c&state=%3D%C3%A9");
+    }
+
+    #[test]
+    fn an_answer_is_of_the_kind_of_its_target() {
+        for (text, kind) in [("com.example:/x", Kind::PrivateUse), ("https://app.example.com/x", Kind::Https), ("http://[::1]/x", Kind::Loopback)] {
+            let target = RedirectUri::parse(text).unwrap().admits(text).unwrap();
+            assert_eq!((target.as_str(), target.answer(&[]).kind()), (text, kind));
+        }
     }
 }

@@ -117,6 +117,24 @@ mod tests {
     }
 
     #[test]
+    fn a_place_is_bounded_in_length_and_its_fragment_in_characters() {
+        let of_length = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
+        let (longest, too_long) = (of_length(MOST_BYTES), of_length(MOST_BYTES + 1));
+        assert_eq!((ReturnTo::parse(&longest, &site()).as_str(), ReturnTo::parse(&too_long, &site()).as_str()), (longest.as_str(), "/"));
+        for place in ["/a#b c", "/a#\x7f", "/a#b\r\nLocation: x", "/a#ü"] {
+            assert_eq!(ReturnTo::parse(place, &site()).as_str(), "/", "{place:?}");
+        }
+    }
+
+    #[test]
+    fn the_page_that_a_request_was_for_is_gone_back_to_unless_it_is_ours() {
+        for (text, place) in [("/a?b", "/a?b"), ("/oauth2/sign_out", "/"), ("/oauth2/setup", "/oauth2/setup")] {
+            let target = Target::parse(&http::Method::GET, text, Strictness::Strict).unwrap();
+            assert_eq!(ReturnTo::of(&target, &site()).as_str(), place);
+        }
+    }
+
+    #[test]
     fn nothing_leads_to_another_origin() {
         for place in [
             "//evil.example",

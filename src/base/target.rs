@@ -305,6 +305,75 @@ mod tests {
     }
 
     #[test]
+    fn each_byte_is_refused_for_its_own_reason_and_some_in_strict_reading_only() {
+        use Ambiguous::{Character, DotSegment, EmptySegment, NotAPath, PathParameter, Percent, Slash, TooLong};
+        let longest = format!("/{}", "a".repeat(MOST_BYTES - 1));
+        for (text, strict, lenient) in [
+            ("/a\"b", Err(Character), Ok(())),
+            ("/a^b", Err(Character), Ok(())),
+            ("/a{b", Err(Character), Ok(())),
+            ("/a}b", Err(Character), Ok(())),
+            ("/a|b", Err(Character), Ok(())),
+            ("/a%2eb", Err(Character), Ok(())),
+            ("/a%3fb", Err(Character), Ok(())),
+            ("/a%23b", Err(Character), Ok(())),
+            ("/%ff", Err(Character), Ok(())),
+            ("/a;b", Err(PathParameter), Ok(())),
+            ("/a%3bb", Err(PathParameter), Ok(())),
+            ("/a%2fb", Err(Slash), Ok(())),
+            ("/a//b", Err(EmptySegment), Ok(())),
+            // The library takes none of these.
+            ("/a<b", Err(Character), Err(Character)),
+            ("/a>b", Err(Character), Err(Character)),
+            ("/a`b", Err(Character), Err(Character)),
+            ("/a%1fb", Err(Character), Err(Character)),
+            ("/a%7fb", Err(Character), Err(Character)),
+            ("/%c0", Err(Character), Err(Character)),
+            ("/%c1", Err(Character), Err(Character)),
+            ("/a\x7f", Err(Character), Err(Character)),
+            ("/a b", Err(Character), Err(Character)),
+            ("/a\\b", Err(Slash), Err(Slash)),
+            ("/a%5cb", Err(Slash), Err(Slash)),
+            ("/a%25b", Err(Percent), Err(Percent)),
+            ("/a%2", Err(Percent), Err(Percent)),
+            ("/a%2g", Err(Percent), Err(Percent)),
+            ("/a%g2", Err(Percent), Err(Percent)),
+            ("/a/./b", Err(DotSegment), Err(DotSegment)),
+            ("/..;x/a", Err(PathParameter), Err(DotSegment)),
+            ("//a", Err(EmptySegment), Err(EmptySegment)),
+            ("a", Err(NotAPath), Err(NotAPath)),
+            // The neighbors of each bound.
+            ("/a%20b", Ok(()), Ok(())),
+            ("/%7e", Ok(()), Ok(())),
+            ("/a!~b", Ok(()), Ok(())),
+            ("/%c2%a9", Ok(()), Ok(())),
+            ("/a/", Ok(()), Ok(())),
+            ("/a.b/..c", Ok(()), Ok(())),
+            // A query is the app's, but for what cannot be sent.
+            ("/?a;b//..%2f|%zz", Ok(()), Ok(())),
+            ("/?a#", Err(Character), Err(Character)),
+            (longest.as_str(), Ok(()), Ok(())),
+            (&format!("{longest}a"), Err(TooLong), Err(TooLong)),
+        ] {
+            for (strictness, expected) in [(Strictness::Strict, strict), (Strictness::Lenient, lenient)] {
+                assert_eq!(Target::parse(&Method::GET, text, strictness).map(drop), expected, "{text} {strictness:?}");
+                // As hyper hands it on, where the library keeps it as it is.
+                if let Some(uri) = text.parse::<Uri>().ok().filter(|it| it.path_and_query().is_some_and(|it| it.as_str() == text)) {
+                    assert_eq!(Target::read(&Method::GET, &uri, strictness).map(drop), expected, "{text} {strictness:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_target_are_those_that_were_read() {
+        let read = Target::parse(&Method::POST, "/a/b?c=d?e", Strictness::Strict).unwrap();
+        assert_eq!((read.method(), read.path(), read.query()), (&Method::POST, "/a/b", Some("c=d?e")));
+        assert_eq!(Target::parse(&Method::GET, "/a", Strictness::Strict).unwrap().query(), None);
+        assert_eq!(Target::read(&Method::GET, &Uri::from_static("app.example.com:443"), Strictness::Lenient), Err(Ambiguous::NotAPath));
+    }
+
+    #[test]
     fn what_an_app_may_read_instead_is_known() {
         let other = |text| {
             let read = Target::parse(&Method::GET, text, Strictness::Lenient).unwrap().other_reading();

@@ -230,6 +230,54 @@ mod tests {
     }
 
     #[test]
+    fn cookie_lines_are_searched_up_to_their_bound_and_no_further() {
+        let first = |bytes: usize| format!("a={}", "x".repeat(bytes - 2));
+        let ours = "entrada=1";
+        let after = |bytes: usize| request(&[&first(bytes), ours]);
+        assert_eq!(find(&after(64 * 1024 - 1 - ours.len()), "entrada"), Found::One("1"));
+        assert_eq!(find(&after(64 * 1024 - ours.len()), "entrada"), Found::None);
+    }
+
+    #[test]
+    fn every_cookie_is_listed_in_its_order() {
+        let all: Vec<_> = all(&request(&["a=1; b=2=3;c", "d=4"])).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        assert_eq!(all, [("a", "1"), ("b", "2=3"), ("d", "4")].map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn each_kind_of_ours_has_a_name_of_its_own() {
+        for (https, prefix) in [(true, "__Host-entrada"), (false, "entrada")] {
+            let names = Names::new(https);
+            let all = [names.session().to_owned(), names.pending("12345678abc"), names.rounds(), names.organization(), names.visit()];
+            assert_eq!(all, ["", "-s-12345678", "-r", "-o", "-v"].map(|it| format!("{prefix}{it}")));
+            assert!(all.iter().all(Names::is_ours));
+        }
+    }
+
+    #[test]
+    fn lines_that_are_kept_come_back_as_they_were() {
+        for lines in [&[][..], &["a=1"], &["a=1; entrada=2", "b=3", "c=4"]] {
+            let kept = CookieLines::of(&request(lines)).into_headers();
+            assert_eq!(kept, request(lines));
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_line_that_was_only_ours_or_empty() {
+        for (lines, left) in [
+            (&["entrada=1"][..], &[][..]),
+            (&["entrada=1", "a=1"], &["a=1"]),
+            (&["a=1; ; entrada=1;"], &["a=1"]),
+            (&["entrada; a=1"], &["a=1"]),
+            (&["a=1;;b=2"], &["a=1;;b=2"]),
+        ] {
+            let mut headers = request(lines);
+            hide(&mut headers);
+            assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), left, "{lines:?}");
+        }
+    }
+
+    #[test]
     fn ours_are_known_by_name_in_either_scheme() {
         for name in ["entrada", "entrada-s-12345678", "__Host-entrada", "__Host-entrada-r"] {
             assert!(Names::is_ours(name), "{name}");
@@ -262,7 +310,7 @@ mod tests {
     #[test]
     fn the_app_sets_none_under_our_names() {
         let mut headers = HeaderMap::new();
-        for line in ["a=b; Path=/", "__Host-entrada=x; Path=/", " entrada =x", "=entrada=x"] {
+        for line in ["a=b; Path=/", "__Host-entrada=x; Path=/", " entrada =x", "=entrada=x", "entrada; Path=/"] {
             headers.append(SET_COOKIE, HeaderValue::from_str(line).unwrap());
         }
         guard(&mut headers);

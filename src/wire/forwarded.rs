@@ -250,12 +250,50 @@ mod tests {
     }
 
     #[test]
+    fn a_trusted_peer_says_whether_the_client_spoke_https() {
+        for (proto, https) in [("https", Some(true)), ("wss", Some(true)), ("http", Some(false)), ("ws", Some(false)), ("HTTPS", None), ("", None)] {
+            assert_eq!(read(&headers(&[("x-forwarded-proto", proto)]), &peer("10.0.0.1"), &trust()).https, https, "{proto}");
+        }
+        let way = read(&headers(&[("x-forwarded-host", "a.example")]), &peer("10.0.0.1"), &trust());
+        assert_eq!((way.host.unwrap(), way.https, way.trusted), (HeaderValue::from_static("a.example"), None, true));
+    }
+
+    #[test]
+    fn a_unix_socket_is_trusted_where_the_operator_says_so() {
+        let nobody = Peer { address: None, tls: false };
+        let trusts = |unix| is_trusted(&nobody, &Trust { unix, ..trust() });
+        assert_eq!((trusts(true), trusts(false)), (true, false));
+    }
+
+    #[test]
+    fn why_a_request_counts_as_one_by_http_is_known() {
+        let said = [("x-forwarded-proto", "http")];
+        for (headers, ip, why) in [
+            (headers(&said), "192.0.2.1", Http::Untrusted),
+            (headers(&[("x-forwarded-proto", "https")]), "192.0.2.1", Http::Untrusted),
+            (headers(&[]), "192.0.2.1", Http::NotSaid),
+            (headers(&said), "10.0.0.1", Http::Said),
+            (headers(&[("x-forwarded-proto", "gopher")]), "10.0.0.1", Http::NotSaid),
+            (headers(&[]), "10.0.0.1", Http::NotSaid),
+        ] {
+            assert_eq!(why_http(&headers, &read(&headers, &peer(ip), &trust())), why, "{headers:?} {ip}");
+        }
+    }
+
+    #[test]
     fn nginx_is_heard_only_with_its_own_headers_once_each() {
         let ask = |pairs: &[(&'static str, &str)], ip| asked_by_nginx(&headers(pairs), &read(&HeaderMap::new(), &peer(ip), &trust()), Strictness::Strict);
         let good = ask(&[("x-original-uri", "/a?b"), ("x-original-method", "POST")], "10.0.0.1").unwrap();
         assert_eq!((good.target.method().as_str(), good.target.path()), ("POST", "/a"));
         let url = ask(&[("x-original-url", "https://app.example/a"), ("x-original-method", "GET")], "10.0.0.1").unwrap();
         assert_eq!((url.target.path(), url.host.as_deref()), ("/a", Some("app.example")));
+        let both = ask(&[("x-original-uri", "/a?b"), ("x-original-url", "http://h:1/a?b"), ("x-original-method", "GET")], "10.0.0.1").unwrap();
+        assert_eq!((both.target.path_and_query().as_str(), both.host.as_deref()), ("/a?b", Some("h:1")));
+        for url in ["ftp://h/a", "https://h", "//h/a", "/a"] {
+            let outcome = ask(&[("x-original-url", url), ("x-original-method", "GET")], "10.0.0.1");
+            assert_eq!(outcome, Err(NotAsked::Header("X-Original-URL")), "{url}");
+        }
+        assert_eq!(ask(&[("x-original-method", "GET")], "10.0.0.1"), Err(NotAsked::Header("X-Original-URI")));
         assert_eq!(ask(&[("x-original-uri", "/a"), ("x-original-method", "GET")], "192.0.2.1"), Err(NotAsked::Untrusted));
         assert!(matches!(ask(&[("x-original-uri", "/a")], "10.0.0.1"), Err(NotAsked::Header(_))));
         assert!(matches!(ask(&[("x-original-uri", "/a"), ("x-original-uri", "/b"), ("x-original-method", "GET")], "10.0.0.1"), Err(NotAsked::Header(_))));

@@ -62,6 +62,21 @@ fn among_many_tenants_an_address_that_nobody_vouches_for_is_not_known() {
 }
 
 #[test]
+fn a_tenant_beside_others_vouches_for_no_address_either() {
+    let admitted = Admitted::new(Allowed::default(), Arc::new(Domains::default()));
+    let (metadata, custom) = (metadata(), ["email".to_owned()]);
+    let outcome = |beside_others: bool, edov: bool| {
+        let claims = changed(changed(claims(), "email", json!("maya@contoso.com")), "xms_edov", json!(edov));
+        let client_id = Guid::parse(CLIENT).unwrap();
+        let expected = Expected { metadata: &metadata, admitted: &admitted, client_id, nonce: None, guests: true, beside_others, now: NOW, custom: &custom };
+        let who = judge(&verified(&signed(&header(), &claims), &key()).unwrap(), &key(), &expected).unwrap();
+        (who.email.is_some(), who.custom.len())
+    };
+    assert_eq!((outcome(false, false), outcome(true, true)), ((true, 1), (true, 1)));
+    assert_eq!(outcome(true, false), (false, 0));
+}
+
+#[test]
 fn a_personal_account_is_nobodys_guest() {
     let token = signed(&header(), &changed(of(PERSONAL), "idp", json!("live.com")));
     assert!(!judged_among(&[PERSONAL], &token, &key()).unwrap().guest);
