@@ -113,18 +113,26 @@ impl Drop for LoggedRequest<'_> {
     }
 }
 
+/// Requests that are searched for headers of a front proxy that is not trusted: such a proxy sends them with each, and without one no
+/// request pays for the search any longer.
+const MAX_PROXY_CHECKS: u32 = 1000;
+
 /// Warns once per process of a front proxy that is not trusted: all its clients have its address then, and share one limit on guesses.
 /// The value of the header is not logged, since anybody can send it.
 fn warn_of_untrusted_proxy(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound) {
-    let warned = &house.lasting.warned_of_untrusted_proxy;
-    // Read before the headers are searched: the common case costs each request one load.
-    if warned.load(Ordering::Relaxed) {
+    let checks = &house.lasting.untrusted_proxy_checks;
+    if checks.load(Ordering::Relaxed) >= MAX_PROXY_CHECKS || inbound.way.trusted {
         return;
     }
-    let Some(header) = forwarded::ignored_header(headers, &inbound.way) else { return };
-    if !warned.swap(true, Ordering::Relaxed) {
-        let peer = inbound.way.peer.map_or_else(|| "a unix socket".to_owned(), |it| it.to_string());
-        tracing::warn!(peer, header, "ignored a header of a proxy that is not one of server.trusted_proxies: all its clients count as one address");
+    match forwarded::ignored_header(headers, &inbound.way) {
+        None => {
+            checks.fetch_add(1, Ordering::Relaxed);
+        }
+        Some(header) if checks.swap(MAX_PROXY_CHECKS, Ordering::Relaxed) < MAX_PROXY_CHECKS => {
+            let peer = inbound.way.peer.map_or_else(|| "a unix socket".to_owned(), |it| it.to_string());
+            tracing::warn!(peer, header, "ignored a header of a proxy that is not one of server.trusted_proxies: all its clients count as one address");
+        }
+        Some(_) => {}
     }
 }
 

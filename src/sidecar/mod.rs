@@ -39,7 +39,7 @@ use code_attempts::CodeAttempts;
 use guesses::Guesses;
 use organizations::{Authorities, Organizations};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
 use tokio_util::task::TaskTracker;
 
 /// What outlives a reload: sessions, figures, and the key of a process that was given no secret.
@@ -77,8 +77,8 @@ pub struct Lasting {
     pub guessed_links: Arc<Guesses>,
     /// From where refusals came that admins are shown: anybody can bring one about, and each is a row.
     pub kept_refusals: Arc<Guesses>,
-    /// Whether the log has warned of a front proxy that is not one of `[server] trusted_proxies`.
-    pub warned_of_untrusted_proxy: Arc<AtomicBool>,
+    /// How many requests were searched for headers of a front proxy that is not trusted.
+    pub untrusted_proxy_checks: Arc<AtomicU32>,
     /// Seals where `[session] secrets` is empty.
     pub keyring: Arc<Keyring>,
     /// The environment that names a proxy towards Entra.
@@ -164,7 +164,7 @@ impl Lasting {
             guessed_tokens: Arc::new(Guesses::new(clock.clone())),
             guessed_links: Arc::new(Guesses::new(clock.clone())),
             kept_refusals: Arc::new(Guesses::new(clock.clone())),
-            warned_of_untrusted_proxy: Arc::default(),
+            untrusted_proxy_checks: Arc::default(),
             environment: Arc::new(environment),
             clock,
             random,
