@@ -28,6 +28,8 @@ pub struct Client {
     pub name: String,
     /// Where it may hear its answer; at least one.
     pub redirect_uris: Vec<RedirectUri>,
+    /// What it may ask for (RFC 6749 section 3.3).
+    pub scopes: Vec<String>,
 }
 
 impl Native {
@@ -42,10 +44,29 @@ impl Client {
     pub fn target(&self, asked: &str) -> Option<Target> {
         self.redirect_uris.iter().find_map(|it| it.admits(asked))
     }
+
+    /// Whether a scope is one that it may ask for.
+    pub fn lists(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|it| it == scope)
+    }
+
+    /// What of a `scope` is granted: what is listed, in the order in which it was asked for, each once. Empty where nothing is.
+    pub fn granted(&self, asked: &str) -> String {
+        let mut granted: Vec<&str> = Vec::new();
+        for scope in asked.split(' ').filter(|it| self.lists(it)) {
+            if !granted.contains(&scope) {
+                granted.push(scope);
+            }
+        }
+        granted.join(" ")
+    }
 }
 
 const DAY: Duration = Duration::from_hours(24);
 const MINUTE: Duration = Duration::from_mins(1);
+
+/// Longest `scope` that a client may ask for, in bytes: it travels in a cookie.
+pub const MAX_SCOPE_BYTES: usize = 256;
 
 /// Beyond them they are not the app's own.
 const MOST_CLIENTS: usize = 100;
@@ -89,8 +110,13 @@ fn client(section: &Section<'_>) -> Option<Found<Client>> {
         section
             .complain(&section.spot_of("redirect_uris"), Complaint::new("names no address").hint("write one at least, like [\"com.example.app:/signed-in\"]"));
     }
+    let scopes: Vec<_> = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
+    if scopes.iter().map(|it| it.len() + 1).sum::<usize>() > MAX_SCOPE_BYTES + 1 {
+        let complaint = Complaint::new(format!("has more than {MAX_SCOPE_BYTES} bytes, so no client could ask for all of it"));
+        section.complain(&section.spot_of("scopes"), complaint.hint("list fewer or shorter scopes"));
+    }
     let (Found { value: id, spot }, name) = (id?, name?.value);
-    Some(Found { value: Client { id, name, redirect_uris: uris?.into_iter().map(|it| it.value).collect() }, spot })
+    Some(Found { value: Client { id, name, redirect_uris: uris?.into_iter().map(|it| it.value).collect(), scopes }, spot })
 }
 
 fn tell_twice(section: &Section<'_>, clients: &[Found<Client>]) {
@@ -111,6 +137,13 @@ fn id(text: &str) -> Result<String, Complaint> {
 fn name(text: &str) -> Result<String, Complaint> {
     let plain = text.trim() == text && !text.chars().any(char::is_control) && text.chars().count() <= 60;
     if plain { Ok(text.to_owned()) } else { Err(Complaint::new("is not a name that people can read").hint("write up to 60 characters on one line")) }
+}
+
+/// RFC 6749 section 3.3: `scope-token`.
+fn scope(text: &str) -> Result<String, Complaint> {
+    let is_token = !text.is_empty() && text.bytes().all(|it| matches!(it, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+    let refused = || Complaint::new(format!("{} is not a scope", quote(text))).hint("write one scope an entry, without spaces, quotes and backslashes");
+    if is_token { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
 fn redirect_uri(text: &str) -> Result<RedirectUri, Complaint> {

@@ -20,7 +20,7 @@ pub struct NewFamily<'a> {
     pub redirect_uri: &'a str,
     /// `code_challenge` of the method S256 (RFC 7636 4.2), the only one there is.
     pub challenge: &'a str,
-    /// What the client asked for, where it asked.
+    /// What was granted of what the client asked for; nothing where it asked for none.
     pub scope: Option<&'a str>,
     /// The person, by our own id.
     pub person: Guid,
@@ -41,7 +41,7 @@ pub struct Family {
     pub id: Guid,
     /// `client_id`.
     pub client: String,
-    /// What the client asked for, where it asked.
+    /// What was granted at sign-in of what the client asked for; nothing where it asked for none.
     pub scope: Option<String>,
     /// When it ends at the latest, seconds since 1970.
     pub ends: u64,

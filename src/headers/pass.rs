@@ -39,7 +39,7 @@ pub struct For<'a> {
     pub client: &'a str,
     /// The sign-in that it belongs to.
     pub family: Guid,
-    /// What the client asked for, where it asked.
+    /// What is granted; empty is as good as nothing.
     pub scope: Option<&'a str>,
 }
 
@@ -138,7 +138,7 @@ impl Passes {
             person: member.map(|it| it.person.to_string()),
             organization: member.map(|it| &*it.code),
             role: member.map(|it| &*it.role),
-            scope: it.scope,
+            scope: it.scope.filter(|it| !it.is_empty()),
             iat: now,
             exp: now.saturating_add(self.lifetime),
             jti: short_id(&self.random),

@@ -56,7 +56,7 @@ pub struct Native {
     /// `state`: the client's own, for the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// `scope`, as it was asked for.
+    /// What of `scope` is granted; nothing where none was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
 }

@@ -17,6 +17,20 @@ fn clients_are_read_with_their_times() {
 }
 
 #[test]
+fn only_listed_scopes_are_granted() {
+    let client = "[[native.client]]\nid = \"fleet\"\nname = \"Fleet\"\nredirect_uris = [\"com.example.fleet:/x\"]\n";
+    let read = |scopes: &str| meant(&format!("{SMALL}{SECTION}{client}{scopes}"), &[("CLIENT", SECRET)]).native.unwrap();
+    let listed = read("scopes = [\"jobs\", \"trips:read\"]\n");
+    let granted = |asked: &str| listed.client("fleet").unwrap().granted(asked);
+    for (asked, wanted) in
+        [("jobs", "jobs"), ("trips:read jobs jobs", "trips:read jobs"), (" jobs  admin ", "jobs"), ("", ""), ("job Jobs trips", ""), ("jobs,admin", "")]
+    {
+        assert_eq!(granted(asked), wanted, "{asked:?}");
+    }
+    assert_eq!(read("").client("fleet").unwrap().granted("jobs"), "");
+}
+
+#[test]
 fn what_is_wrong_with_a_client_is_told_with_what_to_write() {
     assert_told(
         &told_of("[native]\naccess_token = \"1h\"\n"),
@@ -42,11 +56,17 @@ error: 3 problems in entrada.toml
         ("redirect_uris = [\"http://localhost/x\"]", "write 127.0.0.1 or [::1]"),
         ("redirect_uris = [\"fleet:/x\"]", "\"fleet:/x\" has a scheme that is no reversed domain name"),
         ("redirect_uris = [\"https://*.example.com/x\"]", "without wildcards"),
+        ("scopes = [\"jobs trips\"]", "\"jobs trips\" is not a scope"),
+        ("scopes = [\"\"]", "\"\" is not a scope"),
+        ("scopes = ['a\"b']", "is not a scope"),
+        ("scopes = ['a\\b']", "is not a scope"),
         ("secret = \"x\"", "is not a known key"),
     ] {
         let told = client(line);
         assert!(told.contains(what), "{line}\n{told}");
     }
+    let long = format!("scopes = [\"{}\", \"{}\"]", "a".repeat(128), "b".repeat(128));
+    assert!(client(&long).contains("has more than 256 bytes") && !client(&long.replacen('a', "", 1)).contains("256 bytes"), "{}", client(&long));
     let one = "[[native.client]]\nid = \"a\"\nname = \"A\"\nredirect_uris = [\"com.example:/x\"]\n";
     assert!(told_of(&format!("{SECTION}{one}{one}")).contains("\"a\" is another client's already"));
     assert!(told_of(&format!("{SECTION}refresh_idle = \"91d\"\n{one}")).contains("is longer than lifetime"));

@@ -95,6 +95,7 @@ fn every_key_is_known_by_one_variable() {
             "native.client.id",
             "native.client.name",
             "native.client.redirect_uris",
+            "native.client.scopes",
             "organization.certificate.certificate",
             "organization.certificate.key",
             "organization.client_id",

@@ -28,6 +28,7 @@ pub(in crate::flow) async fn finish(
 ) -> Result<Response<Body>, Refusal> {
     // Judged again: the configuration may be another by now.
     let (Some(config), Some(asker)) = (&house.native, Asker::of(house, native)) else { return Err(Refusal::Unregistered(Unregistered::Place)) };
+    let scope = config.client(&native.client).and_then(|it| Some(it.granted(native.scope.as_deref()?)));
     let Redeemed { user, grant, .. } = redeemed;
     trail.is_of(user.identity());
     let (Some(all), Some(member)) = (&house.organizations, organization::welcome(house, &user, &place, &again).await?) else {
@@ -41,7 +42,7 @@ pub(in crate::flow) async fn finish(
         client: &native.client,
         redirect_uri: &native.redirect_uri,
         challenge: &native.challenge,
-        scope: native.scope.as_deref(),
+        scope: scope.as_deref(),
         person,
         organization,
         identity: &identity,

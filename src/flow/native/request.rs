@@ -5,13 +5,12 @@
 use super::back::Asker;
 use super::unregistered::Unregistered;
 use crate::base::site::Site;
-use crate::config::native::{self, Client};
+use crate::config::native::{self, Client, MAX_SCOPE_BYTES};
 use crate::session::pending::Native;
 use std::borrow::Cow;
 
-/// The longest `state` and `scope`, in bytes: they travel in a cookie.
+/// The longest `state`, in bytes: it travels in a cookie.
 const MOST_STATE: usize = 512;
-const MOST_SCOPE: usize = 256;
 /// The longest username, code or hint, in bytes.
 const MOST_TYPED: usize = 256;
 
@@ -61,6 +60,10 @@ impl Parameters<'_> {
         self.0.iter().filter(|it| it.0 == name).count() > 1
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|it| it.0 == name)
+    }
+
     /// An empty one is as if it were not there.
     fn one(&self, name: &str) -> Option<&str> {
         let mut all = self.0.iter().filter(|it| it.0 == name);
@@ -81,7 +84,10 @@ pub(in crate::flow) fn read<'a>(native: &'a native::Native, query: &'a str) -> R
         return Err(Wrong::Told(asker, error, why));
     }
     let text = |name: &str| all.one(name).map(str::to_owned);
-    let native = Native { client: client.id.clone(), redirect_uri, challenge: text("code_challenge").unwrap_or_default(), state, scope: text("scope") };
+    // What is not listed for the client is dropped here, so that it is never stored or signed. Empty is not the same as not asked for: the
+    // client has to learn that it was granted nothing (RFC 6749 section 5.1).
+    let scope = all.has("scope").then(|| client.granted(all.one("scope").unwrap_or_default()));
+    let native = Native { client: client.id.clone(), redirect_uri, challenge: text("code_challenge").unwrap_or_default(), state, scope };
     let short = |name: &str| text(name).filter(|it| it.len() <= MOST_TYPED);
     let prompt = text("prompt").filter(|it| matches!(it.as_str(), "login" | "select_account"));
     Ok(Request { asker, native, organization: short("organization"), login_hint: short("login_hint"), prompt })
@@ -129,7 +135,7 @@ fn is_challenge(text: &str) -> bool {
 
 /// RFC 6749 3.3.
 fn is_scope(text: &str) -> bool {
-    text.len() <= MOST_SCOPE && text.bytes().all(|it| matches!(it, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+    text.len() <= MAX_SCOPE_BYTES && text.bytes().all(|it| matches!(it, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 /// Where the same is asked for again: at that organization, or of whoever is asked for one.

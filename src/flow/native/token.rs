@@ -36,6 +36,7 @@ struct Answer<'a> {
     token_type: &'static str,
     expires_in: u64,
     refresh_token: &'a str,
+    /// Wherever one was asked for: the client learns what it was not granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
 }
@@ -69,7 +70,10 @@ async fn grant(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, form: &F
     };
     let reused = matches!(granted, Err(Wrong::Refused(Refused::Reused(_))));
     let answer = match granted {
-        Ok(granted) => give(house, &granted, facts).await,
+        Ok(granted) => {
+            let scope = scope_of(&granted, form, client);
+            give(house, &granted, scope.as_deref(), facts).await
+        }
         Err(wrong) => Err(wrong.told(house, inbound, request_source(house, headers))),
     };
     house.lasting.metrics.granted(match &answer {
@@ -141,7 +145,9 @@ async fn refresh(house: &Sidecar, (native, directory): (&Native, &Directory), fo
     let token = Secret::new(form.needed("refresh_token", "refresh_token is missing")?);
     let idle = native.refresh_idle.as_secs();
     let family = directory.family_of_token(&token, &client.id, idle).await?;
-    if form.text("scope").is_some_and(|it| family.scope.as_deref().is_none_or(|all| it.split(' ').any(|it| !all.split(' ').any(|of| of == it)))) {
+    let was_granted = |scope: &str| family.scope.as_deref().is_some_and(|all| all.split(' ').any(|it| it == scope));
+    // RFC 6749 section 6. What is not listed for the client is dropped, as at sign-in.
+    if form.text("scope").is_some_and(|it| it.split(' ').any(|it| client.lists(it) && !was_granted(it))) {
         return Err(Told::new("invalid_scope", "a refresh brings no more than the sign-in did").into());
     }
     let Some(Seen { session, is_due }) = of_family(house, family.id).await.map_err(|it| silent(&it))? else { return Err(OVER.into()) };
@@ -154,19 +160,24 @@ async fn refresh(house: &Sidecar, (native, directory): (&Native, &Directory), fo
     Ok(directory.rotate(&token, &client.id, idle).await?)
 }
 
-async fn give(house: &Sidecar, Granted { family, refresh }: &Granted, facts: &mut Facts) -> Result<Response<Body>, Told> {
+/// What the access token is for: what was granted at sign-in and is still listed; of that, what a refresh asks for. Nothing where no scope was
+/// ever asked for.
+fn scope_of(granted: &Granted, form: &Form, client: &Client) -> Option<String> {
+    let all = granted.family.scope.as_deref().map(|it| client.granted(it));
+    let asked = form.text("scope").filter(|_| form.text("grant_type") == Some("refresh_token"));
+    match asked.map(|it| client.granted(it)) {
+        Some(asked) => Some(asked.split(' ').filter(|it| all.as_deref().is_some_and(|all| all.split(' ').any(|of| of == *it))).collect::<Vec<_>>().join(" ")),
+        None => all,
+    }
+}
+
+async fn give(house: &Sidecar, Granted { family, refresh }: &Granted, scope: Option<&str>, facts: &mut Facts) -> Result<Response<Body>, Told> {
     let passes = house.passes.as_ref().ok_or(UNKNOWN)?;
     let seen = of_family(house, family.id).await.map_err(|it| silent(&it))?.ok_or(OVER)?;
-    let wanted = For { client: &family.client, family: family.id, scope: family.scope.as_deref() };
+    let wanted = For { client: &family.client, family: family.id, scope };
     let access = passes.mint(&seen.session, wanted).map_err(|_| Told::later(5, "no access token could be signed"))?;
     facts.session = Some(seen.session);
-    let answer = Answer {
-        access_token: access.expose(),
-        token_type: "Bearer",
-        expires_in: passes.lifetime(),
-        refresh_token: refresh.expose(),
-        scope: family.scope.as_deref(),
-    };
+    let answer = Answer { access_token: access.expose(), token_type: "Bearer", expires_in: passes.lifetime(), refresh_token: refresh.expose(), scope };
     Ok(reply::json(StatusCode::OK, &answer))
 }
 

@@ -106,7 +106,7 @@ async fn what_a_client_may_not_ask_it_is_told_by_the_errors_of_rfc_6749() {
     for (more, error) in [
         (("client_secret", "x"), "invalid_client"),
         (("client_assertion", "x"), "invalid_client"),
-        (("scope", "jobs admin"), "invalid_scope"),
+        (("scope", "jobs trips"), "invalid_scope"),
         (("client_id", "phone"), "invalid_request"),
     ] {
         is_refused(&town.asks_for(&[&good[..], &[more]].concat()).await, error);

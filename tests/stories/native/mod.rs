@@ -4,6 +4,7 @@ mod attacks;
 mod ends;
 mod life;
 mod reach;
+mod scopes;
 
 use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
 use crate::world::company::{CONTOSO, MAYA, TOM, company_of_file};
@@ -15,6 +16,8 @@ use std::ops::Deref;
 use url::Url;
 
 const HOME: &str = "http://127.0.0.1:51234/signed-in";
+/// What both clients may ask for.
+const SCOPES: &str = "scopes = [\"jobs\", \"trips\"]";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// A world with a company whose people have phones.
@@ -51,10 +54,16 @@ impl Town {
 
     /// The code that a sign-in brings to a client.
     async fn code(&self, client: &str, person: &str) -> String {
+        self.code_for(client, person, &[("scope", "jobs")]).await
+    }
+
+    /// The same, of a client that asks for more or less.
+    async fn code_for(&self, client: &str, person: &str, more: &[(&str, &str)]) -> String {
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
         let asked = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("client_id", client), ("redirect_uri", HOME), ("response_type", "code"), ("code_challenge", &challenge)])
-            .extend_pairs([("code_challenge_method", "S256"), ("organization", "contoso"), ("scope", "jobs")])
+            .extend_pairs([("code_challenge_method", "S256"), ("organization", "contoso")])
+            .extend_pairs(more)
             .finish();
         let mut browser = self.world.browser();
         let shown = browser.fills(&format!("/oauth2/native/authorize?{asked}"), &[("choice", "continue")]).await;
@@ -85,7 +94,7 @@ impl Town {
 
 fn plan(place: &tempfile::TempDir, native: &str) -> Plan {
     let organization = company_of_file("contoso", CONTOSO);
-    let client = |id: &str| format!("[[native.client]]\nid = \"{id}\"\nname = \"Fleet {id}\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n");
+    let client = |id: &str| format!("[[native.client]]\nid = \"{id}\"\nname = \"Fleet {id}\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n{SCOPES}\n");
     let rules = RULES.replace("allow = { roles = [\"Admin\"] }", "allow = { directory_roles = [\"admin\"] }");
     let rules = rules.replace("allow = { groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }", "allow = \"nobody\"");
     let directory = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());

@@ -24,6 +24,7 @@ const NATIVE: &str = r#"
 id = "fleet-phone"
 name = "Fleet for phones"
 redirect_uris = ["com.example.fleet:/signed-in", "https://app.example.com/phone/signed-in", "http://127.0.0.1/signed-in"]
+scopes = ["jobs"]
 [[native.client]]
 id = "other"
 name = "Another app"

@@ -11,7 +11,7 @@ const CLIENT: &str = "fleet-cli";
 /// Two companies, and one client on loopback.
 async fn town(folder: &std::path::Path) -> World {
     let mut more = format!("[directory]\ndatabase = \"sqlite:{}\"\n[native]\n[[native.client]]\n", folder.join("people.db").display());
-    more += &format!("id = \"{CLIENT}\"\nname = \"Fleet for the command line\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n");
+    more += &format!("id = \"{CLIENT}\"\nname = \"Fleet for the command line\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\nscopes = [\"jobs\"]\n");
     for (code, tenant) in COMPANIES {
         more += &format!("[[organization]]\ncode = \"{code}\"\ntenant = \"{tenant}\"\nclient_id = \"{CLIENT_ID}\"\n");
         more += &format!("client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"{code}.example\"]\n");
