@@ -26,6 +26,9 @@ const ASKING: u64 = 60;
 /// Rows that ended longer ago than this are taken out, in seconds.
 const REST: u64 = 30 * 86_400;
 
+/// What the history says of a sign-in that made room for a newer one.
+pub const MORE_THAN_PER_PERSON: &str = "unused for the longest time of more sign-ins than session.per_person";
+
 /// Why a code or a refresh token brings nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -56,6 +59,8 @@ pub struct Granted {
     pub family: Family,
     /// The refresh token that comes next.
     pub refresh: Secret,
+    /// Other sign-ins of the person that ended to make room for this one.
+    pub ended: Vec<Guid>,
 }
 
 /// What is known of a sign-in right before Entra is asked about it.
@@ -115,15 +120,18 @@ impl Directory {
         Ok(code)
     }
 
-    /// Redeems a code. Of two who do so at the same time none keeps what it began.
+    /// Redeems a code. Of two who do so at the same time none keeps what it began. A person has at most `most` live sign-ins then: those that
+    /// were unused for the longest time end.
     ///
     /// # Errors
     /// Why it brings nothing; what it began is over then.
-    pub async fn redeem_code(&self, code: &Secret, client: &str, redirect_uri: Option<&str>, verifier: &str) -> Result<Granted, Refused> {
+    pub async fn redeem_code(&self, code: &Secret, client: &str, redirect_uri: Option<&str>, verifier: &str, most: usize) -> Result<Granted, Refused> {
         let (digest, now) = (digest_of(code.expose()), self.clock.now());
         // Nobody who guesses keeps writers waiting.
-        self.database.row("SELECT id FROM family WHERE code = $1", vec![digest.as_str().into()]).await?.ok_or(Refused::Unknown)?;
+        let known = self.database.row("SELECT organization FROM family WHERE code = $1", vec![digest.as_str().into()]).await?.ok_or(Refused::Unknown)?;
         let mut changes = self.database.begin().await?;
+        // Two new sign-ins of one person are counted one after the other.
+        changes.lock(guid(&known, "organization")?).await?;
         let sql = "UPDATE family SET code_used = $2, seen = $2, ends = made + lifetime WHERE code = $1 AND code_used IS NULL AND ended IS NULL";
         let first = changes.run(sql, vec![digest.as_str().into(), now.into()]).await? == 1;
         let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT} WHERE code = $1")), vec![digest.into()]).await?.ok_or(Refused::Unknown)?;
@@ -144,9 +152,24 @@ impl Directory {
         let refresh = refresh::first(&self.seals, id, &salt).ok_or(Error::NotSealed)?;
         let values = vec![id.to_string().into(), digest_of(refresh.expose()).into()];
         changes.run("UPDATE family SET generation = 1, token = $2 WHERE id = $1", values).await?;
+        let ended = self.make_room(&mut changes, &row, most).await?;
         changes.commit().await?;
         let family = self.live(&row).await?.ok_or(Refused::Over)?;
-        Ok(Granted { family, refresh })
+        Ok(Granted { family, refresh, ended })
+    }
+
+    /// Ends the person's other sign-ins that are too many beside a new one.
+    async fn make_room(&self, changes: &mut Transaction, newest: &Row, most: usize) -> Result<Vec<Guid>, Error> {
+        let sql = format!("{SELECT} WHERE person = $1 AND id <> $2 AND code_used IS NOT NULL AND ended IS NULL AND ends > $3 ORDER BY seen, id");
+        let values = vec![newest.text("person")?.into(), newest.text("id")?.into(), self.clock.now().into()];
+        let others = changes.rows(sqlx::AssertSqlSafe(sql), values).await?;
+        let too_many = (others.len() + 1).saturating_sub(most.max(1));
+        let mut out = Vec::with_capacity(too_many);
+        for row in others.iter().take(too_many) {
+            self.end(changes, row, MORE_THAN_PER_PERSON).await?;
+            out.push(id_of(row)?);
+        }
+        Ok(out)
     }
 
     /// A sign-in that holds, for the first access token of it that a process sees.

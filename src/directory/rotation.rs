@@ -49,10 +49,10 @@ impl Directory {
             let worth = self.judge(&row, &shown, token, client, idle).await?;
             let family = self.live(&row).await?.ok_or(Refused::Over)?;
             match worth {
-                Worth::JustUsed(refresh) => return Ok(Granted { family, refresh }),
+                Worth::JustUsed(refresh) => return Ok(Granted { family, refresh, ended: Vec::new() }),
                 Worth::Newest => {
                     if let Some(refresh) = self.next(&row, &shown).await? {
-                        return Ok(Granted { family, refresh });
+                        return Ok(Granted { family, refresh, ended: Vec::new() });
                     }
                 }
             }

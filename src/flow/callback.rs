@@ -245,6 +245,7 @@ async fn admit(
         house.lasting.store.end(old);
     }
     let (id, session) = house.lasting.store.begin(user, member, grant, answer.session());
+    native::bearer::end_displaced(house);
     recheck::begin(house, &session);
     // Only a step-up: whoever simply signs in again begins anew.
     let steps_up = !pending.acrs.is_empty() || pending.challenge.is_some();

@@ -21,7 +21,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Bytes of a session id (256 bits), and of its base64url text.
@@ -39,8 +39,12 @@ pub struct Store {
     random: Random,
     idle: u64,
     lifetime: u64,
+    /// `[session] per_person`.
+    most_of_person: usize,
     /// Nothing where one person may have all there are.
     per_person: Option<usize>,
+    /// Sign-ins on native clients that made room for others of their person: over here, and to be ended in their rows.
+    displaced: Mutex<HashSet<Guid>>,
 }
 
 /// A live session that a request belongs to.
@@ -75,6 +79,8 @@ impl Store {
             random,
             idle: config.idle.as_secs(),
             lifetime: config.lifetime.as_secs(),
+            most_of_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
+            displaced: Mutex::default(),
             per_person: usize::try_from(config.per_person).ok().filter(|_| config.per_person < config.capacity),
         }
     }
@@ -92,14 +98,17 @@ impl Store {
         (Secret::new(id), session)
     }
 
-    /// Whoever signs in again and again makes room among their own sessions, and pushes nobody else out.
+    /// Whoever signs in again and again makes room among their own sessions, in browsers and on native clients alike, and pushes nobody else
+    /// out. A native session that makes room is over for good: begun again from its row, it would push out another one at its next request,
+    /// and two would take each other's place forever.
     fn make_room(&self, newest: &Arc<Session>) {
         let (who, Some(most)) = (newest.identity(), self.per_person) else { return };
         let mut own = self.index.by_object(who.oid);
-        own.retain(|it| it.family.is_none() && it.identity().tid == who.tid && !Arc::ptr_eq(it, newest));
+        own.retain(|it| it.identity().tid == who.tid && !Arc::ptr_eq(it, newest));
         let Some(too_many) = (own.len() + 1).checked_sub(most).filter(|it| *it > 0) else { return };
         own.sort_by_key(|it| (it.last_seen(), it.began()));
         own.truncate(too_many);
+        self.displaced().extend(own.iter().filter_map(|it| it.family));
         let ended = self.end_each(own);
         tracing::warn!(ended, user = %who.oid, "a person has more sessions than [session] per_person: the ones unused longest ended");
     }
@@ -109,7 +118,33 @@ impl Store {
     pub fn begin_of_family(&self, family: Family) -> Arc<Session> {
         let (id, ends) = (family.id, family.ends);
         let (identity, grant) = family.into_parts();
-        self.keep(key_of_family(id), Some(id), Identity { entra_sid: None, ..identity }, grant, None, ends)
+        let session = self.keep(key_of_family(id), Some(id), Identity { entra_sid: None, ..identity }, grant, None, ends);
+        self.make_room(&session);
+        session
+    }
+
+    /// `[session] per_person`: how many live sign-ins one person may have.
+    pub fn most_of_person(&self) -> usize {
+        self.most_of_person
+    }
+
+    /// Sign-ins on native clients that made room for others of their person, and whose rows are not known to have ended.
+    pub fn displaced_families(&self) -> Vec<Guid> {
+        self.displaced().iter().copied().collect()
+    }
+
+    /// Whether that sign-in on a native client made room for another one of its person.
+    pub fn is_displaced(&self, family: Guid) -> bool {
+        self.displaced().contains(&family)
+    }
+
+    /// The row of a sign-in that made room has ended.
+    pub fn forget_displaced(&self, family: Guid) {
+        self.displaced().remove(&family);
+    }
+
+    fn displaced(&self) -> MutexGuard<'_, HashSet<Guid>> {
+        self.displaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, key: Key, family: Option<Guid>, identity: Identity, grant: Option<Secret>, session_state: Option<Box<str>>, ends: u64) -> Arc<Session> {

@@ -49,7 +49,7 @@ async fn begun(directory: &Directory) -> Secret {
 
 async fn signed_in(directory: &Directory) -> Granted {
     let code = begun(directory).await;
-    directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await.unwrap()
+    directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap()
 }
 
 #[tokio::test]
@@ -74,15 +74,15 @@ async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
         ];
         for (client, place, verifier) in wrong {
             let code = begun(&directory).await;
-            let refused = directory.redeem_code(&code, client, place, verifier).await.unwrap_err();
+            let refused = directory.redeem_code(&code, client, place, verifier, 100).await.unwrap_err();
             assert!(matches!(refused, Refused::Code(..)), "{refused}");
             // And it is spoilt.
-            assert!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await.is_err());
+            assert!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.is_err());
         }
-        assert!(matches!(directory.redeem_code(&Secret::new("x"), "phone", Some(HOME), VERIFIER).await, Err(Refused::Unknown)));
+        assert!(matches!(directory.redeem_code(&Secret::new("x"), "phone", Some(HOME), VERIFIER, 100).await, Err(Refused::Unknown)));
         let late = begun(&directory).await;
         ground.clock.shift(60);
-        assert!(matches!(directory.redeem_code(&late, "phone", Some(HOME), VERIFIER).await, Err(Refused::Code(..))));
+        assert!(matches!(directory.redeem_code(&late, "phone", Some(HOME), VERIFIER, 100).await, Err(Refused::Code(..))));
     })
     .await;
 }
@@ -92,9 +92,9 @@ async fn a_code_used_twice_ends_what_it_began() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let code = begun(&directory).await;
-        let Granted { family, refresh } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await.unwrap();
+        let Granted { family, refresh, .. } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
         assert!(directory.family(family.id).await.unwrap().is_some());
-        assert!(matches!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await, Err(Refused::Code("was used already", _))));
+        assert!(matches!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await, Err(Refused::Code("was used already", _))));
         assert!(directory.family(family.id).await.unwrap().is_none());
         assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
         // So that every process hears of it.
@@ -132,7 +132,7 @@ async fn a_refresh_token_is_told_again_for_half_a_minute_and_used_later_ends_all
 async fn what_somebody_makes_up_ends_nothing() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
-        let Granted { family, refresh } = signed_in(&directory).await;
+        let Granted { family, refresh, .. } = signed_in(&directory).await;
         let newest = directory.rotate(&refresh, "phone", IDLE).await.unwrap().refresh;
         let bytes = URL_SAFE_NO_PAD.decode(refresh.expose()).unwrap();
         for generation in 0_u32..4 {
@@ -183,7 +183,7 @@ async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keep
         let all: Vec<_> = (0..20)
             .map(|at| {
                 let (directory, code) = (if at % 2 == 0 { one.clone() } else { other.clone() }, code.clone());
-                tokio::spawn(async move { directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await.ok() })
+                tokio::spawn(async move { directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.ok() })
             })
             .collect();
         let mut given = Vec::new();
@@ -224,7 +224,7 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
         let directory = ground.open().await;
         let (person, _) = maya(&directory).await;
         let change = |on| PersonChange { on: Some(on), ..PersonChange::default() };
-        let Granted { family, refresh } = signed_in(&directory).await;
+        let Granted { family, refresh, .. } = signed_in(&directory).await;
         directory.change_person(&person.username, change(false), "a story").await.unwrap();
         assert!(directory.family(family.id).await.unwrap().is_none());
         directory.change_person(&person.username, change(true), "a story").await.unwrap();
@@ -306,7 +306,7 @@ async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let code = begun(&directory).await;
-        let Granted { family, refresh } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER).await.unwrap();
+        let Granted { family, refresh, .. } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
         let columns = ["code", "salt", "token", "identity", "entra_grant", "challenge"];
         let row = directory.database.row("SELECT code, salt, token, identity, entra_grant, challenge FROM family", Vec::new()).await.unwrap().unwrap();
         for column in columns {
@@ -359,7 +359,7 @@ async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_i
     on_both(async |ground: Ground| {
         let (old, new) = ("a secret of the stories, longer than 32 bytes", "another secret of the stories, long enough");
         let before = ground.opened_with(&[old]).await.unwrap();
-        let Granted { family: first, refresh } = signed_in(&before).await;
+        let Granted { family: first, refresh, .. } = signed_in(&before).await;
         let keyring = Keyring::new(&[Secret::new(new), Secret::new(old)], &random::system());
         let after = before.sealed_by(&keyring);
         assert!(after.family(first.id).await.unwrap().is_some());
@@ -372,6 +372,43 @@ async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_i
         assert!(matches!(fresh.family(first.id).await, Err(Error::UnopenedFamily)));
         // It can come back.
         assert!(ground.opened_with(&[new, old]).await.unwrap().family(first.id).await.unwrap().is_some());
+    })
+    .await;
+}
+
+/// `session.per_person` bounded sessions in browsers alone: a person could begin any number of sign-ins on clients, each a row for 90 days.
+#[tokio::test]
+async fn a_person_has_no_more_live_sign_ins_on_clients_than_allowed_and_the_one_unused_longest_ends() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            let code = begun(&directory).await;
+            all.push(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap());
+            ground.clock.shift(1);
+        }
+        assert!(all.iter().all(|it| it.ended.is_empty()));
+        // The first is used again, so the second is the one unused longest. A code that nobody redeemed counts for nothing.
+        let used = directory.rotate(&all[0].refresh, "phone", IDLE).await.unwrap();
+        let _unused = begun(&directory).await;
+        ground.clock.shift(1);
+        let code = begun(&directory).await;
+        let fourth = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap();
+        assert_eq!(fourth.ended, [all[1].family.id]);
+        let live = async |id| directory.family(id).await.unwrap().is_some();
+        let lives = [live(all[0].family.id).await, live(all[1].family.id).await, live(all[2].family.id).await, live(fourth.family.id).await];
+        assert_eq!(lives, [true, false, true, true]);
+        assert!(directory.rotate(&used.refresh, "phone", IDLE).await.is_ok() && directory.rotate(&all[1].refresh, "phone", IDLE).await.is_err());
+        let history = directory.history(fourth.family.identity().member.clone().unwrap().organization, None, 10).await.unwrap();
+        assert_eq!(history.iter().filter(|it| it.what.ends_with(crate::directory::families::MORE_THAN_PER_PERSON)).count(), 1, "replicas hear of it");
+        // Ten at once are counted one after the other.
+        let mut codes = Vec::new();
+        for _ in 0..10 {
+            codes.push(begun(&directory).await);
+        }
+        let redeem = async |code: Secret| directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap().family.id;
+        let ids = futures_util::future::join_all(codes.into_iter().map(redeem)).await;
+        assert_eq!(directory.live_families(&ids).await.unwrap().len(), 3);
     })
     .await;
 }

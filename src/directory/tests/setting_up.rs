@@ -87,7 +87,7 @@ async fn whoever_guesses_codes_and_links_waits_for_no_writer_and_keeps_none_wait
         // SQLite has one writer at a time, and this one does not come to an end.
         let writing = directory.database.begin().await.unwrap();
         let junk = Secret::new("A".repeat(43));
-        let answers = async { (directory.redeem_code(&junk, "phone", None, "x").await.err(), directory.accept(&junk).await.err()) };
+        let answers = async { (directory.redeem_code(&junk, "phone", None, "x", 100).await.err(), directory.accept(&junk).await.err()) };
         let answers = tokio::time::timeout(std::time::Duration::from_secs(3), answers).await.expect("a guess waits for a writer");
         assert!(matches!(answers, (Some(crate::directory::families::Refused::Unknown), Some(NotAccepted::Unknown))), "{answers:?}");
         drop(writing);

@@ -6,6 +6,7 @@ use super::super::recheck::{self, Closed};
 use super::super::refusal::Refusal;
 use crate::base::guid::Guid;
 use crate::directory;
+use crate::directory::families::MORE_THAN_PER_PERSON;
 use crate::headers::pass::Bad;
 use crate::session::bearers::Known;
 use crate::session::record::Session;
@@ -111,10 +112,30 @@ pub(in crate::flow) async fn of_family(house: &Sidecar, id: Guid) -> Result<Opti
     if let Some(seen) = house.lasting.store.find_family(id) {
         return Ok(Some(seen));
     }
+    if house.lasting.store.is_displaced(id) {
+        return Ok(None);
+    }
     let Some(directory) = &house.lasting.directory else { return Ok(None) };
     let Some(family) = directory.family(id).await? else { return Ok(None) };
     let answered = family.answered;
     let session = house.lasting.store.begin_of_family(family);
+    end_displaced(house);
     recheck::answered_before(house, &session, answered);
     Ok(house.lasting.store.find_held(&session))
+}
+
+/// Ends the rows of sign-ins that made room for a newer one of their person, apart from the request that began that one.
+pub(in crate::flow) fn end_displaced(house: &Sidecar) {
+    let displaced = house.lasting.store.displaced_families();
+    let Some(directory) = house.lasting.directory.clone().filter(|_| !displaced.is_empty()) else { return };
+    let store = Arc::clone(&house.lasting.store);
+    house.lasting.background.spawn(async move {
+        for family in displaced {
+            match directory.end_family(family, MORE_THAN_PER_PERSON).await {
+                Ok(()) => store.forget_displaced(family),
+                // It stays over in this process, and the next one that makes room tries again.
+                Err(cause) => tracing::error!(%family, %cause, "a sign-in on a native client that made room could not be ended in the directory"),
+            }
+        }
+    });
 }

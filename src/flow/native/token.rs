@@ -64,7 +64,7 @@ async fn grant(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, form: &F
     let client = form.client(house)?;
     let (Some(native), Some(directory)) = (&house.native, &house.lasting.directory) else { return Err(UNKNOWN) };
     let granted = match form.needed("grant_type", "grant_type is missing")? {
-        "authorization_code" => redeem(directory, form, client).await,
+        "authorization_code" => redeem(house, directory, form, client).await,
         "refresh_token" => refresh(house, (native, directory), form, client).await,
         _ => Err(Wrong::Told(Told::new("unsupported_grant_type", "authorization_code and refresh_token are supported"))),
     };
@@ -134,10 +134,14 @@ fn silent(cause: &directory::Error) -> Told {
     NO_DATABASE
 }
 
-async fn redeem(directory: &Directory, form: &Form, client: &Client) -> Result<Granted, Wrong> {
+async fn redeem(house: &Sidecar, directory: &Directory, form: &Form, client: &Client) -> Result<Granted, Wrong> {
     let code = Secret::new(form.needed("code", "code is missing")?);
     let verifier = form.needed("code_verifier", "code_verifier is missing: PKCE is needed, by S256")?;
-    Ok(directory.redeem_code(&code, &client.id, form.text("redirect_uri"), verifier).await?)
+    let most = house.lasting.store.most_of_person();
+    let granted = directory.redeem_code(&code, &client.id, form.text("redirect_uri"), verifier, most).await?;
+    // Other processes hear of it by the history.
+    granted.ended.iter().for_each(|it| house.lasting.store.end_family(*it));
+    Ok(granted)
 }
 
 /// Whether the person may still be here is asked before the token is used up: a client that hears nothing comes again with the same.
@@ -171,7 +175,7 @@ fn scope_of(granted: &Granted, form: &Form, client: &Client) -> Option<String> {
     }
 }
 
-async fn give(house: &Sidecar, Granted { family, refresh }: &Granted, scope: Option<&str>, facts: &mut Facts) -> Result<Response<Body>, Told> {
+async fn give(house: &Sidecar, Granted { family, refresh, .. }: &Granted, scope: Option<&str>, facts: &mut Facts) -> Result<Response<Body>, Told> {
     let passes = house.passes.as_ref().ok_or(UNKNOWN)?;
     let seen = of_family(house, family.id).await.map_err(|it| silent(&it))?.ok_or(OVER)?;
     let wanted = For { client: &family.client, family: family.id, scope };

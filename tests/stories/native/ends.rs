@@ -147,3 +147,74 @@ async fn an_entra_that_is_silent_signs_nobody_out_within_the_grace_and_a_token_i
 fn family(given: &Given) -> entrada::base::guid::Guid {
     entrada::base::guid::Guid::parse(part(&given.access, 1)["sid"].as_str().unwrap()).unwrap()
 }
+
+/// Signs in at the company in a browser.
+async fn signed_in_browser(town: &Town) -> Browser {
+    let mut browser = town.world.browser();
+    let shown = browser.fills("/oauth2/sign_in?rd=%2Fpublic%2Fx", &[("identifier", "contoso")]).await;
+    assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
+    assert_eq!(browser.signs_in_as(MAYA).await.status, 200);
+    browser
+}
+
+async fn is_in(browser: &mut Browser) -> bool {
+    browser.asks("GET", "/api/x", SCRIPT).await.status == 200
+}
+
+/// Native sessions counted for nothing: they pushed other people's sessions out once memory was full, and a person had any number of them.
+#[tokio::test]
+async fn sessions_of_browsers_and_phones_count_together_and_the_one_unused_longest_ends_for_good() {
+    let place = tempfile::tempdir().unwrap();
+    let world = World::with(Plan { session: "per_person = 3".to_owned(), ..plan(&place, "") }).await;
+    let town = Town { world, place };
+    let first = town.signed_in(MAYA).await;
+    assert_eq!(town.calls(&first.access).await.status, 200);
+    town.world.later(1);
+    let mut second = signed_in_browser(&town).await;
+    town.world.later(1);
+    let third = town.signed_in(MAYA).await;
+    assert_eq!((town.calls(&third.access).await.status, is_in(&mut second).await), (200, true));
+    town.world.later(1);
+    let mut fourth = signed_in_browser(&town).await;
+    is_no_longer_taken(&town.calls(&first.access).await);
+    // Neither does the first one push another one out when its client goes on trying, nor do the others take each other's place.
+    for _ in 0..5 {
+        town.world.later(1);
+        is_no_longer_taken(&town.calls(&first.access).await);
+        is_refused(&town.refreshes(&first.refresh).await, "invalid_grant");
+        assert_eq!((is_in(&mut second).await, town.calls(&third.access).await.status, is_in(&mut fourth).await), (true, 200, true));
+    }
+    // A phone that comes again after its session rested is the newest, and the browser unused longest makes room.
+    town.world.later(1);
+    assert!(is_in(&mut second).await && is_in(&mut fourth).await);
+    town.world.later(1);
+    let fifth = town.signed_in(MAYA).await;
+    is_no_longer_taken(&town.calls(&third.access).await);
+    assert_eq!((is_in(&mut second).await, town.calls(&fifth.access).await.status, is_in(&mut fourth).await), (true, 200, true));
+}
+
+#[tokio::test]
+async fn more_sign_ins_on_phones_than_per_person_end_the_one_unused_longest_on_every_replica() {
+    let place = tempfile::tempdir().unwrap();
+    let session = || "per_person = 3".to_owned();
+    let world = World::with(Plan { session: session(), ..plan(&place, "") }).await;
+    let town = Town { world, place };
+    let other = World::with(Plan { public_url: Some(town.world.public_url.clone()), session: session(), ..plan(&town.place, "") }).await;
+    let mut there = town.world.browser_at(other.address);
+    let first = town.signed_in(MAYA).await;
+    assert_eq!(calls(&mut there, &first.access, SCRIPT).await.status, 200);
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        town.world.later(1);
+        others.push(town.signed_in(MAYA).await);
+    }
+    is_no_longer_taken(&town.calls(&first.access).await);
+    is_refused(&town.refreshes(&first.refresh).await, "invalid_grant");
+    ends_soon(&mut there, &first.access).await;
+    for given in &others {
+        assert_eq!(town.calls(&given.access).await.status, 200);
+    }
+    // Another person's are not counted.
+    let tom = town.signed_in(TOM).await;
+    assert_eq!((town.calls(&tom.access).await.status, town.calls(&others[0].access).await.status), (200, 200));
+}

@@ -8,7 +8,7 @@ use entrada::emulator::Wrong;
 
 /// Redeems the code as the app would.
 async fn redeemed(town: &Town, code: &str, redirect_uri: &str) -> entrada::directory::family::Family {
-    town.directory().redeem_code(&Secret::new(code), "fleet-phone", Some(redirect_uri), VERIFIER).await.unwrap().family
+    town.directory().redeem_code(&Secret::new(code), "fleet-phone", Some(redirect_uri), VERIFIER, 100).await.unwrap().family
 }
 
 #[tokio::test]
