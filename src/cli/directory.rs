@@ -97,6 +97,7 @@ pub(super) fn failure(error: Error) -> Failure {
         | Error::NotPlain(_)
         | Error::InFile(_)
         | Error::StaysWhileOn(_)
+        | Error::NeedsHighestRole(_)
         | Error::NotTested(_) => None,
     };
     let failure = Failure::new(error);

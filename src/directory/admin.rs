@@ -4,9 +4,11 @@
 //! changes or shuts out themselves: whoever is last of the highest would leave nobody. Judged in the transaction that changes, by what the
 //! database says then.
 
-use super::change::SIGNED_OUT;
-use super::database::{Transaction, Value};
+use super::change::{Asking, OrganizationChange, SIGNED_OUT};
+use super::credential::Place;
+use super::database::{Row, Transaction, Value};
 use super::error::Error;
+use super::organization::Organization;
 use super::person::{Person, SELECT, of_row};
 use super::store::Directory;
 use crate::base::guid::Guid;
@@ -117,6 +119,53 @@ impl Directory {
             return Err(Error::Twice.into());
         }
         Ok(what)
+    }
+
+    /// Whether a person has the highest role that anybody has who is on in the organization: then nobody stands above them.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn has_highest_role(&self, organization: Guid, person: Guid) -> Result<bool, Error> {
+        let Some(myself) = self.person_by_id(person).await?.filter(|it| it.on && it.organization == organization) else { return Ok(false) };
+        let sql = "SELECT DISTINCT role FROM person WHERE organization = $1 AND state = 'on'";
+        let rows = self.database.rows(sql, vec![organization.to_string().into()]).await?;
+        self.is_highest(&myself.role, &rows)
+    }
+
+    /// Refuses a change of an organization by which an admin could lock out people of a higher role: it needs the highest role that anybody has
+    /// there. A new credential that waits is taken back or replaced only by whoever set it, or by who stands as high or above: the one before it
+    /// may have expired.
+    pub(super) async fn may_change(&self, changes: &mut Transaction, before: &Organization, change: &OrganizationChange, place: Place) -> Result<(), Error> {
+        let Asking::Admin(person) = change.asking else { return Ok(()) };
+        let refused = || Error::NeedsHighestRole(before.code.clone());
+        let myself = self.of_organization(changes, before.id, person).await?.filter(|it| it.on).ok_or_else(refused)?;
+        let setter = before.waiting.as_ref().filter(|_| change.take_back || change.proof.is_some()).map(|it| it.by.as_str());
+        let of_another = match setter.map(|it| it.strip_prefix("person ").and_then(Guid::parse)) {
+            None => false,
+            Some(Some(id)) if id == person => false,
+            Some(Some(id)) => {
+                let other = self.of_organization(changes, before.id, id).await?;
+                other.and_then(|it| self.rank(&it.role)).is_some_and(|it| self.rank(&myself.role).is_none_or(|own| it < own))
+            }
+            // The operator's, or a link's.
+            Some(None) => true,
+        };
+        if !of_another && !change.can_lock_out(place == Place::Instead) {
+            return Ok(());
+        }
+        let sql = "SELECT DISTINCT role FROM person WHERE organization = $1 AND state = 'on'";
+        let rows = changes.rows(sql, vec![before.id.to_string().into()]).await?;
+        if self.is_highest(&myself.role, &rows)? { Ok(()) } else { Err(refused()) }
+    }
+
+    fn is_highest(&self, role: &str, all: &[Row]) -> Result<bool, Error> {
+        let Some(own) = self.rank(role) else { return Ok(false) };
+        for row in all {
+            if self.rank(&row.text("role")?).is_some_and(|it| it < own) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn of_organization(&self, changes: &mut Transaction, organization: Guid, person: Guid) -> Result<Option<Person>, Error> {

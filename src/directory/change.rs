@@ -56,8 +56,9 @@ pub enum Asking {
     /// The operator, who may do everything.
     #[default]
     Operator,
-    /// An admin of an organization that is on: its tenant and client ID stay, for whoever is somebody in another tenant would be anybody here.
-    Admin,
+    /// An admin of an organization that is on, by the id of the person: its tenant and client ID stay, for whoever is somebody in another tenant
+    /// would be anybody here, and what can lock out people of a higher role needs the highest role that somebody has there.
+    Admin(Guid),
     /// Whoever came by the operator's link: another tenant or client ID turns the organization off, until it is tested and turned on again.
     Invited,
 }
@@ -105,12 +106,22 @@ impl OrganizationChange {
         self.asking == Asking::Invited && before.state == State::On && self.moves(before)
     }
 
+    /// Whether it can end the access of people who are signed in, or keep people of the organization from signing in again. A new credential
+    /// that waits beside the one that works, and its day of expiry, do not. A member that is added here has to be judged.
+    pub(super) fn can_lock_out(&self, replaces_credential: bool) -> bool {
+        let Self { asking: _, name, tenant, client_id, proof, credential_ends: _, take_back: _, default_role, first_sign_in, guests, state, bind, unbind } =
+            self;
+        let moved = tenant.is_some() || client_id.is_some() || !bind.is_empty() || !unbind.is_empty();
+        let who = default_role.is_some() || first_sign_in.is_some() || guests.is_some() || name.is_some();
+        moved || who || proof.is_some() && replaces_credential || state.is_some_and(|it| it != State::On)
+    }
+
     /// Refuses what whoever asks may not do to the organization as its row is now.
     pub(super) fn allowed(&self, before: &Organization) -> Result<(), Error> {
         match self.asking {
             // It was on when the admin came: somebody turned it off meanwhile.
-            Asking::Admin if before.state != State::On => Err(Error::Twice),
-            Asking::Admin if self.moves(before) => Err(Error::StaysWhileOn(before.code.clone())),
+            Asking::Admin(_) if before.state != State::On => Err(Error::Twice),
+            Asking::Admin(_) if self.moves(before) => Err(Error::StaysWhileOn(before.code.clone())),
             _ => Ok(()),
         }
     }

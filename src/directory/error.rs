@@ -60,6 +60,9 @@ pub enum Error {
     /// Tenant and client ID of one that is on, for its admins.
     #[error("the tenant and the client ID of {0} stay while it is on")]
     StaysWhileOn(Code),
+    /// It can end the access of people with a higher role than the admin who asks.
+    #[error("only people with the highest role of {0} may do this")]
+    NeedsHighestRole(Code),
     /// The connection was not tested as it is now.
     #[error("the connection of {0} was not tested as it is now")]
     NotTested(Code),

@@ -144,7 +144,7 @@ impl Directory {
     /// Changes an organization; `by` is who does, for the history.
     ///
     /// # Errors
-    /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`; where the operator does not ask, `StaysWhileOn`,
+    /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`; where the operator does not ask, `StaysWhileOn`, `NeedsHighestRole`,
     /// `NotTested`, or `Twice`.
     pub async fn change_organization(&self, code: &Code, mut change: OrganizationChange, by: &str) -> Result<Organization, Error> {
         if let Some(role) = &change.default_role {
@@ -164,6 +164,7 @@ impl Directory {
             change.credential_ends = None;
         }
         let place = self.place_of(&mut changes, &before, &change).await?;
+        self.may_change(&mut changes, &before, &change, place).await?;
         let told = change.told(place == Place::Beside);
         if told.is_empty() {
             return Ok(before);

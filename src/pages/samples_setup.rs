@@ -45,6 +45,7 @@ fn draft() -> Steps {
         has_secret: false,
         waits: false,
         may_change_secret: true,
+        may_turn_off: true,
         fresh: "/oauth2/start?rd=%2Foauth2%2Fsetup&organization=contoso&prompt=login".to_owned(),
         discovered: None,
         undiscovered: None,

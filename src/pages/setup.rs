@@ -52,6 +52,8 @@ pub struct Steps {
     pub waits: bool,
     /// Whether this visit may change it.
     pub may_change_secret: bool,
+    /// Whether whoever comes may turn it off: nobody there has a higher role.
+    pub may_turn_off: bool,
     /// Where one signs in anew to be allowed to.
     pub fresh: String,
     /// What Entra told of the tenant.
@@ -246,6 +248,7 @@ impl Steps {
             has_secret => self.has_secret,
             waits => self.waits,
             may_change_secret => self.may_change_secret,
+            may_turn_off => self.may_turn_off,
             fresh => link(&self.fresh),
             discovered,
             undiscovered => self.undiscovered.as_ref().map(|(word, code)| context! { word => *word, code => code.as_deref() }),

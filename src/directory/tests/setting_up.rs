@@ -162,3 +162,62 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
     })
     .await;
 }
+
+/// An admin could not switch the owner off, but the whole company.
+#[tokio::test]
+async fn an_admin_changes_nothing_that_can_lock_out_somebody_of_a_higher_role() {
+    on_both(async |ground: Ground| {
+        let directory = ground.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com", "contoso.net"]).await;
+        let with_role = async |username: &str, role: &str| {
+            let new = NewPerson { username: name(username), name: None, email: None, role: Some(role.to_owned()) };
+            directory.add_person(&contoso.code, &new, "a story").await.unwrap().id
+        };
+        let (owner, admin) = (with_role("olga@contoso.com", "owner").await, with_role("adam@contoso.com", "admin").await);
+        let change = async |person: Guid, change: OrganizationChange| {
+            let change = OrganizationChange { asking: Asking::Admin(person), ..change };
+            directory.change_organization(&contoso.code, change, &format!("person {person}")).await
+        };
+        let empty = OrganizationChange::default;
+        let secret = |text: &str| Some(Proof::secret(text));
+        let acts: [(&str, &dyn Fn() -> OrganizationChange); 10] = [
+            ("turn off", &|| OrganizationChange { state: Some(State::Off), ..empty() }),
+            ("back to a draft", &|| OrganizationChange { state: Some(State::Draft), ..empty() }),
+            ("another tenant", &|| OrganizationChange { tenant: Guid::parse(FABRIKAM), ..empty() }),
+            ("another client ID", &|| OrganizationChange { client_id: Guid::parse(FABRIKAM), ..empty() }),
+            ("no guests", &|| OrganizationChange { guests: Some(false), ..empty() }),
+            ("nobody new", &|| OrganizationChange { first_sign_in: Some(FirstSignIn::Refuse), ..empty() }),
+            ("another default role", &|| OrganizationChange { default_role: Some("owner".to_owned()), ..empty() }),
+            ("let a domain go", &|| OrganizationChange { unbind: vec!["contoso.net".to_owned()], ..empty() }),
+            ("bind a domain", &|| OrganizationChange { bind: vec!["contoso.org".to_owned()], ..empty() }),
+            ("another name", &|| OrganizationChange { name: Some("Contoso Owned".to_owned()), ..empty() }),
+        ];
+        for (what, act) in &acts {
+            let refused = change(admin, act()).await.unwrap_err();
+            assert!(matches!(refused, Error::NeedsHighestRole(_) | Error::StaysWhileOn(_)), "{what}: {refused}");
+        }
+        // A new secret waits beside the one that works, and locks nobody out.
+        change(admin, OrganizationChange { proof: secret("the-admins-new-secret-0123456789"), ..empty() }).await.unwrap();
+        change(admin, OrganizationChange { take_back: true, ..empty() }).await.unwrap();
+        // One that the owner or the operator set may be the only one that is not expired.
+        change(owner, OrganizationChange { proof: secret("the-owners-new-secret-0123456789"), ..empty() }).await.unwrap();
+        for by in ["the owner", "the operator"] {
+            for act in [OrganizationChange { take_back: true, ..empty() }, OrganizationChange { proof: secret("another-new-secret-0123456789"), ..empty() }] {
+                assert!(matches!(change(admin, act).await, Err(Error::NeedsHighestRole(_))), "{by}");
+            }
+            let operators = OrganizationChange { proof: secret("the-operators-new-secret-0123456789"), ..empty() };
+            directory.change_organization(&contoso.code, operators, "operator").await.unwrap();
+        }
+        // The owner may, but for what stays while it is on; and so may the admin once nobody who is on stands above.
+        change(owner, OrganizationChange { take_back: true, ..empty() }).await.unwrap();
+        for (what, act) in &acts[4..] {
+            assert!(change(owner, act()).await.is_ok(), "{what}");
+        }
+        assert!(!directory.has_highest_role(contoso.id, admin).await.unwrap() && directory.has_highest_role(contoso.id, owner).await.unwrap());
+        let off = PersonChange { on: Some(false), ..PersonChange::default() };
+        directory.change_person(&name("olga@contoso.com"), off, "operator").await.unwrap();
+        assert!(matches!(change(owner, acts[0].1()).await, Err(Error::NeedsHighestRole(_))), "somebody who is off");
+        assert_eq!(change(admin, acts[0].1()).await.unwrap().state, State::Off);
+    })
+    .await;
+}

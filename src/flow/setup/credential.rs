@@ -6,10 +6,10 @@ use super::desk::{address, called, desk, done, shown, to};
 use super::gate::Visit;
 use crate::base::calendar;
 use crate::base::return_to::ReturnTo;
-use crate::directory::Directory;
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::{Source, days_until};
 use crate::directory::proof::{Kind, NoValue, Proof};
+use crate::directory::{Directory, Error};
 use crate::pages::Page;
 use crate::pages::desk::{Credential, Waiting};
 use crate::sidecar::Sidecar;
@@ -47,7 +47,14 @@ pub(super) async fn change(house: &Sidecar, inbound: &Inbound, directory: &Direc
     };
     let change = OrganizationChange { asking: visit.asking(), ..change };
     let took_back = change.take_back;
-    let after = directory.change_organization(&organization.code, change, &visit.by()).await?;
+    let after = match directory.change_organization(&organization.code, change, &visit.by()).await {
+        Ok(after) => after,
+        Err(Error::NeedsHighestRole(_)) => {
+            let page = Credential { problem: Some("not_highest"), ..page(house, directory, visit).await? };
+            return Ok(shown(house, inbound, StatusCode::CONFLICT, &Page::Credential(Box::new(page))));
+        }
+        Err(other) => return Err(other.into()),
+    };
     tracing::info!(organization = %after.code, by = visit.by(), took_back, waits = after.waiting.is_some(), "a credential was changed on its page");
     let done = match after.waiting {
         Some(_) => "waits",

@@ -69,7 +69,7 @@ impl Visit {
     /// As what they ask for a change of the organization.
     pub(super) fn asking(&self) -> Asking {
         match &self.who {
-            Who::Person { .. } => Asking::Admin,
+            Who::Person { id, .. } => Asking::Admin(*id),
             Who::Invited(_) => Asking::Invited,
         }
     }

@@ -23,7 +23,7 @@ pub(super) async fn save(house: &Sidecar, all: &Organizations, inbound: &Inbound
     let now = house.lasting.clock.now();
     let tenant = tenant(all, form.text("tenant")).await;
     let (change, wrong) = read(form, visit, tenant, now);
-    if visit.asking() == Asking::Admin && change.moves(visit.organization()) {
+    if matches!(visit.asking(), Asking::Admin(_)) && change.moves(visit.organization()) {
         return steps::again(house, all, inbound, visit, "stays").await;
     }
     if wrong != Wrong::default() {
@@ -36,6 +36,7 @@ pub(super) async fn save(house: &Sidecar, all: &Organizations, inbound: &Inbound
             frame::back(house, if visit.organization().state == State::On && organization.state == State::Off { "moved" } else { "saved" })
         }
         Err(Error::StaysWhileOn(_)) => steps::again(house, all, inbound, visit, "stays").await,
+        Err(Error::NeedsHighestRole(_)) => steps::again(house, all, inbound, visit, "not_highest").await,
         Err(Error::InFile(_)) => steps::again(house, all, inbound, visit, "in_file").await,
         Err(other) => Err(other.into()),
     }

@@ -76,6 +76,10 @@ async fn steps(house: &Sidecar, all: &Organizations, visit: &Visit) -> Result<St
         wrong: Wrong::default(),
         has_secret: organization.has_credential,
         waits: organization.waiting.is_some(),
+        may_turn_off: match visit.person() {
+            Some(person) => all.directory().has_highest_role(organization.id, person).await?,
+            None => true,
+        },
         may_change_secret: visit.may_change_secret(house.lasting.clock.now()),
         fresh: format!("{}&prompt=login", url(&house.site, "start", &here, &[], Some(organization.code.as_str()))),
         discovered,

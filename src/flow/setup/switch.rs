@@ -34,6 +34,7 @@ async fn turn(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &V
             if state == State::On { frame::back(house, "on") } else { Ok(frame::told(house, inbound, Say::TurnedOff)) }
         }
         Err(Error::InFile(_)) => steps::again(house, all, inbound, visit, "in_file").await,
+        Err(Error::NeedsHighestRole(_)) => steps::again(house, all, inbound, visit, "not_highest").await,
         Err(Error::Incomplete(..) | Error::NotTested(_)) => steps::again(house, all, inbound, visit, "not_tested").await,
         Err(other) => Err(other.into()),
     }

@@ -90,6 +90,26 @@ async fn attack_nobody_moves_a_company_that_is_on_to_a_tenant_of_their_own_untes
     assert_eq!(town.organization("fabrikam").await.state, State::Off);
 }
 
+/// An admin could not switch an owner off, but could turn the whole company off.
+#[tokio::test]
+async fn attack_an_admin_does_not_turn_off_a_company_that_has_an_owner() {
+    let town = Town::start().await;
+    town.turns("fabrikam", State::On).await;
+    town.knows("olga@fabrikam.example", "fabrikam", "owner").await;
+    town.knows(FRIDA, "fabrikam", "admin").await;
+    let mut frida = town.signed_in("fabrikam", FRIDA).await;
+    let page = frida.visits("/oauth2/setup").await;
+    assert!(page.body.contains("Only people with the highest role") && !page.body.contains("Turn off now"), "{}", page.body);
+    let page = frida.fills("/oauth2/setup/off", &[]).await;
+    assert!(page.status == 409 && page.body.contains("can lock out people with a higher role"), "{} {}", page.status, page.body);
+    assert_eq!((town.organization("fabrikam").await.state, is_signed_in(&mut frida).await), (State::On, true));
+    // Once nobody stands above her she may.
+    town.changes_person("olga@fabrikam.example", PersonChange { on: Some(false), ..PersonChange::default() }).await;
+    assert!(frida.visits("/oauth2/setup").await.body.contains("Turn off now"));
+    assert_eq!(frida.fills("/oauth2/setup/off", &[]).await.status, 200);
+    assert_eq!(town.organization("fabrikam").await.state, State::Off);
+}
+
 #[tokio::test]
 async fn without_a_directory_there_is_no_such_page() {
     let world = World::start().await;
