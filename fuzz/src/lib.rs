@@ -234,6 +234,7 @@ pub fn pending(data: &[u8]) {
         acrs,
         challenge,
         native: None,
+        prompt_login: true,
         by_other_site: true,
     };
     let read = Pending::read(&made.write(), now).unwrap();

@@ -36,6 +36,8 @@ pub struct Identity {
     pub acrs: Texts,
     /// When the person proved who they are, seconds since 1970.
     pub auth_time: u64,
+    /// Whether the token said so by its claim `auth_time`; otherwise the time is that of the token, which is no proof.
+    pub has_auth_time: bool,
     /// Claims that `[headers] custom` names, as text.
     pub custom: Box<[(String, String)]>,
     /// Who it is to the directory, where there is one: no word of Entra's, and never read from a token.

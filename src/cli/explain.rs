@@ -181,6 +181,7 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         login_hint: None,
         acrs: arguments.acrs.iter().collect(),
         auth_time: 0,
+        has_auth_time: false,
         custom: Box::default(),
         member: member(arguments),
     })

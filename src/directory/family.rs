@@ -177,6 +177,8 @@ impl Kept {
             login_hint: self.login_hint,
             acrs: self.acrs.into_iter().collect(),
             auth_time: self.auth_time,
+            // A native sign-in opens no set-up page.
+            has_auth_time: false,
             custom: self.custom.into(),
             member: None,
         })

@@ -126,6 +126,7 @@ fn who(tenant: &str, number: u8, upn: &str) -> Identity {
         login_hint: None,
         acrs: Texts::default(),
         auth_time: 0,
+        has_auth_time: false,
         custom: Box::default(),
         member: None,
     }

@@ -162,6 +162,7 @@ fn falsify(world: &World, claims: &mut Map<String, Value>, wrong: Wrong) {
             put("oid", ANOTHER.into())
         }
         Wrong::ProvedLongAgo => put("auth_time", now.saturating_sub(3600).into()),
+        Wrong::ProvedJustNow => put("auth_time", now.into()),
         Wrong::NoContext => claims.remove("acrs"),
         Wrong::Signature | Wrong::AlgNone | Wrong::PersonalKey | Wrong::GovernmentKey | Wrong::Hs256 | Wrong::UnknownKid | Wrong::Twice => None,
     };

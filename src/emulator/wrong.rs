@@ -36,13 +36,15 @@ pub enum Wrong {
     Twice,
     /// The person proved an hour ago who they are (`auth_time`), and the session at Entra has gone on since.
     ProvedLongAgo,
+    /// Nothing: the person proved just now who they are, and the token says so (`auth_time`).
+    ProvedJustNow,
     /// No `acrs`, although an authentication context was asked for.
     NoContext,
 }
 
 impl Wrong {
     /// All of them, with the names that the control API has for them.
-    pub(super) const ALL: [(&'static str, Self); 17] = [
+    pub(super) const ALL: [(&'static str, Self); 18] = [
         ("nonce", Self::Nonce),
         ("issuer", Self::Issuer),
         ("audience", Self::Audience),
@@ -60,6 +62,7 @@ impl Wrong {
         ("twice", Self::Twice),
         ("no-acrs", Self::NoContext),
         ("old-auth-time", Self::ProvedLongAgo),
+        ("new-auth-time", Self::ProvedJustNow),
     ];
 
     /// Whether another family's key is needed.

@@ -57,7 +57,7 @@ pub fn judge(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Iden
     if guest && !expected.guests {
         return Err(Invalid::Guest);
     }
-    let who = person(claims, oid, tid, iat, expected.custom)?;
+    let who = person(claims, oid, tid, (iat, expected.now), expected.custom)?;
     // Any tenant can write any address into a person of its own (nOAuth): where several may come, only a verified one is known at all.
     let vouched = (expected.metadata.tenant.is_some() && !expected.beside_others) || who.email_verified;
     Ok(Identity { guest, ..if vouched { who } else { without_email(who) } })
@@ -139,10 +139,12 @@ fn is_guest(claims: &Claims, tid: Guid) -> bool {
     acct || elsewhere || claims.text("upn").is_some_and(|it| it.to_ascii_uppercase().contains("#EXT#"))
 }
 
-fn person(claims: &Claims, oid: Guid, tid: Guid, iat: u64, custom: &[String]) -> Result<Identity, Invalid> {
+fn person(claims: &Claims, oid: Guid, tid: Guid, (iat, now): (u64, u64), custom: &[String]) -> Result<Identity, Invalid> {
     let text = |name: &str, most: usize| claims.text(name).filter(|it| (1..=most).contains(&it.len())).map(Box::from);
     let email = text("email", TEXT);
     let verified = claims.claim("xms_edov").is_some_and(|it| *it == true || *it == 1 || it == "1" || it == "true");
+    // Entra dates `iat` back by five minutes but not `auth_time`, which may be later.
+    let auth_time = claims.claim("auth_time").and_then(Value::as_u64).filter(|it| *it <= now.saturating_add(LEEWAY)).map(|it| it.min(now));
     Ok(Identity {
         oid,
         tid,
@@ -156,7 +158,8 @@ fn person(claims: &Claims, oid: Guid, tid: Guid, iat: u64, custom: &[String]) ->
         entra_sid: text("sid", TEXT),
         login_hint: text("login_hint", LONG),
         acrs: list(claims.claim("acrs"))?,
-        auth_time: claims.claim("auth_time").and_then(Value::as_u64).filter(|it| *it <= iat.saturating_add(LEEWAY)).unwrap_or(iat),
+        auth_time: auth_time.unwrap_or(iat),
+        has_auth_time: auth_time.is_some(),
         custom: custom.iter().filter_map(|name| Some((name.clone(), plain(claims.claim(name)?)?))).collect(),
         member: None,
     })

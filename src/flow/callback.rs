@@ -179,6 +179,9 @@ async fn finish(
     }
     let (id, session) = admit(house, inbound, headers, answer, &pending, &return_to, trail).await?;
     facts.session = Some(Arc::clone(&session));
+    if pending.prompt_login {
+        session.set_reauthenticated();
+    }
     if let Some(challenge) = pending.challenge {
         session.answers(challenge);
     }
@@ -216,7 +219,9 @@ async fn named(
         None => organization::asking(house, headers, &return_to, &pending.acrs),
     };
     let found = organization::find_by_account(house, begun_by(pending, inbound), (typed, who.tid), asks).await?;
-    let hints = Hints { login_hint: who.preferred_username.map(Into::into), ..Hints::default() };
+    // The second step is asked for what the first one was: only its sign-in begins a session.
+    let prompt = pending.prompt_login.then(|| "login".to_owned());
+    let hints = Hints { login_hint: who.preferred_username.map(Into::into), prompt, ..Hints::default() };
     let (acrs, challenge, native) = (pending.acrs.clone(), pending.challenge.clone(), pending.native.clone());
     let source = Some(begun_by(pending, inbound).source);
     let start = Start { hints, acrs, challenge, native, source, at: At::This(Box::new(found)), ..Start::at(return_to.clone()) };

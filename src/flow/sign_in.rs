@@ -206,6 +206,7 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
     let again = again(house, &place, &start);
     // Who is signed in on the web is nothing to an app that asks.
     let hints = if start.native.is_some() { start.hints } else { hints(house, headers, start.hints, &start.acrs) };
+    let prompt_login = hints.prompt.as_deref() == Some("login");
     let begun = place.entra.begin(&hints, &state).await.map_err(|it| match again {
         Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
         None => it.into(),
@@ -219,7 +220,7 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
     let (return_to, acrs, challenge) = (start.return_to.as_str().to_owned(), start.acrs, start.challenge);
     let Start { trial, native, typed, .. } = start;
     let (nonce, verifier) = (begun.nonce, begun.verifier);
-    let pending = Pending { nonce, verifier, return_to, begun: now, state, acrs, challenge, organization, typed, trial, native, by_other_site };
+    let pending = Pending { nonce, verifier, return_to, begun: now, state, acrs, challenge, organization, typed, trial, native, prompt_login, by_other_site };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is no header"))?;
     for cookie in cookies_of(house, headers, &pending, rounds)? {
         response.headers_mut().append(SET_COOKIE, cookie);

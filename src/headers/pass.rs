@@ -213,6 +213,7 @@ mod tests {
             login_hint: None,
             acrs: Texts::default(),
             auth_time: 0,
+            has_auth_time: false,
             custom: Box::default(),
             member: None,
         };

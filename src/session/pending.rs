@@ -36,6 +36,9 @@ pub struct Pending {
     /// The request of an app of a phone or a command line that it answers; no web session comes of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<Native>,
+    /// Whether Entra was asked to have the person prove again who they are (`prompt=login`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prompt_login: bool,
     /// Whether another site or a link may have made the browser begin it: what comes of it then uses up no limit of our own pages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_other_site: bool,

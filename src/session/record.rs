@@ -38,6 +38,7 @@ pub struct Session {
     pub(in crate::session) standing: Standing,
     pub(in crate::session) told: Told,
     pub(in crate::session) answered: OnceLock<Box<str>>,
+    pub(in crate::session) reauthenticated: AtomicBool,
 }
 
 impl Session {
@@ -131,6 +132,16 @@ impl Session {
         self.answered.get_or_init(|| challenge);
     }
 
+    /// Notes that Entra was asked to have the person prove again who they are (`prompt=login`) for the sign-in that began it.
+    pub fn set_reauthenticated(&self) {
+        self.reauthenticated.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether Entra was asked so.
+    pub fn is_reauthenticated(&self) -> bool {
+        self.reauthenticated.load(Ordering::Relaxed)
+    }
+
     /// The mark of the claims challenge that the sign-in answered.
     pub fn answered(&self) -> Option<&str> {
         self.answered.get().map(AsRef::as_ref)
@@ -209,6 +220,7 @@ fn renewed(before: &Identity, mut now: Identity) -> Identity {
         now.groups = before.groups.clone();
     }
     now.auth_time = before.auth_time;
+    now.has_auth_time = before.has_auth_time;
     // The directory is asked beside Entra.
     now.member.clone_from(&before.member);
     now.acrs = joined(&before.acrs, &now.acrs);

@@ -20,7 +20,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -163,6 +163,7 @@ impl Store {
             attached: ArcSwapOption::empty(),
             standing: Standing::new(now, grant),
             answered: OnceLock::new(),
+            reauthenticated: AtomicBool::new(false),
         });
         // First: the cache may let go of it at once, and then it is to be forgotten here too.
         self.index.insert(&session);

@@ -39,6 +39,7 @@ fn identity(who: Person, name: &str, sid: Option<&str>) -> Identity {
         login_hint: None,
         acrs: Texts::default(),
         auth_time: 0,
+        has_auth_time: false,
         custom: Box::default(),
         member: None,
     }

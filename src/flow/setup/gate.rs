@@ -19,9 +19,6 @@ use std::sync::Arc;
 /// For so many seconds after somebody proved who they are, a session may change what the organization proves itself by.
 pub(super) const FRESH: u64 = 600;
 
-/// So many seconds Entra's tokens are dated back.
-const DATED_BACK: u64 = 300;
-
 /// Somebody who may set up this organization, and no other. Made here only.
 pub(super) struct Visit {
     organization: Organization,
@@ -30,8 +27,8 @@ pub(super) struct Visit {
 
 /// Who comes.
 enum Who {
-    /// An admin, who proved it then.
-    Person { id: Guid, proved: u64 },
+    /// An admin, and when they proved who they are, in seconds since 1970, where that is known.
+    Person { id: Guid, proved: Option<u64> },
     /// Whoever used that link.
     Invited(Guid),
 }
@@ -93,7 +90,7 @@ impl Visit {
     /// Whether the client secret may be changed: by a link, or soon after signing in.
     pub(super) fn may_change_secret(&self, now: u64) -> bool {
         match &self.who {
-            Who::Person { proved, .. } => now < proved.saturating_add(FRESH),
+            Who::Person { proved, .. } => proved.is_some_and(|it| now < it.saturating_add(FRESH)),
             Who::Invited(_) => true,
         }
     }
@@ -124,10 +121,15 @@ async fn admin(all: &Organizations, session: &Arc<Session>) -> Result<Visit, NoE
         return Err(forbidden());
     }
     let organization = all.directory().organization_by_id(person.organization).await?.filter(|it| it.state == State::On).ok_or_else(forbidden)?;
-    // A sign-in that Entra remembers begins a session as well, and proves nothing new. Entra dates its tokens five minutes back, and that is all
-    // that a token without `auth_time` says.
-    let (began, told) = (session.began(), session.identity().auth_time);
-    let proved = if told.saturating_add(DATED_BACK) >= began { began } else { told };
+    // A silent sign-in begins a session as well, and proves nothing new. The claim says when the person last did; it is optional, and without
+    // it only a sign-in that Entra was asked to show the person counts. With it, it counts alone: the person's browser carries the request
+    // to Entra and could leave `prompt=login` out.
+    let identity = session.identity();
+    let proved = match (identity.has_auth_time, session.is_reauthenticated()) {
+        (true, _) => Some(identity.auth_time.min(session.began())),
+        (false, true) => Some(session.began()),
+        (false, false) => None,
+    };
     Ok(Visit { organization, who: Who::Person { id: person.id, proved } })
 }
 

@@ -37,10 +37,14 @@ impl Town {
     }
 
     async fn with(directory: &str) -> Self {
+        Self::with_entra(directory, "").await
+    }
+
+    async fn with_entra(directory: &str, entra: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
         let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{directory}\n", place.path().join("people.db").display());
         let headers = "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned();
-        let world = World::with(Plan { more, headers, ..Plan::default() }).await;
+        let world = World::with(Plan { more, headers, entra: entra.to_owned(), ..Plan::default() }).await;
         let town = Self { world, place };
         for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
             town.directory().add_organization(company(code, tenant), "story").await.unwrap();

@@ -8,7 +8,15 @@ const SECRET: &str = "/oauth2/setup/credential";
 impl Town {
     async fn admin(&self) -> Browser {
         self.knows(MAYA, "contoso", "admin").await;
-        self.signed_in(MAYA).await
+        let mut maya = self.signed_in(MAYA).await;
+        self.shows_that_it_is_her(&mut maya).await;
+        maya
+    }
+
+    /// Signs in again as Entra is asked to have her show that it is her.
+    async fn shows_that_it_is_her(&self, maya: &mut Browser) {
+        maya.visits("/oauth2/start?organization=contoso&prompt=login").await;
+        assert_eq!(maya.signs_in_as(MAYA).await.status, 200);
     }
 }
 
@@ -90,10 +98,62 @@ async fn a_session_that_began_by_a_sign_in_of_an_hour_ago_changes_no_secret() {
     assert!(text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""), "{}", page.body);
     assert_eq!(maya.fills(SECRET, &[("do", "set"), ("secret", "the-early~Secret.of-contoso-0002")]).await.status, 403);
     assert_eq!(town.organization("contoso").await.waiting, None);
-    // A token that says nothing of it counts from when the session began, for all of the ten minutes.
+    // Also not by a sign-in that was asked to show the person: her browser could leave that out on the way to Entra.
+    town.world.emulator.control().wrong(Wrong::ProvedLongAgo);
+    town.shows_that_it_is_her(&mut maya).await;
+    assert!(text(&maya.visits(SECRET).await).contains("prompt=login"));
+    // One that the token says was just now opens it without being asked for.
+    town.world.emulator.control().wrong(Wrong::ProvedJustNow);
     let mut maya = town.signed_in(MAYA).await;
-    town.world.later(9 * 60);
     assert!(maya.visits(SECRET).await.body.contains("name=\"secret\""));
+}
+
+/// Without the optional claim `auth_time`, any sign-in opened the page, also one that Entra did without asking the person anything.
+#[tokio::test]
+async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_with_prompt_login_does() {
+    let town = Town::start().await;
+    town.knows(MAYA, "contoso", "admin").await;
+    let mut maya = town.signed_in(MAYA).await;
+    let secret = [("do", "set"), ("secret", "the-silent~Secret.of-contoso-0002")];
+    // Neither does a query that names the prompt once the sign-in is done, nor one with another prompt.
+    for path in [SECRET.to_owned(), format!("{SECRET}?prompt=login")] {
+        let page = maya.visits(&path).await;
+        assert!(text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""), "{}", page.body);
+        assert_eq!(maya.fills(&path, &secret).await.status, 403);
+    }
+    maya.visits("/oauth2/start?organization=contoso&prompt=select_account").await;
+    maya.signs_in_as(MAYA).await;
+    let page = maya.visits(SECRET).await;
+    assert!(!page.body.contains("name=\"secret\""), "{}", page.body);
+    // The page itself leads to where she gets through.
+    let again = text(&page).split("href=\"").map(|it| it.split('"').next().unwrap().replace("&amp;", "&")).find(|it| it.contains("prompt=login")).unwrap();
+    let at_entra = maya.visits(&again).await;
+    assert!(at_entra.url.query().unwrap().contains("prompt=login"), "{}", at_entra.url);
+    let page = maya.signs_in_as(MAYA).await;
+    assert!(page.path_and_query() == SECRET && page.body.contains("name=\"secret\""), "{}", page.body);
+    town.world.later(9 * 60);
+    assert!(maya.visits(SECRET).await.body.contains("name=\"secret\""), "for all of the ten minutes");
+    // A silent sign-in afterwards takes it away again.
+    maya.visits("/oauth2/start?organization=contoso").await;
+    maya.signs_in_as(MAYA).await;
+    assert_eq!(maya.fills(SECRET, &secret).await.status, 403);
+    assert_eq!(town.organization("contoso").await.waiting, None);
+}
+
+/// Where Entra is asked first whose account it is, the second sign-in is the one that counts.
+#[tokio::test]
+async fn with_ask_entra_the_page_leads_through_a_sign_in_that_opens_it_too() {
+    let town = Town::with_entra("unknown = \"ask-entra\"", "tenant = \"organizations\"\nallowed_tenants = [\"*\"]").await;
+    town.knows(MAYA, "contoso", "admin").await;
+    let mut maya = town.world.browser();
+    for path in ["/oauth2/start?organization=contoso".to_owned(), format!("/oauth2/start?rd={SECRET}&organization=contoso&prompt=login")] {
+        maya.visits(&path).await;
+        while maya.page.is_the_sign_in_at_entra() {
+            maya.signs_in_as(MAYA).await;
+        }
+        let opens = maya.visits(SECRET).await.body.contains("name=\"secret\"");
+        assert_eq!(opens, path.ends_with("prompt=login"), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -73,6 +73,9 @@ async fn in_a_session_the_secret_changes_within_ten_minutes_after_signing_in() {
     let town = Town::start().await;
     town.knows(FRIDA, "fabrikam", "admin").await;
     let mut frida = town.signed_in("fabrikam", FRIDA).await;
+    assert!(!frida.visits("/oauth2/setup").await.body.contains("name=\"client_secret\""), "a sign-in that asks nothing");
+    frida.visits("/oauth2/start?organization=fabrikam&prompt=login").await;
+    frida.signs_in_as(FRIDA).await;
     let page = frida.visits("/oauth2/setup").await;
     assert!(page.body.contains("name=\"client_secret\"") && !page.body.contains("prompt=login"), "{}", page.body);
     town.world.later(601);
