@@ -43,6 +43,11 @@ impl Username {
         domain_of(&self.0)
     }
 
+    /// Whether it looks like an address, also one without a domain.
+    pub fn is_address(&self) -> bool {
+        self.0.contains('@')
+    }
+
     /// What stands before the last `@`; all of it where there is none.
     pub fn local(&self) -> &str {
         self.0.rsplit_once('@').map_or(&self.0, |it| it.0)
@@ -132,6 +137,7 @@ mod tests {
     fn an_address_has_a_domain() {
         let maya = Username::parse("maya@contoso.example").unwrap();
         assert_eq!((maya.domain(), maya.local()), (Some("contoso.example"), "maya"));
-        assert_eq!(Username::parse("maya").unwrap().domain(), None);
+        assert_eq!((Username::parse("maya").unwrap().domain(), Username::parse("maya").unwrap().is_address()), (None, false));
+        assert!(maya.is_address() && Username::parse("maya@").unwrap().is_address());
     }
 }

@@ -17,8 +17,9 @@ const DAY: u64 = 86_400;
 impl Directory {
     /// Where somebody signs in who types this: a company code, a former one that still holds, a username, or any address at a bound domain.
     ///
-    /// It says nothing of who it is. A code counts before a username, so that nobody's name can stand before a company's code. Everything is
-    /// looked up, found already or not: how long it takes tells nobody which of them there is.
+    /// It says nothing of who it is. A code counts before a username, so that nobody's name can stand before a company's code. An address counts
+    /// by its domain alone: that somebody of a company is called so proves nothing of whose address it is, unless the operator bound the domain.
+    /// Everything is looked up, found already or not: how long it takes tells nobody which of them there is.
     ///
     /// # Errors
     /// Where the database cannot be asked.
@@ -29,7 +30,7 @@ impl Directory {
         };
         let Some(username) = Username::parse(identifier) else { return Ok(by_code) };
         let sql = format!("{SELECT} JOIN person p ON p.organization = o.id WHERE p.username = $1");
-        let by_username = self.one_organization(sql, vec![username.as_str().into()]).await?;
+        let by_username = self.one_organization(sql, vec![username.as_str().into()]).await?.filter(|_| !username.is_address());
         let sql = format!("{SELECT} JOIN organization_domain d ON d.organization = o.id WHERE d.domain = $1");
         let by_domain = match username.domain() {
             Some(domain) => self.one_organization(sql, vec![domain.into()]).await?,

@@ -186,6 +186,29 @@ async fn attack_a_code_of_one_company_is_never_redeemed_for_another() {
     assert!(town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().is_none());
 }
 
+/// Contoso could call somebody by an address of Northwind, a company whose domain nobody had bound yet, and then got Northwind's sign-ins.
+#[tokio::test]
+async fn attack_an_address_at_a_domain_that_is_not_bound_leads_to_no_company_that_took_it_as_a_username() {
+    let town = Town::start().await;
+    let northwind = "ceo@northwind.example";
+    town.knows(northwind, "contoso", "worker").await;
+    let file = "username,name\ncfo@northwind.example,The CFO\n";
+    town.directory().import(&town.organization("contoso").await, file.as_bytes(), "story", |_| ()).await.unwrap();
+    for typed in [northwind, "cfo@northwind.example", "cto@northwind.example", "ceo@NORTHWIND.example"] {
+        let form = format!("identifier={}", url::form_urlencoded::byte_serialize(typed.as_bytes()).collect::<String>());
+        assert_eq!(town.world.browser().posts("/oauth2/sign_in", FORM, &form).await.status, 404, "{typed}");
+        let link = format!("/oauth2/start?organization={}", form.split_once('=').unwrap().1);
+        assert_eq!(town.world.browser().asks("GET", &link, NAVIGATION).await.status, 404, "{typed}");
+    }
+    // They still are who they are at the company that calls them so, and an address at a bound domain leads to its company.
+    assert_eq!(town.person(northwind).await.code.as_str(), "contoso");
+    assert!(town.types(&mut town.world.browser(), "contoso").await.is_the_sign_in_at_entra());
+    assert!(town.types(&mut town.world.browser(), "anybody@fabrikam.example").await.url.path().contains(FABRIKAM));
+    // A name without an address leads to its company still.
+    town.knows("the-ceo", "contoso", "worker").await;
+    assert!(town.types(&mut town.world.browser(), "the-ceo").await.url.path().contains(CONTOSO));
+}
+
 #[tokio::test]
 async fn what_nobody_is_called_leads_back_to_the_page_with_one_calm_sentence() {
     let town = Town::start().await;
