@@ -39,9 +39,10 @@ advisories:
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 
-# One target for a minute: `make fuzz TARGET=return_to`; without TARGET each of them. Needs a nightly compiler; gets cargo-fuzz itself.
+# One target for a minute: `make fuzz TARGET=return_to`; without TARGET each of them. The target `program` runs the whole program, for five
+# minutes. SECONDS=... sets another time. Needs a nightly compiler; gets cargo-fuzz itself.
 fuzz:
-	fuzz/run.sh $(or $(TARGET),all) $(or $(SECONDS),60)
+	fuzz/run.sh $(or $(TARGET),all) $(SECONDS)
 
 # Whether the unit tests notice changes in the modules that decide who may pass: two hours at most, not part of `make test`.
 # `make mutants SEED=7` repeats a run; `make mutants SEED=7 MODULE=src/access MUTANTS=10` limits it. Gets cargo-mutants itself.

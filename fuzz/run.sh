@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Fuzzes one target, or each of them: run.sh TARGET|all SECONDS. Gets cargo-fuzz into target/tools; says what else is missing.
+# Fuzzes one target, or each of them: run.sh TARGET|all [SECONDS]. Gets cargo-fuzz into target/tools; says what else is missing.
+# The default is a minute, and five for the whole program.
 #
 # The seeds of corpus/ are read and never written: what is found on the way stays in target/fuzz, and what fails in fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-all}
-seconds=${2:-60}
+seconds=${2:-}
 tool=$PWD/target/tools/cargo-fuzz
 version=0.13.1
 
@@ -27,5 +28,7 @@ for it in $target; do
         exit 1
     }
     mkdir -p "target/fuzz/$it"
-    cargo +nightly fuzz run "$it" "target/fuzz/$it" "fuzz/corpus/$it" -- -max_total_time="$seconds" -print_final_stats=1
+    default=60
+    if [ "$it" = program ]; then default=300; fi
+    cargo +nightly fuzz run "$it" "target/fuzz/$it" "fuzz/corpus/$it" -- -max_total_time="${seconds:-$default}" -print_final_stats=1
 done

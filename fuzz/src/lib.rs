@@ -1,6 +1,13 @@
 //! What must hold of every parser of foreign bytes, whatever the bytes: one function each, for cargo-fuzz and for the ordinary tests.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "what does not hold is found by falling over")]
 
+pub mod program;
+// The stories have it at the root of their own crate.
+#[cfg(not(test))]
+#[allow(dead_code, unused_imports, reason = "the stories use the rest")]
+#[path = "../../tests/stories/world/mod.rs"]
+mod world;
+
 use entrada::base::certificate::Certificate;
 use entrada::base::clock::Clock;
 use entrada::base::guid::Guid;
@@ -25,6 +32,7 @@ use entrada::wire::forwarded;
 use entrada::wire::peer::Peer;
 use http::header::{COOKIE, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+pub use program::program;
 
 /// A function that falls over if what it is named for does not hold of the bytes.
 pub type Holds = fn(&[u8]);
@@ -43,6 +51,7 @@ pub const ALL: &[(&str, Holds)] = &[
     ("forms", forms),
     ("passes", passes),
     ("certificates", certificates),
+    ("program", program),
 ];
 
 /// A target that is read is byte for byte what came, climbs nowhere, and means the same to a WHATWG reader.

@@ -10,6 +10,8 @@ use std::fs;
 
 /// Changed seeds that are tried for each target.
 const CASES: u32 = 4000;
+/// The same for the target that runs the whole program.
+const PROGRAM_CASES: u32 = 200;
 
 /// One small change of a seed.
 #[derive(Clone, Debug)]
@@ -61,21 +63,32 @@ fn changed(mut seed: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     seed
 }
 
+/// Tries every seed of a target, and so many seeds that were changed a little.
+fn tries(name: &str, holds: properties::Holds, cases: u32) {
+    let seeds = seeds(name);
+    for seed in &seeds {
+        holds(seed);
+    }
+    let strategy = (proptest::sample::select(seeds), proptest::collection::vec(change(), 0..8)).prop_map(|(seed, changes)| changed(seed, &changes));
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let outcome = TestRunner::new(config).run(&strategy, |bytes| {
+        holds(&bytes);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|it| panic!("{name}: {it}"));
+}
+
 #[test]
 fn what_must_hold_of_foreign_bytes_holds_of_every_seed_and_its_neighbors() {
-    for (name, holds) in properties::ALL {
-        let seeds = seeds(name);
-        for seed in &seeds {
-            holds(seed);
-        }
-        let strategy = (proptest::sample::select(seeds), proptest::collection::vec(change(), 0..8)).prop_map(|(seed, changes)| changed(seed, &changes));
-        let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
-        let outcome = TestRunner::new(config).run(&strategy, |bytes| {
-            holds(&bytes);
-            Ok(())
-        });
-        outcome.unwrap_or_else(|it| panic!("{name}: {it}"));
+    for (name, holds) in properties::ALL.iter().filter(|it| it.0 != "program") {
+        tries(name, *holds, CASES);
     }
+}
+
+#[test]
+fn whatever_one_connection_sends_the_program_serves_others_and_lets_nothing_through() {
+    tries("program", properties::program, PROGRAM_CASES);
+    properties::program::stop();
 }
 
 #[test]

@@ -1,0 +1,171 @@
+//! The whole program over loopback: two sidecars, a pretend Entra and an app, and what one connection may make of them.
+
+mod answers;
+mod app;
+mod hpack;
+mod scene;
+mod script;
+
+use crate::world::browser::SCRIPT;
+use answers::Answer;
+use app::Reached;
+use http::Method;
+use scene::Scene;
+use script::Script;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// Bytes of a head, and of a body of ours.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// `Set-Cookie` lines of one answer.
+const MAX_COOKIES: usize = 16;
+/// How long an ordinary request may take after an input, on a machine that does much else.
+const MAX_ORDINARY_TIME: Duration = Duration::from_secs(10);
+/// For so many requests it is remembered whether they had a session: what an input began may reach the app after its end.
+const REMEMBERED_REQUESTS: usize = 1000;
+/// The name of the threads that the program runs in.
+const THREADS: &str = "fuzzed-program";
+
+static STAGE: Mutex<Option<Stage>> = Mutex::new(None);
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whatever one connection sends, the program does not panic, answers nothing too large and no 5xx, lets nothing reach the app that the
+/// rules do not allow, and goes on serving others.
+pub fn program(data: &[u8]) {
+    let mut stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    stage.get_or_insert_with(Stage::start).try_input(data);
+}
+
+/// Stops the sidecars; the next input starts them again. Their logs must not have a secret in them.
+pub fn stop() {
+    let stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(Stage { runtime, plain, full, .. }) = stage {
+        let _entered = runtime.enter();
+        drop((plain, full));
+    }
+}
+
+/// Everything that runs. It is started once for a process.
+struct Stage {
+    runtime: Runtime,
+    plain: Scene,
+    full: Scene,
+    next_number: u64,
+    /// Requests of late, and whether each one had the cookie of a session.
+    had_session: VecDeque<(u64, bool)>,
+}
+
+impl Stage {
+    fn start() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let others = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |about| {
+                if std::thread::current().name() == Some(THREADS) {
+                    PANICS.fetch_add(1, Ordering::SeqCst);
+                }
+                others(about);
+            }));
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name(THREADS).enable_all().build().unwrap();
+        let (plain, full) = runtime.block_on(async { (Scene::start(false).await, Scene::start(true).await) });
+        let mut stage = Self { runtime, plain, full, next_number: 1, had_session: VecDeque::new() };
+        stage.recognizes_both();
+        stage
+    }
+
+    /// The app's answers and ours are told apart, and a signed-in person gets through, before anything is concluded from that.
+    fn recognizes_both(&mut self) {
+        for input in ["plain h1", "plain h2", "full h1", "full h2"] {
+            let input = format!("{input}\n> GET /public/x\n> GET /oauth2/nothing\n> GET /x\nc entrada={{session}}");
+            let answers = self.try_input(input.as_bytes());
+            let all: Vec<_> = answers.iter().map(|it| (it.status, it.of_app)).collect();
+            assert_eq!(all, [(200, true), (404, false), (200, true), (200, true)], "{input}");
+        }
+    }
+
+    fn try_input(&mut self, data: &[u8]) -> Vec<Answer> {
+        let script = Script::parse(data, |full| if full { &self.full } else { &self.plain }.names.clone(), self.next_number);
+        let scene = if script.full { &mut self.full } else { &mut self.plain };
+        for (number, bytes) in &script.requests {
+            self.had_session.push_back((*number, script.request_contains(bytes, &scene.names["session"])));
+        }
+        let ordinary = self.next_number + script.requests.len() as u64;
+        self.next_number = ordinary + 1;
+        self.had_session.push_back((ordinary, true));
+        while self.had_session.len() > REMEMBERED_REQUESTS {
+            self.had_session.pop_front();
+        }
+
+        let panics = PANICS.load(Ordering::SeqCst);
+        let received = self.runtime.block_on(scene.exchange(&script));
+        let answers = answers_of(&script, &received);
+        for answer in &answers {
+            is_bounded(answer);
+        }
+        let had_session = script.requests.iter().any(|it| self.had_session.contains(&(it.0, true)));
+        self.runtime
+            .block_on(async { tokio::time::timeout(MAX_ORDINARY_TIME, goes_on(scene, ordinary, had_session)).await })
+            .expect("an ordinary request waits");
+        let sessions = &self.had_session;
+        let received = scene.app.take();
+        for request in &received.requests {
+            is_permitted(scene, request, sessions);
+        }
+        assert!(received.trailers.iter().all(|it| scene::identity(it) == Default::default()), "{:?}", received.trailers);
+        assert!(!scene.world.log.take().contains(&scene.names["session"]), "a session's cookie stands in the log");
+        assert_eq!(PANICS.load(Ordering::SeqCst), panics, "the program panicked");
+        answers
+    }
+}
+
+fn answers_of(script: &Script, received: &[u8]) -> Vec<Answer> {
+    if script.http2 { answers::http2(received).into_values().map(|it| it.0).filter(|it| it.status > 0).collect() } else { answers::http1(received) }
+}
+
+fn is_bounded(answer: &Answer) {
+    assert!(answer.of_app || answer.status < 500, "{answer:?}");
+    assert!(answer.head_bytes <= MAX_HEAD_BYTES && answer.body_bytes <= MAX_BODY_BYTES && answer.cookies <= MAX_COOKIES, "{answer:?}");
+}
+
+/// An ordinary request of the person who is signed in. Only an input that had the session can have ended it.
+async fn goes_on(scene: &mut Scene, number: u64, had_session: bool) {
+    let number = number.to_string();
+    let says: Vec<_> = SCRIPT.iter().copied().chain([(script::NUMBER, number.as_str())]).collect();
+    let page = scene.browser.asks("GET", "/ordinary", &says).await;
+    if page.status == 401 && had_session {
+        scene.sign_in().await;
+    } else {
+        assert_eq!((page.status, page.header(answers::MARKER)), (200, "1"), "{}", page.body);
+    }
+}
+
+/// Nothing reaches the app but what the rules let through for anyone, and what the signed-in person asks for with the session.
+fn is_permitted(scene: &mut Scene, request: &Reached, sessions: &VecDeque<(u64, bool)>) {
+    let (assertions, identity) = scene::identity(&request.headers);
+    match assertions.as_slice() {
+        [] => {
+            assert!(request.target.starts_with("/public/"), "without a permit: {request:?}");
+            assert_eq!(identity, BTreeMap::new(), "{request:?}");
+        }
+        [assertion] => {
+            scene.is_of_the_person(assertion);
+            assert_eq!(identity, scene.identity, "{request:?}");
+            let reads = [Method::GET, Method::HEAD].contains(&request.method) || !request.target.starts_with("/read/");
+            assert!(reads && !request.target.starts_with("/nobody/"), "against the rules: {request:?}");
+            let numbers: Vec<_> = request.headers.get_all(script::NUMBER).iter().filter_map(|it| it.to_str().ok()?.parse::<u64>().ok()).collect();
+            let had_session = match numbers.as_slice() {
+                [number] => sessions.iter().find(|it| it.0 == *number).map(|it| it.1),
+                _ => None,
+            };
+            // A number that the input made up says nothing of one request, but some request had the session.
+            assert!(had_session.unwrap_or_else(|| sessions.iter().any(|it| it.1)), "as somebody who did not ask: {request:?}");
+        }
+        _ => panic!("two assertions: {request:?}"),
+    }
+    scene.is_of_this_way(&request.headers);
+}
