@@ -1,6 +1,6 @@
 //! HTTP/2: only DATA that moves is progress, and each stream has its own time.
 
-use crate::world::h2::{DATA, GOAWAY, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE};
+use crate::world::h2::{DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, head};
 use crate::world::{Plan, World};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -104,6 +104,25 @@ async fn a_short_answer_that_is_not_taken_to_its_end_holds_no_connection() {
         }
     }
     panic!("nothing happened");
+}
+
+#[tokio::test]
+async fn empty_data_frames_are_no_progress_of_an_upload() {
+    let world = hasty().await;
+    let mut client = RawHttp2::connect(world.address, &[]).await;
+    let stream = client.next_stream();
+    client.sends(HEADERS, END_HEADERS, stream, &head("POST", &world.address.to_string(), "/public/upload", &[])).await;
+    let begun = Instant::now();
+    while begun.elapsed() < SECOND + LATE {
+        client.sends(DATA, 0, stream, b"").await;
+        let Some(frame) = client.next_within(Duration::from_millis(100)).await else { continue };
+        let Some(frame) = frame else { panic!("the connection was dropped") };
+        if frame.stream == stream && matches!(frame.kind, HEADERS | RST_STREAM) {
+            assert!(begun.elapsed() >= SECOND, "{:?}", begun.elapsed());
+            return;
+        }
+    }
+    panic!("the upload holds a connection to the app for as long as its client sends nothing");
 }
 
 #[tokio::test]
