@@ -317,7 +317,7 @@ mod tests {
             ("/a%2eb", Err(Character), Ok(())),
             ("/a%3fb", Err(Character), Ok(())),
             ("/a%23b", Err(Character), Ok(())),
-            ("/%ff", Err(Character), Ok(())),
+            ("/%ff", Err(Character), Err(Character)),
             ("/a;b", Err(PathParameter), Ok(())),
             ("/a%3bb", Err(PathParameter), Ok(())),
             ("/a%2fb", Err(Slash), Ok(())),
