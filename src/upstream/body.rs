@@ -78,7 +78,7 @@ impl Body for Outgoing {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(carried) = &mut self.0 else { return Poll::Ready(None) };
         let mut this = carried.as_mut().project();
-        let polled = poll_progress(this.from.as_mut(), context);
+        let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
             return this.stall.poll(context).map(|()| Some(Err(boxed(Broke::Stalled))));
         }
@@ -104,17 +104,6 @@ impl Body for Outgoing {
 
     fn size_hint(&self) -> SizeHint {
         self.0.as_ref().map_or(SizeHint::with_exact(0), |it| it.from.size_hint())
-    }
-}
-
-/// The next frame that brings anything. HTTP/2 knows empty DATA frames that end nothing (RFC 9113 section 6.1): they are no progress.
-pub(super) fn poll_progress(mut from: Pin<&mut Incoming>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-    loop {
-        let polled = from.as_mut().poll_frame(context);
-        let Poll::Ready(Some(Ok(frame))) = &polled else { return polled };
-        if from.is_end_stream() || frame.data_ref().is_none_or(|it| !it.is_empty()) {
-            return polled;
-        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The app's body on its way to the client: never held, and it may not stand still forever.
 
-use super::body::poll_progress;
 use super::error::{NotAllowed, Silent, boxed};
 use super::held::{CHECK_EVERY, Held, PermitCheck};
 use super::pool::Returning;
@@ -48,7 +47,7 @@ impl<C: PermitCheck> Body for Coming<C> {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
-        let polled = poll_progress(this.from.as_mut(), context);
+        let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
             loop {
                 match ready!(this.stall.as_mut().poll_every(context, this.held.as_ref().map(|_| CHECK_EVERY))) {

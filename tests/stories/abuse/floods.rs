@@ -5,7 +5,7 @@ use crate::flood::Program;
 use crate::world::World;
 use crate::world::h2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, RawHttp2, SETTINGS, SETTINGS_HEADER_TABLE_SIZE, WINDOW_UPDATE, frame,
-    head,
+    head, text,
 };
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -39,38 +39,43 @@ async fn narrow(address: std::net::SocketAddr) -> TcpStream {
     socket.connect(address).await.unwrap()
 }
 
-/// As many cookies of a sign-in under way as a head holds, none of them ours.
-fn junk_cookies() -> String {
-    (0..1500).map(|it| format!("__Host-entrada-s-{it:08}=x")).collect::<Vec<_>>().join("; ")
+/// Lines of cookies that look like sign-ins under way and are none of ours.
+fn junk_cookies(line: u32) -> String {
+    (0..35).map(|it| format!("entrada-s-{:08}=x", line * 100 + it)).collect::<Vec<_>>().join("; ")
 }
 
-/// Each head brought an answer that removed every one of its cookies, and HTTP/2 has no flow control for heads: 74 kB from a stranger took all
-/// of the program's memory.
+/// A head of 75 lines with 35 such cookies each. The first one puts five lines into the dynamic table of the connection (RFC 7541 section 6.2.1),
+/// and names them by one byte each from then on.
+fn compressed_head(host: &str, is_first: bool) -> Vec<u8> {
+    let mut out = head("GET", host, "/", &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("accept", "text/html")]);
+    if is_first {
+        (0..5).for_each(|line| out.extend([&[0x40][..], &text("cookie"), &text(&junk_cookies(line))].concat()));
+    }
+    (0..70).for_each(|it| out.push(0x80 | (62 + it % 5)));
+    out
+}
+
+/// Each such head, of 200 bytes on the wire, brought an answer of 260 kB that removed its cookies one by one, and HTTP/2 has no flow control
+/// for heads: 74 kB from a stranger took all of the program's memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_of_junk_cookies_over_http2_cost_no_memory() {
     let world = World::start().await;
     let program = Program::start(&world).await;
     let (address, host) = (program.address, program.host.clone());
+    let all = Instant::now();
     under_attack(
         &program,
-        attack(11, move || {
+        attack(4, move || {
             let host = host.clone();
             async move {
                 let mut client = RawHttp2::connect_narrow(address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
-                let cookies = junk_cookies();
-                loop {
+                for at in 0..120 {
                     let stream = client.next_stream();
-                    let head = head("GET", &host, "/", &[("sec-fetch-mode", "navigate"), ("accept", "text/html"), ("cookie", &cookies)]);
-                    let (first, rest) = head.split_at(16_000);
-                    let mut sent = client.sends(HEADERS, END_STREAM, stream, first).await;
-                    let mut rest = rest.chunks(16_000).peekable();
-                    while let Some(part) = rest.next() {
-                        sent &= client.sends(CONTINUATION, if rest.peek().is_none() { END_HEADERS } else { 0 }, stream, part).await;
-                    }
-                    if !sent {
+                    if !client.sends(HEADERS, END_HEADERS | END_STREAM, stream, &compressed_head(&host, at == 0)).await {
                         return;
                     }
                 }
+                tokio::time::sleep(ATTACK.saturating_sub(all.elapsed())).await;
             }
         }),
     )
@@ -78,30 +83,30 @@ async fn heads_of_junk_cookies_over_http2_cost_no_memory() {
     .is_borne(64 * MIB);
 }
 
-/// Small heads, but answers with larger ones: what a client does not read is bounded for each connection, however many requests it sends.
+/// The heads of the app's answers are not ours to bound, but how many of them wait for a client that reads nothing: h2 keeps what it has
+/// encoded in a buffer without a bound, and counts a stream as closed that waits there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redirects_that_nobody_reads_cost_a_mebibyte_for_each_connection() {
+async fn a_client_that_reads_no_heads_is_dropped_once_a_mebibyte_of_them_waits() {
     let world = World::start().await;
     let program = Program::start(&world).await;
-    let (address, host) = (program.address, program.host.clone());
-    let path = format!("/oauth2/start?rd=/{}", "a".repeat(1800));
-    under_attack(
-        &program,
-        attack(8, move || {
-            let (host, path) = (host.clone(), path.clone());
-            async move {
-                let mut client = RawHttp2::connect_narrow(address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
-                loop {
-                    let stream = client.next_stream();
-                    if !client.sends(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", &host, &path, &[])).await {
-                        return;
-                    }
-                }
-            }
-        }),
-    )
-    .await
-    .is_borne(48 * MIB);
+    let host = program.host.clone();
+    let mut client = RawHttp2::connect_narrow(program.address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
+    let mut asked = 0;
+    // 20 MiB of heads; the system's own buffers take up to 4 MiB of them.
+    while asked < 2000 {
+        let stream = client.next_stream();
+        if !client.sends(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", &host, "/public/large-head", &[])).await {
+            break;
+        }
+        asked += 1;
+        // As fast as the app answers: streams beyond the limit would be refused.
+        if asked % 50 == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    println!("dropped after {asked} requests");
+    assert!((100..1500).contains(&asked), "{asked} requests");
+    assert!(program.serves().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -159,6 +159,13 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
             response
         }
         "challenge" | "challenge-always" | "challenge-other" => challenge(request, seen, last == "challenge").await,
+        "large-head" => {
+            let mut response = status(StatusCode::NO_CONTENT, "");
+            for it in 0..10 {
+                response.headers_mut().append("x-large", HeaderValue::from_str(&it.to_string().repeat(1000)).unwrap());
+            }
+            response
+        }
         "teapot" => status(StatusCode::IM_A_TEAPOT, "short and stout"),
         _ => said(request, seen).await,
     }

@@ -115,7 +115,7 @@ pub fn head(method: &str, host: &str, path: &str, headers: &[(&str, &str)]) -> V
 }
 
 /// A string without Huffman coding (RFC 7541 sections 5.1 and 5.2).
-fn text(text: &str) -> Vec<u8> {
+pub fn text(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     match u8::try_from(text.len()) {
         Ok(length) if length < 127 => out.push(length),
