@@ -133,6 +133,7 @@ impl Drop for Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
 
     const HERE: CodeSource = CodeSource::Address(Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1))));
 
@@ -164,16 +165,19 @@ mod tests {
 
     #[tokio::test]
     async fn more_waiting_codes_than_the_limit_are_refused_at_once() {
-        let attempts = CodeAttempts::new(Clock::system());
+        let attempts = Arc::new(CodeAttempts::new(Clock::system()));
         let mut held = Vec::new();
         for _ in 0..MAX_WRONG_CODES {
             held.push(attempts.begin(HERE).await.unwrap());
         }
-        let waiting = futures_util::future::join_all((0..MAX_WAITING_CODES + 10).map(|_| attempts.begin(HERE)));
-        let (outcomes, ()) = tokio::join!(waiting, async {
-            tokio::task::yield_now().await;
-            held.into_iter().for_each(drop);
-        });
-        assert!(outcomes.iter().all(Result::is_err));
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..MAX_WAITING_CODES {
+            let attempts = Arc::clone(&attempts);
+            waiting.spawn(async move { attempts.begin(HERE).await.map(Attempt::release) });
+        }
+        tokio::task::yield_now().await;
+        assert!(attempts.begin(HERE).now_or_never().is_some_and(|it| it.is_err()), "it waits beyond the limit");
+        held.into_iter().for_each(Attempt::release);
+        assert!(waiting.join_all().await.iter().all(Result::is_ok));
     }
 }
