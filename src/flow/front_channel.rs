@@ -34,15 +34,14 @@ pub(super) async fn logout(house: &Sidecar, inbound: &Inbound) -> Result<Respons
     let answer = answer(house).ok_or(Refusal::Internal("the authority is no header"))?;
     let due = Instant::now() + ANSWER_DELAY;
     let sid = sid(inbound.target.query().unwrap_or_default()).filter(|_| inbound.target.method() == Method::GET);
-    // The sessions end before the first await. Otherwise other requests could delay a sign-out, and a client that
-    // disconnects could cancel it: hyper drops the future of its request.
+    // The sessions end before the first await, so that no other request can delay a sign-out.
     match DELAYED_ANSWERS.try_acquire() {
         Ok(_permit) => {
             end_sessions(&house.lasting.store, sid);
             sleep_until(due).await;
         }
-        // Too many answers wait. This one is sent at once, so the sessions end in another task: hyper writes the answer
-        // before it polls that task, and the time to answer still does not depend on whether a session was found.
+        // Too many answers wait. This one is sent at once, so the sessions end in another task, for which the answer does
+        // not wait: its time still does not depend on whether a session was found.
         Err(_) => {
             let store = Arc::clone(&house.lasting.store);
             house.lasting.background.spawn(async move { end_sessions(&store, sid) });

@@ -31,7 +31,9 @@ use crate::wire::body::Body;
 use crate::wire::forwarded;
 use crate::wire::inbound::{Inbound, asker, language};
 use crate::wire::peer::Peer;
+use crate::wire::reply;
 use facts::Facts;
+use futures_util::future::Either;
 use http::header::EXPECT;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
@@ -51,8 +53,23 @@ const CLIENT_LEFT: u16 = 499;
 const UNHEARD: u64 = 64 * 1024;
 const UNHEARD_TIME: Duration = Duration::from_secs(1);
 
-/// Answers a request. It is taken apart before anything waits: an `async fn` has room for its arguments twice.
+/// Answers a request.
+///
+/// hyper drops the future of a request when its client disconnects, even before it is polled for the first time where the end of the
+/// connection comes along with the request. What can end somebody's access runs in a task of its own, which no client can cancel.
 pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
+    let background = house.lasting.background.clone();
+    let can_end_access = Route::of_path(request.uri().path(), &house.site, house.native.is_some()).can_end_access();
+    let answer = respond(house, request, peer);
+    if !can_end_access {
+        return Either::Left(answer);
+    }
+    let task = background.spawn(answer);
+    Either::Right(async move { task.await.unwrap_or_else(|_| reply::empty(StatusCode::INTERNAL_SERVER_ERROR)) })
+}
+
+/// The request is taken apart before anything waits: an `async fn` has room for its arguments twice.
+fn respond(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
     let began = Instant::now();
     let (mut parts, body) = request.into_parts();
     // Whoever needs it takes it.

@@ -48,7 +48,11 @@ pub(super) enum Route {
 impl Route {
     /// By path alone.
     pub(super) fn of(target: &Target, site: &Site, has_native: bool) -> Self {
-        let path = target.path();
+        Self::of_path(target.path(), site, has_native)
+    }
+
+    /// The same for a path that was not judged yet.
+    pub(super) fn of_path(path: &str, site: &Site, has_native: bool) -> Self {
         if path == site.redirect_path() {
             return Self::Callback;
         }
@@ -72,6 +76,11 @@ impl Route {
             "/native/jwks.json" if has_native => Self::NativeKeys,
             _ => Self::Nothing,
         }
+    }
+
+    /// Whether a request there can end somebody's access: it is handled to its end although its client disconnects.
+    pub(super) fn can_end_access(self) -> bool {
+        matches!(self, Self::FrontChannel | Self::SignOut | Self::NativeRevoke | Self::SetUp)
     }
 
     /// A front proxy asks under a name of its own, and the app fetches public keys by an inner address.

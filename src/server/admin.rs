@@ -75,7 +75,15 @@ impl<S> Clone for Admin<S> {
 }
 
 impl<S: Source> Handle for Admin<S> {
-    async fn handle(self, request: Request<Incoming>, _: Peer) -> Response<Body> {
+    /// In a task of its own: a client that disconnects cancels no sign-out.
+    fn handle(self, request: Request<Incoming>, _: Peer) -> impl Future<Output = Response<Body>> + Send {
+        let task = tokio::spawn(self.respond(request));
+        async move { task.await.unwrap_or_else(|_| Refused::Broken.answer()) }
+    }
+}
+
+impl<S: Source> Admin<S> {
+    async fn respond(self, request: Request<Incoming>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let (call, name) = match api::find(parts.method.as_str(), parts.uri.path()) {
             Ok(it) => it,
@@ -101,10 +109,8 @@ impl<S: Source> Handle for Admin<S> {
                 }
                 let Some(directory) = self.source.directory() else { return Refused::NoDirectory.answer() };
                 let desk = Desk { directory, site: self.source.site(), has_federated_token: self.source.has_federated_token() };
-                let name = name.into_owned();
-                // In a task of its own: a client that disconnects must not undo half of a sign-out, nor lose it.
-                let answer = tokio::spawn(async move { api::follow(&desk, order, &name, &parts, body).await }).await;
-                answer.unwrap_or(Err(Refused::Broken)).unwrap_or_else(|refused| refused.answer())
+                let answer = Box::pin(api::follow(&desk, order, &name, &parts, body)).await;
+                answer.unwrap_or_else(|refused| refused.answer())
             }
         }
     }

@@ -172,12 +172,6 @@ impl Lasting {
         }
     }
 
-    /// Runs a change to its end, also if the request that asked for it is canceled: hyper drops the future of a request when its client
-    /// disconnects, and the change would be rolled back. `None` if the change panicked.
-    pub async fn complete<T: Send + 'static>(&self, change: impl Future<Output = T> + Send + 'static) -> Option<T> {
-        self.background.spawn(change).await.ok()
-    }
-
     /// The same with the directory open, where the configuration has one.
     ///
     /// # Errors

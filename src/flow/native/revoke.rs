@@ -5,13 +5,13 @@ use super::super::refusal::Refusal;
 use super::super::sign_in::only;
 use super::form::{Form, Told};
 use crate::base::secret::Secret;
+use crate::directory::Error;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::inbound::Inbound;
 use crate::wire::reply;
 use http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
-use std::sync::Arc;
 
 const WHY: &str = "signed out by the client";
 
@@ -41,31 +41,21 @@ async fn end(house: &Sidecar, form: &Form) -> Result<(), Told> {
     let client = form.client(house)?;
     let token = Secret::new(form.needed("token", "token is missing")?);
     let (Some(directory), Some(passes)) = (&house.lasting.directory, &house.passes) else { return Ok(()) };
+    let failed = |cause: Error| {
+        tracing::error!(%cause, "a token of a native client could not be taken back");
+        Told::later(5, "the directory cannot be asked at the moment")
+    };
     // Whatever `token_type_hint` says: what it is shows.
     let family = if passes.is_ours(token.expose()) {
         let read = passes.read_of_any_age(token.expose()).ok().filter(|it| it.client == client.id);
         let Some(read) = read else { return Ok(()) };
+        directory.end_family(read.family, WHY).await.map_err(failed)?;
         Some(read.family)
     } else {
-        None
+        directory.end_by_token(&token, &client.id, WHY).await.map_err(failed)?
     };
-    // The database may take a while to answer, and clients disconnect right after they sign out.
-    let (directory, store, client) = (directory.clone(), Arc::clone(&house.lasting.store), client.id.clone());
-    let ended = house.lasting.complete(async move {
-        let family = match family {
-            Some(it) => directory.end_family(it, WHY).await.map(|()| Some(it)),
-            None => directory.end_by_token(&token, &client, WHY).await,
-        };
-        family.inspect(|it| it.iter().for_each(|it| store.end_family(*it)))
-    });
-    match ended.await {
-        Some(Ok(_)) => Ok(()),
-        Some(Err(cause)) => Err(failed(&cause.to_string())),
-        None => Err(failed("the task panicked")),
+    if let Some(family) = family {
+        house.lasting.store.end_family(family);
     }
-}
-
-fn failed(cause: &str) -> Told {
-    tracing::error!(cause, "a token of a native client could not be revoked");
-    Told::later(5, "the directory cannot be asked at the moment")
+    Ok(())
 }

@@ -5,7 +5,7 @@ use super::desk::{acting, address, asked, desk, done, one_more, rows, shown, to}
 use super::gate::Visit;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
-use crate::directory::admin::{Act, Acting, NotDone};
+use crate::directory::admin::{Act, NotDone};
 use crate::directory::people::Asked;
 use crate::directory::person::Person;
 use crate::directory::{Directory, Error};
@@ -16,7 +16,6 @@ use crate::wire::body::Body;
 use crate::wire::form::Form;
 use crate::wire::inbound::Inbound;
 use http::{Response, StatusCode};
-use std::sync::Arc;
 
 /// People on one page.
 const PAGE: usize = 25;
@@ -95,8 +94,12 @@ pub(super) async fn change(house: &Sidecar, directory: &Directory, visit: &Visit
         "sign_out" => (Act::SignOut, "sign_out"),
         _ => return Err(Refusal::BadForm),
     };
-    let done = match act_to_the_end(house, directory, acting(visit), person, act).await? {
-        Ok(()) => {
+    let done = match directory.act(&acting(visit), person, &act).await {
+        Ok(after) => {
+            if matches!(act, Act::SignOut | Act::On(false)) {
+                // Here at once; other replicas hear of it by the history.
+                house.lasting.store.end_all_of_person(after.id, None);
+            }
             tracing::info!(organization = %visit.organization().code, by = visit.by(), %person, done, "a person was changed on the page of people");
             Some(done)
         }
@@ -110,18 +113,4 @@ pub(super) async fn change(house: &Sidecar, directory: &Directory, visit: &Visit
     let id = person.to_string();
     let query = [("person", id.as_str())].into_iter().chain(done.map(|it| ("done", it))).collect::<Vec<_>>();
     to(house, "people", &query)
-}
-
-/// Does it also if the admin's browser disconnects meanwhile: somebody who is to be out must not stay in.
-async fn act_to_the_end(house: &Sidecar, directory: &Directory, acting: Acting, person: Guid, act: Act) -> Result<Result<(), NotDone>, Refusal> {
-    let (directory, store) = (directory.clone(), Arc::clone(&house.lasting.store));
-    let outcome = house.lasting.complete(async move {
-        let after = directory.act(&acting, person, &act).await?;
-        if matches!(act, Act::SignOut | Act::On(false)) {
-            // Here at once; other replicas hear of it by the history.
-            store.end_all_of_person(after.id, None);
-        }
-        Ok(())
-    });
-    outcome.await.ok_or(Refusal::Internal("the change panicked"))
 }

@@ -25,10 +25,7 @@ pub(super) async fn off(house: &Sidecar, all: &Organizations, inbound: &Inbound,
 
 async fn turn(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit, state: State) -> Result<Response<Body>, Refusal> {
     let change = OrganizationChange { asking: visit.asking(), state: Some(state), ..OrganizationChange::default() };
-    let (directory, code, by) = (all.directory().clone(), visit.organization().code.clone(), visit.by());
-    // Also if the admin's browser disconnects meanwhile: people who are to be out must not stay in.
-    let outcome = house.lasting.complete(async move { directory.change_organization(&code, change, &by).await });
-    match outcome.await.ok_or(Refusal::Internal("the change panicked"))? {
+    match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
         Ok(organization) => {
             tracing::info!(organization = %organization.code, by = visit.by(), state = state.as_str(), "an organization was turned {}", state.as_str());
             if state == State::On { frame::back(house, "on") } else { Ok(frame::told(house, inbound, Say::TurnedOff)) }

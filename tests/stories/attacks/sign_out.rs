@@ -131,6 +131,32 @@ async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_
     assert!(flood.join_all().await.into_iter().all(|it| it), "everyone is answered");
 }
 
+/// Where the end of the connection came along with the request, the request was dropped before anything of it was done.
+#[tokio::test]
+async fn a_sign_out_takes_effect_although_its_client_disconnects_right_after_sending_it() {
+    use std::io::Write as _;
+    let world = World::start().await;
+    let host = authority(&world).to_owned();
+    for by_entra in [true, false] {
+        let mut maya = world.signed_in("maya@contoso.example").await;
+        let cookie = maya.cookie_header();
+        let request = if by_entra {
+            format!("GET {FRONT}?sid={} HTTP/1.1\r\nHost: {host}\r\n\r\n", sid(&world, &mut maya).await)
+        } else {
+            format!("POST /oauth2/sign_out HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nContent-Length: 0\r\n\r\n")
+        };
+        // Nothing else of this story runs until the connection is closed.
+        let mut stream = std::net::TcpStream::connect(world.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        drop(stream);
+        let began = Instant::now();
+        while ask(&world, Http::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status == 200 {
+            assert!(began.elapsed() < Duration::from_millis(500), "the sign-out was lost, by Entra: {by_entra}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
 /// However a session ended, its cookie opens nothing, on any path and in either version.
 #[tokio::test]
 async fn an_old_cookie_opens_nothing_however_the_session_ended() {
