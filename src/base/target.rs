@@ -51,13 +51,16 @@ pub enum Ambiguous {
     /// `CONNECT`, `TRACE`.
     #[error("a method that is not served")]
     Method,
-    /// More bytes than `MOST_BYTES`.
+    /// More bytes than `MOST_BYTES`, or a method longer than `MAX_METHOD_BYTES`.
     #[error("too long")]
     TooLong,
 }
 
 /// The longest path with query that is read, in bytes.
 pub const MOST_BYTES: usize = 16 * 1024;
+
+/// The longest method that is read, in bytes. The longest registered one has 17.
+pub const MAX_METHOD_BYTES: usize = 64;
 
 impl Target {
     /// Reads the target of a request.
@@ -128,7 +131,7 @@ fn plain(method: &Method, text: &str, strictness: Strictness) -> Result<(), Ambi
     if matches!(*method, Method::CONNECT | Method::TRACE) {
         return Err(Ambiguous::Method);
     }
-    if text.len() > MOST_BYTES {
+    if text.len() > MOST_BYTES || method.as_str().len() > MAX_METHOD_BYTES {
         return Err(Ambiguous::TooLong);
     }
     if !text.starts_with('/') {
@@ -390,9 +393,14 @@ mod tests {
     }
 
     #[test]
-    fn methods_that_tunnel_or_echo_are_refused() {
+    fn methods_that_tunnel_or_echo_or_are_too_long_are_refused() {
         for method in [Method::CONNECT, Method::TRACE] {
             assert_eq!(Target::parse(&method, "/", Strictness::Strict), Err(Ambiguous::Method));
+        }
+        // Any token is a method to hyper (RFC 9110 9.1), up to the length of a whole head.
+        for (bytes, expected) in [(MAX_METHOD_BYTES, Ok(())), (MAX_METHOD_BYTES + 1, Err(Ambiguous::TooLong))] {
+            let method = Method::from_bytes(&vec![b'A'; bytes]).unwrap();
+            assert_eq!(Target::parse(&method, "/", Strictness::Lenient).map(drop), expected);
         }
     }
 }

@@ -26,6 +26,7 @@ mod sign_out;
 mod step_up;
 mod words;
 
+use crate::base::target::MAX_METHOD_BYTES;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::forwarded;
@@ -212,7 +213,7 @@ fn unread(house: &Sidecar, parts: &Parts, peer: &Peer, began: Instant, refusal: 
     }
     let line = Line {
         reference: &reference,
-        method: parts.method.as_str(),
+        method: if parts.method.as_str().len() > MAX_METHOD_BYTES { "" } else { parts.method.as_str() },
         path: "",
         route: "refused",
         rule: None,

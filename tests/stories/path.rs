@@ -281,6 +281,19 @@ async fn a_client_that_stops_sending_is_cut_off() {
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
+/// A method of 60 KiB was sent on, and written to the log.
+#[tokio::test]
+async fn a_method_that_is_too_long_is_refused_and_not_logged() {
+    let world = World::start().await;
+    let long = "A".repeat(60_000);
+    for method in [&long[..65], &long] {
+        let answer = talk(world.address, &format!("{method} /public/x HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", authority(&world))).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    assert_eq!(world.app.seen.count(), 0);
+    assert!(!world.logged().await.contains("AAAAAAAA"));
+}
+
 #[tokio::test]
 async fn an_app_that_falls_silent_midway_is_cut_off() {
     let world = World::with(Plan { server: "[server.limits]\nstream_timeout = \"1s\"".into(), ..Plan::default() }).await;
