@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,11 +36,31 @@ pin_project! {
 /// How far a client's body has come: the connection can be used again only when it was sent whole, and the app is given time as long as
 /// it takes some of it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Progress(Arc<(AtomicBool, AtomicU64)>);
+pub(super) struct Progress(Arc<(AtomicU8, AtomicU64)>);
+
+/// How a body ended, in the first half of `Progress`; 0 while it goes on.
+const WHOLE: u8 = 1;
+const STALLED: u8 = 2;
+const BROKE: u8 = 3;
+const SESSION_ENDED: u8 = 4;
 
 impl Progress {
     pub(super) fn is_whole(&self) -> bool {
-        self.0.0.load(Ordering::Acquire)
+        self.0.0.load(Ordering::Acquire) == WHOLE
+    }
+
+    /// How it ended early, where it did. hyper's errors of HTTP/2 do not carry this as their cause.
+    pub(super) fn broke(&self) -> Option<Broke> {
+        match self.0.0.load(Ordering::Acquire) {
+            STALLED => Some(Broke::Stalled),
+            BROKE => Some(Broke::Off),
+            SESSION_ENDED => Some(Broke::SessionEnded),
+            _ => None,
+        }
+    }
+
+    fn ended(&self, how: u8) {
+        self.0.0.store(how, Ordering::Release);
     }
 
     /// Grows by each frame.
@@ -80,20 +100,26 @@ impl Body for Outgoing {
         let mut this = carried.as_mut().project();
         let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
-            return this.stall.poll(context).map(|()| Some(Err(boxed(Broke::Stalled))));
+            ready!(this.stall.poll(context));
+            this.progress.ended(STALLED);
+            return Poll::Ready(Some(Err(boxed(Broke::Stalled))));
         }
         this.stall.moved();
         if this.session.as_ref().is_some_and(|it| it.is_over()) && this.began.elapsed() >= CHECK_EVERY {
+            this.progress.ended(SESSION_ENDED);
             return Poll::Ready(Some(Err(boxed(Broke::SessionEnded))));
         }
         let frame = match ready!(polled) {
             Some(Ok(frame)) => Some(Ok(plain(frame, this.stripper))),
-            Some(Err(_)) => Some(Err(boxed(Broke::Off))),
+            Some(Err(_)) => {
+                this.progress.ended(BROKE);
+                return Poll::Ready(Some(Err(boxed(Broke::Off))));
+            }
             None => None,
         };
         this.progress.moved();
         if frame.is_none() || this.from.is_end_stream() {
-            this.progress.0.0.store(true, Ordering::Release);
+            this.progress.ended(WHOLE);
         }
         Poll::Ready(frame)
     }

@@ -62,14 +62,20 @@ impl Error {
         }
     }
 
+    /// The client's fault where its body ended early, whatever hyper calls what came of that.
+    pub(super) fn or_client(self, broke: Option<Broke>) -> Self {
+        match (self, broke) {
+            (Self::Broken(_), Some(broke)) => broke.into(),
+            (error, _) => error,
+        }
+    }
+
     /// Looks for our own cause under hyper's.
     pub(super) fn of_hyper(error: hyper::Error) -> Self {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(it) = cause {
             match it.downcast_ref::<Broke>() {
-                Some(Broke::Stalled) => return Self::ClientStalled,
-                Some(Broke::Off) => return Self::ClientBroke,
-                Some(Broke::SessionEnded) => return Self::SessionEnded,
+                Some(broke) => return (*broke).into(),
                 None => cause = it.source(),
             }
         }
@@ -86,6 +92,16 @@ pub(super) enum Broke {
     Off,
     #[error("the session ended")]
     SessionEnded,
+}
+
+impl From<Broke> for Error {
+    fn from(broke: Broke) -> Self {
+        match broke {
+            Broke::Stalled => Self::ClientStalled,
+            Broke::Off => Self::ClientBroke,
+            Broke::SessionEnded => Self::SessionEnded,
+        }
+    }
 }
 
 /// An app that sends no more of a response it began.

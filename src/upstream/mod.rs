@@ -126,7 +126,8 @@ impl Upstream {
                 Link::Two(_) if upgrade.is_some() => Err(Error::UpgradeToH2c),
                 Link::Two(shared) => {
                     let mut bound = Bound::new(self.response_timeout, progress.as_ref());
-                    let response = bound.hold(Box::pin(app.send_two(shared, request)).as_mut()).await??;
+                    let sent = bound.hold(Box::pin(app.send_two(shared, request)).as_mut()).await?;
+                    let response = sent.map_err(|error| error.or_client(progress.as_ref().and_then(Progress::broke)))?;
                     still_in_time(held.as_ref(), bound.began())?;
                     Ok(self.coming(response, None, held))
                 }

@@ -295,6 +295,37 @@ async fn a_method_that_is_too_long_is_refused_and_not_logged() {
 }
 
 #[tokio::test]
+async fn a_head_that_an_app_in_http2_finds_too_large_ends_no_other_request() {
+    let app = Echo::start().await;
+    let world = World::with(Plan { upstream: format!("url = \"h2c://{}\"", app.address), ..Plan::default() }).await;
+    let head = |path: &str, more: &str| format!("GET /public/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{more}\r\n", authority(&world));
+    let (slow, large) = (head("slow", ""), head("x", &format!("x-long: {}\r\n", "a".repeat(60_000))));
+    let slow = async { talk(world.address, &slow).await };
+    let large = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        talk(world.address, &large).await
+    };
+    let (slow, large) = tokio::join!(slow, large);
+    assert!(slow.starts_with("HTTP/1.1 200"), "{slow} {large}");
+    assert!(large.starts_with("HTTP/1.1 431"), "{large}");
+}
+
+/// With an app in HTTP/2 this was a 502, as if the app could not be reached: hyper's error for the stream does not carry its cause.
+#[tokio::test]
+async fn a_body_that_ends_early_is_the_clients_fault_whatever_the_app_speaks() {
+    let app = Echo::start().await;
+    for scheme in ["http", "h2c"] {
+        let upstream = format!("url = \"{scheme}://{}\"", app.address);
+        let world = World::with(Plan { upstream, server: "[server.limits]\nbody_timeout = \"1s\"".into(), ..Plan::default() }).await;
+        let head = format!("POST /public/x HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", authority(&world));
+        for rest in ["", "no chunk\r\n", "fffffffffffffffff\r\n"] {
+            let answer = raw::talk_for(world.address, format!("{head}{rest}").as_bytes(), Duration::from_secs(8)).await;
+            assert!(answer.starts_with("HTTP/1.1 408"), "{scheme} {rest:?}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_app_that_falls_silent_midway_is_cut_off() {
     let world = World::with(Plan { server: "[server.limits]\nstream_timeout = \"1s\"".into(), ..Plan::default() }).await;
     let began = Instant::now();
