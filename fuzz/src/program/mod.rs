@@ -27,6 +27,8 @@ const MAX_COOKIES: usize = 16;
 const MAX_ORDINARY_TIME: Duration = Duration::from_secs(10);
 /// For so many requests it is remembered whether they had a session: what an input began may reach the app after its end.
 const REMEMBERED_REQUESTS: usize = 1000;
+/// For so many inputs what an earlier one did may be written to the log.
+const LATE_INPUTS: usize = 20;
 /// The name of the threads that the program runs in.
 const THREADS: &str = "fuzzed-program";
 
@@ -55,6 +57,8 @@ struct Stage {
     plain: Scene,
     full: Scene,
     next_number: u64,
+    /// For so many inputs more a path that had a session may be written to the log.
+    log_is_checked_in: usize,
     /// Requests of late, and whether each one had the cookie of a session.
     had_session: VecDeque<(u64, bool)>,
 }
@@ -73,7 +77,7 @@ impl Stage {
         });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name(THREADS).enable_all().build().unwrap();
         let (plain, full) = runtime.block_on(async { (Scene::start(false).await, Scene::start(true).await) });
-        let mut stage = Self { runtime, plain, full, next_number: 1, had_session: VecDeque::new() };
+        let mut stage = Self { runtime, plain, full, next_number: 1, log_is_checked_in: 0, had_session: VecDeque::new() };
         stage.recognizes_both();
         stage
     }
@@ -82,9 +86,10 @@ impl Stage {
     fn recognizes_both(&mut self) {
         for input in ["plain h1", "plain h2", "full h1", "full h2"] {
             let input = format!("{input}\n> GET /public/x\n> GET /oauth2/nothing\n> GET /x\nc entrada={{session}}");
-            let answers = self.try_input(input.as_bytes());
-            let all: Vec<_> = answers.iter().map(|it| (it.status, it.of_app)).collect();
-            assert_eq!(all, [(200, true), (404, false), (200, true), (200, true)], "{input}");
+            let expected = [(200, true), (404, false), (200, true), (200, true)];
+            let mut seen = || self.try_input(input.as_bytes()).iter().map(|it| (it.status, it.of_app)).collect::<Vec<_>>();
+            // On a machine that does much else an answer may come too late to be seen.
+            assert!((0..20).any(|_| seen() == expected), "{input}: {:?}", seen());
         }
     }
 
@@ -105,7 +110,7 @@ impl Stage {
         let received = self.runtime.block_on(scene.exchange(&script));
         let answers = answers_of(&script, &received);
         for answer in &answers {
-            is_bounded(answer);
+            is_bounded(answer, script.full);
         }
         let had_session = script.requests.iter().any(|it| self.had_session.contains(&(it.0, true)));
         self.runtime
@@ -117,7 +122,9 @@ impl Stage {
             is_permitted(scene, request, sessions);
         }
         assert!(received.trailers.iter().all(|it| scene::identity(it) == Default::default()), "{:?}", received.trailers);
-        assert!(!scene.world.log.take().contains(&scene.names["session"]), "a session's cookie stands in the log");
+        let log = scene.world.log.take();
+        self.log_is_checked_in = if script.names_session_elsewhere { LATE_INPUTS } else { self.log_is_checked_in.saturating_sub(1) };
+        assert!(self.log_is_checked_in > 0 || !log.contains(&scene.names["session"]), "a session's cookie stands in the log");
         assert_eq!(PANICS.load(Ordering::SeqCst), panics, "the program panicked");
         answers
     }
@@ -127,8 +134,10 @@ fn answers_of(script: &Script, received: &[u8]) -> Vec<Answer> {
     if script.http2 { answers::http2(received).into_values().map(|it| it.0).filter(|it| it.status > 0).collect() } else { answers::http1(received) }
 }
 
-fn is_bounded(answer: &Answer) {
-    assert!(answer.of_app || answer.status < 500, "{answer:?}");
+fn is_bounded(answer: &Answer, full: bool) {
+    // An app in HTTP/2 cannot take an upgrade.
+    let upgrade = full && answer.status == 501;
+    assert!(answer.of_app || answer.status < 500 || upgrade, "{answer:?}");
     assert!(answer.head_bytes <= MAX_HEAD_BYTES && answer.body_bytes <= MAX_BODY_BYTES && answer.cookies <= MAX_COOKIES, "{answer:?}");
 }
 
@@ -149,7 +158,8 @@ fn is_permitted(scene: &mut Scene, request: &Reached, sessions: &VecDeque<(u64, 
     let (assertions, identity) = scene::identity(&request.headers);
     match assertions.as_slice() {
         [] => {
-            assert!(request.target.starts_with("/public/"), "without a permit: {request:?}");
+            let path = request.target.split('?').next().unwrap_or_default();
+            assert!(path == "/public" || path.starts_with("/public/"), "without a permit: {request:?}");
             assert_eq!(identity, BTreeMap::new(), "{request:?}");
         }
         [assertion] => {

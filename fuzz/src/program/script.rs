@@ -26,6 +26,8 @@ use std::ops::Range;
 const MAX_OPERATIONS: usize = 64;
 /// Bytes that one input sends.
 const MAX_SENT_BYTES: usize = 256 * 1024;
+/// The session, as an input names it.
+const SESSION: &[u8] = b"{session}";
 /// Pauses of one input.
 const MAX_PAUSES: usize = 2;
 /// RFC 9113 section 4.2: the largest frame that a peer must accept.
@@ -53,6 +55,8 @@ pub struct Script {
     pub parts: Vec<Vec<u8>>,
     /// The stream of the last request, which is added to every input (HTTP/2).
     pub last_stream: u32,
+    /// Whether the input puts the session anywhere but into a cookie line: a path, for one, is written to the log.
+    pub names_session_elsewhere: bool,
     /// The number of each request, and the bytes that describe it.
     pub requests: Vec<(u64, Range<usize>)>,
 }
@@ -65,12 +69,14 @@ impl Script {
         let contains = |word: &[u8]| choice.windows(word.len()).any(|it| it == word);
         let (full, http2) = (contains(b"full"), contains(b"h2"));
         let names = names(full);
-        let mut writer = Writer::new(http2, &names, first);
+        let (mut writer, mut elsewhere) = (Writer::new(http2, &names, first), false);
         for line in lines.take(MAX_OPERATIONS) {
             let Some((operation, operand)) = line.split_first() else { continue };
+            let cookie = *operation == b'c' && !operand.contains(&b'\\');
+            elsewhere |= !cookie && operand.windows(SESSION.len()).any(|it| it == SESSION);
             writer.operation(*operation, &expanded(operand.strip_prefix(b" ").unwrap_or(operand), &names));
         }
-        writer.finish(full)
+        Self { names_session_elsewhere: elsewhere, ..writer.finish(full) }
     }
 
     /// Whether the bytes of a request have that text.
@@ -316,7 +322,7 @@ impl<'a> Writer<'a> {
         self.end_of_head(Body::None);
         let ends = self.requests.iter().skip(1).map(|it| it.1).chain([self.sent()]);
         let requests = self.requests.iter().zip(ends).map(|((number, begin), end)| (*number, *begin..end)).collect();
-        Script { full, http2: self.http2, last_stream: self.stream(), parts: self.parts, requests }
+        Script { full, http2: self.http2, last_stream: self.stream(), parts: self.parts, names_session_elsewhere: false, requests }
     }
 }
 
