@@ -407,7 +407,9 @@ async fn a_person_has_no_more_live_sign_ins_on_clients_than_allowed_and_the_one_
             codes.push(begun(&directory).await);
         }
         let redeem = async |code: Secret| directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap().family.id;
-        let ids = futures_util::future::join_all(codes.into_iter().map(redeem)).await;
+        let mut ids = futures_util::future::join_all(codes.into_iter().map(redeem)).await;
+        // The first was used in the same second, and may be one of those that stay.
+        ids.extend(all.iter().chain([&fourth]).map(|it| it.family.id));
         assert_eq!(directory.live_families(&ids).await.unwrap().len(), 3);
     })
     .await;
