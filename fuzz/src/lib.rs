@@ -4,7 +4,7 @@
 pub mod program;
 // The stories have it at the root of their own crate.
 #[cfg(not(test))]
-#[allow(dead_code, unused_imports, reason = "the stories use the rest")]
+#[allow(dead_code, unfulfilled_lint_expectations, unused_imports, reason = "the stories use the rest")]
 #[path = "../../tests/stories/world/mod.rs"]
 mod world;
 
