@@ -462,6 +462,18 @@ mod tests {
     }
 
     #[test]
+    fn the_groups_and_roles_that_rules_and_the_default_name_are_listed() {
+        let table = |groups: &[&str], roles: &[&str]| {
+            let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
+            Allow::Tables(vec![Table { groups: list(groups), roles: list(roles), ..Table::default() }])
+        };
+        let rules = vec![rule("/a", &[], table(&["g1"], &["Reader"])), rule("/b", &[], Allow::SignedIn)];
+        let policy = compiled(table(&["g2"], &["Admin"]), rules);
+        assert_eq!(policy.named().collect::<Vec<_>>(), ["g1", "Reader", "g2", "Admin"]);
+        assert_eq!(compiled(Allow::SignedIn, Vec::new()).named().count(), 0);
+    }
+
+    #[test]
     fn a_stranger_is_asked_at_once_for_what_everybody_has_to_prove() {
         let asked = |tables: Vec<Table>| match stranger(&compiled(Allow::SignedIn, vec![rule("/x", &[], Allow::Tables(tables))]), Method::GET, "/x") {
             Verdict::SignIn(SignedOut::Auto, acrs) => acrs.map(|it| it.to_vec()).unwrap_or_default(),
