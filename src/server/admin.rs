@@ -6,6 +6,7 @@ use super::gate::Gate;
 use super::listener::Listener;
 use super::revoke::revoke;
 use super::serve::{Settings, serve};
+use super::sweep::MOST_REFUSED;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::config::server::Limits;
@@ -14,6 +15,7 @@ use crate::session::whom::{Ambiguous, Ended, Whom};
 use crate::telemetry::metrics;
 use crate::upstream::Tunnels;
 use crate::wire::body::Body;
+use crate::wire::handles::RESERVED_HANDLES;
 use crate::wire::peer::Peer;
 use crate::wire::reply;
 use http::header::CONTENT_TYPE;
@@ -22,6 +24,12 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Connections to the admin listener at a time.
+const MAX_CONNECTIONS: usize = 64;
+
+// Those, and the refused ones of both kinds of listeners, leave a quarter of the reserve.
+const _: () = assert!((MAX_CONNECTIONS + 2 * MOST_REFUSED) as u64 <= RESERVED_HANDLES / 4 * 3);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -57,7 +65,8 @@ pub trait Source: Send + Sync + 'static {
 
 /// Serves health, figures and orders until `over`; then everything here ends at once.
 pub async fn serve_admin(listener: Listener, source: impl Source, over: CancellationToken) {
-    let limits = Limits { header_bytes: 16 * 1024, header_timeout: Duration::from_secs(5), connections: 64, streams: 16, ..Limits::default() };
+    let limits = Limits { header_bytes: 16 * 1024, header_timeout: Duration::from_secs(5), connections: MAX_CONNECTIONS, streams: 16, ..Limits::default() };
+    // Figures of its own, which nobody reads: those that are published tell of people's connections.
     let settings = Settings { limits, tls: None, hsts: None, grace: Duration::ZERO, metrics: Arc::default() };
     let near = listener.local_addr().is_none_or(|it| it.ip().to_canonical().is_loopback());
     serve(vec![listener], settings, Admin { source: Arc::new(source), near }, Tunnels::new(), over).await;

@@ -4,6 +4,7 @@ use super::coarse::Coarse;
 use super::state::{Seen, State};
 use super::streams::Stuck;
 use crate::config::server::Limits;
+use crate::wire::handles;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -11,8 +12,9 @@ use tokio::sync::watch;
 
 /// How long a client that was refused may take to read why, milliseconds.
 const REFUSED: u64 = 1000;
-/// How many of those are kept open at a time.
-const MOST_REFUSED: usize = 256;
+/// How many of those are kept open at a time, on the public listeners and on the admin listener each. They have no place, so they come out of
+/// `RESERVED_HANDLES`.
+pub(super) const MOST_REFUSED: usize = 64;
 /// How long a client may take to close after an answer that came before its upload had ended.
 const LINGER: Duration = Duration::from_secs(5);
 /// At most one line in the log about refused connections in that time, milliseconds.
@@ -103,7 +105,8 @@ impl Registry {
     /// Sweeps for as long as the task lives.
     pub(super) async fn sweep(self: Arc<Self>, limits: Limits) {
         let grain = grain(&limits);
-        let mut sweeper = Sweeper { bounds: Bounds::new(&limits, grain), watched: Vec::new(), logged: 0 };
+        let limit = limits.connections.min(handles::max_connections());
+        let mut sweeper = Sweeper { bounds: Bounds::new(&limits, grain), limit, watched: Vec::new(), logged: 0 };
         let (mut passed, mut last, mut phase) = (Duration::ZERO, Instant::now(), self.phase.subscribe());
         let mut ticks = tokio::time::interval(grain);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -140,6 +143,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 struct Sweeper {
     bounds: Bounds,
+    /// Most connections at a time.
+    limit: usize,
     watched: Vec<Watched>,
     logged: u64,
 }
@@ -164,7 +169,8 @@ impl Sweeper {
         if refused.count > 0 && (self.logged == 0 || now.saturating_sub(self.logged) >= LOG_EVERY) {
             let count = std::mem::take(&mut refused.count);
             self.logged = now;
-            tracing::warn!(count, "connections were refused: [server.limits] connections is reached");
+            let limit = self.limit;
+            tracing::warn!(count, limit, "connections were refused: [server.limits] connections, or half of the limit of open files, is reached");
         }
     }
 }

@@ -3,8 +3,9 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::OnceLock;
 
-/// Handles kept for listeners, the database, Entra, files and the log.
-const RESERVED_HANDLES: u64 = 256;
+/// Handles kept for what is neither a connection of a client nor of the app: up to 192 for the admin listener and for clients that read why
+/// they are refused (`server::admin`), and 64 for the database (8), Entra, Graph, listeners, files and the log.
+pub const RESERVED_HANDLES: u64 = 256;
 
 /// Most connections of clients, and as many of the app, that the system backs. The first call raises the soft limit of open files to the
 /// hard one (getrlimit(2), `RLIMIT_NOFILE`): many systems start services with 1,024, for the sake of select(2), which nothing here calls.
