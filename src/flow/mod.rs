@@ -44,7 +44,6 @@ use line::Line;
 use refusal::Refusal;
 use route::Route;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -131,26 +130,21 @@ impl Drop for LoggedRequest<'_> {
     }
 }
 
-/// Requests that are searched for headers of a front proxy that is not trusted: such a proxy sends them with each, and without one no
-/// request pays for the search any longer.
-const MAX_PROXY_CHECKS: u32 = 1000;
-
-/// Warns once per process of a front proxy that is not trusted: all its clients have its address then, and share one limit on guesses.
-/// The value of the header is not logged, since anybody can send it.
+/// Warns of a front proxy that is not trusted: all its clients have its address then, and share one limit on guesses. The value of the
+/// header is not logged, since anybody can send it.
 fn warn_of_untrusted_proxy(house: &Sidecar, headers: &HeaderMap, inbound: &Inbound) {
-    let checks = &house.lasting.untrusted_proxy_checks;
-    if checks.load(Ordering::Relaxed) >= MAX_PROXY_CHECKS || inbound.way.trusted {
+    let peer = inbound.way.peer;
+    if inbound.way.trusted || !house.untrusted_proxies.check() {
         return;
     }
-    match forwarded::ignored_header(headers, &inbound.way) {
-        None => {
-            checks.fetch_add(1, Ordering::Relaxed);
-        }
-        Some(header) if checks.swap(MAX_PROXY_CHECKS, Ordering::Relaxed) < MAX_PROXY_CHECKS => {
-            let peer = inbound.way.peer.map_or_else(|| "a unix socket".to_owned(), |it| it.to_string());
-            tracing::warn!(peer, header, "ignored a header of a proxy that is not one of server.trusted_proxies: all its clients count as one address");
-        }
-        Some(_) => {}
+    if let Some(header) = forwarded::ignored_header(headers).filter(|_| house.untrusted_proxies.is_new(peer)) {
+        let peer = peer.map_or_else(|| "a unix socket".to_owned(), |it| it.to_string());
+        tracing::warn!(
+            peer,
+            header,
+            "ignored a header of a proxy that is not one of server.trusted_proxies: all its clients count as one address; if it is your proxy, add \
+             its address to server.trusted_proxies"
+        );
     }
 }
 

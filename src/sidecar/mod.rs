@@ -4,6 +4,7 @@ pub mod code_attempts;
 pub mod expiry;
 pub mod guesses;
 pub mod organizations;
+pub mod proxies;
 pub mod watch;
 
 use crate::access::policy::Policy;
@@ -38,8 +39,8 @@ use arc_swap::ArcSwapOption;
 use code_attempts::CodeAttempts;
 use guesses::Guesses;
 use organizations::{Authorities, Organizations};
+use proxies::UntrustedProxies;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use tokio_util::task::TaskTracker;
 
 /// What outlives a reload: sessions, figures, and the key of a process that was given no secret.
@@ -77,8 +78,6 @@ pub struct Lasting {
     pub guessed_links: Arc<Guesses>,
     /// From where refusals came that admins are shown: anybody can bring one about, and each is a row.
     pub kept_refusals: Arc<Guesses>,
-    /// How many requests were searched for headers of a front proxy that is not trusted.
-    pub untrusted_proxy_checks: Arc<AtomicU32>,
     /// Seals where `[session] secrets` is empty.
     pub keyring: Arc<Keyring>,
     /// The environment that names a proxy towards Entra.
@@ -94,6 +93,8 @@ pub struct Sidecar {
     pub names: Names,
     /// Whose forwarded headers are believed.
     pub trust: Trust,
+    /// Who sent such headers without being believed.
+    pub untrusted_proxies: UntrustedProxies,
     /// How strictly paths are read.
     pub strictness: Strictness,
     /// Sign-in at Entra; where there are organizations, nobody signs in by it, but how often Entra is asked is said here.
@@ -164,7 +165,6 @@ impl Lasting {
             guessed_tokens: Arc::new(Guesses::new(clock.clone())),
             guessed_links: Arc::new(Guesses::new(clock.clone())),
             kept_refusals: Arc::new(Guesses::new(clock.clone())),
-            untrusted_proxy_checks: Arc::default(),
             environment: Arc::new(environment),
             clock,
             random,
@@ -221,6 +221,7 @@ impl Sidecar {
         let sidecar = Self {
             names: Names::new(site.is_https()),
             trust: config.server.trusted_proxies.clone(),
+            untrusted_proxies: UntrustedProxies::default(),
             strictness: config.upstream.paths,
             entra: Arc::new(if asks_entra { entra.naming_only() } else { entra }),
             asks_entra,

@@ -71,10 +71,10 @@ pub fn why_http(headers: &HeaderMap, way: &Way) -> Http {
     }
 }
 
-/// The first header of a front proxy in a request from a peer that is not trusted: it is ignored.
-pub fn ignored_header(headers: &HeaderMap, way: &Way) -> Option<&'static str> {
+/// The first header of a front proxy in a request; of a peer that is not trusted it is ignored.
+pub fn ignored_header(headers: &HeaderMap) -> Option<&'static str> {
     let names = ["x-forwarded-for", "forwarded", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
-    names.into_iter().find(|it| !way.trusted && headers.contains_key(*it))
+    names.into_iter().find(|it| headers.contains_key(*it))
 }
 
 /// Reads what is believed of the way; of a peer that is not trusted, nothing but its own address.
@@ -278,6 +278,14 @@ mod tests {
         ] {
             assert_eq!(why_http(&headers, &read(&headers, &peer(ip), &trust())), why, "{headers:?} {ip}");
         }
+    }
+
+    #[test]
+    fn each_header_of_a_front_proxy_is_found() {
+        for name in ["x-forwarded-for", "forwarded", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"] {
+            assert_eq!(ignored_header(&headers(&[("accept", "*/*"), (name, "x")])), Some(name));
+        }
+        assert_eq!(ignored_header(&headers(&[("x-forwarded-prefix", "/"), ("x-real-ip", "6.6.6.6")])), None);
     }
 
     #[test]

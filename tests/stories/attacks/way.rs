@@ -35,7 +35,14 @@ async fn a_front_proxy_that_is_not_trusted_is_warned_of_once_without_what_it_say
     let text = told.text();
     let lines: Vec<_> = text.lines().filter(|it| it.contains("server.trusted_proxies")).collect();
     assert!(lines.len() == 1 && lines[0].contains("WARN") && lines[0].contains("127.0.0.1") && lines[0].contains("x-forwarded-for"), "{lines:?}");
+    assert!(lines[0].contains("add its address to server.trusted_proxies"), "{lines:?}");
     assert!(!text.contains("6.6.6."), "{text}");
+    // A reload may have taken a proxy off the list.
+    world.service.reload(&world.changed("shutdown_grace = \"3s\"", "shutdown_grace = \"4s\"")).await.unwrap();
+    for _ in 0..2 {
+        ask(&world, super::Http::One, "GET", "/public/x", &[("x-forwarded-for", "6.6.6.6")]).await;
+    }
+    assert_eq!(told.text().lines().filter(|it| it.contains("server.trusted_proxies")).count(), 2);
     // One that is trusted is not warned of.
     let told = Told::listens();
     let world = World::with(trusting()).await;
