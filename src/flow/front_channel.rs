@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::task::TaskTracker;
 
 /// Longest session id, in bytes; Entra's is a GUID.
 const SID: usize = 128;
@@ -32,22 +33,27 @@ static DELAYED_ANSWERS: Semaphore = Semaphore::const_new(MAX_DELAYED_ANSWERS);
 pub(super) async fn logout(house: &Sidecar, inbound: &Inbound) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;
     let answer = answer(house).ok_or(Refusal::Internal("the authority is no header"))?;
-    let due = Instant::now() + ANSWER_DELAY;
     let sid = sid(inbound.target.query().unwrap_or_default()).filter(|_| inbound.target.method() == Method::GET);
+    end_and_wait(&house.lasting.store, &house.lasting.background, sid).await;
+    Ok(answer)
+}
+
+/// Returns when the answer is due.
+async fn end_and_wait(store: &Arc<Store>, background: &TaskTracker, sid: Option<String>) {
+    let due = Instant::now() + ANSWER_DELAY;
     // The sessions end before the first await, so that no other request can delay a sign-out.
     match DELAYED_ANSWERS.try_acquire() {
         Ok(_permit) => {
-            end_sessions(&house.lasting.store, sid);
+            end_sessions(store, sid);
             sleep_until(due).await;
         }
         // Too many answers wait. This one is sent at once, so the sessions end in another task, for which the answer does
         // not wait: its time still does not depend on whether a session was found.
         Err(_) => {
-            let store = Arc::clone(&house.lasting.store);
-            house.lasting.background.spawn(async move { end_sessions(&store, sid) });
+            let store = Arc::clone(store);
+            background.spawn(async move { end_sessions(&store, sid) });
         }
     }
-    Ok(answer)
 }
 
 fn end_sessions(store: &Store, sid: Option<String>) {
@@ -78,4 +84,65 @@ fn answer(house: &Sidecar) -> Option<Response<Body>> {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::base::guid::Guid;
+    use crate::base::identity::{Groups, Identity};
+    use crate::base::secret::Secret;
+    use crate::base::texts::Texts;
+    use crate::config::session::Session;
+    use crate::entra::verified::VerifiedUser;
+    use futures_util::FutureExt as _;
+
+    fn store() -> Arc<Store> {
+        let (idle, lifetime) = (Duration::from_mins(10), Duration::from_hours(1));
+        let config = Session { secrets: Vec::new(), idle, lifetime, capacity: 100, per_person: 100 };
+        Arc::new(Store::new(&config, Clock::system(), crate::seal::random::system()))
+    }
+
+    fn begin(store: &Store, sid: &str) -> Secret {
+        let guid = Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap();
+        let identity = Identity {
+            oid: guid,
+            tid: guid,
+            name: None,
+            preferred_username: None,
+            email: None,
+            email_verified: false,
+            guest: false,
+            roles: Texts::default(),
+            groups: Groups::Known(Texts::default()),
+            entra_sid: Some(sid.into()),
+            login_hint: None,
+            acrs: Texts::default(),
+            auth_time: 0,
+            has_auth_time: false,
+            custom: Box::default(),
+            member: None,
+        };
+        store.begin(VerifiedUser::pretended(identity), None, None, None).0
+    }
+
+    /// Sign-outs used to wait for a turn before they ended anything.
+    #[tokio::test]
+    async fn a_sign_out_waits_for_no_other_and_its_answer_does_not_wait_for_it() {
+        let (store, background) = (store(), TaskTracker::new());
+        let (one, two) = (begin(&store, "one"), begin(&store, "two"));
+        let lives = |it: &Secret| store.look(it.expose()).is_some();
+        let began = Instant::now();
+        let mut delayed = Box::pin(end_and_wait(&store, &background, Some("one".to_owned())));
+        assert!(delayed.as_mut().now_or_never().is_none() && !lives(&one), "the session ends at once, the answer waits");
+        delayed.await;
+        assert!(began.elapsed() >= ANSWER_DELAY);
+
+        let _all = DELAYED_ANSWERS.acquire_many(u32::try_from(MAX_DELAYED_ANSWERS).unwrap()).await.unwrap();
+        assert!(end_and_wait(&store, &background, Some("two".to_owned())).now_or_never().is_some() && lives(&two), "the answer is sent at once");
+        background.close();
+        background.wait().await;
+        assert!(!lives(&two));
+    }
 }

@@ -115,7 +115,11 @@ async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_
     // Tom's frame is gone at once, Maya's waits for its answer.
     drop(streams.pop());
     // What a request takes that never waited for a turn: a loaded machine is slow for both.
-    let other = tokio::spawn(talk(world.address, format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").leak()));
+    let (address, request) = (world.address, format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+    let other = tokio::spawn(async move {
+        talk(address, &request).await;
+        began.elapsed()
+    });
     let store = Arc::clone(&world.service.house().lasting.store);
     for cookie in &cookies {
         let id = cookie.split_once("entrada=").unwrap().1.split(';').next().unwrap();
@@ -125,9 +129,9 @@ async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_
         }
     }
     let elapsed = began.elapsed();
-    other.await.unwrap();
-    println!("signed out after {elapsed:?}; another request took {:?}", began.elapsed());
-    assert!(elapsed < Duration::from_millis(500).max(2 * began.elapsed()), "{elapsed:?}");
+    let other = other.await.unwrap();
+    println!("signed out after {elapsed:?}; another request took {other:?}");
+    assert!(elapsed < Duration::from_millis(500).max(2 * other), "{elapsed:?}");
     assert!(flood.join_all().await.into_iter().all(|it| it), "everyone is answered");
 }
 
@@ -154,7 +158,7 @@ async fn a_sign_out_takes_effect_although_its_client_disconnects_right_after_sen
         drop(stream);
         let began = Instant::now();
         while ask(&world, Http::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status == 200 {
-            assert!(began.elapsed() < Duration::from_millis(500), "the sign-out was lost, by Entra: {by_entra}");
+            assert!(began.elapsed() < Duration::from_secs(5), "the sign-out was lost, by Entra: {by_entra}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
