@@ -7,6 +7,7 @@ mod scene;
 mod script;
 
 use crate::world::browser::SCRIPT;
+use crate::world::{MAX_BODY_BYTES, MAX_COOKIES, MAX_HEAD_BYTES};
 use answers::Answer;
 use app::Reached;
 use http::Method;
@@ -18,11 +19,6 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// Bytes of a head, and of a body of ours.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
-const MAX_BODY_BYTES: usize = 64 * 1024;
-/// `Set-Cookie` lines of one answer.
-const MAX_COOKIES: usize = 16;
 /// How long an ordinary request may take after an input, on a machine that does much else.
 const MAX_ORDINARY_TIME: Duration = Duration::from_secs(10);
 /// For so many requests it is remembered whether they had a session: what an input began may reach the app after its end.

@@ -4,8 +4,8 @@ use super::answers;
 use super::app::App;
 use super::script::{Names, Script};
 use crate::world::browser::{Browser, NAVIGATION};
-use crate::world::company::{CONTOSO, MAYA, company_of_file};
-use crate::world::{Plan, RULES, World};
+use crate::world::company::{self, CONTOSO, MAYA};
+use crate::world::{Plan, World};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
@@ -62,17 +62,8 @@ impl Scene {
         // An app in HTTP/2 hears trailers too.
         let upstream = format!("url = \"{}://{}\"", if full { "h2c" } else { "http" }, app.address);
         let headers = "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned();
-        let plan = if full {
-            let database = directory.path().join("people.db");
-            let client = "[native]\n[[native.client]]\nid = \"phone\"\nname = \"Phone\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n";
-            // A role or group of several tenants names the organization too.
-            let rules = RULES.replace("{ roles", "{ organizations = [\"contoso\"], roles").replace("{ groups", "{ organizations = [\"contoso\"], groups");
-            let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{client}{}{rules}", database.display(), company_of_file("contoso", CONTOSO));
-            Plan { upstream, headers, more, server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..Plan::default() }
-        } else {
-            Plan { upstream, headers, ..Plan::default() }
-        };
-        let world = World::with(plan).await;
+        let plan = if full { company::full(&directory.path().join("people.db")) } else { Plan::default() };
+        let world = World::with(Plan { upstream, headers, ..plan }).await;
         let mut browser = world.browser();
         let keys = serde_json::from_str(&browser.asks("GET", "/oauth2/jwks.json", NAVIGATION).await.body).unwrap();
         let (names, identity) = (Names::new(), BTreeMap::new());

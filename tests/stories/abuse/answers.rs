@@ -1,43 +1,52 @@
 //! No answer of ours grows with what a stranger sends.
 
 use super::MIB;
-use crate::flood::Program;
+use crate::flood::{Launch, Output, Program};
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::talk_for;
-use crate::world::{Plan, World};
+use crate::world::{MAX_BODY_BYTES, MAX_COOKIES, MAX_HEAD_BYTES, Plan, World, company};
 use std::time::Duration;
 
-/// Largest head and body of an answer of ours, whatever was asked.
-const MAX_HEAD_BYTES: usize = 12 * 1024;
-const MAX_BODY_BYTES: usize = 48 * 1024;
 /// How much more processor time the largest request of a route may take than the largest one that goes to the app, which is forwarded.
 const MAX_TIME_RATIO: f64 = 4.0;
-/// Requests of one kind, to measure their time.
+/// Requests of one kind, to measure their time. The system tells it in steps of 10 ms, a few requests long, so what looks slow is measured
+/// again with more of them.
 const ROUNDS: u32 = 10;
+const MANY_ROUNDS: u32 = 200;
 
 const ROUTES: &[&str] = &[
     "/reports",
     "/oauth2/auth",
+    "/oauth2/auth/nginx",
     "/oauth2/start",
     "/oauth2/sign_in",
     "/oauth2/callback",
     "/v1/callback",
     "/oauth2/sign_out",
     "/oauth2/front_channel_logout",
-    "/oauth2/user_info",
+    "/oauth2/userinfo",
     "/oauth2/session",
     "/oauth2/session/refresh",
     "/oauth2/jwks.json",
     "/oauth2/native/authorize",
     "/oauth2/native/token",
     "/oauth2/native/revoke",
+    "/oauth2/native/jwks.json",
+    "/.well-known/oauth-authorization-server",
     "/oauth2/setup",
+    "/oauth2/setup/people",
+    "/oauth2/setup/organization",
     "/oauth2/nothing",
 ];
 
 /// Requests that are as large as they may be, each in another part.
 fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
-    let head = |method: &str, target: &str, lines: &str| format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n");
+    // What a front proxy asks about; no other route looks at it.
+    let asked = if route.starts_with("/oauth2/auth") { "X-Original-Method: GET\r\nX-Original-URI: /reports\r\n" } else { "" };
+    let head = |method: &str, target: &str, lines: &str| {
+        let asked = if lines.contains("X-Original") { "" } else { asked };
+        format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{asked}{lines}\r\n")
+    };
     let navigation: String = NAVIGATION.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let script: String = SCRIPT.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let sign_ins: String = (0..1900).map(|it| format!("entrada-s-{it:08}=x; ")).collect();
@@ -59,6 +68,7 @@ fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
         ("an error", head("GET", &format!("{route}?error=access_denied&error_description={quoted}"), &navigation)),
         ("a long path", head("GET", &format!("{route}/{}", "a".repeat(15_000)), &navigation)),
         ("a form", head("POST", route, &format!("{navigation}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len())) + &form),
+        ("a long target that is asked about", head("GET", route, &format!("{navigation}X-Original-Method: GET\r\nX-Original-URI: /reports?{quoted}\r\n"))),
         ("a token", head("GET", route, &format!("{script}Authorization: Bearer {}\r\n", "a.".repeat(20_000)))),
     ]
 }
@@ -66,14 +76,20 @@ fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
 /// 64 kB of cookies brought an answer of 279 kB, at 20 times the processor time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
-    let world = World::with(Plan { entra: "redirect_path = \"/v1/callback\"".into(), ..Plan::default() }).await;
-    let program = Program::start(&world).await;
+    let directory = tempfile::tempdir().unwrap();
+    let plan = Plan { entra: "redirect_path = \"/v1/callback\"".into(), ..company::full(&directory.path().join("people.db")) };
+    let world = World::with(plan).await;
+    let program = Program::launch(&world, Launch { output: Output::Kept, ..Launch::default() }).await;
     let (mut slowest, mut largest_head, mut largest_body) = ((0.0, String::new()), (0, String::new()), (0, String::new()));
     let before = program.weighs();
-    let forwarded = measured(&program, &largest(&program.host, "/public/x")[0].1).await.0;
+    let forwarded = measured(&program, &largest(&program.host, "/public/x")[0].1, MANY_ROUNDS).await.0;
+    assert!(forwarded > 0.0, "the system does not tell processor time");
     for route in ROUTES {
         for (what, request) in largest(&program.host, route) {
-            let (time, answer) = measured(&program, &request).await;
+            let (mut time, answer) = measured(&program, &request, ROUNDS).await;
+            if time > forwarded * MAX_TIME_RATIO / 2.0 {
+                time = measured(&program, &request, MANY_ROUNDS).await.0;
+            }
             let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{route} with {what}: {answer:?}"));
             let name = format!("{route} with {what}");
             if head.len() > largest_head.0 {
@@ -86,22 +102,32 @@ async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
             if ratio > slowest.0 {
                 slowest = (ratio, name.clone());
             }
-            assert!(head.matches("set-cookie:").count() <= 10, "{name}: {head}");
+            assert!(head.matches("set-cookie:").count() <= MAX_COOKIES, "{name}: {head}");
             assert!(head.len() <= MAX_HEAD_BYTES && body.len() <= MAX_BODY_BYTES, "{name}: {} + {} bytes", head.len(), body.len());
         }
     }
-    println!("largest head {largest_head:?}, largest body {largest_body:?}, slowest {slowest:?} of a forwarded one");
+    println!("largest head {largest_head:?}, largest body {largest_body:?}, slowest {slowest:?} of a forwarded one in {forwarded} s");
     assert!(slowest.0 <= MAX_TIME_RATIO, "{slowest:?}");
     let grown = program.weighs().saturating_sub(before);
     assert!(grown < 32 * MIB, "memory grew by {} MiB", grown / MIB);
+    every_route_was_asked(&program.logged().await);
+}
+
+/// A route that is new has to be added above.
+fn every_route_was_asked(log: &str) {
+    let names = include_str!("../../../src/flow/route.rs").split_once("fn name(").unwrap().1;
+    let names: Vec<_> = names.split('"').skip(1).step_by(2).collect();
+    assert!(names.len() >= 18, "{names:?}");
+    let missing: Vec<_> = names.into_iter().filter(|it| !log.contains(&format!("\"route\":\"{it}\""))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 /// The processor time that one of several takes, in seconds, and the last answer.
-async fn measured(program: &Program, request: &str) -> (f64, String) {
+async fn measured(program: &Program, request: &str, rounds: u32) -> (f64, String) {
     let before = program.processor_time();
     let mut answer = String::new();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         answer = talk_for(program.address, request.as_bytes(), Duration::from_secs(10)).await;
     }
-    ((program.processor_time() - before) / f64::from(ROUNDS), answer)
+    ((program.processor_time() - before) / f64::from(rounds), answer)
 }

@@ -1,6 +1,6 @@
 //! Companies of the stories, and the directory of a world as its operator has it.
 
-use super::{CLIENT_ID, CLIENT_SECRET, World};
+use super::{CLIENT_ID, CLIENT_SECRET, Plan, RULES, World};
 use entrada::base::code::Code;
 use entrada::base::guid::Guid;
 use entrada::base::username::Username;
@@ -68,6 +68,15 @@ impl World {
         let all = self.directory().history(self.organization(code).await.id, None, 100).await.unwrap();
         all.into_iter().map(|it| format!("{}: {}", it.by, it.what)).collect()
     }
+}
+
+/// With trusted proxies, a directory with a company, and a native client: every route of ours answers.
+pub fn full(database: &std::path::Path) -> Plan {
+    let client = "[native]\n[[native.client]]\nid = \"phone\"\nname = \"Phone\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n";
+    // A role or group of several tenants names the organization too.
+    let rules = RULES.replace("{ roles", "{ organizations = [\"contoso\"], roles").replace("{ groups", "{ organizations = [\"contoso\"], groups");
+    let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{client}{}{rules}", database.display(), company_of_file("contoso", CONTOSO));
+    Plan { more, server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..Plan::default() }
 }
 
 /// The same company as a configuration's own, which no page changes.

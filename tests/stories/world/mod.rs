@@ -25,6 +25,11 @@ pub const CLIENT_ID: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 pub const CLIENT_SECRET: &str = "a~client.secret-Value_of_the_stories-0123";
 pub const SEAL: &str = "a secret of the stories, longer than 32 bytes";
 
+/// Largest head and body of an answer of ours, whatever was asked, and most `Set-Cookie` lines in it.
+pub const MAX_HEAD_BYTES: usize = 12 * 1024;
+pub const MAX_BODY_BYTES: usize = 48 * 1024;
+pub const MAX_COOKIES: usize = 10;
+
 /// Everything that runs; it ends with the story.
 pub struct World {
     pub emulator: Emulator,
