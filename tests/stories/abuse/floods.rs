@@ -7,30 +7,68 @@ use crate::world::h2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, RawHttp2, SETTINGS, SETTINGS_HEADER_TABLE_SIZE, WINDOW_UPDATE, frame,
     head, text,
 };
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// For how long an attack goes on.
 const ATTACK: Duration = Duration::from_millis(1500);
 
-/// Repeats what a connection does until the attack is over; a connection that ends is made anew.
-async fn attack<F: Future<Output = ()> + Send + 'static>(connections: usize, one: impl Fn() -> F) {
-    let mut all = JoinSet::new();
-    let begun = Instant::now();
-    while begun.elapsed() < ATTACK {
-        while all.len() < connections {
-            all.spawn(tokio::time::timeout(ATTACK.saturating_sub(begun.elapsed()), one()));
-        }
-        let left = ATTACK.saturating_sub(begun.elapsed());
-        let _ = tokio::time::timeout(left.min(Duration::from_millis(50)), all.join_next()).await;
+/// What the attackers got rid of so far: bytes, streams or connections.
+#[derive(Clone, Default)]
+struct Sent(Arc<AtomicU64>);
+
+impl Sent {
+    fn add(&self, count: usize) {
+        self.0.fetch_add(count as u64, Ordering::Relaxed);
     }
 }
 
+/// Repeats what a connection does until the attack is over; a connection that ends is made anew. At least that much has to be sent: an attack
+/// that does not take place costs nothing.
+async fn attack<F: Future<Output = ()> + Send + 'static>(connections: usize, least: u64, one: impl Fn(Sent) -> F) {
+    let (mut all, sent, begun) = (JoinSet::new(), Sent::default(), Instant::now());
+    while begun.elapsed() < ATTACK {
+        while all.len() < connections {
+            all.spawn(tokio::time::timeout(ATTACK.saturating_sub(begun.elapsed()), one(sent.clone())));
+        }
+        let left = ATTACK.saturating_sub(begun.elapsed());
+        if let Ok(Some(ended)) = tokio::time::timeout(left.min(Duration::from_millis(50)), all.join_next()).await {
+            goes_on(ended);
+        }
+    }
+    while let Some(ended) = all.join_next().await {
+        goes_on(ended);
+    }
+    let sent = sent.0.load(Ordering::Relaxed);
+    println!("sent {sent}");
+    assert!(sent >= least, "{sent} is no attack");
+}
+
+/// An attacker that panics is no attacker.
+fn goes_on<T>(ended: Result<T, JoinError>) {
+    if let Err(error) = ended {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+/// Writes all of it; false where the connection has ended.
+async fn writes(io: &mut TcpStream, bytes: &[u8], sent: &Sent) -> bool {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Ok(count @ 1..) = io.write(rest).await else { return false };
+        sent.add(count);
+        rest = &rest[count..];
+    }
+    true
+}
+
 /// Writes the same bytes again and again and reads nothing.
-async fn pours(mut io: TcpStream, bytes: Vec<u8>) {
-    while io.write_all(&bytes).await.is_ok() {}
+async fn pours(mut io: TcpStream, bytes: Vec<u8>, sent: Sent) {
+    while writes(&mut io, &bytes, &sent).await {}
 }
 
 async fn narrow(address: std::net::SocketAddr) -> TcpStream {
@@ -65,7 +103,7 @@ async fn heads_of_junk_cookies_over_http2_cost_no_memory() {
     let all = Instant::now();
     under_attack(
         &program,
-        attack(4, move || {
+        attack(4, 100, move |sent| {
             let host = host.clone();
             async move {
                 let mut client = RawHttp2::connect_narrow(address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
@@ -74,6 +112,7 @@ async fn heads_of_junk_cookies_over_http2_cost_no_memory() {
                     if !client.sends(HEADERS, END_HEADERS | END_STREAM, stream, &compressed_head(&host, at == 0)).await {
                         return;
                     }
+                    sent.add(1);
                 }
                 tokio::time::sleep(ATTACK.saturating_sub(all.elapsed())).await;
             }
@@ -91,7 +130,7 @@ async fn a_client_that_reads_no_heads_is_dropped_once_a_mebibyte_of_them_waits()
     let program = Program::start(&world).await;
     let host = program.host.clone();
     let mut client = RawHttp2::connect_narrow(program.address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
-    let mut asked = 0;
+    let (mut asked, before) = (0, world.app.seen.count());
     // 20 MiB of heads; the system's own buffers take up to 4 MiB of them.
     while asked < 2000 {
         let stream = client.next_stream();
@@ -99,9 +138,10 @@ async fn a_client_that_reads_no_heads_is_dropped_once_a_mebibyte_of_them_waits()
             break;
         }
         asked += 1;
-        // As fast as the app answers: streams beyond the limit would be refused.
-        if asked % 50 == 0 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        // As fast as the app answers: streams beyond the limit would be refused. Once the connection is dropped, it is asked no more.
+        let begun = Instant::now();
+        while asked % 50 == 0 && world.app.seen.count() < before + asked && begun.elapsed() < Duration::from_secs(5) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
     println!("dropped after {asked} requests");
@@ -117,9 +157,9 @@ async fn pipelined_requests_whose_answers_nobody_reads_cost_little() {
     let request = format!("GET /oauth2/start?rd=/{} HTTP/1.1\r\nHost: {host}\r\n\r\n", "a".repeat(1800)).repeat(20);
     under_attack(
         &program,
-        attack(8, move || {
+        attack(8, 100_000, move |sent| {
             let request = request.clone();
-            async move { pours(narrow(address).await, request.into_bytes()).await }
+            async move { pours(narrow(address).await, request.into_bytes(), sent).await }
         }),
     )
     .await
@@ -133,7 +173,7 @@ async fn slow_heads_and_slow_bodies_and_silent_connections_block_no_client() {
     let (address, host) = (program.address, program.host.clone());
     let cost = under_attack(
         &program,
-        attack(600, move || {
+        attack(600, 600, move |sent| {
             let host = host.clone();
             async move {
                 let mut io = TcpStream::connect(address).await.unwrap();
@@ -145,6 +185,7 @@ async fn slow_heads_and_slow_bodies_and_silent_connections_block_no_client() {
                 ];
                 let begun = &begun[usize::from(io.local_addr().unwrap().port()) % begun.len()];
                 let _ = io.write_all(begun.as_bytes()).await;
+                sent.add(1);
                 loop {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                     if !begun.is_empty() && !begun.starts_with("GET /public") && io.write_all(b"x").await.is_err() {
@@ -168,11 +209,11 @@ async fn floods_of_header_fields_are_refused_at_once() {
     for bytes in [many, long] {
         under_attack(
             &program,
-            attack(8, move || {
+            attack(8, 100_000, move |sent| {
                 let bytes = bytes.clone();
                 async move {
                     let mut io = TcpStream::connect(address).await.unwrap();
-                    let _ = io.write_all(bytes.as_bytes()).await;
+                    writes(&mut io, bytes.as_bytes(), &sent).await;
                     let _ = io.read_to_end(&mut Vec::new()).await;
                 }
             }),
@@ -189,9 +230,9 @@ async fn frames(world: &World, repeated: impl Fn(&str) -> Vec<u8> + Send + Sync 
     let bytes = repeated(&host);
     under_attack(
         &program,
-        attack(4, move || {
+        attack(4, 100_000, move |sent| {
             let bytes = bytes.clone();
-            async move { pours(RawHttp2::connect(address, &[]).await.io, bytes).await }
+            async move { pours(RawHttp2::connect(address, &[]).await.io, bytes, sent).await }
         }),
     )
     .await
@@ -235,7 +276,7 @@ async fn rapid_resets_cost_little() {
     let (address, host) = (program.address, program.host.clone());
     under_attack(
         &program,
-        attack(4, move || {
+        attack(4, 400, move |sent| {
             let host = host.clone();
             async move {
                 let mut client = RawHttp2::connect(address, &[]).await;
@@ -249,6 +290,7 @@ async fn rapid_resets_cost_little() {
                     if client.io.write_all(&bytes).await.is_err() {
                         return;
                     }
+                    sent.add(100);
                 }
             }
         }),
