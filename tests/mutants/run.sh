@@ -3,7 +3,7 @@
 #
 # cargo-mutants changes one expression at a time, and the unit tests named below must fail. Up to MUTANTS of each module are tried
 # (default 40), chosen by the seed, for MINUTES at most in all (default 120). Exits with 1 if a mutant survives that answered.toml
-# does not list. It works on a copy in target/mutants, so the working tree can be edited meanwhile.
+# does not list, or if there was no time for a module. It works on a copy in target/mutants, so the working tree can be edited meanwhile.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seed=${1:-$RANDOM}
@@ -28,6 +28,13 @@ src/wire/cookies.rs      wire::cookies::
 src/headers/owned.rs     headers::owned:: config::headers::
 src/session              session::
 "
+
+for module; do
+    if ! awk '{ print $1 }' <<<"$modules" | grep -qxF -- "$module"; then
+        echo "$module is none of the modules:$(awk 'NF { printf " %s", $1 }' <<<"$modules")" >&2
+        exit 2
+    fi
+done
 
 if [ ! -x "$tool/bin/cargo-mutants" ]; then
     # Not optimized: it mostly calls cargo.
@@ -83,12 +90,14 @@ try() {
 
 echo "mutants: seed $seed; the same again: make mutants SEED=$seed"
 copy
+untried=0
 while read -r module filters; do
     [ -n "$module" ] || continue
     [ $# -eq 0 ] || [[ " $* " == *" $module "* ]] || continue
     left=$((minutes * 60 - SECONDS))
     if [ "$left" -le 0 ]; then
         echo "$module: not tried, the time is over" >>"$work/out/scores.txt"
+        untried=1
         continue
     fi
     # shellcheck disable=SC2086
@@ -96,7 +105,7 @@ while read -r module filters; do
 done <<<"$modules"
 echo
 cat "$work/out/scores.txt"
-[ -f "$work/out/survivors.txt" ] || exit 0
+[ -f "$work/out/survivors.txt" ] || exit "$untried"
 echo
 echo "Survivors; each needs a test that notices it, or a line with the reason in $here/answered.toml:"
 cat "$work/out/survivors.txt"
