@@ -7,6 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Tells the time in seconds since 1970; a test can move it.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
+    /// Where it stands still: milliseconds since 1970.
+    stands: Option<u64>,
     shift: Arc<AtomicI64>,
 }
 
@@ -14,6 +16,11 @@ impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
         Self::default()
+    }
+
+    /// One that stands still unless it is moved. For tests.
+    pub fn standing() -> Self {
+        Self { stands: Some(Self::system().now_millis()), ..Self::default() }
     }
 
     /// Seconds since 1970.
@@ -24,8 +31,10 @@ impl Clock {
 
     /// Milliseconds since 1970.
     pub fn now_millis(&self) -> u64 {
-        let real = system_now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis());
-        let real = u64::try_from(real).unwrap_or(u64::MAX);
+        let real = self.stands.unwrap_or_else(|| {
+            let real = system_now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis());
+            u64::try_from(real).unwrap_or(u64::MAX)
+        });
         real.saturating_add_signed(self.shift.load(Ordering::Relaxed).saturating_mul(1000))
     }
 

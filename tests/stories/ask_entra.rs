@@ -16,7 +16,7 @@ async fn town() -> Town {
 
 async fn with(more: &str) -> Town {
     let entra = "tenant = \"organizations\"\nallowed_tenants = [\"*\"]".to_owned();
-    Town::with(&format!("unknown = \"ask-entra\"\n{more}"), |it| Plan { entra, ..it }).await
+    Town::with(&format!("unknown = \"ask-entra\"\n{more}"), |it| Plan { entra, time_stands: true, ..it }).await
 }
 
 /// Where a redirect to Entra leads, without what is new each time.

@@ -235,7 +235,7 @@ async fn what_nobody_is_called_leads_back_to_the_page_with_one_calm_sentence() {
 
 #[tokio::test]
 async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
-    let town = Town::with("", |it| Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..it }).await;
+    let town = Town::with("", |it| Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), time_stands: true, ..it }).await;
     let from = async |address: &str, headers: &[(&str, &str)], typed: &str| {
         let headers: Vec<_> = headers.iter().copied().chain([("x-forwarded-for", address)]).collect();
         town.world.browser().posts("/oauth2/sign_in", &headers, &format!("identifier={typed}")).await
@@ -262,7 +262,7 @@ async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
 
 #[tokio::test]
 async fn of_many_guesses_at_once_no_more_are_told_than_one_after_the_other_and_many_right_ones_all_pass() {
-    let town = Town::with("", |it| Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..it }).await;
+    let town = Town::with("", |it| Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), time_stands: true, ..it }).await;
     let from = async |address: &'static str, typed: &str| {
         let headers = [FORM, &[("x-forwarded-for", address)]].concat();
         town.world.browser().posts("/oauth2/sign_in", &headers, &format!("identifier={typed}")).await.status
@@ -301,7 +301,7 @@ async fn pictures_and_frames_of_another_site_look_nobody_up_and_make_nobody_wait
 /// front proxy that is not trusted, everybody.
 #[tokio::test]
 async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_our_own_page() {
-    let town = Town::start().await;
+    let town = Town::with("", |it| Plan { time_stands: true, ..it }).await;
     let html = ("accept", "text/html");
     let links: [&[(&str, &str)]; 6] = [
         &[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "document")],

@@ -169,7 +169,7 @@ async fn a_token_that_is_wrong_signs_nobody_in_and_takes_nothing() {
 /// Whoever had begun a sign-in made as many token requests as they sent junk codes, and Entra throttles an app for too many of them.
 #[tokio::test]
 async fn attack_junk_codes_of_one_address_make_few_token_requests_and_stop_no_sign_in_for_good() {
-    let world = World::with(Plan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..Plan::default() }).await;
+    let world = World::with(Plan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), time_stands: true, ..Plan::default() }).await;
     let at = |address: &'static str| ("x-forwarded-for", address.to_owned());
     let (mut maya, mut tom, mut signed_in) = (world.browser(), world.browser(), world.browser());
     maya.says.push(at("192.0.2.7"));

@@ -142,7 +142,7 @@ async fn what_a_client_may_not_ask_it_is_told_by_the_errors_of_rfc_6749() {
 /// A page of another site can post a form to the token endpoint, and used up what a phone behind the same address may send wrongly.
 #[tokio::test]
 async fn attack_forms_of_other_sites_make_no_phone_wait() {
-    let town = Town::start().await;
+    let town = Town::where_time_stands().await;
     let junk = format!("grant_type=refresh_token&client_id=phone&refresh_token={}", "A".repeat(70));
     for says in [&[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")][..], &[("origin", "null")], &[("referer", "https://evil.example/x")]] {
         for _ in 0..31 {
@@ -158,7 +158,7 @@ async fn attack_forms_of_other_sites_make_no_phone_wait() {
 
 #[tokio::test]
 async fn attack_whoever_guesses_tokens_waits() {
-    let town = Town::start().await;
+    let town = Town::where_time_stands().await;
     let given = town.signed_in(MAYA).await;
     let mut client = town.world.browser();
     for _ in 0..30 {

@@ -52,6 +52,12 @@ impl Town {
         Self { world, place }
     }
 
+    async fn where_time_stands() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let world = World::with(Plan { time_stands: true, ..plan(&place, "") }).await;
+        Self { world, place }
+    }
+
     /// The code that a sign-in brings to a client.
     async fn code(&self, client: &str, person: &str) -> String {
         self.code_for(client, person, &[("scope", "jobs")]).await

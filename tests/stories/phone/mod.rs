@@ -54,7 +54,7 @@ impl Town {
         let place = tempfile::tempdir().unwrap();
         let directory = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
         let more = format!("{directory}{native}{}{}", company_of_file("contoso", CONTOSO), company_of_file("fabrikam", FABRIKAM));
-        let world = World::with(Plan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..Plan::default() }).await;
+        let world = World::with(Plan { more, headers: "send = [\"x-forwarded\"]".to_owned(), time_stands: true, ..Plan::default() }).await;
         Self { world, _place: place }
     }
 

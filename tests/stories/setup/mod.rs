@@ -38,7 +38,7 @@ impl Town {
     async fn with(more: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
         let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{more}\n", place.path().join("people.db").display());
-        let town = Self { world: World::with(Plan { more, ..Plan::default() }).await, place };
+        let town = Self { world: World::with(Plan { more, time_stands: true, ..Plan::default() }).await, place };
         let draft = NewOrganization { code: Code::parse("contoso"), name: "Contoso Freight".to_owned(), ..NewOrganization::default() };
         let on = NewOrganization { name: "Fabrikam <Rail>".to_owned(), ..company("fabrikam", FABRIKAM) };
         for new in [draft, on] {

@@ -78,6 +78,8 @@ pub struct Plan {
     pub registrations: Vec<Registration>,
     /// `HTTPS_PROXY`.
     pub proxy: Option<String>,
+    /// Whether time passes by `later` alone: for whoever counts what happens within a minute, on a slow machine too.
+    pub time_stands: bool,
 }
 
 impl Default for Plan {
@@ -98,6 +100,7 @@ impl Default for Plan {
             entra_ca: None,
             registrations: Vec::new(),
             proxy: None,
+            time_stands: false,
         }
     }
 }
@@ -135,7 +138,7 @@ impl World {
     /// One that differs.
     pub async fn with(plan: Plan) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let clock = Clock::system();
+        let clock = if plan.time_stands { Clock::standing() } else { Clock::system() };
         let port = plan.port.unwrap_or_else(free_port);
         let directory = tempfile::tempdir().unwrap();
         let public_url = plan.public_url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
