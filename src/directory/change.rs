@@ -107,7 +107,8 @@ impl OrganizationChange {
     }
 
     /// Whether it can end the access of people who are signed in, or keep people of the organization from signing in again. A new credential
-    /// that waits beside the one that works, and its day of expiry, do not. A member that is added here has to be judged.
+    /// that waits beside the one that works, and its day of expiry, do not. The name does: people who read another one on our pages would not sign in there. A member that is added here has to be
+    /// judged.
     pub(super) fn can_lock_out(&self, replaces_credential: bool) -> bool {
         let Self { asking: _, name, tenant, client_id, proof, credential_ends: _, take_back: _, default_role, first_sign_in, guests, state, bind, unbind } =
             self;
