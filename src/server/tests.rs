@@ -123,6 +123,11 @@ fn limits() -> Limits {
     Limits { header_timeout: HEADER, idle_timeout: IDLE, body_timeout: BODY, ..Limits::default() }
 }
 
+/// No client waits so long: what ends within a few seconds ends for another reason.
+fn patient() -> Limits {
+    Limits { header_timeout: Duration::from_secs(60), idle_timeout: Duration::from_secs(60), ..limits() }
+}
+
 fn start_with(limits: Limits, tls: Option<Certificates>, grace: Duration) -> World {
     let listeners = Listener::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
     let address = listeners[0].local_addr().unwrap();

@@ -353,9 +353,8 @@ mod tests {
         let config = Telemetry { log: Format::Text, level: Level::Info };
         let log = Log::start(&config, Reader(Some(stalled), written)).unwrap();
         let (line, count) = (vec![b'x'; 4000], 5000);
-        let begin = std::time::Instant::now();
+        // That this returns says that no request waits: the reader goes on only afterwards.
         (0..count).for_each(|_| log.send(line.clone()));
-        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
         let kept = MAX_QUEUED_BYTES / 4001;
         assert_eq!(log.dropped(), count - kept as u64);
         assert!(log.sender.0.lock().lines.capacity() <= 2 * MAX_QUEUED_BYTES);

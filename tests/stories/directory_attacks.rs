@@ -356,20 +356,21 @@ async fn no_clock_tells_what_the_answer_does_not() {
             }
         }
     }
-    let medians: Vec<_> = took
+    // The tenth fastest of a hundred: a busy machine makes some slower, and a difference that tells something shows in the fast ones too.
+    let fast: Vec<_> = took
         .iter_mut()
         .map(|it| {
             it.sort_unstable();
-            it[it.len() / 2]
+            it[it.len() / 10]
         })
         .collect();
-    for ((what, _, status), median) in KINDS.iter().zip(&medians) {
-        writeln!(std::io::stderr(), "{:>6} us  {status}  {what}", median.as_micros()).unwrap();
+    for ((what, _, status), fast) in KINDS.iter().zip(&fast) {
+        writeln!(std::io::stderr(), "{:>6} us  {status}  {what}", fast.as_micros()).unwrap();
     }
     for (one, other) in [(0, 1), (2, 3), (2, 4), (3, 4), (5, 6)] {
-        let (less, more) = (medians[one].min(medians[other]), medians[one].max(medians[other]));
+        let (less, more) = (fast[one].min(fast[other]), fast[one].max(fast[other]));
         assert!(less >= Duration::from_millis(20), "{} is told before its time: {less:?}", KINDS[one].0);
-        // Microseconds of the database are behind the pace; what is left is the noise of a busy machine.
-        assert!(more - less < Duration::from_millis(5), "{} takes {:?}, {} {:?}", KINDS[one].0, medians[one], KINDS[other].0, medians[other]);
+        // Microseconds of the database are behind the pace; what is left is noise.
+        assert!(more - less < Duration::from_millis(5), "{} takes {:?}, {} {:?}", KINDS[one].0, fast[one], KINDS[other].0, fast[other]);
     }
 }

@@ -133,11 +133,16 @@ async fn a_silent_answer_does_not_keep_its_session_alive() {
 async fn an_answer_whose_head_comes_after_its_session_has_ended_is_not_passed_on() {
     let world = World::start().await;
     let mut maya = world.signed_in(MAYA).await;
-    let request = format!("GET /slow HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n", host(&world), maya.cookie_header());
-    let address = world.address;
+    let request = format!("GET /held HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n", host(&world), maya.cookie_header());
+    let (address, before) = (world.address, world.app.seen.count());
     let asked = tokio::spawn(async move { talk(address, &request).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    while world.app.seen.count() == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
+    // What the app answers within a second is passed on.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    world.app.seen.released.notify_one();
     assert_eq!(raw::status(&asked.await.unwrap()), 401);
 }
 

@@ -17,14 +17,14 @@ async fn beyond_the_file_handles_of_the_process_it_is_a_quick_503() {
         held.push(TcpStream::connect(program.address).await.unwrap());
     }
     let begun = Instant::now();
-    let answer = talk_for(program.address, program.get("/public/x", "close").as_bytes(), Duration::from_secs(5)).await;
+    let answer = talk_for(program.address, program.get("/public/x", "close").as_bytes(), Duration::from_secs(10)).await;
     println!("{} after {:?}", status(&answer), begun.elapsed());
     assert_eq!(status(&answer), 503, "{answer}");
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // Half of the shortest time that a client is given (header_timeout).
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert!(program.figures().await.contains("entrada_connections_refused_total{cause=\"limit\"}"));
     drop(held);
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(program.serves().await);
+    program.serves_soon().await;
 }
 
 #[tokio::test]

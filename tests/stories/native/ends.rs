@@ -67,18 +67,29 @@ async fn a_revocation_takes_effect_although_its_client_disconnects_while_the_dat
     let (first, second) = (town.signed_in(MAYA).await, town.signed_in(MAYA).await);
     let mut other = sqlx::SqliteConnection::connect(&format!("sqlite:{}", town.place.path().join("people.db").display())).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    for token in [&first.refresh, &second.access] {
+    let background = town.world.service.house().lasting.background.clone();
+    let under_way = async |count: usize| {
+        for _ in 0..500 {
+            if background.len() == count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{} under way instead of {count}", background.len());
+    };
+    for (at, token) in [&first.refresh, &second.access].into_iter().enumerate() {
         let body = format!("client_id=phone&token={token}");
         let head = format!("Host: {}\r\nContent-Type: application/x-www-form-urlencoded", &town.world.public_url["http://".len()..]);
         let mut stream = tokio::net::TcpStream::connect(town.world.address).await.unwrap();
         let request = format!("POST /oauth2/native/revoke HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         stream.write_all(request.as_bytes()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        under_way(at + 1).await;
         drop(stream);
     }
+    // For the program to notice that they are gone.
     tokio::time::sleep(Duration::from_millis(200)).await;
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    under_way(0).await;
     for given in [&first, &second] {
         is_refused(&town.refreshes(&given.refresh).await, "invalid_grant");
         is_no_longer_taken(&town.calls(&given.access).await);

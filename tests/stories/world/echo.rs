@@ -37,6 +37,8 @@ pub struct Seen {
     pub under_way: AtomicUsize,
     /// Bytes of the body that is being uploaded.
     pub bytes: AtomicU64,
+    /// Lets a request to `/held` be answered.
+    pub released: tokio::sync::Notify,
     /// Targets, in order.
     pub targets: Mutex<Vec<String>>,
 }
@@ -131,6 +133,10 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
         "ws" => web_socket(request),
         "raw-upgrade" => raw_upgrade(request),
         "events" => events(),
+        "held" => {
+            seen.released.notified().await;
+            said(request, seen).await
+        }
         "never" => std::future::pending().await,
         "slow" => {
             tokio::time::sleep(Duration::from_millis(1500)).await;

@@ -36,6 +36,8 @@ pub struct Frame {
 pub struct RawHttp2 {
     pub io: TcpStream,
     next: u32,
+    /// Bytes that were read and are not a whole frame yet.
+    received: Vec<u8>,
 }
 
 impl RawHttp2 {
@@ -52,7 +54,7 @@ impl RawHttp2 {
     }
 
     async fn over(io: TcpStream, settings: &[(u16, u32)]) -> Self {
-        let mut out = Self { io, next: 1 };
+        let mut out = Self { io, next: 1, received: Vec::new() };
         let settings: Vec<u8> = settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
         out.io.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &settings)].concat()).await.unwrap();
         out
@@ -85,15 +87,25 @@ impl RawHttp2 {
         self.sends(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes()).await
     }
 
-    /// The next frame; `None` where the connection has ended.
+    /// The next frame; `None` where the connection has ended. What was read of one stays where this is dropped midway.
     pub async fn next(&mut self) -> Option<Frame> {
-        let mut head = [0; 9];
-        self.io.read_exact(&mut head).await.ok()?;
-        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        let mut payload = vec![0; length];
-        self.io.read_exact(&mut payload).await.ok()?;
+        loop {
+            if let Some(frame) = self.received_frame() {
+                return Some(frame);
+            }
+            if self.io.read_buf(&mut self.received).await.ok()? == 0 {
+                return None;
+            }
+        }
+    }
+
+    fn received_frame(&mut self) -> Option<Frame> {
+        let head = self.received.get(..9)?;
+        let (length, kind) = (u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize, head[3]);
         let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
-        Some(Frame { kind: head[3], stream, payload })
+        let payload = self.received.get(9..9 + length)?.to_vec();
+        self.received.drain(..9 + length);
+        Some(Frame { kind, stream, payload })
     }
 
     /// The next frame, if it comes within that time.
