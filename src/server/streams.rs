@@ -70,8 +70,9 @@ pub(super) struct Streams(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     live: Vec<Arc<Stream>>,
-    /// Identifiers whose request was read, in that order, until hyper's calls tell which stream is which.
-    arrived: VecDeque<u32>,
+    /// Identifiers whose request was read, in that order, until hyper's calls tell which stream is which; and whether the stream has closed
+    /// meanwhile: a head and its reset may be read together.
+    arrived: VecDeque<(u32, bool)>,
     /// Streams that hyper has called for, in that order.
     called: VecDeque<Arc<Stream>>,
 }
@@ -119,7 +120,12 @@ impl Streams {
     /// The last frame of a stream went out, or either side reset it.
     pub(super) fn closes(&self, id: u32) {
         let mut inner = self.lock();
-        let Some(at) = inner.live.iter().position(|it| it.id.load(Ordering::Relaxed) == id) else { return };
+        let Some(at) = inner.live.iter().position(|it| it.id.load(Ordering::Relaxed) == id) else {
+            if let Some((_, closed)) = inner.arrived.iter_mut().rev().find(|it| it.0 == id) {
+                *closed = true;
+            }
+            return;
+        };
         if let Some(stream) = inner.live.get(at) {
             stream.is_closed.store(true, Ordering::Relaxed);
             if stream.is_tail.load(Ordering::Relaxed) {
@@ -135,8 +141,9 @@ impl Streams {
         let Inner { arrived, called, .. } = &mut *inner;
         let match_one_by_one = arrived.len() == called.len();
         if match_one_by_one {
-            for (id, stream) in arrived.iter().zip(called.iter()) {
+            for ((id, closed), stream) in arrived.iter().zip(called.iter()) {
                 stream.id.store(*id, Ordering::Relaxed);
+                stream.is_closed.fetch_or(*closed, Ordering::Relaxed);
             }
         }
         if match_one_by_one || is_done {
@@ -161,7 +168,7 @@ impl Streams {
 
     /// The head of a request was read.
     pub(super) fn arrives(&self, id: u32) {
-        self.lock().arrived.push_back(id);
+        self.lock().arrived.push_back((id, false));
     }
 
     /// DATA of a stream went out.
@@ -240,5 +247,36 @@ mod tests {
         streams.closes(3);
         streams.is_left(&three);
         assert!(streams.lock().live.is_empty());
+    }
+
+    /// HEADERS and RST_STREAM that were read together left an entry behind for the life of the connection.
+    #[test]
+    fn a_stream_that_is_reset_before_its_call_leaves_nothing_behind() {
+        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        headers(&streams, &[1]);
+        streams.closes(1);
+        headers(&streams, &[3]);
+        let (one, three) = (streams.begin(&clock), streams.begin(&clock));
+        streams.settle(true);
+        streams.is_left(&one);
+        assert_eq!(streams.lock().live.len(), 1);
+        streams.is_left(&three);
+        assert!(three.is_tail.load(Ordering::Relaxed), "its last frame is still waited for");
+        streams.closes(3);
+        assert!(streams.lock().live.is_empty());
+    }
+
+    /// The whole answer went out in the poll that read the head, and the future ended after it.
+    #[test]
+    fn a_stream_whose_last_frame_is_out_before_its_identifier_is_known_leaves_nothing_behind() {
+        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        headers(&streams, &[1]);
+        let one = streams.begin(&clock);
+        one.hands_out();
+        streams.closes(1);
+        streams.settle(true);
+        streams.is_left(&one);
+        assert!(streams.lock().live.is_empty());
+        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::None);
     }
 }

@@ -1,9 +1,10 @@
 //! HTTP/2: only DATA that moves is progress, and each stream has its own time.
 
-use crate::world::h2::{DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, head};
+use crate::world::h2::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, frame, head};
 use crate::world::{Plan, World};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt as _;
 
 const WITHHELD: &[(u16, u32)] = &[(SETTINGS_INITIAL_WINDOW_SIZE, 0)];
 const SECOND: Duration = Duration::from_secs(1);
@@ -141,4 +142,39 @@ async fn pings_keep_no_connection_open_that_asks_for_nothing() {
     }
     let took = begun.elapsed();
     assert!(took >= 2 * SECOND - Duration::from_millis(100) && took < 2 * SECOND + LATE, "{took:?}");
+}
+
+/// Ten streams that are opened and reset in one write: h2 ends a connection for more than 20 that wait.
+async fn resets_ten(client: &mut RawHttp2, host: &str) {
+    let mut bytes = Vec::new();
+    for _ in 0..10 {
+        let stream = client.next_stream();
+        bytes.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", host, "/oauth2/jwks.json", &[])));
+        bytes.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+    }
+    client.io.write_all(&bytes).await.unwrap();
+}
+
+/// A reset that came together with its head was forgotten: the stream was waited for and never freed, and where its answer had been ready at once,
+/// it was taken for one that its client does not read, which ended a connection that others used.
+#[tokio::test]
+async fn streams_that_were_reset_with_their_heads_end_no_connection_that_is_used() {
+    let world = hasty().await;
+    let host = world.address.to_string();
+    let mut client = RawHttp2::connect(world.address, &[]).await;
+    let (begun, mut answered) = (Instant::now(), 0);
+    while begun.elapsed() < 3 * SECOND {
+        resets_ten(&mut client, &host).await;
+        let stream = client.gets(&host, "/public/x", &[]).await;
+        loop {
+            let frame = client.next().await.expect("the connection was dropped");
+            assert_ne!(frame.kind, GOAWAY, "after {:?}", begun.elapsed());
+            if frame.stream == stream && frame.kind == DATA {
+                break;
+            }
+        }
+        answered += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(answered > 10, "{answered}");
 }
