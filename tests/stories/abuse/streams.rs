@@ -107,6 +107,8 @@ async fn a_short_answer_that_is_not_taken_to_its_end_holds_no_connection() {
     panic!("nothing happened");
 }
 
+/// h2 passes no such frame on, whether from a client or from an app, and ends a connection after a hundred of them: the bounds in `src/upstream`
+/// rely on it. In HTTP/1.1, an empty chunk is the last one.
 #[tokio::test]
 async fn empty_data_frames_are_no_progress_of_an_upload() {
     let world = hasty().await;
