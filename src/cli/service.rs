@@ -232,6 +232,14 @@ impl Handle for Answering {
     fn handle(self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
         flow::handle(self.0.house.load_full(), request, peer)
     }
+
+    fn refuse(self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        flow::refuse(&self.0.house.load(), request.method(), &peer)
+    }
+
+    fn has_refused(self, error: &hyper::Error, peer: Peer) {
+        flow::has_refused(&self.0.house.load(), error, &peer);
+    }
 }
 
 struct Ready(Arc<Service>);

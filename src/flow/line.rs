@@ -2,10 +2,12 @@
 
 use super::facts::Facts;
 use super::route::Route;
+use crate::base::target::MAX_METHOD_BYTES;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::telemetry::log;
 use crate::wire::inbound::Inbound;
+use crate::wire::peer::Peer;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -37,6 +39,12 @@ impl<'a> Line<'a> {
             client: inbound.way.client,
             cause: facts.cause.as_deref(),
         }
+    }
+
+    /// Of one that was not; its path is not repeated.
+    pub(super) fn unread(reference: &'a str, method: &'a str, peer: &Peer, cause: &'a str) -> Self {
+        let method = if method.len() > MAX_METHOD_BYTES { "" } else { method };
+        Self { reference, method, path: "", route: "refused", rule: None, user: None, client: peer.ip(), cause: Some(cause) }
     }
 
     /// Into the log, and into the figures.

@@ -26,7 +26,6 @@ mod sign_out;
 mod step_up;
 mod words;
 
-use crate::base::target::MAX_METHOD_BYTES;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::forwarded;
@@ -37,7 +36,7 @@ use facts::Facts;
 use futures_util::future::Either;
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use line::Line;
@@ -70,15 +69,17 @@ pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> im
 
 /// The request is taken apart before anything waits: an `async fn` has room for its arguments twice.
 fn respond(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
-    let began = Instant::now();
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    let mut arrived = Arrived { house, parts, peer, began: Instant::now(), begun: false };
     // Whoever needs it takes it.
     let mut body = Some(body);
     async move {
-        let house = &*house;
-        let mut inbound = match Inbound::read(&parts, &peer, &house.trust, house.strictness, &house.lasting.ids) {
+        arrived.begun = true;
+        let Arrived { house, parts, peer, began, .. } = &mut arrived;
+        let (house, began) = (&**house, *began);
+        let mut inbound = match Inbound::read(parts, peer, &house.trust, house.strictness, &house.lasting.ids) {
             Ok(inbound) => inbound,
-            Err(refused) => return unread(house, &parts, &peer, began, Refusal::Unread(refused)),
+            Err(refused) => return unread(house, parts, peer, began, Refusal::Unread(refused)),
         };
         warn_of_untrusted_proxy(house, &parts.headers, &inbound);
         let route = Route::of(&inbound.target, &house.site, house.native.is_some());
@@ -90,19 +91,48 @@ fn respond(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl 
         let outcome = match route {
             _ if !is_asked(house, &inbound, route) => Err(Refusal::Misdirected),
             // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
-            Route::App => proxy::proxy(house, &inbound, &mut parts, &mut body, facts).await,
-            _ => Box::pin(answer(house, &inbound, route, &parts, &mut body, facts)).await,
+            Route::App => proxy::proxy(house, &inbound, parts, &mut body, facts).await,
+            _ => Box::pin(answer(house, &inbound, route, parts, &mut body, facts)).await,
         };
         let mut response = outcome.unwrap_or_else(|refusal| {
             facts.cause = Some(refusal.cause());
             refusal.answer(house, inbound.asker, language(&parts.headers), inbound.reference())
         });
         response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
-        if let Some(body) = body.filter(|it| is_heard_out(&parts, it)) {
+        if let Some(body) = body.filter(|it| is_heard_out(parts, it)) {
             Box::pin(hear_out(body)).await;
         }
         logged.status = Some(response.status());
         response
+    }
+}
+
+/// A request as it arrived. hyper drops its future before the first poll where the end of the connection comes along with the request:
+/// then it is logged by this.
+struct Arrived {
+    house: Arc<Sidecar>,
+    parts: Parts,
+    peer: Peer,
+    began: Instant,
+    begun: bool,
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        if self.begun {
+            return;
+        }
+        let Self { house, parts, peer, began, .. } = self;
+        match Inbound::read(parts, peer, &house.trust, house.strictness, &house.lasting.ids) {
+            Ok(inbound) => {
+                let route = Route::of(&inbound.target, &house.site, house.native.is_some());
+                drop(LoggedRequest { house, inbound: &inbound, route, began: *began, facts: Facts::default(), status: None });
+            }
+            Err(refused) => {
+                let reference = String::from_utf8_lossy(&house.lasting.ids.next()).into_owned();
+                Line::unread(&reference, parts.method.as_str(), peer, &Refusal::Unread(refused).cause()).write(house, CLIENT_LEFT, *began);
+            }
+        }
     }
 }
 
@@ -205,16 +235,24 @@ fn unread(house: &Sidecar, parts: &Parts, peer: &Peer, began: Instant, refusal: 
     if let Ok(value) = HeaderValue::from_str(&reference) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    let line = Line {
-        reference: &reference,
-        method: if parts.method.as_str().len() > MAX_METHOD_BYTES { "" } else { parts.method.as_str() },
-        path: "",
-        route: "refused",
-        rule: None,
-        user: None,
-        client: peer.ip(),
-        cause: Some(&cause),
-    };
-    line.write(house, response.status().as_u16(), began);
+    Line::unread(&reference, parts.method.as_str(), peer, &cause).write(house, response.status().as_u16(), began);
     response
+}
+
+/// Answers a request whose head is too large. No page is made for it: such a head costs enough.
+pub fn refuse(house: &Sidecar, method: &Method, peer: &Peer) -> Response<Body> {
+    let (reference, began) = (String::from_utf8_lossy(&house.lasting.ids.next()).into_owned(), Instant::now());
+    let mut response = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    if let Ok(value) = HeaderValue::from_str(&reference) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    Line::unread(&reference, method.as_str(), peer, "the head is too large").write(house, response.status().as_u16(), began);
+    response
+}
+
+/// Logs what hyper has answered by itself, since it could not read it as a request. Of hyper's errors only fixed words are written.
+pub fn has_refused(house: &Sidecar, error: &hyper::Error, peer: &Peer) {
+    let status = if error.is_parse_too_large() { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+    let reference = String::from_utf8_lossy(&house.lasting.ids.next()).into_owned();
+    Line::unread(&reference, "", peer, &format!("not readable as a request: {error}")).write(house, status.as_u16(), Instant::now());
 }

@@ -28,6 +28,14 @@ use tokio_rustls::TlsAcceptor;
 pub trait Handle: Clone + Send + Sync + 'static {
     /// Answers one request of `peer`. Dropped midway where the client goes.
     fn handle(self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Answers a request whose head is too large.
+    fn refuse(self, _: Request<Incoming>, _: Peer) -> Response<Body> {
+        reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    }
+
+    /// hyper has answered by itself what it could not read as a request.
+    fn has_refused(self, _: &hyper::Error, _: Peer) {}
 }
 
 /// hyper's smallest buffer in bytes; it refuses less.
@@ -97,26 +105,31 @@ pub(super) async fn serve<H: Handle>(protocol: Arc<Protocol>, io: Noted, tls: Op
     if let Some((transport, multiplexed)) = open(&state, io, tls).await {
         // RFC 6797 section 7.2: never in clear, where anyone on the way can write it.
         let hsts = protocol.hsts.clone().filter(|_| peer.tls);
-        let service = Answering { handle, state: Arc::clone(&state), peer, most: protocol.most, hsts };
+        let service = Answering { handle: handle.clone(), state: Arc::clone(&state), peer, most: protocol.most, hsts };
         if multiplexed {
             let io = TokioIo::new(Watched::new(transport, Arc::clone(&state), state.multiplexes()));
             // In a box: an idle connection of HTTP/1.1 must not have room for it.
             let http = Box::pin(protocol.http2(&state).serve_connection(io, service));
-            drive(&state, http, |it| it.graceful_shutdown()).await;
+            let _ = drive(&state, http, |it| it.graceful_shutdown()).await;
         } else {
             let http = pin!(protocol.http1.serve_connection(TokioIo::new(transport), service).with_upgrades());
-            drive(&state, http, |it| it.graceful_shutdown()).await;
+            let ended = drive(&state, http, |it| it.graceful_shutdown()).await;
+            if let Some(Err(error)) = ended
+                && error.is_parse()
+            {
+                handle.has_refused(&error, peer);
+            }
         }
     }
     state.is_over();
 }
 
 /// A connection that breaks is the client's matter.
-async fn drive<C: Future>(state: &State, mut http: Pin<impl DerefMut<Target = C>>, close: fn(Pin<&mut C>)) {
+async fn drive<C: Future>(state: &State, mut http: Pin<impl DerefMut<Target = C>>, close: fn(Pin<&mut C>)) -> Option<C::Output> {
     let mut closing = false;
     poll_fn(|context| {
         match state.told(context) {
-            Told::Drop => return Poll::Ready(()),
+            Told::Drop => return Poll::Ready(None),
             Told::Close if !closing => {
                 closing = true;
                 close(http.as_mut());
@@ -124,14 +137,14 @@ async fn drive<C: Future>(state: &State, mut http: Pin<impl DerefMut<Target = C>
             Told::Close | Told::Nothing => {}
         }
         let queued = state.queued_heads();
-        let polled = http.as_mut().poll(context).map(|_| ());
+        let polled = http.as_mut().poll(context).map(Some);
         state.was_driven(queued);
         if let Some(streams) = state.streams() {
             streams.settle(!state.is_full());
         }
         polled
     })
-    .await;
+    .await
 }
 
 /// Shakes hands, where there is TLS, and finds out whether HTTP/2 is spoken: by ALPN, or in clear by its preface.
@@ -174,7 +187,7 @@ impl<H: Handle> Service<Request<Incoming>> for Answering<H> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let under_way = InFlight::begin(&self.state, !request.body().is_end_stream());
         if self.most.exceeded(&request) {
-            let mut refused = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+            let mut refused = self.handle.clone().refuse(request, self.peer);
             keep_to_tls(&mut refused, self.hsts.as_ref());
             self.state.queues_head(head_bytes(refused.headers()));
             return Box::pin(std::future::ready(Ok(refused.map(|it| Tracked::new(it, Some(under_way))))));

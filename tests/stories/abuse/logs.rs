@@ -3,7 +3,10 @@
 use super::MIB;
 use crate::flood::{Launch, Output, Program};
 use crate::world::World;
-use crate::world::raw::talk;
+use crate::world::raw::{self, talk};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -97,4 +100,49 @@ async fn a_client_that_leaves_before_the_head_of_the_answer_leaves_a_line() {
         let line = log.lines().find(|it| it.contains(&format!("\"path\":\"{path}\""))).unwrap();
         assert!(line.contains("\"status\":499") && line.contains("the client left") && line.contains("\"user\":"), "{line}");
     }
+}
+
+/// hyper drops the future of such a request before its first poll.
+#[tokio::test]
+async fn a_request_that_comes_along_with_the_end_of_its_connection_leaves_a_line() {
+    let world = World::start().await;
+    for path in ["/public/one", "/api/two", "/oauth2/start", "/public//unread"] {
+        let mut io = TcpStream::connect(world.address).await.unwrap();
+        io.write_all(format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", world.public_url.split_once("://").unwrap().1).as_bytes()).await.unwrap();
+    }
+    let (begun, mut log) = (Instant::now(), String::new());
+    while log.matches("\"event\":\"request\"").count() < 4 && begun.elapsed() < Duration::from_secs(5) {
+        log = world.logged().await;
+    }
+    for sign in ["\"path\":\"/public/one\"", "\"path\":\"/api/two\"", "\"path\":\"/oauth2/start\"", "an empty segment"] {
+        assert_eq!(log.matches(sign).count(), 1, "{sign} {log}");
+    }
+}
+
+/// Neither reached the handler, which writes the lines: heads that are too large for us, and what hyper answers by itself.
+#[tokio::test]
+async fn a_head_that_is_refused_unread_leaves_a_line() {
+    let world = World::start().await;
+    let many = "x: y\r\n".repeat(120);
+    for (sent, status) in [(format!("GET /public/many HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 431), ("nonsense\r\n\r\n".to_owned(), 400)] {
+        assert_eq!(raw::status(&raw::talk_for(world.address, sent.as_bytes(), Duration::from_secs(5)).await), status);
+    }
+    let mut request = Request::get(format!("{}/public/many", world.public_url)).body(Full::<Bytes>::default()).unwrap();
+    for _ in 0..120 {
+        request.headers_mut().append("x", "y".parse().unwrap());
+    }
+    let refused = raw::ask2(&mut raw::http2(world.address).await, request).await;
+    assert_eq!(refused.status(), 431);
+    let log = world.logged().await;
+    let line = |sign: &str| log.lines().find(|it| it.contains(sign)).unwrap_or_else(|| panic!("{sign} {log}"));
+    assert!(line("the head is too large").contains(refused.headers()["x-request-id"].to_str().unwrap()), "{log}");
+    for (sign, status) in [("the head is too large", 431), ("message head is too large", 431), ("not readable as a request: invalid HTTP", 400)] {
+        let line = line(sign);
+        assert!(
+            line.contains(&format!("\"status\":{status}")) && line.contains("\"route\":\"refused\"") && line.contains("\"client\":\"127.0.0.1\""),
+            "{line}"
+        );
+    }
+    let figures = talk(world.admin, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    assert!(figures.lines().any(|it| it.contains("route=\"refused\"") && it.contains("431")), "{figures}");
 }
