@@ -35,6 +35,11 @@ impl Permit {
     pub fn session(&self) -> Option<&Arc<Session>> {
         self.session.as_ref()
     }
+
+    /// What was judged, and for whom: leave that has been used up, to be judged again while the request lasts.
+    pub fn into_parts(self) -> (Target, Option<Arc<Session>>) {
+        (self.target, self.session)
+    }
 }
 
 /// What comes of a judgment.

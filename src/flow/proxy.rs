@@ -10,8 +10,10 @@ use super::sign_in;
 use super::step_up;
 use crate::access::policy::{Permit, Verdict};
 use crate::base::return_to::ReturnTo;
+use crate::base::target::Target;
 use crate::entra::graph;
 use crate::headers::identity::IdentityHeaders;
+use crate::session::record::Session;
 use crate::sidecar::{Lasting, Sidecar};
 use crate::upstream::{self, PermitCheck, Trip};
 use crate::wire::body::Body;
@@ -94,17 +96,19 @@ fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Pe
 fn refusal(house: &Sidecar, inbound: &Inbound, error: upstream::Error) -> Refusal {
     match error {
         upstream::Error::SessionEnded => Refusal::SignedOut(sign_in::start_url(&house.site, &ReturnTo::of(&inbound.target, &house.site))),
+        upstream::Error::NotAllowed => Refusal::Forbidden,
         error => error.into(),
     }
 }
 
 /// What was let in goes on as long as a request for the same would be let in, by the newest rules; bytes that pass are use, as requests are.
+#[derive(Clone)]
 struct StillPermitted(Arc<Lasting>);
 
 impl PermitCheck for StillPermitted {
-    fn still_holds(&self, permit: &Permit, used: bool) -> bool {
-        let (Some(session), Some(newest)) = (permit.session(), self.0.newest.load_full()) else { return false };
-        let may_still = || matches!(newest.policy.judge(permit.target().clone(), Some(Arc::clone(session))).verdict, Verdict::Permitted(_));
-        self.0.store.tunnel_goes_on(session, used) && recheck::tunnel_goes_on(&self.0, session) && may_still()
+    fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> bool {
+        let Some(newest) = self.0.newest.load_full() else { return false };
+        let may_still = || matches!(newest.policy.judge(target.clone(), Some(Arc::clone(session))).verdict, Verdict::Permitted(_));
+        self.0.store.still_goes_on(session, used) && recheck::still_goes_on(&self.0, session) && may_still()
     }
 }

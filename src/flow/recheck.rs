@@ -86,8 +86,8 @@ pub(super) async fn attend(house: &Sidecar, session: Arc<Session>) -> Result<Opt
     Ok((!session.is_over()).then_some(session))
 }
 
-/// Whether a tunnel goes on, as far as Entra is concerned: it drives the question as requests do.
-pub(super) fn tunnel_goes_on(lasting: &Arc<Lasting>, session: &Arc<Session>) -> bool {
+/// Whether a request that lasts goes on, as far as Entra is concerned: it drives the question as requests do.
+pub(super) fn still_goes_on(lasting: &Arc<Lasting>, session: &Arc<Session>) -> bool {
     if !session.standing().is_due(lasting.clock.now()) {
         return true;
     }

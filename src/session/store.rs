@@ -221,12 +221,12 @@ impl Store {
         self.goes_on(&session, self.clock.now(), false).then_some(session)
     }
 
-    /// Whether the session that a tunnel hangs on goes on; bytes in the tunnel are use, for the cache as well.
-    pub fn tunnel_goes_on(&self, session: &Session, spoke: bool) -> bool {
-        if spoke {
+    /// Whether the session of a request that lasts goes on; what passes meanwhile is use, for the cache as well.
+    pub fn still_goes_on(&self, session: &Session, used: bool) -> bool {
+        if used {
             let _ = self.sessions.get(&session.key);
         }
-        self.goes_on(session, self.clock.now(), spoke)
+        self.goes_on(session, self.clock.now(), used)
     }
 
     /// Whether a session that somebody holds is still live; `used` notes that it was used. One that is not live is told so.

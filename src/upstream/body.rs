@@ -1,12 +1,12 @@
 //! A client's body on its way to the app: never held, and it may not stand still forever.
 
 use super::error::{Broke, boxed};
-use super::held::CHECK_EVERY;
-use super::stall::Stall;
+use super::held::{CHECK_EVERY, Held, PermitCheck};
+use super::stall::{Interrupted, Stall};
 use crate::headers::identity::{IdentityHeaders, Stripper};
-use crate::session::record::Session;
 use crate::wire::body::BoxError;
 use bytes::Bytes;
+use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -15,21 +15,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// A client's body on its way to the app. `None` where there is none, which needs no memory and no timer.
-pub(super) struct Outgoing(Option<Pin<Box<Carried>>>);
+pub(super) struct Outgoing(Option<Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>>);
 
 pin_project! {
-    struct Carried {
+    struct Carried<C> {
         #[pin]
         from: Incoming,
         #[pin]
         stall: Stall,
         stripper: Stripper,
         progress: Progress,
-        session: Option<Arc<Session>>,
-        began: Instant,
+        held: Option<Held<C>>,
     }
 }
 
@@ -43,6 +41,7 @@ const WHOLE: u8 = 1;
 const STALLED: u8 = 2;
 const BROKE: u8 = 3;
 const SESSION_ENDED: u8 = 4;
+const NOT_ALLOWED: u8 = 5;
 
 impl Progress {
     pub(super) fn is_whole(&self) -> bool {
@@ -55,12 +54,22 @@ impl Progress {
             STALLED => Some(Broke::Stalled),
             BROKE => Some(Broke::Off),
             SESSION_ENDED => Some(Broke::SessionEnded),
+            NOT_ALLOWED => Some(Broke::NotAllowed),
             _ => None,
         }
     }
 
     fn ended(&self, how: u8) {
         self.0.0.store(how, Ordering::Release);
+    }
+
+    fn breaks(&self, how: u8, broke: Broke) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.ended(how);
+        Poll::Ready(Some(Err(boxed(broke))))
+    }
+
+    fn is_refused<C: PermitCheck>(&self, held: &Held<C>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if held.session_is_over() { self.breaks(SESSION_ENDED, Broke::SessionEnded) } else { self.breaks(NOT_ALLOWED, Broke::NotAllowed) }
     }
 
     /// Grows by each frame.
@@ -74,14 +83,20 @@ impl Progress {
 }
 
 impl Outgoing {
-    /// Takes a client's body; trailers are stripped of what no client may say. It ends with the session of its request.
-    pub(super) fn new(from: Incoming, timeout: Duration, identity: &IdentityHeaders) -> (Self, Option<Progress>) {
+    /// Takes a client's body; trailers are stripped of what no client may say. It lasts no longer than its request would be let in.
+    pub(super) fn new<C: PermitCheck>(
+        from: Incoming,
+        timeout: Duration,
+        identity: &IdentityHeaders,
+        check: &C,
+        request_id: &HeaderValue,
+    ) -> (Self, Option<Progress>) {
         if from.is_end_stream() {
             return (Self::empty(), None);
         }
         let progress = Progress::default();
-        let (stripper, session) = (identity.stripper(), identity.session().cloned());
-        let carried = Carried { from, stall: Stall::new(timeout), stripper, progress: progress.clone(), session, began: Instant::now() };
+        let (stripper, held) = (identity.stripper(), Held::of_upload(identity, check, request_id));
+        let carried = Carried { from, stall: Stall::new(timeout), stripper, progress: progress.clone(), held };
         (Self(Some(Box::pin(carried))), Some(progress))
     }
 
@@ -96,25 +111,48 @@ impl Body for Outgoing {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Some(carried) = &mut self.0 else { return Poll::Ready(None) };
-        let mut this = carried.as_mut().project();
+        self.0.as_mut().map_or(Poll::Ready(None), |it| it.as_mut().poll_frame(context))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|it| it.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or(SizeHint::with_exact(0), |it| it.size_hint())
+    }
+}
+
+impl<C: PermitCheck> Body for Carried<C> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut this = self.project();
         let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
-            ready!(this.stall.poll(context));
-            this.progress.ended(STALLED);
-            return Poll::Ready(Some(Err(boxed(Broke::Stalled))));
+            loop {
+                match ready!(this.stall.as_mut().poll_every(context, this.held.as_ref().map(|_| CHECK_EVERY))) {
+                    Interrupted::TimedOut => return this.progress.breaks(STALLED, Broke::Stalled),
+                    Interrupted::Look => {
+                        if let Some(held) = this.held.as_mut()
+                            && !held.still_holds()
+                        {
+                            return this.progress.is_refused(held);
+                        }
+                    }
+                }
+            }
         }
         this.stall.moved();
-        if this.session.as_ref().is_some_and(|it| it.is_over()) && this.began.elapsed() >= CHECK_EVERY {
-            this.progress.ended(SESSION_ENDED);
-            return Poll::Ready(Some(Err(boxed(Broke::SessionEnded))));
+        if let Some(held) = this.held.as_mut()
+            && !held.lets_pass()
+        {
+            return this.progress.is_refused(held);
         }
         let frame = match ready!(polled) {
             Some(Ok(frame)) => Some(Ok(plain(frame, this.stripper))),
-            Some(Err(_)) => {
-                this.progress.ended(BROKE);
-                return Poll::Ready(Some(Err(boxed(Broke::Off))));
-            }
+            Some(Err(_)) => return this.progress.breaks(BROKE, Broke::Off),
             None => None,
         };
         this.progress.moved();
@@ -125,11 +163,11 @@ impl Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|it| it.from.is_end_stream())
+        self.from.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or(SizeHint::with_exact(0), |it| it.from.size_hint())
+        self.from.size_hint()
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Error {
     /// The session of the request ended before its body did, or before the app answered.
     #[error("the session ended before the app had answered")]
     SessionEnded,
+    /// The rules let the request in, and no longer did before its body had ended.
+    #[error("the access rules no longer allowed it before the app had answered")]
+    NotAllowed,
     /// The app switched protocols in a way that was not asked for.
     #[error("the app's answer to an upgrade does not fit")]
     Upgrade,
@@ -56,7 +59,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::ConnectTimeout | Self::ResponseTimeout => Fault::Slow,
-            Self::ClientStalled | Self::ClientBroke | Self::SessionEnded => Fault::Client,
+            Self::ClientStalled | Self::ClientBroke | Self::SessionEnded | Self::NotAllowed => Fault::Client,
             Self::UpgradeToH2c => Fault::NotSupported,
             Self::Connect(_) | Self::Broken(_) | Self::Upgrade | Self::Unsendable(_) => Fault::Unreachable,
         }
@@ -92,6 +95,8 @@ pub(super) enum Broke {
     Off,
     #[error("the session ended")]
     SessionEnded,
+    #[error("the access rules no longer allow it")]
+    NotAllowed,
 }
 
 impl From<Broke> for Error {
@@ -100,6 +105,7 @@ impl From<Broke> for Error {
             Broke::Stalled => Self::ClientStalled,
             Broke::Off => Self::ClientBroke,
             Broke::SessionEnded => Self::SessionEnded,
+            Broke::NotAllowed => Self::NotAllowed,
         }
     }
 }

@@ -1,46 +1,58 @@
-//! What an answer or a tunnel hangs on while it lasts: the permit of its request.
+//! What a request, its answer or a tunnel hangs on while it lasts: what was permitted.
 
 use super::tunnel::Ends;
-use crate::access::policy::Permit;
+use crate::base::target::Target;
 use crate::headers::identity::IdentityHeaders;
 use crate::session::record::Session;
 use http::HeaderValue;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often is asked whether a permit still holds. What is over sooner goes out whole: a session may end between the head of a request and
+/// How often we check whether a permit still holds. What is over sooner goes out whole: a session may end between the head of a request and
 /// the head of its answer, and a short answer that breaks off would be taken for a fault.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Knows whether what was permitted at the head of a request still is.
-pub trait PermitCheck: Send + Sync + Unpin + 'static {
-    /// Whether the session goes on and the rules still let it in. `used` says whether bytes passed since the last time: they are use, as
-    /// requests are.
-    fn still_holds(&self, permit: &Permit, used: bool) -> bool;
+pub trait PermitCheck: Clone + Send + Sync + Unpin + 'static {
+    /// Whether the session goes on and the rules still let it in. `used` says whether bytes passed since the last time, or the app works on
+    /// the request: that is use, as requests are.
+    fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> bool;
 }
 
-/// The permit of a request with a session, kept until its answer has ended.
+/// What a request with a session was permitted, kept until its body or its answer has ended.
 pub(super) struct Held<C> {
-    permit: Permit,
+    is_upload: bool,
+    target: Target,
+    session: Arc<Session>,
     check: C,
     request_id: HeaderValue,
     /// Bytes passed since the last check.
     used: bool,
-    /// Nothing before the second byte: most answers have ended by then, and no clock is read for them.
+    /// Nothing before the second part: most bodies have ended by then, and no clock is read for them.
     checked_at: Option<Instant>,
 }
 
 impl<C: PermitCheck> Held<C> {
-    /// Nothing where no session is involved: such an answer belongs to everyone.
+    /// For an answer. Nothing where no session is involved: such an answer belongs to everyone.
     pub(super) fn new(identity: IdentityHeaders, check: C, request_id: HeaderValue) -> Option<Self> {
-        let permit = identity.into_permit();
-        permit.session()?;
-        Some(Self { permit, check, request_id, used: false, checked_at: None })
+        let (target, session) = identity.into_permit().into_parts();
+        Some(Self { is_upload: false, target, session: session?, check, request_id, used: false, checked_at: None })
+    }
+
+    /// For the body of the request: it may end before the answer begins, or after the answer has ended.
+    pub(super) fn of_upload(identity: &IdentityHeaders, check: &C, request_id: &HeaderValue) -> Option<Self> {
+        let (target, session) = (identity.target().clone(), Arc::clone(identity.session()?));
+        Some(Self { is_upload: true, target, session, check: check.clone(), request_id: request_id.clone(), used: false, checked_at: None })
     }
 
     /// Whether the session ended while the app was taking its time.
     pub(super) fn came_too_late(&self, began: Instant) -> bool {
-        self.session_is_over() && began.elapsed() >= CHECK_EVERY && !self.ends()
+        let is_late = self.session_is_over() && began.elapsed() >= CHECK_EVERY;
+        if is_late {
+            self.log_end("withheld");
+        }
+        is_late
     }
 
     /// Whether one more part may pass.
@@ -57,34 +69,45 @@ impl<C: PermitCheck> Held<C> {
     pub(super) fn still_holds(&mut self) -> bool {
         self.checked_at = Some(Instant::now());
         let used = std::mem::take(&mut self.used);
-        self.check.still_holds(&self.permit, used) || self.ends()
+        let holds = self.check.still_holds(&self.target, &self.session, used);
+        if !holds {
+            self.log_end("cut off");
+        }
+        holds
     }
 
-    fn session_is_over(&self) -> bool {
-        self.session().is_some_and(|it| it.is_over())
+    /// Whether the session is over; else it is the rules that end it.
+    pub(super) fn session_is_over(&self) -> bool {
+        self.session.is_over()
     }
 
-    fn session(&self) -> Option<&Session> {
-        self.permit.session().map(AsRef::as_ref)
-    }
-
-    /// Says why, for the log.
-    fn ends(&self) -> bool {
+    fn log_end(&self, how: &str) {
         let cause = if self.session_is_over() { "its session has ended" } else { "the access rules no longer allow it" };
+        let what = if self.is_upload { "an upload" } else { "a response" };
         let request_id = self.request_id.to_str().unwrap_or_default();
-        tracing::info!(request_id, user = self.session().map(Session::user), "a response was cut off: {cause}");
-        false
+        tracing::info!(request_id, user = self.session.user(), "{what} was {how}: {cause}");
     }
 
     /// For a tunnel: it ends at once with its session.
-    pub(super) fn into_ends(mut self) -> Option<Ends> {
-        let told = self.permit.session()?.ended();
-        Some(Ends {
-            told,
+    pub(super) fn into_ends(mut self) -> Ends {
+        Ends {
+            told: self.session.ended(),
             goes_on: Box::new(move |used| {
                 self.used = used;
                 self.still_holds()
             }),
-        })
+        }
+    }
+}
+
+/// A request whose answer is waited for.
+pub(super) trait UnderWay: Sync {
+    /// Notes that its session is in use. It ends nothing: what the app does may be done already, and is judged when it answers.
+    fn is_use(&self);
+}
+
+impl<C: PermitCheck> UnderWay for Held<C> {
+    fn is_use(&self) {
+        self.check.still_holds(&self.target, &self.session, true);
     }
 }

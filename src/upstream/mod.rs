@@ -30,7 +30,7 @@ use crate::wire::body::Body;
 use body::{Outgoing, Progress};
 use coming::Coming;
 use connect::Dial;
-use held::Held;
+use held::{Held, UnderWay};
 use http::header::{COOKIE, EXPECT, HOST, TE};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -119,20 +119,21 @@ impl Upstream {
         check: C,
     ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'_, C> {
         let request_id = trip.request_id.clone();
-        let Leaving { app, request, progress, upgrade } = self.leaving(parts, body, &identity, trip);
+        let Leaving { app, request, progress, upgrade } = self.leaving(parts, body, &identity, trip, &check);
         let held = Held::new(identity, check, request_id);
         async move {
+            let under_way = held.as_ref().map(|it| it as &dyn UnderWay);
             match &app.link {
                 Link::Two(_) if upgrade.is_some() => Err(Error::UpgradeToH2c),
                 Link::Two(shared) => {
-                    let mut bound = Bound::new(self.response_timeout, progress.as_ref());
+                    let mut bound = Bound::new(self.response_timeout, progress.as_ref()).telling(under_way);
                     let sent = bound.hold(Box::pin(app.send_two(shared, request)).as_mut()).await?;
                     let response = sent.map_err(|error| error.or_client(progress.as_ref().and_then(Progress::broke)))?;
                     still_in_time(held.as_ref(), bound.began())?;
                     Ok(self.coming(response, None, held))
                 }
                 Link::One(pool) => {
-                    let bound = Bound::new(self.response_timeout, progress.as_ref());
+                    let bound = Bound::new(self.response_timeout, progress.as_ref()).telling(under_way);
                     let began = bound.began();
                     let (response, line) = app.send_one(pool, request, bound).await?;
                     still_in_time(held.as_ref(), began)?;
@@ -145,9 +146,9 @@ impl Upstream {
         }
     }
 
-    fn leaving(&self, parts: &mut Parts, body: Incoming, identity: &IdentityHeaders, trip: Trip) -> Leaving<'_> {
+    fn leaving<C: PermitCheck>(&self, parts: &mut Parts, body: Incoming, identity: &IdentityHeaders, trip: Trip, check: &C) -> Leaving<'_> {
         let app = self.routes.find(identity.target()).and_then(|it| self.apps.get(it)).unwrap_or(&self.app);
-        let (body, progress) = Outgoing::new(body, self.body_timeout, identity);
+        let (body, progress) = Outgoing::new(body, self.body_timeout, identity, check, &trip.request_id);
         let mut request = Request::new(body);
         std::mem::swap(request.method_mut(), &mut parts.method);
         std::mem::swap(request.headers_mut(), &mut parts.headers);
@@ -194,7 +195,7 @@ impl Upstream {
 
     fn switch<C: PermitCheck>(&self, (upgrade, trip): (Upgrade, Trip), response: Response<Incoming>, held: Option<Held<C>>) -> Result<Response<Body>, Error> {
         let (answer, client, app) = upgrade.switched(response)?;
-        trip.tunnels.join(client, app, held.and_then(Held::into_ends), self.stream_timeout);
+        trip.tunnels.join(client, app, held.map(Held::into_ends), self.stream_timeout);
         Ok(answer.map(|()| Body::empty()))
     }
 }

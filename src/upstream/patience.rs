@@ -2,6 +2,7 @@
 
 use super::body::Progress;
 use super::error::Error;
+use super::held::{CHECK_EVERY, UnderWay};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -15,7 +16,7 @@ pub(super) struct Patience(Pin<Box<Sleep>>);
 
 impl Patience {
     fn poll(&mut self, until: Instant, context: &mut Context<'_>) -> Poll<()> {
-        // Only after a reload that asks for less patience.
+        // Where the one before had no session, so that nobody was told of it; and after a reload that asks for less patience.
         if self.0.deadline() > until {
             self.0.as_mut().reset(until);
         }
@@ -33,6 +34,9 @@ impl Patience {
 pub(super) struct Bound<'a> {
     began: Instant,
     until: Instant,
+    /// Who is told every `CHECK_EVERY` that the request is under way, and how often that was due so far. Small: it is moved with every request.
+    told: Option<&'a dyn UnderWay>,
+    told_times: u32,
     timeout: Duration,
     progress: Option<&'a Progress>,
     frames: u64,
@@ -41,7 +45,12 @@ pub(super) struct Bound<'a> {
 impl<'a> Bound<'a> {
     pub(super) fn new(timeout: Duration, progress: Option<&'a Progress>) -> Self {
         let began = Instant::now();
-        Self { began, until: began + timeout, timeout, progress, frames: 0 }
+        Self { began, until: began + timeout, told: None, told_times: 0, timeout, progress, frames: 0 }
+    }
+
+    /// Tells of the request as long as it is under way.
+    pub(super) fn telling(self, told: Option<&'a dyn UnderWay>) -> Self {
+        Self { told, ..self }
     }
 
     /// When the request began to wait.
@@ -51,15 +60,15 @@ impl<'a> Bound<'a> {
 
     /// A timer for a new connection.
     pub(super) fn patience(&self) -> Patience {
-        Patience(Box::pin(sleep_until(self.until)))
+        Patience(Box::pin(sleep_until(self.next())))
     }
 
     /// Waits with a timer of its own: for what is rare, or shared with other requests.
     pub(super) async fn hold<T>(&mut self, mut it: Pin<&mut impl Future<Output = T>>) -> Result<T, Error> {
         loop {
-            match timeout_at(self.until, it.as_mut()).await {
+            match timeout_at(self.next(), it.as_mut()).await {
                 Ok(outcome) => return Ok(outcome),
-                Err(_) => self.extend()?,
+                Err(_) => self.goes_on()?,
             }
         }
     }
@@ -71,11 +80,28 @@ impl<'a> Bound<'a> {
                 if let Poll::Ready(outcome) = it.as_mut().poll(context) {
                     return Poll::Ready(Ok(outcome));
                 }
-                ready!(patience.poll(self.until, context));
-                self.extend()?;
+                ready!(patience.poll(self.next(), context));
+                self.goes_on()?;
             }
         })
         .await
+    }
+
+    /// When there is something to do, unless the answer comes before.
+    fn next(&self) -> Instant {
+        if self.told.is_some() { self.until.min(self.began + CHECK_EVERY * (self.told_times + 1)) } else { self.until }
+    }
+
+    fn goes_on(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        let due = now.duration_since(self.began).as_millis() / CHECK_EVERY.as_millis();
+        if let Some(told) = self.told
+            && due > u128::from(self.told_times)
+        {
+            told.is_use();
+            self.told_times = u32::try_from(due).unwrap_or(u32::MAX - 1);
+        }
+        if now >= self.until { self.extend() } else { Ok(()) }
     }
 
     fn extend(&mut self) -> Result<(), Error> {

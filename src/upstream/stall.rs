@@ -32,12 +32,7 @@ impl Stall {
         Self { timeout, until: None, sleep: None }
     }
 
-    /// Waits for as long as it may.
-    pub(super) fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.poll_every(context, None).map(|_| ())
-    }
-
-    /// The same, interrupted `every` so often.
+    /// Waits for as long as it may, interrupted `every` so often.
     pub(super) fn poll_every(self: Pin<&mut Self>, context: &mut Context<'_>, every: Option<Duration>) -> Poll<Interrupted> {
         let mut this = self.project();
         let next = |now: Instant, until: Instant| every.map_or(until, |it| until.min(now + it));

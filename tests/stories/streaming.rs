@@ -146,6 +146,76 @@ async fn an_answer_whose_head_comes_after_its_session_has_ended_is_not_passed_on
     assert_eq!(raw::status(&asked.await.unwrap()), 401);
 }
 
+/// An answer that took the app longer than `[session] idle` was withheld, since the session had gone idle over it.
+#[tokio::test]
+async fn a_request_that_the_app_works_on_is_use() {
+    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let mut maya = world.signed_in(MAYA).await;
+    let request = format!("GET /held HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n", host(&world), maya.cookie_header());
+    let address = world.address;
+    let asked = tokio::spawn(async move { talk(address, &request).await });
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        world.later(400);
+    }
+    // Who asks how long the session lasts does not make it last.
+    assert_eq!(maya.asks("GET", "/oauth2/session", SCRIPT).await.status, 200);
+    world.app.seen.released.notify_one();
+    assert_eq!(raw::status(&asked.await.unwrap()), 200);
+}
+
+/// An upload of somebody, begun.
+async fn upload(world: &World, browser: &Browser) -> TcpStream {
+    let mut io = TcpStream::connect(world.address).await.unwrap();
+    let head = format!("POST /upload HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nTransfer-Encoding: chunked\r\n\r\n", host(world), browser.cookie_header());
+    io.write_all(head.as_bytes()).await.unwrap();
+    io
+}
+
+/// Uploads on for that long; returns the answer where there is one.
+async fn uploads(io: &mut TcpStream, time: Duration) -> Option<String> {
+    let (begun, mut answer) = (Instant::now(), vec![0; 4096]);
+    while begun.elapsed() < time {
+        // It fails where the answer is here already.
+        let _ = io.write_all(b"4\r\nmore\r\n").await;
+        if let Ok(count) = tokio::time::timeout(Duration::from_millis(200), io.read(&mut answer)).await {
+            return Some(String::from_utf8_lossy(&answer[..count.unwrap()]).into_owned());
+        }
+    }
+    None
+}
+
+/// An upload of more than `[session] idle` was cut off although bytes flowed, and one of more than `lifetime` was not.
+#[tokio::test]
+async fn an_upload_is_use_and_the_lifetime_ends_it_all_the_same() {
+    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let mut maya = world.signed_in(MAYA).await;
+    let mut io = upload(&world, &maya).await;
+    for _ in 0..2 {
+        assert_eq!(uploads(&mut io, Duration::from_millis(2500)).await, None);
+        world.later(400);
+    }
+    assert_eq!(maya.asks("GET", "/oauth2/session", SCRIPT).await.status, 200);
+    assert_eq!(uploads(&mut io, Duration::from_millis(2500)).await, None);
+    world.later(3600);
+    let answer = uploads(&mut io, PROMISED).await.expect("the upload outlived its session");
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_upload_ends_when_the_rules_no_longer_let_its_person_in() {
+    let told = crate::world::Told::listens();
+    let world = World::start().await;
+    let maya = world.signed_in(MAYA).await;
+    let mut io = upload(&world, &maya).await;
+    assert_eq!(uploads(&mut io, Duration::from_millis(500)).await, None);
+    let changed = world.changed("path = \"/nobody/**\"", "path = \"/upload\"");
+    world.service.reload(&changed).await.unwrap();
+    let answer = uploads(&mut io, PROMISED).await.expect("the upload outlived its permit");
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert!(told.text().contains("an upload was cut off: the access rules no longer allow it"), "{}", told.text());
+}
+
 #[tokio::test]
 async fn an_upload_ends_with_its_session_too() {
     let world = World::start().await;
