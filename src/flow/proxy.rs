@@ -95,8 +95,8 @@ fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Pe
 
 fn refusal(house: &Sidecar, inbound: &Inbound, error: upstream::Error) -> Refusal {
     match error {
-        upstream::Error::SessionEnded => Refusal::SignedOut(sign_in::start_url(&house.site, &ReturnTo::of(&inbound.target, &house.site))),
-        upstream::Error::NotAllowed => Refusal::Forbidden,
+        upstream::Error::SessionEnded => Refusal::SessionEnded(sign_in::start_url(&house.site, &ReturnTo::of(&inbound.target, &house.site))),
+        upstream::Error::NotAllowed => Refusal::NoLongerAllowed,
         error => error.into(),
     }
 }

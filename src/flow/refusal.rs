@@ -56,12 +56,16 @@ pub(super) enum Refusal {
     Method(&'static str),
     /// Nobody is signed in, and a redirect would not help; the place to begin.
     SignedOut(String),
+    /// The session ended when the app had the request already, or a part of it; the place to begin.
+    SessionEnded(String),
     /// Signed in, but one of these has to be proven, and a redirect would not help; the place to begin.
     StepUp(String, Contexts),
     /// Entra brought the person back without the proof of one of these.
     NotProven(Vec<String>),
     /// The rules say no.
     Forbidden,
+    /// The rules say no since the app had a part of the request.
+    NoLongerAllowed,
     /// A rule asks for groups that neither Entra listed nor Graph told.
     GroupsUnknown(graph::Error),
     /// A WebSocket from another site's page.
@@ -168,9 +172,11 @@ impl Refusal {
             Self::NotFound => "nothing of ours".to_owned(),
             Self::Method(allow) => format!("only {allow}"),
             Self::SignedOut(_) => "signed out".to_owned(),
+            Self::SessionEnded(_) => "the session ended before the app had answered".to_owned(),
             Self::StepUp(_, acrs) => format!("authentication context {} has to be proven", acrs.join(" or ")),
             Self::NotProven(acrs) => format!("Entra did not confirm authentication context {}", acrs.join(" or ")),
             Self::Forbidden => "forbidden by the access rules".to_owned(),
+            Self::NoLongerAllowed => "forbidden by the access rules before the app had answered".to_owned(),
             Self::GroupsUnknown(it) => format!("a rule names groups, and they are not known: {it}"),
             Self::ForeignOrigin => "an upgrade from a page of another origin".to_owned(),
             Self::CrossSite => "sign-out sent by another site".to_owned(),
@@ -212,7 +218,7 @@ impl Refusal {
         let mut response = if is_program { words.as_problem(&self, house, reference) } else { words.as_page(house, language, reference) };
         let headers = response.headers_mut();
         match &self {
-            Self::SignedOut(_) => {
+            Self::SignedOut(_) | Self::SessionEnded(_) => {
                 headers.insert(WWW_AUTHENTICATE, CHALLENGE);
             }
             Self::BadToken(it) => {
@@ -247,9 +253,11 @@ impl Refusal {
             Self::NotFound => words::not_found(say),
             Self::Method(allow) => words::method(say, allow),
             Self::SignedOut(start) => words::signed_out(say, start),
+            Self::SessionEnded(start) => words::session_ended(say, start),
             Self::StepUp(start, acrs) => words::step_up(say, start, acrs),
             Self::NotProven(acrs) => words::not_proven(say, acrs),
             Self::Forbidden => words::forbidden(say),
+            Self::NoLongerAllowed => words::no_longer_allowed(say),
             Self::GroupsUnknown(it) => words::groups_unknown(say, it, || refused::consent_to_graph(house, language)),
             Self::ForeignOrigin => words::foreign_origin(say),
             Self::CrossSite => words::cross_site(say),
@@ -297,7 +305,7 @@ struct Problem<'a> {
 impl Words {
     fn as_problem(&self, refusal: &Refusal, house: &Sidecar, reference: &str) -> Response<Body> {
         let sign_in_url = match refusal {
-            Refusal::SignedOut(start) | Refusal::StepUp(start, _) => Some(format!("{}{start}", house.site.origin())),
+            Refusal::SignedOut(start) | Refusal::SessionEnded(start) | Refusal::StepUp(start, _) => Some(format!("{}{start}", house.site.origin())),
             _ => None,
         };
         let problem = Problem {

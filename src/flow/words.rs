@@ -110,6 +110,10 @@ pub(super) fn signed_out(say: &Phrases, start: &str) -> Words {
     Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, &say.refused.signed_out).with(&say.way.sign_in, start)
 }
 
+pub(super) fn session_ended(say: &Phrases, start: &str) -> Words {
+    Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, &say.refused.session_ended).with(&say.way.sign_in, start)
+}
+
 pub(super) fn step_up(say: &Phrases, start: &str, acrs: &[String]) -> Words {
     Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, &say.refused.step_up).with(&say.way.confirm, start).detail(
         "Authentication context",
@@ -143,6 +147,10 @@ pub(super) fn groups_unknown(say: &Phrases, error: &graph::Error, consent: impl 
 
 pub(super) fn closed(say: &Phrases) -> Words {
     Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody, &say.down.not_checked)
+}
+
+pub(super) fn no_longer_allowed(say: &Phrases) -> Words {
+    Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::Admin, &say.refused.no_longer_allowed)
 }
 
 pub(super) fn bad_token(say: &Phrases, bad: Bad) -> Words {
