@@ -51,6 +51,6 @@ impl Person {
 
     /// How to greet: by name, else by user name, else by id.
     pub(super) fn called(&self) -> &str {
-        [&self.name, &self.user, &self.id].into_iter().find(|it| !it.is_empty()).map_or("somebody without a name", String::as_str)
+        [&self.name, &self.user, &self.id].into_iter().find(|it| !it.is_empty()).map_or("unnamed person", String::as_str)
     }
 }

@@ -50,9 +50,9 @@ enum Failed {
     Unanswered(#[from] fetch::Failed),
     #[error("the request cannot be written")]
     Request(#[from] http::Error),
-    #[error("the answer was {0}")]
+    #[error("the response was {0}")]
     Status(StatusCode),
-    #[error("the answer is no key set")]
+    #[error("the response is not a key set")]
     NotKeys,
 }
 

@@ -62,7 +62,7 @@ impl App {
             Ok(html) => web::page(sheet.status(), html, self.look.policy(sheet)),
             Err(error) => {
                 tracing::warn!(%error, "a page of the demo was not rendered");
-                web::text(StatusCode::INTERNAL_SERVER_ERROR, "This page of the demo cannot be shown.\n")
+                web::text(StatusCode::INTERNAL_SERVER_ERROR, "This demo page cannot be displayed.\n")
             }
         }
     }
@@ -75,7 +75,7 @@ impl App {
     async fn upload(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
         let Some(bytes) = live::count(body).await else {
-            return web::text(StatusCode::BAD_REQUEST, "The upload broke off.\n");
+            return web::text(StatusCode::BAD_REQUEST, "The upload was interrupted.\n");
         };
         let wants_page = head.headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(|it| it.contains("text/html"));
         if wants_page { self.page(Sheet::Upload, &head, Extra::Uploaded(bytes)).await } else { web::json(&json!({ "bytes": bytes })) }
@@ -103,7 +103,7 @@ async fn echo(request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
     let Some(bytes) = live::count(body).await else {
-        return web::text(StatusCode::BAD_REQUEST, "The body broke off.\n");
+        return web::text(StatusCode::BAD_REQUEST, "The body was interrupted.\n");
     };
     web::json(&json!({
         "method": head.method.as_str(),
@@ -119,12 +119,12 @@ fn download(query: &str) -> Reply {
     let bytes = url::form_urlencoded::parse(query.as_bytes()).find(|it| it.0 == "bytes").and_then(|it| it.1.parse().ok());
     match bytes {
         Some(bytes) if bytes <= live::MOST_DOWNLOAD => live::download(bytes),
-        _ => web::text(StatusCode::BAD_REQUEST, "Say how many: /download?bytes=1000000, up to 64 GiB.\n"),
+        _ => web::text(StatusCode::BAD_REQUEST, "Specify a size: /download?bytes=1000000, up to 64 GiB.\n"),
     }
 }
 
 fn not_with_this_method(allow: &'static str) -> Reply {
-    let mut out = web::text(StatusCode::METHOD_NOT_ALLOWED, "Not with this method.\n");
+    let mut out = web::text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.\n");
     out.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     out
 }

@@ -36,7 +36,7 @@ pub(super) fn echo(mut request: Request<Incoming>, shutdown: CancellationToken) 
 }
 
 fn not_a_handshake() -> Reply {
-    let mut out = web::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket; the page /websocket speaks with it.\n");
+    let mut out = web::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket; the page /websocket connects to it.\n");
     let headers = out.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));

@@ -79,14 +79,14 @@ pub(super) async fn verify(expected: &Expected, headers: &HeaderMap, now: u64) -
     let mut out = Outcome::default();
     let token = match (first.to_str(), values.next()) {
         (Ok(token), None) if token.len() <= MOST_BYTES => token,
-        (_, Some(_)) => return Some(out.refuse("Header", "it stands there more than once")),
-        _ => return Some(out.refuse("Header", "it is too long, or no text")),
+        (_, Some(_)) => return Some(out.refuse("Header", "the header is repeated")),
+        _ => return Some(out.refuse("Header", "the value is too long or is not text")),
     };
     out.step("Header", true, format!("{}, {} bytes", expected.header, token.len()));
     let Some(parts) = Parts::read(token) else {
-        return Some(out.refuse("Three parts", "it is no header, claims and signature in base64url"));
+        return Some(out.refuse("Three parts", "the value is not header, claims and signature in base64url"));
     };
-    out.step("Three parts", true, "header, claims and signature read".to_owned());
+    out.step("Three parts", true, "header, claims and signature were read".to_owned());
     check(expected, &parts, now, &mut out).await;
     if out.steps.iter().all(|it| it.state == State::Passed) {
         out.verified = Some(Verified(Person::read(&parts.claims)));
@@ -105,7 +105,7 @@ async fn check(expected: &Expected, parts: &Parts<'_>, now: u64, out: &mut Outco
     let key = find_key(expected, parts, out).await;
     match key.filter(|_| is_algorithm) {
         Some(key) => out.step("Signature", parts.is_signed_by(&key), "ECDSA on P-256 with SHA-256".to_owned()),
-        None => out.skip("Signature", "there is no key to try"),
+        None => out.skip("Signature", "no key is available"),
     }
     let claim = |name: &str| parts.claims.get(name);
     let is_issuer = claim("iss").and_then(Value::as_str) == Some(&expected.issuer);
@@ -123,7 +123,7 @@ async fn find_key(expected: &Expected, parts: &Parts<'_>, out: &mut Outcome) -> 
         Ok(keys) => keys,
         Err(why) => {
             out.step("Keys fetched", false, format!("{}: {why}", expected.keys.url()));
-            out.skip("Key found", "there are no keys");
+            out.skip("Key found", "no keys are available");
             return None;
         }
     };

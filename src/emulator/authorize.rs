@@ -153,7 +153,7 @@ fn check(asking: &Asking) -> Result<(), Refusal> {
 /// Takes the form of the picker or of the consent page.
 pub(super) fn picked(world: &World, tenant: Tenant, asking: &Asking, tls: bool) -> Reply {
     if !asking.is_own() {
-        return page::notice(StatusCode::FORBIDDEN, "Refused", "This form was not sent by a page of the emulator.");
+        return page::notice(StatusCode::FORBIDDEN, "Refused", "This form did not come from a page of the emulator.");
     }
     let taken = asking.form.value("transaction").and_then(|id| world.asked.take(id));
     let Some((_, asked)) = taken.filter(|(born, _)| world.clock.now() <= born.saturating_add(PATIENCE)) else {
@@ -168,7 +168,7 @@ pub(super) fn picked(world: &World, tenant: Tenant, asking: &Asking, tls: bool) 
     }
     let oid = asked.consenting.as_deref().or_else(|| asking.form.value("person"));
     let Some(person) = oid.and_then(|oid| world.person(oid)) else {
-        return page::notice(StatusCode::BAD_REQUEST, "Nobody", "There is no such account.");
+        return page::notice(StatusCode::BAD_REQUEST, "Account not found", "There is no such account.");
     };
     let person = match seen_from(world, tenant, &person) {
         Ok(person) => person,
@@ -311,7 +311,7 @@ fn send_with_session(asked: &Asked, mut pairs: Vec<(&'static str, String)>, sid:
         return page::form_post(&asked.redirect_uri, &pairs);
     }
     let Ok(mut url) = Url::parse(&asked.redirect_uri) else {
-        return page::notice(StatusCode::BAD_REQUEST, "Refused", "The redirect URI is no address.");
+        return page::notice(StatusCode::BAD_REQUEST, "Refused", "The redirect URI is not a valid address.");
     };
     url.query_pairs_mut().extend_pairs(pairs);
     web::redirect(url.as_str())

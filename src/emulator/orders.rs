@@ -34,13 +34,13 @@ pub(super) const LEVERS: [&str; 18] = [
 /// Why an order is not carried out.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadOrder {
-    #[error("one lever is needed, of: {}", LEVERS.join(", "))]
+    #[error("name exactly one of: {}", LEVERS.join(", "))]
     Lever,
-    #[error("nobody has that object id or user name")]
+    #[error("no person has that object ID or username")]
     Person,
-    #[error("{0} does not fit")]
+    #[error("{0} is not valid")]
     Value(&'static str),
-    #[error("no key could be made")]
+    #[error("the key could not be created")]
     Key,
 }
 

@@ -64,11 +64,11 @@ fn form(action: &str, transaction: &str, buttons: &str) -> String {
     format!("<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"transaction\" value=\"{transaction}\">{buttons}</form>")
 }
 
-/// Everybody as a button, those of the codes folded, and a way back.
+/// A button for each person, the error-code accounts in a collapsed list, and a cancel button.
 pub(super) fn picker<'a>(action: &str, transaction: &str, people: impl Iterator<Item = &'a Person>, of_codes: &[Person]) -> Reply {
     let mut buttons: String = people.map(choice).collect();
     let folded: String = of_codes.iter().map(choice).collect();
-    buttons.push_str(&format!("<details><summary>An error: one account for each code</summary>{folded}</details>"));
+    buttons.push_str(&format!("<details><summary>An error: one account per code</summary>{folded}</details>"));
     buttons.push_str("<button name=\"cancel\" value=\"1\">Cancel</button>");
     page(StatusCode::OK, "Pick an account", &form(action, transaction, &buttons))
 }
@@ -97,9 +97,9 @@ pub(super) fn refusal(told: &Told) -> Reply {
     page(StatusCode::BAD_REQUEST, "Sorry, but we’re having trouble signing you in", &body)
 }
 
-/// The panel with its levers, whose forms lead to itself only.
+/// The control panel. Its forms submit only to the panel itself.
 pub(super) fn panel(body: &str) -> Reply {
-    web::html(StatusCode::OK, shell("Levers of the emulator", body), &format!("{}; form-action 'self'", policy()), "same-origin")
+    web::html(StatusCode::OK, shell("Emulator control panel", body), &format!("{}; form-action 'self'", policy()), "same-origin")
 }
 
 /// A page with one sentence.
@@ -107,7 +107,7 @@ pub(super) fn notice(status: StatusCode, title: &str, text: &str) -> Reply {
     page(status, title, &format!("<p>{}</p>", escape(text)))
 }
 
-/// Tells the app of a sign-out in a frame, and leads on: by script once the app has answered, else by a link.
+/// Notifies the app of a sign-out in a frame and continues: with a script after the app has answered, otherwise with a link.
 pub(super) fn signing_out(frame: &Url, onward: Option<&Url>) -> Reply {
     let link = onward.map_or(String::new(), |it| format!("<p><a id=\"on\" href=\"{}\">Continue</a></p><script>{GO_ON}</script>", escape(it.as_str())));
     let frame_line = format!("<iframe title=\"The app signs out\" hidden src=\"{}\"></iframe>", escape(frame.as_str()));

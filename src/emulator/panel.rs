@@ -1,4 +1,4 @@
-//! The panel at the root, and the same for programs at `/control`.
+//! The control panel at the root, and the JSON API for programs at `/control`.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use super::wrong::Wrong;
 
 /// Where the panel is.
 pub(super) const PANEL: &str = "/";
-/// Where programs pull the levers.
+/// The path of the control API for programs.
 pub(super) const CONTROL: &str = "/control";
 
 /// The page, and its forms.
@@ -26,7 +26,7 @@ pub(super) async fn panel(world: &World, asking: &Asking) -> Reply {
         return page::panel(&body(world));
     }
     if !asking.is_own() {
-        return page::notice(StatusCode::FORBIDDEN, "Refused", "This form was not sent by a page of the emulator.");
+        return page::notice(StatusCode::FORBIDDEN, "Refused", "This form did not come from a page of the emulator.");
     }
     let done = match Order::of_form(&asking.form) {
         Ok(order) => order.carry_out(world).await,
@@ -34,18 +34,18 @@ pub(super) async fn panel(world: &World, asking: &Asking) -> Reply {
     };
     match done {
         Ok(()) => web::see_other(PANEL),
-        Err(error) => page::notice(StatusCode::BAD_REQUEST, "That does not work", &error.to_string()),
+        Err(error) => page::notice(StatusCode::BAD_REQUEST, "Invalid value", &error.to_string()),
     }
 }
 
-/// The state as JSON, and orders in JSON. A page of another site is refused, whatever it sends.
+/// Returns the state and accepts changes, both as JSON. Every request from a page of another site is refused.
 pub(super) async fn control(world: &World, asking: &Asking) -> Reply {
     if asking.is_foreign() {
-        return refused(StatusCode::FORBIDDEN, "another site asked for this");
+        return refused(StatusCode::FORBIDDEN, "another site sent this request");
     }
     if asking.method == Method::POST {
         if !asking.header("content-type").is_some_and(|it| it.starts_with("application/json")) {
-            return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON is needed");
+            return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json");
         }
         let done = match Order::of_json(&asking.body) {
             Ok(order) => order.carry_out(world).await,
@@ -55,7 +55,7 @@ pub(super) async fn control(world: &World, asking: &Asking) -> Reply {
             return refused(StatusCode::BAD_REQUEST, &error.to_string());
         }
     } else if !matches!(asking.method, Method::GET | Method::HEAD) {
-        return refused(StatusCode::METHOD_NOT_ALLOWED, "GET and POST are known here");
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "method not allowed; use GET, HEAD or POST");
     }
     web::json(StatusCode::OK, &state(world))
 }
@@ -100,7 +100,7 @@ fn somebody(world: &World, person: &Person) -> Value {
 }
 
 fn body(world: &World) -> String {
-    let mut out = String::from("<p>It pretends to be Microsoft Entra, for sign-ins on this machine. What is done here shows at the next request.</p>");
+    let mut out = String::from("<p>This emulates Microsoft Entra for sign-ins on this machine. Changes take effect with the next request.</p>");
     out.push_str(&figures(world));
     out.push_str(&registrations(world));
     out.push_str("<h2>People</h2>");
@@ -113,13 +113,13 @@ fn body(world: &World) -> String {
     out.push_str(&of_tokens(world));
     out.push_str("<h2>Graph</h2>");
     let calls = number("calls", "Calls, or nothing for all", "");
-    let seconds = number("seconds", "Seconds, for too-many and slow", "");
-    out.push_str(&form("graph", &format!("{}{calls}{seconds}", choice("Graph answers", with_none(&GraphFault::NAMES))), "Set"));
-    out.push_str(&form("graph_page", &number("value", "Groups on a page", &world.control.page_size().to_string()), "Set"));
+    let seconds = number("seconds", "Seconds (for too-many and slow)", "");
+    out.push_str(&form("graph", &format!("{}{calls}{seconds}", choice("Graph response", with_none(&GraphFault::NAMES))), "Set"));
+    out.push_str(&form("graph_page", &number("value", "Groups per page", &world.control.page_size().to_string()), "Set"));
     out
 }
 
-/// What an admin copies out of the admin center, for whoever sets up a sign-in.
+/// The values that an admin copies from the admin center to set up a sign-in.
 fn registrations(world: &World) -> String {
     let mut out = String::new();
     for it in &world.registrations {
@@ -141,8 +141,8 @@ fn registrations(world: &World) -> String {
 fn figures(world: &World) -> String {
     let control = &world.control;
     format!(
-        "<dl><dt>Time</dt><dd>{}</dd><dt>Calls</dt><dd>{} in all: {} to authorize, {} to token ({} codes, {} refresh tokens), {} to Graph</dd>\
-<dt>Refresh tokens sent again</dt><dd>{}</dd></dl>",
+        "<dl><dt>Time</dt><dd>{}</dd><dt>Calls</dt><dd>{} in total: {} to authorize, {} to token ({} codes, {} refresh tokens), {} to Graph</dd>\
+<dt>Reused refresh tokens</dt><dd>{}</dd></dl>",
         timestamp(world.clock.now()),
         control.calls(),
         control.authorize_calls(),
@@ -162,20 +162,20 @@ fn of_person(world: &World, person: &Person) -> String {
     let this = hidden("value", &oid);
     let mut said = format!("{} – {}", escape(&person.user_name), escape(person.about));
     if change.disabled {
-        said.push_str(", switched off");
+        said.push_str(", disabled");
     }
     if let Some(code) = change.refused {
         let _ = write!(said, ", refresh refused with AADSTS{code}");
     }
-    let (lever, words) = if change.disabled { ("enable", "Switch the account on") } else { ("disable", "Switch the account off") };
+    let (lever, words) = if change.disabled { ("enable", "Enable the account") } else { ("disable", "Disable the account") };
     let mut out = format!("<details><summary>{}<small>{said}</small></summary>", escape(&person.name));
-    out.push_str(&form("roles", &(whose.clone() + &field("value", "Roles, with commas between", &person.roles.join(", "))), "Set the roles"));
+    out.push_str(&form("roles", &(whose.clone() + &field("value", "Roles, separated by commas", &person.roles.join(", "))), "Set the roles"));
     if person.groups.len() <= 20 {
-        out.push_str(&form("groups", &(whose.clone() + &field("value", "Groups, with commas between", &person.groups.join(", "))), "Set the groups"));
+        out.push_str(&form("groups", &(whose.clone() + &field("value", "Groups, separated by commas", &person.groups.join(", "))), "Set the groups"));
     }
-    out.push_str(&form("revoke", &this, "Take back what was granted"));
+    out.push_str(&form("revoke", &this, "Revoke the session and all tokens"));
     out.push_str(&form(lever, &this, words));
-    out.push_str(&form("refuse_refresh", &(whose + &number("value", "AADSTS code", "50076")), "Refuse each refresh"));
+    out.push_str(&form("refuse_refresh", &(whose + &number("value", "AADSTS code", "50076")), "Refuse every refresh"));
     out.push_str(&form("allow_refresh", &this, "Allow refresh again"));
     out + "</details>"
 }
@@ -186,11 +186,11 @@ fn of_entra(world: &World) -> String {
     let front = control.front_channel().unwrap_or_default();
     [
         form("rotate_keys", "", "Rotate the keys"),
-        form("down", &truth(control.is_down()), if control.is_down() { "Be up again" } else { "Be down" }),
-        form("slow", &number("value", "Milliseconds that each answer is held back", &control.delay().to_string()), "Be slow"),
-        form("wrong", &choice("The next ID token is wrong in", Wrong::ALL.iter().map(|it| it.0)), "Be wrong once"),
+        form("down", &truth(control.is_down()), if control.is_down() { "End the outage" } else { "Start an outage" }),
+        form("slow", &number("value", "Delay of each response, in milliseconds", &control.delay().to_string()), "Set the delay"),
+        form("wrong", &choice("Error in the next ID token", Wrong::ALL.iter().map(|it| it.0)), "Break the next token"),
         form("front_channel_url", &field("value", "Front-channel logout URL of the app", &front), "Register"),
-        form("move_clock", &number("value", "Seconds ahead, or back with a minus", "3600"), "Move the clock"),
+        form("move_clock", &number("value", "Seconds to move forward (negative: back)", "3600"), "Move the clock"),
     ]
     .concat()
 }
@@ -198,15 +198,15 @@ fn of_entra(world: &World) -> String {
 fn of_tokens(world: &World) -> String {
     let single = world.control.is_single_use();
     let calls = number("calls", "Calls, or nothing for all", "");
-    let seconds = number("seconds", "Seconds, for too-many", "");
+    let seconds = number("seconds", "Seconds (for too-many)", "");
     let refusal = number("value", "AADSTS code", "53003") + &field("error", "OAuth error", "interaction_required");
     [
-        form("token", &format!("{}{calls}{seconds}", choice("The token endpoint answers", with_none(&TokenFault::NAMES))), "Set"),
+        form("token", &format!("{}{calls}{seconds}", choice("Token endpoint response", with_none(&TokenFault::NAMES))), "Set"),
         form("refuse_token", &(refusal + &field("suberror", "Suberror", "") + &field("claims", "Claims challenge, JSON", "")), "Refuse the next request"),
         form(
             "single_use_refresh",
             &hidden("value", if single { "false" } else { "true" }),
-            if single { "Let refresh tokens be good again and again" } else { "Let refresh tokens be good for once" },
+            if single { "Make refresh tokens reusable" } else { "Make refresh tokens single-use" },
         ),
     ]
     .concat()

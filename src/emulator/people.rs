@@ -98,7 +98,7 @@ fn usual() -> Vec<Person> {
         person(5, "Zoë Łukasiewicz 山田", "zoe@contoso.example", "a name beyond ASCII"),
         Person { groups: groups(600), ..person(6, "Grace Many", "grace@contoso.example", "member of 600 groups") },
         with_trouble(person(7, "Noah Unassigned", "noah@contoso.example", "not assigned to the app"), Trouble::NotAssigned),
-        with_trouble(person(8, "Carla Consent", "carla@contoso.example", "has to consent first"), Trouble::MustConsent),
+        with_trouble(person(8, "Carla Consent", "carla@contoso.example", "must consent first"), Trouble::MustConsent),
         with_trouble(person(9, "Bruno Blocked", "bruno@contoso.example", "blocked by conditional access"), Trouble::Blocked),
         with_trouble(person(10, "Xenia Expired", "xenia@contoso.example", "password has expired"), Trouble::PasswordExpired),
         Person { email_verified: true, ..of_fabrikam(11, "Frida Fabrikam", "frida@fabrikam.example", "of another tenant") },

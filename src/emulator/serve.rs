@@ -150,7 +150,7 @@ async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Result<
 
 async fn page_or_document(world: &World, path: &str, asking: &Asking, tls: bool) -> Reply {
     let Some((segment, rest)) = path.strip_prefix('/').and_then(|it| it.split_once('/')) else {
-        return page::notice(StatusCode::NOT_FOUND, "Nothing here", "The emulator pretends to be Microsoft Entra, for sign-ins on this machine.");
+        return page::notice(StatusCode::NOT_FOUND, "Page not found", "This service emulates Microsoft Entra for sign-ins on this machine.");
     };
     if (segment, rest) == ("common", "discovery/instance") {
         return web::public_json(&discovery::instance(world, asking.query.value("authorization_endpoint")));
@@ -167,7 +167,7 @@ async fn page_or_document(world: &World, path: &str, asking: &Asking, tls: bool)
         ("oauth2/v2.0/authorize", true, _) | ("oauth2/v2.0/authorize", _, true) => authorize::authorize(world, tenant, asking),
         ("oauth2/v2.0/logout", true, _) | ("oauth2/v2.0/logout", _, true) => sign_out::logout(world, asking, tls),
         ("pick", _, true) => authorize::picked(world, tenant, asking, tls),
-        _ => page::notice(StatusCode::NOT_FOUND, "Nothing here", "The emulator has no such address, or not for this method."),
+        _ => page::notice(StatusCode::NOT_FOUND, "Page not found", "The emulator does not have this address, or the address does not accept this method."),
     }
 }
 

@@ -68,7 +68,7 @@ async function atTheDemo(page, look) {
   await at("/upload", "upload");
   await page.setInputFiles("input[type=file]", { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
   await page.getByRole("button", { name: "Send" }).click();
-  await page.getByRole("heading", { name: /bytes came/ }).waitFor();
+  await page.getByRole("heading", { name: /bytes received/ }).waitFor();
   await look(page, "uploaded");
 
   await page.goto(`${address}/websocket`);

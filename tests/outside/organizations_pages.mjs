@@ -12,7 +12,7 @@ async function atThePhone(page, look) {
   await page.getByRole("link", { name: "Open the phone" }).click();
   assert.equal(page.url(), phone);
   await look(page, "phone-begin");
-  await page.getByLabel("Username or company code, or nothing").fill("fabrikam");
+  await page.getByLabel("Username or company code (optional)").fill("fabrikam");
   await page.getByRole("button", { name: "Begin" }).click();
   await page.getByRole("link", { name: "Open the browser" }).click();
   await page.getByRole("button", { name: "Continue" }).click();

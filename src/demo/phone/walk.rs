@@ -103,9 +103,9 @@ impl Walk {
         let lines: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).map(|(name, value)| format!("{name}={}", shortened(&name, &value))).collect();
         let seen = format!("GET {}\n?{}", place.redirect_uri, lines.join("\n&"));
         let verdict = match (is_ours, field("error")) {
-            (false, _) => "state or iss is not what the app expects: the answer is thrown away",
-            (true, Some(_)) => "the server says no",
-            (true, None) => "state is the app's own, and iss is the issuer (RFC 9207)",
+            (false, _) => "state or iss is not the expected value: the app discards the answer",
+            (true, Some(_)) => "the server returned an error",
+            (true, None) => "state matches the app's value, and iss is the issuer (RFC 9207)",
         };
         (self.code, self.next) = (code, if is_well { Next::Token } else { Next::Over });
         self.took("code", seen, verdict.to_owned(), is_well);
@@ -165,7 +165,7 @@ impl Walk {
         let again = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str()), ("client_id", &place.client_id)];
         let after = post(&self.endpoints.token, &again).await;
         let is_well = matches!(told, Told::Answer(200, _)) && matches!(after, Told::Answer(400, _));
-        let shown = format!("{}\n\nand to the same refresh token afterwards:\n\n{}", step::answer(&told), step::answer(&after));
+        let shown = format!("{}\n\nthen with the same refresh token:\n\n{}", step::answer(&told), step::answer(&after));
         self.next = Next::Over;
         self.took("revoke", step::form(&self.endpoints.revocation, &fields), shown, is_well);
     }

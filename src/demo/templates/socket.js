@@ -9,7 +9,7 @@ const say = (text) => {
 };
 const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
 socket.addEventListener("open", () => { say("open"); });
-socket.addEventListener("message", (event) => { say(`came back: ${event.data}`); });
+socket.addEventListener("message", (event) => { say(`received: ${event.data}`); });
 socket.addEventListener("close", () => { say("closed"); });
 form.addEventListener("submit", (event) => {
   event.preventDefault();

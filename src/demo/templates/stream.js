@@ -11,5 +11,5 @@ source.addEventListener("message", (event) => {
   const { tick, time } = JSON.parse(event.data);
   say(`tick ${tick}, ${new Date(time * 1000).toLocaleTimeString()}`);
 });
-source.addEventListener("error", () => { say("broken off; trying again"); });
+source.addEventListener("error", () => { say("connection lost; trying again"); });
 log.hidden = false;

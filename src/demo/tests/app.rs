@@ -38,7 +38,7 @@ async fn the_admin_and_public_pages_say_who_is_there() {
     assert!(world.gets("/admin", Some(&token)).await.1.contains("<b>Maya Okafor</b>"));
     assert!(world.gets("/admin/x", None).await.1.contains("Not verified"));
     assert!(world.gets("/public", Some(&token)).await.1.contains("<b>Maya Okafor</b>"));
-    assert!(world.gets("/public", None).await.1.contains("Nobody is signed in"));
+    assert!(world.gets("/public", None).await.1.contains("You are not signed in"));
     assert_eq!(world.gets("/publicity", None).await.0, StatusCode::NOT_FOUND);
 }
 

@@ -75,7 +75,7 @@ async fn an_upload_is_counted() {
     let request = Request::post("/upload").header("host", "h").body(Full::new(body.clone())).unwrap();
     assert_eq!(text(world.asks(request).await).await, "{\"bytes\":5000000}");
     let request = Request::post("/upload").header("host", "h").header("accept", "text/html,*/*").body(Full::new(body)).unwrap();
-    assert!(text(world.asks(request).await).await.contains("<h1>5000000 bytes came</h1>"));
+    assert!(text(world.asks(request).await).await.contains("<h1>5000000 bytes received</h1>"));
 }
 
 #[tokio::test]

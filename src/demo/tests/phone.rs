@@ -125,7 +125,7 @@ async fn the_walk_is_that_of_a_native_app_and_shows_no_whole_token() {
     assert_eq!((url.path(), asked(&url, "organization").as_deref(), asked(&url, "login_hint")), ("/a", Some("contoso"), None));
     assert_eq!(asked(&url, "redirect_uri").unwrap(), format!("http://{}/phone/back", phone.own));
     let back = format!("/phone/back?code=the-code&state={}&iss=http://{}", asked(&url, "state").unwrap(), server.address);
-    assert!(phone.does("GET", &back, "").await.contains("3. The code comes back"));
+    assert!(phone.does("GET", &back, "").await.contains("3. The code is returned"));
     assert!(phone.does("POST", "/phone/token", "").await.contains("4. Exchange the code"));
     let sent = server.last("/t");
     let challenge = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, sent["code_verifier"].as_bytes());
@@ -152,7 +152,7 @@ async fn an_answer_that_was_not_asked_for_is_thrown_away() {
         let state = state.map_or_else(|| asked(&url, "state").unwrap(), str::to_owned);
         let issuer = issuer.map_or_else(|| format!("http://{}", server.address), str::to_owned);
         let page = phone.does("GET", &format!("/phone/back?code=the-code&state={state}&iss={issuer}"), "").await;
-        assert!(page.contains("the answer is thrown away") && page.contains("Begin again"), "{page}");
+        assert!(page.contains("the app discards the answer") && page.contains("Begin again"), "{page}");
         phone.does("POST", "/phone/token", "").await;
         assert!(!server.asked.lock().unwrap().iter().any(|it| it.0 == "/t"));
     }

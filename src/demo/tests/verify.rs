@@ -99,6 +99,6 @@ async fn without_an_assertion_nobody_is_greeted_whatever_other_headers_say() {
     let world = World::start().await;
     let request = Request::get("/").header("host", "h").header("x-forwarded-name", "Maya Okafor").body(Full::default()).unwrap();
     let html = text(world.asks(request).await).await;
-    assert!(is_nobody(&html) && html.contains("No assertion came"), "{html}");
+    assert!(is_nobody(&html) && html.contains("This request carried no assertion"), "{html}");
     assert!(html.contains("<dt>x-forwarded-name</dt><dd>Maya Okafor</dd>"));
 }

@@ -177,7 +177,7 @@ async fn the_panel_pulls_every_lever_with_plain_forms() {
     assert_eq!(claims["roles"], json!(["Reader", "<b>"]));
     assert_eq!(panel(&emulator, &[("lever", "disable"), ("value", &maya)]).await.status, StatusCode::SEE_OTHER);
     let page = ask(&format!("{}/", emulator.authority()), None, &[]).await.body;
-    assert!(page.contains("switched off") && page.contains("value=\"enable\"") && page.contains("Reader, &lt;b&gt;") && !page.contains("Reader, <b>"));
+    assert!(page.contains(", disabled") && page.contains("value=\"enable\"") && page.contains("Reader, &lt;b&gt;") && !page.contains("Reader, <b>"));
     // What a form leaves empty was not said.
     let form = [("lever", "token"), ("value", "garbage"), ("calls", ""), ("seconds", "")];
     assert_eq!(panel(&emulator, &form).await.status, StatusCode::SEE_OTHER);
