@@ -67,7 +67,7 @@ pub enum Bad {
     #[error("the sign-in of the access token has ended")]
     Over,
     /// The request carries several.
-    #[error("Authorization stands twice")]
+    #[error("the Authorization header is repeated")]
     Several,
 }
 

@@ -20,15 +20,15 @@ pub(super) struct Gate {
 /// Why an order is not listened to.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Shut {
-    #[error("not for web pages: a browser sent this")]
+    #[error("web pages cannot use the admin API, and a browser sent this request")]
     Browser,
-    #[error("the token is missing: send Authorization: Bearer with what stands in [server] admin_token")]
+    #[error("the token is missing: send Authorization: Bearer with the value of [server] admin_token")]
     NoToken,
-    #[error("the token is not that of [server] admin_token")]
+    #[error("the token does not match [server] admin_token")]
     OtherToken,
-    #[error("orders are taken by a unix socket or a loopback address only, and this listener is neither; [server] admin_token opens it")]
+    #[error("without [server] admin_token, the admin API is available only on a unix socket or a loopback address, and this listener is neither")]
     NotNear,
-    #[error("the host is not this machine: ask localhost, 127.0.0.1 or [::1]")]
+    #[error("the host is not this machine: use localhost, 127.0.0.1 or [::1]")]
     Host,
 }
 

@@ -351,9 +351,9 @@ async fn an_operator_sets_a_certificate_by_command_and_by_the_admin_api_and_nobo
     assert!(shown.contains("new credential     certificate by "), "{shown}");
     for (body, with) in [
         (json!({"certificate": made.certificate}), "a private key in PEM begins"),
-        (json!({"federated": true}), "names no token"),
+        (json!({"federated": true}), "has no token"),
         (json!({"certificate": other.pem().expose(), "federated": true}), "one of client_secret, certificate and federated"),
-        (json!({"client_secret": other.pem().expose()}), "copy the Value"),
+        (json!({"client_secret": other.pem().expose()}), "must be the Value of a client secret"),
     ] {
         let answer = call(body).await;
         let line = other.key.lines().nth(3).unwrap();

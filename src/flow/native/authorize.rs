@@ -58,7 +58,7 @@ pub(in crate::flow) async fn authorize(
     }
     let said = Said::read(body.take().ok_or(Refusal::Internal("no body"))?).await?;
     if said.cancel {
-        return back::go(house, inbound, request.asker.with_error(house, "access_denied", "the person canceled"), false);
+        return back::go(house, inbound, request.asker.with_error(house, "access_denied", "the person canceled the sign-in"), false);
     }
     match said.identifier.as_deref().or(request.typed()) {
         None => Ok(identify(house, inbound, headers, &request)),

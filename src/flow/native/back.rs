@@ -46,7 +46,7 @@ impl<'a> Asker<'a> {
 
 /// The way back where a sign-in that an app asked for is refused, for a button on the page that says why.
 pub(in crate::flow) fn refused(house: &Sidecar, native: &Native) -> Option<Back> {
-    Asker::of(house, native).map(|it| it.with_error(house, "access_denied", "the person was not signed in; the page said why"))
+    Asker::of(house, native).map(|it| it.with_error(house, "access_denied", "the person was not signed in; the page explained why"))
 }
 
 /// Goes there. A private-use scheme is opened by a page: browsers do not all follow a redirect to an app, and then the person still can.

@@ -40,7 +40,7 @@ impl Told {
 
     /// The client's address sent too much that nobody has.
     pub(super) const fn too_many(seconds: u64) -> Self {
-        let told = Self::new("temporarily_unavailable", "too many codes and tokens that nobody has came from this address");
+        let told = Self::new("temporarily_unavailable", "too many unknown codes and tokens from this address");
         Self { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(seconds), ..told }
     }
 
@@ -61,7 +61,7 @@ impl Told {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 6749 5.2 wants the scheme that was tried; there is none by which it would go.
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"no client has a secret\""));
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"clients have no secret\""));
         }
         response
     }
@@ -71,21 +71,21 @@ impl Form {
     /// Reads what a client posted.
     pub(super) async fn read(headers: &HeaderMap, body: &mut Option<Incoming>) -> Result<Self, Told> {
         if headers.contains_key(AUTHORIZATION) {
-            let told = Told::new("invalid_client", "clients here are public: they name themselves by client_id and have no secret");
+            let told = Told::new("invalid_client", "clients are public here: send client_id and no secret");
             return Err(Told { status: StatusCode::UNAUTHORIZED, ..told });
         }
         let kind = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).and_then(|it| it.split(';').next()).unwrap_or_default();
         if !kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(Told::new("invalid_request", "the body is no application/x-www-form-urlencoded"));
+            return Err(Told::new("invalid_request", "the body must be application/x-www-form-urlencoded"));
         }
-        let unread = Told::new("invalid_request", "the body is too long, too slow or broken off");
+        let unread = Told::new("invalid_request", "the body is too long, too slow or incomplete");
         let form = form::Form::read(body.take().ok_or(unread)?).await.map_err(|it| match it {
             form::Error::Broken => unread,
-            form::Error::Twice => Told::new("invalid_request", "a parameter stands twice"),
+            form::Error::Twice => Told::new("invalid_request", "a parameter is repeated"),
         })?;
         let form = Self(form);
         if ["client_secret", "client_assertion", "client_assertion_type"].iter().any(|it| form.text(it).is_some()) {
-            return Err(Told::new("invalid_client", "clients here are public: they name themselves by client_id and have no secret"));
+            return Err(Told::new("invalid_client", "clients are public here: send client_id and no secret"));
         }
         Ok(form)
     }
@@ -102,6 +102,6 @@ impl Form {
     /// The registered client that asks.
     pub(super) fn client<'a>(&self, house: &'a Sidecar) -> Result<&'a Client, Told> {
         let id = self.needed("client_id", "client_id is missing")?;
-        house.native.as_ref().and_then(|it| it.client(id)).ok_or(Told::new("invalid_client", "no such client is registered"))
+        house.native.as_ref().and_then(|it| it.client(id)).ok_or(Told::new("invalid_client", "the client is not registered"))
     }
 }

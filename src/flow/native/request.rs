@@ -96,34 +96,34 @@ pub(in crate::flow) fn read<'a>(native: &'a native::Native, query: &'a str) -> R
 fn judge(all: &Parameters<'_>) -> Result<(), (&'static str, &'static str)> {
     let invalid = |why| Err(("invalid_request", why));
     if READ.iter().any(|it| all.is_twice(it)) {
-        return invalid("a parameter stands twice");
+        return invalid("a parameter is repeated");
     }
     match all.one("response_type") {
         Some("code") => {}
         None => return invalid("response_type is missing"),
-        Some(_) => return Err(("unsupported_response_type", "only response_type=code is served")),
+        Some(_) => return Err(("unsupported_response_type", "only response_type=code is supported")),
     }
     if all.one("request").is_some() {
-        return Err(("request_not_supported", "the request cannot be a token"));
+        return Err(("request_not_supported", "request objects are not supported"));
     }
     if all.one("request_uri").is_some() {
-        return Err(("request_uri_not_supported", "the request cannot lie elsewhere"));
+        return Err(("request_uri_not_supported", "request_uri is not supported"));
     }
     if all.one("response_mode").is_some_and(|it| it != "query") {
-        return invalid("only response_mode=query is served");
+        return invalid("only response_mode=query is supported");
     }
     // Without a method it would be plain (RFC 7636 4.3), which shows the verifier to whoever sees the request.
     if all.one("code_challenge_method") != Some("S256") || !all.one("code_challenge").is_some_and(is_challenge) {
-        return invalid("PKCE is needed: code_challenge of 43 to 128 characters, and code_challenge_method=S256");
+        return invalid("PKCE is required: code_challenge of 43 to 128 characters, and code_challenge_method=S256");
     }
     if all.one("state").is_some_and(|it| it.len() > MOST_STATE) {
         return invalid("state is too long");
     }
     if all.one("scope").is_some_and(|it| !is_scope(it)) {
-        return Err(("invalid_scope", "scope is too long or has a character that none has"));
+        return Err(("invalid_scope", "scope is too long or contains an invalid character"));
     }
     if all.one("prompt") == Some("none") {
-        return Err(("login_required", "nobody is signed in without a page"));
+        return Err(("login_required", "prompt=none is not supported: a sign-in needs a page"));
     }
     Ok(())
 }

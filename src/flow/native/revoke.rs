@@ -43,7 +43,7 @@ async fn end(house: &Sidecar, form: &Form) -> Result<(), Told> {
     let (Some(directory), Some(passes)) = (&house.lasting.directory, &house.passes) else { return Ok(()) };
     let failed = |cause: Error| {
         tracing::error!(%cause, "a token of a native client could not be taken back");
-        Told::later(5, "the directory cannot be asked at the moment")
+        Told::later(5, "the directory is not available right now")
     };
     // Whatever `token_type_hint` says: what it is shows.
     let family = if passes.is_ours(token.expose()) {

@@ -24,10 +24,10 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use serde::Serialize;
 
-const UNKNOWN: Told = Told::new("invalid_grant", "the code or refresh token is not known here");
+const UNKNOWN: Told = Told::new("invalid_grant", "the code or refresh token is unknown");
 const OVER: Told = Told::new("invalid_grant", "the sign-in has ended; sign in again");
-const AGAIN: Told = Told::new("invalid_grant", "Microsoft Entra wants the person to sign in again");
-const NO_DATABASE: Told = Told::later(5, "the directory cannot be asked at the moment");
+const AGAIN: Told = Told::new("invalid_grant", "Microsoft Entra requires the person to sign in again");
+const NO_DATABASE: Told = Told::later(5, "the directory is not available right now");
 
 /// RFC 6749 section 5.1.
 #[derive(Serialize)]
@@ -115,8 +115,8 @@ impl Wrong {
             }
             Self::Refused(Refused::Directory(cause)) => silent(&cause),
             Self::Refused(Refused::Code(cause, family)) => ended(house, inbound, family, cause),
-            Self::Refused(Refused::Reused(family)) => ended(house, inbound, family, "the refresh token was used before; sign in again"),
-            Self::Refused(Refused::OtherClient) => Told::new("invalid_grant", "the refresh token is another client's"),
+            Self::Refused(Refused::Reused(family)) => ended(house, inbound, family, "the refresh token has already been used; sign in again"),
+            Self::Refused(Refused::OtherClient) => Told::new("invalid_grant", "the refresh token belongs to another client"),
             Self::Refused(Refused::Over) => OVER,
         }
     }
@@ -136,7 +136,7 @@ fn silent(cause: &directory::Error) -> Told {
 
 async fn redeem(house: &Sidecar, directory: &Directory, form: &Form, client: &Client) -> Result<Granted, Wrong> {
     let code = Secret::new(form.needed("code", "code is missing")?);
-    let verifier = form.needed("code_verifier", "code_verifier is missing: PKCE is needed, by S256")?;
+    let verifier = form.needed("code_verifier", "code_verifier is missing: PKCE with S256 is required")?;
     let most = house.lasting.store.most_of_person();
     let granted = directory.redeem_code(&code, &client.id, form.text("redirect_uri"), verifier, most).await?;
     // Other processes hear of it by the history.
@@ -152,11 +152,11 @@ async fn refresh(house: &Sidecar, (native, directory): (&Native, &Directory), fo
     let was_granted = |scope: &str| family.scope.as_deref().is_some_and(|all| all.split(' ').any(|it| it == scope));
     // RFC 6749 section 6. What is not listed for the client is dropped, as at sign-in.
     if form.text("scope").is_some_and(|it| it.split(' ').any(|it| client.lists(it) && !was_granted(it))) {
-        return Err(Told::new("invalid_scope", "a refresh brings no more than the sign-in did").into());
+        return Err(Told::new("invalid_scope", "a refresh cannot request more scope than the sign-in was granted").into());
     }
     let Some(Seen { session, is_due }) = of_family(house, family.id).await.map_err(|it| silent(&it))? else { return Err(OVER.into()) };
     if is_due {
-        recheck::settle(house, &session).await.map_err(|closed| Told::later(closed.0, "Microsoft Entra cannot be asked at the moment"))?;
+        recheck::settle(house, &session).await.map_err(|closed| Told::later(closed.0, "Microsoft Entra is not available right now"))?;
         if session.is_over() {
             return Err(if session.standing().again().is_some() { AGAIN } else { OVER }.into());
         }
@@ -179,7 +179,7 @@ async fn give(house: &Sidecar, Granted { family, refresh, .. }: &Granted, scope:
     let passes = house.passes.as_ref().ok_or(UNKNOWN)?;
     let seen = of_family(house, family.id).await.map_err(|it| silent(&it))?.ok_or(OVER)?;
     let wanted = For { client: &family.client, family: family.id, scope };
-    let access = passes.mint(&seen.session, wanted).map_err(|_| Told::later(5, "no access token could be signed"))?;
+    let access = passes.mint(&seen.session, wanted).map_err(|_| Told::later(5, "the access token could not be signed"))?;
     facts.session = Some(seen.session);
     let answer = Answer { access_token: access.expose(), token_type: "Bearer", expires_in: passes.lifetime(), refresh_token: refresh.expose(), scope };
     Ok(reply::json(StatusCode::OK, &answer))

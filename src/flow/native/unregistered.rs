@@ -1,12 +1,12 @@
-//! What of a request nobody has registered: in a file of its own, since a refusal tells it.
+//! Unregistered values of a request. They have their own file because a refusal reports them.
 
-/// What is not registered.
+/// The value that is not registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::flow) enum Unregistered {
     /// The client.
-    #[error("the client_id is missing, said twice or not registered")]
+    #[error("the client_id is missing, repeated or not registered")]
     Client,
-    /// Where it would hear its answer.
-    #[error("the redirect_uri is missing, said twice or not registered for this client")]
+    /// The redirect URI that would receive the answer.
+    #[error("the redirect_uri is missing, repeated or not registered for this client")]
     Place,
 }

@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 /// The longest time that a former code holds, in days.
 const MOST_DAYS: u64 = 3650;
 
-const CODE: &str = "write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso";
-const ID: &str = "write an ID like aaaabbbb-0000-cccc-1111-dddd2222eeee, as the Entra admin center shows it";
-const FIRST: &str = "write create or refuse";
-const DOMAIN: &str = "write domains like contoso.com";
+const CODE: &str = "must be 4 to 32 characters: a-z, 0-9 and inner hyphens, like contoso";
+const ID: &str = "must be an ID like aaaabbbb-0000-cccc-1111-dddd2222eeee, as shown in the Entra admin center";
+const FIRST: &str = "must be create or refuse";
+const DOMAIN: &str = "must be domains like contoso.com";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,7 +117,7 @@ pub(super) async fn add((directory, has_token): (&Directory, bool), by: &str, pa
     let name = it.name.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).or_else(|| code.as_ref().map(Code::to_string));
     let new = NewOrganization {
         code,
-        name: name.ok_or(Refused::Field("name", "an organization needs a code or a name"))?,
+        name: name.ok_or(Refused::Field("name", "an organization requires a code or a name"))?,
         tenant: id("tenant", it.tenant.as_deref())?,
         client_id: id("client_id", it.client_id.as_deref())?,
         proof: proof(it.client_secret, it.certificate, (it.federated == Some(true), has_token))?,
@@ -126,7 +126,7 @@ pub(super) async fn add((directory, has_token): (&Directory, bool), by: &str, pa
         default_role: it.default_role,
         first_sign_in: parsed("first_sign_in", FIRST, it.first_sign_in.as_deref(), change::first_sign_in)?,
         no_guests: it.guests == Some(false),
-        on: parsed("state", "write draft or on", it.state.as_deref(), |it| ["draft", "on"].iter().position(|known| *known == it))? == Some(1),
+        on: parsed("state", "must be draft or on", it.state.as_deref(), |it| ["draft", "on"].iter().position(|known| *known == it))? == Some(1),
     };
     Ok(directory.told(&directory.add_organization(new, by).await?).await?)
 }
@@ -146,7 +146,7 @@ pub(super) async fn change((directory, has_token): (&Directory, bool), by: &str,
         default_role: it.default_role,
         first_sign_in: parsed("first_sign_in", FIRST, it.first_sign_in.as_deref(), change::first_sign_in)?,
         guests: it.guests,
-        state: parsed("state", "write on or off", it.state.as_deref(), |it| [State::On, State::Off].into_iter().find(|known| known.as_str() == it))?,
+        state: parsed("state", "must be on or off", it.state.as_deref(), |it| [State::On, State::Off].into_iter().find(|known| known.as_str() == it))?,
         bind: domains("bind", &it.bind)?,
         unbind: domains("unbind", &it.unbind)?,
     };
@@ -159,7 +159,7 @@ pub(super) async fn change_code(directory: &Directory, by: &str, code: &str, par
     let it: NewCode = json(parts, body).await?;
     let days = it.keep_days.unwrap_or(90);
     if days > MOST_DAYS {
-        return Err(Refused::Field("keep_days", "write 0 to 3650"));
+        return Err(Refused::Field("keep_days", "must be 0 to 3650"));
     }
     Ok(directory.told(&directory.change_code(&code, &code_of(&it.code)?, days, by).await?).await?)
 }
@@ -173,7 +173,7 @@ pub(super) async fn invite(directory: &Directory, site: &Site, by: &str, code: &
 /// What was changed of one and its people.
 pub(super) async fn history(directory: &Directory, code: &str, parts: &Parts) -> Result<Value, Refused> {
     let [before, number] = query(parts, ["before", "most"])?;
-    let before = parsed("before", "write the id of a change", before.as_deref(), Guid::parse)?;
+    let before = parsed("before", "must be the ID of a change", before.as_deref(), Guid::parse)?;
     let number = most(number.as_deref())?;
     let found = found(directory, code).await?;
     let all = directory.history(found.id, before, number).await?;
@@ -199,11 +199,11 @@ fn proof(client_secret: Option<String>, certificate: Option<String>, (federated,
         (None, None, false) => Ok(None),
         (Some(value), None, false) => Proof::of_value(value.expose()).map(Some).map_err(|it| match it {
             NoValue::SecretId => Refused::Field("client_secret", "this is the Secret ID; copy the Value, which is shown only once"),
-            NoValue::Other => Refused::Field("client_secret", "copy the Value of a client secret"),
+            NoValue::Other => Refused::Field("client_secret", "must be the Value of a client secret"),
         }),
         (None, Some(pem), false) => Proof::of_certificate(&pem).map(Some).map_err(|it| Refused::Field("certificate", it.hint())),
         (None, None, true) if has_token => Ok(Some(Proof::Operators)),
-        (None, None, true) => Err(Refused::Field("federated", "the configuration names no token: write federated_token in [entra]")),
-        _ => Err(Refused::Field("certificate", "send one of client_secret, certificate and federated")),
+        (None, None, true) => Err(Refused::Field("federated", "the configuration has no token: set federated_token in [entra]")),
+        _ => Err(Refused::Field("certificate", "send only one of client_secret, certificate and federated")),
     }
 }

@@ -24,7 +24,7 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const USERNAME: &str = "write Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com";
+const USERNAME: &str = "must be Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,7 +90,7 @@ pub(super) async fn change(directory: &Directory, by: &str, username: &str, part
     let username = username_of(username)?;
     let it: Change = json(parts, body).await?;
     if it.role_by_entra && it.role.is_some() {
-        return Err(Refused::Field("role_by_entra", "either a role, or the one by Entra"));
+        return Err(Refused::Field("role_by_entra", "send either a role or role_by_entra"));
     }
     let change = PersonChange {
         username: it.username.as_deref().map(username_of).transpose()?,
@@ -98,7 +98,7 @@ pub(super) async fn change(directory: &Directory, by: &str, username: &str, part
         email: address(it.email)?,
         role: it.role,
         role_by_entra: it.role_by_entra,
-        on: parsed("state", "write on or off", it.state.as_deref(), |it| ["off", "on"].iter().position(|known| *known == it))?.map(|it| it == 1),
+        on: parsed("state", "must be on or off", it.state.as_deref(), |it| ["off", "on"].iter().position(|known| *known == it))?.map(|it| it == 1),
         unlink: it.unlink,
     };
     Ok(told::person(&directory.change_person(&username, change, by).await?))
@@ -145,7 +145,7 @@ fn username_of(text: &str) -> Result<Username, Refused> {
 }
 
 fn address(text: Option<String>) -> Result<Option<String>, Refused> {
-    parsed("email", "write an address like maya@contoso.com", text.as_deref(), |it| {
+    parsed("email", "must be an address like maya@contoso.com", text.as_deref(), |it| {
         let fits = it.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty()) && !it.contains(char::is_whitespace);
         fits.then(|| it.to_lowercase())
     })

@@ -39,7 +39,7 @@ async fn whole(parts: &Parts, body: Incoming, kind: &'static str, most: usize, t
     match tokio::time::timeout(time, Limited::new(body, most).collect()).await {
         Err(_) => Err(Refused::TooSlow),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLong(most)),
-        Ok(Err(_)) => Err(Refused::Body("it broke off".to_owned())),
+        Ok(Err(_)) => Err(Refused::Body("it is incomplete".to_owned())),
         Ok(Ok(it)) => Ok(it.to_bytes()),
     }
 }
@@ -48,7 +48,7 @@ async fn whole(parts: &Parts, body: Incoming, kind: &'static str, most: usize, t
 fn why(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let named = ["unknown field", "missing field", "duplicate field"].iter().any(|it| text.starts_with(it));
-    if named && text.len() < 400 { text } else { format!("another kind of value is meant at line {} column {}", error.line(), error.column()) }
+    if named && text.len() < 400 { text } else { format!("wrong type of value at line {} column {}", error.line(), error.column()) }
 }
 
 /// A field that may be left out, and then stays as it is; `null` is no such thing.
@@ -61,7 +61,7 @@ pub(super) fn actor(parts: &Parts) -> Result<String, Refused> {
     let mut named = parts.headers.get_all(ACTOR).iter();
     let Some(first) = named.next() else { return Ok("admin api".to_owned()) };
     let text = first.to_str().ok().map(str::trim).filter(|it| (1..=MOST_ACTOR).contains(&it.len()) && named.next().is_none());
-    let text = text.ok_or(Refused::Field("X-Entrada-Actor", "write up to 128 visible ASCII characters, once"))?;
+    let text = text.ok_or(Refused::Field("X-Entrada-Actor", "must be up to 128 visible ASCII characters, sent once"))?;
     Ok(format!("admin api for {text}"))
 }
 
@@ -69,9 +69,9 @@ pub(super) fn actor(parts: &Parts) -> Result<String, Refused> {
 pub(super) fn query<const N: usize>(parts: &Parts, names: [&str; N]) -> Result<[Option<String>; N], Refused> {
     let mut out = [const { None }; N];
     for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-        let slot = names.iter().zip(&mut out).find(|it| *it.0 == name).ok_or(Refused::Query("it has a name that is not known"))?.1;
+        let slot = names.iter().zip(&mut out).find(|it| *it.0 == name).ok_or(Refused::Query("it has an unknown parameter"))?.1;
         if slot.replace(value.into_owned()).is_some() {
-            return Err(Refused::Query("it says one name twice"));
+            return Err(Refused::Query("a parameter is repeated"));
         }
     }
     Ok(out)
@@ -80,7 +80,7 @@ pub(super) fn query<const N: usize>(parts: &Parts, names: [&str; N]) -> Result<[
 /// How many are asked for: 100, or what is said.
 pub(super) fn most(text: Option<&str>) -> Result<u32, Refused> {
     let Some(text) = text else { return Ok(100) };
-    text.parse().ok().filter(|it| (1..=1000).contains(it)).ok_or(Refused::Query("most is a number from 1 to 1000"))
+    text.parse().ok().filter(|it| (1..=1000).contains(it)).ok_or(Refused::Query("most must be a number from 1 to 1000"))
 }
 
 /// What a text stands for.

@@ -1,4 +1,4 @@
-//! Why a call is not done, as a problem in JSON (RFC 9457).
+//! Reasons why a call is rejected, as a problem in JSON (RFC 9457).
 
 use crate::directory::Error;
 use crate::directory::admin::NotDone;
@@ -10,32 +10,32 @@ use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-/// Why a call is not done.
+/// The reason why a call is rejected.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::server) enum Refused {
-    #[error("there is no such call; see /openapi.json")]
+    #[error("no such endpoint; see /openapi.json")]
     Path,
-    #[error("only {0}")]
+    #[error("method not allowed; use {0}")]
     Method(String),
     #[error(transparent)]
     Gate(#[from] Shut),
-    #[error("there is no [directory] in the configuration")]
+    #[error("the configuration has no [directory] section")]
     NoDirectory,
-    #[error("content-type is not {0}")]
+    #[error("the content type must be {0}")]
     Type(&'static str),
     #[error("the body is longer than {0} bytes")]
     TooLong(usize),
-    #[error("the body did not come in time")]
+    #[error("the body did not arrive in time")]
     TooSlow,
-    #[error("the body is not read: {0}")]
+    #[error("the body is invalid: {0}")]
     Body(String),
     #[error("{0}: {1}")]
     Field(&'static str, &'static str),
-    #[error("the query is not read: {0}")]
+    #[error("the query is invalid: {0}")]
     Query(&'static str),
     #[error("{0}")]
     File(String),
-    #[error("the call ended without an answer")]
+    #[error("the call ended without a response")]
     Broken,
     #[error(transparent)]
     Directory(#[from] Error),
@@ -75,13 +75,13 @@ impl Refused {
         }
     }
 
-    /// The answer. What is wrong with the database is for the log.
+    /// The response. Details of a database error are only logged.
     pub(in crate::server) fn answer(&self) -> Response<Body> {
         let status = self.status();
         let title = match self {
             Self::Directory(error) if status.is_server_error() => {
                 tracing::error!(%error, "the admin listener cannot ask the directory");
-                "the directory cannot be asked; the log tells why".to_owned()
+                "the directory is not available; see the log".to_owned()
             }
             other => other.to_string(),
         };

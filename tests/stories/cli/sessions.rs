@@ -75,7 +75,7 @@ async fn with_a_token_an_operator_ends_them_on_a_listener_that_others_reach_too(
     // Another token than the service's.
     std::fs::write(&file, "a-token-of-somebody-else-0123456789-abcdef").unwrap();
     let told = place.types(&format!("sessions revoke --user {MAYA}"));
-    assert_eq!((told.err.as_str(), told.code), ("error: the token is not that of [server] admin_token\n", Some(1)));
+    assert_eq!((told.err.as_str(), told.code), ("error: the token does not match [server] admin_token\n", Some(1)));
 }
 
 #[test]
