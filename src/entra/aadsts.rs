@@ -115,9 +115,9 @@ pub struct Remedy {
     pub for_owner: bool,
 }
 
-const IN_THE_LOG: &str = "Look for the failure reason in the sign-in log.";
+const IN_THE_LOG: &str = "Find the failure reason in the sign-in log.";
 
-const READ_GROUPS: &str = "Grant the delegated permission User.Read of Microsoft Graph.";
+const READ_GROUPS: &str = "Grant the delegated Microsoft Graph permission User.Read.";
 
 /// What is known of a code.
 pub fn find(code: u32) -> Option<&'static Entry> {

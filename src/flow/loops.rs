@@ -96,8 +96,8 @@ impl Seen {
         words = values.into_iter().fold(words, |words, (name, value)| words.fill(name, value));
         words
             .detail("Cause", "cause", Some(cause.name()))
-            .detail("Cookies", "cookies", Some(if self.cookie { "they come back" } else { "they do not come back" }))
-            .detail("Host", "host", Some(self.other_host.as_deref().unwrap_or("that of the public address")))
+            .detail("Cookies", "cookies", Some(if self.cookie { "returned" } else { "not returned" }))
+            .detail("Host", "host", Some(self.other_host.as_deref().unwrap_or("public address")))
             .detail("Scheme", "scheme", Some(self.scheme()))
             .detail("Clock", "clock", Some(&self.clock()))
             .detail("Session", "session", Some(self.session.name()))
@@ -137,11 +137,11 @@ impl Seen {
 
     fn scheme(&self) -> &'static str {
         match self.http {
-            Some(Http::Untrusted) => "http; a proxy that is not trusted says otherwise",
-            Some(Http::NotSaid) => "http; no proxy says otherwise",
-            Some(Http::Said) => "http, says the proxy in front",
-            None if self.lost.unwrap_or_default().http => "https now, http when it began",
-            None => "as in the public address",
+            Some(Http::Untrusted) => "http; an untrusted proxy reports https",
+            Some(Http::NotSaid) => "http; no proxy reports https",
+            Some(Http::Said) => "http, as reported by the proxy in front",
+            None if self.lost.unwrap_or_default().http => "https now, http at the start",
+            None => "same as the public address",
         }
     }
 
@@ -173,8 +173,8 @@ impl Session {
     fn name(self) -> &'static str {
         match self {
             Self::Live => "signed in",
-            Self::Unknown => "its cookie comes, but opens no session",
-            Self::None => "its cookie does not come",
+            Self::Unknown => "cookie received, but it opens no session",
+            Self::None => "cookie not received",
         }
     }
 }
@@ -218,7 +218,7 @@ mod tests {
         let (pages, _) = Pages::new(None);
         let say = pages.phrases(Language::English);
         let words = seen().words(say, &site);
-        assert!(words.what.contains("none of these") && words.what.contains("the clock is right"), "{}", words.what);
+        assert!(words.what.contains("found no cause") && words.what.contains("the clock are right"), "{}", words.what);
         let words = Seen { ahead: None, session: Session::Unknown, ..seen() }.words(say, &site);
         assert!(words.what.contains("could not be compared") && words.remedy.unwrap().what.contains("same replica"));
     }

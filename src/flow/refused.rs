@@ -46,6 +46,11 @@ fn outsider(say: &Phrases, invalid: Invalid, again: Option<&str>) -> Words {
     let words = Words::under(&say.title.not_this_account, (Kind::SignInFailed, StatusCode::FORBIDDEN, whose), said);
     let tenant = if let Invalid::Stranger(tid) = invalid { Some(tid.to_string()) } else { None };
     let words = words.detail("Tenant ID", "tenant", tenant.as_deref()).detail("Check", "check", Some(&invalid.to_string()));
+    let words = match invalid {
+        Invalid::Personal => words,
+        Invalid::Guest => words.mended(Whose::AppOwner, &say.sign_in.guest_mend),
+        _ => words.mended(Whose::AppOwner, &say.sign_in.stranger_mend),
+    };
     match again {
         Some(again) => words.with(&say.way.other_account, &format!("{again}&prompt=select_account")),
         None => words,

@@ -1,4 +1,4 @@
-//! What people read when something did not work: what happened, whose move it is, what to do. The words themselves are the catalog's.
+//! Error texts for people: what happened, who can fix it and what to do. The texts are in the catalog.
 
 use super::native::unregistered::Unregistered;
 use crate::directory::{self, welcome};
@@ -11,7 +11,7 @@ use crate::upstream::{self, Fault};
 use crate::wire::inbound::Refused;
 use http::StatusCode;
 
-/// The words of one refusal.
+/// The texts of one refusal.
 #[derive(Debug)]
 pub(super) struct Words {
     pub(super) kind: Kind,
@@ -26,7 +26,7 @@ pub(super) struct Words {
     pub(super) details: Vec<Detail>,
 }
 
-/// A fact for whoever looks into it: a name for people, a member for programs, a value.
+/// A fact for troubleshooting: a name for people, a JSON member for programs, and a value.
 #[derive(Debug)]
 pub(super) struct Detail {
     pub(super) name: &'static str,
@@ -64,7 +64,7 @@ impl Words {
         self
     }
 
-    /// Puts a value into the place `{name}` of what is said so far.
+    /// Replaces `{name}` with a value in all texts so far.
     pub(super) fn fill(mut self, name: &str, value: &str) -> Self {
         let place = format!("{{{name}}}");
         let mend = self.remedy.as_mut().map(|it| [&mut it.what, &mut it.place]);
@@ -95,7 +95,9 @@ pub(super) fn unread(say: &Phrases, refused: &Refused) -> Words {
 }
 
 pub(super) fn misdirected(say: &Phrases, origin: &str) -> Words {
-    Words::new(Kind::BadRequest, StatusCode::MISDIRECTED_REQUEST, Whose::AppOwner, &say.refused.misdirected).fill("origin", origin)
+    Words::new(Kind::BadRequest, StatusCode::MISDIRECTED_REQUEST, Whose::AppOwner, &say.refused.misdirected)
+        .mended(Whose::AppOwner, &say.refused.misdirected_mend)
+        .fill("origin", origin)
 }
 
 pub(super) fn not_found(say: &Phrases) -> Words {
@@ -135,13 +137,13 @@ pub(super) fn forbidden(say: &Phrases) -> Words {
     Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::Admin, &say.refused.forbidden).with(&say.way.start_page, "/")
 }
 
-/// `consent` is what an admin does where nobody has agreed yet that the app reads groups.
+/// `consent` is the remedy for an admin if the app does not have consent to read groups yet.
 pub(super) fn groups_unknown(say: &Phrases, error: &graph::Error, consent: impl FnOnce() -> Option<Remedy>) -> Words {
     let words = |whose, told| Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, told);
     match error {
         it if it.is_consent() => Words { remedy: consent(), ..words(Whose::Admin, &say.down.groups_not_agreed) },
         it if it.is_outage() => words(Whose::Nobody, &say.down.groups_not_told),
-        _ => words(Whose::AppOwner, &say.down.groups_too_many),
+        _ => words(Whose::AppOwner, &say.down.groups_too_many).mended(Whose::AppOwner, &say.down.groups_too_many_mend),
     }
 }
 
@@ -169,7 +171,7 @@ pub(super) fn too_many_codes(say: &Phrases) -> Words {
     Words::new(Kind::Unavailable, StatusCode::TOO_MANY_REQUESTS, Whose::You, &say.sign_in.too_many_codes)
 }
 
-/// Signed in well at Entra, as somebody who may not come in.
+/// The person signed in at Entra but does not have access here.
 pub(super) fn not_welcome(say: &Phrases, refused: &welcome::Refused, again: &str) -> Words {
     let (whose, told) = match refused {
         welcome::Refused::OtherTenant => (Whose::You, &say.entry.other_tenant),
@@ -191,11 +193,11 @@ pub(super) fn organization(say: &Phrases, error: &organizations::Error) -> Words
 }
 
 pub(super) fn unregistered(say: &Phrases, what: Unregistered) -> Words {
-    let told = match what {
-        Unregistered::Client => &say.entry.app_unknown,
-        Unregistered::Place => &say.entry.app_elsewhere,
+    let (told, mend) = match what {
+        Unregistered::Client => (&say.entry.app_unknown, &say.entry.app_unknown_mend),
+        Unregistered::Place => (&say.entry.app_elsewhere, &say.entry.app_elsewhere_mend),
     };
-    Words::new(Kind::BadRequest, StatusCode::BAD_REQUEST, Whose::AppOwner, told)
+    Words::new(Kind::BadRequest, StatusCode::BAD_REQUEST, Whose::AppOwner, told).mended(Whose::AppOwner, mend)
 }
 
 pub(super) fn foreign_origin(say: &Phrases) -> Words {

@@ -103,7 +103,9 @@ pub(crate) struct SignIns {
     pub(crate) bad_answer: Said,
     pub(crate) personal: Said,
     pub(crate) guest: Said,
+    pub(crate) guest_mend: Mend,
     pub(crate) stranger: Said,
+    pub(crate) stranger_mend: Mend,
     pub(crate) no_proof: Said,
     pub(crate) unreachable: Said,
     pub(crate) nothing_under_way: Told,
@@ -123,7 +125,9 @@ pub(crate) struct Entry {
     pub(crate) not_known: Told,
     pub(crate) organization_off: Told,
     pub(crate) app_unknown: Told,
+    pub(crate) app_unknown_mend: Mend,
     pub(crate) app_elsewhere: Told,
+    pub(crate) app_elsewhere_mend: Mend,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -133,6 +137,7 @@ pub(crate) struct Refused {
     pub(crate) unclear_host: Told,
     pub(crate) unclear_end: Told,
     pub(crate) misdirected: Told,
+    pub(crate) misdirected_mend: Mend,
     pub(crate) not_found: Told,
     pub(crate) method: Told,
     pub(crate) signed_out: Told,
@@ -153,6 +158,7 @@ pub(crate) struct Down {
     pub(crate) groups_not_agreed: Told,
     pub(crate) groups_not_told: Told,
     pub(crate) groups_too_many: Told,
+    pub(crate) groups_too_many_mend: Mend,
     pub(crate) not_checked: Told,
     pub(crate) not_set_up: Told,
     pub(crate) directory: Told,

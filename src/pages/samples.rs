@@ -100,12 +100,12 @@ fn remedy(it: Remedy) -> Option<Box<Remedy>> {
 }
 
 fn not_assigned() -> Notice {
-    let what = "Your account is fine, but nobody has given it access to this app yet.";
+    let what = "Your account is fine, but it has not been given access to this app yet.";
     Notice {
-        next: texts(&["Ask your administrator to assign you to this app, and send them this page."]),
+        next: texts(&["Ask your administrator to assign you to this app and send them this page."]),
         remedy: remedy(Remedy {
             reader: Whose::Admin,
-            what: "Assign the person, or a group that holds the person directly; groups within groups do not count.".to_owned(),
+            what: "Assign the person, or a group with the person as a direct member; nested groups do not count.".to_owned(),
             place: format!("Enterprise applications > the app with client ID {CLIENT} > Users and groups > Add user/group"),
             command: Some(format!("az rest --method POST --url \"https://graph.microsoft.com/v1.0/servicePrincipals(appId='{CLIENT}')/appRoleAssignedTo\"")),
         }),
@@ -130,17 +130,17 @@ fn cancelled() -> Notice {
         next: texts(&["Sign in again whenever you like."]),
         action: action("Sign in again", START),
         details: pairs(&[("Error", "access_denied"), ("Reason", "cancel"), ("Time (UTC)", "2026-11-24 20:31:07Z")]),
-        ..notice(Kind::SignInNeeded, 403, Whose::You, "You stopped the sign-in", "The sign-in was canceled before it was done. Nothing has happened.")
+        ..notice(Kind::SignInNeeded, 403, Whose::You, "You canceled the sign-in", "The sign-in was canceled before it finished. Nothing has changed.")
     }
 }
 
 fn secret_expired() -> Notice {
-    let what = "The app could not prove to Microsoft who it is: its password there has expired.";
+    let what = "The app could not prove its identity to Microsoft: its credential has expired.";
     Notice {
-        next: texts(&["You cannot mend this yourself. Tell the app’s owner, and send them this page."]),
+        next: texts(&["You cannot fix this yourself. Contact the app’s owner and send them this page."]),
         remedy: remedy(Remedy {
             reader: Whose::AppOwner,
-            what: "Create a new client secret, put its Value where entra.client_secret is read, and only then delete the old one.".to_owned(),
+            what: "Create a new client secret, store its Value where entra.client_secret is read, and only then delete the old one.".to_owned(),
             place: format!(
                 "App registrations > All applications > the app with client ID {CLIENT} > Certificates & secrets > Client secrets > New client secret"
             ),
@@ -148,16 +148,16 @@ fn secret_expired() -> Notice {
         }),
         action: action("Try again", START),
         details: pairs(&[("Code", "AADSTS7000222"), ("Error", "invalid_client"), ("Time (UTC)", "2026-11-24 20:31:07Z")]),
-        ..notice(Kind::Unavailable, 503, Whose::AppOwner, "Signing in does not work at the moment", what)
+        ..notice(Kind::Unavailable, 503, Whose::AppOwner, "Sign-in is not available right now", what)
     }
 }
 
 fn sign_in_failed() -> Notice {
-    let what = "Microsoft Entra’s answer did not pass our checks, so nobody was signed in.";
+    let what = "Microsoft’s answer failed our checks, so you were not signed in.";
     Notice {
         details: pairs(&[("Check", "the token is for another audience")]),
         action: action("Try again", START),
-        ..notice(Kind::SignInFailed, 403, Whose::AppOwner, "You could not be signed in", what)
+        ..notice(Kind::SignInFailed, 403, Whose::AppOwner, "We could not sign you in", what)
     }
 }
 
@@ -165,65 +165,71 @@ fn sign_in_needed() -> Notice {
     Notice {
         next: texts(&["Sign in, go back to the form and send it again."]),
         action: action("Sign in", START),
-        ..notice(Kind::SignInNeeded, 401, Whose::You, "You are signed out", "To go on, sign in. What you just sent was not passed on.")
+        ..notice(Kind::SignInNeeded, 401, Whose::You, "You are signed out", "To continue, sign in. The data you just sent was not forwarded.")
     }
 }
 
 fn forbidden() -> Notice {
     Notice {
-        next: texts(&["If you need it for your work, ask your admin to give you access and tell them the reference below."]),
+        next: texts(&["If you need it for your work, ask your administrator for access and include the reference below."]),
         action: action("Go to the start page", "/"),
-        ..notice(Kind::Forbidden, 403, Whose::Admin, "You may not open this page", "You are signed in, but this page is for others.")
+        ..notice(
+            Kind::Forbidden,
+            403,
+            Whose::Admin,
+            "You do not have access to this page",
+            "You are signed in, but your account is not allowed to open this page.",
+        )
     }
 }
 
 fn not_found() -> Notice {
     Notice {
         action: action("Go to the start page", "/"),
-        ..notice(Kind::NotFound, 404, Whose::You, "There is nothing here", "No page of the sign-in service has this address.")
+        ..notice(Kind::NotFound, 404, Whose::You, "Page not found", "The sign-in service has no page at this address.")
     }
 }
 
 fn bad_request() -> Notice {
     Notice {
         next: texts(&["Check the link or the address you typed."]),
-        ..notice(Kind::BadRequest, 400, Whose::You, "This address is not clear", "The address can be read in two ways, so it was not passed on.")
+        ..notice(Kind::BadRequest, 400, Whose::You, "This address is ambiguous", "The address can be read in two ways, so it was not forwarded.")
     }
 }
 
 fn bad_gateway() -> Notice {
     Notice {
         next: texts(&["Try again in a moment."]),
-        ..notice(Kind::Unavailable, 502, Whose::AppOwner, "The app is not available", "The app behind this address cannot be reached right now.")
+        ..notice(Kind::Unavailable, 502, Whose::AppOwner, "The app is not available", "The app at this address cannot be reached right now.")
     }
 }
 
 fn entra_unreachable() -> Notice {
-    let what = "Microsoft Entra, which signs people in here, cannot be reached right now. Whoever is signed in stays so.";
+    let what = "Microsoft Entra, which signs people in here, cannot be reached right now. People already signed in are not affected.";
     Notice {
         next: texts(&["Try again in a few minutes."]),
         action: action("Try again", START),
-        ..notice(Kind::Unavailable, 503, Whose::Nobody, "Signing in does not work at the moment", what)
+        ..notice(Kind::Unavailable, 503, Whose::Nobody, "Sign-in is not available right now", what)
     }
 }
 
 fn gateway_timeout() -> Notice {
-    notice(Kind::Unavailable, 504, Whose::Entra, "The app does not answer", "The app behind this address took too long to answer.")
+    notice(Kind::Unavailable, 504, Whose::Entra, "The app is not responding", "The app at this address took too long to respond.")
 }
 
 fn turning() -> Notice {
-    let what = "You were sent to sign in three times within a minute, since your browser does not send our cookies back.";
+    let what = "You were sent to sign in three times within a minute, because your browser does not return our cookies.";
     Notice {
         next: texts(&["Allow cookies for this site, or open it in its own tab instead of inside another page.", "Then wait a minute and try again."]),
         remedy: remedy(Remedy {
             reader: Whose::AppOwner,
-            what: "If many people see this page: look for a proxy in front that drops Set-Cookie or Cookie, or that people reach under another host name."
+            what: "If many people see this page: look for a proxy in front that removes Set-Cookie or Cookie, or that people use with a different host name."
                 .to_owned(),
-            place: "The way to this service: proxies and load balancers".to_owned(),
+            place: "The proxies and load balancers in front of this service".to_owned(),
             command: None,
         }),
         details: pairs(&[("Cause", "cookie-not-returned"), ("Cookies", "sent, but not returned"), ("Host", "the public one"), ("Scheme", "https")]),
-        ..notice(Kind::Loop, 400, Whose::You, "Signing in goes round in circles", what)
+        ..notice(Kind::Loop, 400, Whose::You, "Sign-in keeps looping", what)
     }
 }
 

@@ -101,9 +101,9 @@ fn trial(met: Option<Result<Met, &'static str>>, failed: Option<Failed>) -> Tria
 fn failed() -> Failed {
     Failed {
         code: Some("AADSTS7000215".to_owned()),
-        title: "Signing in does not work at the moment".to_owned(),
-        what: "The app could not prove to Microsoft who it is: its password there is not right.".to_owned(),
-        next: vec!["Tell the app’s owner.".to_owned()],
+        title: "Sign-in is not available right now".to_owned(),
+        what: "The app could not prove its identity to Microsoft: its credential is wrong.".to_owned(),
+        next: vec!["Contact the app’s owner.".to_owned()],
         fix: Some("Create a new client secret.".to_owned()),
         place: Some(format!("App registrations > All applications > the app with client ID {CLIENT} > Certificates & secrets")),
         details: vec![("Error".to_owned(), "invalid_client".to_owned()), ("Client ID".to_owned(), CLIENT.to_owned())],

@@ -102,7 +102,7 @@ fn an_operator_replaces_one_template_and_keeps_the_others() {
     ]);
     assert_eq!(warnings, Vec::<String>::new());
     assert!(pages.render(&sample("signed-out"), Language::English).contains("<h1>Bye</h1><img src=\"/logo.png\" alt=\"Contoso\">"));
-    assert!(pages.render(&sample("forbidden"), Language::English).contains("<h1>You may not open this page</h1>"));
+    assert!(pages.render(&sample("forbidden"), Language::English).contains("<h1>You do not have access to this page</h1>"));
     assert!(policy(&pages, "signed-out").contains("img-src 'self' data:"));
 }
 
@@ -112,7 +112,7 @@ fn an_operator_says_things_in_other_words_by_the_code() {
     let (pages, warnings) = with(&[("notice.html", notice)]);
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(pages.render(&sample("not-assigned"), Language::English), "<p>Ask the service desk, extension 1234.</p>");
-    assert_eq!(pages.render(&sample("cancelled"), Language::English), "<h1>You stopped the sign-in</h1>");
+    assert_eq!(pages.render(&sample("cancelled"), Language::English), "<h1>You canceled the sign-in</h1>");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn one_bad_template_does_not_take_a_good_one_with_it() {
     let (pages, warnings) = with(&[("notice.html", "{{ titel }}"), ("sign_in.html", "<h1>Welcome to {{ app }}</h1>")]);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert_eq!(pages.render(&sample("sign-in"), Language::English), "<h1>Welcome to reports.contoso.example</h1>");
-    assert!(pages.render(&sample("forbidden"), Language::English).contains("<h1>You may not open this page</h1>"));
+    assert!(pages.render(&sample("forbidden"), Language::English).contains("<h1>You do not have access to this page</h1>"));
 }
 
 #[test]
@@ -211,9 +211,9 @@ fn the_page_of_a_credential_says_which_kind_it_is_and_which_one_waits() {
     let pages = ours();
     for (name, says) in [
         ("setup-credential", ["The client secret expires on", "A new client secret is waiting", "Check that you copied the Value"]),
-        ("setup-credential-certificate", ["The certificate expires on", "A token of the app’s owner is waiting", "Tell the app’s owner, who set it"]),
-        ("setup-credential-unread", ["The client secret expires on", "A token of the app’s owner is waiting", "what it is read from is not there"]),
-        ("setup-credential-federated", ["no secret of yours that could expire", "A new certificate is waiting", "Tell the app’s owner, who set it"]),
+        ("setup-credential-certificate", ["The certificate expires on", "A token from the app’s owner is waiting", "Contact the app’s owner, who set it"]),
+        ("setup-credential-unread", ["The client secret expires on", "A token from the app’s owner is waiting", "the source it is read from is missing"]),
+        ("setup-credential-federated", ["you have no secret that could expire", "A new certificate is waiting", "Contact the app’s owner, who set it"]),
     ] {
         let html = pages.render(&sample(name), Language::English);
         assert!(says.iter().all(|it| html.contains(it)), "{name}: {html}");

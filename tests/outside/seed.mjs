@@ -122,7 +122,7 @@ await picture(page, "secret-id-refused");
 await page.getByLabel("Client secret (Value)").fill(value);
 await page.getByRole("button", { name: "Save" }).click();
 await says(page, /Saved\. Test it next/);
-await says(page, /What Microsoft says of this tenant/);
+await says(page, /Tenant found/);
 await says(page, new RegExp(`${tenant}/v2\\.0`));
 assert.ok(!(await page.content()).includes(value), "the secret is read back");
 assert.equal(await page.getByRole("button", { name: "Turn on" }).count(), 0, "nothing is turned on untested");
@@ -145,7 +145,7 @@ await page.getByRole("button", { name: "Turn on" }).click();
 await says(page, /Single sign-on is on/);
 await says(page, /northwind/);
 await picture(page, "on");
-await page.getByRole("link", { name: "Sheet for staff, to print" }).click();
+await page.getByRole("link", { name: "Printable instructions for staff" }).click();
 await says(page, /Company code\s*northwind/);
 await picture(page, "sheet");
 

@@ -45,7 +45,7 @@ await page.goto(`${address}/oauth2/start?prompt=select_account&rd=/`);
 await signIn("Tom Becker");
 assert.match(await page.textContent("h1"), /Tom Becker/);
 assert.equal((await page.goto(`${address}/admin`)).status(), 403);
-assert.match(await page.textContent("h1"), /You may not open this page/);
+assert.match(await page.textContent("h1"), /You do not have access to this page/);
 await picture("forbidden");
 
 await page.goto(address);

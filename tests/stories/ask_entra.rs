@@ -8,7 +8,7 @@ use crate::world::{CLIENT_ID, Plan};
 use entrada::emulator::Wrong;
 use url::Url;
 
-const CALM: &str = "Nobody signs in here by that.";
+const CALM: &str = "We could not find that username or company code.";
 
 async fn town() -> Town {
     with("").await

@@ -155,9 +155,9 @@ async fn by_the_token_of_another_issuer_people_sign_in_and_the_file_is_read_anew
         (cluster.token("system:serviceaccount:apps:other", "api://AzureADTokenExchange"), "AADSTS700213"),
         (cluster.token(SUBJECT, "api://elsewhere"), "AADSTS700212"),
         (made(2099).token(SUBJECT, "api://AzureADTokenExchange"), "AADSTS70021"),
-        ("no token at all".to_owned(), "what it proves that by cannot be read"),
+        ("no token at all".to_owned(), "its credential cannot be read"),
         // None that is longer is cut and sent.
-        (format!("a.b.{}", "c".repeat(17 * 1024)), "what it proves that by cannot be read"),
+        (format!("a.b.{}", "c".repeat(17 * 1024)), "its credential cannot be read"),
     ] {
         std::fs::write(&file, &text).unwrap();
         let mut browser = world.browser();
@@ -252,7 +252,7 @@ async fn an_organization_trusts_the_operators_issuer_and_says_nothing_of_files()
     without.directory().add_organization(founded, "story").await.unwrap();
     without.directory().add_organization(company("fabrikam", FABRIKAM), "story").await.unwrap();
     let page = without.types(&mut without.world.browser(), "contoso").await;
-    assert!(page.status == 503 && page.body.contains("not set up completely"), "{} {}", page.status, page.body);
+    assert!(page.status == 503 && page.body.contains("not fully set up"), "{} {}", page.status, page.body);
     assert!(without.logged().await.contains("federated_token names no file"));
     assert_eq!(comes(&without, "fabrikam", FRIDA).await.status, 200);
 }

@@ -54,13 +54,13 @@ async fn what_did_not_work_is_told_in_german_on_every_notice() {
     let address = refused(&mut browser, "error=access_denied&error_subcode=cancel").await;
     for (address, says) in [
         (address.as_str(), ["Sie haben die Anmeldung abgebrochen", "Noch einmal anmelden"]),
-        ("/oauth2/nowhere", ["Hier ist nichts", "Zur Startseite"]),
+        ("/oauth2/nowhere", ["Seite nicht gefunden", "Zur Startseite"]),
         ("/oauth2/callback?code=x&state=y", ["Diese Anmeldung ist vorbei", "Noch einmal anmelden"]),
         ("/oauth2/callback?code=x&code=y", ["Diese Antwort ist nicht lesbar", "Kennung für den Support"]),
     ] {
         let page = browser.asks("GET", address, NAVIGATION).await;
         assert!(page.body.contains("<html lang=\"de\">") && says.iter().all(|it| page.body.contains(it)), "{address}: {}", page.body);
-        for english in ["What to do", "Who can fix it", "Reference for support", "Technical details"] {
+        for english in ["What to do", "Who can fix this", "Reference for support", "Technical details"] {
             assert!(!page.body.contains(english), "{address}: {english} in {}", page.body);
         }
     }
@@ -68,7 +68,7 @@ async fn what_did_not_work_is_told_in_german_on_every_notice() {
     assert!(browser.visits("/reports").await.is_the_sign_in_at_entra());
     assert_eq!(browser.signs_in_as("tom@contoso.example").await.status, 200);
     let page = browser.asks("GET", "/admin/x", NAVIGATION).await;
-    assert!(page.status == 403 && page.body.contains("Diese Seite dürfen Sie nicht öffnen") && page.body.contains("Ihre Administration"), "{}", page.body);
+    assert!(page.status == 403 && page.body.contains("Auf diese Seite haben Sie keinen Zugriff") && page.body.contains("Ihre Administration"), "{}", page.body);
     let answer = browser.asks("GET", "/admin/x", SCRIPT).await;
-    assert_eq!((answer.status, answer.json()["title"].as_str()), (403, Some("You may not open this page")));
+    assert_eq!((answer.status, answer.json()["title"].as_str()), (403, Some("You do not have access to this page")));
 }

@@ -192,7 +192,7 @@ async fn without_the_permission_the_page_says_what_an_admin_has_to_agree_to() {
     let mut grace = world.signed_in(GRACES).await;
     let page = grace.visits("/group/x").await;
     assert_eq!(page.status, 503, "{}", page.body);
-    assert!(page.body.contains("User.Read") && page.body.contains("Grant the delegated permission"), "{}", page.body);
+    assert!(page.body.contains("User.Read") && page.body.contains("Grant the delegated Microsoft Graph permission"), "{}", page.body);
     assert!(world.logged().await.contains("was not granted User.Read"));
     // Nobody hammers Graph meanwhile; what was agreed to is noticed without a new sign-in.
     for _ in 0..10 {

@@ -19,7 +19,7 @@ async fn signs_in_until_told(browser: &mut Browser) -> Page {
 
 /// The cause on the page of a loop.
 fn cause(page: &Page) -> &str {
-    assert!(page.status == 400 && page.body.contains("<h1>Signing in goes round in circles</h1>"), "no loop: {} {}", page.status, page.body);
+    assert!(page.status == 400 && page.body.contains("<h1>Sign-in keeps looping</h1>"), "no loop: {} {}", page.status, page.body);
     page.body.split_once("<dt>Cause</dt><dd>").unwrap().1.split_once('<').unwrap().0
 }
 
@@ -41,7 +41,7 @@ async fn p5_cookies_that_do_not_come_back() {
     maya.visits("/x").await;
     let page = signs_in_until_told(&mut maya).await;
     assert_eq!(cause(&page), "cookie-not-returned");
-    assert!(page.body.contains("does not send our cookies back") && page.body.contains("<dd>You</dd>"), "{}", page.body);
+    assert!(page.body.contains("does not return our cookies") && page.body.contains("<dd>You</dd>"), "{}", page.body);
     assert_eq!(page.way.len(), 2, "it is not sent on: {:?}", page.way);
 }
 
@@ -76,9 +76,9 @@ async fn p5_another_host_than_the_public_one() {
 #[tokio::test]
 async fn p5_http_where_the_sign_in_is_for_https() {
     for (server, proto, told) in [
-        ("", None, "no proxy says otherwise"),
-        ("", Some("https"), "a proxy that is not trusted says otherwise"),
-        ("trusted_proxies = [\"127.0.0.1\"]", Some("http"), "says the proxy in front"),
+        ("", None, "no proxy reports https"),
+        ("", Some("https"), "an untrusted proxy reports https"),
+        ("trusted_proxies = [\"127.0.0.1\"]", Some("http"), "as reported by the proxy in front"),
     ] {
         let port = free_port();
         let plan = Plan { port: Some(port), public_url: Some(format!("https://localhost:{port}")), server: server.into(), ..Plan::default() };
@@ -143,11 +143,11 @@ async fn p5_where_the_cause_cannot_be_told_it_says_what_was_ruled_out() {
     let mut maya = world.browser();
     let page = loses_its_session(&world, &mut maya).await;
     assert_eq!(cause(&page), "unknown");
-    assert!(page.body.contains("It is none of these") && page.body.contains("the clock is right"), "{}", page.body);
-    assert!(page.body.contains("its cookie comes, but opens no session"), "{}", page.body);
+    assert!(page.body.contains("These checks found no cause") && page.body.contains("the clock are right"), "{}", page.body);
+    assert!(page.body.contains("cookie received, but it opens no session"), "{}", page.body);
     // A program hears the same.
     let json = maya.asks("GET", "/oauth2/start?rd=/x", SCRIPT).await.json();
-    assert_eq!((json["cause"].as_str(), json["cookies"].as_str(), json["status"].as_u64()), (Some("unknown"), Some("they come back"), Some(400)), "{json}");
+    assert_eq!((json["cause"].as_str(), json["cookies"].as_str(), json["status"].as_u64()), (Some("unknown"), Some("returned"), Some(400)), "{json}");
     assert!(world.logged().await.contains("sign-in loop: unknown"));
 }
 

@@ -216,7 +216,7 @@ async fn what_nobody_is_called_leads_back_to_the_page_with_one_calm_sentence() {
     for typed in ["nobody@nowhere.example", "not-there", "\u{202e}evil", "' OR 1=1 --", &"x".repeat(300)] {
         let page = town.types(&mut someone, typed).await;
         assert_eq!(page.status, 404, "{typed}");
-        assert!(page.body.contains("Nobody signs in here by that.") && page.body.contains("aria-invalid=\"true\""), "{}", page.body);
+        assert!(page.body.contains("We could not find that username or company code.") && page.body.contains("aria-invalid=\"true\""), "{}", page.body);
     }
     let page = someone.posts("/oauth2/sign_in?rd=%2Fz", SCRIPT, "identifier=not-there").await;
     assert_eq!((page.status, page.json()["status"].as_u64(), page.header("content-type")), (404, Some(404), "application/problem+json"));
@@ -356,7 +356,7 @@ async fn a_person_who_is_switched_off_is_out_at_the_next_recheck_and_reads_why()
     // Entra knows her still, and brings her back at once.
     let page = town.types(&mut maya, MAYA).await;
     assert_eq!(page.status, 403);
-    assert!(page.body.contains("Your access is switched off") && page.body.contains("prompt=select_account"), "{}", page.body);
+    assert!(page.body.contains("Your access is disabled") && page.body.contains("prompt=select_account"), "{}", page.body);
     let at_entra = maya.until(&format!("/oauth2/start?organization=contoso&login_hint={MAYA}"), "/oauth2/callback").await;
     let problem = maya.asks("GET", &at_entra.url[url::Position::BeforePath..], SCRIPT).await.json();
     assert_eq!((&problem["status"], &problem["whose"]), (&403.into(), &"admin".into()));
@@ -433,7 +433,7 @@ async fn a_database_that_is_gone_is_503_and_signs_nobody_out() {
     town.directory().close().await;
     let page = town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await;
     assert_eq!((page.status, page.header("retry-after")), (503, "5"), "{}", page.body);
-    assert!(page.body.contains("cannot be asked right now"), "{}", page.body);
+    assert!(page.body.contains("is not available right now. People already signed in are not affected."), "{}", page.body);
     assert_eq!(town.world.browser().posts("/oauth2/sign_in", SCRIPT, "identifier=contoso").await.json()["status"], 503);
     town.world.later(30 * 60);
     for _ in 0..20 {
@@ -453,7 +453,7 @@ async fn a_database_that_somebody_else_holds_is_503_and_the_next_try_finds_it_fr
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let page = frida.opens(&callback).await;
     assert_eq!(page.status, 503, "{}", page.body);
-    assert!(page.body.contains("cannot be asked right now"), "{}", page.body);
+    assert!(page.body.contains("is not available right now. People already signed in are not affected."), "{}", page.body);
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     assert_eq!(frida.until("/oauth2/start?organization=fabrikam&login_hint=frida@fabrikam.example", "/oauth2/callback").await.status, 302);
     assert!(town.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap().is_none(), "half a person");

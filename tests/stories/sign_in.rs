@@ -134,7 +134,7 @@ async fn back_reload_and_a_stale_bookmark_never_end_in_an_error() {
     bookmark.set_query(None);
     let page = maya.opens(&bookmark).await;
     assert_eq!(page.status, 400);
-    assert!(page.body.contains("This sign-in is over"));
+    assert!(page.body.contains("This sign-in has ended"));
     assert!(page.body.contains("/oauth2/start"));
 }
 
@@ -163,7 +163,7 @@ async fn a_token_that_is_wrong_in_any_way_signs_nobody_in() {
         assert_eq!(page.status, 403, "{wrong:?}: {}", page.body);
         assert!(maya.cookie("entrada").is_none(), "{wrong:?}");
         assert_eq!(world.app.seen.count(), 0);
-        assert!(page.body.contains("did not pass our checks"), "{wrong:?}: {}", page.body);
+        assert!(page.body.contains("failed our checks"), "{wrong:?}: {}", page.body);
     }
 }
 
@@ -209,7 +209,7 @@ async fn whom_entra_refuses_reads_why_and_whose_move_it_is() {
     let mut bruno = world.browser();
     // What Entra tells in the callback; its own page keeps most codes, consent comes back.
     for (query, words) in [
-        ("error=access_denied&error_description=AADSTS65004%3A+User+declined+to+consent", "You stopped the sign-in"),
+        ("error=access_denied&error_description=AADSTS65004%3A+User+declined+to+consent", "You canceled the sign-in"),
         (
             "error=invalid_request&error_description=AADSTS50105%3A+not+assigned+Trace+ID%3A+11111111-2222-3333-4444-555555555555+Correlation+ID%3A+99999999-2222-3333-4444-555555555555",
             "You are not assigned to this app",
@@ -397,7 +397,7 @@ async fn who_is_told_what_when_signed_out() {
     let mut tom = world.signed_in("tom@contoso.example").await;
     let page = tom.visits("/admin/x").await;
     assert_eq!(page.status, 403);
-    assert!(page.body.contains("You may not open this page"));
+    assert!(page.body.contains("You do not have access to this page"));
     assert_eq!(tom.asks("GET", "/admin/x", SCRIPT).await.json()["status"], 403);
     assert_eq!(tom.asks("POST", "/read/x", SCRIPT).await.status, 403);
     assert_eq!(tom.asks("HEAD", "/read/x", SCRIPT).await.status, 200);

@@ -84,7 +84,7 @@ async fn a_script_or_a_form_hears_401_with_the_challenge_and_where_to_begin() {
     assert_eq!((&page.json()["sign_in_url"], &page.json()["acrs"]), (&json!(begin), &json!("c1")));
     let page = maya.posts("/strong/x", FORM, "typed=1").await;
     assert_eq!((page.status, page.header("www-authenticate")), (401, claims.as_str()));
-    assert!(page.body.contains("Please confirm that it is you") && page.body.contains("/oauth2/start?rd="), "{}", page.body);
+    assert!(page.body.contains("Please confirm your identity") && page.body.contains("/oauth2/start?rd="), "{}", page.body);
     // A rule that redirects nobody does not redirect for this either.
     let page = maya.asks("GET", "/api-strong/x", NAVIGATION).await;
     assert_eq!((page.status, page.header("www-authenticate")), (401, claims.as_str()));
@@ -160,7 +160,7 @@ async fn entra_that_brings_no_proof_ends_on_a_page_that_says_whose_move_it_is() 
     world.emulator.control().wrong(Wrong::NoContext);
     let page = maya.visits("/strong/x").await;
     assert_eq!((page.status, asked(&page).as_deref()), (403, Some(C1)));
-    assert!(page.body.contains("You may not open this page yet") && page.body.contains("Conditional Access"), "{}", page.body);
+    assert!(page.body.contains("You do not have access to this page yet") && page.body.contains("Conditional Access"), "{}", page.body);
     assert!(page.body.contains("<dd>c1</dd>"), "{}", page.body);
     assert_eq!(page.way.iter().filter(|it| it.path().ends_with("/authorize")).count(), 1, "no second round");
     // She is signed in for the rest, and the proof can still be brought.
@@ -296,5 +296,5 @@ async fn an_app_that_never_has_enough_ends_no_one_in_a_loop() {
     maya.says = vec![("x-story-challenge", "Bearer error=\"insufficient_claims\", claims=\"{other}\"".to_owned())];
     let page = maya.visits("/app/challenge-other").await;
     assert_eq!((page.status, page.way.iter().filter(|it| it.path().ends_with("/authorize")).count()), (400, 3));
-    assert!(page.body.contains("Signing in goes round in circles") && page.body.contains("<dd>app</dd>"), "{}", page.body);
+    assert!(page.body.contains("Sign-in keeps looping") && page.body.contains("<dd>app</dd>"), "{}", page.body);
 }

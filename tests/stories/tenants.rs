@@ -49,7 +49,7 @@ async fn people_of_a_tenant_that_is_allowed_come_in_and_others_read_whose_move_i
         assert_eq!((page.status, page.app_heard("x-forwarded-tenant").as_str()), (200, CONTOSO));
         let page = comes(&world, FRIDA).await;
         assert_eq!(page.status, 403);
-        assert!(page.body.contains("Your company or school is not among those whose people may use this app"), "{}", page.body);
+        assert!(page.body.contains("This app is not open to people from your company or school"), "{}", page.body);
         assert!(page.body.contains("allowed_tenants") && page.body.contains(FABRIKAM), "{}", page.body);
         assert!(page.body.contains("prompt=select_account"), "no way to another account: {}", page.body);
         assert_eq!(world.app.seen.count(), 1, "the app heard of her");
@@ -73,7 +73,7 @@ async fn personal_accounts_come_in_only_where_they_are_named() {
     let refused = world("common", "[\"*\"]").await;
     let page = comes(&refused, PETRA).await;
     assert_eq!(page.status, 403);
-    assert!(page.body.contains("This is a personal account") && page.body.contains("account of your company or school"), "{}", page.body);
+    assert!(page.body.contains("This is a personal account") && page.body.contains("Sign in with your work or school account"), "{}", page.body);
     assert_eq!(comes(&refused, MAYA).await.status, 200);
     for (tenant, allowed) in [("common", "[\"consumers\"]".to_owned()), ("common", format!("[\"*\", \"{PERSONAL}\"]")), ("consumers", "[]".to_owned())] {
         let world = world(tenant, &allowed).await;
@@ -100,7 +100,7 @@ async fn a_guest_comes_in_as_one_or_stays_outside() {
     let world = World::with(Plan { entra: "guests = false".into(), ..Plan::default() }).await;
     let page = comes(&world, PRIYA).await;
     assert_eq!(page.status, 403);
-    assert!(page.body.contains("not open to guests"), "{}", page.body);
+    assert!(page.body.contains("does not allow guests"), "{}", page.body);
     assert_eq!(comes(&world, MAYA).await.status, 200);
 }
 

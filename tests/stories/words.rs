@@ -49,7 +49,8 @@ async fn p17_every_code_has_a_page_and_json_with_all_that_is_needed() {
         let words = read(&page);
         assert_eq!(page.status, 403, "{code}: {words}");
         let named = format!("AADSTS{code}");
-        for part in [entry.what(Language::English), &named, CORRELATION, TRACE, TIME, page.header("x-request-id"), "Who can fix it", "What to do", "Try again"]
+        for part in
+            [entry.what(Language::English), &named, CORRELATION, TRACE, TIME, page.header("x-request-id"), "Who can fix this", "What to do", "Try again"]
         {
             let another = part == "Try again" && words.contains("Use another account");
             assert!(words.contains(part) || another, "{code}: no {part:?} in {words}");
@@ -94,7 +95,7 @@ async fn p17_a_missing_assignment_is_told_to_the_person_and_to_the_admin() {
     let words = read(&page);
     for part in [
         "<h1>You are not assigned to this app</h1>",
-        "Your account is fine, but nobody has given it access",
+        "Your account is fine, but it has not been given access",
         "Ask your administrator to assign you",
         "<dd>Your administrator</dd>",
         "For your administrator",
@@ -158,7 +159,7 @@ async fn p17_the_error_decides_and_the_code_only_chooses_words() {
         let address = answered(&mut browser, &[("error", error), ("error_description", &description(53_003))]).await;
         let page = browser.asks("GET", &address, NAVIGATION).await;
         assert_eq!((page.status, page.headers.contains_key("retry-after")), (status, status == 503), "{error}");
-        assert!(page.body.contains("a rule of your organization (Conditional Access)"), "{}", page.body);
+        assert!(page.body.contains("a rule in your organization (Conditional Access)"), "{}", page.body);
     }
 }
 
@@ -170,7 +171,7 @@ async fn p17_cancelling_is_calm_and_leads_back() {
     let page = maya.asks("GET", &address, NAVIGATION).await;
     let words = read(&page);
     assert_eq!(page.status, 403);
-    assert!(words.contains("<h1>You stopped the sign-in</h1>") && words.contains("<main class=\"calm\">") && words.contains("Sign in again"), "{words}");
+    assert!(words.contains("<h1>You canceled the sign-in</h1>") && words.contains("<main class=\"calm\">") && words.contains("Sign in again"), "{words}");
     assert!(!words.contains("For your administrator") && !words.contains("AADSTS"), "{words}");
     // A moment later the person signs in after all.
     assert!(maya.visits("/oauth2/start?rd=%2Freports%3Fyear%3D2026").await.is_the_sign_in_at_entra());
@@ -196,8 +197,7 @@ async fn p17_a_wrong_secret_is_the_owners_to_mend_and_the_log_says_how() {
     let page = maya.signs_in_as("maya@contoso.example").await;
     let words = read(&page);
     assert_eq!(page.status, 503, "{words}");
-    for part in ["<h1>Signing in does not work at the moment</h1>", "The app’s owner", "Certificates & secrets", "AADSTS7000215", "az ad app credential reset"]
-    {
+    for part in ["<h1>Sign-in is not available right now</h1>", "The app’s owner", "Certificates & secrets", "AADSTS7000215", "az ad app credential reset"] {
         assert!(words.contains(part), "no {part:?} in {words}");
     }
     assert!(maya.cookie("entrada").is_none());
@@ -222,8 +222,7 @@ async fn p17_a_token_of_another_time_names_the_clock() {
     let page = maya.signs_in_as("maya@contoso.example").await;
     let words = read(&page);
     assert_eq!(page.status, 403);
-    for part in ["You could not be signed in", "check this machine's clock", "<dt>Clock ahead of Microsoft’s (s)</dt><dd>", "The app’s owner", "Try again"]
-    {
+    for part in ["We could not sign you in", "check this machine's clock", "<dt>Clock ahead of Microsoft’s (s)</dt><dd>", "The app’s owner", "Try again"] {
         assert!(words.contains(part), "no {part:?} in {words}");
     }
 }

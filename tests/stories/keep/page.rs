@@ -25,14 +25,14 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
     let town = Town::start().await;
     let mut maya = town.admin().await;
     let page = maya.visits(SECRET).await;
-    assert!(page.status == 200 && page.body.contains("Nobody has said when the client secret expires."), "{}", page.body);
+    assert!(page.status == 200 && page.body.contains("No expiry date is set."), "{}", page.body);
     // The Secret ID first, then dates that cannot be.
     for (secret, ends, says) in [
         ("0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e", "", "This is the Secret ID."),
-        ("short", "", "This is no client secret."),
-        ("with a blank in-between", "", "This is no client secret."),
-        ("the-next~Secret.of-contoso-0001", "31.05.2027", "The date cannot be read."),
-        ("the-next~Secret.of-contoso-0001", "2020-01-01", "has expired already"),
+        ("short", "", "This does not look like a client secret."),
+        ("with a blank in-between", "", "This does not look like a client secret."),
+        ("the-next~Secret.of-contoso-0001", "31.05.2027", "This is not a date."),
+        ("the-next~Secret.of-contoso-0001", "2020-01-01", "That date is in the past"),
     ] {
         let page = maya.fills(SECRET, &[("do", "set"), ("secret", secret), ("ends", ends)]).await;
         assert!(page.status == 422 && page.body.contains(says) && page.body.contains("aria-invalid=\"true\""), "{says}: {}", page.body);
@@ -81,7 +81,7 @@ async fn the_secret_is_changed_only_soon_after_signing_in() {
     assert!(page.path_and_query() == SECRET && page.body.contains("name=\"secret\""), "{}", page.body);
     maya.fills(SECRET, &[("do", "set"), ("secret", "the-late~Secret.of-contoso-0002")]).await;
     let page = maya.fills(SECRET, &[("do", "take_back")]).await;
-    assert!(page.body.contains("The new secret is forgotten."), "{}", page.body);
+    assert!(page.body.contains("The new secret is discarded."), "{}", page.body);
     assert_eq!(town.organization("contoso").await.waiting, None);
     let other = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
     assert_eq!(maya.posts(SECRET, &other, "do=set&secret=an-evil~Secret.of-contoso-0003").await.status, 403);
@@ -170,7 +170,7 @@ async fn of_a_company_in_the_file_people_are_tended_and_the_secret_is_not() {
     let change = PersonChange { role: Some("owner".to_owned()), ..PersonChange::default() };
     town.directory().change_person(&made.username, change, "story").await.unwrap();
     let page = browser.visits(SECRET).await;
-    assert!(page.status == 200 && page.body.contains("stands in the configuration") && !page.body.contains("name=\"secret\""), "{}", page.body);
+    assert!(page.status == 200 && page.body.contains("is set in the app’s configuration") && !page.body.contains("name=\"secret\""), "{}", page.body);
     assert_eq!(browser.fills(SECRET, &[("do", "set"), ("secret", "the-other~Secret.of-file-0001")]).await.status, 403);
     let page = browser.fills("/oauth2/setup/people", &[("person", &person.id.to_string()), ("do", "off")]).await;
     assert!(page.status == 200 && !town.person(felix).await.on, "{}", page.body);

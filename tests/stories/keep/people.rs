@@ -49,7 +49,7 @@ async fn a_role_is_given_by_hand_and_never_above_ones_own() {
     let shown = browser.visits(&format!("{PEOPLE}?person={}", tom.id)).await;
     assert!(shown.body.contains("<option>admin</option>") && !shown.body.contains("<option>owner"), "{}", shown.body);
     let page = town.does(&mut browser, &tom, &[("do", "role"), ("role", "admin")]).await;
-    assert!(page.status == 200 && page.body.contains("The role is admin now."), "{} {}", page.status, page.body);
+    assert!(page.status == 200 && page.body.contains("The role is now admin."), "{} {}", page.status, page.body);
     let tom = town.person(TOM).await;
     assert_eq!((tom.role.as_str(), tom.role_source.as_str()), ("admin", "hand"));
     assert!(town.history("contoso").await[0].ends_with("tom@contoso.example: role worker became admin"));
@@ -77,11 +77,11 @@ async fn whoever_is_switched_off_is_out_at_once_and_comes_in_again_when_switched
     let mut browser = town.signed_in(TOM).await;
     let tom = town.person(TOM).await;
     let page = town.does(&mut admin, &tom, &[("do", "off")]).await;
-    assert!(page.body.contains("Switched off, and signed out everywhere."), "{}", page.body);
+    assert!(page.body.contains("Disabled and signed out everywhere."), "{}", page.body);
     assert!(!is_in(&mut browser).await && is_in(&mut admin).await);
     let page = town.comes(&mut browser, "contoso", TOM).await;
-    assert!(page.status == 403 && page.body.contains("Your access is switched off"), "{}", page.body);
-    assert!(admin.visits(PEOPLE).await.body.contains("Switched off"));
+    assert!(page.status == 403 && page.body.contains("Your access is disabled"), "{}", page.body);
+    assert!(admin.visits(PEOPLE).await.body.contains("Disabled"));
     town.does(&mut admin, &tom, &[("do", "on")]).await;
     assert_eq!(town.comes(&mut browser, "contoso", TOM).await.status, 200);
     let history = town.history("contoso").await;
@@ -130,10 +130,10 @@ async fn whoever_has_a_link_makes_the_first_owner() {
     let page = invited.fills("/oauth2/setup/invitation", &[("token", link.token.expose())]).await;
     assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/setup"), "{}", page.body);
     let page = town.does(&mut invited, &tom, &[("do", "role"), ("role", "owner")]).await;
-    assert!(page.status == 200 && page.body.contains("The role is owner now."), "{}", page.body);
+    assert!(page.status == 200 && page.body.contains("The role is now owner."), "{}", page.body);
     assert_eq!(town.person(TOM).await.role, "owner");
     let page = invited.visits("/oauth2/setup/history").await;
-    assert!(page.body.contains("by somebody with a link from the operator"), "{}", page.body);
+    assert!(page.body.contains("by a set-up link"), "{}", page.body);
     // Of that company alone.
     town.signed_in(FRIDA).await;
     let frida = town.person(FRIDA).await;

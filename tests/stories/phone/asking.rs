@@ -147,7 +147,7 @@ async fn whoever_typed_nothing_is_asked_on_one_page_that_names_the_app() {
         assert!(page.status == 200 && page.body.contains("Fleet for phones") && page.body.contains("Username or company code"), "{}", page.body);
         let action = action(&page);
         let unknown = browser.fills(&action, &[("identifier", "nobody@nowhere.example")]).await;
-        assert!(unknown.status == 404 && unknown.body.contains("Nobody signs in here by that."), "{}", unknown.body);
+        assert!(unknown.status == 404 && unknown.body.contains("We could not find that username or company code."), "{}", unknown.body);
         assert_eq!(self::action(&unknown), action);
         assert_eq!(browser.fills(&action, &[("identifier", " ")]).await.status, 200);
         let shown = browser.fills(&action, &[("identifier", MAYA)]).await;
@@ -163,7 +163,7 @@ async fn what_an_app_passes_on_and_nobody_is_called_counts_as_a_guess() {
     for at in 0..30 {
         let page = browser.posts(&asks(&[("login_hint", Some(&format!("nobody{at}@nowhere.example")))]), FORM, "choice=continue").await;
         assert_eq!((page.status, page.header("location")), (404, ""), "{at}");
-        assert!(page.body.contains("Nobody signs in here by that."), "{}", page.body);
+        assert!(page.body.contains("We could not find that username or company code."), "{}", page.body);
     }
     let page = browser.posts(&asks(&[("login_hint", Some(MAYA))]), FORM, "choice=continue").await;
     assert!(page.status == 429 && page.header("retry-after").parse::<u64>().unwrap() <= 60, "{}", page.status);

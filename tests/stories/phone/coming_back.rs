@@ -89,7 +89,7 @@ async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
         (LOOPBACK, error, "not assigned"),
         (CLAIMED, error, "AADSTS50105"),
         (SCHEME, error, "AADSTS50105"),
-        (SCHEME, "error=access_denied&error_subcode=cancel", "You stopped the sign-in"),
+        (SCHEME, "error=access_denied&error_subcode=cancel", "You canceled the sign-in"),
     ] {
         let mut browser = town.world.browser();
         let asked = asks(&[("redirect_uri", Some(uri)), ("organization", Some("contoso"))]);

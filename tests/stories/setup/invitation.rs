@@ -37,10 +37,10 @@ async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 410]);
     let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, &body).await;
-    assert!(page.status == 410 && page.body.contains("This link was used already"), "{} {}", page.status, page.body);
+    assert!(page.status == 410 && page.body.contains("This link has already been used"), "{} {}", page.status, page.body);
     for wrong in ["token=", "token=nothing", &format!("token={}", "x".repeat(4000))] {
         let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, wrong).await;
-        assert!(page.status == 410 && page.body.contains("This link does not work any more"), "{} {}", page.status, page.body);
+        assert!(page.status == 410 && page.body.contains("This link no longer works"), "{} {}", page.status, page.body);
     }
     assert_eq!(town.history("contoso").await.iter().filter(|it| it.ends_with("link for the set-up page used")).count(), 1);
 }
@@ -59,7 +59,7 @@ async fn a_link_ends_after_a_day_and_its_visit_after_two_hours() {
     assert_eq!(admin.visits("/oauth2/setup").await.status, 200);
     town.world.later(120);
     let page = admin.visits("/oauth2/setup").await;
-    assert!(page.status == 403 && page.body.contains("Your visit has ended"), "{} {}", page.status, page.body);
+    assert!(page.status == 403 && page.body.contains("Your session has ended"), "{} {}", page.status, page.body);
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn whoever_came_by_a_link_ends_the_visit() {
     let mut admin = town.invited("contoso").await;
     let cookie = admin.cookie("entrada-v").unwrap();
     let page = admin.fills("/oauth2/setup/leave", &[]).await;
-    assert!(page.status == 200 && page.body.contains("The visit has ended") && admin.cookie("entrada-v").is_none(), "{}", page.body);
+    assert!(page.status == 200 && page.body.contains("The session has ended") && admin.cookie("entrada-v").is_none(), "{}", page.body);
     // Nor does the cookie that somebody kept.
     admin.plants("entrada-v", &cookie);
     assert_eq!(admin.visits("/oauth2/setup").await.status, 403);

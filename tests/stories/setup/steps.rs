@@ -16,14 +16,14 @@ async fn a_secret_id_is_refused_on_the_spot_and_nothing_is_saved() {
         "what was typed is lost: {}",
         page.body
     );
-    assert!(page.body.contains("The client secret that you typed was not kept") && !page.body.contains("0a1b2c3d-1111-2222"), "{}", page.body);
+    assert!(page.body.contains("The client secret you entered was not kept") && !page.body.contains("0a1b2c3d-1111-2222"), "{}", page.body);
     assert_eq!(town.organization("contoso").await.tenant, None);
     for (tenant, client_id, secret, says) in [
-        ("nowhere.example", CLIENT_ID, NEW, "Microsoft knows no tenant with this domain"),
+        ("nowhere.example", CLIENT_ID, NEW, "Microsoft has no tenant with this domain"),
         ("our tenant", CLIENT_ID, NEW, "Copy the Directory (tenant) ID"),
         (CONTOSO, "my app", NEW, "Copy the Application (client) ID"),
-        (CONTOSO, CONTOSO, NEW, "This is the tenant ID once more"),
-        (CONTOSO, CLIENT_ID, "", "The Value of a client secret is needed"),
+        (CONTOSO, CONTOSO, NEW, "This is the tenant ID again"),
+        (CONTOSO, CLIENT_ID, "", "Enter the Value of a client secret"),
         (CONTOSO, CLIENT_ID, "with space in it", "This is not the Value of a client secret"),
         (CONTOSO, CLIENT_ID, "\u{202e}aaaaaaaaaaaa", "This is not the Value of a client secret"),
     ] {
@@ -31,7 +31,7 @@ async fn a_secret_id_is_refused_on_the_spot_and_nothing_is_saved() {
         assert!(page.status == 422 && page.body.contains(says), "{says}: {} {}", page.status, page.body);
     }
     let fields = [("tenant", CONTOSO), ("client_id", CLIENT_ID), ("client_secret", NEW), ("ends", "2001-02-03")];
-    assert!(admin.fills("/oauth2/setup/connection", &fields).await.body.contains("This day is over"));
+    assert!(admin.fills("/oauth2/setup/connection", &fields).await.body.contains("This date is in the past"));
     assert_eq!(town.organization("contoso").await.tenant, None);
 }
 
@@ -42,8 +42,8 @@ async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
     let page = enters(&mut admin, CONTOSO, CLIENT_ID, NEW).await;
     assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/setup?done=saved"), "{}", page.body);
     let issuer = format!("{}/{CONTOSO}/v2.0", town.world.emulator.authority());
-    assert!(page.body.contains("What Microsoft says of this tenant") && page.body.contains(&issuer), "{}", page.body);
-    assert!(page.body.contains("value=\"2099-11-30\"") && page.body.contains("There is one, sealed and never shown"), "{}", page.body);
+    assert!(page.body.contains("Tenant found") && page.body.contains(&issuer), "{}", page.body);
+    assert!(page.body.contains("value=\"2099-11-30\"") && page.body.contains("A secret is saved (encrypted, never displayed)"), "{}", page.body);
     let now = town.organization("contoso").await;
     assert_eq!((now.tenant, now.client_id, now.has_credential, now.state), (Guid::parse(CONTOSO), Guid::parse(CLIENT_ID), true, State::Draft));
     assert_eq!(now.credential_ends, Some(4_099_680_000));
@@ -53,9 +53,9 @@ async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
     let fields = [("tenant", CONTOSO), ("client_id", CLIENT_ID), ("client_secret", ""), ("ends", "2098-01-31")];
     assert!(admin.fills("/oauth2/setup/connection", &fields).await.body.contains("value=\"2098-01-31\""));
     let page = enters(&mut admin, FABRIKAM, CLIENT_ID, "").await;
-    assert!(page.status == 422 && page.body.contains("needs a secret of its own"), "{}", page.body);
+    assert!(page.status == 422 && page.body.contains("needs its own client secret"), "{}", page.body);
     let page = enters(&mut admin, "cccccccc-2222-dddd-3333-eeee4444ffff", CLIENT_ID, NEW).await;
-    assert!(page.body.contains("Microsoft knows no tenant with this ID") && page.body.contains("AADSTS90002"), "{}", page.body);
+    assert!(page.body.contains("Microsoft has no tenant with this ID") && page.body.contains("AADSTS90002"), "{}", page.body);
     // It stands on no page, in no log, in no byte of the database, and in no history.
     for path in ["/oauth2/setup", "/oauth2/setup/sheet"] {
         assert!(!admin.visits(path).await.body.contains(NEW));
@@ -82,7 +82,7 @@ async fn in_a_session_the_secret_changes_within_ten_minutes_after_signing_in() {
     let page = frida.visits("/oauth2/setup").await;
     assert!(!page.body.contains("name=\"client_secret\"") && page.body.contains("prompt=login"), "{}", page.body);
     let page = enters(&mut frida, FABRIKAM, CLIENT_ID, NEW).await;
-    assert!(page.status == 422 && page.body.contains("you signed in longer than ten minutes ago"), "{} {}", page.status, page.body);
+    assert!(page.status == 422 && page.body.contains("you signed in more than ten minutes ago"), "{} {}", page.status, page.body);
     assert_eq!(town.organization("fabrikam").await.waiting, None);
     let at_entra = frida.visits("/oauth2/start?rd=%2Foauth2%2Fsetup&organization=fabrikam&prompt=login").await;
     assert!(at_entra.is_the_sign_in_at_entra() && at_entra.url.query().unwrap().contains("prompt=login"), "{}", at_entra.url);
@@ -102,7 +102,7 @@ async fn a_company_of_the_configuration_is_only_read() {
     town.knows(MAYA, "woodgrove", "owner").await;
     let mut maya = town.signed_in("woodgrove", MAYA).await;
     let page = maya.visits("/oauth2/setup").await;
-    assert!(page.status == 200 && page.body.contains("kept in the configuration of the app"), "{}", page.body);
+    assert!(page.status == 200 && page.body.contains("set in the app’s configuration"), "{}", page.body);
     assert!(!page.body.contains("name=\"tenant\"") && !page.body.contains("setup/connection") && !page.body.contains(CLIENT_SECRET), "{}", page.body);
     for path in ["connection", "off"] {
         let fields = [("tenant", FABRIKAM), ("client_id", CLIENT_ID), ("client_secret", NEW)];
@@ -124,5 +124,5 @@ async fn a_domain_that_is_verified_there_stands_for_the_tenant() {
     assert_eq!(town.organization("contoso").await.tenant, Guid::parse(CONTOSO));
     town.world.emulator.control().be_down(true);
     let page = enters(&mut admin, "fabrikam.example", CLIENT_ID, NEW).await;
-    assert!(page.status == 422 && page.body.contains("Microsoft did not answer just now"), "{} {}", page.status, page.body);
+    assert!(page.status == 422 && page.body.contains("Microsoft did not answer, so there is no information"), "{} {}", page.status, page.body);
 }

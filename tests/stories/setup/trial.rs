@@ -11,15 +11,22 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
     assert!(page.status == 409 && page.body.contains("There is nothing to test yet"), "{} {}", page.status, page.body);
     assert!(!admin.visits("/oauth2/setup?done=on").await.body.contains("Single sign-on is on"), "a link from elsewhere says so");
     let page = admin.fills("/oauth2/setup/on", &[]).await;
-    assert!(page.status == 409 && page.body.contains("It is not on yet"), "{} {}", page.status, page.body);
+    assert!(page.status == 409 && page.body.contains("Single sign-on is not on yet"), "{} {}", page.status, page.body);
     enters(&mut admin, CONTOSO, CLIENT_ID, CLIENT_SECRET).await;
     let page = admin.fills("/oauth2/setup/on", &[]).await;
     assert!(page.status == 409, "what was never tested is not turned on");
     let page = tests_as(&mut admin, MAYA).await;
     assert_eq!((page.status, page.url.path()), (200, "/oauth2/callback"), "{}", page.body);
-    for says in
-        ["The sign-in works", "You would be created as", "with the role worker", "Maya Okafor", MAYA, CONTOSO, "Object ID", "Nothing was changed by this test"]
-    {
+    for says in [
+        "The sign-in works",
+        "An account would be created for you as",
+        "with the role worker",
+        "Maya Okafor",
+        MAYA,
+        CONTOSO,
+        "Object ID",
+        "This test changed nothing",
+    ] {
         assert!(page.body.contains(says), "{says}: {}", page.body);
     }
     let again = admin.asks("GET", &page.path_and_query(), NAVIGATION).await;
@@ -36,7 +43,7 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
         page.body
     );
     let sheet = admin.visits("/oauth2/setup/sheet").await;
-    assert!(sheet.body.contains("Company code") && sheet.body.contains(&town.world.public_url) && sheet.body.contains("On the phone"), "{}", sheet.body);
+    assert!(sheet.body.contains("Company code") && sheet.body.contains(&town.world.public_url) && sheet.body.contains("On your phone"), "{}", sheet.body);
     let mut maya = town.signed_in("contoso", MAYA).await;
     assert!(is_signed_in(&mut maya).await);
     // And off again, by whoever has the link: then the visit has ended, too.
@@ -56,11 +63,7 @@ async fn a_test_that_microsoft_refuses_says_which_code_came_and_what_to_do() {
     let mut admin = town.invited("contoso").await;
     enters(&mut admin, CONTOSO, CLIENT_ID, "a~wrong.Value_of_the_stories-0123456789").await;
     let page = tests_as(&mut admin, MAYA).await;
-    assert!(
-        page.status == 200 && page.body.contains("AADSTS7000215") && page.body.contains("enter the Value of the secret, not the Secret ID"),
-        "{}",
-        page.body
-    );
+    assert!(page.status == 200 && page.body.contains("AADSTS7000215") && page.body.contains("enter the secret’s Value, not its Secret ID"), "{}", page.body);
     assert!(!page.body.contains("was tested and works"));
     let page = admin.visits("/oauth2/setup").await;
     assert!(!page.body.contains("was tested and works"), "{}", page.body);
@@ -102,7 +105,7 @@ async fn attack_a_test_is_shown_to_the_visit_that_began_it_and_to_no_other() {
     // The visit ends before she comes back.
     town.token("contoso").await;
     let page = admin.asks("GET", &path, NAVIGATION).await;
-    assert!(page.status == 403 && page.body.contains("This test belongs to another visit") && !page.body.contains("Okafor"), "{} {}", page.status, page.body);
+    assert!(page.status == 403 && page.body.contains("This test belongs to another session") && !page.body.contains("Okafor"), "{} {}", page.status, page.body);
     assert!(!is_signed_in(&mut admin).await);
     assert_eq!(town.directory().tested(&town.organization("contoso").await).await.unwrap(), None);
 }
@@ -114,7 +117,7 @@ async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
     let mut frida = town.signed_in("fabrikam", FRIDA).await;
     let before = frida.cookie("entrada");
     let page = tests_as(&mut frida, "felix@fabrikam.example").await;
-    assert!(page.body.contains("You would be created as") && page.body.contains("E-mail (not verified)"), "{}", page.body);
+    assert!(page.body.contains("An account would be created for you as") && page.body.contains("E-mail (not verified)"), "{}", page.body);
     assert_eq!(frida.cookie("entrada"), before);
     assert!(frida.asks("GET", "/oauth2/userinfo", SCRIPT).await.body.contains(FRIDA));
     let page = tests_as(&mut frida, FRIDA).await;

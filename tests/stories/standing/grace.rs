@@ -23,7 +23,7 @@ async fn past_the_grace_a_session_is_closed_and_lives_again_when_entra_answers()
     let closed = maya.asks("GET", "/api/x", SCRIPT).await;
     assert_eq!(closed.status, 503, "{}", closed.body);
     assert!(closed.header("retry-after").parse::<u64>().unwrap() >= 1 && closed.header("cache-control") == "no-store");
-    assert_eq!(closed.json()["title"], "Your sign-in cannot be checked at the moment");
+    assert_eq!(closed.json()["title"], "Your sign-in cannot be checked right now");
     let page = maya.asks("GET", "/x", NAVIGATION).await;
     assert_eq!((page.status, page.body.contains("You are not signed out")), (503, true), "{}", page.body);
     // What anybody may see is seen, by nobody.

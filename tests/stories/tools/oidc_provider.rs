@@ -88,7 +88,7 @@ async fn a_token_of_a_certified_provider_for_another_sign_in_is_refused() {
     let mut maya = world.browser();
     let page = maya.visits("/reports").await;
     assert_eq!((page.status, page.url.path()), (403, "/oauth2/callback"), "{:?}", page.way);
-    assert!(page.body.contains("did not pass our checks"), "{}", page.body);
+    assert!(page.body.contains("failed our checks"), "{}", page.body);
     assert_eq!(maya.cookie("entrada"), None);
     assert_eq!(world.app.seen.count(), 0);
     let log = world.logged().await;
