@@ -34,6 +34,10 @@ use hyper::body::Incoming;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// Longest address that a posted callback is sent around to, in bytes. Escaped, a form grows threefold, and front proxies take request lines
+/// of 8 KiB (nginx's `large_client_header_buffers`).
+const MAX_LOCATION_BYTES: usize = 8 * 1024;
+
 /// What Entra sends along. A parameter that stands twice has no one reading.
 #[derive(Default)]
 struct Answer<'a> {
@@ -120,7 +124,7 @@ async fn tried(
     Ok(response)
 }
 
-/// A cross-site POST carries no Lax cookie: the browser comes again by GET.
+/// A cross-site POST carries no Lax cookie: the browser comes again by GET. What is too long for that is refused.
 async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refusal> {
     let body = form::bytes(body).await?;
     let text = std::str::from_utf8(&body).map_err(|_| Refusal::BadForm)?;
@@ -132,6 +136,9 @@ async fn posted(house: &Sidecar, body: Incoming) -> Result<Response<Body>, Refus
         query.append_pair(key, &value);
     }
     let location = format!("{}?{}", house.site.redirect_path(), query.finish());
+    if location.len() > MAX_LOCATION_BYTES {
+        return Err(Refusal::BadForm);
+    }
     reply::redirect(StatusCode::SEE_OTHER, &location).ok_or(Refusal::BadForm)
 }
 

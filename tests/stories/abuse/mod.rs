@@ -4,6 +4,7 @@
 //! of the program are asserted, and afterwards the program serves as before.
 
 mod answers;
+mod callbacks;
 mod floods;
 mod handles;
 mod logs;
