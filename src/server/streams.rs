@@ -154,12 +154,21 @@ impl Streams {
 
     /// Resets the streams whose client has taken nothing for that many milliseconds, unless all are stuck.
     pub(super) fn reset_stuck(&self, now: u64, timeout: u64) -> Stuck {
+        self.reset_those(now, timeout, false)
+    }
+
+    /// The same beside a tunnel that goes on, which is none of the streams here: all of them may be reset.
+    pub(super) fn reset_stuck_beside_tunnel(&self, now: u64, timeout: u64) -> Stuck {
+        self.reset_those(now, timeout, true)
+    }
+
+    fn reset_those(&self, now: u64, timeout: u64, beside_tunnel: bool) -> Stuck {
         let inner = self.lock();
         let stuck: Vec<_> = inner.live.iter().filter(|it| it.is_stuck(now, timeout)).collect();
         if stuck.is_empty() {
             return Stuck::None;
         }
-        if stuck.len() == inner.live.len() {
+        if stuck.len() == inner.live.len() && !beside_tunnel {
             return Stuck::All;
         }
         stuck.iter().for_each(|it| it.reset());

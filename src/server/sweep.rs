@@ -194,7 +194,11 @@ impl Watched {
     fn look(&mut self, now: u64, bounds: &Bounds, phase: Phase) -> bool {
         let Some(state) = self.state.upgrade().filter(|it| !it.forgotten()) else { return false };
         let seen = state.seen();
-        let stuck = state.streams().map_or(Stuck::None, |it| it.reset_stuck(now, bounds.body));
+        // A tunnel may be silent for longer than a body; a socket that takes no bytes holds up both.
+        let beside_tunnel = seen.tunneled && !seen.blocked && !is_silent(&seen, now, bounds);
+        let stuck = state
+            .streams()
+            .map_or(Stuck::None, |it| if beside_tunnel { it.reset_stuck_beside_tunnel(now, bounds.body) } else { it.reset_stuck(now, bounds.body) });
         match judge(&seen, stuck, now, bounds, phase) {
             Verdict::Live => {}
             Verdict::Close => self.close(&state, &seen, now, bounds),

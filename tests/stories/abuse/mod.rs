@@ -9,6 +9,7 @@ mod floods;
 mod handles;
 mod logs;
 mod streams;
+mod tunnels;
 
 use crate::flood::Program;
 use std::time::{Duration, Instant};

@@ -1,0 +1,47 @@
+//! HTTP/2: what becomes of a WebSocket when the streams beside it are stuck.
+
+use crate::world::h2::{DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, head};
+use crate::world::{Plan, World};
+use std::time::{Duration, Instant};
+
+const WITHHELD: &[(u16, u32)] = &[(SETTINGS_INITIAL_WINDOW_SIZE, 0)];
+const SECOND: Duration = Duration::from_secs(1);
+/// How much later than its bound an end may be on a busy machine.
+const LATE: Duration = Duration::from_secs(4);
+/// A masked text frame "hi" (RFC 6455 section 5.7).
+const HI: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
+
+async fn hasty() -> World {
+    World::with(Plan { server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..Plan::default() }).await
+}
+
+/// A tunnel is no request under way: one stuck download beside it was all there was, and the WebSocket went down with it.
+#[tokio::test]
+async fn a_stuck_download_beside_a_websocket_is_reset_alone() {
+    let world = hasty().await;
+    let host = world.address.to_string();
+    let mut client = RawHttp2::connect(world.address, WITHHELD).await;
+    let socket = client.next_stream();
+    let asked = head("CONNECT", &host, "/public/ws", &[(":protocol", "websocket"), ("sec-websocket-version", "13")]);
+    client.sends(HEADERS, END_HEADERS, socket, &asked).await;
+    client.opens_window(socket, 1 << 20).await;
+    let answered = client.next_within(LATE).await;
+    assert!(answered.is_some(), "the WebSocket was not answered");
+    let stuck = client.gets(&host, "/public/download?bytes=1048576", &[]).await;
+    let begun = Instant::now();
+    let (mut reset_after, mut echoes_after_it) = (None, 0);
+    while begun.elapsed() < SECOND + LATE && echoes_after_it < 10 {
+        client.sends(DATA, 0, socket, HI).await;
+        let Some(frame) = client.next_within(Duration::from_millis(100)).await else { continue };
+        let frame = frame.expect("the connection was dropped, and the WebSocket with it");
+        match (frame.kind, frame.stream) {
+            (RST_STREAM, it) if it == stuck => reset_after = Some(begun.elapsed()),
+            (RST_STREAM, it) => panic!("stream {it} was reset, which goes on"),
+            (GOAWAY, _) => panic!("the connection was told to close"),
+            (DATA, it) if it == socket && reset_after.is_some() => echoes_after_it += 1,
+            _ => {}
+        }
+    }
+    let reset_after = reset_after.expect("the stuck stream was not reset");
+    assert!(reset_after >= SECOND && echoes_after_it == 10, "{reset_after:?} {echoes_after_it}");
+}
