@@ -5,6 +5,7 @@ use super::state::State;
 use super::streams::Stream;
 use crate::wire::body::{Body, BoxError};
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +13,9 @@ use std::task::{Context, Poll};
 
 /// Largest part of an answer that one stream of HTTP/2 is handed at a time, in bytes: one frame of the usual size (RFC 9113 section 4.2).
 pub(super) const MAX_PART_BYTES: usize = 16 * 1024;
+
+/// What each field of a head counts beside its name and value, in bytes.
+const FIELD_BYTES: usize = 32;
 
 /// A request under way, until it is dropped.
 #[derive(Debug)]
@@ -33,9 +37,11 @@ impl InFlight {
         Self { state: Arc::clone(state), stream, handed: false }
     }
 
-    /// Its connection.
-    pub(super) fn state(&self) -> &State {
-        &self.state
+    /// The head of its answer goes to hyper.
+    pub(super) fn queues_head(&self, headers: &HeaderMap) {
+        if let Some(stream) = &self.stream {
+            self.state.queues_head(stream, head_bytes(headers));
+        }
     }
 
     /// Its stream carries a tunnel from now on (RFC 8441).
@@ -74,6 +80,12 @@ impl Drop for InFlight {
         }
         self.state.ends();
     }
+}
+
+/// About what a head takes while it waits, as RFC 9113 section 10.5.1 counts it. `:status` is never left out.
+fn head_bytes(headers: &HeaderMap) -> u32 {
+    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
+    u32::try_from(fields.sum::<usize>() + ":status".len() + "200".len() + FIELD_BYTES).unwrap_or(u32::MAX)
 }
 
 /// A body that tells its connection when it waits for the client, and when it has ended.

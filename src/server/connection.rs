@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its last.
 
 use super::body::{InFlight, Tracked};
+use super::heads::Heads;
 use super::http2::{StreamExecutor, Watched};
 use super::io::{Noted, Transport};
 use super::state::{State, Told};
@@ -9,7 +10,7 @@ use crate::wire::body::Body;
 use crate::wire::peer::Peer;
 use crate::wire::reply;
 use http::header::STRICT_TRANSPORT_SECURITY;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -136,11 +137,13 @@ async fn drive<C: Future>(state: &State, mut http: Pin<impl DerefMut<Target = C>
             }
             Told::Close | Told::Nothing => {}
         }
-        let queued = state.queued_heads();
+        let queued = state.heads().map_or(0, Heads::queued);
         let polled = http.as_mut().poll(context).map(Some);
-        state.was_driven(queued);
         if let Some(streams) = state.streams() {
             streams.settle(!state.is_full());
+        }
+        if let Some(heads) = state.heads() {
+            heads.was_driven(queued, state.is_full());
         }
         polled
     })
@@ -189,7 +192,7 @@ impl<H: Handle> Service<Request<Incoming>> for Answering<H> {
         if self.most.exceeded(&request) {
             let mut refused = self.handle.clone().refuse(request, self.peer);
             keep_to_tls(&mut refused, self.hsts.as_ref());
-            self.state.queues_head(head_bytes(refused.headers()));
+            under_way.queues_head(refused.headers());
             return Box::pin(std::future::ready(Ok(refused.map(|it| Tracked::new(it, Some(under_way))))));
         }
         let connects = request.method() == Method::CONNECT;
@@ -218,7 +221,7 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
         keep_to_tls(&mut answer, this.hsts.as_ref());
         let under_way = this.under_way.take();
         if let Some(under_way) = &under_way {
-            under_way.state().queues_head(head_bytes(answer.headers()));
+            under_way.queues_head(answer.headers());
             if *this.connects && answer.status().is_success() {
                 under_way.becomes_tunnel();
             }
@@ -237,10 +240,4 @@ fn keep_to_tls(answer: &mut Response<Body>, hsts: Option<&HeaderValue>) {
     if let Some(hsts) = hsts {
         answer.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
     }
-}
-
-/// About what a head takes while it waits, as RFC 9113 section 10.5.1 counts it.
-fn head_bytes(headers: &HeaderMap) -> u32 {
-    let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum::<usize>();
-    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -54,13 +54,22 @@ impl<T> Watched<T> {
                 }
             }
             Kind::Data if length > 0 => state.has_read_data(),
-            Kind::Reset => streams.closes(stream),
+            Kind::Reset => {
+                streams.closes(stream);
+                if let Some(heads) = state.heads() {
+                    heads.is_reset(stream);
+                }
+            }
             _ => {}
         });
     }
 
     fn has_written<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>, mut count: usize) {
         let Self { state, streams, outgoing, .. } = self;
+        let heads = state.heads();
+        if let Some(heads) = heads {
+            heads.has_written(count);
+        }
         for part in parts {
             let taken = part.get(..count).unwrap_or(part);
             count -= taken.len();
@@ -68,6 +77,11 @@ impl<T> Watched<T> {
                 if frame.kind == Kind::Data && frame.length > 0 {
                     state.has_written_data();
                     streams.sends_data(frame.stream);
+                }
+                match (frame.kind, heads) {
+                    (Kind::Headers, Some(heads)) => heads.is_sent(frame.stream),
+                    (Kind::Reset, Some(heads)) => heads.is_reset(frame.stream),
+                    _ => {}
                 }
                 if frame.ends_stream {
                     streams.closes(frame.stream);

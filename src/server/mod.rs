@@ -11,6 +11,7 @@ mod coarse;
 mod connection;
 mod frames;
 mod gate;
+mod heads;
 mod http2;
 mod io;
 mod listener;

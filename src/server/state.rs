@@ -1,7 +1,8 @@
 //! What is known of one connection, noted by those who work on it and read by the sweeper.
 
 use super::coarse::Coarse;
-use super::streams::Streams;
+use super::heads::Heads;
+use super::streams::{Stream, Streams};
 use futures_util::task::AtomicWaker;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -20,10 +21,6 @@ pub(super) enum Told {
 
 const CLOSE: u8 = 1;
 const DROP: u8 = 2;
-
-/// Bytes of response heads that may wait for one client, all its requests together. HTTP/2 has no flow control for heads (RFC 9113 section
-/// 5.2.1), and a client that reads nothing would have them pile up.
-pub(super) const MAX_QUEUED_HEAD_BYTES: u32 = 1024 * 1024;
 
 /// One connection. Times are `Coarse`; what they race with is only how many milliseconds late the sweeper sees them.
 #[derive(Debug)]
@@ -47,8 +44,8 @@ pub(super) struct State {
     lingers_since: AtomicU64,
     /// The socket took no more bytes when last asked.
     blocked: AtomicBool,
-    /// Bytes of response heads that were given to hyper and may not have reached the socket.
-    queued_heads: AtomicU32,
+    /// Response heads that wait for the client, where HTTP/2 is spoken. hyper bounds those of HTTP/1.1 itself: it writes one answer at a time.
+    heads: OnceLock<Box<Heads>>,
     /// There where HTTP/2 is spoken: bytes may arrive that begin no request.
     streams: OnceLock<Arc<Streams>>,
     /// WebSockets that run in streams of HTTP/2, which hyper does not count as requests.
@@ -104,7 +101,7 @@ impl State {
             written_at: at(),
             lingers_since: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
-            queued_heads: AtomicU32::new(0),
+            heads: OnceLock::new(),
             streams: OnceLock::new(),
             tunnels: AtomicU32::new(0),
             uploads: AtomicBool::new(false),
@@ -144,6 +141,7 @@ impl State {
 
     /// HTTP/2 is spoken from here on.
     pub(super) fn multiplexes(&self) -> Arc<Streams> {
+        self.heads.get_or_init(Box::default);
         Arc::clone(self.streams.get_or_init(Arc::default))
     }
 
@@ -157,22 +155,15 @@ impl State {
         &self.clock
     }
 
-    /// A response head goes to hyper. A client that lets them pile up is dropped.
-    pub(super) fn queues_head(&self, bytes: u32) {
-        if self.queued_heads.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > MAX_QUEUED_HEAD_BYTES {
+    /// The response heads that wait, where HTTP/2 is spoken.
+    pub(super) fn heads(&self) -> Option<&Heads> {
+        self.heads.get().map(|it| &**it)
+    }
+
+    /// The head of a stream's answer goes to hyper. A client that lets them pile up is dropped.
+    pub(super) fn queues_head(&self, stream: &Arc<Stream>, bytes: u32) {
+        if self.heads().is_some_and(|it| it.queues(stream, bytes)) {
             self.drop_now();
-        }
-    }
-
-    /// How much may wait.
-    pub(super) fn queued_heads(&self) -> u32 {
-        self.queued_heads.load(Ordering::Relaxed)
-    }
-
-    /// The connection was driven until it had no more to do; unless the socket is full, the heads that were queued before are out.
-    pub(super) fn was_driven(&self, queued_before: u32) {
-        if queued_before > 0 && !self.is_full() {
-            self.queued_heads.fetch_sub(queued_before, Ordering::Relaxed);
         }
     }
 

@@ -26,6 +26,11 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// Its identifier; 0 while it is not known.
+    pub(super) fn id(&self) -> u32 {
+        self.id.load(Ordering::Relaxed)
+    }
+
     /// hyper was given a part of the answer.
     pub(super) fn hands_out(&self) {
         self.moves();

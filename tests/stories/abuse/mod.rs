@@ -7,6 +7,7 @@ mod answers;
 mod callbacks;
 mod floods;
 mod handles;
+mod heads;
 mod logs;
 mod streams;
 mod tunnels;
