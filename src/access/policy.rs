@@ -217,11 +217,13 @@ impl Policy {
         // What an app registration defines is only valid together with the organization that brought it (`check` refuses such a table; this
         // does not depend on it). Without a directory there is one registration.
         let is_theirs = !organizations.is_empty() || !(self.has_directory || who.member.is_some());
+        // With `role_map` a registration decides about roles of the directory too: whoever names a tenant with them means one organization of it.
+        let is_their_role = is_theirs || tenants.is_empty();
         let known = (roles.is_empty() || (is_theirs && roles.iter().any(|it| who.roles.contains(it))))
             && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
             && (tenants.is_empty() || tenants.iter().any(|it| self.domains.is_meant(it, who.tid)))
             && (organizations.is_empty() || who.member.as_deref().is_some_and(|who| organizations.iter().any(|it| **it == *who.code)))
-            && (directory_roles.is_empty() || who.member.as_deref().is_some_and(|who| directory_roles.iter().any(|it| **it == *who.role)));
+            && (directory_roles.is_empty() || is_their_role && who.member.as_deref().is_some_and(|who| directory_roles.iter().any(|it| **it == *who.role)));
         // The object ID of a group is the tenant's; a name is whatever the registration puts there.
         let mut groups = groups.iter().filter(|it| is_theirs || Guid::parse(it).is_some()).peekable();
         let names_groups = !table.groups.is_empty();
@@ -389,6 +391,7 @@ mod tests {
         let member = |code: &str| Identity { member: Some(Arc::new(member(code))), groups: groups.clone(), ..maya() };
         let no_member = Identity { groups: groups.clone(), ..maya() };
         let named = Table { users: vec!["maya@contoso.example".to_owned()], ..lists(&[], &[], &[]) };
+        let worker = |organizations: &[&str]| Table { directory_roles: vec!["worker".to_owned()], ..lists(&[], &[], organizations) };
         let own = Table { users: vec![maya().oid.to_string()], ..lists(&[], &[], &[]) };
         let alone = compiled(Allow::SignedIn, Vec::new());
         let directory = Policy { has_directory: true, ..compiled(Allow::SignedIn, Vec::new()) };
@@ -400,6 +403,8 @@ mod tests {
             (lists(&[], &["Admins"], &["contoso"]), true, false, false, false),
             (lists(&[], &[group], &[]), true, true, true, true),
             (lists(&[], &["Admins", group], &["evilco"]), false, true, false, false),
+            (worker(&[]), false, false, false, false),
+            (worker(&["contoso"]), true, false, false, false),
             (named, false, false, true, true),
             (own, true, true, true, true),
         ] {

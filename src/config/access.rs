@@ -234,6 +234,10 @@ fn says_whose(section: &Section<'_>, people: People<'_>, table: &Table) {
     for name in ["organizations", "directory_roles"].iter().filter(|it| !people.has_directory && section.look(it, None).is_some()) {
         section.complain(&section.spot_of(name), Complaint::new("needs [directory]").hint("write [directory], or use tenants and roles"));
     }
+    if people.has_directory && !table.directory_roles.is_empty() && !table.tenants.is_empty() && table.organizations.is_empty() {
+        let complaint = Complaint::new("does not say whose: each organization gives its own, several of one tenant too");
+        section.complain(&section.spot_of("directory_roles"), complaint.hint("add organizations = [...] to the same table; tenants alone is not enough"));
+    }
     let theirs: [(_, &[String]); 4] = [("roles", &table.roles), ("groups", &table.groups), ("users", &table.users), ("acrs", &table.acrs)];
     let is_said = !table.tenants.is_empty() || !table.organizations.is_empty();
     for (name, values) in theirs.iter().filter(|it| people.are_many && !it.1.is_empty()) {

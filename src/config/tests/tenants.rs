@@ -115,6 +115,8 @@ fn rules_of_many_companies_say_whose_and_what_is_no_code_or_role_is_told() {
         // An app role is valid only for the registration that issued it, and a tenant may have several.
         ("{ tenants = [\"contoso.com\"], roles = [\"Admin\"] }", "add organizations = [...] to the same table"),
         ("{ tenants = [\"contoso.com\"], directory_roles = [\"admin\"], roles = [\"Admin\"] }", "tenants alone is not enough"),
+        // With `role_map`, an app role of any registration in the tenant becomes a role of its own organization.
+        ("{ tenants = [\"contoso.com\"], directory_roles = [\"admin\"] }", "gives its own, several of one tenant too"),
         ("{ tenants = [\"contoso.com\"], groups = [\"Admins\"] }", "does not say whose: each organization's app registration"),
         ("{ roles = [\"Admin\"] }", "does not say whose"),
         ("{ groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }", "add organizations = [...] to the same table"),
