@@ -11,8 +11,8 @@ use crate::entra::graph::{Error, Membership, Pass};
 use crate::entra::memberships::{Memberships, Person, Told, Untold};
 use crate::session::record::Session;
 use crate::session::standing::Lease;
-use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::Authorities;
+use crate::sidecar::{Lasting, Sidecar};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -27,19 +27,26 @@ const TURN: u64 = 60;
 /// Asks behind the back of a request where it is time to; one comparison where it is not.
 pub(super) fn follow(house: &Sidecar, session: &Arc<Session>) {
     if let Some(due) = session.told().is_due(|| house.lasting.clock.now()) {
-        begin(house, session, due);
+        begin(Asking::of(house, session), &house.lasting, due);
+    }
+}
+
+/// The same for an answer or a tunnel that lasts, by the newest configuration: it may be all that a session is used for.
+pub(super) fn still_follow(lasting: &Lasting, newest: &Authorities, session: &Arc<Session>) {
+    if let Some(due) = session.told().is_due(|| lasting.clock.now()) {
+        begin(Asking::by(lasting, newest.clone(), session), lasting, due);
     }
 }
 
 #[cold]
-fn begin(house: &Sidecar, session: &Arc<Session>, due: u64) {
-    let asking = Asking::of(house, session);
+fn begin(asking: Asking, lasting: &Lasting, due: u64) {
+    let session = &asking.session;
     let now = asking.clock.now();
     if session.told().at().is_some_and(|it| now >= asking.too_old(it)) {
         session.forget_groups();
     }
     if session.told().take(due, now.saturating_add(TURN)) {
-        house.lasting.background.spawn(async move { drop(asking.ask().await) });
+        lasting.background.spawn(async move { drop(asking.ask().await) });
     }
 }
 
@@ -85,8 +92,12 @@ struct Asking {
 
 impl Asking {
     fn of(house: &Sidecar, session: &Arc<Session>) -> Self {
-        let (memberships, clock) = (Arc::clone(&house.lasting.memberships), house.lasting.clock.clone());
-        Self { entra: Arc::clone(&house.entra), authorities: house.authorities(), memberships, clock, session: Arc::clone(session) }
+        Self::by(&house.lasting, house.authorities(), session)
+    }
+
+    fn by(lasting: &Lasting, authorities: Authorities, session: &Arc<Session>) -> Self {
+        let (memberships, clock) = (Arc::clone(&lasting.memberships), lasting.clock.clone());
+        Self { entra: Arc::clone(&authorities.entra), authorities, memberships, clock, session: Arc::clone(session) }
     }
 
     /// Asks, or hears what another one is told, and tells the session.

@@ -109,6 +109,10 @@ impl PermitCheck for StillPermitted {
     fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> bool {
         let Some(newest) = self.0.newest.load_full() else { return false };
         let may_still = || matches!(newest.policy.judge(target.clone(), Some(Arc::clone(session))).verdict, Verdict::Permitted(_));
-        self.0.store.still_goes_on(session, used) && recheck::still_goes_on(&self.0, session) && may_still()
+        if !self.0.store.still_goes_on(session, used) || !recheck::still_goes_on(&self.0, session) {
+            return false;
+        }
+        groups::still_follow(&self.0, &newest, session);
+        may_still()
     }
 }

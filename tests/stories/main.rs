@@ -17,6 +17,7 @@ mod german;
 mod groups;
 mod image;
 mod keep;
+mod lasting;
 mod life;
 mod loops;
 mod native;

@@ -1,0 +1,54 @@
+//! Answers that last longer than the groups of their session are believed.
+
+use crate::world::World;
+use crate::world::browser::Browser;
+use entrada::emulator::{GraphFault, UNTIL_CLEARED};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// In more groups than a token tells.
+const GRACES: &str = "grace@contoso.example";
+const GRACE: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0006";
+/// Past the time after which groups are asked for anew, and before the known ones are too old.
+const RECHECK: i64 = 31 * 60;
+
+async fn events(world: &World, browser: &Browser) -> TcpStream {
+    let mut io = TcpStream::connect(world.address).await.unwrap();
+    let host = world.public_url.split_once("://").unwrap().1;
+    let request = format!("GET /group/events HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n", browser.cookie_header());
+    io.write_all(request.as_bytes()).await.unwrap();
+    let mut begun = [0; 1024];
+    let count = io.read(&mut begun).await.unwrap();
+    assert!(begun[..count].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&begun[..count]));
+    io
+}
+
+/// Whether events end within that time.
+async fn ends_within(io: &mut TcpStream, time: Duration) -> bool {
+    let to_the_end = async { while !matches!(io.read(&mut [0; 1024]).await, Ok(0) | Err(_)) {} };
+    tokio::time::timeout(time, to_the_end).await.is_ok()
+}
+
+/// Only requests asked for groups anew: a stream of events went on with those of the last request for as long as its session did.
+#[tokio::test]
+async fn an_answer_ends_once_its_person_is_out_of_the_group_though_no_other_request_comes() {
+    let world = World::start().await;
+    let grace = world.signed_in(GRACES).await;
+    let mut stream = events(&world, &grace).await;
+    world.emulator.control().set_groups(GRACE, (2..=600).map(|it| format!("0a1b2c3d-0000-4000-8000-{it:012x}")).collect());
+    world.later(RECHECK);
+    assert!(ends_within(&mut stream, Duration::from_secs(10)).await, "it went on without the group");
+}
+
+#[tokio::test]
+async fn an_answer_ends_when_its_groups_are_too_old_to_be_believed() {
+    let world = World::start().await;
+    let grace = world.signed_in(GRACES).await;
+    let mut stream = events(&world, &grace).await;
+    world.emulator.control().graph(GraphFault::Down, UNTIL_CLEARED);
+    world.later(RECHECK);
+    assert!(!ends_within(&mut stream, Duration::from_secs(3)).await, "an outage of Graph ends nothing at once");
+    world.later(RECHECK);
+    assert!(ends_within(&mut stream, Duration::from_secs(10)).await, "groups of two rechecks ago were believed");
+}
