@@ -33,6 +33,7 @@ use crate::wire::inbound::{Inbound, asker, language};
 use crate::wire::peer::Peer;
 use crate::wire::reply;
 use facts::Facts;
+use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use http::header::EXPECT;
 use http::request::Parts;
@@ -58,12 +59,17 @@ const UNHEARD_TIME: Duration = Duration::from_secs(1);
 /// connection comes along with the request. What can end somebody's access runs in a task of its own, which no client can cancel.
 pub fn handle(house: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
     let background = house.lasting.background.clone();
-    let can_end_access = Route::of_path(request.uri().path(), &house.site, house.native.is_some()).can_end_access();
+    let route = Route::of_path(request.uri().path(), &house.site, house.native.is_some());
+    let permit = route.waits_for_database().then(|| Arc::clone(&house.lasting.detached).try_acquire_owned());
     let answer = respond(house, request, peer);
-    if !can_end_access {
+    // Beyond the bound a client can cancel its own request again.
+    if !route.can_end_access() || matches!(permit, Some(Err(_))) {
         return Either::Left(answer);
     }
-    let task = background.spawn(answer);
+    let task = background.spawn(answer.map(move |answer| {
+        drop(permit);
+        answer
+    }));
     Either::Right(async move { task.await.unwrap_or_else(|_| reply::empty(StatusCode::INTERNAL_SERVER_ERROR)) })
 }
 

@@ -83,6 +83,11 @@ impl Route {
         matches!(self, Self::FrontChannel | Self::SignOut | Self::NativeRevoke | Self::SetUp)
     }
 
+    /// Whether it does so only after it has waited for the database.
+    pub(super) fn waits_for_database(self) -> bool {
+        matches!(self, Self::NativeRevoke | Self::SetUp)
+    }
+
     /// A front proxy asks under a name of its own, and the app fetches public keys by an inner address.
     pub(super) fn is_for_any_host(self) -> bool {
         matches!(self, Self::ForwardAuth | Self::Keys | Self::NativeKeys)

@@ -41,7 +41,11 @@ use guesses::Guesses;
 use organizations::{Authorities, Organizations};
 use proxies::UntrustedProxies;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+
+/// Requests that wait for the database although their clients may be gone: anybody can send them.
+const MAX_DETACHED: usize = 1024;
 
 /// What outlives a reload: sessions, figures, and the key of a process that was given no secret.
 #[derive(Clone, Debug)]
@@ -62,6 +66,8 @@ pub struct Lasting {
     pub tunnels: Tunnels,
     /// What is under way at Entra for nobody who waits; the end of the process waits for it.
     pub background: TaskTracker,
+    /// Leave to wait for the database for a client that may be gone already.
+    pub detached: Arc<Semaphore>,
     /// What Graph said of people lately.
     pub memberships: Arc<Memberships>,
     /// Entra as the newest configuration has it, for what lives longer than a request.
@@ -153,6 +159,7 @@ impl Lasting {
         Self {
             memberships: Arc::new(Memberships::new(clock.clone(), background.clone())),
             background,
+            detached: Arc::new(Semaphore::new(MAX_DETACHED)),
             store: Arc::new(Store::new(&config.session, clock.clone(), random.clone())),
             ids: Arc::new(Ids::new(&random)),
             keyring: Arc::new(Keyring::new(&[], &random)),

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod ends;
+mod flood;
 mod life;
 mod reach;
 mod scopes;
