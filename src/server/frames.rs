@@ -37,20 +37,28 @@ pub(super) struct FrameReader {
     filled: usize,
     /// Bytes to pass over before the next header.
     skip: usize,
+    /// A part of a head whose payload is not all here.
+    partial: Option<Frame>,
 }
 
 impl FrameReader {
     /// The first frame begins after so many bytes.
     pub(super) fn after(skip: usize) -> Self {
-        Self { header: [0; HEADER_BYTES], filled: 0, skip }
+        Self { header: [0; HEADER_BYTES], filled: 0, skip, partial: None }
     }
 
-    /// Reads on, and tells of every frame whose header is complete.
+    /// Reads on, and tells of every frame whose header is complete; of HEADERS and CONTINUATION once their payload is, since nobody can act
+    /// on a part of a head.
     pub(super) fn read(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Frame)) {
         while !bytes.is_empty() {
             let passed = self.skip.min(bytes.len());
             self.skip -= passed;
             bytes = bytes.get(passed..).unwrap_or_default();
+            if self.skip == 0
+                && let Some(frame) = self.partial.take()
+            {
+                tell(frame);
+            }
             let wanted = (HEADER_BYTES - self.filled).min(bytes.len());
             let (part, rest) = bytes.split_at_checked(wanted).unwrap_or((bytes, &[]));
             if let Some(to) = self.header.get_mut(self.filled..self.filled + part.len()) {
@@ -61,7 +69,11 @@ impl FrameReader {
             if self.filled == HEADER_BYTES {
                 let frame = Frame::parse(self.header);
                 (self.filled, self.skip) = (0, frame.length);
-                tell(frame);
+                if frame.length > 0 && matches!(frame.kind, Kind::Headers | Kind::Continuation) {
+                    self.partial = Some(frame);
+                } else {
+                    tell(frame);
+                }
             }
         }
     }
@@ -91,6 +103,23 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // A head was told of at its frame header. Where the rest came with a later read, hyper had not called for it yet, and its identifier was
+    // given to the next stream.
+    #[test]
+    fn a_part_of_a_head_is_told_of_once_all_of_it_is_here() {
+        for kind in [1, 9] {
+            let mut reader = FrameReader::after(0);
+            let mut told = |bytes: &[u8]| {
+                let mut count = 0;
+                reader.read(bytes, |_| count += 1);
+                count
+            };
+            assert_eq!((told(&[0, 0, 3, kind, 4, 0, 0, 0, 1]), told(&[7, 7]), told(&[7])), (0, 0, 1), "{kind}");
+            assert_eq!(told(&[0, 0, 0, kind, 4, 0, 0, 0, 1]), 1, "{kind}");
+            assert_eq!((told(&[0, 0, 2, 0, 0, 0, 0, 0, 1]), told(&[7, 7])), (1, 0), "DATA");
+        }
+    }
 
     #[test]
     fn frames_are_found_wherever_the_bytes_are_cut() {
