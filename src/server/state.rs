@@ -44,6 +44,8 @@ pub(super) struct State {
     lingers_since: AtomicU64,
     /// The socket took no more bytes when last asked.
     blocked: AtomicBool,
+    /// Since when.
+    blocked_at: AtomicU64,
     /// Response heads that wait for the client, where HTTP/2 is spoken. hyper bounds those of HTTP/1.1 itself: it writes one answer at a time.
     heads: OnceLock<Box<Heads>>,
     /// There where HTTP/2 is spoken: bytes may arrive that begin no request.
@@ -67,6 +69,8 @@ pub(super) struct Seen {
     pub(super) handed: bool,
     /// The socket takes no more.
     pub(super) blocked: bool,
+    /// See `State`; it says something only where the socket takes no more.
+    pub(super) blocked_at: u64,
     /// Whether HTTP/2 is spoken.
     pub(super) multiplexed: bool,
     /// Whether any tunnel runs.
@@ -101,6 +105,7 @@ impl State {
             written_at: at(),
             lingers_since: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
+            blocked_at: at(),
             heads: OnceLock::new(),
             streams: OnceLock::new(),
             tunnels: AtomicU32::new(0),
@@ -176,6 +181,7 @@ impl State {
     pub(super) fn is_blocked(&self) {
         if !self.blocked.swap(true, Ordering::Relaxed) {
             self.waits_at.store(self.clock.now(), Ordering::Relaxed);
+            self.blocked_at.store(self.clock.now(), Ordering::Relaxed);
         }
     }
 
@@ -242,6 +248,7 @@ impl State {
             in_flight: self.in_flight.load(Ordering::Acquire) > 0,
             handed: self.handed.load(Ordering::Acquire) > 0,
             blocked: self.blocked.load(Ordering::Relaxed),
+            blocked_at: at(&self.blocked_at),
             multiplexed: self.streams.get().is_some(),
             tunneled: self.tunnels.load(Ordering::Relaxed) > 0,
             head_since: at(&self.head_since),

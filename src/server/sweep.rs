@@ -234,7 +234,9 @@ fn judge(seen: &Seen, stuck: Stuck, now: u64, bounds: &Bounds, phase: Phase) -> 
     // With HTTP/2 each stream has its own time. What is left once none is under way drains as DATA moves.
     let waits = seen.blocked || (seen.handed && !seen.multiplexed);
     let waits_too_long = waits && since(seen.written_at.max(seen.waits_at)) >= bounds.body;
-    if stuck == Stuck::All || (waits_too_long && !(seen.multiplexed && seen.in_flight)) {
+    // h2 takes what streams of small events have to say for hours. DATA that arrives is an upload that goes on.
+    let is_unread = seen.blocked && since(seen.blocked_at.max(seen.written_at).max(seen.read_at)) >= bounds.body;
+    if stuck == Stuck::All || is_unread || (waits_too_long && !(seen.multiplexed && seen.in_flight)) {
         return Verdict::Drop;
     }
     let over = !seen.in_flight && (seen.multiplexed || !waits) && is_over(seen, now, bounds);
@@ -262,6 +264,37 @@ fn is_silent(seen: &Seen, now: u64, bounds: &Bounds) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// HTTP/2 with streams under way and a full socket.
+    fn full() -> Seen {
+        Seen {
+            in_flight: true,
+            handed: false,
+            blocked: true,
+            blocked_at: 0,
+            multiplexed: true,
+            tunneled: false,
+            head_since: 0,
+            done_at: 0,
+            waits_at: 0,
+            read_at: 0,
+            written_at: 0,
+            lingers_since: 0,
+        }
+    }
+
+    // A client that read nothing kept streams of small events, and their connections to the app, for as long as h2 had room for the events.
+    #[test]
+    fn a_full_socket_ends_a_connection_unless_data_passes_either_way() {
+        let bounds = Bounds { grain: 100, header: 1000, idle: 1000, body: 1000, stream: 5000, linger: 1000 };
+        let verdict = |seen: Seen| judge(&seen, Stuck::None, 10_000, &bounds, Phase::Serving);
+        assert_eq!(verdict(Seen { waits_at: 9990, ..full() }), Verdict::Drop, "an event was given to h2 just now");
+        for goes_on in
+            [Seen { blocked: false, ..full() }, Seen { blocked_at: 9500, ..full() }, Seen { written_at: 9500, ..full() }, Seen { read_at: 9500, ..full() }]
+        {
+            assert_eq!(verdict(goes_on), Verdict::Live, "{goes_on:?}");
+        }
+    }
 
     #[test]
     fn time_in_which_nothing_ran_is_held_against_nobody() {
