@@ -16,12 +16,12 @@ use crate::base::return_to::ReturnTo;
 use crate::base::secret::Secret;
 use crate::entra::authorize::Hints;
 use crate::entra::proof::By;
-use crate::entra::{self, NotRedeemed, Redeemed, failure};
+use crate::entra::{self, Entra, NotRedeemed, Redeemed, failure};
 use crate::session::pending::{Pending, Trial};
 use crate::session::record::Session;
 use crate::session::rounds::Aim;
 use crate::sidecar::Sidecar;
-use crate::sidecar::code_attempts::CodeSource;
+use crate::sidecar::code_attempts::{Attempt, CodeSource};
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::wire::body::Body;
 use crate::wire::cookies::{Found, find};
@@ -291,16 +291,12 @@ async fn redeemed(
     }
     let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::SaidTwice)?;
     let attempt = house.lasting.code_attempts.begin(code_source(house, inbound, headers)).await.map_err(Refusal::TooManyCodes)?;
-    match place.entra.redeem(code, &pending.nonce, &pending.verifier).await {
+    match redeem(house, &place.entra, code, pending, attempt).await? {
         Ok(redeemed) => {
-            attempt.release();
             organization::proved_by(house, &place, redeemed.by.clone());
             Ok((place, redeemed, again))
         }
         Err(NotRedeemed { error, by }) => {
-            if !is_refused_code(&error) {
-                attempt.release();
-            }
             // Both credentials were refused: whoever set the new one reads why that was.
             if let By::ProvenAfter(_) | By::Untried = by {
                 organization::proved_by(house, &place, by);
@@ -308,6 +304,20 @@ async fn redeemed(
             Err(Refusal::SignIn(error, again, place.entra))
         }
     }
+}
+
+/// Redeems a code in a task of its own: whether it counts as refused is said by Entra, not by whether the client waits for that. Each client
+/// has a bounded number of attempts.
+async fn redeem(house: &Sidecar, entra: &Arc<Entra>, code: &str, pending: &Pending, attempt: Attempt) -> Result<Result<Redeemed, NotRedeemed>, Refusal> {
+    let (entra, code, nonce, verifier) = (Arc::clone(entra), code.to_owned(), pending.nonce.clone(), pending.verifier.clone());
+    let task = house.lasting.background.spawn(async move {
+        let outcome = entra.redeem(&code, &nonce, &verifier).await;
+        if !outcome.as_ref().is_err_and(|it| is_refused_code(&it.error)) {
+            attempt.release();
+        }
+        outcome
+    });
+    task.await.map_err(|_| Refusal::Internal("a code could not be redeemed"))
 }
 
 /// Whose refused codes count together.

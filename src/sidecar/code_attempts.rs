@@ -60,7 +60,7 @@ struct Window {
     wrong: AtomicUsize,
 }
 
-/// A code that may be redeemed. Unless it is released it counts as refused, so that disconnecting avoids no count.
+/// A code that may be redeemed. Unless it is released it counts as refused.
 #[derive(Debug)]
 #[must_use]
 pub struct Attempt {

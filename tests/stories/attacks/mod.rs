@@ -33,6 +33,7 @@ mod pages;
 mod paths;
 mod places;
 mod redirects;
+mod reloads;
 mod rules;
 mod sign_in;
 mod sign_out;
