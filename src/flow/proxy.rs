@@ -101,18 +101,27 @@ fn refusal(house: &Sidecar, inbound: &Inbound, error: upstream::Error) -> Refusa
     }
 }
 
+/// For the log, where something that lasts is cut off.
+const NOT_ALLOWED: &str = "the access rules no longer allow it";
+
 /// What was let in goes on as long as a request for the same would be let in, by the newest rules; bytes that pass are use, as requests are.
 #[derive(Clone)]
 struct StillPermitted(Arc<Lasting>);
 
 impl PermitCheck for StillPermitted {
-    fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> bool {
-        let Some(newest) = self.0.newest.load_full() else { return false };
-        let may_still = || matches!(newest.policy.judge(target.clone(), Some(Arc::clone(session))).verdict, Verdict::Permitted(_));
-        if !self.0.store.still_goes_on(session, used) || !recheck::still_goes_on(&self.0, session) {
-            return false;
+    fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> Result<(), &'static str> {
+        let newest = self.0.newest.load_full().ok_or(NOT_ALLOWED)?;
+        if !self.0.store.still_goes_on(session, used) {
+            return Err("its session has ended");
+        }
+        if !recheck::still_goes_on(&self.0, session) {
+            return Err("Entra has not answered for longer than entra.recheck_grace");
         }
         groups::still_follow(&self.0, &newest, session);
-        may_still()
+        match newest.policy.judge(target.clone(), Some(Arc::clone(session))).verdict {
+            Verdict::Permitted(_) => Ok(()),
+            Verdict::GroupsUnknown => Err("its groups are not known any more"),
+            _ => Err(NOT_ALLOWED),
+        }
     }
 }

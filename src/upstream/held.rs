@@ -13,11 +13,17 @@ use tokio::time::Instant;
 /// the head of its answer, and a short answer that breaks off would be taken for a fault.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
+/// Why most that lasts is cut off, for the log.
+const SESSION_ENDED: &str = "its session has ended";
+
 /// Knows whether what was permitted at the head of a request still is.
 pub trait PermitCheck: Clone + Send + Sync + Unpin + 'static {
     /// Whether the session goes on and the rules still let it in. `used` says whether bytes passed since the last time, or the app works on
     /// the request: that is use, as requests are.
-    fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> bool;
+    ///
+    /// # Errors
+    /// Why it does not, for the log.
+    fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> Result<(), &'static str>;
 }
 
 /// What a request with a session was permitted, kept until its body or its answer has ended.
@@ -50,7 +56,7 @@ impl<C: PermitCheck> Held<C> {
     pub(super) fn came_too_late(&self, began: Instant) -> bool {
         let is_late = self.session_is_over() && began.elapsed() >= CHECK_EVERY;
         if is_late {
-            self.log_end("withheld");
+            self.log_end("withheld", SESSION_ENDED);
         }
         is_late
     }
@@ -69,20 +75,19 @@ impl<C: PermitCheck> Held<C> {
     pub(super) fn still_holds(&mut self) -> bool {
         self.checked_at = Some(Instant::now());
         let used = std::mem::take(&mut self.used);
-        let holds = self.check.still_holds(&self.target, &self.session, used);
-        if !holds {
-            self.log_end("cut off");
+        let held = self.check.still_holds(&self.target, &self.session, used);
+        if let Err(cause) = held {
+            self.log_end("cut off", if self.session_is_over() { SESSION_ENDED } else { cause });
         }
-        holds
+        held.is_ok()
     }
 
-    /// Whether the session is over; else it is the rules that end it.
+    /// Whether the session is over; else something else ends it, mostly the rules.
     pub(super) fn session_is_over(&self) -> bool {
         self.session.is_over()
     }
 
-    fn log_end(&self, how: &str) {
-        let cause = if self.session_is_over() { "its session has ended" } else { "the access rules no longer allow it" };
+    fn log_end(&self, how: &str, cause: &str) {
         let what = if self.is_upload { "an upload" } else { "a response" };
         let request_id = self.request_id.to_str().unwrap_or_default();
         tracing::info!(request_id, user = self.session.user(), "{what} was {how}: {cause}");
@@ -108,6 +113,6 @@ pub(super) trait UnderWay: Sync {
 
 impl<C: PermitCheck> UnderWay for Held<C> {
     fn is_use(&self) {
-        self.check.still_holds(&self.target, &self.session, true);
+        let _ = self.check.still_holds(&self.target, &self.session, true);
     }
 }

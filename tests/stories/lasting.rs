@@ -1,8 +1,8 @@
 //! Answers that last longer than the groups of their session are believed.
 
-use crate::world::World;
 use crate::world::browser::Browser;
-use entrada::emulator::{GraphFault, UNTIL_CLEARED};
+use crate::world::{Plan, Told, World};
+use entrada::emulator::{GraphFault, TokenFault, UNTIL_CLEARED};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -12,6 +12,8 @@ const GRACES: &str = "grace@contoso.example";
 const GRACE: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0006";
 /// Past the time after which groups are asked for anew, and before the known ones are too old.
 const RECHECK: i64 = 31 * 60;
+/// Past the time for which a session goes on without an answer of Entra.
+const PAST_GRACE: i64 = 5 * 3600;
 
 async fn events(world: &World, browser: &Browser) -> TcpStream {
     let mut io = TcpStream::connect(world.address).await.unwrap();
@@ -43,6 +45,7 @@ async fn an_answer_ends_once_its_person_is_out_of_the_group_though_no_other_requ
 
 #[tokio::test]
 async fn an_answer_ends_when_its_groups_are_too_old_to_be_believed() {
+    let told = Told::listens();
     let world = World::start().await;
     let grace = world.signed_in(GRACES).await;
     let mut stream = events(&world, &grace).await;
@@ -51,4 +54,17 @@ async fn an_answer_ends_when_its_groups_are_too_old_to_be_believed() {
     assert!(!ends_within(&mut stream, Duration::from_secs(3)).await, "an outage of Graph ends nothing at once");
     world.later(RECHECK);
     assert!(ends_within(&mut stream, Duration::from_secs(10)).await, "groups of two rechecks ago were believed");
+    assert!(told.text().contains("its groups are not known any more"), "{}", told.text());
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_with_the_grace_is_logged_as_such() {
+    let told = Told::listens();
+    let world = World::with(Plan { session: "idle = \"10h\"\nlifetime = \"12h\"".into(), ..Plan::default() }).await;
+    let grace = world.signed_in(GRACES).await;
+    let mut stream = events(&world, &grace).await;
+    world.emulator.control().token_answer(TokenFault::Html(503), UNTIL_CLEARED);
+    world.later(PAST_GRACE);
+    assert!(ends_within(&mut stream, Duration::from_secs(10)).await, "it went on past the grace");
+    assert!(told.text().contains("Entra has not answered for longer than entra.recheck_grace"), "{}", told.text());
 }
