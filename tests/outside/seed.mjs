@@ -117,7 +117,7 @@ await page.getByLabel("Directory (tenant) ID").fill(tenant);
 await page.getByLabel("Application (client) ID").fill(client_id);
 await page.getByLabel("Client secret (Value)").fill(secret_id);
 await page.getByRole("button", { name: "Save" }).click();
-await says(page, /This is the Secret ID\. Copy the Value, in the column beside it\./);
+await says(page, /This is the Secret ID\. Copy the Value from the column next to it\./);
 await picture(page, "secret-id-refused");
 await page.getByLabel("Client secret (Value)").fill(value);
 await page.getByRole("button", { name: "Save" }).click();
