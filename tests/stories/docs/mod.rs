@@ -191,14 +191,14 @@ fn command(environment: &[(String, String)], folder: &Path) -> Command {
     command
 }
 
-/// The block's own variables, then what a story has to set: ports of its own, and a secret in place of "...".
+/// The block's own variables, then what a story has to set: ports of its own, and a secret in place of what the shell would read from a file.
 fn variables(block: &Block) -> (Vec<(String, String)>, [u16; 2]) {
     let ports = [free_port(), free_port()];
     let mut all = environment();
     for line in block.text.lines().filter_map(|it| it.strip_prefix("export ")) {
         let (name, value) = line.split_once('=').unwrap();
         assert!(!matches!(name, "ENTRADA_SERVER_LISTEN" | "ENTRADA_SERVER_ADMIN_LISTEN"), "{line}: choose what a story can run beside others");
-        let value = if value.contains("...") { SECRET } else { value };
+        let value = if value.contains("$(cat ") { SECRET } else { value };
         all.retain(|it| it.0 != name);
         all.push((name.to_owned(), value.to_owned()));
     }
