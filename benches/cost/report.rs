@@ -12,31 +12,42 @@ const MIB: f64 = 1024.0 * 1024.0;
 
 const BEFORE: &str = "# Benchmarks
 
-What a proxied request costs, compared with nginx on the same machine in the same run. This page is written by `make bench`, which needs nginx and wrk
-(on Debian: `apt-get install nginx-light wrk`) and overwrites it.
+The cost of a proxied request, compared with nginx on the same machine in the same run. `make bench`
+writes this page and overwrites it. It needs nginx and wrk (on Debian:
+`apt-get install nginx-light wrk`).
 
-**Trust the ratios, not the figures**: a ratio is taken between rounds that ran within the same seconds, and is the median over the rounds (lowest and highest in
-brackets). Times and rates depend on the machine, where load, proxy and app share the cores.
+**Trust the ratios, not the absolute numbers**: a ratio is computed between rounds that ran within
+the same seconds, and is the median over the rounds (lowest and highest in brackets). Times and
+rates depend on the machine, on which load generator, proxy and app share the cores.
 ";
 
 const HOW: &str = "
-## How it is measured
+## Method
 
-- CPU is the time of the whole process tree (`/proc/PID/task/*/schedstat`) in a window in the middle of each round, divided by the requests that the app counted in
-  that window; for 1 MiB, of the whole round by the bytes that wrk took. Rate and latency are wrk's. The app, and wrk, are processes of their own and do not count.
-- The contestants take turns in every round, in changing order. The first round of each scenario warms up and is discarded. Every server runs with as many workers
-  as there are cores, keeps its connections to clients and to the app, and closes none for age.
-- A run fails if a single answer is not 2xx, if a connection breaks, or if the app has seen fewer requests than were answered (a redirect to sign-in never reaches it).
-- Requests are HTTP/1.1 and carry ten headers of a browser, 150 bytes of cookies and the session's cookie, nginx's too. Entrada judges them by the last of 16 access
-  rules (`allow = { roles = [...] }`), sends the `x-forwarded` set and the assertion, and takes the session from a real sign-in at the emulator. A public path is
-  asked for without a session.
-- *nginx, `proxy_pass`* is what Debian ships with `proxy_http_version 1.1` and kept upstream connections, nothing else set. *The same headers added* sets 13 headers
-  with `proxy_set_header`, among them a constant of 700 bytes in place of the assertion. *Large buffers* has `proxy_buffers 16 64k` and no temporary files.
-- Access logs are off on both sides, but in the rows that say otherwise, where both write to a file (nginx its default format, Entrada JSON). Those two are compared
-  with each other.
+- CPU is the time of the whole process tree (`/proc/PID/task/*/schedstat`) in a window in the middle
+  of each round, divided by the requests that the app counted in that window; for 1 MiB, the time of
+  the whole round divided by the bytes that wrk received. Rate and latency are wrk's. The app and
+  wrk run as separate processes and do not count.
+- The servers take turns in every round, in changing order. The first round of each scenario is a
+  warm-up and is discarded. Every server runs with as many workers as there are cores, keeps its
+  connections to clients and to the app open, and closes none because of its age.
+- A run fails if a single response is not 2xx, if a connection fails, or if the app received fewer
+  requests than were answered (a redirect to sign-in never reaches it).
+- Requests are HTTP/1.1 and carry ten browser headers, 150 bytes of cookies and the session cookie,
+  for nginx too. Entrada decides with the last of 16 access rules (`allow = { roles = [...] }`),
+  sends the `x-forwarded` set and the assertion, and uses the session of a real sign-in at the
+  emulator. Requests to a public path have no session.
+- *nginx, `proxy_pass`* is Debian's package with `proxy_http_version 1.1` and keep-alive upstream
+  connections, and no other settings. *The same headers added* sets 13 headers with
+  `proxy_set_header`, among them a constant of 700 bytes instead of the assertion. *Large buffers*
+  has `proxy_buffers 16 64k` and no temporary files.
+- Access logs are off on both sides, except in the rows that say otherwise, where both write to a
+  file (nginx in its default format, Entrada JSON). Those two are compared with each other.
 - Certificates are ECDSA P-256; TLS 1.3.
-- An idle connection is the growth of resident memory over many connections that have served one request each; a session, over many real sign-ins of a person with a
-  role and three groups. A session in use also holds its prebuilt headers and its assertion, until the assertion has expired.
+- The size of an idle connection is the growth of resident memory over many connections that have
+  served one request each; the size of a session, over many real sign-ins of a person with a role
+  and three groups. A session in use also holds its prebuilt headers and its assertion, until the
+  assertion has expired.
 ";
 
 /// Everything that was measured.
@@ -175,7 +186,7 @@ fn memory_table(it: &Memory) -> String {
         ("the same of nginx".to_owned(), format!("{:.1} KiB", it.nginx_connection / KIB)),
         (format!("a session at rest (of {})", it.sessions), format!("{:.0} bytes", it.session)),
         ("a session in use, with its headers and assertion".to_owned(), format!("{:.0} bytes", it.session_in_use)),
-        ("100 000 sessions at rest, with the process, by those figures".to_owned(), format!("{:.0} MiB", (it.idle + it.session * 1e5) / MIB)),
+        ("100 000 sessions at rest, with the process, at those sizes".to_owned(), format!("{:.0} MiB", (it.idle + it.session * 1e5) / MIB)),
         ("100 000 sessions all in use within minutes, likewise".to_owned(), format!("{:.0} MiB", (it.idle + it.session_in_use * 1e5) / MIB)),
     ];
     for (name, value) in rows {
