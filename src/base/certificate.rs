@@ -22,19 +22,19 @@ const BITS: usize = 2048;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Bad {
     /// No `CERTIFICATE` in PEM.
-    #[error("holds no certificate in PEM")]
+    #[error("contains no certificate in PEM")]
     NoCertificate,
     /// No private key in PEM.
-    #[error("holds no private key in PEM")]
+    #[error("contains no private key in PEM")]
     NoKey,
     /// The key is locked by a password.
-    #[error("holds a private key that is encrypted")]
+    #[error("contains an encrypted private key")]
     Encrypted,
     /// The key is no RSA key of 2048 bits or more.
-    #[error("holds no RSA key of 2048 bits or more")]
+    #[error("contains no RSA key of 2048 bits or more")]
     NotRsa,
     /// The key is another one's.
-    #[error("holds a private key that does not belong to the certificate")]
+    #[error("contains a private key that does not belong to the certificate")]
     Stranger,
     /// More than 16 KiB.
     #[error("is longer than 16 KiB")]
@@ -46,11 +46,11 @@ impl Bad {
     pub fn hint(self) -> &'static str {
         match self {
             Self::NoCertificate => "a certificate in PEM begins with -----BEGIN CERTIFICATE-----",
-            Self::NoKey => "a private key in PEM begins with -----BEGIN PRIVATE KEY-----; it stands in the same file or in one of its own",
-            Self::Encrypted => "take its password away: openssl pkey -in app.key -out plain.key",
-            Self::NotRsa => "Entra takes RSA keys of 2048 bits and more: openssl req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 365",
-            Self::Stranger => "certificate and key have to be made together",
-            Self::TooLong => "one certificate and one key are meant",
+            Self::NoKey => "a private key in PEM begins with -----BEGIN PRIVATE KEY-----; it can be in the same file or in its own",
+            Self::Encrypted => "remove its password: openssl pkey -in app.key -out plain.key",
+            Self::NotRsa => "Entra accepts RSA keys of 2048 bits or more: openssl req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 365",
+            Self::Stranger => "use the key that the certificate was created with",
+            Self::TooLong => "expected one certificate and one key",
         }
     }
 }

@@ -27,13 +27,13 @@ enum Segment {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
     /// It does not begin with `/`.
-    #[error("a path begins with \"/\"")]
+    #[error("a path must begin with \"/\"")]
     NoSlash,
     /// `*` elsewhere than as `/**` at the end.
-    #[error("\"*\" is understood only as \"/**\" at the end")]
+    #[error("\"*\" is allowed only as \"/**\" at the end")]
     Star,
     /// A brace that does not enclose a whole segment.
-    #[error("\"{{name}}\" stands for one whole segment")]
+    #[error("\"{{name}}\" must be a whole segment")]
     Brace,
     /// The literal part is not a plain path: no request that is let in can have it.
     #[error("no request can have this path: {0}")]

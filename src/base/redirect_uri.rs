@@ -50,28 +50,28 @@ pub enum Bad {
     #[error("is too long")]
     Long,
     /// Not printable ASCII, a wildcard, or a character that no URI has.
-    #[error("has a character that cannot stand in it")]
+    #[error("has a character that is not allowed")]
     Character,
     /// A fragment (RFC 6749 3.1.2).
     #[error("has a fragment")]
     Fragment,
     /// A user or a password, or what reads like one.
-    #[error("has an @, which reads like a user")]
+    #[error("has an @, which looks like a user")]
     User,
     /// A scheme without a dot could be anybody's (RFC 8252 7.1).
-    #[error("has a scheme that is no reversed domain name")]
+    #[error("has a scheme that is not a reversed domain name")]
     Scheme,
     /// http, but not to this machine by its address.
-    #[error("is http, and that is for 127.0.0.1 and [::1] only")]
+    #[error("is http, which is allowed only for 127.0.0.1 and [::1]")]
     Http,
     /// `localhost` may be resolved elsewhere, and firewalls know it (RFC 8252 8.3).
     #[error("names localhost")]
     Localhost,
     /// No path, or none that a browser would leave as it is written.
-    #[error("is not written as a browser writes it")]
+    #[error("is not in normalized form")]
     Spelling,
     /// A parameter that we add.
-    #[error("has a parameter that the answer brings itself")]
+    #[error("has a parameter that the response adds")]
     Parameter,
 }
 

@@ -49,7 +49,7 @@ pub enum Ambiguous {
     #[error("not a path")]
     NotAPath,
     /// `CONNECT`, `TRACE`.
-    #[error("a method that is not served")]
+    #[error("a method that is not supported")]
     Method,
     /// More bytes than `MOST_BYTES`, or a method longer than `MAX_METHOD_BYTES`.
     #[error("too long")]

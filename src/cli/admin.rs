@@ -24,12 +24,12 @@ pub(super) fn ask(listen: &Listen, request: &str) -> Result<String, Failure> {
             exchange(it, request)
         }),
         Listen::Systemd => {
-            return Err(Failure::new("[server] admin_listen is a socket of systemd's, whose address is not known here").hint("write its address there instead"));
+            return Err(Failure::new("[server] admin_listen is a systemd socket, so its address is unknown").hint("set [server] admin_listen to an address"));
         }
     };
     answer.map_err(|error| {
-        let what = format!("nothing answers on {listen}: {error}");
-        Failure::new(what).hint("see whether entrada runs, and with the same [server] admin_listen")
+        let what = format!("no answer on {listen}: {error}");
+        Failure::new(what).hint("check that entrada is running with the same [server] admin_listen")
     })
 }
 

@@ -17,7 +17,7 @@ pub(super) fn run(path: Option<&Path>) -> Result<(), Failure> {
     let name = if outcome.from_file { name(path) } else { "the environment".to_owned() };
     let config = outcome.config.ok_or_else(Failure::told)?;
     ending(&config, Clock::system().now()).iter().for_each(|it| complain(it));
-    say(&format!("{name} is fine"));
+    say(&format!("{name} is valid"));
     Ok(())
 }
 
@@ -56,7 +56,7 @@ fn tell(outcome: &Outcome, path: Option<&Path>) {
         complain(text.trim_end());
     }
     if outcome.config.is_none() && !outcome.from_file {
-        complain("hint: there is no entrada.toml here; write one, or name another file with --config");
+        complain("hint: there is no entrada.toml here; create one, or name another file with --config");
     }
 }
 

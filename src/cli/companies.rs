@@ -125,7 +125,7 @@ pub(super) fn lines(link: Option<&str>) -> String {
     let known = |it: &Company| it.people.iter().map(|(username, role)| format!("{username} ({role})")).collect::<Vec<_>>().join(", ");
     let line = |it: &Company| format!("{:<10}or {}", it.code, known(it));
     let typed = COMPANIES.iter().filter(|it| it.is_on).map(line).collect::<Vec<_>>().join("\n            ");
-    let link = link.map(|it| format!("\n  set up    {it} (Northwind's admin, once)")).unwrap_or_default();
+    let link = link.map(|it| format!("\n  set up    {it} (for Northwind's admin; works once)")).unwrap_or_default();
     format!("type      {typed}{link}")
 }
 
@@ -139,7 +139,7 @@ impl Place {
     /// The directory, made for its owner alone.
     pub(super) fn at(kept: Option<&Path>, random: &Random) -> Result<Self, Failure> {
         let directory = kept.map_or_else(|| std::env::temp_dir().join(format!("entrada-dev-{}", random.text::<12>())), Path::to_owned);
-        let refused = |it: io::Error| Failure::new(format!("{} cannot be made: {it}", directory.display())).hint("choose another directory with --data");
+        let refused = |it: io::Error| Failure::new(format!("cannot create {}: {it}", directory.display())).hint("choose another directory with --data");
         DirBuilder::new().mode(0o700).recursive(kept.is_some()).create(&directory).map_err(refused)?;
         Ok(Self { directory, is_kept: kept.is_some() })
     }
@@ -152,7 +152,7 @@ impl Place {
     /// What seals the credentials: kept beside the database, since another one could not open them.
     pub(super) fn secret(&self, random: &Random) -> Result<String, Failure> {
         let path = self.directory.join("secret");
-        let refused = |it: io::Error| Failure::new(format!("{} cannot be used: {it}", path.display()));
+        let refused = |it: io::Error| Failure::new(format!("cannot use {}: {it}", path.display()));
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(mut file) => {
                 let secret = random.text::<32>();

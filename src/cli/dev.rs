@@ -54,16 +54,16 @@ redirect_uris = ["http://127.0.0.1/phone/back"]
 /// What can be chosen.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The app to put it in front of; without it, a built-in one that shows what an app receives.
+    /// URL of your app; without it, a built-in demo app that shows what an app receives.
     #[arg(long)]
     upstream: Option<String>,
-    /// Port to listen on, on loopback; 0 takes a free one.
+    /// Port to listen on, on loopback; 0 picks a free one.
     #[arg(long, default_value_t = 4180)]
     port: u16,
-    /// Several companies, each with a pretend tenant of its own, and one of them to be set up.
+    /// Start with several companies, each with its own emulated tenant, one of them not set up yet.
     #[arg(long)]
     organizations: bool,
-    /// A directory that keeps the companies and their people; without it they end with the program.
+    /// Directory in which to keep the companies and their people; without it, they are deleted at the end.
     #[arg(long, value_name = "DIRECTORY", requires = "organizations")]
     data: Option<PathBuf>,
 }
@@ -220,7 +220,7 @@ fn read(text: &str, emulator: &Emulator) -> Result<Config, Failure> {
 
 /// Only `--upstream` is somebody's own writing.
 fn refused(problems: &[Problem]) -> Failure {
-    let Some(Problem { key, what, hint, .. }) = problems.first() else { return Failure::new("no configuration") };
+    let Some(Problem { key, what, hint, .. }) = problems.first() else { return Failure::new("the configuration cannot be read") };
     let name = if key == "upstream.url" { "--upstream" } else { key };
     let failure = Failure::new(format!("{name} {what}"));
     match hint {
@@ -235,11 +235,11 @@ fn announce(public_url: &str, upstream: &str, (emulator, link): (&Emulator, Opti
     let (who, hint) = if arguments.organizations {
         (companies::lines(link), "")
     } else {
-        (format!("sign in   as {}", names.join(", ")), "  --organizations shows companies with Entra IDs of their own.\n")
+        (format!("sign in   as {}", names.join(", ")), "  Try --organizations for several companies with their own Entra IDs.\n")
     };
     let phone = if arguments.organizations && arguments.upstream.is_none() { format!("\n  phone     {upstream}/phone") } else { String::new() };
     say(&format!(
-        "\n  open      {public_url}\n  {who}\n  app       {app}{phone}\n  Entra     {} (pretend; not Microsoft; its levers are there)\n\n{hint}  Ctrl-C stops it.\n",
+        "\n  open      {public_url}\n  {who}\n  app       {app}{phone}\n  Entra     {} (emulator, not Microsoft; control panel)\n\n{hint}  Ctrl-C stops it.\n",
         emulator.authority()
     ));
 }

@@ -27,7 +27,7 @@ const MOST_SECRET: u64 = 16 * 1024 + 1;
 /// Which installation, and for whom the answer is.
 #[derive(Debug, clap::Args)]
 pub(super) struct Common {
-    /// The configuration file; without it, entrada.toml where there is one, and the environment.
+    /// Configuration file; without it, entrada.toml if it exists, and the environment.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
     config: Option<PathBuf>,
     /// Answer in JSON, for machines.
@@ -39,8 +39,8 @@ pub(super) struct Common {
 pub(super) fn open<T>(common: &Common, work: impl AsyncFnOnce(&Directory) -> Result<T, Failure>) -> Result<T, Failure> {
     let config = read_quietly(common.config.as_deref())?;
     let Some(wanted) = config.directory else {
-        let failure = Failure::new(format!("there is no [directory] in {}", name(common.config.as_deref())));
-        return Err(failure.hint("write [directory] and below it database = \"sqlite:entrada.db\""));
+        let failure = Failure::new(format!("{} has no [directory] section", name(common.config.as_deref())));
+        return Err(failure.hint("add [directory] with database = \"sqlite:entrada.db\""));
     };
     let random = random::system();
     let keyring = Keyring::new(&config.session.secrets, &random);
@@ -77,17 +77,17 @@ pub(super) fn actor() -> String {
 /// What a failure of the directory is to an operator.
 pub(super) fn failure(error: Error) -> Failure {
     let hint = match &error {
-        Error::NoOrganization(_) => Some("entrada organization list shows the codes"),
-        Error::NoPerson(_) => Some("entrada person list shows who is there"),
-        Error::CodeTaken(_) => Some("choose another code, or see whose it is with entrada organization show"),
-        Error::CodeIsUsername(_) | Error::UsernameIsCode(_) => Some("what people type has to lead to one place; choose another"),
-        Error::UsernameTaken(_) => Some("a username is unique in the installation; entrada person show tells whose it is"),
-        Error::DomainElsewhere(_) => Some("entrada organization show lists an organization's domains; --unbind lets one go"),
+        Error::NoOrganization(_) => Some("list the codes with entrada organization list"),
+        Error::NoPerson(_) => Some("list people with entrada person list"),
+        Error::CodeTaken(_) => Some("choose another code, or find its owner with entrada organization show"),
+        Error::CodeIsUsername(_) | Error::UsernameIsCode(_) => Some("usernames and company codes must be distinct; choose another"),
+        Error::UsernameTaken(_) => Some("usernames are unique in the installation; find its owner with entrada person show"),
+        Error::DomainElsewhere(_) => Some("entrada organization show lists an organization's domains; --unbind releases one"),
         Error::DomainInUse(..) => Some("find them with entrada person list --search, and change them first"),
-        Error::NoRole(_) => Some("write one of [directory] roles, or add it there"),
-        Error::Incomplete(..) => Some("set it with entrada organization set, by --tenant, --client-id and --client-secret-file"),
+        Error::NoRole(_) => Some("use one of [directory] roles, or add it there"),
+        Error::Incomplete(..) => Some("set it with entrada organization set --tenant, --client-id and --client-secret-file"),
         Error::Unopened(_) => {
-            Some("add the secret that sealed it to [session] secrets again, or set the client secret anew with entrada organization set --client-secret-file")
+            Some("add the secret that sealed it to [session] secrets again, or set a new client secret with entrada organization set --client-secret-file")
         }
         Error::Database(_)
         | Error::File(_)
@@ -146,9 +146,9 @@ pub(super) fn first_sign_in(text: &str) -> Result<FirstSignIn, String> {
 pub(super) fn client_secret(path: &Path) -> Result<Proof, Failure> {
     let text = secret_text("client secret", path)?;
     Proof::of_value(text.expose()).map_err(|it| match it {
-        NoValue::SecretId => Failure::new(format!("{} holds a Secret ID, not a secret", path.display()))
-            .hint("copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone"),
-        NoValue::Other => Failure::new(format!("{} holds no Value of a client secret", path.display())).hint("copy the Value, which is shown only once"),
+        NoValue::SecretId => Failure::new(format!("{} contains a Secret ID, not a secret", path.display()))
+            .hint("copy the Value, not the Secret ID; it is shown only once, so create a new secret if you no longer have it"),
+        NoValue::Other => Failure::new(format!("{} contains no Value of a client secret", path.display())).hint("copy the Value, which is shown only once"),
     })
 }
 
@@ -175,7 +175,7 @@ fn secret_text(what: &str, path: &Path) -> Result<Secret, Failure> {
     } else {
         std::fs::File::open(path).and_then(|it| it.take(MOST_SECRET).read_to_string(&mut text))
     };
-    read.map_err(|it| Failure::new(format!("the {what}'s file {} cannot be read: {it}", path.display())))?;
+    read.map_err(|it| Failure::new(format!("cannot read the {what} file {}: {it}", path.display())))?;
     let text = text.trim();
-    if text.is_empty() { Err(Failure::new(format!("the {what}'s file {} is empty", path.display()))) } else { Ok(Secret::new(text)) }
+    if text.is_empty() { Err(Failure::new(format!("the {what} file {} is empty", path.display()))) } else { Ok(Secret::new(text)) }
 }

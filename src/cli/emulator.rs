@@ -12,19 +12,19 @@ use std::path::PathBuf;
 /// What can be chosen.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Port to listen on, on loopback; 0 takes a free one.
+    /// Port to listen on, on loopback; 0 picks a free one.
     #[arg(long, default_value_t = 4182)]
     port: u16,
-    /// Serve https with a throw-away CA in this directory; MSAL refuses plain http.
+    /// Serve https with a temporary CA in this directory; MSAL rejects plain http.
     #[arg(long, value_name = "DIRECTORY", num_args = 0..=1, default_missing_value = ".entrada-emulator")]
     tls: Option<PathBuf>,
-    /// A redirect URI to accept; can be given several times.
+    /// A redirect URI to accept; can be repeated.
     #[arg(long, default_value = "http://localhost:4180/oauth2/callback")]
     redirect_uri: Vec<String>,
     /// Application (client) ID to accept.
     #[arg(long, default_value = "11112222-bbbb-3333-cccc-4444dddd5555")]
     client_id: String,
-    /// Client secret to accept: a pretend one, for a pretend Entra.
+    /// Client secret to accept: for the emulator only, not a real one.
     #[arg(long, default_value = "pretend-client-secret-value")]
     client_secret: String,
 }

@@ -17,38 +17,38 @@ use std::sync::Arc;
 /// What can be asked.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// GET, POST ...
+    /// The HTTP method: GET, POST ...
     method: String,
-    /// Path of the app, with or without a query.
+    /// Path in the app, with or without a query.
     path: String,
-    /// An app role that the person has; can be given several times.
+    /// An app role that the person has; can be repeated.
     #[arg(long)]
     role: Vec<String>,
-    /// Object id of a group that the person is in; can be given several times.
+    /// Object ID of a group that the person is in; can be repeated.
     #[arg(long)]
     group: Vec<String>,
     /// The person is in so many groups that Entra leaves them out of the token.
     #[arg(long, conflicts_with = "group")]
     overage: bool,
-    /// The person's object id or sign-in name.
+    /// The person's object ID or sign-in name.
     #[arg(long)]
     user: Option<String>,
-    /// The person's tenant, by ID or by domain; the configured one where it is not given.
+    /// The person's tenant, as ID or domain; without it, the configured one.
     #[arg(long)]
     tenant: Option<String>,
-    /// The code of the person's organization.
+    /// Company code of the person's organization.
     #[arg(long)]
     organization: Option<String>,
     /// The person's role in the directory.
     #[arg(long)]
     directory_role: Option<String>,
-    /// An authentication context that the person has proven, such as c1; can be given several times.
+    /// An authentication context that the person has satisfied, such as c1; can be repeated.
     #[arg(long)]
     acrs: Vec<String>,
-    /// Ask about somebody who is not signed in.
+    /// Explain a request without a session.
     #[arg(long, conflicts_with_all = ["role", "group", "overage", "user", "tenant", "organization", "directory_role", "acrs"])]
     signed_out: bool,
-    /// The configuration file.
+    /// Configuration file; without it, entrada.toml if it exists, and the environment.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -56,14 +56,15 @@ pub(super) struct Arguments {
 /// `entrada explain METHOD PATH`.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = read(arguments.config.as_deref(), &environment())?;
-    let method = Method::from_bytes(arguments.method.to_uppercase().as_bytes()).map_err(|_| Failure::new(format!("{:?} is no method", arguments.method)))?;
+    let method =
+        Method::from_bytes(arguments.method.to_uppercase().as_bytes()).map_err(|_| Failure::new(format!("{:?} is not an HTTP method", arguments.method)))?;
     if !arguments.path.starts_with('/') {
         return Err(no_path(&arguments.path));
     }
     let target = match Target::parse(&method, &arguments.path, config.upstream.paths) {
         Ok(target) => target,
         Err(error) => {
-            say(&format!("{method} {}\n  refused with 400: {error}", arguments.path));
+            say(&format!("{method} {}\n  rejected with 400: {error}", arguments.path));
             return Ok(());
         }
     };
@@ -72,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     if let Some(text) = arguments.acrs.iter().find(|it| !is_context(it)) {
-        return Err(Failure::new(format!("{text:?} is no authentication context")).hint("write one of c1 to c99"));
+        return Err(Failure::new(format!("{text:?} is not an authentication context")).hint("write one of c1 to c99"));
     }
     let domains = Domains::default();
     if let Some(domain) = domain(arguments, &config) {
@@ -87,7 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// A path as a request has it begins with a slash; what was typed may be the whole address of a page.
 fn no_path(typed: &str) -> Failure {
     let meant = url::Url::parse(typed).ok().filter(url::Url::has_host).map_or_else(|| format!("/{typed}"), |it| it.path().to_owned());
-    Failure::new(format!("{typed:?} does not begin with \"/\"")).hint(format!("write the path alone, like {meant}"))
+    Failure::new(format!("{typed:?} does not begin with \"/\"")).hint(format!("write only the path, like {meant}"))
 }
 
 fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
@@ -97,15 +98,15 @@ fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
             let suffixes = if rule.path.has_suffixes() { ", suffixes = true" } else { "" };
             (format!("the rule at line {}, path = \"{}\"{suffixes}{}", rule.line, rule.path, methods(&rule.methods)), &rule.allow)
         }
-        Because::Default(rule) => ("[access] default, since no rule names this path".to_owned(), &rule.allow),
-        Because::NoMethod => return format!("{head}\n  decides  rules name this path, but none this method\n  result   nobody may (403)"),
+        Because::Default(rule) => ("[access] default, because no rule matches this path".to_owned(), &rule.allow),
+        Because::NoMethod => return format!("{head}\n  decides  rules match this path, but not this method\n  result   denied (403)"),
     };
     let result = match policy.would(allow, who) {
         Would::Allow => "allowed".to_owned(),
-        Would::Refuse => "refused (403)".to_owned(),
-        Would::SignIn => "has to sign in first (302 or 401)".to_owned(),
-        Would::StepUp(acrs) => format!("has to prove authentication context {} first (302 or 401)", acrs.join(" or ")),
-        Would::GroupsUnknown => "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does".to_owned(),
+        Would::Refuse => "denied (403)".to_owned(),
+        Would::SignIn => "sign-in required (302 for browsers, 401 otherwise)".to_owned(),
+        Would::StepUp(acrs) => format!("authentication context {} required (302 for browsers, 401 otherwise)", acrs.join(" or ")),
+        Would::GroupsUnknown => "unknown: a group decides, and the groups are not in the token; at run time, Entrada asks Microsoft Graph".to_owned(),
     };
     format!("{head}\n  decides  {why}\n  allow    {}\n  result   {result}", describe(allow))
 }
@@ -118,7 +119,7 @@ fn methods(methods: &[Method]) -> String {
 fn describe(allow: &Allow) -> String {
     match allow {
         Allow::Anyone => "anyone".to_owned(),
-        Allow::SignedIn => "whoever is signed in".to_owned(),
+        Allow::SignedIn => "anyone who is signed in".to_owned(),
         Allow::Nobody => "nobody".to_owned(),
         Allow::Tables(tables) => tables.iter().map(table).collect::<Vec<_>>().join(", or "),
     }
@@ -162,7 +163,7 @@ fn member(arguments: &Arguments) -> Option<Arc<Member>> {
 
 fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
     let tid = match (&arguments.tenant, &config.entra.tenant) {
-        (Some(text), _) if domain(arguments, config).is_none() => Guid::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is no tenant")))?,
+        (Some(text), _) if domain(arguments, config).is_none() => Guid::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is not a tenant")))?,
         (None, Tenant::Id(id)) => *id,
         _ => somebody(),
     };

@@ -21,7 +21,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Entra ID sign-in for any web app, in front of it.
+/// Entra ID sign-in in front of any web app.
 #[derive(Debug, Parser)]
 #[command(name = "entrada", version, about, arg_required_else_help = true)]
 struct Arguments {
@@ -31,32 +31,32 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve, in front of an app.
+    /// Run the proxy.
     Run(Config),
-    /// Serve on this machine only, with a pretend Entra: pick a person and you are signed in.
+    /// Run on this machine only, with an Entra emulator: pick a person to sign in.
     Dev(dev::Arguments),
-    /// The pretend Entra alone, for other people's tests.
+    /// Run the Entra emulator alone, for use in other projects' tests.
     Emulator(emulator::Arguments),
     /// Read the configuration and print every problem at once.
     Check(Config),
-    /// Which access rule decides about a request, and why.
+    /// Show which access rule decides about a request, and why.
     Explain(explain::Arguments),
-    /// Companies with tenants of their own, in the directory.
+    /// Manage organizations: companies with their own tenants, in the directory.
     #[command(subcommand)]
     Organization(organization::Command),
-    /// People of those companies.
+    /// Manage the people of those companies.
     #[command(subcommand)]
     Person(person::Command),
-    /// Ask the admin listener whether the process lives (for a container's health check).
+    /// Check that the process answers on the admin listener (for a container's health check).
     Health(Config),
-    /// End the sessions of people who are signed in.
+    /// Manage the sessions of people who are signed in.
     #[command(subcommand)]
     Sessions(sessions::Order),
     /// Print a new secret for session.secrets.
     Secret,
-    /// Print completions for a shell.
+    /// Print shell completions.
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
 }
@@ -64,7 +64,7 @@ enum Command {
 /// Where the configuration is.
 #[derive(Clone, Debug, clap::Args)]
 struct Config {
-    /// The configuration file; without it, entrada.toml where there is one, and the environment.
+    /// Configuration file; without it, entrada.toml if it exists, and the environment.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
     config: Option<PathBuf>,
 }

@@ -19,48 +19,48 @@ use std::path::PathBuf;
 /// What can be done.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make an organization.
+    /// Create an organization.
     Add(Add),
-    /// All organizations.
+    /// List all organizations.
     List(List),
-    /// One organization, with its domains and former codes.
+    /// Show one organization, with its domains and former codes.
     Show(One),
     /// Change an organization.
     Set(Set),
-    /// Give an organization another code; the one before leads to it for a while.
+    /// Change an organization's code; the previous code stays valid for a while.
     Code(NewCode),
-    /// Make a link that lets its admin set it up: good once, for 24 hours; it ends the one before.
+    /// Create a set-up link for its admin: valid once, for 24 hours; replaces the previous link.
     Invite(One),
-    /// What was changed of an organization and its people, by whom, newest first.
+    /// Show the changes to an organization and its people, and who made them, newest first.
     History(History),
-    /// Switch an organization off: its people are out.
+    /// Turn an organization off; signs out everyone in it.
     Off(One),
     /// Turn an organization on.
     On(One),
-    /// Seal every credential anew under the first of session.secrets, so that older ones can be dropped.
+    /// Reseal all credentials with the first of session.secrets, so that older secrets can be removed.
     Reseal(List),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Add {
-    /// What its people may type; without one, it is made of the name.
+    /// Company code that people type; without it, derived from the name.
     #[arg(value_parser = directory::code)]
     code: Option<Code>,
-    /// As people know it.
+    /// Display name.
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
     sign_in: SignIn,
-    /// A domain whose addresses belong to this organization only; can be given several times.
+    /// A domain whose addresses belong to this organization only; can be repeated.
     #[arg(long = "domain", value_parser = directory::domain)]
     domains: Vec<String>,
-    /// Whether whoever is not known yet is made on first sign-in: create or refuse.
+    /// How to treat unknown people at their first sign-in: create or refuse.
     #[arg(long, value_parser = directory::first_sign_in)]
     first_sign_in: Option<FirstSignIn>,
-    /// Let no guests of its tenant in.
+    /// Reject guests of its tenant.
     #[arg(long)]
     no_guests: bool,
-    /// Turn it on at once.
+    /// Turn it on immediately.
     #[arg(long)]
     on: bool,
     #[command(flatten)]
@@ -76,19 +76,19 @@ struct SignIn {
     /// Application (client) ID.
     #[arg(long, value_parser = directory::guid)]
     client_id: Option<Guid>,
-    /// A file with the Value of a client secret; "-" is standard input.
+    /// File with the Value of a client secret; "-" reads standard input.
     #[arg(long)]
     client_secret_file: Option<PathBuf>,
-    /// A file with a certificate in PEM, by which it proves itself instead; its private key stands in it too, or in `--key-file`.
+    /// File with a certificate in PEM to use instead; its private key is in the same file, or in `--key-file`.
     #[arg(long, conflicts_with = "client_secret_file")]
     certificate_file: Option<PathBuf>,
-    /// A file with the private key of that certificate, in PEM.
+    /// File with the private key of that certificate, in PEM.
     #[arg(long, requires = "certificate_file")]
     key_file: Option<PathBuf>,
-    /// It proves itself by the token of `[entra] federated_token`, whose issuer its app registration trusts.
+    /// Authenticate with the token from `[entra] federated_token`, whose issuer its app registration trusts.
     #[arg(long, conflicts_with_all = ["client_secret_file", "certificate_file"])]
     federated: bool,
-    /// The role of whoever is made on first sign-in.
+    /// Role of people who are created at their first sign-in.
     #[arg(long)]
     default_role: Option<String>,
 }
@@ -102,7 +102,7 @@ impl SignIn {
             return certificate(path, self.key_file.as_deref()).map(Some);
         }
         if self.federated && !directory::has_federated_token(common)? {
-            return Err(Failure::new("the configuration names no token to prove it by").hint("write federated_token = { file = \"...\" } in [entra]"));
+            return Err(Failure::new("the configuration has no federated token").hint("write federated_token = { file = \"...\" } in [entra]"));
         }
         Ok(self.federated.then_some(Proof::Operators))
     }
@@ -128,27 +128,27 @@ pub(super) struct Set {
     /// Its company code.
     #[arg(value_parser = directory::code)]
     code: Code,
-    /// As people know it.
+    /// Display name.
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
     sign_in: SignIn,
-    /// Whether whoever is not known yet is made on first sign-in: create or refuse.
+    /// How to treat unknown people at their first sign-in: create or refuse.
     #[arg(long, value_parser = directory::first_sign_in)]
     first_sign_in: Option<FirstSignIn>,
     /// Whether guests of its tenant may sign in: true or false.
     #[arg(long)]
     guests: Option<bool>,
-    /// The day on which the client secret expires, like 2027-05-31: of the one that is set by this, or else of the one that is there.
+    /// Expiry date of the client secret, like 2027-05-31: of the one set by this command, otherwise of the current one.
     #[arg(long, value_parser = directory::day)]
     client_secret_expires: Option<u64>,
-    /// Forget the new client secret that waits until it has signed somebody in.
+    /// Discard the new client secret that waits for its first successful sign-in.
     #[arg(long, conflicts_with_all = ["client_secret_file", "certificate_file", "federated"])]
     take_back_secret: bool,
-    /// A domain whose addresses belong to this organization only; can be given several times.
+    /// A domain whose addresses belong to this organization only; can be repeated.
     #[arg(long, value_parser = directory::domain)]
     bind: Vec<String>,
-    /// A domain to let go; can be given several times.
+    /// A domain to release; can be repeated.
     #[arg(long, value_parser = directory::domain)]
     unbind: Vec<String>,
     #[command(flatten)]
@@ -160,10 +160,10 @@ pub(super) struct NewCode {
     /// Its company code.
     #[arg(value_parser = directory::code)]
     code: Code,
-    /// The code it gets.
+    /// The new code.
     #[arg(value_parser = directory::code)]
     new: Code,
-    /// For how many days the code before still leads to it.
+    /// How many days the previous code stays valid.
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(0..=3650))]
     keep_days: u64,
     #[command(flatten)]
@@ -175,7 +175,7 @@ pub(super) struct History {
     /// Its company code.
     #[arg(value_parser = directory::code)]
     code: Code,
-    /// So many changes at most.
+    /// Maximum number of changes to show.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     most: u32,
     #[command(flatten)]
@@ -202,7 +202,7 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
         Command::On(it) => turn(&it, State::On),
         Command::Reseal(it) => open(&it.common, async |directory| {
             let count = directory.reseal(&actor()).await.map_err(failure)?;
-            tell(&it.common, &json!({ "resealed": count }), || format!("{count} sealed anew; older secrets can be dropped"));
+            tell(&it.common, &json!({ "resealed": count }), || format!("resealed {count}; older secrets can be removed"));
             Ok(())
         }),
     }
@@ -280,7 +280,7 @@ fn list(common: &Common) -> Result<(), Failure> {
             ]);
             values.push(directory.told_briefly(it, credential));
         }
-        tell(common, &Value::from(values), || if all.is_empty() { "there are no organizations yet".to_owned() } else { lines(&rows) });
+        tell(common, &Value::from(values), || if all.is_empty() { "no organizations yet".to_owned() } else { lines(&rows) });
         Ok(())
     })
 }
@@ -292,7 +292,7 @@ fn invite(it: &One) -> Result<(), Failure> {
         let url = site.invitation_url(made.token.expose());
         let ends = i64::try_from(made.ends).ok();
         tell(&it.common, &json!({ "organization": made.organization.code.as_str(), "url": url, "ends": made.ends }), || {
-            format!("{url}\n\ngood once, until {}; send it to whoever sets {} up, and to nobody else", time(ends), made.organization.name)
+            format!("{url}\n\nvalid once, until {}; send it only to the person who sets up {}", time(ends), made.organization.name)
         });
         Ok(())
     })
@@ -332,7 +332,7 @@ async fn show(directory: &Directory, common: &Common, it: &Organization) -> Resu
             ("credential", with_days(credential.words, it)),
             ("new credential", waiting(credential.waiting, it)),
             ("default role", it.default_role.clone()),
-            ("first sign-in", first_sign_in(it).unwrap_or("as [directory] says").to_owned()),
+            ("first sign-in", first_sign_in(it).unwrap_or("default of [directory]").to_owned()),
             ("guests", if it.guests { "may sign in" } else { "may not sign in" }.to_owned()),
             ("domains", or_dash(Some(&domains.join(", ")))),
             ("former codes", or_dash(Some(&former))),

@@ -16,19 +16,19 @@ use std::path::{Path, PathBuf};
 /// What can be done.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a person who has not signed in yet.
+    /// Add a person ahead of their first sign-in.
     Add(Add),
-    /// People, by username.
+    /// List people, by username.
     List(List),
-    /// One person.
+    /// Show one person.
     Show(One),
     /// Change a person.
     Set(Set),
-    /// Switch a person off.
+    /// Turn a person off; signs the person out.
     Off(One),
     /// Turn a person on again.
     On(One),
-    /// Make people from a CSV file, or bring them up to date; run it again to finish one that broke off.
+    /// Create or update people from a CSV file; run it again to finish an interrupted import.
     Import(Import),
     /// Write people as CSV to standard output.
     Export(Export),
@@ -36,10 +36,10 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Add {
-    /// What the person types; unique in the installation.
+    /// The username that the person types; unique in the installation.
     #[arg(value_parser = directory::username)]
     username: Username,
-    /// The organization's code.
+    /// Company code of the organization.
     #[arg(long, value_parser = directory::code)]
     organization: Code,
     /// Display name.
@@ -48,7 +48,7 @@ pub(super) struct Add {
     /// E-mail address.
     #[arg(long, value_parser = address)]
     email: Option<String>,
-    /// One of directory.roles; without one, the organization's default.
+    /// One of directory.roles; without it, the organization's default.
     #[arg(long)]
     role: Option<String>,
     #[command(flatten)]
@@ -57,16 +57,16 @@ pub(super) struct Add {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
-    /// Of this organization alone, by its code.
+    /// Only people of the organization with this company code.
     #[arg(long, value_parser = directory::code)]
     organization: Option<Code>,
-    /// Whose username, name or e-mail begins so.
+    /// Filter by prefix of username, name or e-mail.
     #[arg(long)]
     search: Option<String>,
-    /// So many at most.
+    /// Maximum number of people to show.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     most: u32,
-    /// Those whose username comes after this one.
+    /// Only usernames after this one.
     #[arg(long, value_parser = directory::username)]
     after: Option<Username>,
     #[command(flatten)]
@@ -75,7 +75,7 @@ pub(super) struct List {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct One {
-    /// What the person types.
+    /// The person's username.
     #[arg(value_parser = directory::username)]
     username: Username,
     #[command(flatten)]
@@ -84,10 +84,10 @@ pub(super) struct One {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Set {
-    /// What the person types.
+    /// The person's username.
     #[arg(value_parser = directory::username)]
     username: Username,
-    /// Another username.
+    /// New username.
     #[arg(long = "username", value_name = "USERNAME", value_parser = directory::username)]
     new_username: Option<Username>,
     /// Display name.
@@ -96,13 +96,13 @@ pub(super) struct Set {
     /// E-mail address.
     #[arg(long, value_parser = address)]
     email: Option<String>,
-    /// One of directory.roles; set by hand it stays, whatever Entra says.
+    /// One of directory.roles; a role set by hand is kept, whatever Entra says.
     #[arg(long)]
     role: Option<String>,
-    /// Back to the organization's default role, and let directory.role_map decide at the next sign-in.
+    /// Reset to the organization's default role, and let directory.role_map decide at the next sign-in.
     #[arg(long, conflicts_with = "role")]
     role_by_entra: bool,
-    /// Forget who this is at Entra, for somebody whose account there was made anew.
+    /// Remove the link to the account in Entra, for a person whose account was recreated.
     #[arg(long)]
     unlink: bool,
     #[command(flatten)]
@@ -111,9 +111,9 @@ pub(super) struct Set {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Import {
-    /// The file; its first line names the columns: username, and any of name, email and role.
+    /// CSV file whose first line names the columns: username, and any of name, email and role.
     file: PathBuf,
-    /// The organization's code.
+    /// Company code of the organization.
     #[arg(long, value_parser = directory::code)]
     organization: Code,
     #[command(flatten)]
@@ -122,7 +122,7 @@ pub(super) struct Import {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Export {
-    /// Of this organization alone, by its code.
+    /// Only people of the organization with this company code.
     #[arg(long, value_parser = directory::code)]
     organization: Option<Code>,
     #[command(flatten)]
@@ -186,9 +186,9 @@ fn list(it: &List) -> Result<(), Failure> {
             let state = if it.on { "on" } else { "off" };
             [it.username.to_string(), or_dash(it.name.as_deref()), it.code.to_string(), it.role.clone(), state.to_owned(), time(it.last_sign_in)]
         }));
-        tell(&it.common, &people.iter().map(told::person).collect(), || if people.is_empty() { "nobody".to_owned() } else { lines(&rows) });
+        tell(&it.common, &people.iter().map(told::person).collect(), || if people.is_empty() { "no people found".to_owned() } else { lines(&rows) });
         if let Some(last) = people.last().filter(|_| !it.common.json && u32::try_from(people.len()) == Ok(it.most)) {
-            complain(&format!("hint: there may be more; see them with --after {}", last.username));
+            complain(&format!("hint: there may be more; show them with --after {}", last.username));
         }
         Ok(())
     })
@@ -208,7 +208,7 @@ fn import(it: &Import) -> Result<(), Failure> {
             }
         };
         let file = std::io::BufReader::new(file);
-        directory.import(&organization, file, &actor(), progress).await.map_err(|error| cannot(&it.file, &error).hint("run it again to go on from there"))
+        directory.import(&organization, file, &actor(), progress).await.map_err(|error| cannot(&it.file, &error).hint("run it again to continue from there"))
     })?;
     summed_up(it, &outcome)
 }
@@ -217,18 +217,18 @@ fn summed_up(it: &Import, outcome: &Imported) -> Result<(), Failure> {
     let Imported { made, changed, unchanged, wrong, left_out } = outcome;
     let told: Vec<_> = wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
     let all = json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "errors": told });
-    tell(&it.common, &all, || format!("{made} made, {changed} changed, {unchanged} as they were, {left_out} left out"));
+    tell(&it.common, &all, || format!("{made} created, {changed} changed, {unchanged} unchanged, {left_out} skipped"));
     if *left_out == 0 {
         return Ok(());
     }
-    complain(&format!("error: {left_out} lines of {} were left out", it.file.display()));
+    complain(&format!("error: {left_out} lines of {} were skipped", it.file.display()));
     for (line, why) in wrong {
         complain(&format!("  {}:{line}  {why}", it.file.display()));
     }
     if u64::try_from(wrong.len()).is_ok_and(|it| it < *left_out) {
         complain(&format!("  and {} more", left_out - u64::try_from(wrong.len()).unwrap_or_default()));
     }
-    complain("hint: mend those lines and run it again; people who are there already stay as they are");
+    complain("hint: fix those lines and run it again; people who were already imported do not change");
     Err(Failure::told())
 }
 
@@ -245,7 +245,7 @@ fn show(common: &Common, it: &Person) {
         ("role", format!("{} ({})", it.role, it.role_source.as_str())),
         ("state", if it.on { "on" } else { "off" }.to_owned()),
         ("id", it.id.to_string()),
-        ("at Entra", linked.unwrap_or_else(|| "has not signed in yet".to_owned())),
+        ("at Entra", linked.unwrap_or_else(|| "not signed in yet".to_owned())),
         ("last sign-in", time(it.last_sign_in)),
         ("created", time(Some(it.created))),
     ]));

@@ -28,7 +28,7 @@ pub(super) fn run(path: Option<PathBuf>) -> Result<(), Failure> {
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     // The first call decides for the process; a second one finds it decided.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|it| Failure::new(format!("no runtime: {it}")))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|it| Failure::new(format!("cannot start the runtime: {it}")))
 }
 
 async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
@@ -36,7 +36,7 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
     let signals = Signals::new()?;
     let log = start_log(&config, std::io::stdout())?;
     let lasting = Lasting::new(&config, Clock::system(), random::system(), log.clone(), environment());
-    let lasting = lasting.opened(&config).await.map_err(|it| Failure::new(it).hint("see docs/directory.md for what [directory] database may be"))?;
+    let lasting = lasting.opened(&config).await.map_err(|it| Failure::new(it).hint("docs/directory.md lists the valid forms of [directory] database"))?;
     let (service, bound) = furnish(&config, lasting)?;
     tell_unopened(&service);
     let shutdown = CancellationToken::new();
@@ -54,8 +54,8 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
 fn furnish(config: &Config, lasting: Lasting) -> Result<(Arc<Service>, Bound), Failure> {
     let bound = Bound::new(config).map_err(|it| {
         let hint = match it {
-            NotBound::Listen(Listen::Systemd, _) => "start the socket unit, not only the service, or write an address for [server] listen",
-            NotBound::Listen(..) => "see whether something else listens there already, or choose another [server] listen or admin_listen",
+            NotBound::Listen(Listen::Systemd, _) => "start the socket unit, not only the service, or set [server] listen to an address",
+            NotBound::Listen(..) => "check whether another program listens there, or choose another [server] listen or admin_listen",
             NotBound::Tls(_) => "certificate is the chain in PEM, leaf first, and key its private key in PEM",
         };
         Failure::new(it).hint(hint)
@@ -79,7 +79,7 @@ pub(super) fn start(config: &Config, lasting: Lasting) -> Result<Arc<Service>, F
 
 /// The log, and our own events and our libraries' into it.
 pub(super) fn start_log(config: &Config, to: impl std::io::Write + Send + 'static) -> Result<Log, Failure> {
-    let log = Log::start(&config.telemetry, to).map_err(|it| Failure::new(format!("the log cannot be started: {it}")))?;
+    let log = Log::start(&config.telemetry, to).map_err(|it| Failure::new(format!("cannot start the log: {it}")))?;
     let level = match config.telemetry.level {
         Level::Error => "error",
         Level::Warn => "warn",
@@ -106,7 +106,7 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
-        let hang_up = signal(SignalKind::hangup()).map_err(|it| Failure::new(format!("signals cannot be heard: {it}")))?;
+        let hang_up = signal(SignalKind::hangup()).map_err(|it| Failure::new(format!("cannot listen for signals: {it}")))?;
         Ok(Self { stop: Stop::new()?, hang_up })
     }
 
@@ -137,21 +137,21 @@ async fn reload(service: &Service, tls: Option<&Certificates>, path: Option<Path
     let read = tokio::task::spawn_blocking(move || config::load(path.as_deref(), &environment())).await;
     let Ok(outcome) = read else { return };
     for it in &outcome.warnings {
-        tracing::warn!(key = it.key, at = place(it, &name), what = it.what, hint = it.hint, "worth a look in the configuration");
+        tracing::warn!(key = it.key, at = place(it, &name), problem = it.what, hint = it.hint, "configuration warning");
     }
     let Some(config) = outcome.config else {
         for it in &outcome.problems {
-            tracing::error!(key = it.key, at = place(it, &name), what = it.what, hint = it.hint, "the configuration was not reloaded");
+            tracing::error!(key = it.key, at = place(it, &name), problem = it.what, hint = it.hint, "configuration not reloaded");
         }
         return;
     };
     match service.reload(&config).await {
         Ok(warnings) => {
-            warnings.iter().for_each(|it| tracing::warn!(what = it, "reload"));
-            tracing::info!("the configuration was reloaded");
+            warnings.iter().for_each(|it| tracing::warn!(problem = it, "configuration warning"));
+            tracing::info!("configuration reloaded");
             tell_unopened(service);
         }
-        Err(error) => tracing::error!(%error, "the configuration was not reloaded"),
+        Err(error) => tracing::error!(%error, "configuration not reloaded"),
     }
 }
 

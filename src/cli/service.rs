@@ -163,7 +163,7 @@ async fn finish(background: &TaskTracker, deadline: Option<Instant>) {
     background.close();
     let left = deadline.map_or(Duration::ZERO, |it| it.saturating_duration_since(Instant::now()));
     if tokio::time::timeout(left, background.wait()).await.is_err() {
-        tracing::warn!(asking = background.len(), "Entra did not answer before the end");
+        tracing::warn!(pending = background.len(), "shut down while calls to Entra were pending");
     }
 }
 
@@ -196,7 +196,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// A limit that the system does not back would leave clients waiting instead of refused.
 fn too_many_connections(wanted: usize) -> Option<String> {
     let backed = handles::max_connections();
-    let hint = "raise the limit of open files (ulimit -Hn, or LimitNOFILE= of systemd) to twice the connections and 256 more";
+    let hint = "raise the limit of open files (ulimit -Hn, or LimitNOFILE= in systemd) to twice the connections plus 256";
     (backed < wanted).then(|| format!("server.limits.connections is {wanted}, but the limit of open files allows {backed} connections: {hint}"))
 }
 
@@ -216,7 +216,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("directory", directory_of(old) != directory_of(new)),
         ("telemetry", old.telemetry != new.telemetry),
     ];
-    changed.into_iter().filter(|it| it.1).map(|it| format!("{} has changed; it needs a restart", it.0)).collect()
+    changed.into_iter().filter(|it| it.1).map(|it| format!("{} changed; restart entrada to apply it", it.0)).collect()
 }
 
 /// `[directory]` and every `[[organization]]` as text that tells one from another; it is never shown.
@@ -267,7 +267,7 @@ impl Source for Ready {
         if let (Some((oid, tid)), Some(directory)) = (account, house.lasting.directory.clone()) {
             house.lasting.background.spawn(async move {
                 if let Err(cause) = directory.end_families_of_account(oid, tid, SIGNED_OUT).await {
-                    tracing::error!(%cause, "sign-ins on native clients could not be ended");
+                    tracing::error!(%cause, "sign-ins on native clients not ended");
                 }
             });
         }

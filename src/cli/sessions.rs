@@ -20,13 +20,13 @@ pub(super) enum Order {
 /// Whose sessions.
 #[derive(Debug, clap::Args)]
 pub(super) struct Revoke {
-    /// The object id of the person, or the sign-in name where only one person has it.
+    /// The person's object ID, or the sign-in name if only one person has it.
     #[arg(long)]
     user: String,
-    /// The tenant id, where people of several tenants sign in.
+    /// The tenant ID, if people of several tenants sign in.
     #[arg(long)]
     tenant: Option<String>,
-    /// The configuration file; without it, entrada.toml where there is one, and the environment.
+    /// Configuration file; without it, entrada.toml if it exists, and the environment.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -57,14 +57,14 @@ pub(super) fn run(order: &Order) -> Result<(), Failure> {
 
 fn revoke(whom: &Revoke) -> Result<(), Failure> {
     Whom::parse(&whom.user, whom.tenant.as_deref()).map_err(|it| {
-        Failure::new(it).hint("az ad user show --id maya@contoso.com --query id prints the object id, az account show --query tenantId the tenant id")
+        Failure::new(it).hint("az ad user show --id maya@contoso.com --query id prints the object ID, az account show --query tenantId the tenant ID")
     })?;
     let server = read_quietly(whom.config.as_deref())?.server;
     let (listen, token) = (server.admin_listen, server.admin_token);
     if token.is_none() && matches!(listen, Listen::Tcp(address) if !address.ip().to_canonical().is_loopback()) {
-        let what = format!("[server] admin_listen is {listen}: sessions are revoked by a unix socket or a loopback address only");
+        let what = format!("[server] admin_listen is {listen}, but sessions can be revoked only on a unix socket or a loopback address");
         return Err(
-            Failure::new(what).hint("write admin_listen = \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", or set admin_token, and restart entrada")
+            Failure::new(what).hint("set admin_listen to \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", or set admin_token, and restart entrada")
         );
     }
     let body = json!({ "user": whom.user, "tenant": whom.tenant }).to_string();
@@ -77,7 +77,7 @@ fn tell(whom: &Revoke, answer: &str) -> Result<(), Failure> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let status = head.lines().next().unwrap_or_default();
     let answer: Answer = serde_json::from_str(body).map_err(|_| {
-        Failure::new(format!("not understood: {status}")).hint("see whether another program, or an older entrada, listens on [server] admin_listen")
+        Failure::new(format!("unexpected response: {status}")).hint("check whether another program, or an older entrada, listens on [server] admin_listen")
     })?;
     match (answer.ended, answer.user, answer.tenant) {
         (Some(ended), Some(user), Some(tenant)) => {

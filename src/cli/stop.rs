@@ -13,7 +13,7 @@ pub(super) struct Stop {
 impl Stop {
     /// Begins to hear.
     pub(super) fn new() -> Result<Self, Failure> {
-        let hear = |kind| signal(kind).map_err(|it| Failure::new(format!("signals cannot be heard: {it}")));
+        let hear = |kind| signal(kind).map_err(|it| Failure::new(format!("cannot listen for signals: {it}")));
         Ok(Self { terminate: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? })
     }
 

@@ -159,12 +159,12 @@ fn rule(section: &Section<'_>, people: People<'_>) -> Option<Found<Rule>> {
 
 fn method(text: &str) -> Result<Method, Complaint> {
     let refused = || Complaint::new(format!("{} is not a method", quote(text)));
-    let method = Method::from_bytes(text.as_bytes()).map_err(|_| refused().hint("write one method an entry, like [\"GET\", \"POST\"]"))?;
+    let method = Method::from_bytes(text.as_bytes()).map_err(|_| refused().hint("write one method per entry, like [\"GET\", \"POST\"]"))?;
     if text.bytes().any(|it| it.is_ascii_lowercase()) {
-        return Err(refused().hint(format!("methods are in capitals: {}", quote(&text.to_uppercase()))));
+        return Err(refused().hint(format!("write methods in upper case: {}", quote(&text.to_uppercase()))));
     }
     if matches!(method, Method::CONNECT | Method::TRACE) {
-        return Err(refused().hint("CONNECT and TRACE are never let through"));
+        return Err(refused().hint("CONNECT and TRACE are never allowed"));
     }
     Ok(method)
 }
@@ -184,7 +184,7 @@ fn allow(section: &Section<'_>, people: People<'_>) -> Option<Allow> {
         DeValue::Table(_) => vec![value],
         DeValue::Array(tables) if !tables.is_empty() => tables.iter().collect(),
         other => {
-            let complaint = unexpected("a word, a table or a list of tables", other).hint("to let nobody in, write \"nobody\"");
+            let complaint = unexpected("a keyword, a table or a list of tables", other).hint("to deny everyone, write \"nobody\"");
             section.complain(&section.spot_of("allow"), complaint);
             return None;
         }
@@ -198,17 +198,17 @@ fn table(section: &Section<'_>, people: People<'_>) -> Table {
     let values = |found: Vec<Found<String>>| -> Vec<String> { found.into_iter().map(|it| it.value).collect() };
     let groups = section.key("groups").list(&[], some);
     for it in groups.iter().filter(|it| Guid::parse(&it.value).is_none()) {
-        let complaint = Complaint::new(format!("{} is a group's name; Entra sends object IDs", quote(&it.value)));
-        section.warn(&it.spot, complaint.hint("copy the group's Object ID from Entra, unless its token is set to carry names"));
+        let complaint = Complaint::new(format!("{} is a group name, but Entra sends object IDs", quote(&it.value)));
+        section.warn(&it.spot, complaint.hint("copy the group's Object ID from Entra, unless tokens are configured to contain names"));
     }
     if let (Some(first), Groups::Off) = (groups.first(), people.groups) {
-        let complaint = Complaint::new("can never hold: [entra] groups is \"off\", so nobody has any");
+        let complaint = Complaint::new("can never match: [entra] groups is \"off\"");
         section.complain(&first.spot, complaint.hint("write [entra] groups = \"token\", or use roles"));
     }
     let users = section.key("users").list(&[], user);
     for it in users.iter().filter(|it| people.are_many && Guid::parse(&it.value).is_none()) {
-        let complaint = Complaint::new(format!("{} may be anybody: any tenant can give a person that name", quote(&it.value)));
-        section.complain(&it.spot, complaint.hint("with several tenants, write the person's object ID, and the tenant in tenants"));
+        let complaint = Complaint::new(format!("{} is ambiguous: any tenant can assign that name", quote(&it.value)));
+        section.complain(&it.spot, complaint.hint("with several tenants, write the person's object ID, and add the tenant to tenants"));
     }
     let table = Table {
         roles: values(section.key("roles").list(&[], some)),
@@ -228,30 +228,30 @@ fn says_whose(section: &Section<'_>, people: People<'_>, table: &Table) {
     // A list that is written and empty would hold for everybody, while its author means nobody.
     let keys = ["roles", "groups", "users", "tenants", "organizations", "directory_roles", "acrs"];
     if keys.iter().all(|it| section.look(it, None).is_none()) || keys.iter().any(|it| section.is_empty_list(it)) {
-        let complaint = Complaint::new("names nobody").hint("write at least one value for each key; or \"signed-in\", or \"nobody\"");
+        let complaint = Complaint::new("matches no one").hint("write at least one value for each key; or \"signed-in\", or \"nobody\"");
         section.complain(&section.spot_of_table(), complaint);
     }
     for name in ["organizations", "directory_roles"].iter().filter(|it| !people.has_directory && section.look(it, None).is_some()) {
-        section.complain(&section.spot_of(name), Complaint::new("needs [directory]").hint("write [directory], or use tenants and roles"));
+        section.complain(&section.spot_of(name), Complaint::new("needs [directory]").hint("add [directory], or use tenants and roles"));
     }
     if people.has_directory && !table.directory_roles.is_empty() && !table.tenants.is_empty() && table.organizations.is_empty() {
-        let complaint = Complaint::new("does not say whose: each organization gives its own, several of one tenant too");
+        let complaint = Complaint::new("must also name organizations: each organization assigns its own, even in the same tenant");
         section.complain(&section.spot_of("directory_roles"), complaint.hint("add organizations = [...] to the same table; tenants alone is not enough"));
     }
     let theirs: [(_, &[String]); 4] = [("roles", &table.roles), ("groups", &table.groups), ("users", &table.users), ("acrs", &table.acrs)];
     let is_said = !table.tenants.is_empty() || !table.organizations.is_empty();
     for (name, values) in theirs.iter().filter(|it| people.are_many && !it.1.is_empty()) {
         if people.has_directory && table.organizations.is_empty() && is_of_a_registration(name, values) {
-            let complaint = Complaint::new("does not say whose: each organization's app registration defines its own, several of one tenant too");
+            let complaint = Complaint::new("must also name organizations: each app registration defines its own, even in the same tenant");
             section.complain(&section.spot_of(name), complaint.hint("add organizations = [...] to the same table; tenants alone is not enough"));
         } else if !is_said {
-            let complaint = Complaint::new("does not say whose: with several tenants, each defines its own");
+            let complaint = Complaint::new("must also name tenants or organizations: each tenant defines its own");
             section.complain(
                 &section.spot_of(name),
                 complaint.hint(if people.has_directory { "add organizations = [...] to the same table" } else { "add tenants = [...] to the same table" }),
             );
         } else if *name == "groups" && people.has_directory && table.organizations.is_empty() && people.groups == Groups::Token {
-            let complaint = Complaint::new("is read from tokens: an organization's app registration may put names there that look like object IDs");
+            let complaint = Complaint::new("is read from tokens, in which an organization's app registration may put names that look like object IDs");
             section.warn(&section.spot_of(name), complaint.hint("add organizations = [...] to the same table, or write [entra] groups = \"graph\""));
         }
     }
@@ -340,7 +340,7 @@ fn is_exact(rule: &Rule, rules: &[Found<Rule>]) -> Option<Complaint> {
         return None;
     }
     let complaint =
-        Complaint::new(format!("{} is this one path; [access] default decides about {} and all below it", quote(&path), quote(&format!("{place}/"))));
+        Complaint::new(format!("{} covers only this path; [access] default decides about {} and all below it", quote(&path), quote(&format!("{place}/"))));
     Some(complaint.hint(format!("write {}", quote(&below.to_string()))))
 }
 
@@ -353,13 +353,13 @@ fn has_no_suffixes(rule: &Rule, rules: &[Found<Rule>]) -> Option<Complaint> {
     }
     let (json, dot, place) = (quote(&format!("{place}.json")), quote(&format!("{place}.")), quote(&place));
     let complaint = Complaint::new(format!("does not cover {json}, {dot} and the like, which some apps serve as {place}"));
-    Some(complaint.hint("add suffixes = true to the rule, unless the app answers them 404"))
+    Some(complaint.hint("add suffixes = true to the rule, unless the app returns 404 for them"))
 }
 
 fn suffixes_are_open(rule: &Rule) -> Option<Complaint> {
     let place = named_place(rule).filter(|_| rule.path.has_suffixes())?;
-    let complaint = Complaint::new(format!("lets anyone in at {} and the like too, since suffixes = true", quote(&format!("{place}.json"))));
-    Some(complaint.hint("leave suffixes out where allow is \"anyone\""))
+    let complaint = Complaint::new(format!("also allows anyone at {} and the like, because suffixes = true", quote(&format!("{place}.json"))));
+    Some(complaint.hint("remove suffixes if allow is \"anyone\""))
 }
 
 /// The path of a rule without `/**`, where it ends with a name.

@@ -16,10 +16,10 @@ pub(super) fn origin(text: &str, schemes: &[&str]) -> Result<Url, Complaint> {
     }
     let url = Url::parse(text).map_err(|_| refused())?;
     if !url.username().is_empty() || url.password().is_some() || rest.contains('@') {
-        return Err(Complaint::new("has a user or a password").hint("only scheme, host and port belong here"));
+        return Err(Complaint::new("contains a user or a password").hint("write only scheme, host and port"));
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(Complaint::new("has a path or a query").hint("only scheme, host and port belong here"));
+        return Err(Complaint::new("contains a path or a query").hint("write only scheme, host and port"));
     }
     if url.port() == Some(0) || url.host_str().is_none() {
         return Err(refused());
@@ -43,12 +43,13 @@ pub(super) fn is_domain(text: &str) -> bool {
 /// The path of a `unix:` address, which has to be absolute.
 pub(super) fn socket_path(path: &str) -> Result<std::path::PathBuf, Complaint> {
     let plain = path.starts_with('/') && !path.starts_with("//") && path.len() < 108 && !path.contains('\0');
-    let refused =
-        || Complaint::new(format!("{} is not a socket's path", quote(path))).hint("write an absolute path of at most 107 bytes, like unix:/run/entrada.sock");
+    let refused = || {
+        Complaint::new(format!("{} is not the path of a socket", quote(path))).hint("write an absolute path of at most 107 bytes, like unix:/run/entrada.sock")
+    };
     if plain { Ok(path.into()) } else { Err(refused()) }
 }
 
 /// The path of a rule or a route.
 pub(super) fn pattern(text: &str) -> Result<Pattern, Complaint> {
-    Pattern::parse(text).map_err(|it| Complaint::new(format!("{} is not understood: {it}", quote(text))))
+    Pattern::parse(text).map_err(|it| Complaint::new(format!("{} is not a valid path: {it}", quote(text))))
 }

@@ -137,7 +137,7 @@ impl<'a> Ask<'_, 'a> {
     pub(super) fn duration(self, default: Duration, range: RangeInclusive<Duration>) -> Duration {
         let Some(entry) = self.find(Some(format!("\"{}\"", duration::spell(default)))) else { return default };
         if let Raw::File(number @ DeValue::Integer(_)) = entry.raw {
-            self.section.complain(&entry.spot, unexpected("a length of time", number).hint("write a number and a unit in quotes, like \"30s\""));
+            self.section.complain(&entry.spot, unexpected("a duration", number).hint("write a number and a unit in quotes, like \"30s\""));
             return default;
         }
         let within = |text: &str| {
@@ -228,7 +228,7 @@ impl<'a> Ask<'_, 'a> {
 pub(super) fn choose<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, Complaint> {
     let known = || words.iter().map(|it| it.0);
     let complaint = || {
-        let complaint = Complaint::new(format!("{} is not understood", quote(text)));
+        let complaint = Complaint::new(format!("{} is not a valid value", quote(text)));
         match nearest(text, known()) {
             Some(meant) => complaint.hint(format!("did you mean \"{meant}\"?")),
             None => complaint.hint(format!("write {}", known().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(" or "))),

@@ -33,7 +33,7 @@ pub(super) fn read(section: &Section<'_>, of_entra: bool, needed: bool) -> Optio
     let mut written = written.into_iter().filter(|it| it.0).map(|it| it.1);
     let (first, second) = (written.next(), written.next());
     if let (Some(first), Some(second)) = (first, second) {
-        section.complain(&section.spot_of(second), Complaint::new(format!("stands beside {first}")).hint(WHICH));
+        section.complain(&section.spot_of(second), Complaint::new(format!("cannot be combined with {first}")).hint(WHICH));
     }
     let credential = match first {
         Some("certificate") => pair.1.and_then(|it| certificate(section, &pair_spot, &it)).map(Credential::Certificate),
@@ -49,7 +49,7 @@ pub(super) fn read(section: &Section<'_>, of_entra: bool, needed: bool) -> Optio
         _ => key().secret().and_then(|it| is_value(section, it)).map(Credential::Secret),
     };
     if first.is_none_or(|it| it == "client_secret") && by_secret && of_entra && section.variable("AZURE_FEDERATED_TOKEN_FILE").is_some() {
-        let complaint = Complaint::new("AZURE_FEDERATED_TOKEN_FILE is set as well as a client secret; the client secret is used");
+        let complaint = Complaint::new("both AZURE_FEDERATED_TOKEN_FILE and a client secret are set; the client secret is used");
         section.warn(&section.spot_of("client_secret"), complaint.hint("write federated_token = { file = \"...\" }, or unset the secret"));
     }
     credential
@@ -68,7 +68,7 @@ fn certificate(section: &Section<'_>, spot: &Spot, TlsFiles { certificate, key }
 fn is_value(section: &Section<'_>, secret: Found<Secret>) -> Option<Secret> {
     if Guid::parse(secret.value.expose()).is_some() {
         let complaint = Complaint::new("this is a Secret ID, not a secret")
-            .hint("copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone");
+            .hint("copy the Value, not the Secret ID; it is shown only once, so create a new secret if you no longer have it");
         section.complain(&secret.spot, complaint);
         return None;
     }

@@ -77,7 +77,7 @@ pub enum Unknown {
 pub struct Organization {
     /// What its people may type.
     pub code: Code,
-    /// As people know it.
+    /// Display name.
     pub name: String,
     /// Directory (tenant) ID.
     pub tenant: Guid,
@@ -107,11 +107,11 @@ pub(super) fn read(root: &Section<'_>, sealed: bool) -> (bool, Option<Directory>
     let mut directory = root.inner("directory", section);
     let drafts: Vec<_> = root.each("organization", MOST_ORGANIZATIONS, organization).into_iter().flatten().collect();
     if let (false, Some(first)) = (directory.written, drafts.first()) {
-        root.complain(&first.code.spot, Complaint::new("needs [directory]").hint("write [directory] with a database, which keeps its people"));
+        root.complain(&first.code.spot, Complaint::new("needs [directory]").hint("add [directory] with a database, which stores its people"));
     }
     if directory.written && !sealed {
-        let complaint = Complaint::new("needs [session] secrets, which seal the organizations' credentials");
-        root.complain(&directory.spot, complaint.hint("set secrets in [session], or by ENTRADA_SESSION_SECRETS; entrada secret prints a good one"));
+        let complaint = Complaint::new("needs [session] secrets to seal the organizations' credentials");
+        root.complain(&directory.spot, complaint.hint("set secrets in [session], or set ENTRADA_SESSION_SECRETS; entrada secret prints a good one"));
     }
     tell_twice(root, &drafts);
     if let Some(meant) = &mut directory.meant {
@@ -133,7 +133,7 @@ fn section(section: &Section<'_>) -> Draft {
     let roles = section.key("roles").whole_list(&["owner", "admin", "worker"], role);
     let roles: Option<Vec<String>> = roles.map(|it| it.into_iter().map(|it| it.value).collect());
     if roles.as_ref().is_some_and(Vec::is_empty) {
-        section.complain(&section.spot_of("roles"), Complaint::new("names no role").hint("write one role at least, like [\"worker\"]"));
+        section.complain(&section.spot_of("roles"), Complaint::new("is empty").hint("write at least one role, like [\"worker\"]"));
     }
     let default_role = section.key("default_role").parse_or("worker", role);
     let is_named = section.key("setup_roles").is_written();
@@ -149,8 +149,8 @@ fn section(section: &Section<'_>) -> Draft {
         setup_roles.iter().filter(|_| is_named).for_each(|it| is_one(section, &it.value, roles, &it.spot));
     }
     if let Some(it) = database.as_ref().filter(|it| has_password(&it.value) && !matches!(it.spot.at, At::Variable(_))) {
-        let complaint = Complaint::new("a password stands in the file itself");
-        section.warn(&it.spot, complaint.hint("set the whole address by ENTRADA_DIRECTORY_DATABASE, or the password by PGPASSWORD or ~/.pgpass"));
+        let complaint = Complaint::new("the file contains a password");
+        section.warn(&it.spot, complaint.hint("set the whole address in ENTRADA_DIRECTORY_DATABASE, or the password in PGPASSWORD or ~/.pgpass"));
     }
     let spot = section.spot_of_table();
     let (true, Some(database), Some(roles), Some(default_role)) = (written, database, roles, default_role) else { return Draft { written, meant: None, spot } };
@@ -163,20 +163,20 @@ fn section(section: &Section<'_>) -> Draft {
 
 /// The address is not told: it may hold a password.
 fn database(text: &str) -> Result<Database, Complaint> {
-    let hint = "write a file, like sqlite:entrada.db, or postgres://user@host/database";
+    let hint = "write a file, like sqlite:entrada.db, or an address, like postgres://user@host/database";
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        let url = url::Url::parse(text).map_err(|it| Complaint::new(format!("is not an address of PostgreSQL: {it}")).hint(hint))?;
+        let url = url::Url::parse(text).map_err(|it| Complaint::new(format!("is not a PostgreSQL address: {it}")).hint(hint))?;
         return if url.path().len() > 1 || url.query_pairs().any(|it| it.0 == "dbname") {
             Ok(Database::Postgres(Secret::new(text)))
         } else {
             Err(Complaint::new("names no database").hint(hint))
         };
     }
-    let Some(path) = text.strip_prefix("sqlite:") else { return Err(Complaint::new("is neither a file nor an address of PostgreSQL").hint(hint)) };
+    let Some(path) = text.strip_prefix("sqlite:") else { return Err(Complaint::new("is neither a file nor a PostgreSQL address").hint(hint)) };
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.contains([':', '?', '\0']) || path.ends_with('/') {
         // Purposefully not in memory: its people would end with the process.
-        return Err(Complaint::new("is not a file's name").hint(hint));
+        return Err(Complaint::new("is not a file name").hint(hint));
     }
     Ok(Database::Sqlite(path.into()))
 }
@@ -270,7 +270,7 @@ fn tell_twice(root: &Section<'_>, drafts: &[Read]) {
         let domains = it.domains.iter().map(|it| (it.value.as_str(), &it.spot));
         for (name, spot) in std::iter::once((it.code.value.as_str(), &it.code.spot)).chain(domains) {
             if seen.contains(&name) {
-                root.complain(spot, Complaint::new(format!("{} is another organization's already", quote(name))).hint("give each organization its own"));
+                root.complain(spot, Complaint::new(format!("{} already belongs to another organization", quote(name))).hint("give each organization its own"));
             }
             seen.push(name);
         }

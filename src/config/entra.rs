@@ -155,8 +155,8 @@ pub(super) fn read(section: &Section<'_>, what_for: For) -> Draft {
     };
     let tenant = key("tenant", "AZURE_TENANT_ID").parse(tenant);
     if let (For::Naming, Some(it)) = (what_for, tenant.as_ref().filter(|it| it.value != Tenant::Organizations)) {
-        let complaint = Complaint::new("is one tenant, and directory.unknown = \"ask-entra\" asks people of all organizations");
-        section.complain(&it.spot, complaint.hint("write tenant = \"organizations\", and a client ID that accounts of any organization can use"));
+        let complaint = Complaint::new("is a single tenant, but directory.unknown = \"ask-entra\" needs people of all organizations");
+        section.complain(&it.spot, complaint.hint("write tenant = \"organizations\", and a client ID whose registration accepts accounts of any organization"));
     }
     let client_id = key("client_id", "AZURE_CLIENT_ID").parse(client_id);
     let credential = credential::read(section, true, !of_nobody);
@@ -166,7 +166,7 @@ pub(super) fn read(section: &Section<'_>, what_for: For) -> Draft {
     let graph = section.key("graph").parse(own_url).map(|it| it.value);
     let is_many = tenant.as_ref().is_some_and(|it| it.value.is_many());
     if is_many && authority.ends_with(CIAM) {
-        let complaint = Complaint::new("stands for many tenants, and an External ID authority has one").hint("write its Directory (tenant) ID");
+        let complaint = Complaint::new("allows many tenants, but an External ID authority has one").hint("write its Directory (tenant) ID");
         section.complain(&section.spot_of("tenant"), complaint);
     }
     let scopes = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
@@ -249,19 +249,19 @@ fn allowed_tenants(section: &Section<'_>, tenant: Option<&Found<Tenant>>) -> All
     let personal = allowed.tenants.contains(&Named::Id(Guid::PERSONAL));
     match tenant.map(|it| &it.value) {
         Some(Tenant::Organizations | Tenant::Common) if is_empty => {
-            let complaint = Complaint::new("is missing: whoever owns any tenant could sign in");
-            section.complain(&spot, complaint.hint("list the tenants whose people may come, or write [\"*\"] for any, on purpose"));
+            let complaint = Complaint::new("is missing: people of every tenant could sign in");
+            section.complain(&spot, complaint.hint("list the tenants whose people may sign in, or write [\"*\"] to allow any"));
         }
         Some(Tenant::Organizations) if personal => {
-            section.complain(&spot, Complaint::new("names personal accounts, which \"organizations\" leaves out").hint("write tenant = \"common\""));
+            section.complain(&spot, Complaint::new("contains personal accounts, which \"organizations\" excludes").hint("write tenant = \"common\""));
         }
         Some(Tenant::Common) if !personal => {
-            let complaint = Complaint::new("names no personal accounts, which \"common\" lets people pick");
-            section.warn(&spot, complaint.hint(format!("write tenant = \"organizations\", or name \"{}\" too", Guid::PERSONAL)));
+            let complaint = Complaint::new("contains no personal accounts, but \"common\" lets people pick them");
+            section.warn(&spot, complaint.hint(format!("write tenant = \"organizations\", or add \"{}\"", Guid::PERSONAL)));
         }
         Some(Tenant::Id(_) | Tenant::Domain(_)) if !is_empty => {
-            let complaint = Complaint::new("means nothing where tenant names one");
-            section.complain(&spot, complaint.hint("leave it out, or write tenant = \"organizations\""));
+            let complaint = Complaint::new("has no effect if tenant is a single tenant");
+            section.complain(&spot, complaint.hint("remove it, or write tenant = \"organizations\""));
         }
         _ => {}
     }
@@ -300,7 +300,7 @@ fn authority(section: &Section<'_>) -> (&'static Cloud, String) {
     let key = if written { key } else { key.or_variable("AZURE_AUTHORITY_HOST") };
     let Some(authority) = key.parse(own_url) else { return (cloud.0, cloud.0.authority()) };
     if cloud != Choice::default() && authority.value != cloud.0.authority() {
-        let complaint = Complaint::new("is not where this cloud signs people in").hint("write cloud or authority, not both");
+        let complaint = Complaint::new("is not the sign-in address of this cloud").hint("write cloud or authority, not both");
         section.complain(&authority.spot, complaint);
     }
     let host = authority.value.strip_prefix("https://").unwrap_or_default();
@@ -316,12 +316,12 @@ fn own_url(text: &str) -> Result<String, Complaint> {
     if is_private(&url) {
         return Ok(url.origin().ascii_serialization());
     }
-    Err(Complaint::new("is http").hint("Entra is asked by https; http is for an emulator on this machine only"))
+    Err(Complaint::new("is http").hint("write https; http is allowed only for an emulator on this machine"))
 }
 
 /// RFC 6749 3.3.
 fn scope(text: &str) -> Result<String, Complaint> {
     let is_token = !text.is_empty() && text.bytes().all(|it| it.is_ascii_graphic() && !matches!(it, b'"' | b'\\'));
-    let refused = || Complaint::new(format!("{} is not a scope", quote(text))).hint("write one scope an entry, like \"User.Read\"");
+    let refused = || Complaint::new(format!("{} is not a scope", quote(text))).hint("write one scope per entry, like \"User.Read\"");
     if is_token { Ok(text.to_owned()) } else { Err(refused()) }
 }

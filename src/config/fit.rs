@@ -30,11 +30,11 @@ fn redirect_is_free(written: &Written<'_>, site: &Site, redirect: &Found<String>
     let path = redirect.value.as_str();
     let name = path.strip_prefix(site.prefix());
     if name.is_some_and(|name| name.is_empty() || TAKEN.iter().any(|it| is_at_or_below(name, it))) || is_at_or_below(path, "/.auth") {
-        let complaint = Complaint::new(format!("{} is another page of ours", quote(path)));
-        written.complain(&redirect.spot, complaint.hint(format!("choose a free path, like {}/callback", site.prefix())));
+        let complaint = Complaint::new(format!("{} is already a page of Entrada", quote(path)));
+        written.complain(&redirect.spot, complaint.hint(format!("choose an unused path, like {}/callback", site.prefix())));
     }
     if let Some(route) = upstream.paths.iter().find(|it| it.value.matches(path)) {
-        let complaint = Complaint::new(format!("{} would be taken from the app behind the route {}", quote(path), quote(&route.value.to_string())));
+        let complaint = Complaint::new(format!("{} is covered by the route {}", quote(path), quote(&route.value.to_string())));
         written.complain(&redirect.spot, complaint.hint(format!("choose a path that no route covers, like {}/callback", site.prefix())));
     }
 }
@@ -44,7 +44,7 @@ fn routes_are_theirs(written: &Written<'_>, site: &Site, upstream: &upstream::Dr
         let pattern = it.value.to_string();
         let path = pattern.trim_end_matches("/**");
         if site.is_ours(path) {
-            let complaint = Complaint::new(format!("{} is answered by Entrada itself", quote(path)));
+            let complaint = Complaint::new(format!("{} is handled by Entrada itself", quote(path)));
             written.complain(&it.spot, complaint.hint("choose another [server] prefix, or another path for the app"));
         }
     }
@@ -54,8 +54,8 @@ fn routes_are_theirs(written: &Written<'_>, site: &Site, upstream: &upstream::Dr
 fn no_loop(written: &Written<'_>, to: &Found<Destination>, server: &server::Draft) {
     let ours = server.listen.iter().chain(&server.admin_listen);
     if ours.map(|it| &it.value).any(|it| leads_to(&to.value, it)) {
-        let complaint = Complaint::new("is where Entrada itself listens")
-            .hint("write the app's own address, and give it another port than [server] listen and admin_listen");
+        let complaint = Complaint::new("is an address that Entrada listens on")
+            .hint("write the app's address, with a port other than those of [server] listen and admin_listen");
         written.complain(&to.spot, complaint);
     }
 }

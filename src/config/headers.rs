@@ -89,10 +89,7 @@ pub(super) fn read(section: &Section<'_>, origin: Option<&str>) -> Headers {
     for it in &custom {
         let folded = fold(it.value.0.as_str());
         if names.contains(&folded) {
-            section.complain(
-                &it.spot,
-                Complaint::new("this header is written by something else already").hint("give each header one meaning; \"_\" counts as \"-\""),
-            );
+            section.complain(&it.spot, Complaint::new("this header already has another meaning").hint("use each header name once; \"_\" counts as \"-\""));
         }
         names.push(folded);
     }
@@ -124,13 +121,13 @@ fn custom_name(text: &str) -> Result<HeaderName, Complaint> {
 }
 
 fn header_name(text: &str) -> Result<HeaderName, Complaint> {
-    let refused = || Complaint::new(format!("{} is not a header's name", quote(text))).hint("write letters, digits and hyphens, like X-Employee-Id");
+    let refused = || Complaint::new(format!("{} is not a header name", quote(text))).hint("write letters, digits and hyphens, like X-Employee-Id");
     let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| refused())?;
     if RESERVED.contains(&fold(text).as_str()) { Err(taken(text)) } else { Ok(name) }
 }
 
 fn taken(text: &str) -> Complaint {
-    Complaint::new(format!("{} has a meaning of its own", quote(text))).hint("choose another name, like X-Employee-Id")
+    Complaint::new(format!("{} is reserved", quote(text))).hint("choose another name, like X-Employee-Id")
 }
 
 /// `custom = { "X-Employee-Id" = "employeeid" }`.
@@ -145,7 +142,7 @@ fn custom(section: &Section<'_>) -> Vec<Found<(HeaderName, String)>> {
         let name_text: &std::borrow::Cow<'_, str> = name.get_ref();
         let value = custom_name(name_text).and_then(|header| match claim.get_ref() {
             DeValue::String(text) if !text.is_empty() => Ok((header, text.as_ref().to_owned())),
-            _ => Err(Complaint::new("a header carries a claim, by the claim's name").hint("write { \"X-Employee-Id\" = \"employeeid\" }")),
+            _ => Err(Complaint::new("expected the name of a claim").hint("write { \"X-Employee-Id\" = \"employeeid\" }")),
         });
         let spot = spot(&plain(name_text), name.span().start);
         value.map_err(|it| section.complain(&spot, it)).ok().map(|value| Found { value, spot })

@@ -24,7 +24,7 @@ pub struct Native {
 pub struct Client {
     /// `client_id`.
     pub id: String,
-    /// As people know it.
+    /// Display name.
     pub name: String,
     /// Where it may hear its answer; at least one.
     pub redirect_uris: Vec<RedirectUri>,
@@ -82,15 +82,15 @@ pub(super) fn read(section: &Section<'_>, has_directory: bool) -> Option<Native>
         return None;
     }
     if !has_directory {
-        let complaint = Complaint::new("needs [directory]").hint("write [directory] with a database, which keeps who is signed in on which phone");
+        let complaint = Complaint::new("needs [directory]").hint("add [directory] with a database, which stores the sign-ins of native clients");
         section.complain(&section.spot_of_table(), complaint);
     }
     if clients.is_empty() {
-        let complaint = Complaint::new("names no client, so nobody could use it").hint("write [[native.client]] with id, name and redirect_uris");
+        let complaint = Complaint::new("has no client, so it cannot be used").hint("add [[native.client]] with id, name and redirect_uris");
         section.complain(&section.spot_of_table(), complaint);
     }
     if refresh_idle > lifetime {
-        let complaint = Complaint::new("is longer than lifetime, so it would never end anything").hint("choose at most lifetime");
+        let complaint = Complaint::new("is longer than lifetime, so it would have no effect").hint("choose at most lifetime");
         section.complain(&section.spot_of("refresh_idle"), complaint);
     }
     let clients: Vec<_> = clients.into_iter().flatten().collect();
@@ -108,11 +108,11 @@ fn client(section: &Section<'_>) -> Option<Found<Client>> {
     let uris = section.key("redirect_uris").whole_list(&[], redirect_uri);
     if section.is_empty_list("redirect_uris") {
         section
-            .complain(&section.spot_of("redirect_uris"), Complaint::new("names no address").hint("write one at least, like [\"com.example.app:/signed-in\"]"));
+            .complain(&section.spot_of("redirect_uris"), Complaint::new("is empty").hint("write at least one address, like [\"com.example.app:/signed-in\"]"));
     }
     let scopes: Vec<_> = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
     if scopes.iter().map(|it| it.len() + 1).sum::<usize>() > MAX_SCOPE_BYTES + 1 {
-        let complaint = Complaint::new(format!("has more than {MAX_SCOPE_BYTES} bytes, so no client could ask for all of it"));
+        let complaint = Complaint::new(format!("has more than {MAX_SCOPE_BYTES} bytes, so no client could request all of it"));
         section.complain(&section.spot_of("scopes"), complaint.hint("list fewer or shorter scopes"));
     }
     let (Found { value: id, spot }, name) = (id?, name?.value);
@@ -122,7 +122,7 @@ fn client(section: &Section<'_>) -> Option<Found<Client>> {
 fn tell_twice(section: &Section<'_>, clients: &[Found<Client>]) {
     for (at, it) in clients.iter().enumerate() {
         if clients.iter().take(at).any(|other| other.value.id == it.value.id) {
-            let complaint = Complaint::new(format!("{} is another client's already", quote(&it.value.id))).hint("give each client its own");
+            let complaint = Complaint::new(format!("{} already belongs to another client", quote(&it.value.id))).hint("give each client its own");
             section.complain(&it.spot, complaint);
         }
     }
@@ -130,19 +130,19 @@ fn tell_twice(section: &Section<'_>, clients: &[Found<Client>]) {
 
 fn id(text: &str) -> Result<String, Complaint> {
     let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'));
-    let refused = || Complaint::new(format!("{} is not a client's id", quote(text))).hint("write up to 64 letters, digits, hyphens, dots and underscores");
+    let refused = || Complaint::new(format!("{} is not a client ID", quote(text))).hint("write up to 64 letters, digits, hyphens, dots and underscores");
     if plain && text.len() <= 64 { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
 fn name(text: &str) -> Result<String, Complaint> {
     let plain = text.trim() == text && !text.chars().any(char::is_control) && text.chars().count() <= 60;
-    if plain { Ok(text.to_owned()) } else { Err(Complaint::new("is not a name that people can read").hint("write up to 60 characters on one line")) }
+    if plain { Ok(text.to_owned()) } else { Err(Complaint::new("is not a readable name").hint("write up to 60 characters on one line")) }
 }
 
 /// RFC 6749 section 3.3: `scope-token`.
 fn scope(text: &str) -> Result<String, Complaint> {
     let is_token = !text.is_empty() && text.bytes().all(|it| matches!(it, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-    let refused = || Complaint::new(format!("{} is not a scope", quote(text))).hint("write one scope an entry, without spaces, quotes and backslashes");
+    let refused = || Complaint::new(format!("{} is not a scope", quote(text))).hint("write one scope per entry, without spaces, quotes and backslashes");
     if is_token { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
@@ -152,14 +152,14 @@ fn redirect_uri(text: &str) -> Result<RedirectUri, Complaint> {
 
 fn hint(bad: Bad) -> String {
     match bad {
-        Bad::Long => format!("write {MOST_BYTES} bytes at most"),
+        Bad::Long => format!("write at most {MOST_BYTES} bytes"),
         Bad::Character => "write the whole address, without wildcards, spaces and quotes".to_owned(),
-        Bad::Fragment => "leave out # and what follows".to_owned(),
-        Bad::User => "leave out @ and what stands before it".to_owned(),
-        Bad::Scheme => "write a domain of yours the other way round, in lower case, like com.example.app:/signed-in".to_owned(),
+        Bad::Fragment => "remove # and everything after it".to_owned(),
+        Bad::User => "remove @ and everything before it".to_owned(),
+        Bad::Scheme => "write your reversed domain name, in lower case, like com.example.app:/signed-in".to_owned(),
         Bad::Http => "write https, or http://127.0.0.1/ for a program on the same machine".to_owned(),
-        Bad::Localhost => "write 127.0.0.1 or [::1]: localhost may lead elsewhere (RFC 8252 8.3)".to_owned(),
-        Bad::Spelling => "write host and path as the address bar shows them, in lower case, with / after the host or the scheme".to_owned(),
-        Bad::Parameter => "leave out code, state, iss and error: the answer brings them".to_owned(),
+        Bad::Localhost => "write 127.0.0.1 or [::1]: localhost may resolve to another address (RFC 8252 8.3)".to_owned(),
+        Bad::Spelling => "write host and path as a browser's address bar shows them, in lower case, with / after the host or the scheme".to_owned(),
+        Bad::Parameter => "remove code, state, iss and error: the response adds them".to_owned(),
     }
 }

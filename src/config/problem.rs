@@ -97,7 +97,7 @@ pub fn print<T>(judged: &Judged<T>, name: &str) -> String {
     }
     let count = judged.warnings.len();
     if count > 0 {
-        let _ = writeln!(out, "warning: {count} {} to look at in {place}", if count == 1 { "thing" } else { "things" });
+        let _ = writeln!(out, "warning: {count} {} in {place}", if count == 1 { "warning" } else { "warnings" });
         print_each(&mut out, &judged.warnings, name);
     }
     out

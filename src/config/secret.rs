@@ -43,8 +43,7 @@ impl<'a> Ask<'_, 'a> {
             Raw::Variable(text) => Ok(Secret::new(text)),
             Raw::File(DeValue::String(text)) if text.is_empty() => Err(Complaint::new("is empty").hint(FORMS)),
             Raw::File(DeValue::String(text)) => {
-                self.section
-                    .warn(&spot, Complaint::new("a secret stands in the file itself").hint(format!("{FORMS}, so that the file can be shown to others")));
+                self.section.warn(&spot, Complaint::new("the file contains a secret").hint(format!("{FORMS}, so that the file can be shared")));
                 Ok(Secret::new(text.as_ref()))
             }
             Raw::File(DeValue::Table(table)) => self.of_table(table),
@@ -64,7 +63,7 @@ impl<'a> Ask<'_, 'a> {
         match (entries.next(), entries.next()) {
             (Some(("env", DeValue::String(name))), None) => self.of_variable(name),
             (Some(("file", DeValue::String(path))), None) => of_file(path),
-            _ => Err(Complaint::new("is not how a secret is written").hint(FORMS)),
+            _ => Err(Complaint::new("is not a valid secret").hint(FORMS)),
         }
     }
 
@@ -72,17 +71,18 @@ impl<'a> Ask<'_, 'a> {
         let is_name = !name.is_empty() && name.len() <= 100 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
         if !is_name {
             // Whoever pasted the secret itself here must not find it in a log.
-            return Err(Complaint::new("env is not the name of a variable")
-                .hint("env names the variable that holds the secret, like { env = \"AZURE_CLIENT_SECRET\" }"));
+            return Err(
+                Complaint::new("env is not a variable name").hint("env is the name of the variable with the secret, like { env = \"AZURE_CLIENT_SECRET\" }")
+            );
         }
-        let missing = || Complaint::new(format!("the variable {name} is not set, or is empty")).hint(format!("export {name}=... before starting"));
+        let missing = || Complaint::new(format!("the variable {name} is not set, or is empty")).hint(format!("export {name}=... before you start entrada"));
         self.section.variable(name).map(Secret::new).ok_or_else(missing)
     }
 }
 
 /// Reads the file anew each time; a newline at its end is not part of the secret.
 fn of_file(path: &str) -> Result<Secret, Complaint> {
-    let refused = |why: &dyn std::fmt::Display| Complaint::new(format!("the secret's file {} cannot be read: {why}", quote(path)));
+    let refused = |why: &dyn std::fmt::Display| Complaint::new(format!("cannot read the secret file {}: {why}", quote(path)));
     let about = std::fs::metadata(path).map_err(|it| refused(&it))?;
     // Not a pipe either: it would be waited for, and is empty at the next reload.
     if !about.is_file() {
@@ -94,5 +94,5 @@ fn of_file(path: &str) -> Result<Secret, Complaint> {
     let mut text = Zeroizing::new(String::new());
     std::fs::File::open(path).and_then(|it| it.take(MOST_BYTES).read_to_string(&mut text)).map_err(|it| refused(&it))?;
     let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() { Err(Complaint::new(format!("the secret's file {} is empty", quote(path)))) } else { Ok(Secret::new(secret)) }
+    if secret.is_empty() { Err(Complaint::new(format!("the secret file {} is empty", quote(path)))) } else { Ok(Secret::new(secret)) }
 }

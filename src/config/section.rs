@@ -70,7 +70,7 @@ impl<'a> Section<'a> {
             }
         };
         if tables.len() > most {
-            self.complain(&self.spot(name, at), Complaint::new(format!("{} are too many; {most} is the most", tables.len())));
+            self.complain(&self.spot(name, at), Complaint::new(format!("{} entries are too many; the maximum is {most}", tables.len())));
         }
         let one = |it: &'a Spanned<DeValue<'a>>| self.table(name, it, &read);
         tables.iter().take(most).filter_map(one).collect()
@@ -188,7 +188,7 @@ impl<'a> Section<'a> {
     /// Where to set a key, for a hint.
     pub(super) fn place_of(&self, name: &str) -> String {
         let section = format!("[{}]", self.name);
-        if self.variables { format!("{section}, or by {}", variable_of(&join(&self.name, name))) } else { format!("[{section}]") }
+        if self.variables { format!("{section}, or in {}", variable_of(&join(&self.name, name))) } else { format!("[{section}]") }
     }
 
     pub(super) fn complain(&self, spot: &Spot, complaint: Complaint) {

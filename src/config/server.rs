@@ -168,28 +168,26 @@ fn public_url(text: &str) -> Result<String, Complaint> {
     match Site::parse(text, "/oauth2", None) {
         Ok(_) => Ok(text.to_owned()),
         Err(BadSite::NotHttps) => Err(Complaint::new(format!("{} is not https", quote(text)))
-            .hint("behind a TLS proxy, still write the address that people see; http is for localhost only")),
+            .hint("also behind a TLS proxy, write the address that people see; http is allowed only for localhost")),
         Err(error) => Err(Complaint::new(error.to_string()).hint(example)),
     }
 }
 
 /// A path of our own: plain, and not the whole site.
 pub(super) fn path(text: &str, name: &str) -> Result<String, Complaint> {
-    let refused = || Complaint::new(format!("{} cannot be our {name}", quote(text)));
+    let refused = || Complaint::new(format!("{} is not a valid {name}", quote(text)));
     if text.ends_with('/') {
-        return Err(refused().hint("a path without a slash at its end, like /oauth2; \"/\" would take the whole site from the app"));
+        return Err(refused().hint("write a path without a trailing slash, like /oauth2; \"/\" would cover the whole app"));
     }
     match Site::parse(UNREAD, "/oauth2", Some(text)) {
         Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err(refused().hint("write a plain path that begins with \"/\", without query, dots as segments or encoded signs")),
+        Err(_) => Err(refused().hint("write a plain path that begins with \"/\", without query, dot segments or encoded characters")),
     }
 }
 
 fn host(text: &str) -> Result<String, Complaint> {
-    let refused = || {
-        Complaint::new(format!("{} is not a host name", quote(text)))
-            .hint("write a name, with its port where it has one, like alt.example.com or localhost:4180")
-    };
+    let refused =
+        || Complaint::new(format!("{} is not a host name", quote(text))).hint("write a name, with a port if needed, like alt.example.com or localhost:4180");
     split_authority(text).map(|_| text.to_owned()).ok_or_else(refused)
 }
 
@@ -221,7 +219,7 @@ fn listen(text: &str) -> Result<Listen, Complaint> {
     Err(match (host, port.parse::<u16>()) {
         ("" | "*", Ok(port)) => complaint.hint(format!("write \"0.0.0.0:{port}\" for all addresses, or \"127.0.0.1:{port}\" for this machine only")),
         ("localhost", Ok(port)) => complaint.hint(format!("write \"127.0.0.1:{port}\"")),
-        _ => complaint.hint("write address and port, like \"127.0.0.1:4180\" or \"[::1]:4180\"; or \"unix:/run/entrada.sock\", or \"systemd\""),
+        _ => complaint.hint("write an address and a port, like \"127.0.0.1:4180\" or \"[::1]:4180\"; or \"unix:/run/entrada.sock\", or \"systemd\""),
     })
 }
 
@@ -239,17 +237,17 @@ fn token(section: &Section<'_>, found: Found<Secret>) -> Option<Secret> {
 fn judge_listeners(section: &Section<'_>, listen: &[Found<Listen>], admin: Option<&Found<Listen>>) {
     for (at, it) in listen.iter().enumerate() {
         if listen.iter().take(at).any(|earlier| overlap(&earlier.value, &it.value)) {
-            section.complain(&it.spot, Complaint::new(format!("{} is listened on already", quote(&it.value.to_string()))));
+            section.complain(&it.spot, Complaint::new(format!("{} is listed twice", quote(&it.value.to_string()))));
         }
     }
     let Some(admin) = admin else { return };
     if listen.iter().any(|it| overlap(&it.value, &admin.value)) {
-        let complaint = Complaint::new(format!("{} is where people's requests arrive", quote(&admin.value.to_string())));
-        section.complain(&admin.spot, complaint.hint("health and figures need an address of their own, like \"127.0.0.1:4181\""));
+        let complaint = Complaint::new(format!("{} is the public listener", quote(&admin.value.to_string())));
+        section.complain(&admin.spot, complaint.hint("the admin listener needs its own address, like \"127.0.0.1:4181\""));
     }
     if matches!(admin.value, Listen::Tcp(address) if address.ip().is_unspecified()) {
-        let complaint = Complaint::new("health and figures are open to whoever can reach this machine");
-        section.warn(&admin.spot, complaint.hint("keep the port from the public, or write \"127.0.0.1:4181\""));
+        let complaint = Complaint::new("health and metrics are open to everyone who can reach this machine");
+        section.warn(&admin.spot, complaint.hint("block the port from the public, or write \"127.0.0.1:4181\""));
     }
 }
 
@@ -272,8 +270,8 @@ fn trust(section: &Section<'_>) -> Trust {
             None => trust.unix = true,
             Some(network) => {
                 if network.prefix_len() == 0 {
-                    let complaint = Complaint::new("everybody may say who a client is and which host was asked");
-                    section.warn(&it.spot, complaint.hint("name only the networks your proxies are in, like \"10.0.0.0/8\""));
+                    let complaint = Complaint::new("every client can forge its address and the requested host");
+                    section.warn(&it.spot, complaint.hint("list only the networks of your proxies, like \"10.0.0.0/8\""));
                 }
                 trust.networks.push(network);
             }
@@ -302,7 +300,7 @@ pub(super) fn tls(section: &Section<'_>) -> Option<TlsFiles> {
         _ => None,
     };
     if let Some((name, other)) = lacking {
-        section.complain(&section.spot_of(name), Complaint::new(format!("is missing beside {other}")).hint("write both, as PEM files, or neither"));
+        section.complain(&section.spot_of(name), Complaint::new(format!("is missing, but {other} is set")).hint("write both, as PEM files, or neither"));
     }
     let (certificate, key) = (certificate.file(), key.file());
     certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key })
@@ -316,14 +314,14 @@ fn hsts(section: &Section<'_>) -> Option<Duration> {
         match (value.subsec_nanos(), value <= MOST_HSTS) {
             (0, true) => Ok(value),
             (0, false) => Err(refused("is out of range")),
-            _ => Err(refused("is no whole number of seconds")),
+            _ => Err(refused("is not a whole number of seconds")),
         }
     };
     let found = section.key("hsts").parse(read)?;
     if !section.key("certificate").is_written() {
         section.complain(
             &found.spot,
-            Complaint::new("is of no use without a certificate").hint("write it where TLS is terminated: there, or in the proxy in front"),
+            Complaint::new("has no effect without a certificate").hint("set it where TLS is terminated: here with a certificate, or in the proxy in front"),
         );
     }
     Some(found.value)

@@ -41,7 +41,7 @@ pub(super) fn read(section: &Section<'_>) -> Session {
         per_person: section.key("per_person").number(100, 1..=10_000_000),
     };
     if session.idle > session.lifetime {
-        let complaint = Complaint::new("is longer than lifetime, so it would never end a session").hint("choose an idle time of at most lifetime");
+        let complaint = Complaint::new("is longer than lifetime, so it would have no effect").hint("choose at most lifetime");
         section.complain(&section.spot_of("idle"), complaint);
     }
     session

@@ -130,7 +130,7 @@ fn refuse_twins(section: &Section<'_>, routes: &[WrittenRoute]) {
     let mut seen = std::collections::HashSet::new();
     for path in routes.iter().filter_map(|it| it.0.as_ref()) {
         if !seen.insert(path.value.to_string()) {
-            section.complain(&path.spot, Complaint::new("another route has this path already"));
+            section.complain(&path.spot, Complaint::new("another route already has this path"));
         }
     }
 }
@@ -144,15 +144,15 @@ fn longest_first(written: &[WrittenRoute]) -> Vec<Route> {
 
 /// A plain path, which stands for all below it too.
 fn route_path(text: &str) -> Result<Pattern, Complaint> {
-    let refused = || Complaint::new(format!("{} cannot be a route's path", quote(text)));
+    let refused = || Complaint::new(format!("{} is not a valid route path", quote(text)));
     if matches!(text, "/" | "/**") {
-        return Err(refused().hint("everything else goes to [upstream] url"));
+        return Err(refused().hint("remove the route: everything else goes to [upstream] url"));
     }
     if let Some(path) = text.strip_suffix("/**").or_else(|| text.strip_suffix('/')) {
-        return Err(refused().hint(format!("write {}; what is below it is meant too", quote(path))));
+        return Err(refused().hint(format!("write {}; it includes everything below", quote(path))));
     }
     if text.contains(['*', '{', '}', '?']) {
-        return Err(refused().hint("write a plain path, like \"/api\"; what is below it is meant too"));
+        return Err(refused().hint("write a plain path, like \"/api\"; it includes everything below"));
     }
     pattern(text).and_then(|_| pattern(&format!("{text}/**")))
 }

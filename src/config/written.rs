@@ -157,7 +157,7 @@ impl<'a> Written<'a> {
             let meant = nearest(name.strip_prefix(OURS).unwrap_or_default(), known).map(|it| format!("did you mean {OURS}{it}?"));
             drop(findings);
             let spot = Spot { key: "environment".to_owned(), at: At::Variable(name.to_owned()) };
-            self.warn(&spot, Complaint { what: "no key has this variable".to_owned(), hint: meant });
+            self.warn(&spot, Complaint { what: "this variable does not belong to a key".to_owned(), hint: meant });
         }
     }
 }
@@ -189,5 +189,5 @@ fn unknown_key(keys: &BTreeMap<String, Key>, unknown: &Unknown) -> Complaint {
     if let Some((section, name)) = all.iter().find(|it| it.1 == unknown.name && !it.0.is_empty()) {
         return complaint.hint(format!("{name} belongs under [{section}]"));
     }
-    complaint.hint(format!("known here: {}", here.join(", ")))
+    complaint.hint(format!("valid here: {}", here.join(", ")))
 }

@@ -61,7 +61,7 @@ impl App {
         match self.look.render(sheet, headers, outcome.as_ref(), extra) {
             Ok(html) => web::page(sheet.status(), html, self.look.policy(sheet)),
             Err(error) => {
-                tracing::warn!(%error, "a page of the demo was not rendered");
+                tracing::warn!(%error, "cannot render a demo page");
                 web::text(StatusCode::INTERNAL_SERVER_ERROR, "This demo page cannot be displayed.\n")
             }
         }

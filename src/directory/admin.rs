@@ -42,16 +42,16 @@ pub enum NotDone {
     #[error("there is no such person in this organization")]
     Nobody,
     /// Whoever acts is no longer there, switched off, or of no role that is known.
-    #[error("whoever asks may not do this any more")]
+    #[error("the caller is no longer allowed to do this")]
     NotYou,
     /// The person stands above.
     #[error("the person has a higher role")]
     Above,
     /// The role stands above.
-    #[error("the role is higher than one's own")]
+    #[error("the role is higher than the caller's")]
     TooHigh,
     /// One's own role or state.
-    #[error("nobody changes their own role, or switches themselves off")]
+    #[error("people cannot change their own role or switch themselves off")]
     Yourself,
     /// The directory cannot tell.
     #[error(transparent)]

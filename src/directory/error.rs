@@ -19,7 +19,7 @@ pub enum Error {
     #[error("the database {0}")]
     Database(String),
     /// Somebody else was first with what has to be unique; asked again, the caller sees it.
-    #[error("somebody else changed the same at the same time")]
+    #[error("someone else changed the same record at the same time")]
     Twice,
     /// The database file cannot be made or locked.
     #[error("{0}")]
@@ -28,16 +28,16 @@ pub enum Error {
     #[error("no organization has the code {0}")]
     NoOrganization(Code),
     /// No person has this username.
-    #[error("nobody has the username {0}")]
+    #[error("no person has the username {0}")]
     NoPerson(Username),
     /// The code leads to another organization.
-    #[error("the code {0} is another organization's")]
+    #[error("the code {0} belongs to another organization")]
     CodeTaken(Code),
     /// The code is a person's username.
     #[error("the code {0} is a person's username")]
     CodeIsUsername(Code),
     /// The username is another person's.
-    #[error("the username {0} is another person's")]
+    #[error("the username {0} belongs to another person")]
     UsernameTaken(Username),
     /// The username is an organization's code.
     #[error("the username {0} is a company code")]
@@ -49,7 +49,7 @@ pub enum Error {
     #[error("{1} people of other organizations have a username or e-mail at {0}")]
     DomainInUse(String, i64),
     /// A name or an address that no page could show: longer than 320 bytes, or with controls in it.
-    #[error("the {0} is longer than {MOST_TEXT} bytes, or no plain text")]
+    #[error("the {0} is longer than {MOST_TEXT} bytes, or not plain text")]
     NotPlain(&'static str),
     /// The role is none of `[directory] roles`.
     #[error("{0:?} is not one of [directory] roles")]
@@ -58,22 +58,22 @@ pub enum Error {
     #[error("the organization {0} cannot be turned on without {1}")]
     Incomplete(Code, &'static str),
     /// Tenant and client ID of one that is on, for its admins.
-    #[error("the tenant and the client ID of {0} stay while it is on")]
+    #[error("the tenant and the client ID of {0} cannot be changed while it is on")]
     StaysWhileOn(Code),
     /// It can end the access of people with a higher role than the admin who asks.
     #[error("only people with the highest role of {0} may do this")]
     NeedsHighestRole(Code),
     /// The connection was not tested as it is now.
-    #[error("the connection of {0} was not tested as it is now")]
+    #[error("the current connection of {0} has not been tested")]
     NotTested(Code),
     /// It stands in the configuration, which alone changes it.
-    #[error("the organization {0} stands in the configuration; change it there")]
+    #[error("the organization {0} is defined in the configuration; change it there")]
     InFile(Code),
     /// No secret opens the credential.
-    #[error("no secret of [session] secrets opens the credential of {0}")]
+    #[error("no secret in [session] secrets opens the credential of {0}")]
     Unopened(Code),
     /// No secret opens what is kept of a sign-in on a client.
-    #[error("no secret of [session] secrets opens what is kept of a sign-in on a client")]
+    #[error("no secret in [session] secrets opens a stored native client sign-in")]
     UnopenedFamily,
     /// The credential could not be sealed.
     #[error("the credential cannot be sealed")]
@@ -103,7 +103,7 @@ impl From<sqlx::migrate::MigrateError> for Error {
         match error {
             sqlx::migrate::MigrateError::Execute(it) => Self::from(it),
             sqlx::migrate::MigrateError::VersionMissing(it) => Self::Database(format!("is of a newer Entrada (its migration {it} is not known here)")),
-            other => Self::Database(format!("cannot be brought up to date: {other}")),
+            other => Self::Database(format!("cannot be migrated: {other}")),
         }
     }
 }

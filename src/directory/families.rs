@@ -42,7 +42,7 @@ pub enum Refused {
     #[error("the refresh token was used before")]
     Reused(Guid),
     /// Another client's.
-    #[error("the refresh token is another client's")]
+    #[error("the refresh token belongs to another client")]
     OtherClient,
     /// Too old, signed out, or the person or the organization is switched off.
     #[error("the sign-in has ended")]
@@ -346,5 +346,5 @@ pub(super) fn id_of(row: &Row) -> Result<Guid, Error> {
 }
 
 fn guid(row: &Row, column: &str) -> Result<Guid, Error> {
-    Guid::parse(&row.text(column)?).ok_or_else(|| Error::Database("holds a sign-in of a client that is not understood".to_owned()))
+    Guid::parse(&row.text(column)?).ok_or_else(|| Error::Database("contains an invalid native client sign-in".to_owned()))
 }

@@ -30,7 +30,7 @@ async fn one(changes: &mut Transaction, it: &Organization, now: u64, random: &Ra
     let known = changes.row(sql, vec![it.code.as_str().into(), now.into()]).await?;
     let id = match &known {
         Some(row) if row.text("source")? != "file" => return Err(Error::CodeTaken(it.code.clone())),
-        Some(row) => Guid::parse(&row.text("id")?).ok_or_else(|| Error::Database("holds an id that is none".to_owned()))?,
+        Some(row) => Guid::parse(&row.text("id")?).ok_or_else(|| Error::Database("contains an invalid ID".to_owned()))?,
         None => Guid::from_random(random.bytes()),
     };
     let values: Vec<Value> = vec![

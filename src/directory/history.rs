@@ -50,7 +50,7 @@ impl Directory {
 }
 
 fn of_row(row: &Row) -> Result<Change, Error> {
-    let unknown = |column: &str| Error::Database(format!("holds a change whose {column} is not understood"));
+    let unknown = |column: &str| Error::Database(format!("contains a change whose {column} is not valid"));
     let guid = |column: &str, text: &str| Guid::parse(text).ok_or_else(|| unknown(column));
     Ok(Change {
         id: guid("id", &row.text("id")?)?,

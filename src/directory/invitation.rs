@@ -138,7 +138,7 @@ impl Directory {
 }
 
 fn guid(text: &str) -> Result<Guid, Error> {
-    Guid::parse(text).ok_or_else(|| Error::Database("holds an invitation that is not understood".to_owned()))
+    Guid::parse(text).ok_or_else(|| Error::Database("contains an invalid invitation".to_owned()))
 }
 
 fn digest_of(token: &str) -> String {

@@ -190,7 +190,7 @@ pub(super) fn first_sign_in_as_str(it: FirstSignIn) -> &'static str {
 }
 
 pub(super) fn of_row(row: &Row) -> Result<Organization, Error> {
-    let unknown = |column: &str| Error::Database(format!("holds an organization whose {column} is not understood"));
+    let unknown = |column: &str| Error::Database(format!("contains an organization whose {column} is not valid"));
     let guid = |column: &'static str| match row.maybe_text(column)? {
         None => Ok(None),
         Some(text) => Guid::parse(&text).map(Some).ok_or_else(|| unknown(column)),

@@ -15,7 +15,7 @@ const VALUE: std::ops::RangeInclusive<usize> = 8..=512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoValue {
     /// The Secret ID, which stands right beside it.
-    #[error("this is the Secret ID; copy the Value, which is shown only once, or make a new secret if it is gone")]
+    #[error("this is the Secret ID; copy the Value, which is shown only once, or create a new secret if you no longer have it")]
     SecretId,
     /// Something else, or nothing.
     #[error("copy the Value of a client secret")]

@@ -113,7 +113,7 @@ impl Directory {
 }
 
 fn of_row(row: &Row) -> Result<Kept, Error> {
-    let unknown = |column: &str| Error::Database(format!("holds a sign-in whose {column} is not understood"));
+    let unknown = |column: &str| Error::Database(format!("contains a sign-in whose {column} is not valid"));
     let guid = |column: &str, text: &str| Guid::parse(text).ok_or_else(|| unknown(column));
     Ok(Kept {
         id: guid("id", &row.text("id")?)?,

@@ -76,7 +76,7 @@ impl Directory {
     /// Where the file is no CSV of people, or the database cannot be asked.
     pub async fn import(&self, organization: &Organization, file: impl io::Read, by: &str, mut progress: impl FnMut(u64)) -> Result<Imported, Broken> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
-        let columns = Columns::of(reader.headers().map_err(|it| Broken::File(format!("the first line cannot be read: {it}")))?)?;
+        let columns = Columns::of(reader.headers().map_err(|it| Broken::File(format!("cannot read the first line: {it}")))?)?;
         let elsewhere = self.domains_elsewhere(organization.id).await?;
         let mut outcome = Imported::default();
         let mut batch = Vec::with_capacity(BATCH);
@@ -177,14 +177,14 @@ impl Directory {
         for line in batch {
             let username = line.person.username.as_str();
             if let Some(first) = seen.insert(username, line.number) {
-                wrong.push((line.number, format!("{username} stands in line {first} already")));
+                wrong.push((line.number, format!("{username} is already in line {first}")));
                 continue;
             }
             match there.get(username) {
                 None => new.push(line),
                 Some(Found::Code) => wrong.push((line.number, Error::UsernameIsCode(line.person.username.clone()).to_string())),
                 Some(Found::Person { organization, .. }) if *organization != own => {
-                    wrong.push((line.number, format!("the username {username} is a person's of another organization")));
+                    wrong.push((line.number, format!("the username {username} belongs to a person of another organization")));
                 }
                 Some(Found::Person { is, .. }) if is.holds(&line.person) => unchanged += 1,
                 Some(Found::Person { id, .. }) => other.push((id.clone(), line)),
@@ -287,9 +287,9 @@ impl Columns {
         let named = |name: &str| head.iter().position(|it| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
         let known = ["username", "name", "email", "role", "organization", "state", "last_sign_in"];
         if let Some(other) = head.iter().find(|it| !known.iter().any(|name| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))) {
-            return Err(Broken::File(format!("the first line names a column {} that is not known; known are username, name, email and role", short(other))));
+            return Err(Broken::File(format!("the first line has an unknown column {}; known columns are username, name, email and role", short(other))));
         }
-        let username = named("username").ok_or_else(|| Broken::File("the first line names no column username".to_owned()))?;
+        let username = named("username").ok_or_else(|| Broken::File("the first line has no column username".to_owned()))?;
         Ok(Self { username, name: named("name"), email: named("email"), role: named("role") })
     }
 }

@@ -91,5 +91,5 @@ fn guid(column: &str, text: &str) -> Result<Guid, Error> {
 }
 
 fn unknown(column: &str) -> Error {
-    Error::Database(format!("holds a change whose {column} is not understood"))
+    Error::Database(format!("contains a change whose {column} is not valid"))
 }

@@ -48,7 +48,7 @@ pub enum Refused {
     #[error("the person is switched off")]
     PersonOff,
     /// Nobody is known, and first sign-in makes nobody.
-    #[error("the person is not known, and first sign-in makes nobody")]
+    #[error("the person is unknown, and first_sign_in is refuse")]
     Unknown,
     /// The directory cannot tell.
     #[error(transparent)]

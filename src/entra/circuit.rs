@@ -102,9 +102,9 @@ impl Circuit {
         drop(state);
         match (first, ours) {
             (true, true) => {
-                tracing::error!(%cause, "Entra cannot be asked, and this app registration or this machine is at fault: sessions live on for [entra] recheck_grace")
+                tracing::error!(%cause, "rechecks with Entra fail because of this app registration or this machine; sessions continue for [entra] recheck_grace")
             }
-            (true, false) => tracing::warn!(%cause, "Entra does not answer: it is asked less often, and sessions live on for [entra] recheck_grace"),
+            (true, false) => tracing::warn!(%cause, "Entra does not answer; asking less often, sessions continue for [entra] recheck_grace"),
             (false, _) => {}
         }
     }

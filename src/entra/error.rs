@@ -13,7 +13,7 @@ pub enum Error {
     #[error("Entra refused: {0}")]
     Refused(Box<Refusal>),
     /// The ID token broke a rule.
-    #[error("the ID token is refused: {0}")]
+    #[error("the ID token is rejected: {0}")]
     Token(#[from] Invalid),
     /// No answer from an endpoint.
     #[error("no answer from the {endpoint}: {cause}")]
@@ -24,7 +24,7 @@ pub enum Error {
         cause: client::Error,
     },
     /// An endpoint answered with a status that tells nothing more.
-    #[error("the {endpoint} answered with status {status}")]
+    #[error("the {endpoint} returned status {status}")]
     Status {
         /// Which one.
         endpoint: &'static str,
@@ -34,7 +34,7 @@ pub enum Error {
         retry_after: Option<u64>,
     },
     /// Entra did not answer lately, and is left alone for a while.
-    #[error("Entra did not answer lately; it is asked again in {0} s")]
+    #[error("Entra did not answer recently; the next attempt is in {0} s")]
     Resting(u64),
     /// The discovery document is not believed.
     #[error("{0}")]
@@ -46,10 +46,10 @@ pub enum Error {
     #[error("the ID token is signed with a key that Entra has not published yet")]
     UnknownKey,
     /// The token endpoint's answer cannot be read, or holds no ID token.
-    #[error("the token endpoint's answer cannot be read or holds no ID token")]
+    #[error("the token endpoint's response cannot be read or contains no ID token")]
     Answer,
     /// What the app proves itself by is not there; the text says why.
-    #[error("the app cannot prove who it is: {0}")]
+    #[error("the app's credential cannot be used: {0}")]
     Credential(String),
     /// An address that the sign-in needs is none.
     #[error("{0} is not an address")]

@@ -51,7 +51,7 @@ pub struct Pass {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The session has no refresh token, so none for Graph can be had.
-    #[error("Entra gave no refresh token to ask Microsoft Graph by")]
+    #[error("Entra returned no refresh token to use for Microsoft Graph")]
     NoGrant,
     /// Entra gave no token for Graph.
     #[error("no token for Microsoft Graph: {0}")]
@@ -60,7 +60,7 @@ pub enum Error {
     #[error("no answer from Microsoft Graph: {0}")]
     Unreachable(client::Error),
     /// Too much is asked of it, or it is down.
-    #[error("Microsoft Graph answered with status {status}")]
+    #[error("Microsoft Graph returned status {status}")]
     Busy {
         /// 429 or 5xx.
         status: u16,
@@ -68,25 +68,25 @@ pub enum Error {
         rest: Option<u64>,
     },
     /// The app may not read the person's groups.
-    #[error("Microsoft Graph answered with status 403: the app was not granted {PERMISSION}")]
+    #[error("Microsoft Graph returned status 403: the app was not granted {PERMISSION}")]
     Forbidden,
     /// Any other status.
-    #[error("Microsoft Graph answered with status {0}")]
+    #[error("Microsoft Graph returned status {0}")]
     Status(u16),
     /// No list of groups.
-    #[error("the answer of Microsoft Graph cannot be read")]
+    #[error("the response from Microsoft Graph cannot be read")]
     Answer,
     /// The next page is said to be elsewhere.
-    #[error("the answer of Microsoft Graph leads to another host")]
+    #[error("the response from Microsoft Graph links to another host")]
     Elsewhere,
     /// More groups or pages than anybody has.
     #[error("Microsoft Graph sent more than {MOST} groups or {PAGES} pages")]
     TooMany,
     /// All pages together took too long, or longer than a request waits.
-    #[error("Microsoft Graph did not tell the groups in time")]
+    #[error("Microsoft Graph did not return the groups in time")]
     Slow,
     /// The asking was given up, as the process ends.
-    #[error("Microsoft Graph was not asked to the end")]
+    #[error("the request to Microsoft Graph did not finish")]
     Interrupted,
 }
 

@@ -12,13 +12,13 @@ pub enum Invalid {
     #[error("the token is malformed")]
     Malformed,
     /// A member of the header or a claim stands twice (RFC 7515 section 4, RFC 7519 section 4).
-    #[error("the token says something twice")]
+    #[error("the token repeats a member")]
     Twice,
     /// `alg` is not RS256.
     #[error("the token is not signed with RS256")]
     Algorithm,
     /// `crit` asks for an extension (RFC 7515 section 4.1.11).
-    #[error("the token asks for an extension that is not known")]
+    #[error("the token requires an unknown extension")]
     Critical,
     /// `typ` or `cty` says that this is something else than a JWT.
     #[error("the token is of another type")]
@@ -27,7 +27,7 @@ pub enum Invalid {
     #[error("the token does not name its key")]
     NoKeyId,
     /// The signature does not fit.
-    #[error("the signature does not fit")]
+    #[error("the signature does not match")]
     Signature,
     /// The key belongs to another issuer or cloud.
     #[error("the token is signed with a key of another issuer")]
@@ -51,7 +51,7 @@ pub enum Invalid {
     #[error("the token is for another app")]
     Audience,
     /// `azp` is another app.
-    #[error("the token was given to another app")]
+    #[error("the token was issued to another app")]
     Party,
     /// `nonce` is not that of the sign-in.
     #[error("the token belongs to another sign-in")]
@@ -63,10 +63,10 @@ pub enum Invalid {
     #[error("the token is not valid yet; check this machine's clock")]
     NotYet,
     /// `exp` is further away than Entra ever sets it, or no time at all.
-    #[error("the token's times make no sense")]
+    #[error("the token's times are inconsistent")]
     Times,
     /// `oid` is no GUID; scope `profile` brings it.
-    #[error("the token does not say who it is about (oid)")]
+    #[error("the token does not identify a person (oid)")]
     NoOid,
     /// `roles` or `groups` is no list of texts.
     #[error("the token's roles or groups cannot be read")]

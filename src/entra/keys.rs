@@ -27,13 +27,13 @@ const MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadKeys {
     /// Larger than 1 MiB, or more than 64 keys.
-    #[error("the document of keys is too large")]
+    #[error("the key document is too large")]
     TooLarge,
     /// No document of keys.
-    #[error("the document of keys is malformed")]
+    #[error("the key document is malformed")]
     Malformed,
     /// Not one key that an RS256 token could be verified with.
-    #[error("the document holds no usable key")]
+    #[error("the key document contains no usable key")]
     None,
 }
 

@@ -219,10 +219,10 @@ impl Gate {
     fn log(&mut self, cause: Option<&Error>) {
         match cause {
             Some(cause) if self.logged.as_ref().is_none_or(|it| std::mem::discriminant(it) != std::mem::discriminant(cause)) => {
-                tracing::warn!(%cause, "Microsoft Graph does not tell the groups; those that are known stay in use for a while");
+                tracing::warn!(%cause, "Microsoft Graph does not return groups; using known groups for a while");
                 self.logged = Some(cause.clone());
             }
-            None if self.logged.take().is_some() => tracing::info!("Microsoft Graph tells groups again"),
+            None if self.logged.take().is_some() => tracing::info!("Microsoft Graph is answering again"),
             _ => {}
         }
     }

@@ -68,10 +68,10 @@ pub enum BadMetadata {
     #[error("the discovery document names an issuer that is not the authority's")]
     Issuer,
     /// `issuer` names another tenant.
-    #[error("the discovery document is that of another tenant")]
+    #[error("the discovery document belongs to another tenant")]
     Tenant,
     /// An endpoint leads elsewhere; the name of the member.
-    #[error("the discovery document leads away from the authority: {0}")]
+    #[error("the discovery document has an address outside the authority: {0}")]
     Endpoint(&'static str),
 }
 

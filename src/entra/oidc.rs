@@ -139,7 +139,7 @@ impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncrypt
 /// `token_type`, which is read in any case (RFC 6749 section 5.1).
 fn bearer<'de, D: Deserializer<'de>>(from: D) -> Result<CoreTokenType, D::Error> {
     let name = String::deserialize(from)?;
-    if name.eq_ignore_ascii_case("bearer") { Ok(CoreTokenType::Bearer) } else { Err(D::Error::custom("the token is of no known type")) }
+    if name.eq_ignore_ascii_case("bearer") { Ok(CoreTokenType::Bearer) } else { Err(D::Error::custom("the token type is unknown")) }
 }
 
 /// A secret that comes in JSON, and never leaves in it.

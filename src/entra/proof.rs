@@ -58,7 +58,7 @@ impl Proofs {
             Err(Error::Refused(refusal)) if is_of_the_secret(&refusal) => (By::ProvenAfter(refusal), redeem(&self.proven).await),
             // Nothing was sent: a token's file that is not there keeps nobody out either.
             Err(Error::Credential(cause)) => {
-                tracing::warn!(client_id = %self.proven.client_id, cause, "a new credential could not be tried; the one before it works on");
+                tracing::warn!(client_id = %self.proven.client_id, cause, "cannot try a new credential; the previous credential is still in use");
                 (By::Untried, redeem(&self.proven).await)
             }
             answer => (By::Waiting, answer),

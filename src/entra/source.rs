@@ -174,13 +174,13 @@ impl Source {
         match outcome {
             Ok(snapshot) => {
                 if failures > 0 {
-                    tracing::info!(issuer = snapshot.metadata.issuer, "Entra can be asked again");
+                    tracing::info!(issuer = snapshot.metadata.issuer, "Entra reachable again");
                 }
                 0
             }
             Err(cause) => {
                 if failures == 0 {
-                    tracing::warn!(%cause, known = self.known().is_some(), "Entra cannot be asked; what is known stays in use");
+                    tracing::warn!(%cause, cached = self.known().is_some(), "Entra unreachable; using cached metadata and keys");
                 }
                 failures.saturating_add(1)
             }
@@ -224,7 +224,7 @@ impl Source {
             }
         }
         for (domain, cause) in causes.iter().filter(|it| !turn.unknown.contains(&it.0)) {
-            tracing::warn!(domain, %cause, "the domain cannot be resolved to a tenant; nobody of it is let in");
+            tracing::warn!(domain, %cause, "cannot resolve the domain to a tenant; its people cannot sign in");
         }
         turn.unknown = causes.into_iter().map(|it| it.0).collect();
     }
@@ -241,7 +241,7 @@ impl Source {
         let old = self.known();
         let (keys, swapped) = old.map(|it| it.keys.clone()).unwrap_or_default().merged(fresh, self.clock.now());
         if swapped {
-            tracing::warn!("Entra's keys name another key than before by the same kid; the earlier one stays");
+            tracing::warn!("Entra published a different key with a known kid; keeping the earlier key");
         }
         let snapshot = Arc::new(Snapshot { metadata: metadata.clone(), keys });
         self.known.store(Some(Arc::clone(&snapshot)));

@@ -75,7 +75,7 @@ pub(super) async fn callback(
     let back = pending.native.as_ref().and_then(|it| native::back::refused(house, it));
     let mut trail = Trail::of(&pending, begun_by(&pending, inbound));
     let (outcome, label) = match &pending.typed {
-        Some(typed) => (named(house, inbound, headers, (&answer, &pending, typed)).await, "named"),
+        Some(typed) => (named(house, inbound, headers, (&answer, &pending, typed)).await, "first_step"),
         None => (finish(house, inbound, headers, &answer, pending, facts, &mut trail).await, "signed_in"),
     };
     trail.ends(house, outcome.as_ref().map(|_| ()), inbound);
@@ -317,7 +317,7 @@ async fn redeem(house: &Sidecar, entra: &Arc<Entra>, code: &str, pending: &Pendi
         }
         outcome
     });
-    task.await.map_err(|_| Refusal::Internal("a code could not be redeemed"))
+    task.await.map_err(|_| Refusal::Internal("redeeming the code failed"))
 }
 
 /// Whose refused codes count together.

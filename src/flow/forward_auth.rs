@@ -52,8 +52,8 @@ pub(super) async fn nginx(house: &Sidecar, headers: &HeaderMap, inbound: &Inboun
             None => sign_in(house, &return_to, acrs.as_deref().unwrap_or_default(), CHALLENGE, redirects(asker, signed_out)),
         },
         Verdict::StepUp(signed_out, acrs) => sign_in(house, &return_to, &acrs, insufficient(&acrs), redirects(asker, signed_out)),
-        Verdict::Forbidden => Ok(refused(facts, "forbidden by the access rules")),
-        Verdict::GroupsUnknown => Ok(refused(facts, "a rule names groups, and they are not known")),
+        Verdict::Forbidden => Ok(refused(facts, "denied by the access rules")),
+        Verdict::GroupsUnknown => Ok(refused(facts, "a rule needs groups that are unknown")),
     }
 }
 

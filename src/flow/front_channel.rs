@@ -32,7 +32,7 @@ static DELAYED_ANSWERS: Semaphore = Semaphore::const_new(MAX_DELAYED_ANSWERS);
 /// The answer is the same whatever was found.
 pub(super) async fn logout(house: &Sidecar, inbound: &Inbound) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;
-    let answer = answer(house).ok_or(Refusal::Internal("the authority is no header"))?;
+    let answer = answer(house).ok_or(Refusal::Internal("the authority is not a valid header value"))?;
     let sid = sid(inbound.target.query().unwrap_or_default()).filter(|_| inbound.target.method() == Method::GET);
     end_and_wait(&house.lasting.store, &house.lasting.background, sid).await;
     Ok(answer)
@@ -59,7 +59,7 @@ async fn end_and_wait(store: &Arc<Store>, background: &TaskTracker, sid: Option<
 fn end_sessions(store: &Store, sid: Option<String>) {
     let ended = sid.map_or(0, |it| store.end_by_sid(&it));
     if ended > 0 {
-        tracing::info!(ended, "Entra told of a sign-out");
+        tracing::info!(sessions = ended, "sign-out reported by Entra");
     }
 }
 

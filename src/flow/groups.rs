@@ -124,7 +124,7 @@ impl Asking {
 
     fn tell(&self, told: &Told) {
         if self.session.told_groups(&told.membership, told.at, told.at.saturating_add(self.entra.every())).is_err() {
-            tracing::error!("Microsoft Graph told the groups of another person; they are not taken");
+            tracing::error!("Microsoft Graph returned another person's groups; ignored");
         }
     }
 
@@ -143,12 +143,12 @@ impl Asking {
 async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<Membership, Error> {
     let member = session.identity().member.clone();
     let entra = authorities.of(member.as_deref()).await.map_err(|cause| {
-        tracing::error!(user = session.user(), %cause, "groups cannot be asked for");
+        tracing::error!(user = session.user(), %cause, "cannot request groups from Microsoft Graph");
         Error::Interrupted
     })?;
     let mut lease = session.standing().lease().await;
     let silent = |cause: directory::Error| {
-        tracing::error!(user = session.user(), %cause, "groups cannot be asked for");
+        tracing::error!(user = session.user(), %cause, "cannot request groups from Microsoft Graph");
         Error::Interrupted
     };
     match turn::wait(&authorities, &session, &mut lease).await.map_err(silent)? {
@@ -168,7 +168,7 @@ async fn pass(entra: &Entra, authorities: &Authorities, session: &Session, lease
         let kept = turn::keep_grant(authorities, session, &grant).await;
         lease.keep(grant);
         kept.map_err(|cause| {
-            tracing::error!(user = session.user(), %cause, "a refresh token of Entra's could not be kept");
+            tracing::error!(user = session.user(), %cause, "cannot store a refresh token from Entra");
             Error::Interrupted
         })?;
     }

@@ -157,7 +157,7 @@ impl Drop for LoggedRequest<'_> {
     fn drop(&mut self) {
         let status = self.status.map_or_else(
             || {
-                self.facts.cause.get_or_insert_with(|| "the client left before the answer".to_owned());
+                self.facts.cause.get_or_insert_with(|| "client disconnected before the response".to_owned());
                 CLIENT_LEFT
             },
             |it| it.as_u16(),
@@ -178,8 +178,7 @@ fn warn_of_untrusted_proxy(house: &Sidecar, headers: &HeaderMap, inbound: &Inbou
         tracing::warn!(
             peer,
             header,
-            "ignored a header of a proxy that is not one of server.trusted_proxies: all its clients count as one address; if it is your proxy, add \
-             its address to server.trusted_proxies"
+            "ignored a header from an untrusted proxy: all its clients count as one address; if it is your proxy, add its address to server.trusted_proxies"
         );
     }
 }
@@ -252,7 +251,7 @@ pub fn refuse(house: &Sidecar, method: &Method, peer: &Peer) -> Response<Body> {
     if let Ok(value) = HeaderValue::from_str(&reference) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    Line::unread(&reference, method.as_str(), peer, "the head is too large").write(house, response.status().as_u16(), began);
+    Line::unread(&reference, method.as_str(), peer, "the request head is too large").write(house, response.status().as_u16(), began);
     response
 }
 
@@ -260,5 +259,5 @@ pub fn refuse(house: &Sidecar, method: &Method, peer: &Peer) -> Response<Body> {
 pub fn has_refused(house: &Sidecar, error: &hyper::Error, peer: &Peer) {
     let status = if error.is_parse_too_large() { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
     let reference = String::from_utf8_lossy(&house.lasting.ids.next()).into_owned();
-    Line::unread(&reference, "", peer, &format!("not readable as a request: {error}")).write(house, status.as_u16(), Instant::now());
+    Line::unread(&reference, "", peer, &format!("the request cannot be read: {error}")).write(house, status.as_u16(), Instant::now());
 }

@@ -149,7 +149,7 @@ async fn found(
 ) -> Result<Option<Organization>, Refusal> {
     let (guesses, metrics) = (&house.lasting.guesses, &house.lasting.metrics);
     if let Some(seconds) = guesses.waits(client) {
-        metrics.looked_up("waits");
+        metrics.looked_up("rate_limited");
         return Err(Refusal::TooMany(seconds));
     }
     let turn = Instant::now() + PACE;
@@ -159,7 +159,7 @@ async fn found(
     let may_tell = guesses.may_tell(client, found.is_some());
     tokio::time::sleep_until(turn).await;
     may_tell.map_err(|seconds| {
-        metrics.looked_up("waits");
+        metrics.looked_up("rate_limited");
         Refusal::TooMany(seconds)
     })?;
     metrics.looked_up(if found.is_some() { "found" } else { "unknown" });

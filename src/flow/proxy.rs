@@ -112,7 +112,7 @@ impl PermitCheck for StillPermitted {
     fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> Result<(), &'static str> {
         let newest = self.0.newest.load_full().ok_or(NOT_ALLOWED)?;
         if !self.0.store.still_goes_on(session, used) {
-            return Err("its session has ended");
+            return Err("its session ended");
         }
         if !recheck::still_goes_on(&self.0, session) {
             return Err("Entra has not answered for longer than entra.recheck_grace");
@@ -120,7 +120,7 @@ impl PermitCheck for StillPermitted {
         groups::still_follow(&self.0, &newest, session);
         match newest.policy.judge(target.clone(), Some(Arc::clone(session))).verdict {
             Verdict::Permitted(_) => Ok(()),
-            Verdict::GroupsUnknown => Err("its groups are not known any more"),
+            Verdict::GroupsUnknown => Err("its groups are no longer known"),
             _ => Err(NOT_ALLOWED),
         }
     }

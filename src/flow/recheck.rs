@@ -39,7 +39,7 @@ enum Cause {
     #[error(transparent)]
     Entra(#[from] entra::Error),
     /// It was ended elsewhere.
-    #[error("it was signed out")]
+    #[error("signed out")]
     SignedOut,
     /// The directory has them switched off, or has them no more.
     #[error("the person or the organization is switched off")]
@@ -208,7 +208,7 @@ impl Asking {
         if let (Some(family), Some(directory)) = (self.session.family(), self.directory())
             && let Err(cause) = self.write_down(directory, family, told).await
         {
-            tracing::error!(user = self.session.user(), %cause, "what Entra said of a sign-in on a native client could not be kept");
+            tracing::error!(user = self.session.user(), %cause, "cannot store the result of a native client's recheck");
         }
     }
 
@@ -220,7 +220,7 @@ impl Asking {
     async fn write_down(&self, directory: &Directory, family: Guid, told: Option<Groups>) -> Result<(), directory::Error> {
         if self.session.is_over() {
             let again = self.session.standing().again().is_some();
-            let why = if again { "the person has to sign in again, as Entra says" } else { "the person may not be here any longer" };
+            let why = if again { "Entra requires a new sign-in" } else { "Entra ended the person's access" };
             return directory.end_family(family, why).await;
         }
         if let Some(groups) = told {
@@ -278,39 +278,39 @@ impl Asking {
                     "live"
                 }
                 Err(cause) => {
-                    tracing::error!(user, %cause, "a session ended");
+                    tracing::error!(user, %cause, "session ended");
                     store.end_held(&self.session);
                     "ended"
                 }
             },
             Err(cause @ (Cause::Off | Cause::SignedOut)) => {
-                tracing::info!(user, %cause, "a session ended");
+                tracing::info!(user, %cause, "session ended");
                 store.end_held(&self.session);
                 "ended"
             }
             Err(cause @ Cause::Organization(_)) => {
-                tracing::error!(user, %cause, "a session could not be asked about, and lives on");
+                tracing::error!(user, %cause, "recheck failed; session continues");
                 self.put_off(RETRY / 2 + self.jitter(RETRY));
-                "later"
+                "unavailable"
             }
             Err(Cause::Entra(cause)) => match means::of(&cause) {
                 Means::Ended => {
-                    tracing::warn!(user, %cause, "a session ended, as Entra says");
+                    tracing::warn!(user, %cause, "session ended by Entra");
                     store.end_held(&self.session);
                     "ended"
                 }
                 Means::Again { claims } => {
-                    tracing::info!(user, %cause, "a session ended: the person has to sign in again");
+                    tracing::info!(user, %cause, "session ended: sign-in required");
                     store.end_for_sign_in(&self.session, claims);
-                    "sign_in"
+                    "sign_in_required"
                 }
                 Means::Later { retry_after, ours } => {
                     if ours {
-                        tracing::error!(user, %cause, "Entra cannot be asked about a session, which lives on");
+                        tracing::error!(user, %cause, "cannot ask Entra about a session; session continues");
                     }
                     let rests = self.entra.rests().max(retry_after.unwrap_or(0).min(LONGEST));
                     self.put_off(rests + RETRY / 2 + self.jitter(RETRY));
-                    "later"
+                    "unavailable"
                 }
             },
         };

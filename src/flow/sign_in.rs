@@ -221,7 +221,7 @@ async fn begin_at(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, start
     let Start { trial, native, typed, .. } = start;
     let (nonce, verifier) = (begun.nonce, begun.verifier);
     let pending = Pending { nonce, verifier, return_to, begun: now, state, acrs, challenge, organization, typed, trial, native, prompt_login, by_other_site };
-    let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is no header"))?;
+    let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?;
     for cookie in cookies_of(house, headers, &pending, rounds)? {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

@@ -54,7 +54,7 @@ fn end(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, rd: Option<&str>
     let entra = who.as_ref().and_then(|it| house.authorities().known(it.member.as_deref()));
     let at_entra = entra.and_then(|it| it.sign_out_url(&back, hint));
     let mut response = match at_entra {
-        Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url).ok_or(Refusal::Internal("the address of Entra is no header"))?,
+        Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url).ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?,
         None => signed_out(house, inbound, rd),
     };
     for name in [house.names.session().to_owned(), house.names.rounds(), house.names.visit()] {

@@ -43,12 +43,12 @@ pub(super) async fn challenged(
 ) -> Result<Response<Body>, Refusal> {
     let (Some(said), Some(session)) = (said(response.headers()), &facts.session) else { return Ok(response) };
     let Some(asked) = Asked::read(&said) else {
-        facts.cause = Some("the app's claims challenge cannot be read".to_owned());
+        facts.cause = Some("cannot read the app's claims challenge".to_owned());
         return Ok(response);
     };
     let is_recent = house.lasting.clock.now() < session.began().saturating_add(WINDOW);
     if is_recent && session.answered() == Some(&asked.mark) {
-        facts.cause = Some("the app asks once more for what a step-up has just brought".to_owned());
+        facts.cause = Some("the app repeats a claims challenge that was just satisfied".to_owned());
         return Ok(response);
     }
     let mut start = Start::proving(ReturnTo::of(&inbound.target, &house.site), &asked.acrs);

@@ -98,7 +98,7 @@ impl Pages {
     /// Once: a template that fails does so for everybody.
     fn tell(&self, page: &Page, error: &minijinja::Error) {
         if !self.is_told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(template = page.template(), cause = set::cause(error), "a page was not rendered as it should be");
+            tracing::warn!(template = page.template(), cause = set::cause(error), "cannot render a page with its template");
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct SigningKeys {
 
 /// A key could not be made from a secret; AWS-LC gives no reason.
 #[derive(Debug, thiserror::Error)]
-#[error("no signing key could be made from the session secrets")]
+#[error("cannot derive a signing key from the session secrets")]
 pub struct NoKey;
 
 struct Made {

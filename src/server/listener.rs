@@ -106,7 +106,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists and is not a socket"));
     }
     match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody answers on this socket already")),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process already listens on this socket")),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
         Err(error) => Err(error),
     }
@@ -143,11 +143,11 @@ fn systemd() -> io::Result<Vec<Listener>> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     let none = |why: &str| io::Error::new(io::ErrorKind::NotFound, why.to_owned());
     if TAKEN.swap(true, Ordering::Relaxed) {
-        return Err(none("the sockets of systemd are taken by another listener"));
+        return Err(none("another listener already uses the systemd sockets"));
     }
     let mut handed = listenfd::ListenFd::from_env();
     let listeners: Vec<_> = (0..handed.len()).map(|at| take(&mut handed, at)).collect::<io::Result<_>>()?;
-    if listeners.is_empty() { Err(none("systemd handed over no socket (LISTEN_FDS)")) } else { Ok(listeners) }
+    if listeners.is_empty() { Err(none("systemd passed no socket (LISTEN_FDS)")) } else { Ok(listeners) }
 }
 
 fn take(handed: &mut listenfd::ListenFd, at: usize) -> io::Result<Listener> {
@@ -156,6 +156,6 @@ fn take(handed: &mut listenfd::ListenFd, at: usize) -> io::Result<Listener> {
     }
     match handed.take_unix_listener(at)? {
         Some(listener) => Listener::from_unix(listener, None),
-        None => Err(io::Error::new(io::ErrorKind::NotFound, "a socket of systemd is gone")),
+        None => Err(io::Error::new(io::ErrorKind::NotFound, "a systemd socket is missing")),
     }
 }

@@ -20,13 +20,13 @@ const ORDER_TIME: Duration = Duration::from_secs(5);
 /// Why an order is not followed.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
-    #[error("the order is not read: {{\"user\": \"...\", \"tenant\": \"...\"}} is meant, and tenant may be left out")]
+    #[error("cannot read the request: send {{\"user\": \"...\", \"tenant\": \"...\"}}; tenant is optional")]
     Order,
     #[error("{0}")]
     Whom(#[from] BadWhom),
-    #[error("{0}; name the object id, or the tenant too")]
+    #[error("{0}; send the object ID, or also the tenant")]
     Ambiguous(#[from] Ambiguous),
-    #[error("the sessions could not be looked through")]
+    #[error("cannot search the sessions")]
     Broken,
 }
 
@@ -62,7 +62,7 @@ async fn ended(follow: impl Follow, body: Incoming) -> Result<Ended, Refused> {
     let whom = Whom::parse(&order.user, order.tenant.as_deref())?;
     // A name is looked for in all sessions, which takes a while where there are many.
     let ended = tokio::task::spawn_blocking(move || follow(&whom)).await.map_err(|_| Refused::Broken)??;
-    tracing::info!(ended = ended.sessions, user = ended.person.map(|it| it.oid.to_string()), "sessions were revoked by the admin listener");
+    tracing::info!(ended = ended.sessions, user = ended.person.map(|it| it.oid.to_string()), "sessions revoked through the admin API");
     Ok(ended)
 }
 

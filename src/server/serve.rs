@@ -98,7 +98,7 @@ async fn accept<H: Handle>(listener: Listener, front: Arc<Front<H>>) {
             Err(error) => {
                 front.metrics.connection_refused("accept_error");
                 if !failing {
-                    tracing::error!(%error, "connections cannot be accepted");
+                    tracing::error!(%error, "cannot accept connections");
                 }
                 failing = true;
                 tokio::time::sleep(REST).await;
@@ -136,7 +136,7 @@ impl<H: Handle> Front<H> {
             tunnels.wait().await;
         };
         if tokio::time::timeout(LAST, ended).await.is_err() {
-            tracing::warn!(connections = self.tasks.len(), "connections did not end in time");
+            tracing::warn!(connections = self.tasks.len(), "closed connections that did not finish in time");
         }
     }
 }

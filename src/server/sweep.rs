@@ -170,7 +170,7 @@ impl Sweeper {
             let count = std::mem::take(&mut refused.count);
             self.logged = now;
             let limit = self.limit;
-            tracing::warn!(count, limit, "connections were refused: [server.limits] connections, or half of the limit of open files, is reached");
+            tracing::warn!(count, limit, "connections refused: the limit is reached ([server.limits] connections, or half of the open files limit)");
         }
     }
 }

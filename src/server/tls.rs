@@ -39,7 +39,7 @@ pub enum Error {
         cause: String,
     },
     /// The file of the key is not PEM, or holds no private key.
-    #[error("{path}: holds no private key in PEM that can be read")]
+    #[error("{path}: contains no readable private key in PEM")]
     Key {
         /// The file.
         path: PathBuf,
@@ -130,9 +130,9 @@ impl Shared {
         match read.and_then(|it| it.pair(&self.files, &self.provider)) {
             Ok(pair) => {
                 self.current.store(Arc::new(pair));
-                tracing::info!(certificate = %self.files.certificate.display(), "the certificate was reloaded");
+                tracing::info!(certificate = %self.files.certificate.display(), "certificate reloaded");
             }
-            Err(error) => tracing::error!(%error, "the certificate was not reloaded; the old one is still shown"),
+            Err(error) => tracing::error!(%error, "certificate not reloaded; the previous one is still in use"),
         }
     }
 }
@@ -162,7 +162,7 @@ impl Contents {
         let bad = |cause: &str| Error::Certificate { path: files.certificate.clone(), cause: cause.to_owned() };
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.certificate).collect::<Result<_, _>>().map_err(|it| bad(&it.to_string()))?;
         if chain.is_empty() {
-            return Err(bad("holds no certificate in PEM"));
+            return Err(bad("contains no certificate in PEM"));
         }
         // What the parser says could quote the file.
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| Error::Key { path: files.key.clone() })?;

@@ -110,7 +110,7 @@ impl Store {
         own.truncate(too_many);
         self.displaced().extend(own.iter().filter_map(|it| it.family));
         let ended = self.end_each(own);
-        tracing::warn!(ended, user = %who.oid, "a person has more sessions than [session] per_person: the ones unused longest ended");
+        tracing::warn!(ended, user = %who.oid, "person exceeded [session] per_person; the sessions unused longest ended");
     }
 
     /// Begins the session of a sign-in on a client of the app's own, which its row tells; whatever a cookie holds, it does not lead here.

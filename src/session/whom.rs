@@ -36,16 +36,16 @@ pub enum User {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadWhom {
     /// Neither an object id nor a sign-in name.
-    #[error("user is neither an object id nor a sign-in name like maya@contoso.com")]
+    #[error("user is neither an object ID nor a sign-in name like maya@contoso.com")]
     User,
     /// The tenant is no GUID.
-    #[error("tenant is no tenant id (a GUID)")]
+    #[error("tenant is not a tenant ID (a GUID)")]
     Tenant,
 }
 
 /// Several people are meant: nobody's sessions were ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} people are meant by that", .0.len())]
+#[error("{} people match", .0.len())]
 pub struct Ambiguous(pub Vec<Person>);
 
 /// What came of it.

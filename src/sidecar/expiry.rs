@@ -31,7 +31,7 @@ pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, c
                 all.iter().for_each(|it| warn_of(it, now));
                 warned = Some(now / DAY);
             }
-            Err(cause) => tracing::warn!(%cause, "whether credentials of organizations expire could not be looked up"),
+            Err(cause) => tracing::warn!(%cause, "cannot look up the expiry of organizations' credentials"),
         }
     }
 }
@@ -39,9 +39,9 @@ pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, c
 fn warn_of_own(ends: Option<u64>, now: u64) {
     let Some(days) = ends.and_then(|it| i64::try_from(it).ok()).map(|it| days_until(it, now)).filter(|it| *it <= WARNED) else { return };
     if days < 0 {
-        tracing::error!("the certificate of [entra] has expired");
+        tracing::error!("the [entra] certificate has expired");
     } else {
-        tracing::warn!(days, "the certificate of [entra] expires soon");
+        tracing::warn!(days, "the [entra] certificate expires soon");
     }
 }
 
@@ -49,9 +49,9 @@ fn warn_of(organization: &Organization, now: u64) {
     let Some(days) = expires(organization, now) else { return };
     let (code, waiting) = (&organization.code, organization.waiting.is_some());
     if days < 0 {
-        tracing::error!(organization = %code, new_one_waits = waiting, "the credential of an organization has expired");
+        tracing::error!(organization = %code, new_credential_waiting = waiting, "organization's credential has expired");
     } else {
-        tracing::warn!(organization = %code, days, new_one_waits = waiting, "the credential of an organization expires soon");
+        tracing::warn!(organization = %code, days, new_credential_waiting = waiting, "organization's credential expires soon");
     }
 }
 

@@ -45,7 +45,7 @@ pub enum Error {
     #[error("the organization is not set up")]
     NotSetUp,
     /// It proves itself by the operator's token, and there is none.
-    #[error("the organization trusts the operator's issuer, and [entra] federated_token names no file")]
+    #[error("the organization uses [entra] federated_token, which is not set")]
     NoToken,
 }
 
@@ -56,7 +56,7 @@ pub enum NoTenant {
     #[error("not a domain")]
     NoDomain,
     /// Entra knows no such domain.
-    #[error("Entra knows no tenant of the domain")]
+    #[error("Entra has no tenant for the domain")]
     Unknown,
     /// Entra did not answer.
     #[error("Entra did not answer")]
@@ -170,11 +170,11 @@ impl Organizations {
                 let codes: Vec<_> = codes.iter().map(Code::as_str).collect();
                 tracing::error!(
                     organizations = codes.join(" "),
-                    "no secret of [session] secrets opens these organizations' credentials, and nobody can sign in by them; \
-                     put the secret back that sealed them, or set the credentials anew"
+                    "no secret in [session] secrets opens these organizations' credentials, so sign-ins with them fail; \
+                     restore the secret that sealed them, or set the credentials again"
                 );
             }
-            Err(cause) => tracing::error!(%cause, "whether every organization's credential can be opened is not known"),
+            Err(cause) => tracing::error!(%cause, "cannot check whether all organizations' credentials can be opened"),
         }
     }
 
@@ -190,17 +190,17 @@ impl Organizations {
             By::Untried => self.directory.credential_is_refused(organization, new, UNREAD).await,
             By::Waiting => self.directory.credential_is_proven(organization, new).await.map(|took_place| {
                 if took_place {
-                    tracing::info!(%organization, "a new credential signed somebody in, and takes the place of the one before");
+                    tracing::info!(%organization, "new credential proven; it replaces the previous one");
                 }
             }),
             By::ProvenAfter(cause) => {
-                tracing::error!(%organization, %cause, "Entra refuses the new credential; the one before it works on");
+                tracing::error!(%organization, %cause, "Entra rejects the new credential; the previous credential is still in use");
                 let reason = cause.code.map_or_else(|| cause.error.clone(), |it| format!("AADSTS{it}"));
                 self.directory.credential_is_refused(organization, new, &reason).await
             }
         };
         if let Err(cause) = noted {
-            tracing::error!(%organization, %cause, "how a new credential did could not be noted");
+            tracing::error!(%organization, %cause, "cannot store the result for a new credential");
         }
     }
 
@@ -208,7 +208,7 @@ impl Organizations {
     pub async fn keep_sign_in(&self, it: &SignIn) {
         let Ok(_place) = self.writing.try_acquire() else { return };
         if let Err(cause) = self.directory.keep_sign_in(it).await {
-            tracing::warn!(%cause, "a sign-in could not be kept for the organization's admin");
+            tracing::warn!(%cause, "cannot store a sign-in for the organization's admin");
         }
     }
 
@@ -261,7 +261,7 @@ impl Organizations {
                 Ok(credential) => entra.with_waiting(credential),
                 // The other works.
                 Err(cause) => {
-                    tracing::error!(organization = %id, %cause, "a new credential cannot be tried");
+                    tracing::error!(organization = %id, %cause, "cannot try a new credential");
                     entra
                 }
             },

@@ -84,9 +84,9 @@ impl Watch {
     fn tell(&mut self, outcome: Result<(), Error>) {
         match outcome {
             Err(error) if !self.silent => {
-                tracing::error!(%error, "nobody hears of changes in the directory: whoever is switched off stays until the next recheck")
+                tracing::error!(%error, "directory changes are not being received; people who are switched off keep their sessions until the next recheck")
             }
-            Ok(()) if self.silent => tracing::info!("changes in the directory are heard of again"),
+            Ok(()) if self.silent => tracing::info!("directory changes are being received again"),
             _ => return,
         }
         self.silent = !self.silent;
@@ -135,7 +135,7 @@ impl Watch {
         let signed_out: usize = news.signed_out.iter().map(|(person, by)| self.store.end_all_of_person(*person, Some(*by))).sum();
         if signed_out > 0 {
             self.metrics.directory_ended("signed_out", signed_out);
-            tracing::info!(ended = signed_out, "sessions ended: their person was signed out everywhere");
+            tracing::info!(ended = signed_out, "sessions ended: person signed out everywhere");
         }
         let sessions = self.sessions(news).await;
         let over = self.over(&sessions).await?;
@@ -157,7 +157,7 @@ impl Watch {
         }
         if ended > 0 {
             self.metrics.directory_ended("off", ended);
-            tracing::info!(ended, "sessions ended: their person or organization was switched off, or they were given back");
+            tracing::info!(ended, "sessions ended: person or organization switched off, or tokens revoked");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Figures for Prometheus. Labels come from closed sets only, never from a path, a person or a host.
+//! Metrics for Prometheus. Labels come from closed sets only, never from a path, a person or a host.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -36,7 +36,7 @@ struct Cause {
     cause: &'static str,
 }
 
-/// All figures of the process.
+/// All metrics of the process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -70,19 +70,19 @@ impl Default for Metrics {
         let (connections_refused, log_lines_dropped) = (Family::default(), Counter::default());
         let sessions = Gauge::default();
         let entra_rests = Gauge::default();
-        registry.register("requests", "Requests answered, by kind of route and status", requests.clone());
-        registry.register("request_duration_seconds", "From the head of a request to the head of its answer", duration.clone());
-        registry.register("sign_ins", "Sign-ins that came back from Entra, by outcome", sign_ins.clone());
-        registry.register("sign_in_refusals", "Sign-ins that Entra refused, by whose move it is", refusals.clone());
-        registry.register("rechecks", "Times that Entra was asked about a live session, by outcome", rechecks.clone());
-        registry.register("directory_lookups", "Times that somebody typed where to sign in, by outcome", lookups.clone());
-        registry.register("native_grants", "Times that an app's own client asked for tokens, by outcome", grants.clone());
-        registry.register("directory_ended", "Sessions that ended by a change in the directory, by cause", directory_ended.clone());
-        registry.register("directory_silent", "1 while nobody hears of changes in the directory, else 0", directory_silent.clone());
+        registry.register("requests", "Requests answered, by route and status", requests.clone());
+        registry.register("request_duration_seconds", "Time from the head of a request to the head of its response", duration.clone());
+        registry.register("sign_ins", "Sign-ins that returned from Entra, by outcome", sign_ins.clone());
+        registry.register("sign_in_refusals", "Sign-ins that Entra refused, by the party that can fix it", refusals.clone());
+        registry.register("rechecks", "Rechecks of live sessions with Entra, by outcome", rechecks.clone());
+        registry.register("directory_lookups", "Lookups of usernames and company codes that people typed, by outcome", lookups.clone());
+        registry.register("native_token_requests", "Token requests from native clients, by outcome", grants.clone());
+        registry.register("directory_sessions_ended", "Sessions that ended because of a change in the directory, by cause", directory_ended.clone());
+        registry.register("directory_unreachable", "1 while changes in the directory are not being received, otherwise 0", directory_silent.clone());
         registry.register("connections_refused", "Connections that were not served, by cause", connections_refused.clone());
-        registry.register("log_lines_dropped", "Log lines that were dropped since their reader was too slow", log_lines_dropped.clone());
+        registry.register("log_lines_dropped", "Log lines that were dropped because their reader was too slow", log_lines_dropped.clone());
         registry.register("sessions", "Sessions in memory", sessions.clone());
-        registry.register("entra_rests", "1 while Entra does not answer and is left alone, else 0", entra_rests.clone());
+        registry.register("entra_backoff", "1 while Entra does not answer and requests to it are paused, otherwise 0", entra_rests.clone());
         let passed_on = OnceLock::new();
         Self {
             registry,

@@ -22,22 +22,22 @@ pub enum Error {
     #[error("the client stopped sending its body")]
     ClientStalled,
     /// The client's own body broke off.
-    #[error("the client's body broke off")]
+    #[error("the client's body is incomplete")]
     ClientBroke,
     /// The session of the request ended before its body did, or before the app answered.
-    #[error("the session ended before the app had answered")]
+    #[error("the session ended before the app answered")]
     SessionEnded,
     /// The rules let the request in, and no longer did before its body had ended.
-    #[error("the access rules no longer allowed it before the app had answered")]
+    #[error("the access rules denied access before the app answered")]
     NotAllowed,
     /// The app switched protocols in a way that was not asked for.
-    #[error("the app's answer to an upgrade does not fit")]
+    #[error("the app's response to an upgrade is not valid")]
     Upgrade,
     /// An upgrade towards an upstream that speaks HTTP/2.
-    #[error("an h2c upstream takes no upgrades")]
+    #[error("an h2c upstream does not support upgrades")]
     UpgradeToH2c,
     /// The request cannot be written for this upstream.
-    #[error("the request cannot be sent on: {0}")]
+    #[error("the request cannot be forwarded: {0}")]
     Unsendable(#[from] http::Error),
 }
 
@@ -91,7 +91,7 @@ impl Error {
 pub(super) enum Broke {
     #[error("the client stopped sending")]
     Stalled,
-    #[error("the client broke off")]
+    #[error("the client disconnected")]
     Off,
     #[error("the session ended")]
     SessionEnded,
@@ -117,7 +117,7 @@ pub(super) struct Silent;
 
 /// The permit of a request does not hold any more.
 #[derive(Debug, thiserror::Error)]
-#[error("the request is not allowed any more")]
+#[error("the request is no longer allowed")]
 pub(super) struct NotAllowed;
 
 pub(super) fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> BoxError {
@@ -134,6 +134,6 @@ pub enum BadUpstream {
     #[error("client_certificate: {0}")]
     Certificate(String),
     /// A host that no certificate can be for.
-    #[error("url: {0:?} is no name for TLS")]
+    #[error("url: {0:?} is not a valid TLS server name")]
     Name(String),
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why most that lasts is cut off, for the log.
-const SESSION_ENDED: &str = "its session has ended";
+const SESSION_ENDED: &str = "its session ended";
 
 /// Knows whether what was permitted at the head of a request still is.
 pub trait PermitCheck: Clone + Send + Sync + Unpin + 'static {
@@ -88,9 +88,9 @@ impl<C: PermitCheck> Held<C> {
     }
 
     fn log_end(&self, how: &str, cause: &str) {
-        let what = if self.is_upload { "an upload" } else { "a response" };
+        let what = if self.is_upload { "upload" } else { "response" };
         let request_id = self.request_id.to_str().unwrap_or_default();
-        tracing::info!(request_id, user = self.session.user(), "{what} was {how}: {cause}");
+        tracing::info!(request_id, user = self.session.user(), "{what} {how}: {cause}");
     }
 
     /// For a tunnel: it ends at once with its session.

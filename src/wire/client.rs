@@ -60,7 +60,7 @@ pub enum BadClient {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No https address, and not on this machine.
-    #[error("only https addresses are asked, or http on this machine")]
+    #[error("only https addresses are allowed, or http on this machine")]
     Address,
     /// No connection came about; the text is the cause.
     #[error("{0}")]
@@ -69,7 +69,7 @@ pub enum Error {
     #[error("no answer within {} s", TOTAL.as_secs())]
     Timeout,
     /// The connection broke; the text is the cause.
-    #[error("the connection broke: {0}")]
+    #[error("the connection failed: {0}")]
     Broken(String),
     /// The answer is larger than 1 MiB.
     #[error("the answer is larger than {BODY} bytes")]

@@ -19,10 +19,10 @@ const TIME: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// More than 16 KiB or 64 names, longer than ten seconds, or cut off.
-    #[error("the form is too long, too slow or broken off")]
+    #[error("the form is too long, too slow or incomplete")]
     Broken,
     /// A name stands twice: there is no one reading.
-    #[error("the form says one name twice")]
+    #[error("the form repeats a name")]
     Twice,
 }
 

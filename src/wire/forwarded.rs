@@ -47,10 +47,10 @@ pub enum NotAsked {
     #[error("{0} is missing, doubled or contradicts another header")]
     Header(&'static str),
     /// The host that was asked is not ours: its cookies never come here, and the rules were not written for it.
-    #[error("the asked host is none of [server] public_url and hosts")]
+    #[error("the requested host is not in [server] public_url or hosts")]
     OtherHost,
     /// The target can be read two ways.
-    #[error("the asked target is refused: {0}")]
+    #[error("the requested target is rejected: {0}")]
     Ambiguous(#[from] Ambiguous),
 }
 

@@ -54,10 +54,10 @@ pub enum Refused {
     #[error("the target can be read two ways: {0}")]
     Target(#[from] Ambiguous),
     /// No host, two hosts, or two that differ (RFC 9112 3.2).
-    #[error("the host is missing or said twice")]
+    #[error("the host is missing or repeated")]
     Host,
     /// Another transfer coding than `chunked`, or one that is said twice: where the body ends is a matter of opinion (RFC 9112 6.1).
-    #[error("a transfer coding that is not served")]
+    #[error("a transfer coding that is not supported")]
     Framing,
 }
 

@@ -34,5 +34,5 @@ pub fn roots(extra: Option<&Path>) -> Result<RootCertStore, BadRoots> {
         roots.add(certificate).map_err(|it| bad(it.to_string()))?;
         found = true;
     }
-    if found { Ok(roots) } else { Err(bad("holds no certificate".to_owned())) }
+    if found { Ok(roots) } else { Err(bad("contains no certificate".to_owned())) }
 }

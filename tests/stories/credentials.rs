@@ -121,7 +121,7 @@ async fn before_a_certificate_of_the_configuration_ends_the_log_warns() {
     let company = company.lines().filter(|it| !it.starts_with("client_secret")).collect::<Vec<_>>().join("\n");
     let more = format!("{directory}{company}\ncertificate = {{ certificate = {certificate:?}, key = {key:?} }}\n");
     let world = World::with(Plan { entra, more, ..Plan::default() }).await;
-    for says in ["the certificate of [entra] has expired", "the credential of an organization has expired"] {
+    for says in ["the [entra] certificate has expired", "organization's credential has expired"] {
         for _ in 0..200 {
             if told.times(says) > 0 {
                 break;
@@ -253,7 +253,7 @@ async fn an_organization_trusts_the_operators_issuer_and_says_nothing_of_files()
     without.directory().add_organization(company("fabrikam", FABRIKAM), "story").await.unwrap();
     let page = without.types(&mut without.world.browser(), "contoso").await;
     assert!(page.status == 503 && page.body.contains("not fully set up"), "{} {}", page.status, page.body);
-    assert!(without.logged().await.contains("federated_token names no file"));
+    assert!(without.logged().await.contains("uses [entra] federated_token, which is not set"));
     assert_eq!(comes(&without, "fabrikam", FRIDA).await.status, 200);
 }
 
@@ -274,7 +274,7 @@ async fn a_new_credential_whose_token_is_not_there_keeps_nobody_out_and_is_told_
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(town.organization("contoso").await.waiting.unwrap().refused.as_deref(), Some("unread"));
-    assert_eq!(told.times("a new credential could not be tried; the one before it works on"), 1, "{}", told.text());
+    assert_eq!(told.times("cannot try a new credential; the previous credential is still in use"), 1, "{}", told.text());
 }
 
 #[tokio::test]
@@ -326,12 +326,12 @@ async fn an_operator_sets_a_certificate_by_command_and_by_the_admin_api_and_nobo
     std::fs::write(place.join("other.key"), &other.key).unwrap();
     std::fs::write(place.join("locked.key"), "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n").unwrap();
     for (line, with) in [
-        ("--certificate-file app.crt --key-file other.key", "other.key holds a private key that does not belong to the certificate"),
-        ("--certificate-file app.crt --key-file locked.key", "locked.key holds a private key that is encrypted\nhint: take its password away"),
-        ("--certificate-file app.crt", "holds no private key"),
-        ("--certificate-file app.key", "holds no certificate"),
+        ("--certificate-file app.crt --key-file other.key", "other.key contains a private key that does not belong to the certificate"),
+        ("--certificate-file app.crt --key-file locked.key", "locked.key contains an encrypted private key\nhint: remove its password"),
+        ("--certificate-file app.crt", "contains no private key"),
+        ("--certificate-file app.key", "contains no certificate"),
         ("--key-file app.key", "required"),
-        ("--federated", "names no token to prove it by"),
+        ("--federated", "has no federated token"),
         ("--federated --certificate-file app.crt", "cannot be used with"),
     ] {
         let (done, told) = types(&format!("organization set contoso {line}")).await;

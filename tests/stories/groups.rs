@@ -99,7 +99,7 @@ async fn p6_while_graph_is_down_a_new_session_hears_503_and_a_live_one_goes_on_f
     assert_eq!(live.visits("/group/x").await.status, 200);
     // Told once, however many heard it.
     let log = world.logged().await;
-    assert!(log.contains("\"cause\":\"a rule names groups, and they are not known: Microsoft Graph answered with status 503\""), "{log}");
+    assert!(log.contains("\"cause\":\"a rule needs groups that are unknown: Microsoft Graph returned status 503\""), "{log}");
     // What is too old is not believed any longer, and is not taken for no groups.
     world.later(RECHECK);
     assert_eq!(live.visits("/group/x").await.status, 503);

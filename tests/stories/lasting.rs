@@ -54,7 +54,7 @@ async fn an_answer_ends_when_its_groups_are_too_old_to_be_believed() {
     assert!(!ends_within(&mut stream, Duration::from_secs(3)).await, "an outage of Graph ends nothing at once");
     world.later(RECHECK);
     assert!(ends_within(&mut stream, Duration::from_secs(10)).await, "groups of two rechecks ago were believed");
-    assert!(told.text().contains("its groups are not known any more"), "{}", told.text());
+    assert!(told.text().contains("its groups are no longer known"), "{}", told.text());
 }
 
 #[tokio::test]

@@ -103,9 +103,9 @@ async fn a_reload_takes_new_rules_and_keeps_the_people() {
     assert_eq!(page.app_heard("x-forwarded-name"), "Maya Okafor");
     let changed = world.changed("shutdown_grace = \"3s\"", "shutdown_grace = \"9s\"");
     let warnings = world.service.reload(&changed).await.unwrap();
-    assert_eq!(warnings, ["server.shutdown_grace has changed; it needs a restart"]);
+    assert_eq!(warnings, ["server.shutdown_grace changed; restart entrada to apply it"]);
     // It does not take a second reload for granted what the first one could not do, and it is content where all is as it began.
-    assert_eq!(world.service.reload(&changed).await.unwrap(), ["server.shutdown_grace has changed; it needs a restart"]);
+    assert_eq!(world.service.reload(&changed).await.unwrap(), ["server.shutdown_grace changed; restart entrada to apply it"]);
     assert!(world.service.reload(&world.changed("[server]", "[server]")).await.unwrap().is_empty());
     // What cannot be used keeps the old one.
     let broken = world.changed("[upstream]\nurl = \"http:", "[upstream]\nca_file = \"Cargo.toml\"\nurl = \"https:");

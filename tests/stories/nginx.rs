@@ -326,7 +326,7 @@ async fn the_rules_decide_by_the_path_and_method_that_were_asked() {
     let mut grace = front.signed_in("grace@contoso.example").await;
     assert_eq!(grace.visits("/group/x").await.status, 403);
     let log = front.world.logged().await;
-    assert!(log.contains("\"route\":\"forward_auth\"") && log.contains("they are not known"), "{log}");
+    assert!(log.contains("\"route\":\"forward_auth\"") && log.contains("groups that are unknown"), "{log}");
 }
 
 #[tokio::test]

@@ -496,7 +496,7 @@ async fn companies_need_no_registration_of_the_operators_own_and_outlive_a_reloa
     assert_eq!((page.status, page.app_heard("x-entrada-organization").as_str()), (200, "fabrikam"), "{}", page.body);
     // What stands in the file of companies is read at the start.
     let changed = town.world.changed("domains = [\"fabrikam.example\"]", "guests = false");
-    assert_eq!(town.world.service.reload(&changed).await.unwrap(), ["directory has changed; it needs a restart"]);
+    assert_eq!(town.world.service.reload(&changed).await.unwrap(), ["directory changed; restart entrada to apply it"]);
 }
 
 #[tokio::test]

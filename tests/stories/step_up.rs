@@ -275,7 +275,7 @@ async fn a_401_that_is_no_claims_challenge_goes_through_as_it_is() {
         assert_eq!((page.status, page.body.as_str(), page.header("www-authenticate")), (401, "the app wants more", said.as_str()));
         assert!(!went_to_entra(&page));
     }
-    assert!(world.logged().await.contains("the app's claims challenge cannot be read"));
+    assert!(world.logged().await.contains("cannot read the app's claims challenge"));
 }
 
 #[tokio::test]
@@ -287,7 +287,7 @@ async fn an_app_that_never_has_enough_ends_no_one_in_a_loop() {
     let page = maya.visits("/app/challenge-always").await;
     assert_eq!((page.status, page.body.as_str(), went_to_entra(&page)), (401, "the app wants more", true));
     assert!(!went_to_entra(&maya.visits("/app/challenge-always").await));
-    assert!(world.logged().await.contains("the app asks once more for what a step-up has just brought"));
+    assert!(world.logged().await.contains("the app repeats a claims challenge that was just satisfied"));
     // Later it may want it anew.
     world.later(61);
     assert!(went_to_entra(&maya.visits("/app/challenge-always").await));

@@ -113,7 +113,7 @@ async fn attack_15_a_token_of_another_issuer_key_or_cloud_signs_nobody_in() {
         (Wrong::Stranger, "of the tenant 99999999-"),
         (Wrong::PersonalKey, "signed with a key of another issuer"),
         (Wrong::GovernmentKey, "signed with a key of another issuer"),
-        (Wrong::Twice, "says something twice"),
+        (Wrong::Twice, "repeats a member"),
         (Wrong::Hs256, "not signed with RS256"),
     ] {
         world.emulator.control().wrong(wrong);

@@ -200,12 +200,14 @@ async fn what_was_changed_while_a_replica_could_not_ask_counts_when_it_can_again
     pair.second.later(900);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!((status(&mut maya).await, status(&mut tom).await), (200, 200), "an outage signs nobody out");
-    assert!(figures(&pair).await.contains("entrada_directory_silent 1\n"));
+    assert!(figures(&pair).await.contains("entrada_directory_unreachable 1\n"));
     sqlx::raw_sql("ALTER TABLE away RENAME TO audit").execute(&mut database).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     assert_eq!(status(&mut tom).await, 200);
     let figures = figures(&pair).await;
-    for line in ["entrada_directory_silent 0", "entrada_directory_ended_total{cause=\"off\"} 1", "entrada_directory_lookups_total{outcome=\"found\"} 2"] {
+    for line in
+        ["entrada_directory_unreachable 0", "entrada_directory_sessions_ended_total{cause=\"off\"} 1", "entrada_directory_lookups_total{outcome=\"found\"} 2"]
+    {
         assert!(figures.contains(line), "{line}: {figures}");
     }
 }

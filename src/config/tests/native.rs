@@ -38,10 +38,10 @@ fn what_is_wrong_with_a_client_is_told_with_what_to_write() {
 error: 3 problems in entrada.toml
   native               needs [directory]
                        at entrada.toml:10:1
-                       hint: write [directory] with a database, which keeps who is signed in on which phone
-  native               names no client, so nobody could use it
+                       hint: add [directory] with a database, which stores the sign-ins of native clients
+  native               has no client, so it cannot be used
                        at entrada.toml:10:1
-                       hint: write [[native.client]] with id, name and redirect_uris
+                       hint: add [[native.client]] with id, name and redirect_uris
   native.access_token  "1h" is out of range
                        at entrada.toml:11:16
                        hint: choose from "5m" to "10m"
@@ -49,12 +49,12 @@ error: 3 problems in entrada.toml
     );
     let client = |line: &str| told_of(&format!("{SECTION}[[native.client]]\n{line}\n"));
     for (line, what) in [
-        ("id = \"a b\"", "\"a b\" is not a client's id"),
-        ("name = \" x\"", "is not a name that people can read"),
+        ("id = \"a b\"", "\"a b\" is not a client ID"),
+        ("name = \" x\"", "is not a readable name"),
         ("", "set redirect_uris in [[native.client]]"),
-        ("redirect_uris = []", "names no address"),
+        ("redirect_uris = []", "write at least one address"),
         ("redirect_uris = [\"http://localhost/x\"]", "write 127.0.0.1 or [::1]"),
-        ("redirect_uris = [\"fleet:/x\"]", "\"fleet:/x\" has a scheme that is no reversed domain name"),
+        ("redirect_uris = [\"fleet:/x\"]", "\"fleet:/x\" has a scheme that is not a reversed domain name"),
         ("redirect_uris = [\"https://*.example.com/x\"]", "without wildcards"),
         ("scopes = [\"jobs trips\"]", "\"jobs trips\" is not a scope"),
         ("scopes = [\"\"]", "\"\" is not a scope"),
@@ -68,6 +68,6 @@ error: 3 problems in entrada.toml
     let long = format!("scopes = [\"{}\", \"{}\"]", "a".repeat(128), "b".repeat(128));
     assert!(client(&long).contains("has more than 256 bytes") && !client(&long.replacen('a', "", 1)).contains("256 bytes"), "{}", client(&long));
     let one = "[[native.client]]\nid = \"a\"\nname = \"A\"\nredirect_uris = [\"com.example:/x\"]\n";
-    assert!(told_of(&format!("{SECTION}{one}{one}")).contains("\"a\" is another client's already"));
+    assert!(told_of(&format!("{SECTION}{one}{one}")).contains("\"a\" already belongs to another client"));
     assert!(told_of(&format!("{SECTION}refresh_idle = \"91d\"\n{one}")).contains("is longer than lifetime"));
 }

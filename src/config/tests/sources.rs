@@ -28,14 +28,14 @@ fn the_environment_alone_is_enough() {
         r#"
 error: 5 problems in the environment
   entra.client_id             is missing
-                              hint: set client_id in [entra], or by ENTRADA_ENTRA_CLIENT_ID or AZURE_CLIENT_ID
+                              hint: set client_id in [entra], or in ENTRADA_ENTRA_CLIENT_ID or AZURE_CLIENT_ID
   server.public_url           is missing
-                              hint: set public_url in [server], or by ENTRADA_SERVER_PUBLIC_URL
+                              hint: set public_url in [server], or in ENTRADA_SERVER_PUBLIC_URL
   upstream.url                is missing
-                              hint: set url in [upstream], or by ENTRADA_UPSTREAM_URL
+                              hint: set url in [upstream], or in ENTRADA_UPSTREAM_URL
   entra.federated_token.file  "/nowhere/token" cannot be read: No such file or directory (os error 2)
                               in AZURE_FEDERATED_TOKEN_FILE
-  session.idle                "soon" is not a length of time
+  session.idle                "soon" is not a duration
                               in ENTRADA_SESSION_IDLE
                               hint: write a whole number and a unit: "500ms", "30s", "5m", "12h", "1d"
 "#,

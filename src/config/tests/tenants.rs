@@ -11,17 +11,17 @@ fn of_many(tenant: &str, allowed: &str, more: &str) -> String {
 fn many_tenants_need_a_list_and_one_needs_none() {
     for tenant in ["organizations", "Common"] {
         let told = of_many(tenant, "[]", "");
-        assert!(told.contains("is missing: whoever owns any tenant could sign in"), "{told}");
+        assert!(told.contains("is missing: people of every tenant could sign in"), "{told}");
     }
     let id = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
     for allowed in [format!("[\"{id}\", \"Fabrikam.com\"]"), "\"*\"".to_owned()] {
         assert_eq!(of_many("organizations", &allowed, ""), "");
     }
     for (tenant, allowed, what) in [
-        ("contoso.com", "[\"fabrikam.com\"]", "means nothing where tenant names one"),
-        (id, "[\"*\"]", "means nothing where tenant names one"),
-        ("organizations", "[\"consumers\"]", "names personal accounts, which \"organizations\" leaves out"),
-        ("common", "[\"*\"]", "warning: 1 thing"),
+        ("contoso.com", "[\"fabrikam.com\"]", "has no effect if tenant is a single tenant"),
+        (id, "[\"*\"]", "has no effect if tenant is a single tenant"),
+        ("organizations", "[\"consumers\"]", "contains personal accounts, which \"organizations\" excludes"),
+        ("common", "[\"*\"]", "warning: 1 warning"),
         ("organizations", "[\"fabrikam\"]", "\"fabrikam\" is neither a tenant ID nor a domain"),
     ] {
         let told = of_many(tenant, allowed, "");
@@ -41,12 +41,12 @@ fn with_several_tenants_a_rule_says_whose() {
         ["{ roles = [\"Admin\"] }".to_owned(), "{ acrs = [\"c1\"] }".to_owned(), format!("{{ groups = [\"{oid}\"] }}"), format!("{{ users = [\"{oid}\"] }}")]
     {
         let told = many(&allow);
-        assert!(told.contains("does not say whose") && told.contains("add tenants = [...]"), "{told}");
+        assert!(told.contains("must also name tenants") && told.contains("add tenants = [...]"), "{told}");
         assert_eq!(many(&allow.replace(" }", ", tenants = [\"contoso.com\"] }")), "");
         assert_eq!(told_of(&rule(&allow)), "");
     }
     let told = many("{ users = [\"maya@contoso.com\"], tenants = [\"contoso.com\"] }");
-    assert!(told.contains("may be anybody"), "{told}");
+    assert!(told.contains("is ambiguous: any tenant"), "{told}");
     assert_eq!(many("{ tenants = [\"contoso.com\"] }"), "");
     assert_eq!(many("\"signed-in\""), "");
 }
@@ -116,13 +116,13 @@ fn rules_of_many_companies_say_whose_and_what_is_no_code_or_role_is_told() {
         ("{ tenants = [\"contoso.com\"], roles = [\"Admin\"] }", "add organizations = [...] to the same table"),
         ("{ tenants = [\"contoso.com\"], directory_roles = [\"admin\"], roles = [\"Admin\"] }", "tenants alone is not enough"),
         // With `role_map`, an app role of any registration in the tenant becomes a role of its own organization.
-        ("{ tenants = [\"contoso.com\"], directory_roles = [\"admin\"] }", "gives its own, several of one tenant too"),
-        ("{ tenants = [\"contoso.com\"], groups = [\"Admins\"] }", "does not say whose: each organization's app registration"),
-        ("{ roles = [\"Admin\"] }", "does not say whose"),
+        ("{ tenants = [\"contoso.com\"], directory_roles = [\"admin\"] }", "each organization assigns its own"),
+        ("{ tenants = [\"contoso.com\"], groups = [\"Admins\"] }", "must also name organizations: each app registration defines its own"),
+        ("{ roles = [\"Admin\"] }", "must also name organizations"),
         ("{ groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }", "add organizations = [...] to the same table"),
-        ("{ users = [\"maya@contoso.com\"], organizations = [\"contoso\"] }", "may be anybody"),
+        ("{ users = [\"maya@contoso.com\"], organizations = [\"contoso\"] }", "is ambiguous: any tenant"),
         ("{ organizations = [\"x\"] }", "\"x\" is not a company code"),
-        ("{ organizations = [] }", "names nobody"),
+        ("{ organizations = [] }", "matches no one"),
         ("{ directory_roles = [\"boss\"] }", "\"boss\" is not one of [directory] roles"),
     ] {
         let told = with(allow);

@@ -57,11 +57,11 @@ error: 20 problems in entrada.toml
                               hint: did you mean server.public_url?
   server.public_url           "http://app.example.com" is not https
                               at entrada.toml:5:14
-                              hint: behind a TLS proxy, still write the address that people see; http is for localhost only
-  server.admin_listen         "127.0.0.1:4180" is where people's requests arrive
+                              hint: also behind a TLS proxy, write the address that people see; http is allowed only for localhost
+  server.admin_listen         "127.0.0.1:4180" is the public listener
                               at entrada.toml:6:16
-                              hint: health and figures need an address of their own, like "127.0.0.1:4181"
-  server.shutdown_grace       expected a length of time, found integer
+                              hint: the admin listener needs its own address, like "127.0.0.1:4181"
+  server.shutdown_grace       expected a duration, found integer
                               at entrada.toml:7:18
                               hint: write a number and a unit in quotes, like "30s"
   server.limits.idle_timeout  "2d" is out of range
@@ -81,25 +81,25 @@ error: 20 problems in entrada.toml
                               hint: copy it from the app registration's Overview; it looks like 11112222-bbbb-3333-cccc-4444dddd5555
   entra.client_secret         this is a Secret ID, not a secret
                               at entrada.toml:19:17
-                              hint: copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone
-  session.store               "redis" is not understood
+                              hint: copy the Value, not the Secret ID; it is shown only once, so create a new secret if you no longer have it
+  session.store               "redis" is not a valid value
                               at entrada.toml:22:9
                               hint: write "memory"
   session.secrets             a secret has fewer than 32 bytes
                               at entrada.toml:23:12
                               hint: entrada secret prints a good one
-  session.secrets             the secret's file "/nowhere/secret" cannot be read: No such file or directory (os error 2)
+  session.secrets             cannot read the secret file "/nowhere/secret": No such file or directory (os error 2)
                               at entrada.toml:23:31
-  session.idle                is longer than lifetime, so it would never end a session
+  session.idle                is longer than lifetime, so it would have no effect
                               at entrada.toml:24:8
-                              hint: choose an idle time of at most lifetime
+                              hint: choose at most lifetime
   access.rule.path            can never match: "/admin/**" at line 26 matches first
                               at entrada.toml:31:8
                               hint: the first rule that matches decides; put the narrower one first
   access.rule.methods         "get" is not a method
                               at entrada.toml:36:12
-                              hint: methods are in capitals: "GET"
-  access.rule.allow           names nobody
+                              hint: write methods in upper case: "GET"
+  access.rule.allow           matches no one
                               at entrada.toml:37:9
                               hint: write at least one value for each key; or "signed-in", or "nobody"
   access.rule.allow.tenants   "contoso" is neither a tenant ID nor a domain
@@ -107,7 +107,7 @@ error: 20 problems in entrada.toml
                               hint: write the Directory (tenant) ID, or a domain like contoso.com
   bearer                      is not a known section
                               at entrada.toml:39:2
-                              hint: known here: access, directory, entra, headers, native, organization, pages, server, session, telemetry, upstream
+                              hint: valid here: access, directory, entra, headers, native, organization, pages, server, session, telemetry, upstream
 "#,
     );
 }
@@ -137,25 +137,25 @@ allow = {{ groups = ["Staff", "22223333-cccc-4444-dddd-5555eeee6666"] }}
     assert_told(
         &told(&text, &pairs),
         r#"
-warning: 7 things to look at in entrada.toml
-  entra.client_secret       AZURE_FEDERATED_TOKEN_FILE is set as well as a client secret; the client secret is used
+warning: 7 warnings in entrada.toml
+  entra.client_secret       both AZURE_FEDERATED_TOKEN_FILE and a client secret are set; the client secret is used
                             at entrada.toml:9:17
                             hint: write federated_token = { file = "..." }, or unset the secret
-  session.secrets           a secret stands in the file itself
+  session.secrets           the file contains a secret
                             at entrada.toml:12:11
-                            hint: write { file = "/run/secrets/name" } or { env = "NAME" }, so that the file can be shown to others
-  access.rule.allow.groups  "Staff" is a group's name; Entra sends object IDs
+                            hint: write { file = "/run/secrets/name" } or { env = "NAME" }, so that the file can be shared
+  access.rule.allow.groups  "Staff" is a group name, but Entra sends object IDs
                             at entrada.toml:16:21
-                            hint: copy the group's Object ID from Entra, unless its token is set to carry names
-  environment               no key has this variable
+                            hint: copy the group's Object ID from Entra, unless tokens are configured to contain names
+  environment               this variable does not belong to a key
                             in ENTRADA_PORT_443_TCP
-  server.admin_listen       health and figures are open to whoever can reach this machine
+  server.admin_listen       health and metrics are open to everyone who can reach this machine
                             in ENTRADA_SERVER_ADMIN_LISTEN
-                            hint: keep the port from the public, or write "127.0.0.1:4181"
-  server.trusted_proxies    everybody may say who a client is and which host was asked
+                            hint: block the port from the public, or write "127.0.0.1:4181"
+  server.trusted_proxies    every client can forge its address and the requested host
                             in ENTRADA_SERVER_TRUSTED_PROXIES
-                            hint: name only the networks your proxies are in, like "10.0.0.0/8"
-  environment               no key has this variable
+                            hint: list only the networks of your proxies, like "10.0.0.0/8"
+  environment               this variable does not belong to a key
                             in ENTRADA_SESION_IDLE
                             hint: did you mean ENTRADA_SESSION_IDLE?
 "#,
@@ -196,32 +196,32 @@ url = "https://user:hunter2@api.example"
         &told_of(more),
         r#"
 error: 6 problems in entrada.toml
-  entra.redirect_path  "/v1/callback" would be taken from the app behind the route "/v1/**"
+  entra.redirect_path  "/v1/callback" is covered by the route "/v1/**"
                        at entrada.toml:11:17
                        hint: choose a path that no route covers, like /oauth2/callback
-  upstream.route.url   is where Entrada itself listens
+  upstream.route.url   is an address that Entrada listens on
                        at entrada.toml:14:7
-                       hint: write the app's own address, and give it another port than [server] listen and admin_listen
-  upstream.route.path  "/oauth2/app" is answered by Entrada itself
+                       hint: write the app's address, with a port other than those of [server] listen and admin_listen
+  upstream.route.path  "/oauth2/app" is handled by Entrada itself
                        at entrada.toml:16:8
                        hint: choose another [server] prefix, or another path for the app
-  upstream.route.path  another route has this path already
+  upstream.route.path  another route already has this path
                        at entrada.toml:19:8
-  upstream.route.path  "/v2/**" cannot be a route's path
+  upstream.route.path  "/v2/**" is not a valid route path
                        at entrada.toml:22:8
-                       hint: write "/v2"; what is below it is meant too
-  upstream.route.url   has a user or a password
+                       hint: write "/v2"; it includes everything below
+  upstream.route.url   contains a user or a password
                        at entrada.toml:23:7
-                       hint: only scheme, host and port belong here
+                       hint: write only scheme, host and port
 "#,
     );
     assert_told(
         &told_of("redirect_path = \"/oauth2/auth/nginx\"\n"),
         r#"
 error: 1 problem in entrada.toml
-  entra.redirect_path  "/oauth2/auth/nginx" is another page of ours
+  entra.redirect_path  "/oauth2/auth/nginx" is already a page of Entrada
                        at entrada.toml:10:17
-                       hint: choose a free path, like /oauth2/callback
+                       hint: choose an unused path, like /oauth2/callback
 "#,
     );
 }
@@ -243,9 +243,9 @@ fn a_secret_is_never_told() {
         (format!("{{ file = {:?} }}", directory.path()), "it is not a file"),
         ("{ file = \"/dev/zero\" }".to_owned(), "it is not a file"),
         ("{ env = \"NOT_SET\" }".to_owned(), "the variable NOT_SET is not set, or is empty"),
-        (format!("{{ env = \"{SECRET}\" }}"), "env is not the name of a variable"),
-        (format!("{{ env = \"A\", file = \"{SECRET}\" }}"), "is not how a secret is written"),
-        (format!("{{ value = \"{SECRET}\" }}"), "is not how a secret is written"),
+        (format!("{{ env = \"{SECRET}\" }}"), "env is not a variable name"),
+        (format!("{{ env = \"A\", file = \"{SECRET}\" }}"), "is not a valid secret"),
+        (format!("{{ value = \"{SECRET}\" }}"), "is not a valid secret"),
         (format!("[\"{SECRET}\"]"), "expected a secret, found array"),
         ("\"\"".to_owned(), "is empty"),
         (format!("\"{SECRET}\"\nclient_id = \"{SECRET}\""), "duplicate key"),
@@ -279,5 +279,5 @@ fn a_file_of_rubbish_is_told_in_part_and_at_once() {
         let outcome = read("entrada.toml", &text, &[]);
         assert!(outcome.config.is_none() && outcome.problems.len() <= 100);
     }
-    assert!(read("entrada.toml", &rules, &[]).problems.iter().any(|it| it.what == "20000 are too many; 1000 is the most"));
+    assert!(read("entrada.toml", &rules, &[]).problems.iter().any(|it| it.what == "20000 entries are too many; the maximum is 1000"));
 }

@@ -16,28 +16,28 @@ lifetime = "2h"
         &told_of(more),
         r#"
 error: 9 problems in entrada.toml
-  headers.send                        "easy-auth" is not understood
+  headers.send                        "easy-auth" is not a valid value
                                       at entrada.toml:12:24
                                       hint: write "x-forwarded" or "x-auth-request"
-  headers.custom.X-Forwarded-User     "X-Forwarded-User" has a meaning of its own
+  headers.custom.X-Forwarded-User     "X-Forwarded-User" is reserved
                                       at entrada.toml:13:12
                                       hint: choose another name, like X-Employee-Id
-  headers.custom.X_Entrada_Assertion  "X_Entrada_Assertion" has a meaning of its own
+  headers.custom.X_Entrada_Assertion  "X_Entrada_Assertion" is reserved
                                       at entrada.toml:13:40
                                       hint: choose another name, like X-Employee-Id
-  headers.custom.Cookie               "Cookie" has a meaning of its own
+  headers.custom.Cookie               "Cookie" is reserved
                                       at entrada.toml:13:69
                                       hint: choose another name, like X-Employee-Id
-  headers.custom."a b"                "a b" is not a header's name
+  headers.custom."a b"                "a b" is not a header name
                                       at entrada.toml:13:85
                                       hint: write letters, digits and hyphens, like X-Employee-Id
-  headers.custom.X-Id                 a header carries a claim, by the claim's name
+  headers.custom.X-Id                 expected the name of a claim
                                       at entrada.toml:13:98
                                       hint: write { "X-Employee-Id" = "employeeid" }
-  headers.custom.X_One                this header is written by something else already
+  headers.custom.X_One                this header already has another meaning
                                       at entrada.toml:13:125
-                                      hint: give each header one meaning; "_" counts as "-"
-  headers.assertion.name              "Authorization" has a meaning of its own
+                                      hint: use each header name once; "_" counts as "-"
+  headers.assertion.name              "Authorization" is reserved
                                       at entrada.toml:15:8
                                       hint: choose another name, like X-Employee-Id
   headers.assertion.lifetime          "2h" is out of range
@@ -51,16 +51,16 @@ error: 9 problems in entrada.toml
 #[test]
 fn values_that_are_refused() {
     for (section, line, what) in [
-        ("server", "prefix = \"/\"", "\"/\" cannot be our prefix"),
-        ("server", "prefix = \"oauth2\"", "\"oauth2\" cannot be our prefix"),
-        ("server", "prefix = \"/a/../b\"", "\"/a/../b\" cannot be our prefix"),
+        ("server", "prefix = \"/\"", "\"/\" is not a valid prefix"),
+        ("server", "prefix = \"oauth2\"", "\"oauth2\" is not a valid prefix"),
+        ("server", "prefix = \"/a/../b\"", "\"/a/../b\" is not a valid prefix"),
         ("server", "hosts = [\"https://a.example\"]", "\"https://a.example\" is not a host name"),
         ("server", "return_hosts = [\"*.example.com\"]", "hint: write \".example.com\" for all names below it"),
         ("server", "trusted_proxies = [\"10.0.0.0/33\"]", "\"10.0.0.0/33\" is not a network"),
-        ("server", "listen = [\"127.0.0.1:1\", \"0.0.0.0:1\"]", "\"0.0.0.0:1\" is listened on already"),
+        ("server", "listen = [\"127.0.0.1:1\", \"0.0.0.0:1\"]", "\"0.0.0.0:1\" is listed twice"),
         ("server", "listen = \"localhost:80\"", "hint: write \"127.0.0.1:80\""),
-        ("server", "listen = \"unix:run/x\"", "\"run/x\" is not a socket's path"),
-        ("server", "tls = { certificate = \"/etc/hostname\" }", "is missing beside the certificate"),
+        ("server", "listen = \"unix:run/x\"", "\"run/x\" is not the path of a socket"),
+        ("server", "tls = { certificate = \"/etc/hostname\" }", "is missing, but the certificate is set"),
         ("server", "tls = { certificate = \"/nowhere\", key = \"/etc/hostname\" }", "\"/nowhere\" cannot be read"),
         ("server", "limits = 3", "expected a table, found integer"),
         ("server", "limits = { streams = 0 }", "is out of range"),
@@ -69,23 +69,23 @@ fn values_that_are_refused() {
         ("upstream", "host = \"upstrem\"", "did you mean \"upstream\"?"),
         ("upstream", "route = [3]", "expected a table, found integer"),
         ("upstream", "route = 3", "expected [[upstream.route]], found integer"),
-        ("upstream", "route = [{ path = \"/\", url = \"http://a\" }]", "everything else goes to [upstream] url"),
-        ("upstream", "route = [{ path = \"/a/{b}\", url = \"http://a\" }]", "\"/a/{b}\" cannot be a route's path"),
+        ("upstream", "route = [{ path = \"/\", url = \"http://a\" }]", "remove the route: everything else goes to [upstream] url"),
+        ("upstream", "route = [{ path = \"/a/{b}\", url = \"http://a\" }]", "\"/a/{b}\" is not a valid route path"),
         ("upstream", "route = [{ path = \"/a\" }]", "set url in [[upstream.route]]"),
-        ("entra", "cloud = \"moon\"", "\"moon\" is not understood"),
-        ("entra", "cloud = \"china\"\nauthority = \"https://login.microsoftonline.us\"", "is not where this cloud signs people in"),
+        ("entra", "cloud = \"moon\"", "\"moon\" is not a valid value"),
+        ("entra", "cloud = \"china\"\nauthority = \"https://login.microsoftonline.us\"", "is not the sign-in address of this cloud"),
         ("entra", "authority = \"http://login.example.com\"", "is http"),
-        ("entra", "authority = \"https://login.microsoftonline.com/contoso\"", "has a path or a query"),
+        ("entra", "authority = \"https://login.microsoftonline.com/contoso\"", "contains a path or a query"),
         ("entra", "scopes = [\"a b\"]", "\"a b\" is not a scope"),
         ("entra", "graph = \"http://graph.microsoft.com\"", "is http"),
-        ("entra", "graph = \"https://graph.microsoft.com/v1.0\"", "has a path or a query"),
+        ("entra", "graph = \"https://graph.microsoft.com/v1.0\"", "contains a path or a query"),
         ("entra", "guests = 1", "expected true or false, found integer"),
         ("entra", "ca_file = \"/nowhere\"", "\"/nowhere\" cannot be read"),
         ("entra", "certificate = { file = \"x\" }", "entra.certificate.file  is not a known key"),
         ("session", "capacity = 10_000_001", "choose a whole number from 1 to 10000000"),
-        ("directory", "database = \"sqlite::memory:\"", "is not a file's name"),
+        ("directory", "database = \"sqlite::memory:\"", "is not a file name"),
         ("directory", "database = \"postgres://host\"", "names no database"),
-        ("directory", "roles = []", "names no role"),
+        ("directory", "roles = []", "write at least one role"),
         ("directory", "roles = [\"a b\"]", "\"a b\" is not a role"),
         ("directory", "roles = [\"one\"]", "\"worker\" is not one of [directory] roles"),
         ("directory", "first_sign_in = \"refus\"", "did you mean \"refuse\"?"),
@@ -93,19 +93,19 @@ fn values_that_are_refused() {
         ("directory", "role_map = 3", "expected a table, found integer"),
         ("directory", "default_role = \"worker\"", "needs [session] secrets"),
         ("pages", "templates = \"/nowhere\"", "\"/nowhere\" is not a directory"),
-        ("telemetry", "level = \"trace\"", "\"trace\" is not understood"),
+        ("telemetry", "level = \"trace\"", "\"trace\" is not a valid value"),
         ("access", "rule = [{ path = \"/x\" }]", "access.rule.allow  is missing"),
-        ("access", "rule = [{ path = \"/x*\", allow = \"anyone\" }]", "\"*\" is understood only as"),
+        ("access", "rule = [{ path = \"/x*\", allow = \"anyone\" }]", "\"*\" is allowed only as"),
         ("access", "rule = [{ path = \"/x\", allow = \"signedin\" }]", "did you mean \"signed-in\"?"),
-        ("access", "rule = [{ path = \"/x\", allow = {} }]", "names nobody"),
-        ("access", "rule = [{ path = \"/x\", allow = [] }]", "expected a word, a table or a list of tables"),
+        ("access", "rule = [{ path = \"/x\", allow = {} }]", "matches no one"),
+        ("access", "rule = [{ path = \"/x\", allow = [] }]", "expected a keyword, a table or a list of tables"),
         ("access", "rule = [{ path = \"/x\", allow = { role = [\"a\"] } }]", "did you mean access.rule.allow.roles?"),
         ("access", "rule = [{ path = \"/x\", allow = { users = [\"maya\"] } }]", "\"maya\" is not a user"),
         ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"mfa\"] } }]", "\"mfa\" is not an authentication context"),
         ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"c0\"] } }]", "write its ID, \"c1\" to \"c99\""),
         ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"c100\"] } }]", "\"c100\" is not an authentication context"),
-        ("access", "rule = [{ path = \"/x\", allow = { acrs = [] } }]", "names nobody"),
-        ("access", "rule = [{ path = \"/x\", allow = \"anyone\", signed_out = \"redirect\" }]", "\"redirect\" is not understood"),
+        ("access", "rule = [{ path = \"/x\", allow = { acrs = [] } }]", "matches no one"),
+        ("access", "rule = [{ path = \"/x\", allow = \"anyone\", signed_out = \"redirect\" }]", "\"redirect\" is not a valid value"),
         ("access", "public_url = \"https://x\"", "public_url belongs under [server]"),
     ] {
         let header = format!("[{section}]\n");
@@ -119,7 +119,7 @@ fn values_that_are_refused() {
 fn a_rule_for_groups_is_a_problem_where_nobody_has_any() {
     let rule = "[[access.rule]]\npath = \"/x/**\"\nsuffixes = true\nallow = { groups = [\"22223333-cccc-4444-dddd-5555eeee6666\"] }\n";
     let told = |groups: &str| told(&format!("{SMALL}groups = \"{groups}\"\n{rule}"), &[("CLIENT", SECRET)]);
-    assert!(told("off").contains("access.rule.allow.groups") && told("off").contains("can never hold"), "{}", told("off"));
+    assert!(told("off").contains("access.rule.allow.groups") && told("off").contains("can never match"), "{}", told("off"));
     assert_eq!((told("token"), told("graph")), (String::new(), String::new()));
 }
 
@@ -134,13 +134,13 @@ fn hsts_is_whole_seconds_beside_a_certificate() {
         assert_eq!(meant(&text(written), &[("CLIENT", SECRET)]).server.hsts, Some(Duration::from_secs(seconds)));
     }
     for (written, what) in
-        [("\"731d\"", "is out of range"), ("\"500ms\"", "no whole number of seconds"), ("300", "server.tls.hsts"), ("\"long\"", "is not a length of time")]
+        [("\"731d\"", "is out of range"), ("\"500ms\"", "not a whole number of seconds"), ("300", "server.tls.hsts"), ("\"long\"", "is not a duration")]
     {
         let told = told(&text(written), &[("CLIENT", SECRET)]);
         assert!(told.contains(what), "{written}: {told}");
     }
     let alone = told(&SMALL.replace("[server]\n", "[server]\ntls = { hsts = \"1d\" }\n"), &[("CLIENT", SECRET)]);
-    assert!(alone.contains("is of no use without a certificate"), "{alone}");
+    assert!(alone.contains("has no effect without a certificate"), "{alone}");
 }
 
 #[test]
@@ -179,8 +179,8 @@ fn a_rule_that_shuts_one_path_only_is_told_to_shut_what_is_below() {
     assert_told(
         &told("signed-in", &[("/admin", admin)]),
         r#"
-warning: 1 thing to look at in entrada.toml
-  access.rule.path  "/admin" is this one path; [access] default decides about "/admin/" and all below it
+warning: 1 warning in entrada.toml
+  access.rule.path  "/admin" covers only this path; [access] default decides about "/admin/" and all below it
                     at entrada.toml:13:8
                     hint: write "/admin/**"
 "#,
@@ -211,19 +211,19 @@ fn a_rule_that_leaves_names_with_a_suffix_to_a_wider_default_is_told_once() {
     assert_told(
         &told("signed-in", &[("/admin/**", admin, "")]),
         r#"
-warning: 1 thing to look at in entrada.toml
+warning: 1 warning in entrada.toml
   access.rule.path  does not cover "/admin.json", "/admin." and the like, which some apps serve as "/admin"
                     at entrada.toml:13:8
-                    hint: add suffixes = true to the rule, unless the app answers them 404
+                    hint: add suffixes = true to the rule, unless the app returns 404 for them
 "#,
     );
     assert_told(
         &told("signed-in", &[("/public/**", "\"anyone\"", yes)]),
         r#"
-warning: 1 thing to look at in entrada.toml
-  access.rule.path  lets anyone in at "/public.json" and the like too, since suffixes = true
+warning: 1 warning in entrada.toml
+  access.rule.path  also allows anyone at "/public.json" and the like, because suffixes = true
                     at entrada.toml:13:8
-                    hint: leave suffixes out where allow is "anyone"
+                    hint: remove suffixes if allow is "anyone"
 "#,
     );
     for (default, rules) in [
@@ -232,7 +232,7 @@ warning: 1 thing to look at in entrada.toml
         ("signed-in", &[("/a/**", admin, ""), ("/a.json/**", "\"nobody\"", yes)]),
     ] {
         let told = told(default, rules);
-        assert!(told.starts_with("warning: 1 thing") && told.contains("suffixes = true"), "{default} {rules:?} {told}");
+        assert!(told.starts_with("warning: 1 warning") && told.contains("suffixes = true"), "{default} {rules:?} {told}");
     }
     for (default, rules) in [
         ("signed-in", [("/admin/**", admin, yes)].as_slice()),
@@ -306,7 +306,10 @@ fn organizations_take_what_they_do_not_say_from_the_directory() {
 #[test]
 fn organizations_that_meet_and_organizations_without_a_directory_are_refused() {
     let told = told_of(&format!("[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\n{COMPANY}{COMPANY}"));
-    assert!(told.contains("\"contoso\" is another organization's already") && told.contains("\"contoso.com\" is another organization's already"), "{told}");
+    assert!(
+        told.contains("\"contoso\" already belongs to another organization") && told.contains("\"contoso.com\" already belongs to another organization"),
+        "{told}"
+    );
     assert!(told_of(COMPANY).contains("organization.code  needs [directory]"));
 }
 
@@ -315,7 +318,7 @@ fn a_password_of_the_database_belongs_elsewhere_and_is_never_told() {
     let more = |it: &str| format!("{SMALL}[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\n{it}\n");
     let address = "postgres://entrada:hunter2@db.example/entrada";
     let warned = told(&more(&format!("database = \"{address}\"")), &[("CLIENT", SECRET)]);
-    assert!(warned.contains("a password stands in the file itself") && !warned.contains("hunter2"), "{warned}");
+    assert!(warned.contains("the file contains a password") && !warned.contains("hunter2"), "{warned}");
     let config = meant(&more(""), &[("CLIENT", SECRET), ("ENTRADA_DIRECTORY_DATABASE", address)]);
     assert!(!format!("{config:?}").contains("hunter2"));
 }
@@ -348,14 +351,14 @@ fn one_credential_is_meant_and_what_is_none_is_told() {
     let pair = |certificate: &std::path::Path, key: &std::path::Path| format!("certificate = {{ certificate = {certificate:?}, key = {key:?} }}");
     for (credential, what) in [
         (String::new(), "entra.client_secret  is missing"),
-        (pair(&certificate, &key), "holds no RSA key of 2048 bits or more"),
-        (pair(&certificate, &locked), "holds a private key that is encrypted"),
-        (pair(&certificate, &certificate), "holds no private key in PEM"),
-        (pair(&key, &key), "holds no certificate in PEM"),
-        (pair(&certificate, &other), "holds no RSA key"),
-        (format!("certificate = {{ certificate = {certificate:?} }}"), "is missing beside the certificate"),
-        (format!("{secret}\n{}", pair(&certificate, &key)), "stands beside client_secret"),
-        (format!("{secret}\nfederated_token = {{ file = {certificate:?} }}"), "stands beside client_secret"),
+        (pair(&certificate, &key), "contains no RSA key of 2048 bits or more"),
+        (pair(&certificate, &locked), "contains an encrypted private key"),
+        (pair(&certificate, &certificate), "contains no private key in PEM"),
+        (pair(&key, &key), "contains no certificate in PEM"),
+        (pair(&certificate, &other), "contains no RSA key"),
+        (format!("certificate = {{ certificate = {certificate:?} }}"), "is missing, but the certificate is set"),
+        (format!("{secret}\n{}", pair(&certificate, &key)), "cannot be combined with client_secret"),
+        (format!("{secret}\nfederated_token = {{ file = {certificate:?} }}"), "cannot be combined with client_secret"),
         (format!("federated_token = {{ file = {:?} }}", place.path().join("nowhere")), "cannot be read"),
     ] {
         let told = told(&SMALL.replace(secret, &credential), &[("CLIENT", SECRET)]);

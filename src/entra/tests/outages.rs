@@ -68,7 +68,7 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     assert_eq!(world.entra.ready().unwrap_err(), "Entra was not reached yet");
     let stop = CancellationToken::new();
     let keeping = tokio::spawn(Arc::clone(&world.entra).keep_fresh(stop.clone()));
-    soon(|| world.entra.ready().is_err_and(|it| it.ends_with("the discovery endpoint answered with status 503"))).await;
+    soon(|| world.entra.ready().is_err_and(|it| it.ends_with("the discovery endpoint returned status 503"))).await;
     assert!(matches!(world.entra.begin(&Hints::default(), "s").await, Err(Error::Status { status: 503, .. })));
     assert_eq!(world.entra.sign_out_url(&landing(), None), None);
     world.emulator.control().be_down(false);

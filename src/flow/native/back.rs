@@ -51,7 +51,7 @@ pub(in crate::flow) fn refused(house: &Sidecar, native: &Native) -> Option<Back>
 
 /// Goes there. A private-use scheme is opened by a page: browsers do not all follow a redirect to an app, and then the person still can.
 pub(in crate::flow) fn go(house: &Sidecar, inbound: &Inbound, back: Back, good: bool) -> Result<Response<Body>, Refusal> {
-    let failed = Refusal::Internal("the address of an app is no header");
+    let failed = Refusal::Internal("the address of an app is not a valid header value");
     if back.to.kind() != Kind::PrivateUse {
         return reply::redirect(StatusCode::SEE_OTHER, back.to.as_str()).ok_or(failed);
     }

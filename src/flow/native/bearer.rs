@@ -134,7 +134,7 @@ pub(in crate::flow) fn end_displaced(house: &Sidecar) {
             match directory.end_family(family, MORE_THAN_PER_PERSON).await {
                 Ok(()) => store.forget_displaced(family),
                 // It stays over in this process, and the next one that makes room tries again.
-                Err(cause) => tracing::error!(%family, %cause, "a sign-in on a native client that made room could not be ended in the directory"),
+                Err(cause) => tracing::error!(%family, %cause, "cannot end a native client sign-in beyond [session] per_person in the directory"),
             }
         }
     });

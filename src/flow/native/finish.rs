@@ -32,7 +32,7 @@ pub(in crate::flow) async fn finish(
     let Redeemed { user, grant, .. } = redeemed;
     trail.is_of(user.identity());
     let (Some(all), Some(member)) = (&house.organizations, organization::welcome(house, &user, &place, &again).await?) else {
-        return Err(Refusal::Internal("an app asked, and there are no organizations"));
+        return Err(Refusal::Internal("native sign-in without organizations"));
     };
     trail.is_made(&member);
     let remembered = organization::remembered(house, Some(&member));

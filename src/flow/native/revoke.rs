@@ -42,7 +42,7 @@ async fn end(house: &Sidecar, form: &Form) -> Result<(), Told> {
     let token = Secret::new(form.needed("token", "token is missing")?);
     let (Some(directory), Some(passes)) = (&house.lasting.directory, &house.passes) else { return Ok(()) };
     let failed = |cause: Error| {
-        tracing::error!(%cause, "a token of a native client could not be taken back");
+        tracing::error!(%cause, "cannot revoke a native client's token");
         Told::later(5, "the directory is not available right now")
     };
     // Whatever `token_type_hint` says: what it is shows.

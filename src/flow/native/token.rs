@@ -80,7 +80,7 @@ async fn grant(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, form: &F
         Ok(_) => "granted",
         // Two have the same refresh token: one of them may have stolen it.
         Err(_) if reused => "reused",
-        Err(told) if told.is_passing() => "later",
+        Err(told) if told.is_passing() => "unavailable",
         Err(_) => "refused",
     });
     answer
@@ -124,13 +124,13 @@ impl Wrong {
 
 /// Somebody may have what is another's: whatever came of it is over at once, and elsewhere within seconds.
 fn ended(house: &Sidecar, inbound: &Inbound, family: Guid, cause: &'static str) -> Told {
-    tracing::warn!(%family, cause, client = ?inbound.way.client, "a sign-in on a native client ended");
+    tracing::warn!(%family, cause, client = ?inbound.way.client, "native client sign-in ended");
     house.lasting.store.end_family(family);
     Told::new("invalid_grant", cause)
 }
 
 fn silent(cause: &directory::Error) -> Told {
-    tracing::error!(%cause, "the directory cannot be asked about a sign-in on a native client");
+    tracing::error!(%cause, "directory unreachable; cannot check a native client sign-in");
     NO_DATABASE
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn change(house: &Sidecar, inbound: &Inbound, directory: &Direc
         }
         Err(other) => return Err(other.into()),
     };
-    tracing::info!(organization = %after.code, by = visit.by(), took_back, waits = after.waiting.is_some(), "a credential was changed on its page");
+    tracing::info!(organization = %after.code, by = visit.by(), withdrawn = took_back, waiting = after.waiting.is_some(), "organization's credential changed on the set-up page");
     let done = match after.waiting {
         Some(_) => "waits",
         None if took_back => "taken_back",

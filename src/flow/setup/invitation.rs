@@ -48,7 +48,7 @@ pub(super) async fn accept(house: &Sidecar, all: &Organizations, inbound: &Inbou
         }
         Err(NotAccepted::Directory(error)) => return Err(error.into()),
     };
-    tracing::info!(organization = %invitation.organization.code, invitation = %invitation.id, "a link for the set-up page was used");
+    tracing::info!(organization = %invitation.organization.code, invitation = %invitation.id, "set-up link used");
     let mut response = reply::redirect(StatusCode::SEE_OTHER, &house.site.setup_path()).ok_or(Refusal::Internal("no redirect"))?;
     let cookie = gate::cookie(house, &invitation).ok_or(Refusal::Internal("sealing failed"))?;
     response.headers_mut().append(SET_COOKIE, cookie);

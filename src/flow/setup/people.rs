@@ -100,7 +100,7 @@ pub(super) async fn change(house: &Sidecar, directory: &Directory, visit: &Visit
                 // Here at once; other replicas hear of it by the history.
                 house.lasting.store.end_all_of_person(after.id, None);
             }
-            tracing::info!(organization = %visit.organization().code, by = visit.by(), %person, done, "a person was changed on the page of people");
+            tracing::info!(organization = %visit.organization().code, by = visit.by(), %person, done, "person changed on the set-up page");
             Some(done)
         }
         // Somebody else changed the same: the page shows what is so now.

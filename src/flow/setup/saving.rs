@@ -31,7 +31,7 @@ pub(super) async fn save(house: &Sidecar, all: &Organizations, inbound: &Inbound
     }
     match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
         Ok(organization) => {
-            tracing::info!(organization = %organization.code, by = visit.by(), "the connection of an organization was changed on its set-up page");
+            tracing::info!(organization = %organization.code, by = visit.by(), "organization's connection changed on the set-up page");
             // By a link, another tenant or client ID turned it off.
             frame::back(house, if visit.organization().state == State::On && organization.state == State::Off { "moved" } else { "saved" })
         }

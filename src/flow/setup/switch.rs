@@ -27,7 +27,7 @@ async fn turn(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &V
     let change = OrganizationChange { asking: visit.asking(), state: Some(state), ..OrganizationChange::default() };
     match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
         Ok(organization) => {
-            tracing::info!(organization = %organization.code, by = visit.by(), state = state.as_str(), "an organization was turned {}", state.as_str());
+            tracing::info!(organization = %organization.code, by = visit.by(), state = state.as_str(), "organization turned {}", state.as_str());
             if state == State::On { frame::back(house, "on") } else { Ok(frame::told(house, inbound, Say::TurnedOff)) }
         }
         Err(Error::InFile(_)) => steps::again(house, all, inbound, visit, "in_file").await,

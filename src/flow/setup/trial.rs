@@ -78,7 +78,7 @@ pub(in crate::flow) async fn came_back(
             Err(why(&refused))
         }
     };
-    tracing::info!(organization = %organization.code, by = visit.by(), "a sign-in of an organization was tested: it works");
+    tracing::info!(organization = %organization.code, by = visit.by(), "organization's test sign-in succeeded");
     let trial = Trial { head: frame::head(house, &visit), claims: claims(redeemed.user.identity()), met: Some(met), failed: None };
     Ok(frame::show(house, inbound, StatusCode::OK, SetUp::Trial(Box::new(trial))))
 }
@@ -122,7 +122,7 @@ fn failed(house: &Sidecar, inbound: &Inbound, visit: &Visit, entra: &Entra, erro
         entra::Error::Refused(it) => it.code,
         _ => None,
     };
-    tracing::info!(organization = %visit.organization().code, by = visit.by(), code, "a sign-in of an organization was tested: it does not work");
+    tracing::info!(organization = %visit.organization().code, by = visit.by(), code, "organization's test sign-in failed");
     let failed = Failed {
         code: code.map(|it| format!("AADSTS{it}")),
         title: words.title,

@@ -53,7 +53,7 @@ pub(super) async fn follow(desk: &Desk, call: Call, name: &str, parts: &Parts, b
         Call::Health | Call::Ready | Call::Metrics | Call::OpenApi | Call::Revoke => return Err(Refused::Path),
     };
     if parts.method != http::Method::GET && parts.method != http::Method::HEAD {
-        tracing::info!(by, method = %parts.method, path = parts.uri.path(), "the admin listener followed a call");
+        tracing::info!(by, method = %parts.method, path = parts.uri.path(), "admin API request handled");
     }
     Ok(answer)
 }

@@ -80,7 +80,7 @@ impl Refused {
         let status = self.status();
         let title = match self {
             Self::Directory(error) if status.is_server_error() => {
-                tracing::error!(%error, "the admin listener cannot ask the directory");
+                tracing::error!(%error, "directory unreachable; cannot handle an admin API request");
                 "the directory is not available; see the log".to_owned()
             }
             other => other.to_string(),

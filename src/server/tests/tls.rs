@@ -113,7 +113,7 @@ async fn certificates_that_cannot_be_used_at_start_are_named() {
     let key = told(&files.files);
     assert!(key.contains("tls.key") && !key.contains("a secret"), "{key}");
     std::fs::write(&files.files.certificate, "").unwrap();
-    assert!(told(&files.files).contains("tls.crt: holds no certificate"));
+    assert!(told(&files.files).contains("tls.crt: contains no certificate"));
     let missing = TlsFiles { certificate: files.directory.path().join("nowhere"), ..files.files.clone() };
     assert!(told(&missing).contains("nowhere: No such file"));
 }

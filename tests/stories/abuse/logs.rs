@@ -98,7 +98,7 @@ async fn a_client_that_leaves_before_the_head_of_the_answer_leaves_a_line() {
             log = world.logged().await;
         }
         let line = log.lines().find(|it| it.contains(&format!("\"path\":\"{path}\""))).unwrap();
-        assert!(line.contains("\"status\":499") && line.contains("the client left") && line.contains("\"user\":"), "{line}");
+        assert!(line.contains("\"status\":499") && line.contains("client disconnected") && line.contains("\"user\":"), "{line}");
     }
 }
 
@@ -135,8 +135,8 @@ async fn a_head_that_is_refused_unread_leaves_a_line() {
     assert_eq!(refused.status(), 431);
     let log = world.logged().await;
     let line = |sign: &str| log.lines().find(|it| it.contains(sign)).unwrap_or_else(|| panic!("{sign} {log}"));
-    assert!(line("the head is too large").contains(refused.headers()["x-request-id"].to_str().unwrap()), "{log}");
-    for (sign, status) in [("the head is too large", 431), ("message head is too large", 431), ("not readable as a request: invalid HTTP", 400)] {
+    assert!(line("the request head is too large").contains(refused.headers()["x-request-id"].to_str().unwrap()), "{log}");
+    for (sign, status) in [("the request head is too large", 431), ("message head is too large", 431), ("the request cannot be read: invalid HTTP", 400)] {
         let line = line(sign);
         assert!(
             line.contains(&format!("\"status\":{status}")) && line.contains("\"route\":\"refused\"") && line.contains("\"client\":\"127.0.0.1\""),

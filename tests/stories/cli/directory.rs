@@ -59,7 +59,7 @@ domains = ["fabrikam"]
     assert_eq!(told.code, Some(1));
     for what in [
         "error: 10 problems",
-        "directory.database                is neither a file nor an address of PostgreSQL",
+        "directory.database                is neither a file nor a PostgreSQL address",
         "directory.default_role            \"boss\" is not one of [directory] roles",
         "directory.setup_roles             \"chef\" is not one of [directory] roles",
         "directory.role_map.\"Fleet.Admin\"  \"chief\" is not one of [directory] roles",
@@ -75,7 +75,7 @@ domains = ["fabrikam"]
     place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", "[directory]\n"));
     place.refuses("check", "directory  needs [session] secrets");
     place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", ""));
-    place.refuses("organization list", "error: there is no [directory] in entrada.toml\nhint: ");
+    place.refuses("organization list", "error: entrada.toml has no [directory] section\nhint: ");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn an_operator_invites_whoever_sets_an_organization_up() {
     let link = told.lines().next().unwrap();
     let (page, token) = link.split_once("?token=").unwrap();
     assert!(page.ends_with("/oauth2/setup/invitation") && token.len() == 43, "{told}");
-    assert!(told.contains("good once, until ") && told.contains("whoever sets Contoso up"), "{told}");
+    assert!(told.contains("valid once, until ") && told.contains("only to the person who sets up Contoso"), "{told}");
     let again = place.json("organization invite contoso");
     assert!(again["url"].as_str().unwrap().starts_with(page) && again["url"] != link && again["organization"] == "contoso", "{again}");
     let history = place.does("organization history contoso");
@@ -106,9 +106,9 @@ fn a_database_that_cannot_be_opened_is_not_served() {
 #[test]
 fn an_operator_tends_an_organization_and_no_secret_is_ever_shown() {
     let place = place();
-    assert_eq!(place.does("organization list"), "there are no organizations yet\n");
+    assert_eq!(place.does("organization list"), "no organizations yet\n");
     assert!(place.does(ADD).contains("credential         sealed\n"));
-    place.refuses(ADD, "error: the code contoso is another organization's");
+    place.refuses(ADD, "error: the code contoso belongs to another organization");
     let shown = place.json("organization show CONTOSO");
     assert_eq!((&shown["state"], &shown["credential"], &shown["changed_by"]), (&"on".into(), &"sealed".into(), &"operator olga".into()));
     assert_eq!(place.json("organization code contoso contoso-eu --keep-days 3")["code"], "contoso-eu");
@@ -125,12 +125,12 @@ fn an_operator_tends_an_organization_and_no_secret_is_ever_shown() {
         ("organization add other --on", "cannot be turned on without a tenant ID"),
         ("organization add other --tenant contoso.com", "write an ID like"),
         ("organization set contoso-eu --default-role boss", "\"boss\" is not one of [directory] roles"),
-        ("organization set contoso-eu --client-secret-file nowhere", "cannot be read"),
+        ("organization set contoso-eu --client-secret-file nowhere", "cannot read the client secret file nowhere"),
     ] {
         place.refuses(line, with);
     }
     place.writes("id", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e\n");
-    place.refuses("organization set contoso-eu --client-secret-file id", "holds a Secret ID, not a secret\nhint: copy the Value");
+    place.refuses("organization set contoso-eu --client-secret-file id", "contains a Secret ID, not a secret\nhint: copy the Value");
     for file in ["entrada.db", "entrada.db-wal"] {
         let bytes = std::fs::read(place.directory.path().join(file)).unwrap_or_default();
         assert!(!bytes.windows(CLIENT_SECRET.len()).any(|it| it == CLIENT_SECRET.as_bytes()), "{file}");
@@ -180,9 +180,9 @@ fn a_secret_is_changed_in_three_steps() {
     let with = |secrets: &str| place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", &DIRECTORY.replace("{ env = \"SEAL\" }", secrets)));
     with("{ env = \"NEWER\" }");
     assert!(place.does("organization list").contains("opened by no secret"));
-    place.refuses("organization reseal", "no secret of [session] secrets opens the credential of contoso\nhint: ");
+    place.refuses("organization reseal", "no secret in [session] secrets opens the credential of contoso\nhint: ");
     with("{ env = \"NEWER\" }, { env = \"SEAL\" }");
-    assert_eq!(place.does("organization reseal"), "1 sealed anew; older secrets can be dropped\n");
+    assert_eq!(place.does("organization reseal"), "resealed 1; older secrets can be removed\n");
     with("{ env = \"NEWER\" }");
     assert_eq!(place.json("organization show contoso")["credential"], "sealed");
 }
@@ -199,11 +199,11 @@ fn an_operator_tends_people() {
     let renamed = place.json("person set maya@contoso.com --username maya --email M@contoso.com --role-by-entra");
     assert_eq!((&renamed["id"], &renamed["email"], &renamed["role"]), (&maya["id"], &"m@contoso.com".into(), &"worker".into()));
     for (line, with) in [
-        ("person show maya@contoso.com", "error: nobody has the username maya@contoso.com\nhint: "),
+        ("person show maya@contoso.com", "error: no person has the username maya@contoso.com\nhint: "),
         ("person add m\u{430}ya --organization contoso", "write Latin letters"),
         ("person add ma\u{202e}ya --organization contoso", "write Latin letters"),
         ("person add =cmd --organization contoso", "write Latin letters"),
-        ("person add maya --organization contoso", "the username maya is another person's"),
+        ("person add maya --organization contoso", "the username maya belongs to another person"),
         ("person add contoso --organization contoso", "the username contoso is a company code"),
         ("person add jonas --organization nowhere", "no organization has the code nowhere"),
         ("person add jonas --organization contoso --role boss", "\"boss\" is not one of [directory] roles"),
@@ -227,7 +227,7 @@ fn no_text_is_taken_for_sql() {
     let cell = "x';DROP/**/TABLE/**/person;--";
     place.writes("people.csv", &format!("username,name,email,role\njonas,{cell},{cell}@contoso.com,\n{cell},{cell},,\nlena,Lena,,{cell}\n"));
     let told = place.types("person import people.csv --organization contoso");
-    assert_eq!((told.code, told.out.as_str()), (Some(1), "1 made, 0 changed, 0 as they were, 2 left out\n"), "{}", told.err);
+    assert_eq!((told.code, told.out.as_str()), (Some(1), "1 created, 0 changed, 0 unchanged, 2 skipped\n"), "{}", told.err);
     assert_eq!(place.json("person show jonas")["name"], cell);
 }
 
@@ -242,7 +242,7 @@ async fn a_client_secret_that_nothing_opens_is_told_at_the_start_and_a_reload_ta
     with("{ env = \"NEWER\" }");
     let mut running = place.starts("run");
     let log = running.says(UNOPENED).await;
-    assert!(log.contains("\"level\":\"ERROR\"") && log.contains("no secret of [session] secrets opens"), "{log}");
+    assert!(log.contains("\"level\":\"ERROR\"") && log.contains("no secret in [session] secrets opens"), "{log}");
     running.says("\"listening\"").await;
     // The others are served: the program runs, and the page of sign-in answers.
     let host = format!("GET /oauth2/sign_in HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n", small.port);
@@ -256,11 +256,11 @@ async fn a_client_secret_that_nothing_opens_is_told_at_the_start_and_a_reload_ta
     running.says("\"listening\"").await;
     with("{ env = \"NEWER\" }, { env = \"SEAL\" }");
     running.signals("HUP");
-    running.says("the configuration was reloaded").await;
+    running.says("configuration reloaded").await;
     place.does("organization reseal");
     with("{ env = \"NEWER\" }");
     running.signals("HUP");
-    let reloads = |log: String| log.matches("the configuration was reloaded").count();
+    let reloads = |log: String| log.matches("configuration reloaded").count();
     let began = Instant::now();
     while reloads(running.out()) < 2 {
         assert!(began.elapsed() < Duration::from_secs(20), "{}", running.out());
@@ -280,8 +280,8 @@ fn a_file_is_taken_in_and_what_is_wrong_is_told_by_line() {
     place.does(ADD);
     place.writes("people.csv", "username,name,role\nmaya,Maya,admin\n,Nobody,\njonas,=1+1,boss\n");
     let told = place.types("person import people.csv --organization contoso");
-    assert_eq!((told.code, told.out.as_str()), (Some(1), "1 made, 0 changed, 0 as they were, 2 left out\n"));
-    let err = "error: 2 lines of people.csv were left out\n  people.csv:3  has no username\n  people.csv:4  \"boss\" is not one of [directory] roles\n";
+    assert_eq!((told.code, told.out.as_str()), (Some(1), "1 created, 0 changed, 0 unchanged, 2 skipped\n"));
+    let err = "error: 2 lines of people.csv were skipped\n  people.csv:3  has no username\n  people.csv:4  \"boss\" is not one of [directory] roles\n";
     assert!(told.err.starts_with(err), "{}", told.err);
     place.writes("people.csv", "username,name,role\nmaya,Maya,admin\njonas,=1+1,\n");
     assert_eq!(place.json("person import people.csv --organization contoso")["made"], 1);

@@ -51,12 +51,12 @@ async fn a_bad_file_keeps_the_old_configuration_and_a_good_one_takes_effect() {
     let upstream = format!("http://{}", app.address);
     place.writes("entrada.toml", &small.text(&upstream, "[acess]"));
     running.signals("HUP");
-    let log = running.says("the configuration was not reloaded").await;
+    let log = running.says("configuration not reloaded").await;
     assert!(log.contains("\"at\":\"entrada.toml:12:2\""), "{log}");
     assert!(talk(address, &get(&host, "/public/x")).await.starts_with("HTTP/1.1 200"));
     place.writes("entrada.toml", &small.text(&upstream, &OPEN.replace("anyone", "nobody")));
     running.signals("HUP");
-    running.says("the configuration was reloaded").await;
+    running.says("configuration reloaded").await;
     assert!(talk(address, &get(&host, "/public/x")).await.starts_with("HTTP/1.1 403"));
 }
 
@@ -74,7 +74,7 @@ async fn health_asks_the_admin_listener_of_the_environment_too() {
         .with("ENTRADA_SERVER_ADMIN_LISTEN", &format!("127.0.0.1:{admin}"));
     let told = place.types("health");
     let err = format!(
-        "error: nothing answers on 127.0.0.1:{admin}: Connection refused (os error 111)\nhint: see whether entrada runs, and with the same [server] admin_listen\n"
+        "error: no answer on 127.0.0.1:{admin}: Connection refused (os error 111)\nhint: check that entrada is running with the same [server] admin_listen\n"
     );
     assert_eq!((told.out.as_str(), told.err, told.code), ("", err, Some(1)));
     let mut running = place.starts("run");
@@ -93,7 +93,7 @@ async fn a_port_that_is_taken_is_an_error_with_a_hint() {
     place.writes("entrada.toml", &Small { port, admin: free_port() }.text("http://127.0.0.1:9", ""));
     let why = format!("error: cannot listen on 127.0.0.1:{port}: Address already in use (os error 98)\nhint: ");
     for (typed, hint) in [
-        ("run".to_owned(), "see whether something else listens there already, or choose another [server] listen or admin_listen\n"),
+        ("run".to_owned(), "check whether another program listens there, or choose another [server] listen or admin_listen\n"),
         (format!("dev --port {port}"), "choose another port with --port\n"),
         (format!("emulator --port {port}"), "choose another port with --port\n"),
     ] {

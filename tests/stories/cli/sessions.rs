@@ -82,15 +82,15 @@ async fn with_a_token_an_operator_ends_them_on_a_listener_that_others_reach_too(
 fn what_cannot_be_done_is_told_with_what_helps() {
     let (place, small) = (place(), Small::new());
     place.writes("entrada.toml", &small.text("http://127.0.0.1:9", ""));
-    let hint = "hint: az ad user show --id maya@contoso.com --query id prints the object id, az account show --query tenantId the tenant id\n";
+    let hint = "hint: az ad user show --id maya@contoso.com --query id prints the object ID, az account show --query tenantId the tenant ID\n";
     let told = place.types("sessions revoke --user maya");
-    let err = format!("error: user is neither an object id nor a sign-in name like maya@contoso.com\n{hint}");
+    let err = format!("error: user is neither an object ID nor a sign-in name like maya@contoso.com\n{hint}");
     assert_eq!((told.out.as_str(), told.err, told.code), ("", err, Some(1)));
     let told = place.types(&format!("sessions revoke --user {MAYA} --tenant contoso.com"));
-    assert_eq!((told.err, told.code), (format!("error: tenant is no tenant id (a GUID)\n{hint}"), Some(1)));
+    assert_eq!((told.err, told.code), (format!("error: tenant is not a tenant ID (a GUID)\n{hint}"), Some(1)));
     let told = place.types(&format!("sessions revoke --user {MAYA}"));
     let err = format!(
-        "error: nothing answers on 127.0.0.1:{}: Connection refused (os error 111)\nhint: see whether entrada runs, and with the same [server] admin_listen\n",
+        "error: no answer on 127.0.0.1:{}: Connection refused (os error 111)\nhint: check that entrada is running with the same [server] admin_listen\n",
         small.admin
     );
     assert_eq!((told.out.as_str(), told.err, told.code), ("", err, Some(1)));
@@ -100,8 +100,8 @@ fn what_cannot_be_done_is_told_with_what_helps() {
     place.writes("wide.toml", &wide);
     let told = place.types(&format!("sessions revoke --user {MAYA} --config wide.toml"));
     let err = format!(
-        "error: [server] admin_listen is 0.0.0.0:{}: sessions are revoked by a unix socket or a loopback address only\n\
-        hint: write admin_listen = \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", or set admin_token, and restart entrada\n",
+        "error: [server] admin_listen is 0.0.0.0:{}, but sessions can be revoked only on a unix socket or a loopback address\n\
+        hint: set admin_listen to \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", or set admin_token, and restart entrada\n",
         small.admin
     );
     assert_eq!((told.out.as_str(), told.err, told.code), ("", err, Some(1)));

@@ -31,13 +31,13 @@ client_secret = { env = "GUID" }
                        hint: did you mean server.public_url?
   server.public_url    "http://app.example.com" is not https
                        at entrada.toml:4:14
-                       hint: behind a TLS proxy, still write the address that people see; http is for localhost only
+                       hint: also behind a TLS proxy, write the address that people see; http is allowed only for localhost
   upstream.url         is not an address
                        at entrada.toml:6:7
                        hint: write scheme, host and port, like http://host.example:8080
   entra.client_secret  this is a Secret ID, not a secret
                        at entrada.toml:10:17
-                       hint: copy the Value, not the Secret ID; it is shown only once, so make a new secret if it is gone
+                       hint: copy the Value, not the Secret ID; it is shown only once, so create a new secret if you no longer have it
 "#;
     assert_eq!(place.types("check"), transcript("", err, 1));
 }
@@ -46,7 +46,7 @@ client_secret = { env = "GUID" }
 fn check_names_what_is_fine() {
     let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
     place.writes("mine.toml", &Small::new().text("http://127.0.0.1:3000", ""));
-    assert_eq!(place.types("check --config mine.toml"), transcript("mine.toml is fine\n", "", 0));
+    assert_eq!(place.types("check --config mine.toml"), transcript("mine.toml is valid\n", "", 0));
     let gone = place.types("check --config gone.toml");
     assert_eq!(gone, transcript("", "error: there is no file gone.toml\nhint: name another file with --config\n", 1));
 }
@@ -59,11 +59,11 @@ fn the_environment_alone_is_enough_and_an_unknown_variable_only_warns() {
         .with("AZURE_CLIENT_SECRET", CLIENT_SECRET)
         .with("ENTRADA_UPSTREAM_URL", "http://127.0.0.1:3000")
         .with("ENTRADA_SERVER_PUBLIC_URL", "https://app.example.com");
-    assert_eq!(place.types("check"), transcript("the environment is fine\n", "", 0));
+    assert_eq!(place.types("check"), transcript("the environment is valid\n", "", 0));
     let place = place.with("ENTRADA_SERVICE_HOST", "10.0.0.1");
     let told = place.types("check");
-    assert_eq!((told.out.as_str(), told.code), ("the environment is fine\n", Some(0)));
-    assert!(told.err.starts_with("warning: 1 thing to look at in the environment\n") && told.err.contains("in ENTRADA_SERVICE_HOST"), "{}", told.err);
+    assert_eq!((told.out.as_str(), told.code), ("the environment is valid\n", Some(0)));
+    assert!(told.err.starts_with("warning: 1 warning in the environment\n") && told.err.contains("in ENTRADA_SERVICE_HOST"), "{}", told.err);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn nothing_at_all_is_told_where_to_begin() {
     let told = Place::new().types("run");
     assert_eq!(told.code, Some(1));
     assert!(told.err.starts_with("error: 5 problems in the environment\n"), "{}", told.err);
-    assert!(told.err.ends_with("hint: there is no entrada.toml here; write one, or name another file with --config\n"), "{}", told.err);
+    assert!(told.err.ends_with("hint: there is no entrada.toml here; create one, or name another file with --config\n"), "{}", told.err);
 }
 
 #[test]
@@ -92,38 +92,38 @@ suffixes = true
 allow = "nobody""#;
     place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", rules));
     let admin = "  decides  the rule at line 12, path = \"/admin/**\", suffixes = true, methods = GET\n  allow    role Admin, or group 0a1b2c3d-0000-4000-8000-000000000001 and user maya@contoso.com\n";
-    let default = "  decides  [access] default, since no rule names this path\n  allow    whoever is signed in\n";
+    let default = "  decides  [access] default, because no rule matches this path\n  allow    anyone who is signed in\n";
     let strong = "  decides  the rule at line 17, path = \"/strong/**\", suffixes = true\n  allow    role Admin and authentication context c1 or c2\n";
-    let step_up = "has to prove authentication context c1 or c2 first (302 or 401)";
+    let step_up = "authentication context c1 or c2 required (302 for browsers, 401 otherwise)";
     let kept = "  decides  the rule at line 21, path = \"/kept/**\", suffixes = true\n  allow    nobody\n";
-    let overage = "cannot be decided here: a group decides, and the token does not tell the groups; Microsoft Graph does";
+    let overage = "unknown: a group decides, and the groups are not in the token; at run time, Entrada asks Microsoft Graph";
     for (typed, head, why, result) in [
-        ("GET /admin/users --organization contoso --directory-role admin", "GET /admin/users", admin, "refused (403)"),
-        ("GET /admin/users --role Reader", "GET /admin/users", admin, "refused (403)"),
+        ("GET /admin/users --organization contoso --directory-role admin", "GET /admin/users", admin, "denied (403)"),
+        ("GET /admin/users --role Reader", "GET /admin/users", admin, "denied (403)"),
         ("get /admin/users?x=1 --role Admin", "GET /admin/users", admin, "allowed"),
         ("HEAD /admin --overage --user maya@contoso.com", "HEAD /admin", admin, overage),
-        ("GET /admin --signed-out", "GET /admin", admin, "has to sign in first (302 or 401)"),
-        ("POST /admin", "POST /admin", "  decides  rules name this path, but none this method\n", "nobody may (403)"),
+        ("GET /admin --signed-out", "GET /admin", admin, "sign-in required (302 for browsers, 401 otherwise)"),
+        ("POST /admin", "POST /admin", "  decides  rules match this path, but not this method\n", "denied (403)"),
         ("GET /x", "GET /x", default, "allowed"),
-        ("GET /kept.json", "GET /kept.json", kept, "refused (403)"),
-        ("GET /kept%20", "GET /kept%20", kept, "refused (403)"),
+        ("GET /kept.json", "GET /kept.json", kept, "denied (403)"),
+        ("GET /kept%20", "GET /kept%20", kept, "denied (403)"),
         ("GET /strong.json --role Admin", "GET /strong.json", strong, step_up),
         ("GET /strong --role Admin", "GET /strong", strong, step_up),
         ("GET /strong --role Admin --acrs c2", "GET /strong", strong, "allowed"),
-        ("GET /strong --acrs c1", "GET /strong", strong, "refused (403)"),
-        ("GET /strong --signed-out", "GET /strong", strong, "has to sign in first (302 or 401)"),
+        ("GET /strong --acrs c1", "GET /strong", strong, "denied (403)"),
+        ("GET /strong --signed-out", "GET /strong", strong, "sign-in required (302 for browsers, 401 otherwise)"),
     ] {
         assert_eq!(place.types(&format!("explain {typed}")), transcript(&format!("{head}\n{why}  result   {result}\n"), "", 0), "{typed}");
     }
-    let err = "error: \"mfa\" is no authentication context\nhint: write one of c1 to c99\n";
+    let err = "error: \"mfa\" is not an authentication context\nhint: write one of c1 to c99\n";
     assert_eq!(place.types("explain GET /strong --acrs mfa"), transcript("", err, 1));
-    assert_eq!(place.types("explain GET /a/../b"), transcript("GET /a/../b\n  refused with 400: a dot segment\n", "", 0));
+    assert_eq!(place.types("explain GET /a/../b"), transcript("GET /a/../b\n  rejected with 400: a dot segment\n", "", 0));
     assert_eq!(place.types("explain GET /oauth2/start"), transcript("GET /oauth2/start\n  answered by Entrada itself; no rule decides\n", "", 0));
     for (typed, meant) in [("admin/users", "/admin/users"), ("https://app.example.com/admin?x=1", "/admin"), ("*", "/*")] {
-        let err = format!("error: \"{typed}\" does not begin with \"/\"\nhint: write the path alone, like {meant}\n");
+        let err = format!("error: \"{typed}\" does not begin with \"/\"\nhint: write only the path, like {meant}\n");
         assert_eq!(place.types(&format!("explain GET {typed}")), transcript("", &err, 1));
     }
-    assert_eq!(place.types("explain G@T /x"), transcript("", "error: \"G@T\" is no method\n", 1));
+    assert_eq!(place.types("explain G@T /x"), transcript("", "error: \"G@T\" is not an HTTP method\n", 1));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn sockets_that_systemd_did_not_hand_over_are_told_as_such() {
     place.writes("entrada.toml", &small.text("http://127.0.0.1:9", "").replace(&format!("\"127.0.0.1:{}\"", small.port), "\"systemd\""));
     let told = place.types("run");
     assert_eq!(told.code, Some(1));
-    let why = "error: cannot listen on systemd: systemd handed over no socket (LISTEN_FDS)\nhint: start the socket unit, not only the service, or write an address for [server] listen\n";
+    let why = "error: cannot listen on systemd: systemd passed no socket (LISTEN_FDS)\nhint: start the socket unit, not only the service, or set [server] listen to an address\n";
     assert!(told.err.ends_with(why), "{}", told.err);
 }
 

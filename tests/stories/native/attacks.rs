@@ -39,7 +39,7 @@ async fn attack_a_stolen_refresh_token_ends_the_sign_in_when_both_use_it() {
     // The operator is told, by a figure that an alarm can watch.
     let figures = talk(town.world.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     for (outcome, times) in [("granted", 3), ("refused", 2), ("reused", 1)] {
-        assert!(figures.contains(&format!("entrada_native_grants_total{{outcome=\"{outcome}\"}} {times}\n")), "{outcome}: {figures}");
+        assert!(figures.contains(&format!("entrada_native_token_requests_total{{outcome=\"{outcome}\"}} {times}\n")), "{outcome}: {figures}");
     }
 }
 

@@ -88,7 +88,7 @@ async fn sign_in_frequency_is_a_new_sign_in_and_no_error() {
     let page = maya.visits("/x").await;
     let page = if page.is_the_sign_in_at_entra() { maya.signs_in_as(MAYA).await } else { page };
     assert_eq!(page.app_heard("x-forwarded-name"), "Maya Okafor");
-    assert!(metrics(&world).await.contains("entrada_rechecks_total{outcome=\"sign_in\"} 1"));
+    assert!(metrics(&world).await.contains("entrada_rechecks_total{outcome=\"sign_in_required\"} 1"));
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_refreshed_token_of_another_person_or_with_a_fault_ends_the_session() 
         is_rechecked(&world, &mut maya).await;
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 401, "{wrong:?}");
     }
-    assert_eq!((told.times("about another person"), told.times("the signature does not fit")), (1, 1), "{}", told.text());
+    assert_eq!((told.times("about another person"), told.times("the signature does not match")), (1, 1), "{}", told.text());
 }
 
 #[tokio::test]

@@ -38,9 +38,9 @@ async fn whatever_goes_wrong_at_the_token_endpoint_signs_nobody_out() {
         is_rechecked(&world, &mut maya).await;
     }
     let metrics = metrics(&world).await;
-    assert!(metrics.contains("outcome=\"live\"} 11") && metrics.contains("outcome=\"later\"} 11"), "{metrics}");
-    assert!(!metrics.contains("outcome=\"ended\"") && !metrics.contains("outcome=\"sign_in\""), "{metrics}");
-    assert_eq!((told.times("Entra does not answer"), told.times("this app registration or this machine is at fault")), (9, 2), "{}", told.text());
+    assert!(metrics.contains("outcome=\"live\"} 11") && metrics.contains("outcome=\"unavailable\"} 11"), "{metrics}");
+    assert!(!metrics.contains("outcome=\"ended\"") && !metrics.contains("outcome=\"sign_in_required\""), "{metrics}");
+    assert_eq!((told.times("Entra does not answer"), told.times("because of this app registration or this machine")), (9, 2), "{}", told.text());
     assert_eq!(told.times("Entra answers again"), 11, "{}", told.text());
     assert!(told.times("AADSTS7000215") > 0);
 }
@@ -66,7 +66,7 @@ async fn retry_after_is_honored_and_people_who_sign_in_meanwhile_are_not_held_ba
     control.token_answer(TokenFault::TooMany(Some(600)), 1);
     world.later(31 * MINUTE);
     is_rechecked(&world, &mut maya).await;
-    assert!(metrics(&world).await.contains("entrada_entra_rests 1"));
+    assert!(metrics(&world).await.contains("entrada_entra_backoff 1"));
     for _ in 0..9 {
         world.later(MINUTE);
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
@@ -74,7 +74,7 @@ async fn retry_after_is_honored_and_people_who_sign_in_meanwhile_are_not_held_ba
     assert_eq!(control.refresh_calls(), 1);
     // Somebody signs in, and Entra answers: so it may be asked about sessions as well.
     world.signed_in(TOM).await;
-    assert!(metrics(&world).await.contains("entrada_entra_rests 0"));
+    assert!(metrics(&world).await.contains("entrada_entra_backoff 0"));
     world.later(2 * MINUTE);
     is_rechecked(&world, &mut maya).await;
     assert_eq!(control.refresh_calls(), 2);
@@ -91,7 +91,7 @@ async fn a_token_whose_times_do_not_fit_says_something_of_a_clock_and_nothing_of
         is_rechecked(&world, &mut maya).await;
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200, "{wrong:?}");
     }
-    assert_eq!(told.times("Entra cannot be asked about a session"), 2, "{}", told.text());
+    assert_eq!(told.times("cannot ask Entra about a session"), 2, "{}", told.text());
     assert!(told.times("check this machine's clock") >= 2);
 }
 
@@ -124,7 +124,7 @@ async fn a_reload_in_the_middle_of_an_outage_forgets_neither_sessions_nor_the_ou
     is_rechecked(&world, &mut maya).await;
     let changed = world.changed("allow = { roles = [\"Admin\"] }", "allow = \"nobody\"");
     world.service.reload(&changed).await.unwrap();
-    assert!(metrics(&world).await.contains("entrada_entra_rests 1"));
+    assert!(metrics(&world).await.contains("entrada_entra_backoff 1"));
     world.later(5 * MINUTE);
     assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
     assert_eq!(control.refresh_calls(), 1);
