@@ -1,18 +1,18 @@
 //! What is typed after `cargo bench --bench cost --`.
 
-use crate::terminal::Outcome;
+use crate::terminal::BenchOutcome;
 use std::path::PathBuf;
 
 /// Measures what a proxied request costs, next to nginx, and writes docs/benchmarks.md.
 #[derive(Debug, clap::Parser)]
 #[command(name = "cost")]
-pub struct Arguments {
+pub struct BenchArgs {
     /// Fewer and shorter rounds, the first scenarios only; prints, and writes no page.
     #[arg(long)]
     pub quick: bool,
     /// Only these parts; prints, and writes no page.
     #[arg(long, value_enum, value_delimiter = ',')]
-    pub only: Vec<Part>,
+    pub only: Vec<BenchPart>,
     /// The program to measure; without it, the one that cargo built along with this benchmark.
     #[arg(long)]
     pub binary: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub struct Arguments {
 
 /// What can be measured alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Part {
+pub enum BenchPart {
     /// Requests through nginx and Entrada.
     Requests,
     /// Requests through nginx alone.
@@ -40,14 +40,14 @@ pub enum Part {
     Start,
 }
 
-impl Arguments {
+impl BenchArgs {
     /// Whether this part is wanted.
-    pub fn wants(&self, part: Part) -> bool {
-        self.only.contains(&part) || self.only.is_empty() && part != Part::Nginx
+    pub fn wants(&self, part: BenchPart) -> bool {
+        self.only.contains(&part) || self.only.is_empty() && part != BenchPart::Nginx
     }
 
     /// The program to measure.
-    pub fn program(&self) -> Outcome<PathBuf> {
+    pub fn program(&self) -> BenchOutcome<PathBuf> {
         let along = PathBuf::from(env!("CARGO_BIN_EXE_entrada"));
         let binary = match &self.binary {
             Some(binary) => binary,

@@ -1,10 +1,10 @@
 //! `entrada run` as it is measured: a tenant (the emulator), sixteen access rules, the `x-forwarded` set and the assertion.
 
-use crate::http::{Connection, Site};
-use crate::nginx::Certificate;
-use crate::process::{Process, free_port};
-use crate::sign_in::Emulator;
-use crate::terminal::Outcome;
+use crate::http::{BenchSite, HttpConnection};
+use crate::nginx::BenchCertificate;
+use crate::process::{ChildProcess, free_port};
+use crate::sign_in::EmulatorProcess;
+use crate::terminal::BenchOutcome;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
@@ -73,7 +73,7 @@ allow = { roles = ["Admin"] }
 
 /// What differs between the ones that run side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntradaKind {
     /// In clear, no access log.
     Clear,
     /// Over TLS, no access log.
@@ -84,16 +84,16 @@ pub enum Kind {
 
 /// Where one will listen: known before the emulator starts, which wants to hear the redirect URIs.
 #[derive(Debug)]
-pub struct Place {
-    kind: Kind,
-    site: Site,
+pub struct EntradaFolder {
+    kind: EntradaKind,
+    site: BenchSite,
 }
 
-impl Place {
+impl EntradaFolder {
     /// Chooses a port.
-    pub fn choose(kind: Kind, certificate: &Certificate) -> Outcome<Self> {
-        let tls = (kind == Kind::Tls).then(|| Arc::clone(&certificate.believed));
-        Ok(Self { kind, site: Site::local(free_port()?, tls) })
+    pub fn choose(kind: EntradaKind, certificate: &BenchCertificate) -> BenchOutcome<Self> {
+        let tls = (kind == EntradaKind::Tls).then(|| Arc::clone(&certificate.believed));
+        Ok(Self { kind, site: BenchSite::local(free_port()?, tls) })
     }
 
     /// The redirect URI to register.
@@ -104,16 +104,16 @@ impl Place {
 
 /// A running `entrada run`.
 #[derive(Debug)]
-pub struct Entrada {
+pub struct EntradaProcess {
     /// The process.
-    pub process: Process,
+    pub process: ChildProcess,
     /// Where it listens.
-    pub site: Site,
+    pub site: BenchSite,
 }
 
-impl Entrada {
+impl EntradaProcess {
     /// Starts it before the app on port `app`, and waits until it can sign people in.
-    pub fn start(binary: &Path, dir: &Path, app: u16, place: &Place, certificate: &Certificate, emulator: &Emulator) -> Outcome<Self> {
+    pub fn start(binary: &Path, dir: &Path, app: u16, place: &EntradaFolder, certificate: &BenchCertificate, emulator: &EmulatorProcess) -> BenchOutcome<Self> {
         let dir = dir.join(format!("entrada-{}", place.site.port));
         fs::create_dir_all(&dir)?;
         let admin = free_port()?;
@@ -123,7 +123,7 @@ impl Entrada {
         // No proxy towards the internet and no setting of this machine's own may change what is measured.
         command.env_clear().env("BENCH_CLIENT_SECRET", &emulator.client_secret).env("BENCH_SECRET", "a secret of thirty-two bytes or more, for one run only");
         command.args(["run", "--config"]).arg(file).stdout(File::create(dir.join("out.log"))?).stderr(File::create(dir.join("err.log"))?);
-        let mut process = Process::start("entrada run", &mut command)?;
+        let mut process = ChildProcess::start("entrada run", &mut command)?;
         process.wait_for(place.site.port).map_err(|it| said(&it, &dir))?;
         wait_until_ready(&mut process, admin).map_err(|it| said(&it, &dir))?;
         Ok(Self { process, site: place.site.clone() })
@@ -135,12 +135,12 @@ fn said(failure: &dyn std::fmt::Display, dir: &Path) -> String {
     format!("{failure}: {}", text.chars().take(2000).collect::<String>())
 }
 
-fn wait_until_ready(process: &mut Process, admin: u16) -> Outcome<()> {
+fn wait_until_ready(process: &mut ChildProcess, admin: u16) -> BenchOutcome<()> {
     let began = Instant::now();
-    let site = Site { host: format!("127.0.0.1:{admin}"), ..Site::local(admin, None) };
+    let site = BenchSite { host: format!("127.0.0.1:{admin}"), ..BenchSite::local(admin, None) };
     loop {
         process.must_live()?;
-        let reply = Connection::open(&site).and_then(|mut it| it.get("/readyz", &[]));
+        let reply = HttpConnection::open(&site).and_then(|mut it| it.get("/readyz", &[]));
         match reply {
             Ok(reply) if reply.status == 200 => return Ok(()),
             Ok(reply) if began.elapsed() > PATIENCE => return Err(format!("it does not become ready: {}", reply.text()).into()),
@@ -150,12 +150,12 @@ fn wait_until_ready(process: &mut Process, admin: u16) -> Outcome<()> {
     }
 }
 
-fn config(place: &Place, admin: u16, app: u16, certificate: &Certificate, emulator: &Emulator) -> String {
+fn config(place: &EntradaFolder, admin: u16, app: u16, certificate: &BenchCertificate, emulator: &EmulatorProcess) -> String {
     let tls = match place.kind {
-        Kind::Tls => format!("tls = {{ certificate = {:?}, key = {:?} }}", certificate.chain, certificate.key),
-        Kind::Clear | Kind::Logged => String::new(),
+        EntradaKind::Tls => format!("tls = {{ certificate = {:?}, key = {:?} }}", certificate.chain, certificate.key),
+        EntradaKind::Clear | EntradaKind::Logged => String::new(),
     };
-    let level = if place.kind == Kind::Logged { "info" } else { "warn" };
+    let level = if place.kind == EntradaKind::Logged { "info" } else { "warn" };
     format!(
         r#"[server]
 listen = "127.0.0.1:{port}"

@@ -1,6 +1,6 @@
 //! A client for a handful of requests: HTTP/1.1 on one connection, in clear or over TLS, that follows nothing by itself.
 
-use crate::terminal::Outcome;
+use crate::terminal::BenchOutcome;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{BufRead as _, BufReader, Read, Write};
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where a server listens on loopback, and what it is called.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct BenchSite {
     /// Port on 127.0.0.1.
     pub port: u16,
     /// The `Host` it answers to.
@@ -22,7 +22,7 @@ pub struct Site {
     pub tls: Option<Arc<ClientConfig>>,
 }
 
-impl Site {
+impl BenchSite {
     /// `localhost` on this port.
     pub fn local(port: u16, tls: Option<Arc<ClientConfig>>) -> Self {
         Self { port, host: format!("localhost:{port}"), tls }
@@ -45,7 +45,7 @@ impl Site {
 
 /// An answer.
 #[derive(Debug)]
-pub struct Reply {
+pub struct HttpReply {
     /// Its status.
     pub status: u16,
     /// Its fields, names in lower case.
@@ -54,7 +54,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-impl Reply {
+impl HttpReply {
     /// The first field of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|it| it.0 == name).map(|it| it.1.as_str())
@@ -72,7 +72,7 @@ impl Reply {
     }
 
     /// The `Location` of a redirect.
-    pub fn location(&self) -> Outcome<&str> {
+    pub fn location(&self) -> BenchOutcome<&str> {
         let location = self.header("location").filter(|_| matches!(self.status, 302 | 303));
         location.ok_or_else(|| format!("a redirect was expected, {} came: {}", self.status, self.text().chars().take(300).collect::<String>()).into())
     }
@@ -82,14 +82,14 @@ trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
 /// One connection that is kept.
-pub struct Connection {
+pub struct HttpConnection {
     stream: BufReader<Box<dyn Stream>>,
     host: String,
 }
 
-impl Connection {
+impl HttpConnection {
     /// Connects.
-    pub fn open(site: &Site) -> Outcome<Self> {
+    pub fn open(site: &BenchSite) -> BenchOutcome<Self> {
         let tcp = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, site.port)))?;
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(PATIENCE))?;
@@ -101,19 +101,19 @@ impl Connection {
     }
 
     /// `GET`, with these fields.
-    pub fn get(&mut self, target: &str, headers: &[(&str, &str)]) -> Outcome<Reply> {
+    pub fn get(&mut self, target: &str, headers: &[(&str, &str)]) -> BenchOutcome<HttpReply> {
         self.ask("GET", target, headers, "")
     }
 
     /// `POST` of a form that is encoded already.
-    pub fn post(&mut self, target: &str, headers: &[(&str, &str)], form: &str) -> Outcome<Reply> {
+    pub fn post(&mut self, target: &str, headers: &[(&str, &str)], form: &str) -> BenchOutcome<HttpReply> {
         let length = form.len().to_string();
         let own = [("content-type", "application/x-www-form-urlencoded"), ("content-length", length.as_str())];
         let headers: Vec<_> = headers.iter().copied().chain(own).collect();
         self.ask("POST", target, &headers, form)
     }
 
-    fn ask(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Outcome<Reply> {
+    fn ask(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> BenchOutcome<HttpReply> {
         let fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n{fields}\r\n{body}", self.host);
         self.stream.get_mut().write_all(head.as_bytes())?;
@@ -121,10 +121,10 @@ impl Connection {
         self.read()
     }
 
-    fn read(&mut self) -> Outcome<Reply> {
+    fn read(&mut self) -> BenchOutcome<HttpReply> {
         let first = self.line()?;
         let status = first.split(' ').nth(1).and_then(|it| it.parse().ok()).ok_or_else(|| format!("no status line: {first}"))?;
-        let mut reply = Reply { status, headers: Vec::new(), body: Vec::new() };
+        let mut reply = HttpReply { status, headers: Vec::new(), body: Vec::new() };
         loop {
             let line = self.line()?;
             let Some((name, value)) = line.split_once(':') else { break };
@@ -138,7 +138,7 @@ impl Connection {
         Ok(reply)
     }
 
-    fn chunks(&mut self, body: &mut Vec<u8>) -> Outcome<()> {
+    fn chunks(&mut self, body: &mut Vec<u8>) -> BenchOutcome<()> {
         loop {
             let line = self.line()?;
             let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)?;
@@ -150,13 +150,13 @@ impl Connection {
         }
     }
 
-    fn exactly(&mut self, size: usize) -> Outcome<Vec<u8>> {
+    fn exactly(&mut self, size: usize) -> BenchOutcome<Vec<u8>> {
         let mut out = vec![0; size];
         self.stream.read_exact(&mut out)?;
         Ok(out)
     }
 
-    fn line(&mut self) -> Outcome<String> {
+    fn line(&mut self) -> BenchOutcome<String> {
         let mut line = String::new();
         if self.stream.read_line(&mut line)? == 0 {
             return Err(format!("{} closed the connection", self.host).into());

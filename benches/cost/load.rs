@@ -1,9 +1,9 @@
 //! One round: wrk drives a server for a while, and a window in the middle of it is measured.
 
-use crate::http::{Connection, Site};
-use crate::nginx::{App, Counter};
-use crate::process::{Cpu, Process};
-use crate::terminal::Outcome;
+use crate::http::{BenchSite, HttpConnection};
+use crate::nginx::{AuthCounter, NginxApp};
+use crate::process::{ChildProcess, CpuTimes};
+use crate::terminal::BenchOutcome;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -39,14 +39,14 @@ const COOKIES: &str =
 
 /// How large the body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
+pub enum LoadSize {
     /// 1 KiB: the cost of a request.
     Small,
     /// 1 MiB: the cost of its bytes.
     Large,
 }
 
-impl Size {
+impl LoadSize {
     /// In bytes.
     pub fn bytes(self) -> u32 {
         match self {
@@ -77,20 +77,20 @@ pub struct Timing {
 
 /// What is asked for, and how often at once.
 #[derive(Clone, Copy, Debug)]
-pub struct Load<'a> {
+pub struct LoadRun<'a> {
     /// Of whom.
-    pub site: &'a Site,
+    pub site: &'a BenchSite,
     /// Path of the request, without the file.
     pub folder: &'a str,
     /// Which file.
-    pub size: Size,
+    pub size: LoadSize,
     /// The session's cookie, `name=value`.
     pub session: Option<&'a str>,
     /// Connections.
     pub connections: u32,
 }
 
-impl Load<'_> {
+impl LoadRun<'_> {
     fn path(&self) -> String {
         format!("{}/{}", self.folder, self.size.file())
     }
@@ -102,7 +102,7 @@ impl Load<'_> {
 
 /// The figures of one round.
 #[derive(Clone, Copy, Debug)]
-pub struct Figures {
+pub struct LoadFigures {
     /// CPU time of the whole process tree for each request, in microseconds.
     pub cpu: f64,
     /// Requests per second.
@@ -115,57 +115,57 @@ pub struct Figures {
 
 /// Drives servers.
 #[derive(Debug)]
-pub struct Driver {
+pub struct LoadDriver {
     wrk: PathBuf,
     script: PathBuf,
 }
 
-impl Driver {
+impl LoadDriver {
     /// With this wrk; its script is kept in `dir`.
-    pub fn new(wrk: &Path, dir: &Path) -> Outcome<Self> {
+    pub fn new(wrk: &Path, dir: &Path) -> BenchOutcome<Self> {
         let script = dir.join("figures.lua");
         fs::write(&script, SCRIPT)?;
         Ok(Self { wrk: wrk.to_owned(), script })
     }
 
     /// Drives `server` and measures it. Fails where one answer was not 2xx, or did not come from the app.
-    pub fn round(&self, load: &Load<'_>, server: &mut Process, app: &mut App, timing: Timing) -> Outcome<Figures> {
+    pub fn round(&self, load: &LoadRun<'_>, server: &mut ChildProcess, app: &mut NginxApp, timing: Timing) -> BenchOutcome<LoadFigures> {
         probe(load)?;
         let mut counter = app.counter()?;
-        let start = Moment::take(server, &mut counter)?;
-        let seconds = timing.seconds + u64::from(load.size == Size::Large);
+        let start = LoadMoment::take(server, &mut counter)?;
+        let seconds = timing.seconds + u64::from(load.size == LoadSize::Large);
         let wrk = self.command(load, seconds).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         sleep(timing.lead);
-        let first = Moment::take(server, &mut counter)?;
+        let first = LoadMoment::take(server, &mut counter)?;
         sleep(timing.window);
-        let second = Moment::take(server, &mut counter)?;
+        let second = LoadMoment::take(server, &mut counter)?;
         let output = wrk.wait_with_output()?;
         let counted = read(&String::from_utf8_lossy(&output.stdout))?;
-        let end = Moment::take(server, &mut counter)?;
+        let end = LoadMoment::take(server, &mut counter)?;
         server.must_live()?;
         counted.judge(load, end.requests.saturating_sub(start.requests))?;
         probe(load)?;
         let passed = counted.passed(load.size);
         // What is under way at the edges of a window counts little for small answers. Large ones are counted by their bytes, over the whole round.
         let cpu = match load.size {
-            Size::Small => second.since(&first) / count(second.requests.saturating_sub(first.requests)),
-            Size::Large => end.since(&start) / passed,
+            LoadSize::Small => second.since(&first) / count(second.requests.saturating_sub(first.requests)),
+            LoadSize::Large => end.since(&start) / passed,
         };
         if !cpu.is_finite() {
             return Err(format!("no request went through {} in a whole round", load.site.host).into());
         }
-        Ok(Figures { cpu: cpu / 1000.0, rate: passed * 1e6 / count(counted.microseconds), p50: count(counted.p50), p99: count(counted.p99) })
+        Ok(LoadFigures { cpu: cpu / 1000.0, rate: passed * 1e6 / count(counted.microseconds), p50: count(counted.p50), p99: count(counted.p99) })
     }
 
     /// Only drives.
-    pub fn drive(&self, load: &Load<'_>, seconds: u64) -> Outcome<()> {
+    pub fn drive(&self, load: &LoadRun<'_>, seconds: u64) -> BenchOutcome<()> {
         probe(load)?;
         let output = self.command(load, seconds).output()?;
         let counted = read(&String::from_utf8_lossy(&output.stdout))?;
         counted.judge(load, counted.requests)
     }
 
-    fn command(&self, load: &Load<'_>, seconds: u64) -> Command {
+    fn command(&self, load: &LoadRun<'_>, seconds: u64) -> Command {
         let threads = if load.connections < 2 { 1 } else { 2 };
         let mut command = Command::new(&self.wrk);
         command.args(["-t", &threads.to_string(), "-c", &load.connections.to_string(), "-d", &format!("{seconds}s"), "--timeout", "10s", "-s"]);
@@ -178,15 +178,15 @@ impl Driver {
     }
 }
 
-fn cookie(load: &Load<'_>) -> String {
+fn cookie(load: &LoadRun<'_>) -> String {
     load.session.map_or_else(|| COOKIES.to_owned(), |it| format!("{COOKIES}; {it}"))
 }
 
 /// One request by hand. wrk counts a redirect as a success; this does not.
-pub fn probe(load: &Load<'_>) -> Outcome<()> {
+pub fn probe(load: &LoadRun<'_>) -> BenchOutcome<()> {
     let cookie = cookie(load);
     let headers: Vec<_> = HEADERS.into_iter().chain([("Cookie", cookie.as_str())]).collect();
-    let reply = Connection::open(load.site)?.get(&load.path(), &headers)?;
+    let reply = HttpConnection::open(load.site)?.get(&load.path(), &headers)?;
     if reply.status != 200 || reply.body.len() != load.size.bytes() as usize {
         return Err(format!("{} answered {} with {} bytes: {}", load.url(), reply.status, reply.body.len(), start_of(&reply.text())).into());
     }
@@ -198,15 +198,15 @@ fn start_of(text: &str) -> String {
 }
 
 /// CPU time and requests at one moment.
-struct Moment {
-    before: Cpu,
-    after: Cpu,
+struct LoadMoment {
+    before: CpuTimes,
+    after: CpuTimes,
     requests: u64,
 }
 
-impl Moment {
+impl LoadMoment {
     /// CPU is read on both sides of the count, since the count takes its time under load.
-    fn take(server: &Process, counter: &mut Counter) -> Outcome<Self> {
+    fn take(server: &ChildProcess, counter: &mut AuthCounter) -> BenchOutcome<Self> {
         let before = server.cpu()?;
         let requests = counter.requests()?;
         Ok(Self { before, after: server.cpu()?, requests })
@@ -225,7 +225,7 @@ fn count(it: u64) -> f64 {
 }
 
 /// What wrk says at the end.
-struct Counted {
+struct RequestCounts {
     requests: u64,
     microseconds: u64,
     bytes: u64,
@@ -235,16 +235,16 @@ struct Counted {
     p99: u64,
 }
 
-impl Counted {
+impl RequestCounts {
     /// Answers: small ones by number, large ones by their bytes, the unfinished included.
-    fn passed(&self, size: Size) -> f64 {
+    fn passed(&self, size: LoadSize) -> f64 {
         match size {
-            Size::Small => count(self.requests),
-            Size::Large => count(self.bytes) / f64::from(size.bytes()),
+            LoadSize::Small => count(self.requests),
+            LoadSize::Large => count(self.bytes) / f64::from(size.bytes()),
         }
     }
 
-    fn judge(&self, load: &Load<'_>, seen_by_the_app: u64) -> Outcome<()> {
+    fn judge(&self, load: &LoadRun<'_>, seen_by_the_app: u64) -> BenchOutcome<()> {
         let whose = load.url();
         if self.refused > 0 {
             return Err(format!("{} of {} answers of {whose} were not 2xx", self.refused, self.requests).into());
@@ -259,9 +259,9 @@ impl Counted {
     }
 }
 
-fn read(output: &str) -> Outcome<Counted> {
+fn read(output: &str) -> BenchOutcome<RequestCounts> {
     let line = output.lines().find_map(|it| it.strip_prefix("figures ")).ok_or_else(|| format!("wrk gave no figures: {output}"))?;
     let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
     let [requests, microseconds, bytes, connect, read, write, timeout, refused, p50, p99] = numbers.try_into().map_err(|_| "wrk gave other figures")?;
-    Ok(Counted { requests, microseconds, bytes, broken: connect + read + write + timeout, refused, p50, p99 })
+    Ok(RequestCounts { requests, microseconds, bytes, broken: connect + read + write + timeout, refused, p50, p99 })
 }

@@ -16,23 +16,23 @@ mod terminal;
 mod tools;
 mod train;
 
-use arguments::{Arguments, Part};
+use arguments::{BenchArgs, BenchPart};
 use clap::Parser as _;
-use load::{Driver, Timing};
-use memory::Amount;
-use report::Report;
-use rounds::Effort;
-use stage::Stage;
+use load::{LoadDriver, Timing};
+use memory::MemoryAmount;
+use report::BenchReport;
+use rounds::CpuEffort;
+use stage::BenchStage;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use terminal::{Outcome, complain, say};
-use tools::{Machine, Tools, raise_file_limit};
+use terminal::{BenchOutcome, complain, say};
+use tools::{BenchTools, Machine, raise_file_limit};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    match run(&BenchArgs::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(&failure);
@@ -41,8 +41,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Outcome<()> {
-    let tools = Tools::find()?;
+fn run(arguments: &BenchArgs) -> BenchOutcome<()> {
+    let tools = BenchTools::find()?;
     raise_file_limit(20_000);
     let dir = tempfile::tempdir()?;
     if let Some(binary) = &arguments.train {
@@ -59,33 +59,33 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     Ok(())
 }
 
-fn effort(arguments: &Arguments) -> Effort {
+fn effort(arguments: &BenchArgs) -> CpuEffort {
     let (rounds, timing) = if arguments.quick {
         (3, Timing { seconds: 1, lead: Duration::from_millis(250), window: Duration::from_millis(650) })
     } else {
         (7, Timing { seconds: 2, lead: Duration::from_millis(350), window: Duration::from_millis(1500) })
     };
-    Effort { rounds: arguments.rounds.unwrap_or(rounds), timing, quick: arguments.quick, nginx_only: arguments.wants(Part::Nginx) }
+    CpuEffort { rounds: arguments.rounds.unwrap_or(rounds), timing, quick: arguments.quick, nginx_only: arguments.wants(BenchPart::Nginx) }
 }
 
-fn measure(arguments: &Arguments, effort: Effort, tools: &Tools, dir: &Path) -> Outcome<Report> {
+fn measure(arguments: &BenchArgs, effort: CpuEffort, tools: &BenchTools, dir: &Path) -> BenchOutcome<BenchReport> {
     let binary = arguments.program()?;
-    let mut report = Report::default();
-    if arguments.wants(Part::Start) {
+    let mut report = BenchReport::default();
+    if arguments.wants(BenchPart::Start) {
         report.start = Some(memory::start_time(&binary, if effort.quick { 5 } else { 15 })?);
     }
-    if arguments.wants(Part::Memory) {
+    if arguments.wants(BenchPart::Memory) {
         let (connections, sessions) = if effort.quick { (500, 1000) } else { (2000, 10_000) };
-        report.memory = Some(memory::measure(tools, dir, &binary, Amount { connections, sessions })?);
+        report.memory = Some(memory::measure(tools, dir, &binary, MemoryAmount { connections, sessions })?);
     }
-    if arguments.wants(Part::Requests) {
+    if arguments.wants(BenchPart::Requests) {
         report.results = requests(effort, tools, dir, Some(&binary))?.results;
     }
     Ok(report)
 }
 
-fn requests(effort: Effort, tools: &Tools, dir: &Path, binary: Option<&Path>) -> Outcome<Report> {
-    let mut stage = Stage::set(tools, dir, binary)?;
-    let results = rounds::measure(&mut stage, &Driver::new(&tools.wrk, dir)?, effort)?;
-    Ok(Report { results, ..Report::default() })
+fn requests(effort: CpuEffort, tools: &BenchTools, dir: &Path, binary: Option<&Path>) -> BenchOutcome<BenchReport> {
+    let mut stage = BenchStage::set(tools, dir, binary)?;
+    let results = rounds::measure(&mut stage, &LoadDriver::new(&tools.wrk, dir)?, effort)?;
+    Ok(BenchReport { results, ..BenchReport::default() })
 }

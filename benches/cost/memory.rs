@@ -1,14 +1,14 @@
 //! Memory: of the idle process, of an idle connection, of a session; and how soon `entrada dev` listens.
 
-use crate::entrada::{Entrada, Kind, Place};
-use crate::http::{Connection, Site};
-use crate::nginx::{App, Certificate, Proxy};
-use crate::process::{Process, free_port};
-use crate::sign_in::{Browser, Emulator};
+use crate::entrada::{EntradaFolder, EntradaKind, EntradaProcess};
+use crate::http::{BenchSite, HttpConnection};
+use crate::nginx::{BenchCertificate, NginxApp, NginxProxy};
+use crate::process::{ChildProcess, free_port};
+use crate::sign_in::{BenchBrowser, EmulatorProcess};
 use crate::stage::certificate;
 use crate::statistics::median;
-use crate::terminal::{Outcome, hum, say};
-use crate::tools::Tools;
+use crate::terminal::{BenchOutcome, hum, say};
+use crate::tools::BenchTools;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::{self, sleep};
@@ -25,7 +25,7 @@ const REST: Duration = Duration::from_secs(1);
 
 /// How much is made.
 #[derive(Clone, Copy, Debug)]
-pub struct Amount {
+pub struct MemoryAmount {
     /// Connections that are kept idle.
     pub connections: usize,
     /// Sign-ins.
@@ -34,7 +34,7 @@ pub struct Amount {
 
 /// What was found, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Memory {
+pub struct MemoryFigures {
     /// The process that has served nobody.
     pub idle: f64,
     /// For each idle connection that has served one request.
@@ -52,37 +52,37 @@ pub struct Memory {
 }
 
 /// Measures, each in a process of its own that has done nothing else.
-pub fn measure(tools: &Tools, dir: &Path, binary: &Path, amount: Amount) -> Outcome<Memory> {
+pub fn measure(tools: &BenchTools, dir: &Path, binary: &Path, amount: MemoryAmount) -> BenchOutcome<MemoryFigures> {
     hum("memory: idle");
     let certificate = certificate(dir)?;
-    let app = App::start(&tools.nginx, dir)?;
+    let app = NginxApp::start(&tools.nginx, dir)?;
     let new = || fresh(binary, dir, app.port, &certificate);
     let (entrada, emulator) = new()?;
     sleep(REST);
     let idle = bytes(entrada.process.resident()?);
     hum(", connections");
-    let cookie = Browser::open(&entrada.site, &emulator)?.sign_in()?;
+    let cookie = BenchBrowser::open(&entrada.site, &emulator)?.sign_in()?;
     let connection = connections(&entrada.process, &entrada.site, &cookie, amount.connections)?;
-    let proxy = Proxy::start(&tools.nginx, dir, app.port, &certificate, crate::nginx::Kind::Bare)?;
+    let proxy = NginxProxy::start(&tools.nginx, dir, app.port, &certificate, crate::nginx::NginxKind::Bare)?;
     let nginx_connection = connections(&proxy.process, &proxy.clear, &cookie, amount.connections)?;
     hum(", sessions");
     let (entrada, emulator) = new()?;
     let (session, session_in_use) = sessions(&entrada, &emulator, amount.sessions)?;
     say("");
-    Ok(Memory { idle, connection, nginx_connection, session, session_in_use, sessions: amount.sessions, connections: amount.connections })
+    Ok(MemoryFigures { idle, connection, nginx_connection, session, session_in_use, sessions: amount.sessions, connections: amount.connections })
 }
 
-fn fresh(binary: &Path, dir: &Path, app: u16, certificate: &Certificate) -> Outcome<(Entrada, Emulator)> {
-    let place = Place::choose(Kind::Clear, certificate)?;
-    let emulator = Emulator::start(binary, &[place.redirect_uri()])?;
-    let entrada = Entrada::start(binary, dir, app, &place, certificate, &emulator)?;
+fn fresh(binary: &Path, dir: &Path, app: u16, certificate: &BenchCertificate) -> BenchOutcome<(EntradaProcess, EmulatorProcess)> {
+    let place = EntradaFolder::choose(EntradaKind::Clear, certificate)?;
+    let emulator = EmulatorProcess::start(binary, &[place.redirect_uri()])?;
+    let entrada = EntradaProcess::start(binary, dir, app, &place, certificate, &emulator)?;
     Ok((entrada, emulator))
 }
 
 /// Bytes for each connection that is kept after one request.
-fn connections(process: &Process, site: &Site, cookie: &str, count: usize) -> Outcome<f64> {
-    let ask = || -> Outcome<Connection> {
-        let mut connection = Connection::open(site)?;
+fn connections(process: &ChildProcess, site: &BenchSite, cookie: &str, count: usize) -> BenchOutcome<f64> {
+    let ask = || -> BenchOutcome<HttpConnection> {
+        let mut connection = HttpConnection::open(site)?;
         let reply = connection.get("/app/1k", &[("accept", "text/html"), ("cookie", cookie)])?;
         if reply.status == 200 { Ok(connection) } else { Err(format!("{} answered {}", site.host, reply.status).into()) }
     };
@@ -91,7 +91,7 @@ fn connections(process: &Process, site: &Site, cookie: &str, count: usize) -> Ou
     }
     sleep(REST);
     let before = process.resident()?;
-    let kept = (0..count).map(|_| ask()).collect::<Outcome<Vec<_>>>()?;
+    let kept = (0..count).map(|_| ask()).collect::<BenchOutcome<Vec<_>>>()?;
     sleep(REST);
     let after = process.resident()?;
     drop(kept);
@@ -99,7 +99,7 @@ fn connections(process: &Process, site: &Site, cookie: &str, count: usize) -> Ou
 }
 
 /// Bytes for each session, at rest and in use.
-fn sessions(entrada: &Entrada, emulator: &Emulator, count: usize) -> Outcome<(f64, f64)> {
+fn sessions(entrada: &EntradaProcess, emulator: &EmulatorProcess, count: usize) -> BenchOutcome<(f64, f64)> {
     let process = &entrada.process;
     let first = sign_in_many(entrada, emulator, FIRST)?;
     use_all(&entrada.site, &first)?;
@@ -114,22 +114,22 @@ fn sessions(entrada: &Entrada, emulator: &Emulator, count: usize) -> Outcome<(f6
     Ok((per(before, at_rest, count), per(before, in_use, count)))
 }
 
-fn sign_in_many(entrada: &Entrada, emulator: &Emulator, count: usize) -> Outcome<Vec<String>> {
+fn sign_in_many(entrada: &EntradaProcess, emulator: &EmulatorProcess, count: usize) -> BenchOutcome<Vec<String>> {
     let share = |it: usize| (it + 1) * count / THREADS - it * count / THREADS;
-    let sign_in = |count: usize| -> Outcome<Vec<String>> {
-        let mut browser = Browser::open(&entrada.site, emulator)?;
+    let sign_in = |count: usize| -> BenchOutcome<Vec<String>> {
+        let mut browser = BenchBrowser::open(&entrada.site, emulator)?;
         (0..count).map(|_| browser.sign_in()).collect()
     };
     thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|it| scope.spawn(move || sign_in(share(it)))).collect();
-        let parts = threads.into_iter().map(|it| it.join().map_err(|_| "a thread failed")?).collect::<Outcome<Vec<_>>>()?;
+        let parts = threads.into_iter().map(|it| it.join().map_err(|_| "a thread failed")?).collect::<BenchOutcome<Vec<_>>>()?;
         Ok(parts.concat())
     })
 }
 
 /// One request of each session.
-fn use_all(site: &Site, cookies: &[String]) -> Outcome<()> {
-    let mut connection = Connection::open(site)?;
+fn use_all(site: &BenchSite, cookies: &[String]) -> BenchOutcome<()> {
+    let mut connection = HttpConnection::open(site)?;
     for cookie in cookies {
         let reply = connection.get("/app/1k", &[("accept", "text/html"), ("cookie", cookie)])?;
         if reply.status != 200 {
@@ -149,7 +149,7 @@ fn bytes(count: u64) -> f64 {
 }
 
 /// Median time from starting `entrada dev` to its first accepted connection, in milliseconds.
-pub fn start_time(binary: &Path, starts: usize) -> Outcome<f64> {
+pub fn start_time(binary: &Path, starts: usize) -> BenchOutcome<f64> {
     hum("start of entrada dev");
     let mut times = Vec::new();
     for _ in 0..=starts {
@@ -157,7 +157,7 @@ pub fn start_time(binary: &Path, starts: usize) -> Outcome<f64> {
         let mut command = Command::new(binary);
         command.args(["dev", "--port", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
         let began = Instant::now();
-        let mut process = Process::start("entrada dev", &mut command)?;
+        let mut process = ChildProcess::start("entrada dev", &mut command)?;
         process.wait_for(port)?;
         times.push(began.elapsed().as_secs_f64() * 1000.0);
         process.stop()?;

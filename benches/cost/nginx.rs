@@ -1,8 +1,8 @@
 //! nginx: as the app behind everything, and as the proxies that Entrada is compared with.
 
-use crate::http::{Connection, Site};
-use crate::process::{Process, free_port};
-use crate::terminal::Outcome;
+use crate::http::{BenchSite, HttpConnection};
+use crate::process::{ChildProcess, free_port};
+use crate::terminal::BenchOutcome;
 use crate::tools::{cores, is_root};
 use rustls::ClientConfig;
 use std::fs;
@@ -15,16 +15,16 @@ const KEEP: &str = "keepalive_timeout 300s; keepalive_requests 1000000000;";
 
 /// The app: static files, served by an nginx of its own whose CPU time is not counted.
 #[derive(Debug)]
-pub struct App {
-    process: Process,
+pub struct NginxApp {
+    process: ChildProcess,
     /// Where it listens.
     pub port: u16,
-    status: Site,
+    status: BenchSite,
 }
 
-impl App {
+impl NginxApp {
     /// Starts it, with bodies of 1 KiB and 1 MiB under `/app` and `/public`.
-    pub fn start(nginx: &Path, dir: &Path) -> Outcome<Self> {
+    pub fn start(nginx: &Path, dir: &Path) -> BenchOutcome<Self> {
         let dir = folder(dir, "app")?;
         for place in ["files/app", "files/public"] {
             let place = folder(&dir, place)?;
@@ -38,25 +38,25 @@ impl App {
             dir.join("files").display()
         );
         let process = start(nginx, &dir, "access_log off;", &servers, port)?;
-        Ok(Self { process, port, status: Site::local(status, None) })
+        Ok(Self { process, port, status: BenchSite::local(status, None) })
     }
 
     /// A watch on the number of requests that have reached it.
-    pub fn counter(&mut self) -> Outcome<Counter> {
+    pub fn counter(&mut self) -> BenchOutcome<AuthCounter> {
         self.process.must_live()?;
-        Ok(Counter { connection: Connection::open(&self.status)?, own: 0 })
+        Ok(AuthCounter { connection: HttpConnection::open(&self.status)?, own: 0 })
     }
 }
 
 /// Reads how many requests the app has seen (nginx's `stub_status`).
-pub struct Counter {
-    connection: Connection,
+pub struct AuthCounter {
+    connection: HttpConnection,
     own: u64,
 }
 
-impl Counter {
+impl AuthCounter {
     /// Requests so far, without those of this watch.
-    pub fn requests(&mut self) -> Outcome<u64> {
+    pub fn requests(&mut self) -> BenchOutcome<u64> {
         let text = self.connection.get("/", &[])?.text();
         let count = text.lines().nth(2).and_then(|it| it.split_whitespace().nth(2)).and_then(|it| it.parse::<u64>().ok());
         self.own += 1;
@@ -71,7 +71,7 @@ fn body(size: usize) -> Vec<u8> {
 
 /// What a proxy does besides passing on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum NginxKind {
     /// `proxy_pass` with kept connections, all else as nginx ships.
     Bare,
     /// Adds the headers that Entrada adds.
@@ -84,18 +84,18 @@ pub enum Kind {
 
 /// An nginx in front of the app, in clear and over TLS.
 #[derive(Debug)]
-pub struct Proxy {
+pub struct NginxProxy {
     /// The master and its workers.
-    pub process: Process,
+    pub process: ChildProcess,
     /// In clear.
-    pub clear: Site,
+    pub clear: BenchSite,
     /// Over TLS.
-    pub tls: Site,
+    pub tls: BenchSite,
 }
 
 /// A certificate for `localhost` made for this run.
 #[derive(Clone, Debug)]
-pub struct Certificate {
+pub struct BenchCertificate {
     /// The chain, PEM.
     pub chain: PathBuf,
     /// The key, PEM.
@@ -104,19 +104,19 @@ pub struct Certificate {
     pub believed: Arc<ClientConfig>,
 }
 
-impl Proxy {
+impl NginxProxy {
     /// Starts it before `app`.
-    pub fn start(nginx: &Path, dir: &Path, app: u16, certificate: &Certificate, kind: Kind) -> Outcome<Self> {
+    pub fn start(nginx: &Path, dir: &Path, app: u16, certificate: &BenchCertificate, kind: NginxKind) -> BenchOutcome<Self> {
         let dir = folder(dir, &format!("{kind:?}").to_lowercase())?;
         let (clear, tls) = (free_port()?, free_port()?);
         let log = match kind {
-            Kind::Logged => format!("access_log {};", dir.join("access.log").display()),
-            Kind::Bare | Kind::Headers | Kind::Tuned => "access_log off;".to_owned(),
+            NginxKind::Logged => format!("access_log {};", dir.join("access.log").display()),
+            NginxKind::Bare | NginxKind::Headers | NginxKind::Tuned => "access_log off;".to_owned(),
         };
         let more = match kind {
-            Kind::Bare | Kind::Logged => String::new(),
-            Kind::Headers => added_headers(),
-            Kind::Tuned => "proxy_buffer_size 64k; proxy_buffers 16 64k; proxy_busy_buffers_size 256k; proxy_max_temp_file_size 0;".to_owned(),
+            NginxKind::Bare | NginxKind::Logged => String::new(),
+            NginxKind::Headers => added_headers(),
+            NginxKind::Tuned => "proxy_buffer_size 64k; proxy_buffers 16 64k; proxy_busy_buffers_size 256k; proxy_max_temp_file_size 0;".to_owned(),
         };
         let servers = format!(
             "upstream app {{ server 127.0.0.1:{app}; keepalive 512; {KEEP} }}
@@ -131,7 +131,7 @@ impl Proxy {
         );
         let process = start(nginx, &dir, &log, &servers, clear)?;
         let believed = Some(Arc::clone(&certificate.believed));
-        Ok(Self { process, clear: Site::local(clear, None), tls: Site::local(tls, believed) })
+        Ok(Self { process, clear: BenchSite::local(clear, None), tls: BenchSite::local(tls, believed) })
     }
 }
 
@@ -157,7 +157,7 @@ fn added_headers() -> String {
     fixed.iter().map(|(name, value)| format!("proxy_set_header {name} \"{value}\"; ")).collect()
 }
 
-fn start(nginx: &Path, dir: &Path, log: &str, servers: &str, port: u16) -> Outcome<Process> {
+fn start(nginx: &Path, dir: &Path, log: &str, servers: &str, port: u16) -> BenchOutcome<ChildProcess> {
     let here = dir.display();
     let user = if is_root() { "user root;" } else { "" };
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|it| format!("{it}_temp_path {here}/{it}; ")).concat();
@@ -171,12 +171,12 @@ fn start(nginx: &Path, dir: &Path, log: &str, servers: &str, port: u16) -> Outco
     fs::write(&file, config)?;
     let mut command = Command::new(nginx);
     command.arg("-p").arg(dir).arg("-e").arg(dir.join("error.log")).arg("-c").arg(file).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut process = Process::start("nginx", &mut command)?;
+    let mut process = ChildProcess::start("nginx", &mut command)?;
     process.wait_for(port).map_err(|it| format!("{it}: {}", fs::read_to_string(dir.join("error.log")).unwrap_or_default()))?;
     Ok(process)
 }
 
-fn folder(dir: &Path, name: &str) -> Outcome<PathBuf> {
+fn folder(dir: &Path, name: &str) -> BenchOutcome<PathBuf> {
     let dir = dir.join(name);
     fs::create_dir_all(&dir)?;
     Ok(dir)

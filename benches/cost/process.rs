@@ -1,6 +1,6 @@
 //! A server under measurement: its CPU time and memory as the kernel counts them, and its end.
 
-use crate::terminal::Outcome;
+use crate::terminal::BenchOutcome;
 use std::collections::HashMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,25 +13,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A child process with all of its own children. They end with it.
 #[derive(Debug)]
-pub struct Process {
+pub struct ChildProcess {
     name: String,
     child: Child,
 }
 
 /// CPU time of every thread, in nanoseconds.
 #[derive(Debug, Default)]
-pub struct Cpu(HashMap<(u32, u32), u64>);
+pub struct CpuTimes(HashMap<(u32, u32), u64>);
 
-impl Cpu {
+impl CpuTimes {
     /// What was spent since `earlier`, in nanoseconds. A thread that ended in between is left out; it never makes the rest look cheaper.
     pub fn since(&self, earlier: &Self) -> u64 {
         self.0.iter().map(|(thread, time)| time.saturating_sub(earlier.0.get(thread).copied().unwrap_or_default())).sum()
     }
 }
 
-impl Process {
+impl ChildProcess {
     /// Starts it.
-    pub fn start(name: &str, command: &mut Command) -> Outcome<Self> {
+    pub fn start(name: &str, command: &mut Command) -> BenchOutcome<Self> {
         let child = command.stdin(Stdio::null()).spawn().map_err(|it| format!("{name} cannot be started: {it}"))?;
         Ok(Self { name: name.to_owned(), child })
     }
@@ -42,7 +42,7 @@ impl Process {
     }
 
     /// Waits until somebody listens on this port of loopback.
-    pub fn wait_for(&mut self, port: u16) -> Outcome<()> {
+    pub fn wait_for(&mut self, port: u16) -> BenchOutcome<()> {
         let began = Instant::now();
         while TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_err() {
             self.must_live()?;
@@ -55,7 +55,7 @@ impl Process {
     }
 
     /// Fails where it has ended.
-    pub fn must_live(&mut self) -> Outcome<()> {
+    pub fn must_live(&mut self) -> BenchOutcome<()> {
         match self.child.try_wait()? {
             Some(status) => Err(format!("{} has ended: {status}", self.name).into()),
             None => Ok(()),
@@ -63,8 +63,8 @@ impl Process {
     }
 
     /// CPU time of the whole tree so far, by thread.
-    pub fn cpu(&self) -> Outcome<Cpu> {
-        let mut out = Cpu::default();
+    pub fn cpu(&self) -> BenchOutcome<CpuTimes> {
+        let mut out = CpuTimes::default();
         for pid in self.tree() {
             for thread in numbers_in(&format!("/proc/{pid}/task")) {
                 // A thread that has just ended has no file any more.
@@ -80,7 +80,7 @@ impl Process {
     }
 
     /// Resident memory of the whole tree, in bytes. Pages that processes share count once for each.
-    pub fn resident(&self) -> Outcome<u64> {
+    pub fn resident(&self) -> BenchOutcome<u64> {
         let mut sum = 0;
         for pid in self.tree() {
             let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -92,11 +92,11 @@ impl Process {
     }
 
     /// Asks it to end and waits; by force where it does not.
-    pub fn stop(mut self) -> Outcome<ExitStatus> {
+    pub fn stop(mut self) -> BenchOutcome<ExitStatus> {
         self.end()
     }
 
-    fn end(&mut self) -> Outcome<ExitStatus> {
+    fn end(&mut self) -> BenchOutcome<ExitStatus> {
         if let Some(status) = self.child.try_wait()? {
             return Ok(status);
         }
@@ -126,7 +126,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         // It is over either way.
         let _ = self.end();
@@ -145,6 +145,6 @@ fn numbers_in(folder: &str) -> Vec<u32> {
 }
 
 /// A port of loopback that nobody listens on.
-pub fn free_port() -> Outcome<u16> {
+pub fn free_port() -> BenchOutcome<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -1,8 +1,8 @@
 //! Tables, targets, and the page in docs.
 
-use crate::load::{Figures, Size};
-use crate::memory::Memory;
-use crate::rounds::{Effort, Result, Scenario};
+use crate::load::{LoadFigures, LoadSize};
+use crate::memory::MemoryFigures;
+use crate::rounds::{CpuEffort, RoundResult, Scenario};
 use crate::stage::Contestant;
 use crate::tools::Machine;
 use std::fmt::Write as _;
@@ -52,26 +52,26 @@ const HOW: &str = "
 
 /// Everything that was measured.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct BenchReport {
     /// Of requests.
-    pub results: Vec<Result>,
+    pub results: Vec<RoundResult>,
     /// Of memory.
-    pub memory: Option<Memory>,
+    pub memory: Option<MemoryFigures>,
     /// `entrada dev`, in milliseconds.
     pub start: Option<f64>,
 }
 
 /// One promise, and what came of it.
-struct Target {
+struct ReportTarget {
     what: String,
     limit: String,
     measured: String,
     met: bool,
 }
 
-impl Report {
+impl BenchReport {
     /// The whole page.
-    pub fn page(&self, machine: &Machine, effort: Effort) -> String {
+    pub fn page(&self, machine: &Machine, effort: CpuEffort) -> String {
         let mut out = BEFORE.to_owned();
         let _ = writeln!(out, "\n| Machine | |\n|---|---|");
         let own = ("Entrada", format!("{}, release build without profile-guided optimization", env!("CARGO_PKG_VERSION")));
@@ -102,7 +102,7 @@ impl Report {
         out
     }
 
-    fn targets(&self) -> Vec<Target> {
+    fn targets(&self) -> Vec<ReportTarget> {
         let mut out = Vec::new();
         out.extend(self.cost("CPU per request, signed in, to nginx", 64, Contestant::Nginx, 1.15, |it| it.cpu));
         out.extend(self.cost("the same, to nginx that adds the same headers", 64, Contestant::NginxHeaders, 1.0, |it| it.cpu));
@@ -120,12 +120,12 @@ impl Report {
     }
 
     /// A ratio within the scenario of 1 KiB in clear.
-    fn cost(&self, what: &str, connections: u32, to: Contestant, limit: f64, figure: fn(&Figures) -> f64) -> Option<Target> {
-        let is_meant = |it: &Scenario| it.connections == connections && it.size == Size::Small && !it.tls;
+    fn cost(&self, what: &str, connections: u32, to: Contestant, limit: f64, figure: fn(&LoadFigures) -> f64) -> Option<ReportTarget> {
+        let is_meant = |it: &Scenario| it.connections == connections && it.size == LoadSize::Small && !it.tls;
         let result = self.results.iter().find(|it| is_meant(&it.scenario))?;
         let measured = result.of(Contestant::Entrada)?.ratio(result.of(to)?, figure).median;
         let limit_text = format!("{limit:.2} x");
-        Some(Target {
+        Some(ReportTarget {
             what: format!("{what}; {}", result.scenario.title()),
             limit: format!("at most {limit_text}"),
             measured: format!("{measured:.2} x"),
@@ -134,18 +134,18 @@ impl Report {
     }
 }
 
-fn most(what: &str, measured: f64, limit: f64, unit: &str) -> Target {
-    Target { what: what.to_owned(), limit: format!("under {limit:.0} {unit}"), measured: format!("{measured:.1} {unit}"), met: measured <= limit }
+fn most(what: &str, measured: f64, limit: f64, unit: &str) -> ReportTarget {
+    ReportTarget { what: what.to_owned(), limit: format!("under {limit:.0} {unit}"), measured: format!("{measured:.1} {unit}"), met: measured <= limit }
 }
 
-fn table(result: &Result) -> String {
+fn table(result: &RoundResult) -> String {
     let mut out = format!(
         "## {}\n\n| | CPU us/request | ratio to nginx | requests/s | p50 ms | p99 ms | p99 ratio |\n|---|--:|--:|--:|--:|--:|--:|\n",
         result.scenario.title()
     );
     for series in &result.series {
         let base = result.of(series.who.baseline());
-        let ratio = |figure: fn(&Figures) -> f64| match base {
+        let ratio = |figure: fn(&LoadFigures) -> f64| match base {
             Some(base) if base.who != series.who => {
                 let it = series.ratio(base, figure);
                 format!("{:.2} ({:.2} - {:.2})", it.median, it.low, it.high)
@@ -170,7 +170,7 @@ fn table(result: &Result) -> String {
     out + "\n"
 }
 
-fn to_bare(result: &Result, figure: fn(&Figures) -> f64) -> String {
+fn to_bare(result: &RoundResult, figure: fn(&LoadFigures) -> f64) -> String {
     let pair = result.of(Contestant::NginxLogged).zip(result.of(Contestant::Nginx));
     pair.map_or_else(String::new, |(logged, bare)| {
         let it = logged.ratio(bare, figure);
@@ -178,7 +178,7 @@ fn to_bare(result: &Result, figure: fn(&Figures) -> f64) -> String {
     })
 }
 
-fn memory_table(it: &Memory) -> String {
+fn memory_table(it: &MemoryFigures) -> String {
     let mut out = String::from("## Memory\n\n| | |\n|---|--:|\n");
     let rows = [
         ("the process, idle, ready".to_owned(), format!("{:.1} MiB", it.idle / MIB)),

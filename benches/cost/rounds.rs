@@ -1,9 +1,9 @@
 //! Scenarios, and the interleaved rounds of each.
 
-use crate::load::{Driver, Figures, Size, Timing};
-use crate::stage::{Contestant, Stage};
+use crate::load::{LoadDriver, LoadFigures, LoadSize, Timing};
+use crate::stage::{BenchStage, Contestant};
 use crate::statistics::{Spread, median};
-use crate::terminal::{Outcome, hum, say};
+use crate::terminal::{BenchOutcome, hum, say};
 
 /// What is measured together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Scenario {
     /// Connections at once.
     pub connections: u32,
     /// Of the body.
-    pub size: Size,
+    pub size: LoadSize,
     /// Over TLS.
     pub tls: bool,
     contestants: &'static [Contestant],
@@ -20,12 +20,12 @@ pub struct Scenario {
 impl Scenario {
     /// As a heading.
     pub fn title(&self) -> String {
-        let size = if self.size == Size::Large { "1 MiB" } else { "1 KiB" };
+        let size = if self.size == LoadSize::Large { "1 MiB" } else { "1 KiB" };
         let connections = if self.connections == 1 { "1 connection".to_owned() } else { format!("{} connections", self.connections) };
         format!("{size}, {connections}{}", if self.tls { ", TLS" } else { "" })
     }
 
-    const fn clear(connections: u32, size: Size, contestants: &'static [Contestant]) -> Self {
+    const fn clear(connections: u32, size: LoadSize, contestants: &'static [Contestant]) -> Self {
         Self { connections, size, tls: false, contestants }
     }
 }
@@ -37,13 +37,13 @@ const LARGE: &[Contestant] = &[Contestant::Nginx, Contestant::NginxTuned, Contes
 
 /// The headline first.
 const SCENARIOS: [Scenario; 7] = [
-    Scenario::clear(64, Size::Small, WITH_LOGS),
-    Scenario::clear(512, Size::Small, FOUR),
-    Scenario::clear(1, Size::Small, FOUR),
-    Scenario { connections: 64, size: Size::Small, tls: true, contestants: FOUR },
-    Scenario::clear(64, Size::Large, LARGE),
-    Scenario::clear(512, Size::Large, LARGE),
-    Scenario::clear(1, Size::Large, LARGE),
+    Scenario::clear(64, LoadSize::Small, WITH_LOGS),
+    Scenario::clear(512, LoadSize::Small, FOUR),
+    Scenario::clear(1, LoadSize::Small, FOUR),
+    Scenario { connections: 64, size: LoadSize::Small, tls: true, contestants: FOUR },
+    Scenario::clear(64, LoadSize::Large, LARGE),
+    Scenario::clear(512, LoadSize::Large, LARGE),
+    Scenario::clear(1, LoadSize::Large, LARGE),
 ];
 
 /// How many of the scenarios a quick run makes.
@@ -51,44 +51,44 @@ const QUICK: usize = 2;
 
 /// All figures of one contestant in one scenario, round by round.
 #[derive(Debug)]
-pub struct Series {
+pub struct RoundSeries {
     /// Whose.
     pub who: Contestant,
     /// One for each round.
-    pub rounds: Vec<Figures>,
+    pub rounds: Vec<LoadFigures>,
 }
 
-impl Series {
+impl RoundSeries {
     /// Median of one figure.
-    pub fn median(&self, figure: impl Fn(&Figures) -> f64) -> f64 {
+    pub fn median(&self, figure: impl Fn(&LoadFigures) -> f64) -> f64 {
         median(self.rounds.iter().map(figure))
     }
 
     /// Ratio of one figure to another series', round by round: both were measured within the same seconds.
-    pub fn ratio(&self, to: &Self, figure: impl Fn(&Figures) -> f64) -> Spread {
+    pub fn ratio(&self, to: &Self, figure: impl Fn(&LoadFigures) -> f64) -> Spread {
         Spread::of(self.rounds.iter().zip(&to.rounds).map(|(ours, theirs)| figure(ours) / figure(theirs)))
     }
 }
 
 /// All figures of one scenario.
 #[derive(Debug)]
-pub struct Result {
+pub struct RoundResult {
     /// Which.
     pub scenario: Scenario,
     /// In the order of the table.
-    pub series: Vec<Series>,
+    pub series: Vec<RoundSeries>,
 }
 
-impl Result {
+impl RoundResult {
     /// One contestant's.
-    pub fn of(&self, who: Contestant) -> Option<&Series> {
+    pub fn of(&self, who: Contestant) -> Option<&RoundSeries> {
         self.series.iter().find(|it| it.who == who)
     }
 }
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
-pub struct Effort {
+pub struct CpuEffort {
     /// Rounds that count; one more goes before them.
     pub rounds: usize,
     /// Of each round.
@@ -100,15 +100,15 @@ pub struct Effort {
 }
 
 /// Measures all scenarios.
-pub fn measure(stage: &mut Stage, driver: &Driver, effort: Effort) -> Outcome<Vec<Result>> {
+pub fn measure(stage: &mut BenchStage, driver: &LoadDriver, effort: CpuEffort) -> BenchOutcome<Vec<RoundResult>> {
     let count = if effort.quick { QUICK } else { SCENARIOS.len() };
     SCENARIOS.into_iter().take(count).map(|it| one(stage, driver, effort, it)).collect()
 }
 
-fn one(stage: &mut Stage, driver: &Driver, effort: Effort, scenario: Scenario) -> Outcome<Result> {
+fn one(stage: &mut BenchStage, driver: &LoadDriver, effort: CpuEffort, scenario: Scenario) -> BenchOutcome<RoundResult> {
     hum(&format!("{:<32}", scenario.title()));
     let contestants = scenario.contestants.iter().filter(|it| !(effort.nginx_only && it.is_ours()));
-    let mut series: Vec<_> = contestants.map(|it| Series { who: *it, rounds: Vec::new() }).collect();
+    let mut series: Vec<_> = contestants.map(|it| RoundSeries { who: *it, rounds: Vec::new() }).collect();
     for round in 0..=effort.rounds {
         // Nobody always comes first, or always after the same one.
         let many = series.len();
@@ -126,5 +126,5 @@ fn one(stage: &mut Stage, driver: &Driver, effort: Effort, scenario: Scenario) -
         hum(".");
     }
     say("");
-    Ok(Result { scenario, series })
+    Ok(RoundResult { scenario, series })
 }

@@ -1,8 +1,8 @@
 //! Real sign-ins: at the emulator, by the redirects that a browser would follow.
 
-use crate::http::{Connection, Reply, Site};
-use crate::process::Process;
-use crate::terminal::Outcome;
+use crate::http::{BenchSite, HttpConnection, HttpReply};
+use crate::process::ChildProcess;
+use crate::terminal::BenchOutcome;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,9 +18,9 @@ const NAVIGATION: [(&str, &str); 2] = [("accept", "text/html"), ("sec-fetch-mode
 
 /// The program's own pretend Entra, in a process of its own.
 #[derive(Debug)]
-pub struct Emulator {
-    _process: Process,
-    site: Site,
+pub struct EmulatorProcess {
+    _process: ChildProcess,
+    site: BenchSite,
     /// `[entra] authority`.
     pub authority: String,
     /// `[entra] tenant`.
@@ -31,14 +31,14 @@ pub struct Emulator {
     pub client_secret: String,
 }
 
-impl Emulator {
+impl EmulatorProcess {
     /// Starts it for these redirect URIs, and reads what it prints.
-    pub fn start(binary: &Path, redirect_uris: &[String]) -> Outcome<Self> {
+    pub fn start(binary: &Path, redirect_uris: &[String]) -> BenchOutcome<Self> {
         let mut command = Command::new(binary);
         command.args(["emulator", "--port", "0"]).args(redirect_uris.iter().flat_map(|it| ["--redirect-uri", it]));
-        let mut process = Process::start("entrada emulator", command.stdout(Stdio::piped()))?;
+        let mut process = ChildProcess::start("entrada emulator", command.stdout(Stdio::piped()))?;
         let mut lines = BufReader::new(process.child().stdout.take().ok_or("no output")?).lines();
-        let mut said = |label: &str| -> Outcome<String> {
+        let mut said = |label: &str| -> BenchOutcome<String> {
             let line = lines.next().ok_or("the emulator ended without a word")??;
             let value = line.strip_prefix(label).ok_or_else(|| format!("the emulator said {line:?} in place of its {label}"))?;
             Ok(value.trim().to_owned())
@@ -47,28 +47,28 @@ impl Emulator {
         let (tenant, client_id, client_secret) = (said("tenant")?, said("client id")?, said("client secret")?);
         let host = authority.strip_prefix("http://").ok_or("the emulator is not at http://")?.to_owned();
         let port = host.rsplit(':').next().unwrap_or_default().parse()?;
-        Ok(Self { _process: process, site: Site { port, host, tls: None }, authority, tenant, client_id, client_secret })
+        Ok(Self { _process: process, site: BenchSite { port, host, tls: None }, authority, tenant, client_id, client_secret })
     }
 }
 
 /// A person's browser, as far as signing in needs one.
-pub struct Browser<'a> {
-    app: Connection,
+pub struct BenchBrowser<'a> {
+    app: HttpConnection,
     app_origin: String,
-    entra: Connection,
-    emulator: &'a Emulator,
+    entra: HttpConnection,
+    emulator: &'a EmulatorProcess,
     /// Signed in at the emulator, which then asks no more.
     known: Option<String>,
 }
 
-impl<'a> Browser<'a> {
+impl<'a> BenchBrowser<'a> {
     /// Opens it.
-    pub fn open(app: &Site, emulator: &'a Emulator) -> Outcome<Self> {
-        Ok(Self { app: Connection::open(app)?, app_origin: app.origin(), entra: Connection::open(&emulator.site)?, emulator, known: None })
+    pub fn open(app: &BenchSite, emulator: &'a EmulatorProcess) -> BenchOutcome<Self> {
+        Ok(Self { app: HttpConnection::open(app)?, app_origin: app.origin(), entra: HttpConnection::open(&emulator.site)?, emulator, known: None })
     }
 
     /// Signs in anew; the answer is the session's cookie, `name=value`.
-    pub fn sign_in(&mut self) -> Outcome<String> {
+    pub fn sign_in(&mut self) -> BenchOutcome<String> {
         let started = self.app.get(START, &NAVIGATION)?;
         let pending = started.cookies().collect::<Vec<_>>().join("; ");
         let back = self.at_entra(started.location()?)?;
@@ -81,7 +81,7 @@ impl<'a> Browser<'a> {
     }
 
     /// From the authorization request to the address that the emulator sends the browser back to.
-    fn at_entra(&mut self, address: &str) -> Outcome<String> {
+    fn at_entra(&mut self, address: &str) -> BenchOutcome<String> {
         let target = address.strip_prefix(&self.emulator.authority).ok_or_else(|| format!("sign-in leads to another place: {address}"))?;
         let cookie = self.known.clone().unwrap_or_default();
         let headers: Vec<_> = NAVIGATION.into_iter().chain((!cookie.is_empty()).then_some(("cookie", cookie.as_str()))).collect();
@@ -96,7 +96,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Presses the person's button on the account picker.
-    fn pick(&mut self, page: &Reply) -> Outcome<Reply> {
+    fn pick(&mut self, page: &HttpReply) -> BenchOutcome<HttpReply> {
         let text = page.text();
         let action = between(&text, "action=\"", "\"")?;
         let transaction = between(&text, "name=\"transaction\" value=\"", "\"")?;
@@ -107,7 +107,7 @@ impl<'a> Browser<'a> {
     }
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Outcome<&'a str> {
+fn between<'a>(text: &'a str, before: &str, after: &str) -> BenchOutcome<&'a str> {
     let rest = text.split_once(before).map(|it| it.1);
     rest.and_then(|it| it.split_once(after)).map(|it| it.0).ok_or_else(|| format!("no {before} on the page").into())
 }

@@ -1,12 +1,12 @@
 //! Everything that runs side by side while requests are measured.
 
-use crate::entrada::{self, Entrada, Place};
-use crate::load::{Load, Size};
-use crate::nginx::{self, App, Certificate, Proxy};
-use crate::process::Process;
-use crate::sign_in::{Browser, Emulator};
-use crate::terminal::Outcome;
-use crate::tools::Tools;
+use crate::entrada::{self, EntradaFolder, EntradaProcess};
+use crate::load::{LoadRun, LoadSize};
+use crate::nginx::{self, BenchCertificate, NginxApp, NginxProxy};
+use crate::process::ChildProcess;
+use crate::sign_in::{BenchBrowser, EmulatorProcess};
+use crate::terminal::BenchOutcome;
+use crate::tools::BenchTools;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use std::fs;
@@ -59,46 +59,46 @@ impl Contestant {
 
 /// Our side.
 #[derive(Debug)]
-struct Ours {
-    clear: (Entrada, String),
-    tls: (Entrada, String),
-    logged: (Entrada, String),
-    _emulator: Emulator,
+struct EntradaVariant {
+    clear: (EntradaProcess, String),
+    tls: (EntradaProcess, String),
+    logged: (EntradaProcess, String),
+    _emulator: EmulatorProcess,
 }
 
 /// All servers. Whoever is not driven costs nothing.
 #[derive(Debug)]
-pub struct Stage {
+pub struct BenchStage {
     /// The app behind all of them.
-    pub app: App,
-    bare: Proxy,
-    headers: Proxy,
-    logged: Proxy,
-    tuned: Proxy,
-    ours: Option<Ours>,
+    pub app: NginxApp,
+    bare: NginxProxy,
+    headers: NginxProxy,
+    logged: NginxProxy,
+    tuned: NginxProxy,
+    ours: Option<EntradaVariant>,
 }
 
 /// A cookie of ours where there is none, so that nginx reads as many bytes.
 const STAND_IN: &str = "entrada=0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
 
-impl Stage {
+impl BenchStage {
     /// Starts everything; without a binary, nginx alone.
-    pub fn set(tools: &Tools, dir: &Path, binary: Option<&Path>) -> Outcome<Self> {
+    pub fn set(tools: &BenchTools, dir: &Path, binary: Option<&Path>) -> BenchOutcome<Self> {
         let certificate = certificate(dir)?;
-        let app = App::start(&tools.nginx, dir)?;
-        let proxy = |kind| Proxy::start(&tools.nginx, dir, app.port, &certificate, kind);
+        let app = NginxApp::start(&tools.nginx, dir)?;
+        let proxy = |kind| NginxProxy::start(&tools.nginx, dir, app.port, &certificate, kind);
         Ok(Self {
-            bare: proxy(nginx::Kind::Bare)?,
-            headers: proxy(nginx::Kind::Headers)?,
-            logged: proxy(nginx::Kind::Logged)?,
-            tuned: proxy(nginx::Kind::Tuned)?,
-            ours: binary.map(|it| Ours::start(it, dir, app.port, &certificate)).transpose()?,
+            bare: proxy(nginx::NginxKind::Bare)?,
+            headers: proxy(nginx::NginxKind::Headers)?,
+            logged: proxy(nginx::NginxKind::Logged)?,
+            tuned: proxy(nginx::NginxKind::Tuned)?,
+            ours: binary.map(|it| EntradaVariant::start(it, dir, app.port, &certificate)).transpose()?,
             app,
         })
     }
 
     /// Process, load and app of a round.
-    pub fn round(&mut self, who: Contestant, tls: bool, size: Size, connections: u32) -> Outcome<(Load<'_>, &mut Process, &mut App)> {
+    pub fn round(&mut self, who: Contestant, tls: bool, size: LoadSize, connections: u32) -> BenchOutcome<(LoadRun<'_>, &mut ChildProcess, &mut NginxApp)> {
         let folder = if who == Contestant::EntradaPublic { "/public" } else { "/app" };
         let (process, site, session) = if who.is_ours() {
             let ours = self.ours.as_mut().ok_or("there is no program to measure")?;
@@ -118,19 +118,19 @@ impl Stage {
             (&mut proxy.process, if tls { &proxy.tls } else { &proxy.clear }, STAND_IN)
         };
         let session = (who != Contestant::EntradaPublic).then_some(session);
-        Ok((Load { site, folder, size, session, connections }, process, &mut self.app))
+        Ok((LoadRun { site, folder, size, session, connections }, process, &mut self.app))
     }
 }
 
-impl Ours {
-    fn start(binary: &Path, dir: &Path, app: u16, certificate: &Certificate) -> Outcome<Self> {
-        let places = [entrada::Kind::Clear, entrada::Kind::Tls, entrada::Kind::Logged].map(|it| Place::choose(it, certificate));
+impl EntradaVariant {
+    fn start(binary: &Path, dir: &Path, app: u16, certificate: &BenchCertificate) -> BenchOutcome<Self> {
+        let places = [entrada::EntradaKind::Clear, entrada::EntradaKind::Tls, entrada::EntradaKind::Logged].map(|it| EntradaFolder::choose(it, certificate));
         let [clear, tls, logged] = places;
         let (clear, tls, logged) = (clear?, tls?, logged?);
-        let emulator = Emulator::start(binary, &[clear.redirect_uri(), tls.redirect_uri(), logged.redirect_uri()])?;
-        let start = |place: &Place| -> Outcome<(Entrada, String)> {
-            let entrada = Entrada::start(binary, dir, app, place, certificate, &emulator)?;
-            let session = Browser::open(&entrada.site, &emulator)?.sign_in()?;
+        let emulator = EmulatorProcess::start(binary, &[clear.redirect_uri(), tls.redirect_uri(), logged.redirect_uri()])?;
+        let start = |place: &EntradaFolder| -> BenchOutcome<(EntradaProcess, String)> {
+            let entrada = EntradaProcess::start(binary, dir, app, place, certificate, &emulator)?;
+            let session = BenchBrowser::open(&entrada.site, &emulator)?.sign_in()?;
             Ok((entrada, session))
         };
         Ok(Self { clear: start(&clear)?, tls: start(&tls)?, logged: start(&logged)?, _emulator: emulator })
@@ -138,7 +138,7 @@ impl Ours {
 }
 
 /// Makes a certificate for `localhost`, and a client that believes it.
-pub fn certificate(dir: &Path) -> Outcome<Certificate> {
+pub fn certificate(dir: &Path) -> BenchOutcome<BenchCertificate> {
     // The first call decides for the process.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
@@ -148,5 +148,5 @@ pub fn certificate(dir: &Path) -> Outcome<Certificate> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(made.cert.der().to_vec()))?;
     let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    Ok(Certificate { chain, key, believed: Arc::new(client) })
+    Ok(BenchCertificate { chain, key, believed: Arc::new(client) })
 }

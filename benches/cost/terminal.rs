@@ -3,10 +3,10 @@
 use std::io::Write as _;
 
 /// Why a measurement could not be made; the second line, where there is one, is a hint.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub type BenchError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What every step returns.
-pub type Outcome<T> = Result<T, Failure>;
+pub type BenchOutcome<T> = Result<T, BenchError>;
 
 /// Prints a line. A closed pipe is no reason to stop measuring.
 pub fn say(line: &str) {
@@ -21,7 +21,7 @@ pub fn hum(text: &str) {
 }
 
 /// Prints a failure the way the program itself does.
-pub fn complain(failure: &Failure) {
+pub fn complain(failure: &BenchError) {
     let text = failure.to_string();
     let (what, hint) = text.split_once('\n').unwrap_or((&text, ""));
     let mut out = std::io::stderr();

@@ -1,22 +1,22 @@
 //! The foreign programs that are needed, and what this machine is. Nothing is installed.
 
-use crate::terminal::Outcome;
+use crate::terminal::BenchOutcome;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where they are.
 #[derive(Debug)]
-pub struct Tools {
+pub struct BenchTools {
     /// nginx.
     pub nginx: PathBuf,
     /// wrk.
     pub wrk: PathBuf,
 }
 
-impl Tools {
+impl BenchTools {
     /// Looks for them; what is missing is said at once.
-    pub fn find() -> Outcome<Self> {
+    pub fn find() -> BenchOutcome<Self> {
         let (nginx, wrk) = (find("nginx"), find("wrk"));
         let missing: Vec<_> = [("nginx-light", nginx.is_none()), ("wrk", wrk.is_none())].into_iter().filter(|it| it.1).map(|it| it.0).collect();
         match (nginx, wrk) {
@@ -59,7 +59,7 @@ pub struct Machine {
 
 impl Machine {
     /// Asks the system.
-    pub fn describe(tools: &Tools) -> Self {
+    pub fn describe(tools: &BenchTools) -> Self {
         let lines = vec![
             ("Date", output("date", ["-u", "+%F"])),
             ("CPU", format!("{}, {} cores shared by load, servers and app", cpu_model(), cores())),

@@ -1,12 +1,12 @@
 //! The load that a profile is taken from: what people's requests do, each for a few seconds.
 
-use crate::entrada::{Entrada, Kind, Place};
-use crate::load::{Driver, Load, Size};
-use crate::nginx::App;
-use crate::sign_in::{Browser, Emulator};
+use crate::entrada::{EntradaFolder, EntradaKind, EntradaProcess};
+use crate::load::{LoadDriver, LoadRun, LoadSize};
+use crate::nginx::NginxApp;
+use crate::sign_in::{BenchBrowser, EmulatorProcess};
 use crate::stage::certificate;
-use crate::terminal::{Outcome, say};
-use crate::tools::Tools;
+use crate::terminal::{BenchOutcome, say};
+use crate::tools::BenchTools;
 use std::path::Path;
 
 /// Seconds of each part.
@@ -16,28 +16,28 @@ const SECONDS: u64 = 4;
 const SIGN_INS: usize = 50;
 
 /// Drives `binary`, then ends it the way it ends by itself: an instrumented program writes its profile when it exits.
-pub fn train(tools: &Tools, dir: &Path, binary: &Path) -> Outcome<()> {
+pub fn train(tools: &BenchTools, dir: &Path, binary: &Path) -> BenchOutcome<()> {
     let certificate = certificate(dir)?;
-    let app = App::start(&tools.nginx, dir)?;
-    let driver = Driver::new(&tools.wrk, dir)?;
-    for kind in [Kind::Clear, Kind::Tls, Kind::Logged] {
-        let place = Place::choose(kind, &certificate)?;
-        let emulator = Emulator::start(binary, &[place.redirect_uri()])?;
-        let entrada = Entrada::start(binary, dir, app.port, &place, &certificate, &emulator)?;
-        let mut browser = Browser::open(&entrada.site, &emulator)?;
+    let app = NginxApp::start(&tools.nginx, dir)?;
+    let driver = LoadDriver::new(&tools.wrk, dir)?;
+    for kind in [EntradaKind::Clear, EntradaKind::Tls, EntradaKind::Logged] {
+        let place = EntradaFolder::choose(kind, &certificate)?;
+        let emulator = EmulatorProcess::start(binary, &[place.redirect_uri()])?;
+        let entrada = EntradaProcess::start(binary, dir, app.port, &place, &certificate, &emulator)?;
+        let mut browser = BenchBrowser::open(&entrada.site, &emulator)?;
         for _ in 0..SIGN_INS {
             browser.sign_in()?;
         }
         let session = browser.sign_in()?;
         let parts = [
-            ("/app", Size::Small, Some(session.as_str()), 64),
-            ("/app", Size::Small, Some(session.as_str()), 512),
-            ("/public", Size::Small, None, 64),
-            ("/app", Size::Large, Some(session.as_str()), 16),
+            ("/app", LoadSize::Small, Some(session.as_str()), 64),
+            ("/app", LoadSize::Small, Some(session.as_str()), 512),
+            ("/public", LoadSize::Small, None, 64),
+            ("/app", LoadSize::Large, Some(session.as_str()), 16),
         ];
         for (folder, size, session, connections) in parts {
             say(&format!("training: {kind:?} {folder}/{}, {connections} connections", size.file()));
-            driver.drive(&Load { site: &entrada.site, folder, size, session, connections }, SECONDS)?;
+            driver.drive(&LoadRun { site: &entrada.site, folder, size, session, connections }, SECONDS)?;
         }
         drop(browser);
         let status = entrada.process.stop()?;

@@ -8,26 +8,26 @@ pub mod program;
 #[path = "../../tests/stories/world/mod.rs"]
 mod world;
 
-use entrada::base::certificate::Certificate;
+use entrada::base::certificate::ClientCertificate;
 use entrada::base::clock::Clock;
 use entrada::base::guid::Guid;
-use entrada::base::random::Random;
-use entrada::base::redirect_uri::{Kind, RedirectUri};
+use entrada::base::random::RandomSource;
+use entrada::base::redirect_uri::{RedirectUri, RedirectUriKind};
 use entrada::base::return_to::ReturnTo;
 use entrada::base::secret::Secret;
 use entrada::base::site::Site;
-use entrada::base::target::{Strictness, Target};
-use entrada::config::entra::Tenant;
-use entrada::config::server::Trust;
+use entrada::base::target::{PathStrictness, Target};
+use entrada::config::entra::TenantConfig;
+use entrada::config::server::TrustedProxies;
 use entrada::config::{self, problem};
 use entrada::entra::{keys, metadata, token};
-use entrada::headers::pass::Passes;
+use entrada::headers::access_token::AccessTokens;
 use entrada::seal::envelope::Envelope;
 use entrada::seal::keyring::Keyring;
-use entrada::session::pending::{Pending, Trial};
+use entrada::session::pending::{PendingSignIn, SignInTrial};
 use entrada::wire::challenge;
-use entrada::wire::cookies::{self, Found, Names};
-use entrada::wire::form::Form;
+use entrada::wire::cookies::{self, CookieMatch, CookieNames};
+use entrada::wire::form::FormFields;
 use entrada::wire::forwarded;
 use entrada::wire::peer::Peer;
 use http::header::{COOKIE, SET_COOKIE, WWW_AUTHENTICATE};
@@ -57,7 +57,7 @@ pub const ALL: &[(&str, Holds)] = &[
 /// A target that is read is byte for byte what came, climbs nowhere, and means the same to a WHATWG reader.
 pub fn target(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    for strictness in [Strictness::Strict, Strictness::Lenient] {
+    for strictness in [PathStrictness::Strict, PathStrictness::Lenient] {
         if let Ok(read) = Target::parse(&Method::GET, text, strictness) {
             assert_eq!(read.path_and_query().as_str(), text);
             let whole = read.query().map_or_else(|| read.path().to_owned(), |query| format!("{}?{query}", read.path()));
@@ -73,13 +73,13 @@ pub fn target(data: &[u8]) {
     }
 }
 
-fn means_the_same(read: &Target, strictness: Strictness) {
+fn means_the_same(read: &Target, strictness: PathStrictness) {
     let url = url::Url::parse(&format!("https://app.example.com{}", read.path_and_query())).unwrap();
     assert_eq!(url.host_str(), Some("app.example.com"));
     assert!(read.other_reading().is_none_or(|it| std::str::from_utf8(&it).is_ok()), "no UTF-8: {}", read.path());
     match strictness {
-        Strictness::Strict => assert_eq!(url.path(), read.path()),
-        Strictness::Lenient => assert_eq!(url.path().split('/').count(), read.path().split('/').count()),
+        PathStrictness::Strict => assert_eq!(url.path(), read.path()),
+        PathStrictness::Lenient => assert_eq!(url.path().split('/').count(), read.path().split('/').count()),
     }
 }
 
@@ -110,12 +110,12 @@ pub fn redirect_uri(data: &[u8]) {
     };
     let mut there = url::Url::parse(asked).unwrap();
     match target.kind() {
-        Kind::Loopback => {
+        RedirectUriKind::Loopback => {
             assert!(matches!(there.host_str(), Some("127.0.0.1" | "[::1]")) && there.scheme() == "http");
             there.set_port(read.port()).unwrap();
             assert_eq!(there, read);
         }
-        Kind::Https | Kind::PrivateUse => assert_eq!(asked, registered),
+        RedirectUriKind::Https | RedirectUriKind::PrivateUse => assert_eq!(asked, registered),
     }
     assert!(!matches!(there.scheme(), "javascript" | "data" | "file" | "blob" | "about" | "intent"));
     assert!(there.username().is_empty() && there.password().is_none() && there.fragment().is_none());
@@ -135,28 +135,28 @@ pub fn cookies(data: &[u8]) {
         request.append(COOKIE, line.clone());
         response.append(SET_COOKIE, line.clone());
     }
-    let names = Names::new(true);
+    let names = CookieNames::new(true);
     let times = cookies::all(&request).filter(|it| it.0 == names.session()).count();
-    assert_eq!(cookies::find(&request, names.session()) == Found::Several, times > 1);
-    assert_eq!(matches!(cookies::find(&request, names.session()), Found::One(_)), times == 1);
+    assert_eq!(cookies::find(&request, names.session()) == CookieMatch::Several, times > 1);
+    assert_eq!(matches!(cookies::find(&request, names.session()), CookieMatch::One(_)), times == 1);
 
     let theirs = theirs(&request);
     cookies::hide(&mut request);
-    assert_eq!(cookies::find(&request, names.session()), Found::None);
-    assert!(cookies::all(&request).all(|it| !Names::is_ours(it.0.trim())));
+    assert_eq!(cookies::find(&request, names.session()), CookieMatch::None);
+    assert!(cookies::all(&request).all(|it| !CookieNames::is_ours(it.0.trim())));
     assert_eq!(self::theirs(&request), theirs);
 
     cookies::guard(&mut response);
     for line in response.get_all(SET_COOKIE) {
         let read = line.to_str().ok().and_then(|it| cookie::Cookie::parse(it).ok());
-        assert!(read.is_none_or(|it| !Names::is_ours(it.name())), "{line:?}");
+        assert!(read.is_none_or(|it| !CookieNames::is_ours(it.name())), "{line:?}");
     }
 }
 
 fn theirs(headers: &HeaderMap) -> Vec<Vec<u8>> {
     let pairs = headers.get_all(COOKIE).iter().flat_map(|it| it.as_bytes().split(|it| *it == b';'));
     let named = |pair: &&[u8]| pair.contains(&b'=') && !pair.starts_with(b"=");
-    let ours = |pair: &&[u8]| Names::is_ours(pair.split(|it| *it == b'=').next().unwrap_or_default().trim_ascii());
+    let ours = |pair: &&[u8]| CookieNames::is_ours(pair.split(|it| *it == b'=').next().unwrap_or_default().trim_ascii());
     pairs.map(<[u8]>::trim_ascii).filter(named).filter(|it| !ours(it)).map(<[u8]>::to_vec).collect()
 }
 
@@ -171,16 +171,16 @@ pub fn forwarded(data: &[u8]) {
             headers.append(name, value);
         }
     }
-    let trust = Trust { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false };
+    let trust = TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false };
     let peer = |ip: &str| Peer { address: Some(format!("{ip}:1").parse().unwrap()), tls: false };
     let stranger = forwarded::read(&headers, &peer("192.0.2.1"), &trust);
     let silent = forwarded::read(&HeaderMap::new(), &peer("192.0.2.1"), &trust);
     assert_eq!(stranger, silent);
-    assert!(forwarded::asked_by_nginx(&headers, &stranger, Strictness::Strict).is_err());
+    assert!(forwarded::from_nginx(&headers, &stranger, PathStrictness::Strict).is_err());
 
     let proxy = forwarded::read(&headers, &peer("10.0.0.1"), &trust);
     assert!(proxy.trusted && proxy.client.is_some());
-    if let Ok(asked) = forwarded::asked_by_nginx(&headers, &proxy, Strictness::Strict) {
+    if let Ok(asked) = forwarded::from_nginx(&headers, &proxy, PathStrictness::Strict) {
         let written = ["x-original-uri", "x-original-url"].into_iter().filter_map(|it| headers.get(it)?.to_str().ok());
         let target = asked.target.path_and_query().as_str();
         written.for_each(|it| assert!(it.ends_with(target), "{it} is not {target}"));
@@ -216,13 +216,13 @@ pub fn challenges(data: &[u8]) {
 
 /// Nothing opens that we did not seal, and a sealed sign-in opens under its own name only.
 pub fn pending(data: &[u8]) {
-    let random = Random::new(|out| out.fill(7));
+    let random = RandomSource::new(|out| out.fill(7));
     let envelope = Envelope::new(&Keyring::new(&[Secret::new("a secret of at least thirty-two bytes")], &random), "sign-in under way", &random);
     let (now, name) = (1_700_000_000, "__Host-entrada-s-12345678");
     if let Ok(text) = std::str::from_utf8(data) {
         assert_eq!(envelope.open(name, text), None);
     }
-    let _ = Pending::read(data, now);
+    let _ = PendingSignIn::read(data, now);
 
     let text = String::from_utf8_lossy(data).into_owned();
     let sealed = envelope.seal(name, data);
@@ -231,24 +231,24 @@ pub fn pending(data: &[u8]) {
         assert_eq!(envelope.open("__Host-entrada-s-87654321", &sealed), None);
     }
     let (acrs, challenge) = (vec![text.clone()], Some(text.clone().into()));
-    let made = Pending {
+    let made = PendingSignIn {
         state: text.clone(),
         nonce: text.clone(),
         verifier: text.clone(),
         return_to: text.clone(),
-        begun: now,
+        started_at: now,
         organization: Some(text.clone()),
         typed: Some(text.clone()),
-        trial: Some(Trial { by: text.clone(), mark: Some(text.clone()) }),
+        trial: Some(SignInTrial { by: text.clone(), mark: Some(text.clone()) }),
         acrs,
         challenge,
         native: None,
         prompt_login: true,
         by_other_site: true,
     };
-    let read = Pending::read(&made.write(), now).unwrap();
+    let read = PendingSignIn::read(&made.write(), now).unwrap();
     assert!(read.is_for(&text) && read.return_to == text && read.nonce == text && read.verifier == text && read.acrs == [text.clone()]);
-    assert!(Pending::read(&made.write(), now + 100_000).is_none());
+    assert!(PendingSignIn::read(&made.write(), now + 100_000).is_none());
 }
 
 /// Signed once, with a key that nobody has any more.
@@ -270,7 +270,7 @@ pub fn tokens(data: &[u8]) {
         assert!(read.iter().all(|it| !it.kid().is_empty() && !it.fits(b"", &[0; 256])));
     }
     let tenant = Guid::parse("8f1c4b3e-0000-4000-8000-000000000002").unwrap();
-    if let Ok(read) = metadata::read(data, "https://login.microsoftonline.com", &Tenant::Id(tenant)) {
+    if let Ok(read) = metadata::read(data, "https://login.microsoftonline.com", &TenantConfig::Id(tenant)) {
         assert_eq!(read.tenant, Some(tenant));
         for address in [Some(read.issuer), Some(read.authorization), Some(read.token), Some(read.keys), read.end_session].into_iter().flatten() {
             assert!(AUTHORITY.iter().any(|it| address.starts_with(it)), "{address}");
@@ -295,7 +295,7 @@ pub fn configuration(data: &[u8]) {
 
 /// A form says each name once, and what was typed is what was sent without the space around it.
 pub fn forms(data: &[u8]) {
-    let Ok(form) = Form::parse(data) else { return };
+    let Ok(form) = FormFields::parse(data) else { return };
     let written = String::from_utf8_lossy(data);
     for name in ["a", "token", "identifier", "client_secret", "code", ""] {
         let (sent, typed) = (form.sent(name), form.typed(name));
@@ -305,25 +305,25 @@ pub fn forms(data: &[u8]) {
     // Sent once more, it reads the same; said twice, it reads as nothing.
     if let Some(sent) = form.sent("a") {
         let again = url::form_urlencoded::Serializer::new(String::new()).append_pair("a", sent).finish();
-        assert_eq!(Form::parse(again.as_bytes()).unwrap().sent("a"), Some(sent), "{written}");
-        assert!(Form::parse(format!("{again}&{again}").as_bytes()).is_err(), "{written}");
+        assert_eq!(FormFields::parse(again.as_bytes()).unwrap().sent("a"), Some(sent), "{written}");
+        assert!(FormFields::parse(format!("{again}&{again}").as_bytes()).is_err(), "{written}");
     }
 }
 
 /// No access token is taken but one that these keys signed.
 pub fn passes(data: &[u8]) {
-    let random = Random::new(|out| out.fill(7));
+    let random = RandomSource::new(|out| out.fill(7));
     let keyring = Keyring::new(&[Secret::new("a secret of at least thirty-two bytes")], &random);
-    let passes = Passes::new(&keyring, "https://app.example.com".to_owned(), "/oauth2/native", 300, Clock::system(), random).unwrap();
+    let passes = AccessTokens::new(&keyring, "https://app.example.com".to_owned(), "/oauth2/native", 300, Clock::system(), random).unwrap();
     let text = String::from_utf8_lossy(data);
     assert!(passes.read(&text).is_err() && passes.read_of_any_age(&text).is_err(), "{text}");
-    let _ = passes.is_ours(&text);
+    let _ = passes.is_own_token(&text);
 }
 
 /// Whatever somebody pastes as a certificate and a key is one that belongs together, or is refused.
 pub fn certificates(data: &[u8]) {
     let text = Secret::new(String::from_utf8_lossy(data));
-    if let Ok(it) = Certificate::parse(&text) {
+    if let Ok(it) = ClientCertificate::parse(&text) {
         assert!(it.thumbprint().len() == 43 && it.key().public_modulus_len() >= 256 && it.written().expose() == text.expose());
     }
 }

@@ -1,10 +1,10 @@
 //! The rules, compiled once, and their verdicts.
 
-use crate::base::domains::Domains;
+use crate::base::domains::TenantDomains;
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity};
+use crate::base::identity::{Identity, PersonGroups};
 use crate::base::target::Target;
-use crate::config::access::{Access, Allow, Contexts, Rule, SignedOut, Table};
+use crate::config::access::{AccessConfig, AccessRule, Allow, AllowConditions, AuthContexts, SignedOutAnswer};
 use crate::session::record::Session;
 use http::Method;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 /// The rules of `[access]`.
 #[derive(Debug)]
 pub struct Policy {
-    rules: Vec<Rule>,
-    default: Rule,
-    domains: Arc<Domains>,
+    rules: Vec<AccessRule>,
+    default: AccessRule,
+    domains: Arc<TenantDomains>,
     has_directory: bool,
 }
 
@@ -48,9 +48,9 @@ pub enum Verdict {
     /// Let through.
     Permitted(Permit),
     /// A person has to sign in first, and to prove one of these on the way, where any are named.
-    SignIn(SignedOut, Option<Contexts>),
+    SignIn(SignedOutAnswer, Option<AuthContexts>),
     /// Signed in, and nothing is missing but the proof of one of these.
-    StepUp(SignedOut, Contexts),
+    StepUp(SignedOutAnswer, AuthContexts),
     /// Signed in, and not allowed.
     Forbidden,
     /// A group rule decides, and Entra did not tell the groups (overage).
@@ -59,7 +59,7 @@ pub enum Verdict {
 
 /// A verdict and the rule that gave it.
 #[derive(Debug)]
-pub struct Judged {
+pub struct RuleVerdict {
     /// What comes of it.
     pub verdict: Verdict,
     /// The rule's line in the file; none where the default decided.
@@ -68,18 +68,18 @@ pub struct Judged {
 
 /// Why a rule decided, for `entrada explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Because<'a> {
+pub enum DecisionReason<'a> {
     /// The first rule whose path and method match.
-    Rule(&'a Rule),
+    Rule(&'a AccessRule),
     /// No rule names the path.
-    Default(&'a Rule),
+    Default(&'a AccessRule),
     /// Rules name the path, but none its method: nobody may.
     NoMethod,
 }
 
 /// What would come of a judgment, for `entrada explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Would<'a> {
+pub enum ExpectedOutcome<'a> {
     /// Let through.
     Allow,
     /// Refused.
@@ -93,44 +93,44 @@ pub enum Would<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fit<'a> {
+enum RuleMatch<'a> {
     Yes,
     No,
     Unknown,
     /// All holds but the authentication contexts.
-    StepUp(&'a Contexts),
+    StepUp(&'a AuthContexts),
 }
 
 impl Policy {
     /// Takes the rules in their order; `domains` tells the tenants of the domains in them.
-    pub fn compile(config: &Access, domains: Arc<Domains>) -> Self {
-        let path = crate::base::pattern::Pattern::everything();
-        let default = Rule { path, methods: Vec::new(), allow: config.default.clone(), signed_out: SignedOut::Auto, line: 0 };
+    pub fn compile(config: &AccessConfig, domains: Arc<TenantDomains>) -> Self {
+        let path = crate::base::pattern::PathPattern::everything();
+        let default = AccessRule { path, methods: Vec::new(), allow: config.default.clone(), signed_out: SignedOutAnswer::Auto, line: 0 };
         Self { rules: config.rules.clone(), default, domains, has_directory: config.has_directory }
     }
 
     /// Judges a request: `target` by `session`.
-    pub fn judge(&self, target: Target, session: Option<Arc<Session>>) -> Judged {
+    pub fn judge(&self, target: Target, session: Option<Arc<Session>>) -> RuleVerdict {
         let who = session.as_deref().map(Session::identity);
         let who = who.as_ref().map(|it| &***it);
         let (allow, signed_out, line) = match self.because(&target, who) {
-            Because::Rule(rule) => (&rule.allow, rule.signed_out, Some(rule.line)),
-            Because::Default(rule) => (&rule.allow, rule.signed_out, None),
-            Because::NoMethod => (&Allow::Nobody, SignedOut::Auto, None),
+            DecisionReason::Rule(rule) => (&rule.allow, rule.signed_out, Some(rule.line)),
+            DecisionReason::Default(rule) => (&rule.allow, rule.signed_out, None),
+            DecisionReason::NoMethod => (&Allow::Nobody, SignedOutAnswer::Auto, None),
         };
         let verdict = match self.fits(allow, who) {
-            Some(Fit::Yes) => Verdict::Permitted(Permit { target, session }),
-            Some(Fit::No) => Verdict::Forbidden,
-            Some(Fit::Unknown) => Verdict::GroupsUnknown,
-            Some(Fit::StepUp(acrs)) => Verdict::StepUp(signed_out, Arc::clone(acrs)),
-            None => Verdict::SignIn(signed_out, of_everybody(allow).map(Arc::clone)),
+            Some(RuleMatch::Yes) => Verdict::Permitted(Permit { target, session }),
+            Some(RuleMatch::No) => Verdict::Forbidden,
+            Some(RuleMatch::Unknown) => Verdict::GroupsUnknown,
+            Some(RuleMatch::StepUp(acrs)) => Verdict::StepUp(signed_out, Arc::clone(acrs)),
+            None => Verdict::SignIn(signed_out, required_of_everyone(allow).map(Arc::clone)),
         };
-        Judged { verdict, line }
+        RuleVerdict { verdict, line }
     }
 
     /// Which rule decides on a target. Where an app may read another path than is written, that one is judged as well, and both must
     /// let the person in: a rule for `/admin/**` is not passed by as `/%61dmin`.
-    pub fn because(&self, target: &Target, who: Option<&Identity>) -> Because<'_> {
+    pub fn because(&self, target: &Target, who: Option<&Identity>) -> DecisionReason<'_> {
         let written = self.first(target.method(), |it| it.path.matches(target.path()));
         match target.other_reading() {
             Some(other) if self.permits(&written, who) => self.first(target.method(), |it| it.path.matches_decoded(&other)),
@@ -138,27 +138,27 @@ impl Policy {
         }
     }
 
-    fn first(&self, method: &Method, matches: impl Fn(&Rule) -> bool) -> Because<'_> {
+    fn first(&self, method: &Method, matches: impl Fn(&AccessRule) -> bool) -> DecisionReason<'_> {
         let mut named = false;
         for rule in &self.rules {
             if matches(rule) {
                 if rule.covers_method(method) {
-                    return Because::Rule(rule);
+                    return DecisionReason::Rule(rule);
                 }
                 named = true;
             }
         }
-        if named { Because::NoMethod } else { Because::Default(&self.default) }
+        if named { DecisionReason::NoMethod } else { DecisionReason::Default(&self.default) }
     }
 
     /// What a rule's `allow` would say to a person, or to a stranger, for `entrada explain`.
-    pub fn would<'a>(&self, allow: &'a Allow, identity: Option<&Identity>) -> Would<'a> {
+    pub fn would<'a>(&self, allow: &'a Allow, identity: Option<&Identity>) -> ExpectedOutcome<'a> {
         match self.fits(allow, identity) {
-            Some(Fit::Yes) => Would::Allow,
-            Some(Fit::No) => Would::Refuse,
-            Some(Fit::Unknown) => Would::GroupsUnknown,
-            Some(Fit::StepUp(acrs)) => Would::StepUp(acrs),
-            None => Would::SignIn,
+            Some(RuleMatch::Yes) => ExpectedOutcome::Allow,
+            Some(RuleMatch::No) => ExpectedOutcome::Refuse,
+            Some(RuleMatch::Unknown) => ExpectedOutcome::GroupsUnknown,
+            Some(RuleMatch::StepUp(acrs)) => ExpectedOutcome::StepUp(acrs),
+            None => ExpectedOutcome::SignIn,
         }
     }
 
@@ -171,26 +171,26 @@ impl Policy {
         tables.flatten().flat_map(|it| it.groups.iter().chain(&it.roles)).map(String::as_str)
     }
 
-    fn permits(&self, because: &Because<'_>, who: Option<&Identity>) -> bool {
+    fn permits(&self, because: &DecisionReason<'_>, who: Option<&Identity>) -> bool {
         match because {
-            Because::Rule(rule) | Because::Default(rule) => self.fits(&rule.allow, who) == Some(Fit::Yes),
-            Because::NoMethod => false,
+            DecisionReason::Rule(rule) | DecisionReason::Default(rule) => self.fits(&rule.allow, who) == Some(RuleMatch::Yes),
+            DecisionReason::NoMethod => false,
         }
     }
 
     /// Nothing where a stranger would have to say who they are.
-    fn fits<'a>(&self, allow: &'a Allow, who: Option<&Identity>) -> Option<Fit<'a>> {
+    fn fits<'a>(&self, allow: &'a Allow, who: Option<&Identity>) -> Option<RuleMatch<'a>> {
         match (allow, who) {
-            (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => Some(Fit::Yes),
-            (Allow::Nobody, _) => Some(Fit::No),
+            (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => Some(RuleMatch::Yes),
+            (Allow::Nobody, _) => Some(RuleMatch::No),
             (Allow::SignedIn | Allow::Tables(_), None) => None,
             (Allow::Tables(tables), Some(who)) => {
-                let mut fit = Fit::No;
+                let mut fit = RuleMatch::No;
                 for table in tables {
-                    match (self.holds(table, who), fit) {
-                        (Fit::Yes, _) => return Some(Fit::Yes),
+                    match (self.matches_identity(table, who), fit) {
+                        (RuleMatch::Yes, _) => return Some(RuleMatch::Yes),
                         // The first that leads on is taken, also where groups are not known: it can be acted on.
-                        (it @ Fit::StepUp(_), Fit::No | Fit::Unknown) | (it @ Fit::Unknown, Fit::No) => fit = it,
+                        (it @ RuleMatch::StepUp(_), RuleMatch::No | RuleMatch::Unknown) | (it @ RuleMatch::Unknown, RuleMatch::No) => fit = it,
                         _ => {}
                     }
                 }
@@ -200,19 +200,19 @@ impl Policy {
     }
 
     /// Every list that is not empty must hold; an empty table holds for nobody.
-    fn holds<'a>(&self, table: &'a Table, who: &Identity) -> Fit<'a> {
+    fn matches_identity<'a>(&self, table: &'a AllowConditions, who: &Identity) -> RuleMatch<'a> {
         match self.is_for(table, who) {
-            Fit::Yes if !table.acrs.is_empty() && !table.acrs.iter().any(|it| who.acrs.contains(it)) => Fit::StepUp(&table.acrs),
+            RuleMatch::Yes if !table.acrs.is_empty() && !table.acrs.iter().any(|it| who.acrs.contains(it)) => RuleMatch::StepUp(&table.acrs),
             fit => fit,
         }
     }
 
     /// The same, but for what has to be proven.
-    fn is_for<'a>(&self, table: &'a Table, who: &Identity) -> Fit<'a> {
-        let Table { roles, groups, users, tenants, organizations, directory_roles, acrs } = table;
+    fn is_for<'a>(&self, table: &'a AllowConditions, who: &Identity) -> RuleMatch<'a> {
+        let AllowConditions { roles, groups, users, tenants, organizations, directory_roles, acrs } = table;
         let nobody = [roles, groups, users, organizations, directory_roles].iter().all(|it| it.is_empty()) && tenants.is_empty() && acrs.is_empty();
         if nobody {
-            return Fit::No;
+            return RuleMatch::No;
         }
         // What an app registration defines is only valid together with the organization that brought it (`check` refuses such a table; this
         // does not depend on it). Without a directory there is one registration.
@@ -221,25 +221,25 @@ impl Policy {
         let is_their_role = is_theirs || tenants.is_empty();
         let known = (roles.is_empty() || (is_theirs && roles.iter().any(|it| who.roles.contains(it))))
             && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
-            && (tenants.is_empty() || tenants.iter().any(|it| self.domains.is_meant(it, who.tid)))
+            && (tenants.is_empty() || tenants.iter().any(|it| self.domains.matches_tenant(it, who.tid)))
             && (organizations.is_empty() || who.member.as_deref().is_some_and(|who| organizations.iter().any(|it| **it == *who.code)))
             && (directory_roles.is_empty() || is_their_role && who.member.as_deref().is_some_and(|who| directory_roles.iter().any(|it| **it == *who.role)));
         // The object ID of a group is the tenant's; a name is whatever the registration puts there.
         let mut groups = groups.iter().filter(|it| is_theirs || Guid::parse(it).is_some()).peekable();
         let names_groups = !table.groups.is_empty();
         match (known, names_groups, &who.groups) {
-            (false, ..) => Fit::No,
-            (true, false, _) => Fit::Yes,
-            (true, true, _) if groups.peek().is_none() => Fit::No,
-            (true, true, Groups::Overage) => Fit::Unknown,
-            (true, true, Groups::Known(theirs)) if groups.any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => Fit::Yes,
-            (true, true, Groups::Known(_)) => Fit::No,
+            (false, ..) => RuleMatch::No,
+            (true, false, _) => RuleMatch::Yes,
+            (true, true, _) if groups.peek().is_none() => RuleMatch::No,
+            (true, true, PersonGroups::Overage) => RuleMatch::Unknown,
+            (true, true, PersonGroups::Known(theirs)) if groups.any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => RuleMatch::Yes,
+            (true, true, PersonGroups::Known(_)) => RuleMatch::No,
         }
     }
 }
 
 /// What whoever signs in will have to prove, whichever table is theirs. Where one table asks for nothing, a stranger is not asked either.
-fn of_everybody(allow: &Allow) -> Option<&Contexts> {
+fn required_of_everyone(allow: &Allow) -> Option<&AuthContexts> {
     let Allow::Tables(tables) = allow else { return None };
     tables.first().map(|it| &it.acrs).filter(|_| tables.iter().all(|it| !it.acrs.is_empty()))
 }
@@ -255,11 +255,11 @@ fn is_user(named: &str, who: &Identity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::domains::Named;
-    use crate::base::identity::Member;
-    use crate::base::pattern::Pattern;
-    use crate::base::target::Strictness;
-    use crate::base::texts::Texts;
+    use crate::base::domains::TenantName;
+    use crate::base::identity::DirectoryMember;
+    use crate::base::pattern::PathPattern;
+    use crate::base::string_list::StringList;
+    use crate::base::target::PathStrictness;
 
     fn maya() -> Identity {
         Identity {
@@ -271,10 +271,10 @@ mod tests {
             email: None,
             email_verified: false,
             roles: ["Admin"].into_iter().collect(),
-            groups: Groups::Known(["g1"].into_iter().collect()),
+            groups: PersonGroups::Known(["g1"].into_iter().collect()),
             entra_sid: None,
             login_hint: None,
-            acrs: Texts::default(),
+            acrs: StringList::default(),
             auth_time: 0,
             has_auth_time: false,
             custom: Box::default(),
@@ -282,18 +282,18 @@ mod tests {
         }
     }
 
-    fn rule(path: &str, methods: &[Method], allow: Allow) -> Rule {
-        Rule { path: Pattern::parse(path).unwrap(), methods: methods.to_vec(), allow, signed_out: SignedOut::Auto, line: 1 }
+    fn rule(path: &str, methods: &[Method], allow: Allow) -> AccessRule {
+        AccessRule { path: PathPattern::parse(path).unwrap(), methods: methods.to_vec(), allow, signed_out: SignedOutAnswer::Auto, line: 1 }
     }
 
-    fn compiled(default: Allow, rules: Vec<Rule>) -> Policy {
-        let domains = Domains::default();
-        domains.keep("contoso.example", maya().tid);
-        Policy::compile(&Access { default, rules, has_directory: false }, Arc::new(domains))
+    fn compiled(default: Allow, rules: Vec<AccessRule>) -> Policy {
+        let domains = TenantDomains::default();
+        domains.record("contoso.example", maya().tid);
+        Policy::compile(&AccessConfig { default, rules, has_directory: false }, Arc::new(domains))
     }
 
     fn stranger(policy: &Policy, method: Method, path: &str) -> Verdict {
-        policy.judge(Target::parse(&method, path, Strictness::Strict).unwrap(), None).verdict
+        policy.judge(Target::parse(&method, path, PathStrictness::Strict).unwrap(), None).verdict
     }
 
     #[test]
@@ -319,8 +319,8 @@ mod tests {
         assert!(matches!(stranger(&policy, Method::GET, "/%6fpen"), Verdict::SignIn(..)));
     }
 
-    fn named(text: &str) -> Named {
-        Guid::parse(text).map_or_else(|| Named::Domain(text.to_owned()), Named::Id)
+    fn named(text: &str) -> TenantName {
+        Guid::parse(text).map_or_else(|| TenantName::Domain(text.to_owned()), TenantName::Id)
     }
 
     #[test]
@@ -328,11 +328,11 @@ mod tests {
         let table = |roles: &[&str], groups: &[&str], users: &[&str], tenants: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
             let tenants = tenants.iter().map(|it| named(it)).collect();
-            Allow::Tables(vec![Table { roles: list(roles), groups: list(groups), users: list(users), tenants, ..Table::default() }])
+            Allow::Tables(vec![AllowConditions { roles: list(roles), groups: list(groups), users: list(users), tenants, ..AllowConditions::default() }])
         };
         let maya = maya();
         let policy = compiled(Allow::SignedIn, Vec::new());
-        let allowed = |allow: &Allow| policy.would(allow, Some(&maya)) == Would::Allow;
+        let allowed = |allow: &Allow| policy.would(allow, Some(&maya)) == ExpectedOutcome::Allow;
         assert!(allowed(&table(&["Reader", "Admin"], &[], &[], &[])));
         assert!(allowed(&table(&["Admin"], &["G1"], &["maya@contoso.example"], &["AAAABBBB-0000-cccc-1111-dddd2222eeee"])));
         assert!(allowed(&table(&[], &[], &[], &["fabrikam.example", "contoso.example"])));
@@ -356,12 +356,12 @@ mod tests {
     fn organizations_and_directory_roles_are_those_of_the_directory_alone() {
         let table = |organizations: &[&str], roles: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
-            Allow::Tables(vec![Table { organizations: list(organizations), directory_roles: list(roles), ..Table::default() }])
+            Allow::Tables(vec![AllowConditions { organizations: list(organizations), directory_roles: list(roles), ..AllowConditions::default() }])
         };
         let policy = compiled(Allow::SignedIn, Vec::new());
-        let member = Member { person: maya().oid, role: "worker".into(), organization: maya().tid, code: "contoso".into() };
+        let member = DirectoryMember { person: maya().oid, role: "worker".into(), organization: maya().tid, code: "contoso".into() };
         let here = Identity { member: Some(Arc::new(member)), ..maya() };
-        let allowed = |allow: &Allow, who: &Identity| policy.would(allow, Some(who)) == Would::Allow;
+        let allowed = |allow: &Allow, who: &Identity| policy.would(allow, Some(who)) == ExpectedOutcome::Allow;
         for (organizations, roles, may) in [
             (&["fabrikam", "contoso"][..], &[][..], true),
             (&[], &["owner", "worker"], true),
@@ -382,17 +382,17 @@ mod tests {
     fn app_roles_and_names_count_only_together_with_the_organization() {
         let lists = |roles: &[&str], groups: &[&str], organizations: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
-            let tenants = vec![Named::Id(maya().tid)];
-            Table { roles: list(roles), groups: list(groups), organizations: list(organizations), tenants, ..Table::default() }
+            let tenants = vec![TenantName::Id(maya().tid)];
+            AllowConditions { roles: list(roles), groups: list(groups), organizations: list(organizations), tenants, ..AllowConditions::default() }
         };
         let group = "0a1b2c3d-0000-4000-8000-000000000001";
-        let groups = Groups::Known(["Admins", group].into_iter().collect());
-        let member = |code: &str| Member { person: maya().oid, role: "worker".into(), organization: maya().tid, code: code.into() };
+        let groups = PersonGroups::Known(["Admins", group].into_iter().collect());
+        let member = |code: &str| DirectoryMember { person: maya().oid, role: "worker".into(), organization: maya().tid, code: code.into() };
         let member = |code: &str| Identity { member: Some(Arc::new(member(code))), groups: groups.clone(), ..maya() };
         let no_member = Identity { groups: groups.clone(), ..maya() };
-        let named = Table { users: vec!["maya@contoso.example".to_owned()], ..lists(&[], &[], &[]) };
-        let worker = |organizations: &[&str]| Table { directory_roles: vec!["worker".to_owned()], ..lists(&[], &[], organizations) };
-        let own = Table { users: vec![maya().oid.to_string()], ..lists(&[], &[], &[]) };
+        let named = AllowConditions { users: vec!["maya@contoso.example".to_owned()], ..lists(&[], &[], &[]) };
+        let worker = |organizations: &[&str]| AllowConditions { directory_roles: vec!["worker".to_owned()], ..lists(&[], &[], organizations) };
+        let own = AllowConditions { users: vec![maya().oid.to_string()], ..lists(&[], &[], &[]) };
         let alone = compiled(Allow::SignedIn, Vec::new());
         let directory = Policy { has_directory: true, ..compiled(Allow::SignedIn, Vec::new()) };
         for (table, contoso, evilco, without_member, without_directory) in [
@@ -409,7 +409,7 @@ mod tests {
             (own, true, true, true, true),
         ] {
             let allow = Allow::Tables(vec![table]);
-            let may = |policy: &Policy, who: &Identity| policy.would(&allow, Some(who)) == Would::Allow;
+            let may = |policy: &Policy, who: &Identity| policy.would(&allow, Some(who)) == ExpectedOutcome::Allow;
             let found = (may(&directory, &member("contoso")), may(&directory, &member("evilco")), may(&directory, &no_member), may(&alone, &no_member));
             assert_eq!(found, (contoso, evilco, without_member, without_directory), "{allow:?}");
             assert_eq!(may(&alone, &member("contoso")), contoso, "{allow:?}");
@@ -419,35 +419,39 @@ mod tests {
     #[test]
     fn groups_that_a_table_cannot_use_are_not_waited_for() {
         let policy = Policy { has_directory: true, ..compiled(Allow::SignedIn, Vec::new()) };
-        let maya = Identity { groups: Groups::Overage, ..maya() };
-        let table = |groups: &str| Allow::Tables(vec![Table { groups: vec![groups.to_owned()], ..Table::default() }]);
-        assert_eq!(policy.would(&table("Admins"), Some(&maya)), Would::Refuse);
-        assert_eq!(policy.would(&table("0a1b2c3d-0000-4000-8000-000000000001"), Some(&maya)), Would::GroupsUnknown);
+        let maya = Identity { groups: PersonGroups::Overage, ..maya() };
+        let table = |groups: &str| Allow::Tables(vec![AllowConditions { groups: vec![groups.to_owned()], ..AllowConditions::default() }]);
+        assert_eq!(policy.would(&table("Admins"), Some(&maya)), ExpectedOutcome::Refuse);
+        assert_eq!(policy.would(&table("0a1b2c3d-0000-4000-8000-000000000001"), Some(&maya)), ExpectedOutcome::GroupsUnknown);
     }
 
     #[test]
     fn unknown_groups_are_never_taken_for_none() {
         let policy = compiled(Allow::SignedIn, Vec::new());
         let mut maya = maya();
-        maya.groups = Groups::Overage;
-        let groups = |roles: &[&str]| Table { roles: roles.iter().map(|it| (*it).to_owned()).collect(), groups: vec!["g1".into()], ..Table::default() };
-        assert!(policy.fits(&Allow::Tables(vec![groups(&[])]), Some(&maya)) == Some(Fit::Unknown));
-        assert!(policy.fits(&Allow::Tables(vec![groups(&["Other"])]), Some(&maya)) == Some(Fit::No));
-        let either = vec![groups(&[]), Table { roles: vec!["Admin".into()], ..Table::default() }];
-        assert!(policy.fits(&Allow::Tables(either), Some(&maya)) == Some(Fit::Yes));
+        maya.groups = PersonGroups::Overage;
+        let groups = |roles: &[&str]| AllowConditions {
+            roles: roles.iter().map(|it| (*it).to_owned()).collect(),
+            groups: vec!["g1".into()],
+            ..AllowConditions::default()
+        };
+        assert!(policy.fits(&Allow::Tables(vec![groups(&[])]), Some(&maya)) == Some(RuleMatch::Unknown));
+        assert!(policy.fits(&Allow::Tables(vec![groups(&["Other"])]), Some(&maya)) == Some(RuleMatch::No));
+        let either = vec![groups(&[]), AllowConditions { roles: vec!["Admin".into()], ..AllowConditions::default() }];
+        assert!(policy.fits(&Allow::Tables(either), Some(&maya)) == Some(RuleMatch::Yes));
     }
 
-    fn acrs(values: &[&str], roles: &[&str]) -> Table {
+    fn acrs(values: &[&str], roles: &[&str]) -> AllowConditions {
         let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-        Table { roles: list(roles), acrs: list(values).into(), ..Table::default() }
+        AllowConditions { roles: list(roles), acrs: list(values).into(), ..AllowConditions::default() }
     }
 
     #[test]
     fn whoever_lacks_nothing_but_an_authentication_context_can_step_up() {
         let mut maya = maya();
         let policy = compiled(Allow::SignedIn, Vec::new());
-        let would = |tables: &[Table], who: &Identity| match policy.would(&Allow::Tables(tables.to_vec()), Some(who)) {
-            Would::StepUp(acrs) => format!("step up to {}", acrs.join(" or ")),
+        let would = |tables: &[AllowConditions], who: &Identity| match policy.would(&Allow::Tables(tables.to_vec()), Some(who)) {
+            ExpectedOutcome::StepUp(acrs) => format!("step up to {}", acrs.join(" or ")),
             other => format!("{other:?}"),
         };
         for (tables, told) in [
@@ -459,9 +463,9 @@ mod tests {
         ] {
             assert_eq!(would(tables, &maya), told);
         }
-        let groups = Table { groups: vec!["g2".into()], ..acrs(&["c1"], &[]) };
+        let groups = AllowConditions { groups: vec!["g2".into()], ..acrs(&["c1"], &[]) };
         assert_eq!(would(std::slice::from_ref(&groups), &maya), "Refuse");
-        maya.groups = Groups::Overage;
+        maya.groups = PersonGroups::Overage;
         assert_eq!(would(std::slice::from_ref(&groups), &maya), "GroupsUnknown");
         for both in [[groups.clone(), acrs(&["c2"], &[])], [acrs(&["c2"], &[]), groups]] {
             assert_eq!(would(&both, &maya), "step up to c2");
@@ -475,7 +479,7 @@ mod tests {
     fn the_groups_and_roles_that_rules_and_the_default_name_are_listed() {
         let table = |groups: &[&str], roles: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
-            Allow::Tables(vec![Table { groups: list(groups), roles: list(roles), ..Table::default() }])
+            Allow::Tables(vec![AllowConditions { groups: list(groups), roles: list(roles), ..AllowConditions::default() }])
         };
         let rules = vec![rule("/a", &[], table(&["g1"], &["Reader"])), rule("/b", &[], Allow::SignedIn)];
         let policy = compiled(table(&["g2"], &["Admin"]), rules);
@@ -485,8 +489,8 @@ mod tests {
 
     #[test]
     fn a_stranger_is_asked_at_once_for_what_everybody_has_to_prove() {
-        let asked = |tables: Vec<Table>| match stranger(&compiled(Allow::SignedIn, vec![rule("/x", &[], Allow::Tables(tables))]), Method::GET, "/x") {
-            Verdict::SignIn(SignedOut::Auto, acrs) => acrs.map(|it| it.to_vec()).unwrap_or_default(),
+        let asked = |tables: Vec<AllowConditions>| match stranger(&compiled(Allow::SignedIn, vec![rule("/x", &[], Allow::Tables(tables))]), Method::GET, "/x") {
+            Verdict::SignIn(SignedOutAnswer::Auto, acrs) => acrs.map(|it| it.to_vec()).unwrap_or_default(),
             other => panic!("{other:?}"),
         };
         assert_eq!(asked(vec![acrs(&["c1", "c2"], &["Admin"])]), ["c1", "c2"]);

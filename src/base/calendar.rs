@@ -1,7 +1,7 @@
 //! Dates of the calendar, in UTC.
 
 /// Seconds of a day.
-const DAY: u64 = 86_400;
+const SECONDS_PER_DAY: u64 = 86_400;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -19,7 +19,7 @@ pub struct Date {
 /// The day of a time in seconds since 1970, by the civil-from-days rule of the proleptic Gregorian calendar.
 pub fn date(seconds: u64) -> Date {
     // Years begin in March here, so that the leap day is the last.
-    let days = seconds / DAY + 719_468;
+    let days = seconds / SECONDS_PER_DAY + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -33,7 +33,7 @@ pub fn date(seconds: u64) -> Date {
 /// A time in seconds since 1970 as Entra writes one: `2026-01-09 02:02:12Z`.
 pub fn utc(seconds: u64) -> String {
     let Date { year, month, day } = date(seconds);
-    let rest = seconds % DAY;
+    let rest = seconds % SECONDS_PER_DAY;
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
@@ -54,7 +54,7 @@ pub fn day(text: &str) -> Option<u64> {
     let plain = parts.next().is_none() && (year.len(), month.len(), day.len()) == (4, 2, 2) && text.bytes().all(|it| it.is_ascii_digit() || it == b'-');
     let (year, month, day) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
     let fits = (1970..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-    let seconds = if plain && fits { days_before(year, month, day)?.checked_mul(DAY)? } else { return None };
+    let seconds = if plain && fits { days_before(year, month, day)?.checked_mul(SECONDS_PER_DAY)? } else { return None };
     // The 31st of a month of thirty days would be the first of the next.
     (date(seconds).day == day).then_some(seconds)
 }
@@ -77,7 +77,7 @@ pub fn http_date(text: &str) -> Option<u64> {
     if zone != "GMT" || words.next().is_some() || parts.next().is_some() || !fits {
         return None;
     }
-    Some(days_before(year, month, day)? * DAY + hour * 3600 + minute * 60 + second)
+    Some(days_before(year, month, day)? * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second)
 }
 
 #[cfg(test)]

@@ -13,14 +13,14 @@ use std::sync::Arc;
 use x509_cert::der::Decode as _;
 
 /// The longest PEM text that is read, in bytes: a key of 4096 bits has a quarter of it.
-pub const MOST: usize = 16 * 1024;
+pub const MAX_PEM_BYTES: usize = 16 * 1024;
 
 /// The fewest bits of a key: Entra takes RSA of 2048 bits and more (`learn:/certificate-credentials`).
-const BITS: usize = 2048;
+const MIN_RSA_BITS: usize = 2048;
 
 /// Why a certificate and a key are none that Entra takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Bad {
+pub enum BadCertificate {
     /// No `CERTIFICATE` in PEM.
     #[error("contains no certificate in PEM")]
     NoCertificate,
@@ -41,7 +41,7 @@ pub enum Bad {
     TooLong,
 }
 
-impl Bad {
+impl BadCertificate {
     /// What helps against it.
     pub fn hint(self) -> &'static str {
         match self {
@@ -57,38 +57,38 @@ impl Bad {
 
 /// A certificate with its key. Made by `parse` alone, so the two belong together.
 #[derive(Clone)]
-pub struct Certificate {
+pub struct ClientCertificate {
     key: Arc<KeyPair>,
     thumbprint: String,
     ends: u64,
     written: Secret,
 }
 
-impl Certificate {
+impl ClientCertificate {
     /// Reads both out of PEM, in one text or in two behind each other: the first certificate counts, and the first key.
     ///
     /// # Errors
-    /// `Bad` says what is missing.
-    pub fn parse(pem: &Secret) -> Result<Self, Bad> {
+    /// `BadCertificate` says what is missing.
+    pub fn parse(pem: &Secret) -> Result<Self, BadCertificate> {
         let text = pem.expose();
-        if text.len() > MOST {
-            return Err(Bad::TooLong);
+        if text.len() > MAX_PEM_BYTES {
+            return Err(BadCertificate::TooLong);
         }
-        let der = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| Bad::NoCertificate)?;
-        let certificate = x509_cert::Certificate::from_der(&der).map_err(|_| Bad::NoCertificate)?;
+        let der = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| BadCertificate::NoCertificate)?;
+        let certificate = x509_cert::Certificate::from_der(&der).map_err(|_| BadCertificate::NoCertificate)?;
         let key = match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
-            Ok(PrivateKeyDer::Pkcs8(it)) => KeyPair::from_pkcs8(it.secret_pkcs8_der()).map_err(|_| Bad::NotRsa)?,
-            Ok(PrivateKeyDer::Pkcs1(it)) => KeyPair::from_der(it.secret_pkcs1_der()).map_err(|_| Bad::NotRsa)?,
-            Ok(_) => return Err(Bad::NotRsa),
-            Err(_) if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") => return Err(Bad::Encrypted),
-            Err(_) => return Err(Bad::NoKey),
+            Ok(PrivateKeyDer::Pkcs8(it)) => KeyPair::from_pkcs8(it.secret_pkcs8_der()).map_err(|_| BadCertificate::NotRsa)?,
+            Ok(PrivateKeyDer::Pkcs1(it)) => KeyPair::from_der(it.secret_pkcs1_der()).map_err(|_| BadCertificate::NotRsa)?,
+            Ok(_) => return Err(BadCertificate::NotRsa),
+            Err(_) if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") => return Err(BadCertificate::Encrypted),
+            Err(_) => return Err(BadCertificate::NoKey),
         };
-        if key.public_modulus_len() * 8 < BITS {
-            return Err(Bad::NotRsa);
+        if key.public_modulus_len() * 8 < MIN_RSA_BITS {
+            return Err(BadCertificate::NotRsa);
         }
         let spoken = &certificate.tbs_certificate.subject_public_key_info.subject_public_key;
         if spoken.as_bytes() != Some(key.public_key().as_ref()) {
-            return Err(Bad::Stranger);
+            return Err(BadCertificate::Stranger);
         }
         let ends = certificate.tbs_certificate.validity.not_after.to_unix_duration().as_secs();
         Ok(Self { key: Arc::new(key), thumbprint: URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)), ends, written: pem.clone() })
@@ -115,15 +115,15 @@ impl Certificate {
     }
 }
 
-impl PartialEq for Certificate {
+impl PartialEq for ClientCertificate {
     fn eq(&self, other: &Self) -> bool {
         self.thumbprint == other.thumbprint
     }
 }
 
-impl Eq for Certificate {}
+impl Eq for ClientCertificate {}
 
-impl fmt::Debug for Certificate {
+impl fmt::Debug for ClientCertificate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Certificate({})", self.thumbprint)
     }

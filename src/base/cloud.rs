@@ -2,7 +2,7 @@
 
 /// One of Microsoft's clouds (`learn:/authentication-national-cloud`). Its issuers are `https://<login>/<tenant ID>/v2.0`.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Cloud {
+pub struct MicrosoftCloud {
     /// As `cloud = "..."` says it.
     pub name: &'static str,
     /// The host where people sign in.
@@ -14,21 +14,21 @@ pub struct Cloud {
 }
 
 /// All of them; the first is the default. Both Government ones sign in at the same host and differ in their Graph.
-pub static CLOUDS: [Cloud; 4] = [
-    Cloud {
+pub static CLOUDS: [MicrosoftCloud; 4] = [
+    MicrosoftCloud {
         name: "public",
         login: "login.microsoftonline.com",
         aliases: &["login.windows.net", "login.microsoft.com", "sts.windows.net"],
         graph: "graph.microsoft.com",
     },
-    Cloud { name: "usgov", login: "login.microsoftonline.us", aliases: US, graph: "graph.microsoft.us" },
-    Cloud { name: "usgov-dod", login: "login.microsoftonline.us", aliases: US, graph: "dod-graph.microsoft.us" },
-    Cloud { name: "china", login: "login.partner.microsoftonline.cn", aliases: &["login.chinacloudapi.cn"], graph: "microsoftgraph.chinacloudapi.cn" },
+    MicrosoftCloud { name: "usgov", login: "login.microsoftonline.us", aliases: US, graph: "graph.microsoft.us" },
+    MicrosoftCloud { name: "usgov-dod", login: "login.microsoftonline.us", aliases: US, graph: "dod-graph.microsoft.us" },
+    MicrosoftCloud { name: "china", login: "login.partner.microsoftonline.cn", aliases: &["login.chinacloudapi.cn"], graph: "microsoftgraph.chinacloudapi.cn" },
 ];
 
 const US: &[&str] = &["login.usgovcloudapi.net", "login-us.microsoftonline.com"];
 
-impl Cloud {
+impl MicrosoftCloud {
     /// Scheme and host of the authority.
     pub fn authority(&self) -> String {
         format!("https://{}", self.login)

@@ -1,21 +1,21 @@
 //! What an app proves itself to Entra by: a client secret, a certificate, or the token of another issuer.
 
-use super::certificate::Certificate;
+use super::certificate::ClientCertificate;
 use super::secret::Secret;
 use std::path::PathBuf;
 
 /// How an app proves to Entra who it is.
 #[derive(Clone, Debug)]
-pub enum Credential {
+pub enum ClientCredential {
     /// `client_secret`: its Value.
     Secret(Secret),
     /// `certificate`: it signs an assertion for each request (`private_key_jwt`, RFC 7523).
-    Certificate(Certificate),
+    Certificate(ClientCertificate),
     /// `federated_token`: the file of an assertion that somebody else signs, read anew for each request, since it changes about every hour.
     Federated(PathBuf),
 }
 
-impl Credential {
+impl ClientCredential {
     /// What must show in no output.
     pub fn secret(&self) -> Option<&Secret> {
         match self {

@@ -7,14 +7,14 @@ use std::fmt;
 
 /// One tenant, as an operator writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named {
+pub enum TenantName {
     /// Directory (tenant) ID.
     Id(Guid),
     /// A verified domain, in lower case; discovery tells its id.
     Domain(String),
 }
 
-impl Named {
+impl TenantName {
     /// The domain, where it is one.
     pub fn domain(&self) -> Option<&str> {
         match self {
@@ -24,7 +24,7 @@ impl Named {
     }
 }
 
-impl fmt::Display for Named {
+impl fmt::Display for TenantName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => id.fmt(out),
@@ -35,15 +35,15 @@ impl fmt::Display for Named {
 
 /// Domains and their tenants. What was found is kept: a domain is resolved once.
 #[derive(Debug, Default)]
-pub struct Domains {
-    asked: BTreeSet<String>,
+pub struct TenantDomains {
+    requested: BTreeSet<String>,
     found: ArcSwap<BTreeMap<String, Guid>>,
 }
 
-impl Domains {
+impl TenantDomains {
     /// Domains, in lower case, of which nothing is known yet.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        Self { asked: names.map(str::to_owned).collect(), found: ArcSwap::default() }
+        Self { requested: names.map(str::to_owned).collect(), found: ArcSwap::default() }
     }
 
     /// The tenant of a domain, where it is known.
@@ -52,21 +52,21 @@ impl Domains {
     }
 
     /// Whether that tenant is meant. A domain that is not resolved yet is nobody's.
-    pub fn is_meant(&self, named: &Named, tenant: Guid) -> bool {
+    pub fn matches_tenant(&self, named: &TenantName, tenant: Guid) -> bool {
         match named {
-            Named::Id(id) => *id == tenant,
-            Named::Domain(name) => self.tenant(name) == Some(tenant),
+            TenantName::Id(id) => *id == tenant,
+            TenantName::Domain(name) => self.tenant(name) == Some(tenant),
         }
     }
 
     /// Those of which nothing is known yet.
     pub fn unknown(&self) -> Vec<String> {
         let found = self.found.load();
-        self.asked.iter().filter(|it| !found.contains_key(*it)).cloned().collect()
+        self.requested.iter().filter(|it| !found.contains_key(*it)).cloned().collect()
     }
 
     /// Keeps what was found.
-    pub fn keep(&self, name: &str, tenant: Guid) {
+    pub fn record(&self, name: &str, tenant: Guid) {
         self.found.rcu(|found| {
             let mut found = BTreeMap::clone(found);
             found.insert(name.to_owned(), tenant);
@@ -78,7 +78,7 @@ impl Domains {
     pub fn inherit(&self, old: &Self) {
         for name in self.unknown() {
             if let Some(tenant) = old.tenant(&name) {
-                self.keep(&name, tenant);
+                self.record(&name, tenant);
             }
         }
     }
@@ -90,14 +90,14 @@ mod tests {
 
     #[test]
     fn what_was_found_is_kept_and_handed_on() {
-        let old = Domains::new(["a.example", "b.example"].into_iter());
-        old.keep("a.example", Guid::PERSONAL);
+        let old = TenantDomains::new(["a.example", "b.example"].into_iter());
+        old.record("a.example", Guid::PERSONAL);
         assert_eq!(old.unknown(), ["b.example"]);
-        let new = Domains::new(["a.example", "c.example"].into_iter());
+        let new = TenantDomains::new(["a.example", "c.example"].into_iter());
         new.inherit(&old);
         assert_eq!((new.tenant("a.example"), new.unknown()), (Some(Guid::PERSONAL), vec!["c.example".to_owned()]));
-        let meant = |it| new.is_meant(&it, Guid::PERSONAL);
-        assert!(meant(Named::Id(Guid::PERSONAL)) && meant(Named::Domain("a.example".into())));
-        assert!(!meant(Named::Id(Guid::from_random([7; 16]))) && !meant(Named::Domain("c.example".into())));
+        let meant = |it| new.matches_tenant(&it, Guid::PERSONAL);
+        assert!(meant(TenantName::Id(Guid::PERSONAL)) && meant(TenantName::Domain("a.example".into())));
+        assert!(!meant(TenantName::Id(Guid::from_random([7; 16]))) && !meant(TenantName::Domain("c.example".into())));
     }
 }

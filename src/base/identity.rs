@@ -1,7 +1,7 @@
 //! Who a person is, in the words of Entra.
 
 use super::guid::Guid;
-use super::texts::Texts;
+use super::string_list::StringList;
 use std::sync::Arc;
 
 /// The facts of a person (or an app) that everything after sign-in speaks of.
@@ -25,15 +25,15 @@ pub struct Identity {
     /// Whether Entra says that the address' domain is the tenant's own (`xms_edov`).
     pub email_verified: bool,
     /// App roles.
-    pub roles: Texts,
+    pub roles: StringList,
     /// Group memberships.
-    pub groups: Groups,
+    pub groups: PersonGroups,
     /// Entra's session id, for front-channel logout; never sent to the app.
     pub entra_sid: Option<Box<str>>,
     /// Entra's opaque `login_hint`, for `logout_hint`.
     pub login_hint: Option<Box<str>>,
     /// Authentication contexts that the person has satisfied (`acrs`).
-    pub acrs: Texts,
+    pub acrs: StringList,
     /// When the person proved who they are, seconds since 1970.
     pub auth_time: u64,
     /// Whether the token said so by its claim `auth_time`; otherwise the time is that of the token, which is no proof.
@@ -41,12 +41,12 @@ pub struct Identity {
     /// Claims that `[headers] custom` names, as text.
     pub custom: Box<[(String, String)]>,
     /// Who it is to the directory, where there is one: no word of Entra's, and never read from a token.
-    pub member: Option<Arc<Member>>,
+    pub member: Option<Arc<DirectoryMember>>,
 }
 
 /// Somebody of an organization, as the directory knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct DirectoryMember {
     /// The person, by our own id: it stays when the person is linked anew.
     pub person: Guid,
     /// One of `[directory] roles`.
@@ -59,16 +59,16 @@ pub struct Member {
 
 /// The groups of a person, as far as known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Groups {
+pub enum PersonGroups {
     /// Object ids, all of them.
-    Known(Texts),
+    Known(StringList),
     /// More than a token holds: Entra sent a pointer instead (`_claim_names`, `hasgroups`).
     Overage,
 }
 
-impl Groups {
+impl PersonGroups {
     /// The ids, where they are known.
-    pub fn ids(&self) -> Option<&Texts> {
+    pub fn ids(&self) -> Option<&StringList> {
         match self {
             Self::Known(ids) => Some(ids),
             Self::Overage => None,

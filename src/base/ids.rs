@@ -1,35 +1,35 @@
 //! Ids that are new for each request: unique, and cheap to make.
 
-use super::random::Random;
+use super::random::RandomSource;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Characters of an id.
-pub const LENGTH: usize = 16;
+pub const REQUEST_ID_CHARS: usize = 16;
 
 /// Makes references for requests: a part that is the process' own and a count, scattered. They name, they protect nothing: whoever
 /// guesses one has learned nothing, so they need no randomness of their own.
 #[derive(Debug)]
-pub struct Ids {
+pub struct RequestIds {
     process: [u8; 4],
     count: AtomicU64,
 }
 
-impl Ids {
+impl RequestIds {
     /// Begins anywhere.
-    pub fn new(random: &Random) -> Self {
+    pub fn new(random: &RandomSource) -> Self {
         Self { process: random.bytes(), count: AtomicU64::new(u64::from_be_bytes(random.bytes())) }
     }
 
     /// The next one, in base64url.
-    pub fn next(&self) -> [u8; LENGTH] {
+    pub fn next(&self) -> [u8; REQUEST_ID_CHARS] {
         let mut bytes = [0; 12];
         let scattered = scatter(self.count.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
         for (to, from) in bytes.iter_mut().zip(self.process.into_iter().chain(scattered)) {
             *to = from;
         }
-        let mut text = [b'0'; LENGTH];
+        let mut text = [b'0'; REQUEST_ID_CHARS];
         // Twelve bytes are sixteen characters: it always fits.
         let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
         text
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn no_two_are_the_same_and_all_are_text() {
-        let ids = Ids::new(&Random::new(|out| out.fill(0xff)));
+        let ids = RequestIds::new(&RandomSource::new(|out| out.fill(0xff)));
         let all: HashSet<_> = (0..10_000).map(|_| ids.next()).collect();
         assert_eq!(all.len(), 10_000);
         assert!(all.iter().flatten().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_')));

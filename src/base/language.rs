@@ -1,7 +1,7 @@
 //! The languages that pages are written in.
 
 /// The longest `Accept-Language` that is read, in bytes; a browser's has far less than a hundred.
-const MOST: usize = 512;
+const MAX_ACCEPT_LANGUAGE_BYTES: usize = 512;
 
 /// A language of pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,8 +18,8 @@ impl Language {
     pub const ALL: [Self; 2] = [Self::English, Self::German];
 
     /// What a browser wants most of those that there are, by its `Accept-Language` (RFC 9110 12.5.4).
-    pub fn wanted(accepted: &str) -> Self {
-        if accepted.len() > MOST {
+    pub fn preferred(accepted: &str) -> Self {
+        if accepted.len() > MAX_ACCEPT_LANGUAGE_BYTES {
             return Self::default();
         }
         let mut best = (0, Self::default());
@@ -85,8 +85,8 @@ mod tests {
             ("de;q=2, en;q=x", Language::English),
             ("de;level=1", Language::English),
         ] {
-            assert_eq!(Language::wanted(accepted), language, "{accepted:?}");
+            assert_eq!(Language::preferred(accepted), language, "{accepted:?}");
         }
-        assert_eq!(Language::wanted(&format!("de,{}", "fr,".repeat(MOST))), Language::English);
+        assert_eq!(Language::preferred(&format!("de,{}", "fr,".repeat(MAX_ACCEPT_LANGUAGE_BYTES))), Language::English);
     }
 }

@@ -6,19 +6,19 @@ use std::fmt;
 /// A path pattern: `/x`, `/x/**` or `/x/{id}/y`; matched case-sensitively, segment by segment.
 ///
 /// `/x/**` covers `/x`, `/x/` and all below. `{name}` is exactly one segment that is not empty. With suffixes, `/x` also covers `/x.json`,
-/// `/x.` and `/x%20`: see [`Pattern::with_suffixes`].
+/// `/x.` and `/x%20`: see [`PathPattern::with_suffixes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
+pub struct PathPattern {
     text: String,
     /// The path as far as it is literal, from its first slash: most paths that are not meant differ there.
-    begins: String,
-    segments: Vec<Segment>,
+    literal_start: String,
+    segments: Vec<PatternSegment>,
     below: bool,
     suffixes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
+enum PatternSegment {
     Literal(String),
     Any,
 }
@@ -37,10 +37,10 @@ pub enum BadPattern {
     Brace,
     /// The literal part is not a plain path: no request that is let in can have it.
     #[error("no request can have this path: {0}")]
-    NotPlain(super::target::Ambiguous),
+    NotPlain(super::target::AmbiguousTarget),
 }
 
-impl Pattern {
+impl PathPattern {
     /// Reads a pattern.
     ///
     /// # Errors
@@ -59,15 +59,15 @@ impl Pattern {
         let segments = body.split('/').skip(1).map(segment).collect::<Result<Vec<_>, _>>()?;
         let plain = body.replace(['{', '}'], "");
         let plain = if plain.is_empty() { "/" } else { &plain };
-        let strictness = super::target::Strictness::Lenient;
+        let strictness = super::target::PathStrictness::Lenient;
         super::target::Target::parse(&http::Method::GET, plain, strictness).map_err(BadPattern::NotPlain)?;
-        let begins = segments.iter().map_while(Segment::literal).flat_map(|it| ["/", it]).collect();
-        Ok(Self { text: text.to_owned(), begins, segments, below, suffixes: false })
+        let begins = segments.iter().map_while(PatternSegment::literal).flat_map(|it| ["/", it]).collect();
+        Ok(Self { text: text.to_owned(), literal_start: begins, segments, below, suffixes: false })
     }
 
     /// `/**`: every path.
     pub fn everything() -> Self {
-        Self { text: "/**".to_owned(), begins: String::new(), segments: Vec::new(), below: true, suffixes: false }
+        Self { text: "/**".to_owned(), literal_start: String::new(), segments: Vec::new(), below: true, suffixes: false }
     }
 
     /// The same, with suffixes: after each of its literal segments there may be a dot and anything, or spaces and dots only, plain or encoded.
@@ -86,7 +86,7 @@ impl Pattern {
 
     /// Whether its last segment is a literal that is not empty.
     pub fn ends_with_name(&self) -> bool {
-        self.segments.last().and_then(Segment::literal).is_some_and(|it| !it.is_empty())
+        self.segments.last().and_then(PatternSegment::literal).is_some_and(|it| !it.is_empty())
     }
 
     /// Whether `path` is meant.
@@ -96,15 +96,15 @@ impl Pattern {
             let is_meant = |ours: &str, theirs: &str| theirs.strip_prefix(ours).is_some_and(|it| is_tail(ours, percent_decode_str(it)));
             return self.fits(path.split('/'), is_meant, str::is_empty);
         }
-        let Some(rest) = path.strip_prefix(self.begins.as_str()).filter(|_| path.starts_with('/')) else { return false };
+        let Some(rest) = path.strip_prefix(self.literal_start.as_str()).filter(|_| path.starts_with('/')) else { return false };
         if !rest.is_empty() && !rest.starts_with('/') {
             return false;
         }
         let mut rest = rest.split('/').skip(1);
         for segment in self.segments.iter().skip_while(|it| it.literal().is_some()) {
             match (segment, rest.next()) {
-                (Segment::Literal(ours), Some(theirs)) if ours == theirs => {}
-                (Segment::Any, Some(theirs)) if !theirs.is_empty() => {}
+                (PatternSegment::Literal(ours), Some(theirs)) if ours == theirs => {}
+                (PatternSegment::Any, Some(theirs)) if !theirs.is_empty() => {}
                 _ => return false,
             }
         }
@@ -129,8 +129,8 @@ impl Pattern {
     ) -> bool {
         for segment in &self.segments {
             match (segment, rest.next()) {
-                (Segment::Literal(ours), Some(theirs)) if is_meant(ours, theirs) => {}
-                (Segment::Any, Some(theirs)) if !is_empty(theirs) => {}
+                (PatternSegment::Literal(ours), Some(theirs)) if is_meant(ours, theirs) => {}
+                (PatternSegment::Any, Some(theirs)) if !is_empty(theirs) => {}
                 _ => return false,
             }
         }
@@ -143,9 +143,9 @@ impl Pattern {
             return false;
         }
         self.segments.iter().zip(&other.segments).all(|(ours, theirs)| match (ours, theirs) {
-            (Segment::Any, Segment::Literal(text)) => !text.is_empty(),
-            (Segment::Any, Segment::Any) => true,
-            (Segment::Literal(ours), Segment::Literal(theirs)) => {
+            (PatternSegment::Any, PatternSegment::Literal(text)) => !text.is_empty(),
+            (PatternSegment::Any, PatternSegment::Any) => true,
+            (PatternSegment::Literal(ours), PatternSegment::Literal(theirs)) => {
                 let Some(tail) = theirs.strip_prefix(ours.as_str()) else { return false };
                 match (self.suffixes, other.suffixes && !theirs.is_empty()) {
                     (false, false) => tail.is_empty(),
@@ -155,7 +155,7 @@ impl Pattern {
                     (true, true) => tail.is_empty() || (!ours.is_empty() && percent_decode_str(tail).next() == Some(b'.')),
                 }
             }
-            (Segment::Literal(_), Segment::Any) => false,
+            (PatternSegment::Literal(_), PatternSegment::Any) => false,
         })
     }
 }
@@ -170,7 +170,7 @@ fn is_tail(literal: &str, mut tail: impl Iterator<Item = u8>) -> bool {
     }
 }
 
-impl Segment {
+impl PatternSegment {
     fn literal(&self) -> Option<&str> {
         match self {
             Self::Literal(text) => Some(text),
@@ -179,17 +179,17 @@ impl Segment {
     }
 }
 
-fn segment(text: &str) -> Result<Segment, BadPattern> {
+fn segment(text: &str) -> Result<PatternSegment, BadPattern> {
     let inner = text.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
     match inner {
-        Some(name) if !name.is_empty() && !name.contains(['{', '}']) => Ok(Segment::Any),
+        Some(name) if !name.is_empty() && !name.contains(['{', '}']) => Ok(PatternSegment::Any),
         Some(_) => Err(BadPattern::Brace),
         None if text.contains(['{', '}']) => Err(BadPattern::Brace),
-        None => Ok(Segment::Literal(text.to_owned())),
+        None => Ok(PatternSegment::Literal(text.to_owned())),
     }
 }
 
-impl fmt::Display for Pattern {
+impl fmt::Display for PathPattern {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.text)
     }
@@ -199,8 +199,8 @@ impl fmt::Display for Pattern {
 mod tests {
     use super::*;
 
-    fn pattern(text: &str) -> Pattern {
-        Pattern::parse(text).unwrap()
+    fn pattern(text: &str) -> PathPattern {
+        PathPattern::parse(text).unwrap()
     }
 
     #[test]
@@ -305,10 +305,10 @@ mod tests {
         const NAMES: [&str; 9] = ["", "a", "b", "ab", "a.b", "a%20", "a.", "%61", "a%20.b"];
         const TAILS: [&str; 10] = ["", ".", "..", "%20", ".json", "%20.", "%20x", ".%20", "%2e", "b"];
 
-        fn patterns() -> impl Strategy<Value = Pattern> {
+        fn patterns() -> impl Strategy<Value = PathPattern> {
             let segment = prop_oneof![4 => prop::sample::select(&NAMES[..]), 1 => Just("{x}")];
             (prop::collection::vec(segment, 1..4), any::<bool>(), any::<bool>()).prop_filter_map("no pattern", |(segments, below, suffixes)| {
-                let read = Pattern::parse(&format!("/{}{}", segments.join("/"), if below { "/**" } else { "" })).ok()?;
+                let read = PathPattern::parse(&format!("/{}{}", segments.join("/"), if below { "/**" } else { "" })).ok()?;
                 Some(if suffixes { read.with_suffixes() } else { read })
             })
         }
@@ -344,9 +344,9 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_says_why() {
-        assert_eq!(Pattern::parse("admin"), Err(BadPattern::NoSlash));
-        assert_eq!(Pattern::parse("/a*"), Err(BadPattern::Star));
-        assert_eq!(Pattern::parse("/a{b}"), Err(BadPattern::Brace));
-        assert!(matches!(Pattern::parse("/a/../b"), Err(BadPattern::NotPlain(_))));
+        assert_eq!(PathPattern::parse("admin"), Err(BadPattern::NoSlash));
+        assert_eq!(PathPattern::parse("/a*"), Err(BadPattern::Star));
+        assert_eq!(PathPattern::parse("/a{b}"), Err(BadPattern::Brace));
+        assert!(matches!(PathPattern::parse("/a/../b"), Err(BadPattern::NotPlain(_))));
     }
 }

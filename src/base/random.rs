@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-type Fill = dyn Fn(&mut [u8]) + Send + Sync;
+type FillFn = dyn Fn(&mut [u8]) + Send + Sync;
 
 /// A source of unpredictable bytes; `seal::random` has the one for production.
 #[derive(Clone)]
-pub struct Random(Arc<Fill>);
+pub struct RandomSource(Arc<FillFn>);
 
-impl Random {
+impl RandomSource {
     /// A source that fills with `fill`.
     pub fn new(fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
         Self(Arc::new(fill))
@@ -29,7 +29,7 @@ impl Random {
     }
 }
 
-impl fmt::Debug for Random {
+impl fmt::Debug for RandomSource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Random")
     }

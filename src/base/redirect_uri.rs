@@ -1,32 +1,32 @@
 //! Where an app of the phone or the command line hears how its sign-in went (RFC 8252 section 7).
 
 /// The longest one, in bytes.
-pub const MOST_BYTES: usize = 512;
+pub const MAX_REDIRECT_URI_BYTES: usize = 512;
 
 /// What we add to it, which it may not say itself.
-const OURS: [&str; 5] = ["code", "state", "iss", "error", "error_description"];
+const ADDED_PARAMETERS: [&str; 5] = ["code", "state", "iss", "error", "error_description"];
 
 /// A redirect URI that a client has registered: a private-use scheme, a claimed https address, or loopback. It can hold nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RedirectUri(Shape);
+pub struct RedirectUri(RedirectUriShape);
 
 /// One that was asked for and is registered, as it was asked: the only place that an answer for an app goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct MatchedRedirectUri {
     text: String,
-    kind: Kind,
+    kind: RedirectUriKind,
 }
 
-/// An address at which a client hears its answer. Made of a `Target` alone, so it leads nowhere but to a registered place.
+/// An address at which a client hears its answer. Made of a `MatchedRedirectUri` alone, so it leads nowhere but to a registered place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct AppReturnUrl {
     text: String,
-    kind: Kind,
+    kind: RedirectUriKind,
 }
 
 /// What kind of address it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RedirectUriKind {
     /// A scheme that any app on the device can claim.
     PrivateUse,
     /// An https address that the operating system gives to its owner's app.
@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Shape {
+enum RedirectUriShape {
     PrivateUse(String),
     Https(String),
     /// The address without its port: up to the host, and what follows.
@@ -45,8 +45,8 @@ enum Shape {
 
 /// Why a text is no redirect URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Bad {
-    /// Longer than `MOST_BYTES`.
+pub enum BadRedirectUri {
+    /// Longer than `MAX_REDIRECT_URI_BYTES`.
     #[error("is too long")]
     Long,
     /// Not printable ASCII, a wildcard, or a character that no URI has.
@@ -79,57 +79,57 @@ impl RedirectUri {
     /// Reads what an operator registers.
     ///
     /// # Errors
-    /// `Bad` says why it cannot be one.
-    pub fn parse(text: &str) -> Result<Self, Bad> {
-        if text.len() > MOST_BYTES {
-            return Err(Bad::Long);
+    /// `BadRedirectUri` says why it cannot be one.
+    pub fn parse(text: &str) -> Result<Self, BadRedirectUri> {
+        if text.len() > MAX_REDIRECT_URI_BYTES {
+            return Err(BadRedirectUri::Long);
         }
         if text.contains('#') {
-            return Err(Bad::Fragment);
+            return Err(BadRedirectUri::Fragment);
         }
         if !text.bytes().all(|it| it.is_ascii_graphic() && !b"\"<>\\^`{|}*'".contains(&it)) {
-            return Err(Bad::Character);
+            return Err(BadRedirectUri::Character);
         }
         if text.contains('@') {
-            return Err(Bad::User);
+            return Err(BadRedirectUri::User);
         }
         let query = text.split_once('?').map_or("", |it| it.1);
-        if url::form_urlencoded::parse(query.as_bytes()).any(|it| OURS.contains(&&*it.0)) {
-            return Err(Bad::Parameter);
+        if url::form_urlencoded::parse(query.as_bytes()).any(|it| ADDED_PARAMETERS.contains(&&*it.0)) {
+            return Err(BadRedirectUri::Parameter);
         }
         match text.split_once(':') {
             Some(("https", _)) => https(text),
             Some(("http", _)) => loopback(text),
             Some((scheme, rest)) => private_use(text, scheme, rest),
-            None => Err(Bad::Scheme),
+            None => Err(BadRedirectUri::Scheme),
         }
         .map(Self)
     }
 
     /// Whether this is the one that a client asks for: byte for byte, but for loopback's port (RFC 8252 7.3).
-    pub fn admits(&self, asked: &str) -> Option<Target> {
+    pub fn admits(&self, asked: &str) -> Option<MatchedRedirectUri> {
         let (same, kind) = match &self.0 {
-            Shape::PrivateUse(text) => (asked == text, Kind::PrivateUse),
-            Shape::Https(text) => (asked == text, Kind::Https),
-            Shape::Loopback(host, rest) => (without_port(asked).is_some_and(|it| it == (*host, rest.as_str())), Kind::Loopback),
+            RedirectUriShape::PrivateUse(text) => (asked == text, RedirectUriKind::PrivateUse),
+            RedirectUriShape::Https(text) => (asked == text, RedirectUriKind::Https),
+            RedirectUriShape::Loopback(host, rest) => (without_port(asked).is_some_and(|it| it == (*host, rest.as_str())), RedirectUriKind::Loopback),
         };
-        same.then(|| Target { text: asked.to_owned(), kind })
+        same.then(|| MatchedRedirectUri { text: asked.to_owned(), kind })
     }
 }
 
-impl Target {
+impl MatchedRedirectUri {
     /// As it was asked for.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// What kind of address it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> RedirectUriKind {
         self.kind
     }
 
     /// With what the client is told there.
-    pub fn answer(&self, told: &[(&str, &str)]) -> Answer {
+    pub fn answer(&self, told: &[(&str, &str)]) -> AppReturnUrl {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(told);
         let by = match self.text.split_once('?') {
@@ -137,37 +137,41 @@ impl Target {
             Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
             Some(_) => "&",
         };
-        Answer { text: format!("{}{by}{}", self.text, query.finish()), kind: self.kind }
+        AppReturnUrl { text: format!("{}{by}{}", self.text, query.finish()), kind: self.kind }
     }
 }
 
-impl Answer {
+impl AppReturnUrl {
     /// The whole address.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// What kind of address it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> RedirectUriKind {
         self.kind
     }
 }
 
-fn https(text: &str) -> Result<Shape, Bad> {
-    let url = url::Url::parse(text).map_err(|_| Bad::Spelling)?;
+fn https(text: &str) -> Result<RedirectUriShape, BadRedirectUri> {
+    let url = url::Url::parse(text).map_err(|_| BadRedirectUri::Spelling)?;
     // As a browser reads it, it is what stands there: no dots to resolve, no name to fold, no port to leave out.
     let same = url.as_str() == text && matches!(url.host(), Some(url::Host::Domain(it)) if it.contains('.') && !it.ends_with('.'));
-    if same && url.username().is_empty() && url.password().is_none() { Ok(Shape::Https(text.to_owned())) } else { Err(Bad::Spelling) }
+    if same && url.username().is_empty() && url.password().is_none() { Ok(RedirectUriShape::Https(text.to_owned())) } else { Err(BadRedirectUri::Spelling) }
 }
 
-fn loopback(text: &str) -> Result<Shape, Bad> {
+fn loopback(text: &str) -> Result<RedirectUriShape, BadRedirectUri> {
     let authority = text.strip_prefix("http://").map(|it| it.split(['/', '?']).next().unwrap_or_default());
     if authority.is_some_and(|it| it.split(':').next().is_some_and(|it| it.eq_ignore_ascii_case("localhost"))) {
-        return Err(Bad::Localhost);
+        return Err(BadRedirectUri::Localhost);
     }
-    let (host, rest) = without_port(text).ok_or(Bad::Http)?;
-    let url = url::Url::parse(&format!("{host}{rest}")).map_err(|_| Bad::Spelling)?;
-    if rest.starts_with('/') && url.as_str() == format!("{host}{rest}") { Ok(Shape::Loopback(host, rest.to_owned())) } else { Err(Bad::Spelling) }
+    let (host, rest) = without_port(text).ok_or(BadRedirectUri::Http)?;
+    let url = url::Url::parse(&format!("{host}{rest}")).map_err(|_| BadRedirectUri::Spelling)?;
+    if rest.starts_with('/') && url.as_str() == format!("{host}{rest}") {
+        Ok(RedirectUriShape::Loopback(host, rest.to_owned()))
+    } else {
+        Err(BadRedirectUri::Spelling)
+    }
 }
 
 /// Takes the port out of a loopback address. One that is written oddly is none.
@@ -180,15 +184,15 @@ fn without_port(text: &str) -> Option<(&'static str, &str)> {
 }
 
 /// RFC 8252 7.1: a reversed domain name. What a browser or a system acts on itself (`javascript:`, `file:`, `intent:`) has no dot.
-fn private_use(text: &str, scheme: &str, rest: &str) -> Result<Shape, Bad> {
+fn private_use(text: &str, scheme: &str, rest: &str) -> Result<RedirectUriShape, BadRedirectUri> {
     let label = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-' || it == b'+');
     let reversed = scheme.contains('.') && scheme.split('.').all(label) && scheme.starts_with(|it: char| it.is_ascii_lowercase());
     if !reversed {
-        return Err(Bad::Scheme);
+        return Err(BadRedirectUri::Scheme);
     }
     // As any reader of URLs reads it, it is what stands there.
     let same = url::Url::parse(text).is_ok_and(|it| it.as_str() == text);
-    if rest.starts_with('/') && same { Ok(Shape::PrivateUse(text.to_owned())) } else { Err(Bad::Spelling) }
+    if rest.starts_with('/') && same { Ok(RedirectUriShape::PrivateUse(text.to_owned())) } else { Err(BadRedirectUri::Spelling) }
 }
 
 #[cfg(test)]
@@ -202,13 +206,13 @@ mod tests {
     #[test]
     fn three_kinds_can_be_registered() {
         for (text, kind) in [
-            ("com.example.fleet:/callback", Kind::PrivateUse),
-            ("com.example.fleet://sign-in/done", Kind::PrivateUse),
-            ("https://app.example.com/phone/done", Kind::Https),
-            ("https://app.example.com:8443/done?x=1", Kind::Https),
-            ("http://127.0.0.1/callback", Kind::Loopback),
-            ("http://127.0.0.1:8080/", Kind::Loopback),
-            ("http://[::1]/callback", Kind::Loopback),
+            ("com.example.fleet:/callback", RedirectUriKind::PrivateUse),
+            ("com.example.fleet://sign-in/done", RedirectUriKind::PrivateUse),
+            ("https://app.example.com/phone/done", RedirectUriKind::Https),
+            ("https://app.example.com:8443/done?x=1", RedirectUriKind::Https),
+            ("http://127.0.0.1/callback", RedirectUriKind::Loopback),
+            ("http://127.0.0.1:8080/", RedirectUriKind::Loopback),
+            ("http://[::1]/callback", RedirectUriKind::Loopback),
         ] {
             let read = RedirectUri::parse(text).unwrap_or_else(|it| panic!("{text}: {it}"));
             assert_eq!(read.admits(text).unwrap().kind(), kind, "{text}");
@@ -218,53 +222,53 @@ mod tests {
     #[test]
     fn nothing_else_can() {
         for (text, why) in [
-            ("fleet:/callback", Bad::Scheme),
-            ("javascript:alert(1)", Bad::Scheme),
-            ("data:text/html,x", Bad::Scheme),
-            ("file:///etc/passwd", Bad::Scheme),
-            ("intent://x/y", Bad::Scheme),
-            ("JavaScript:/x", Bad::Scheme),
-            ("Com.example:/x", Bad::Scheme),
-            ("com..example:/x", Bad::Scheme),
-            (".com.example:/x", Bad::Scheme),
-            ("1com.example:/x", Bad::Scheme),
-            ("HTTPS://app.example.com/x", Bad::Scheme),
-            ("/x", Bad::Scheme),
-            ("", Bad::Scheme),
-            ("com.example:x", Bad::Spelling),
-            ("com.example://host:port/x", Bad::Spelling),
-            ("com.example:/x/../y", Bad::Spelling),
-            ("com.example:/x#y", Bad::Fragment),
-            ("com.example://user@x/y", Bad::User),
-            ("com.example:/*", Bad::Character),
-            ("com.example:/a b", Bad::Character),
-            ("com.example:/x?state=1", Bad::Parameter),
-            ("com.example:/x?co%64e=1", Bad::Parameter),
-            ("https://user:word@app.example.com/", Bad::User),
-            ("https://*.example.com/x", Bad::Character),
-            ("https://app.example.com", Bad::Spelling),
-            ("https://APP.example.com/x", Bad::Spelling),
-            ("https://app.example.com:443/x", Bad::Spelling),
-            ("https://app.example.com/a/../b", Bad::Spelling),
-            ("https://192.0.2.1/x", Bad::Spelling),
-            ("https:app.example.com/x", Bad::Spelling),
-            ("http://app.example.com/x", Bad::Http),
-            ("http://127.0.0.1.example.com/x", Bad::Http),
-            ("http://127.0.0.2/x", Bad::Http),
-            ("http://127.0.0.1", Bad::Http),
-            ("http://127.0.0.1:0/x", Bad::Http),
-            ("http://127.1/x", Bad::Http),
-            ("http://127.0.0.1/a/../b", Bad::Spelling),
-            ("http://127.0.0.1:8080/a/../b", Bad::Spelling),
-            ("https://app/x", Bad::Spelling),
-            ("https://app.example.com./x", Bad::Spelling),
-            ("http://localhost/x", Bad::Localhost),
-            ("http://LocalHost:80/x", Bad::Localhost),
+            ("fleet:/callback", BadRedirectUri::Scheme),
+            ("javascript:alert(1)", BadRedirectUri::Scheme),
+            ("data:text/html,x", BadRedirectUri::Scheme),
+            ("file:///etc/passwd", BadRedirectUri::Scheme),
+            ("intent://x/y", BadRedirectUri::Scheme),
+            ("JavaScript:/x", BadRedirectUri::Scheme),
+            ("Com.example:/x", BadRedirectUri::Scheme),
+            ("com..example:/x", BadRedirectUri::Scheme),
+            (".com.example:/x", BadRedirectUri::Scheme),
+            ("1com.example:/x", BadRedirectUri::Scheme),
+            ("HTTPS://app.example.com/x", BadRedirectUri::Scheme),
+            ("/x", BadRedirectUri::Scheme),
+            ("", BadRedirectUri::Scheme),
+            ("com.example:x", BadRedirectUri::Spelling),
+            ("com.example://host:port/x", BadRedirectUri::Spelling),
+            ("com.example:/x/../y", BadRedirectUri::Spelling),
+            ("com.example:/x#y", BadRedirectUri::Fragment),
+            ("com.example://user@x/y", BadRedirectUri::User),
+            ("com.example:/*", BadRedirectUri::Character),
+            ("com.example:/a b", BadRedirectUri::Character),
+            ("com.example:/x?state=1", BadRedirectUri::Parameter),
+            ("com.example:/x?co%64e=1", BadRedirectUri::Parameter),
+            ("https://user:word@app.example.com/", BadRedirectUri::User),
+            ("https://*.example.com/x", BadRedirectUri::Character),
+            ("https://app.example.com", BadRedirectUri::Spelling),
+            ("https://APP.example.com/x", BadRedirectUri::Spelling),
+            ("https://app.example.com:443/x", BadRedirectUri::Spelling),
+            ("https://app.example.com/a/../b", BadRedirectUri::Spelling),
+            ("https://192.0.2.1/x", BadRedirectUri::Spelling),
+            ("https:app.example.com/x", BadRedirectUri::Spelling),
+            ("http://app.example.com/x", BadRedirectUri::Http),
+            ("http://127.0.0.1.example.com/x", BadRedirectUri::Http),
+            ("http://127.0.0.2/x", BadRedirectUri::Http),
+            ("http://127.0.0.1", BadRedirectUri::Http),
+            ("http://127.0.0.1:0/x", BadRedirectUri::Http),
+            ("http://127.1/x", BadRedirectUri::Http),
+            ("http://127.0.0.1/a/../b", BadRedirectUri::Spelling),
+            ("http://127.0.0.1:8080/a/../b", BadRedirectUri::Spelling),
+            ("https://app/x", BadRedirectUri::Spelling),
+            ("https://app.example.com./x", BadRedirectUri::Spelling),
+            ("http://localhost/x", BadRedirectUri::Localhost),
+            ("http://LocalHost:80/x", BadRedirectUri::Localhost),
         ] {
             assert_eq!(RedirectUri::parse(text).unwrap_err(), why, "{text}");
         }
         let of_length = |bytes: usize| RedirectUri::parse(&format!("com.example:/{}", "x".repeat(bytes - "com.example:/".len()))).map(drop);
-        assert_eq!((of_length(MOST_BYTES), of_length(MOST_BYTES + 1)), (Ok(()), Err(Bad::Long)));
+        assert_eq!((of_length(MAX_REDIRECT_URI_BYTES), of_length(MAX_REDIRECT_URI_BYTES + 1)), (Ok(()), Err(BadRedirectUri::Long)));
     }
 
     #[test]
@@ -310,7 +314,11 @@ mod tests {
 
     #[test]
     fn an_answer_is_of_the_kind_of_its_target() {
-        for (text, kind) in [("com.example:/x", Kind::PrivateUse), ("https://app.example.com/x", Kind::Https), ("http://[::1]/x", Kind::Loopback)] {
+        for (text, kind) in [
+            ("com.example:/x", RedirectUriKind::PrivateUse),
+            ("https://app.example.com/x", RedirectUriKind::Https),
+            ("http://[::1]/x", RedirectUriKind::Loopback),
+        ] {
             let target = RedirectUri::parse(text).unwrap().admits(text).unwrap();
             assert_eq!((target.as_str(), target.answer(&[]).kind()), (text, kind));
         }

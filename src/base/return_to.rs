@@ -1,14 +1,14 @@
 //! Where a person goes after sign-in or sign-out. An open redirect cannot be built.
 
 use super::site::Site;
-use super::target::{Strictness, Target};
+use super::target::{PathStrictness, Target};
 
 /// A place on our own site, or on a host that the operator listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnTo(String);
 
 /// The longest place that is remembered, in bytes; a longer one becomes `/`.
-pub const MOST_BYTES: usize = 2048;
+pub const MAX_RETURN_TO_BYTES: usize = 2048;
 
 impl ReturnTo {
     /// The front page.
@@ -35,9 +35,9 @@ impl ReturnTo {
 /// The whole address of a place on our own site, or on a host that the operator listed: where Entra leads a browser back to after a sign-out.
 /// Made of a `ReturnTo` or of our own page, and of nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Landing(String);
+pub struct LandingUrl(String);
 
-impl Landing {
+impl LandingUrl {
     /// A place that was asked for.
     pub fn at(place: &ReturnTo, site: &Site) -> Self {
         if place.0.starts_with('/') { Self(format!("{}{}", site.origin(), place.0)) } else { Self(place.0.clone()) }
@@ -56,11 +56,11 @@ impl Landing {
 
 fn local(text: &str, site: &Site) -> Option<ReturnTo> {
     let (rest, fragment) = text.split_once('#').map_or((text, None), |(rest, it)| (rest, Some(it)));
-    if text.len() > MOST_BYTES || fragment.is_some_and(|it| !it.bytes().all(|it| (0x21..=0x7e).contains(&it))) {
+    if text.len() > MAX_RETURN_TO_BYTES || fragment.is_some_and(|it| !it.bytes().all(|it| (0x21..=0x7e).contains(&it))) {
         return None;
     }
     // Lenient, since `;` and `//` further in lead nobody elsewhere; `/\`, `//` at the start and controls are refused by both.
-    let target = Target::parse(&http::Method::GET, rest, Strictness::Lenient).ok()?;
+    let target = Target::parse(&http::Method::GET, rest, PathStrictness::Lenient).ok()?;
     if site.is_ours(target.path()) && !site.may_return_to_ours(target.path()) {
         return None;
     }
@@ -112,14 +112,14 @@ mod tests {
         }
         assert_eq!(ReturnTo::parse("https://app.example.com/x", &site()).as_str(), "/x");
         let listed = ReturnTo::parse("https://b.example.com/x", &site());
-        assert_eq!(Landing::at(&listed, &site()).as_str(), "https://b.example.com/x");
-        assert_eq!(Landing::signed_out(&site()).as_str(), "https://app.example.com/oauth2/sign_out");
+        assert_eq!(LandingUrl::at(&listed, &site()).as_str(), "https://b.example.com/x");
+        assert_eq!(LandingUrl::signed_out(&site()).as_str(), "https://app.example.com/oauth2/sign_out");
     }
 
     #[test]
     fn a_place_is_bounded_in_length_and_its_fragment_in_characters() {
         let of_length = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
-        let (longest, too_long) = (of_length(MOST_BYTES), of_length(MOST_BYTES + 1));
+        let (longest, too_long) = (of_length(MAX_RETURN_TO_BYTES), of_length(MAX_RETURN_TO_BYTES + 1));
         assert_eq!((ReturnTo::parse(&longest, &site()).as_str(), ReturnTo::parse(&too_long, &site()).as_str()), (longest.as_str(), "/"));
         for place in ["/a#b c", "/a#\x7f", "/a#b\r\nLocation: x", "/a#ü"] {
             assert_eq!(ReturnTo::parse(place, &site()).as_str(), "/", "{place:?}");
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_page_that_a_request_was_for_is_gone_back_to_unless_it_is_ours() {
         for (text, place) in [("/a?b", "/a?b"), ("/oauth2/sign_out", "/"), ("/oauth2/setup", "/oauth2/setup")] {
-            let target = Target::parse(&http::Method::GET, text, Strictness::Strict).unwrap();
+            let target = Target::parse(&http::Method::GET, text, PathStrictness::Strict).unwrap();
             assert_eq!(ReturnTo::of(&target, &site()).as_str(), place);
         }
     }
@@ -173,7 +173,7 @@ mod tests {
         ] {
             let read = ReturnTo::parse(place, &site());
             assert_eq!(read.as_str(), "/", "{place:?}");
-            assert_eq!(Landing::at(&read, &site()).as_str(), "https://app.example.com/", "{place:?}");
+            assert_eq!(LandingUrl::at(&read, &site()).as_str(), "https://app.example.com/", "{place:?}");
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Which of `[[upstream.route]]` a request takes.
 
-use super::pattern::Pattern;
+use super::pattern::PathPattern;
 use super::target::Target;
 
 /// The paths of the routes, the longest first. The app that a request goes to and the audience of its assertion follow from the same answer.
 #[derive(Clone, Debug, Default)]
-pub struct Routes(Vec<Pattern>);
+pub struct PathRoutes(Vec<PathPattern>);
 
-impl Routes {
+impl PathRoutes {
     /// The paths in the order in which they are tried.
-    pub fn new(paths: impl IntoIterator<Item = Pattern>) -> Self {
+    pub fn new(paths: impl IntoIterator<Item = PathPattern>) -> Self {
         Self(paths.into_iter().collect())
     }
 

@@ -54,7 +54,7 @@ impl Site {
         }
         let redirect_path = redirect_path.map_or_else(|| format!("{prefix}/callback"), str::to_owned);
         for path in [prefix, &redirect_path] {
-            let plain = super::target::Target::parse(&http::Method::GET, path, super::target::Strictness::Strict);
+            let plain = super::target::Target::parse(&http::Method::GET, path, super::target::PathStrictness::Strict);
             if path.len() < 2 || path.ends_with('/') || path.contains('?') || plain.is_err() {
                 return Err(BadSite::NotAPath);
             }

@@ -16,7 +16,7 @@ pub struct Target {
 
 /// How strictly a path is read (`[upstream] paths`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Strictness {
+pub enum PathStrictness {
     /// Whatever two servers might read differently is refused.
     #[default]
     Strict,
@@ -26,7 +26,7 @@ pub enum Strictness {
 
 /// Why a target was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Ambiguous {
+pub enum AmbiguousTarget {
     /// `.` or `..` as a segment, plain or encoded, also before a `;`.
     #[error("a dot segment")]
     DotSegment,
@@ -51,13 +51,13 @@ pub enum Ambiguous {
     /// `CONNECT`, `TRACE`.
     #[error("a method that is not supported")]
     Method,
-    /// More bytes than `MOST_BYTES`, or a method longer than `MAX_METHOD_BYTES`.
+    /// More bytes than `MAX_TARGET_BYTES`, or a method longer than `MAX_METHOD_BYTES`.
     #[error("too long")]
     TooLong,
 }
 
 /// The longest path with query that is read, in bytes.
-pub const MOST_BYTES: usize = 16 * 1024;
+pub const MAX_TARGET_BYTES: usize = 16 * 1024;
 
 /// The longest method that is read, in bytes. The longest registered one has 17.
 pub const MAX_METHOD_BYTES: usize = 64;
@@ -66,9 +66,9 @@ impl Target {
     /// Reads the target of a request.
     ///
     /// # Errors
-    /// `Ambiguous` where two readers could disagree on what is meant.
-    pub fn read(method: &Method, uri: &Uri, strictness: Strictness) -> Result<Self, Ambiguous> {
-        let path_and_query = uri.path_and_query().ok_or(Ambiguous::NotAPath)?;
+    /// `AmbiguousTarget` where two readers could disagree on what is meant.
+    pub fn read(method: &Method, uri: &Uri, strictness: PathStrictness) -> Result<Self, AmbiguousTarget> {
+        let path_and_query = uri.path_and_query().ok_or(AmbiguousTarget::NotAPath)?;
         plain(method, path_and_query.as_str(), strictness)?;
         Ok(Self { method: method.clone(), path_and_query: path_and_query.clone() })
     }
@@ -76,13 +76,13 @@ impl Target {
     /// Reads a target that came as text (`X-Original-URI`, `entrada explain`).
     ///
     /// # Errors
-    /// `Ambiguous` where two readers could disagree on what is meant.
-    pub fn parse(method: &Method, text: &str, strictness: Strictness) -> Result<Self, Ambiguous> {
+    /// `AmbiguousTarget` where two readers could disagree on what is meant.
+    pub fn parse(method: &Method, text: &str, strictness: PathStrictness) -> Result<Self, AmbiguousTarget> {
         plain(method, text, strictness)?;
-        let path_and_query = PathAndQuery::try_from(text).map_err(|_| Ambiguous::Character)?;
+        let path_and_query = PathAndQuery::try_from(text).map_err(|_| AmbiguousTarget::Character)?;
         // What the library keeps must be what was read: it cuts a fragment, for one.
         if path_and_query.as_str() != text {
-            return Err(Ambiguous::Character);
+            return Err(AmbiguousTarget::Character);
         }
         Ok(Self { method: method.clone(), path_and_query })
     }
@@ -127,71 +127,71 @@ impl Target {
     }
 }
 
-fn plain(method: &Method, text: &str, strictness: Strictness) -> Result<(), Ambiguous> {
+fn plain(method: &Method, text: &str, strictness: PathStrictness) -> Result<(), AmbiguousTarget> {
     if matches!(*method, Method::CONNECT | Method::TRACE) {
-        return Err(Ambiguous::Method);
+        return Err(AmbiguousTarget::Method);
     }
-    if text.len() > MOST_BYTES || method.as_str().len() > MAX_METHOD_BYTES {
-        return Err(Ambiguous::TooLong);
+    if text.len() > MAX_TARGET_BYTES || method.as_str().len() > MAX_METHOD_BYTES {
+        return Err(AmbiguousTarget::TooLong);
     }
     if !text.starts_with('/') {
-        return Err(Ambiguous::NotAPath);
+        return Err(AmbiguousTarget::NotAPath);
     }
     if text.bytes().any(|it| !(0x21..=0x7e).contains(&it) || it == b'#') {
-        return Err(Ambiguous::Character);
+        return Err(AmbiguousTarget::Character);
     }
     let path = text.split_once('?').map_or(text, |(path, _)| path);
     path_is_plain(path.as_bytes(), strictness)
 }
 
-fn path_is_plain(path: &[u8], strictness: Strictness) -> Result<(), Ambiguous> {
-    let strict = strictness == Strictness::Strict;
+fn path_is_plain(path: &[u8], strictness: PathStrictness) -> Result<(), AmbiguousTarget> {
+    let strict = strictness == PathStrictness::Strict;
     let mut rest = path.iter();
     while let Some(byte) = rest.next() {
         match byte {
-            b'\\' => return Err(Ambiguous::Slash),
-            b';' if strict => return Err(Ambiguous::PathParameter),
+            b'\\' => return Err(AmbiguousTarget::Slash),
+            b';' if strict => return Err(AmbiguousTarget::PathParameter),
             b'%' => encoded_is_plain(hex(rest.next(), rest.next())?, strict)?,
-            b'<' | b'>' | b'"' | b'`' | b'^' | b'{' | b'}' | b'|' if strict => return Err(Ambiguous::Character),
+            b'<' | b'>' | b'"' | b'`' | b'^' | b'{' | b'}' | b'|' if strict => return Err(AmbiguousTarget::Character),
             _ => {}
         }
     }
     segments_are_plain(path, strict)
 }
 
-fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), Ambiguous> {
+fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), AmbiguousTarget> {
     match byte {
-        0..=0x1f | 0x7f => Err(Ambiguous::Character),
-        b'\\' => Err(Ambiguous::Slash),
-        b'/' if strict => Err(Ambiguous::Slash),
-        b'%' => Err(Ambiguous::Percent),
-        b'.' | b'?' | b'#' if strict => Err(Ambiguous::Character),
-        b';' if strict => Err(Ambiguous::PathParameter),
+        0..=0x1f | 0x7f => Err(AmbiguousTarget::Character),
+        b'\\' => Err(AmbiguousTarget::Slash),
+        b'/' if strict => Err(AmbiguousTarget::Slash),
+        b'%' => Err(AmbiguousTarget::Percent),
+        b'.' | b'?' | b'#' if strict => Err(AmbiguousTarget::Character),
+        b';' if strict => Err(AmbiguousTarget::PathParameter),
         _ => Ok(()),
     }
 }
 
-fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), Ambiguous> {
+fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), AmbiguousTarget> {
     let decoded = decode(path);
     // RFC 3629 section 3: lax decoders make dots, slashes and backslashes of overlong sequences (`%c0%af`, `%e0%80%af`, `%f8%80%80%80%af`). What
     // else is no UTF-8, such as names in Latin-1, has as many readings as there are decoders: lenient lets it pass no more than strict.
     if std::str::from_utf8(&decoded).is_err() {
-        return Err(Ambiguous::Character);
+        return Err(AmbiguousTarget::Character);
     }
     let last = decoded.iter().filter(|it| **it == b'/').count();
     for (at, segment) in decoded.split(|it| *it == b'/').enumerate() {
         // `/x/..;a=b/y`: some servers drop the parameter first and then climb.
         let name = segment.split(|it| *it == b';').next().unwrap_or_default();
         if matches!(name, b"." | b"..") {
-            return Err(Ambiguous::DotSegment);
+            return Err(AmbiguousTarget::DotSegment);
         }
         if strict && segment.is_empty() && at != 0 && at != last {
-            return Err(Ambiguous::EmptySegment);
+            return Err(AmbiguousTarget::EmptySegment);
         }
     }
     // `//host/path` at the very start is another origin to a browser.
     if path.starts_with(b"//") {
-        return Err(Ambiguous::EmptySegment);
+        return Err(AmbiguousTarget::EmptySegment);
     }
     Ok(())
 }
@@ -201,17 +201,17 @@ fn decode(path: &[u8]) -> Cow<'_, [u8]> {
     percent_encoding::percent_decode(path).into()
 }
 
-fn hex(high: Option<&u8>, low: Option<&u8>) -> Result<u8, Ambiguous> {
-    let digit = |it: Option<&u8>| it.and_then(|it| char::from(*it).to_digit(16)).ok_or(Ambiguous::Percent);
-    u8::try_from(digit(high)? << 4 | digit(low)?).map_err(|_| Ambiguous::Percent)
+fn hex(high: Option<&u8>, low: Option<&u8>) -> Result<u8, AmbiguousTarget> {
+    let digit = |it: Option<&u8>| it.and_then(|it| char::from(*it).to_digit(16)).ok_or(AmbiguousTarget::Percent);
+    u8::try_from(digit(high)? << 4 | digit(low)?).map_err(|_| AmbiguousTarget::Percent)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Target, Ambiguous> {
-        Target::parse(&Method::GET, text, Strictness::Strict)
+    fn read(text: &str) -> Result<Target, AmbiguousTarget> {
+        Target::parse(&Method::GET, text, PathStrictness::Strict)
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn lenient_still_refuses_to_climb() {
-        let lenient = |text| Target::parse(&Method::GET, text, Strictness::Lenient);
+        let lenient = |text| Target::parse(&Method::GET, text, PathStrictness::Lenient);
         for text in ["/a//b", "/a;b=c/d", "/a%2fb"] {
             assert!(lenient(text).is_ok(), "{text}");
         }
@@ -289,7 +289,7 @@ mod tests {
     fn encoded_bytes_that_are_no_utf_8_are_refused_in_both_readings() {
         assert_eq!((overlong(b'/', 3).as_str(), overlong(b'.', 2).as_str()), ("%e0%80%af", "%c0%ae"));
         assert_eq!(overlong(b'\\', 4), "%f0%80%81%9c");
-        let both = [Strictness::Strict, Strictness::Lenient];
+        let both = [PathStrictness::Strict, PathStrictness::Lenient];
         let refused = |text: &str| both.iter().all(|it| Target::parse(&Method::GET, text, *it).is_err());
         for length in 2..=6 {
             for byte in 0..=0x7f {
@@ -309,8 +309,8 @@ mod tests {
 
     #[test]
     fn each_byte_is_refused_for_its_own_reason_and_some_in_strict_reading_only() {
-        use Ambiguous::{Character, DotSegment, EmptySegment, NotAPath, PathParameter, Percent, Slash, TooLong};
-        let longest = format!("/{}", "a".repeat(MOST_BYTES - 1));
+        use AmbiguousTarget::{Character, DotSegment, EmptySegment, NotAPath, PathParameter, Percent, Slash, TooLong};
+        let longest = format!("/{}", "a".repeat(MAX_TARGET_BYTES - 1));
         for (text, strict, lenient) in [
             ("/a\"b", Err(Character), Ok(())),
             ("/a^b", Err(Character), Ok(())),
@@ -358,7 +358,7 @@ mod tests {
             (longest.as_str(), Ok(()), Ok(())),
             (&format!("{longest}a"), Err(TooLong), Err(TooLong)),
         ] {
-            for (strictness, expected) in [(Strictness::Strict, strict), (Strictness::Lenient, lenient)] {
+            for (strictness, expected) in [(PathStrictness::Strict, strict), (PathStrictness::Lenient, lenient)] {
                 assert_eq!(Target::parse(&Method::GET, text, strictness).map(drop), expected, "{text} {strictness:?}");
                 // As hyper hands it on, where the library keeps it as it is.
                 if let Some(uri) = text.parse::<Uri>().ok().filter(|it| it.path_and_query().is_some_and(|it| it.as_str() == text)) {
@@ -370,16 +370,16 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_target_are_those_that_were_read() {
-        let read = Target::parse(&Method::POST, "/a/b?c=d?e", Strictness::Strict).unwrap();
+        let read = Target::parse(&Method::POST, "/a/b?c=d?e", PathStrictness::Strict).unwrap();
         assert_eq!((read.method(), read.path(), read.query()), (&Method::POST, "/a/b", Some("c=d?e")));
-        assert_eq!(Target::parse(&Method::GET, "/a", Strictness::Strict).unwrap().query(), None);
-        assert_eq!(Target::read(&Method::GET, &Uri::from_static("app.example.com:443"), Strictness::Lenient), Err(Ambiguous::NotAPath));
+        assert_eq!(Target::parse(&Method::GET, "/a", PathStrictness::Strict).unwrap().query(), None);
+        assert_eq!(Target::read(&Method::GET, &Uri::from_static("app.example.com:443"), PathStrictness::Lenient), Err(AmbiguousTarget::NotAPath));
     }
 
     #[test]
     fn what_an_app_may_read_instead_is_known() {
         let other = |text| {
-            let read = Target::parse(&Method::GET, text, Strictness::Lenient).unwrap().other_reading();
+            let read = Target::parse(&Method::GET, text, PathStrictness::Lenient).unwrap().other_reading();
             read.map(|it| String::from_utf8(it).unwrap())
         };
         for text in ["/", "/a/b/", "/a?%61//;"] {
@@ -395,12 +395,12 @@ mod tests {
     #[test]
     fn methods_that_tunnel_or_echo_or_are_too_long_are_refused() {
         for method in [Method::CONNECT, Method::TRACE] {
-            assert_eq!(Target::parse(&method, "/", Strictness::Strict), Err(Ambiguous::Method));
+            assert_eq!(Target::parse(&method, "/", PathStrictness::Strict), Err(AmbiguousTarget::Method));
         }
         // Any token is a method to hyper (RFC 9110 9.1), up to the length of a whole head.
-        for (bytes, expected) in [(MAX_METHOD_BYTES, Ok(())), (MAX_METHOD_BYTES + 1, Err(Ambiguous::TooLong))] {
+        for (bytes, expected) in [(MAX_METHOD_BYTES, Ok(())), (MAX_METHOD_BYTES + 1, Err(AmbiguousTarget::TooLong))] {
             let method = Method::from_bytes(&vec![b'A'; bytes]).unwrap();
-            assert_eq!(Target::parse(&method, "/", Strictness::Lenient).map(drop), expected);
+            assert_eq!(Target::parse(&method, "/", PathStrictness::Lenient).map(drop), expected);
         }
     }
 }

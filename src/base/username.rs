@@ -11,24 +11,24 @@ use unicode_normalization::UnicodeNormalization as _;
 pub struct Username(Box<str>);
 
 /// The longest, in bytes of its one spelling; Entra's sign-in names have at most 113 characters.
-const MOST: usize = 128;
+const MAX_USERNAME_BYTES: usize = 128;
 
 /// Signs beside letters and digits.
-const SIGNS: &str = "._-+@'#!^~";
+const ALLOWED_SIGNS: &str = "._-+@'#!^~";
 
 /// Latin letters that look like others: `ı`, and three that are rare enough to be taken for a fault of the font.
-const ALIKE: [char; 4] = ['ı', 'ĸ', 'ŀ', 'ŉ'];
+const LOOKALIKE_LETTERS: [char; 4] = ['ı', 'ĸ', 'ŀ', 'ŉ'];
 
 impl Username {
     /// Reads what somebody typed: spaces around it go, and case does not count.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         // NFKC lengthens a text eighteenfold at most: what is too long is not worth folding.
-        if text.len() > MOST * 2 {
+        if text.len() > MAX_USERNAME_BYTES * 2 {
             return None;
         }
         let folded: String = text.nfkc().flat_map(char::to_lowercase).nfkc().collect();
-        let fits = (1..=MOST).contains(&folded.len()) && folded.chars().all(is_plain);
+        let fits = (1..=MAX_USERNAME_BYTES).contains(&folded.len()) && folded.chars().all(is_plain);
         let begins = folded.chars().next().is_some_and(char::is_alphanumeric);
         (fits && begins).then(|| Self(folded.into()))
     }
@@ -61,8 +61,8 @@ pub fn domain_of(address: &str) -> Option<&str> {
 
 fn is_plain(it: char) -> bool {
     // Latin-1 and Latin Extended-A; `×` and `÷` stand among them.
-    let is_latin = ('\u{df}'..='\u{17e}').contains(&it) && it.is_alphabetic() && !ALIKE.contains(&it);
-    it.is_ascii_lowercase() || it.is_ascii_digit() || SIGNS.contains(it) || is_latin
+    let is_latin = ('\u{df}'..='\u{17e}').contains(&it) && it.is_alphabetic() && !LOOKALIKE_LETTERS.contains(&it);
+    it.is_ascii_lowercase() || it.is_ascii_digit() || ALLOWED_SIGNS.contains(it) || is_latin
 }
 
 impl fmt::Display for Username {

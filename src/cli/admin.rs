@@ -1,42 +1,44 @@
 //! Commands that ask the admin listener of the same configuration.
 
-use super::terminal::Failure;
-use crate::config::server::Listen;
+use super::terminal::CommandError;
+use crate::config::server::ListenAddress;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// Longest silence.
-const TIME: Duration = Duration::from_secs(3);
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// What is read of an answer, in bytes.
-const ANSWER: u64 = 64 * 1024;
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
 /// Sends a request that asks the connection to close, and reads the answer.
-pub(super) fn ask(listen: &Listen, request: &str) -> Result<String, Failure> {
+pub(super) fn send(listen: &ListenAddress, request: &str) -> Result<String, CommandError> {
     let answer = match listen {
-        Listen::Tcp(address) => TcpStream::connect_timeout(&reachable(*address), TIME).and_then(|it| {
-            it.set_read_timeout(Some(TIME))?;
+        ListenAddress::Tcp(address) => TcpStream::connect_timeout(&reachable(*address), ADMIN_TIMEOUT).and_then(|it| {
+            it.set_read_timeout(Some(ADMIN_TIMEOUT))?;
             exchange(it, request)
         }),
-        Listen::Unix(path) => UnixStream::connect(path).and_then(|it| {
-            it.set_read_timeout(Some(TIME))?;
+        ListenAddress::Unix(path) => UnixStream::connect(path).and_then(|it| {
+            it.set_read_timeout(Some(ADMIN_TIMEOUT))?;
             exchange(it, request)
         }),
-        Listen::Systemd => {
-            return Err(Failure::new("[server] admin_listen is a systemd socket, so its address is unknown").hint("set [server] admin_listen to an address"));
+        ListenAddress::Systemd => {
+            return Err(
+                CommandError::new("[server] admin_listen is a systemd socket, so its address is unknown").hint("set [server] admin_listen to an address")
+            );
         }
     };
     answer.map_err(|error| {
         let what = format!("no answer on {listen}: {error}");
-        Failure::new(what).hint("check that entrada is running with the same [server] admin_listen")
+        CommandError::new(what).hint("check that entrada is running with the same [server] admin_listen")
     })
 }
 
 fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<String> {
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(ANSWER).read_to_end(&mut answer)?;
+    stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

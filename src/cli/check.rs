@@ -1,23 +1,23 @@
 //! `entrada check`, and the reading that every command begins with.
 
-use super::terminal::{Failure, complain, say};
+use super::terminal::{CommandError, complain, print_line};
 use crate::base::clock::Clock;
-use crate::base::credential::Credential;
+use crate::base::credential::ClientCredential;
 use crate::config::{self, Config, Outcome};
 use crate::directory::organization::days_until;
 use std::path::Path;
 
 /// From so many days before, an end is told.
-const MONTH: i64 = 30;
+const EXPIRY_WARNING_DAYS: i64 = 30;
 
 /// `entrada check`.
-pub(super) fn run(path: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn run(path: Option<&Path>) -> Result<(), CommandError> {
     let outcome = config::load(path, &environment());
-    tell(&outcome, path);
+    report(&outcome, path);
     let name = if outcome.from_file { name(path) } else { "the environment".to_owned() };
-    let config = outcome.config.ok_or_else(Failure::told)?;
+    let config = outcome.config.ok_or_else(CommandError::already_reported)?;
     ending(&config, Clock::system().now()).iter().for_each(|it| complain(it));
-    say(&format!("{name} is valid"));
+    print_line(&format!("{name} is valid"));
     Ok(())
 }
 
@@ -25,7 +25,7 @@ pub(super) fn run(path: Option<&Path>) -> Result<(), Failure> {
 fn ending(config: &Config, now: u64) -> Vec<String> {
     let organizations = config.directory.iter().flat_map(|it| &it.organizations).map(|it| (format!("[[organization]] {}", it.code), &it.credential));
     let all = [("[entra]".to_owned(), &config.entra.credential)].into_iter().chain(organizations);
-    let days = |it: &Credential| it.ends().and_then(|it| i64::try_from(it).ok()).map(|it| days_until(it, now)).filter(|it| *it <= MONTH);
+    let days = |it: &ClientCredential| it.ends().and_then(|it| i64::try_from(it).ok()).map(|it| days_until(it, now)).filter(|it| *it <= EXPIRY_WARNING_DAYS);
     all.filter_map(|(whose, it)| days(it).map(|days| (whose, days)))
         .map(|(whose, days)| match days {
             ..0 => format!("warning: the certificate of {whose} has expired"),
@@ -35,22 +35,22 @@ fn ending(config: &Config, now: u64) -> Vec<String> {
 }
 
 /// Reads the configuration; all problems and warnings are printed.
-pub(super) fn read(path: Option<&Path>, environment: &[(String, String)]) -> Result<Config, Failure> {
+pub(super) fn read(path: Option<&Path>, environment: &[(String, String)]) -> Result<Config, CommandError> {
     let outcome = config::load(path, environment);
-    tell(&outcome, path);
-    outcome.config.ok_or_else(Failure::told)
+    report(&outcome, path);
+    outcome.config.ok_or_else(CommandError::already_reported)
 }
 
 /// Reads the configuration; problems are printed, and warnings only beside them: for what runs every few seconds.
-pub(super) fn read_quietly(path: Option<&Path>) -> Result<Config, Failure> {
+pub(super) fn read_quietly(path: Option<&Path>) -> Result<Config, CommandError> {
     let outcome = config::load(path, &environment());
     if outcome.config.is_none() {
-        tell(&outcome, path);
+        report(&outcome, path);
     }
-    outcome.config.ok_or_else(Failure::told)
+    outcome.config.ok_or_else(CommandError::already_reported)
 }
 
-fn tell(outcome: &Outcome, path: Option<&Path>) {
+fn report(outcome: &Outcome, path: Option<&Path>) {
     let text = config::problem::print(outcome, &name(path));
     if !text.is_empty() {
         complain(text.trim_end());

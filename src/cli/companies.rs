@@ -1,26 +1,26 @@
 //! The companies of `entrada dev --organizations`: two that work, and one that its admin has yet to set up.
 
-use super::terminal::Failure;
-use crate::base::code::Code;
+use super::terminal::CommandError;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
-use crate::base::random::Random;
+use crate::base::random::RandomSource;
 use crate::base::site::Site;
 use crate::base::username::Username;
 use crate::directory::change::{NewOrganization, NewPerson};
-use crate::directory::organization::State;
-use crate::directory::proof::Proof;
+use crate::directory::organization::OrganizationState;
+use crate::directory::organization_credential::OrganizationCredential;
 use crate::directory::{Directory, Error};
-use crate::emulator::Registration;
+use crate::emulator::EmulatedRegistration;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Who stands in the history of changes.
-const BY: &str = "entrada dev";
+const HISTORY_ACTOR: &str = "entrada dev";
 
 /// A company with an app registration in its own pretend tenant. Nothing of it is secret: nobody but the emulator knows these values.
-struct Company {
+struct EmulatedCompany {
     code: &'static str,
     name: &'static str,
     domain: &'static str,
@@ -33,8 +33,8 @@ struct Company {
     is_on: bool,
 }
 
-const COMPANIES: [Company; 3] = [
-    Company {
+const COMPANIES: [EmulatedCompany; 3] = [
+    EmulatedCompany {
         code: "contoso",
         name: "Contoso Freight",
         domain: "contoso.example",
@@ -45,7 +45,7 @@ const COMPANIES: [Company; 3] = [
         people: &[("maya@contoso.example", "owner"), ("tom@contoso.example", "worker")],
         is_on: true,
     },
-    Company {
+    EmulatedCompany {
         code: "fabrikam",
         name: "Fabrikam Rail",
         domain: "fabrikam.example",
@@ -56,7 +56,7 @@ const COMPANIES: [Company; 3] = [
         people: &[("frida@fabrikam.example", "admin")],
         is_on: true,
     },
-    Company {
+    EmulatedCompany {
         code: "northwind",
         name: "Northwind Traders",
         domain: "northwind.example",
@@ -70,8 +70,8 @@ const COMPANIES: [Company; 3] = [
 ];
 
 /// Their app registrations.
-pub(super) fn registrations() -> Vec<Registration> {
-    let registration = |it: &Company| Registration {
+pub(super) fn registrations() -> Vec<EmulatedRegistration> {
+    let registration = |it: &EmulatedCompany| EmulatedRegistration {
         tenant: it.tenant.to_owned(),
         client_id: it.client_id.to_owned(),
         client_secret: it.client_secret.to_owned(),
@@ -84,35 +84,35 @@ pub(super) fn registrations() -> Vec<Registration> {
 /// for it, while it does.
 pub(super) async fn settle(directory: &Directory, site: &Site) -> Result<Option<String>, Error> {
     for company in &COMPANIES {
-        let Some(code) = Code::parse(company.code) else { continue };
+        let Some(code) = CompanyCode::parse(company.code) else { continue };
         if directory.organization(&code).await?.is_some() {
             continue;
         }
-        directory.add_organization(company.as_new(), BY).await?;
+        directory.add_organization(company.as_new(), HISTORY_ACTOR).await?;
         for (username, role) in company.people {
             let Some(username) = Username::parse(username) else { continue };
             let new = NewPerson { username, name: None, email: None, role: Some((*role).to_owned()) };
-            directory.add_person(&code, &new, BY).await?;
+            directory.add_person(&code, &new, HISTORY_ACTOR).await?;
         }
     }
     let mut link = None;
-    for code in COMPANIES.iter().filter_map(|it| Code::parse(it.code)) {
-        if directory.organization(&code).await?.is_some_and(|it| it.state == State::Draft) {
-            link = Some(site.invitation_url(directory.invite(&code, BY).await?.token.expose()));
+    for code in COMPANIES.iter().filter_map(|it| CompanyCode::parse(it.code)) {
+        if directory.organization(&code).await?.is_some_and(|it| it.state == OrganizationState::Draft) {
+            link = Some(site.invitation_url(directory.invite(&code, HISTORY_ACTOR).await?.token.expose()));
         }
     }
     Ok(link)
 }
 
-impl Company {
+impl EmulatedCompany {
     fn as_new(&self) -> NewOrganization {
         let filled = |text: &str| self.is_on.then(|| Guid::parse(text)).flatten();
         NewOrganization {
-            code: Code::parse(self.code),
+            code: CompanyCode::parse(self.code),
             name: self.name.to_owned(),
             tenant: filled(self.tenant),
             client_id: filled(self.client_id),
-            proof: self.is_on.then(|| Proof::of_value(self.client_secret).ok()).flatten(),
+            proof: self.is_on.then(|| OrganizationCredential::of_value(self.client_secret).ok()).flatten(),
             domains: vec![self.domain.to_owned()],
             on: self.is_on,
             ..NewOrganization::default()
@@ -122,24 +122,24 @@ impl Company {
 
 /// Lines of what can be typed and opened, for the block that is printed at the start.
 pub(super) fn lines(link: Option<&str>) -> String {
-    let known = |it: &Company| it.people.iter().map(|(username, role)| format!("{username} ({role})")).collect::<Vec<_>>().join(", ");
-    let line = |it: &Company| format!("{:<10}or {}", it.code, known(it));
+    let known = |it: &EmulatedCompany| it.people.iter().map(|(username, role)| format!("{username} ({role})")).collect::<Vec<_>>().join(", ");
+    let line = |it: &EmulatedCompany| format!("{:<10}or {}", it.code, known(it));
     let typed = COMPANIES.iter().filter(|it| it.is_on).map(line).collect::<Vec<_>>().join("\n            ");
     let link = link.map(|it| format!("\n  set up    {it} (for Northwind's admin; works once)")).unwrap_or_default();
     format!("type      {typed}{link}")
 }
 
 /// Where the database lies: in a directory that is kept, or in one that ends with the process.
-pub(super) struct Place {
+pub(super) struct DatabaseLocation {
     directory: PathBuf,
     is_kept: bool,
 }
 
-impl Place {
+impl DatabaseLocation {
     /// The directory, made for its owner alone.
-    pub(super) fn at(kept: Option<&Path>, random: &Random) -> Result<Self, Failure> {
+    pub(super) fn at(kept: Option<&Path>, random: &RandomSource) -> Result<Self, CommandError> {
         let directory = kept.map_or_else(|| std::env::temp_dir().join(format!("entrada-dev-{}", random.text::<12>())), Path::to_owned);
-        let refused = |it: io::Error| Failure::new(format!("cannot create {}: {it}", directory.display())).hint("choose another directory with --data");
+        let refused = |it: io::Error| CommandError::new(format!("cannot create {}: {it}", directory.display())).hint("choose another directory with --data");
         DirBuilder::new().mode(0o700).recursive(kept.is_some()).create(&directory).map_err(refused)?;
         Ok(Self { directory, is_kept: kept.is_some() })
     }
@@ -150,9 +150,9 @@ impl Place {
     }
 
     /// What seals the credentials: kept beside the database, since another one could not open them.
-    pub(super) fn secret(&self, random: &Random) -> Result<String, Failure> {
+    pub(super) fn secret(&self, random: &RandomSource) -> Result<String, CommandError> {
         let path = self.directory.join("secret");
-        let refused = |it: io::Error| Failure::new(format!("cannot use {}: {it}", path.display()));
+        let refused = |it: io::Error| CommandError::new(format!("cannot use {}: {it}", path.display()));
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(mut file) => {
                 let secret = random.text::<32>();
@@ -165,7 +165,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for DatabaseLocation {
     fn drop(&mut self) {
         if !self.is_kept {
             let _ = fs::remove_dir_all(&self.directory);

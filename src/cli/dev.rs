@@ -1,19 +1,19 @@
 //! `entrada dev`: everything on this machine, with a pretend Entra.
 
-use super::companies::{self, Place};
+use super::companies::{self, DatabaseLocation};
 use super::run::{runtime, start, start_log};
-use super::service::Bound;
-use super::stop::Stop;
-use super::terminal::{Failure, say};
+use super::service::BoundListener;
+use super::signals::StopSignals;
+use super::terminal::{CommandError, print_line};
 use crate::base::clock::Clock;
 use crate::config::problem::Problem;
-use crate::config::server::Listen;
+use crate::config::server::ListenAddress;
 use crate::config::{self, Config};
 use crate::demo;
 use crate::emulator::{self, Emulator};
 use crate::seal::random;
 use crate::server::Listener;
-use crate::sidecar::Lasting;
+use crate::sidecar::Process;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ allow = "anyone"
 "#;
 
 /// The demo as a phone.
-const PHONE: &str = r#"
+const PHONE_CONFIG: &str = r#"
 [native]
 [[native.client]]
 id = "demo-phone"
@@ -53,7 +53,7 @@ redirect_uris = ["http://127.0.0.1/phone/back"]
 
 /// What can be chosen.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct DevArgs {
     /// URL of your app; without it, a built-in demo app that shows what an app receives.
     #[arg(long)]
     upstream: Option<String>,
@@ -69,17 +69,17 @@ pub(super) struct Arguments {
 }
 
 /// `entrada dev`.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &DevArgs) -> Result<(), CommandError> {
     runtime()?.block_on(serve(arguments))
 }
 
-async fn serve(arguments: &Arguments) -> Result<(), Failure> {
-    let mut stop = Stop::new()?;
+async fn serve(arguments: &DevArgs) -> Result<(), CommandError> {
+    let mut stop = StopSignals::new()?;
     let (port, data) = listen(arguments.port)?;
     let public_url = format!("http://localhost:{port}");
     // One clock for all, so that the emulator's panel moves everybody's.
     let clock = Clock::system();
-    let place = arguments.organizations.then(|| Place::at(arguments.data.as_deref(), &random::system())).transpose()?;
+    let place = arguments.organizations.then(|| DatabaseLocation::at(arguments.data.as_deref(), &random::system())).transpose()?;
     let emulator = start_emulator(&public_url, clock.clone(), place.is_some()).await?;
     let shutdown = CancellationToken::new();
     let upstream = match &arguments.upstream {
@@ -89,20 +89,20 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let config = read(&written(arguments, place.as_ref(), (port, &public_url), &upstream, &emulator)?, &emulator)?;
     let log = start_log(&config, std::io::stderr())?;
     // Purposefully without the environment: a proxy towards the internet must not stand before loopback.
-    let lasting = Lasting::new(&config, clock, random::system(), log.clone(), Vec::new()).opened(&config).await.map_err(Failure::new)?;
-    let link = match &lasting.directory {
-        Some(directory) => companies::settle(directory, &config.server.site).await.map_err(Failure::new)?,
+    let process = Process::new(&config, clock, random::system(), log.clone(), Vec::new()).opened(&config).await.map_err(CommandError::new)?;
+    let link = match &process.directory {
+        Some(directory) => companies::settle(directory, &config.server.site).await.map_err(CommandError::new)?,
         None => None,
     };
-    let service = start(&config, lasting)?;
-    let admin = Listener::bind(&config.server.admin_listen).map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1: {it}")))?;
+    let service = start(&config, process)?;
+    let admin = Listener::bind(&config.server.admin_listen).map_err(|it| CommandError::new(format!("cannot listen on 127.0.0.1: {it}")))?;
     announce(&public_url, &upstream, (&emulator, link.as_deref()), arguments);
     let told = shutdown.clone();
     tokio::spawn(async move {
-        stop.told().await;
+        stop.wait().await;
         told.cancel();
     });
-    service.serve(Bound { data, admin, tls: None }, shutdown).await;
+    service.serve(BoundListener { data, admin, tls: None }, shutdown).await;
     emulator.stop();
     log.finish();
     Ok(())
@@ -111,9 +111,9 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
 /// Listens on both loopback addresses, since "localhost" may be either; on the first one alone where the machine has no IPv6.
 ///
 /// Bound before the configuration is written, which needs the port: nobody can take it in between.
-fn listen(port: u16) -> Result<(u16, Vec<Listener>), Failure> {
-    let bind = |address: SocketAddr| Listener::bind(&Listen::Tcp(address));
-    let taken = |address: SocketAddr, why: io::Error| Failure::new(format!("cannot listen on {address}: {why}")).hint("choose another port with --port");
+fn listen(port: u16) -> Result<(u16, Vec<Listener>), CommandError> {
+    let bind = |address: SocketAddr| Listener::bind(&ListenAddress::Tcp(address));
+    let taken = |address: SocketAddr, why: io::Error| CommandError::new(format!("cannot listen on {address}: {why}")).hint("choose another port with --port");
     let first = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut listeners = bind(first).map_err(|it| taken(first, it))?;
     let port = listeners.iter().find_map(Listener::local_addr).map_or(port, |it| it.port());
@@ -126,11 +126,11 @@ fn listen(port: u16) -> Result<(u16, Vec<Listener>), Failure> {
     Ok((port, listeners))
 }
 
-fn loopback() -> Result<TcpListener, Failure> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1: {it}")))
+fn loopback() -> Result<TcpListener, CommandError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|it| CommandError::new(format!("cannot listen on 127.0.0.1: {it}")))
 }
 
-async fn start_emulator(public_url: &str, clock: Clock, with_companies: bool) -> Result<Emulator, Failure> {
+async fn start_emulator(public_url: &str, clock: Clock, with_companies: bool) -> Result<Emulator, CommandError> {
     let options = emulator::Options {
         clock,
         random: random::system(),
@@ -141,14 +141,14 @@ async fn start_emulator(public_url: &str, clock: Clock, with_companies: bool) ->
         tls: None,
         host: None,
     };
-    Emulator::start(loopback()?, options).await.map_err(Failure::new)
+    Emulator::start(loopback()?, options).await.map_err(CommandError::new)
 }
 
-fn start_demo(public_url: &str, clock: Clock, has_phone: bool, shutdown: CancellationToken) -> Result<String, Failure> {
+fn start_demo(public_url: &str, clock: Clock, has_phone: bool, shutdown: CancellationToken) -> Result<String, CommandError> {
     let listener = loopback()?;
-    listener.set_nonblocking(true).map_err(Failure::new)?;
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(Failure::new)?;
-    let address = listener.local_addr().map_err(Failure::new)?;
+    listener.set_nonblocking(true).map_err(CommandError::new)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(CommandError::new)?;
+    let address = listener.local_addr().map_err(CommandError::new)?;
     let options = demo::Options {
         assertion_header: "x-entrada-assertion".to_owned(),
         jwks_url: format!("{public_url}/oauth2/jwks.json"),
@@ -156,7 +156,7 @@ fn start_demo(public_url: &str, clock: Clock, has_phone: bool, shutdown: Cancell
         audience: public_url.to_owned(),
         sign_out_path: "/oauth2/sign_out".to_owned(),
         start_path: "/oauth2/start".to_owned(),
-        phone: has_phone.then(|| demo::Registered { client_id: "demo-phone".to_owned(), issuer: public_url.to_owned(), random: random::system() }),
+        phone: has_phone.then(|| demo::PhoneClient { client_id: "demo-phone".to_owned(), issuer: public_url.to_owned(), random: random::system() }),
         clock,
     };
     tokio::spawn(demo::serve(listener, options, shutdown));
@@ -164,7 +164,13 @@ fn start_demo(public_url: &str, clock: Clock, has_phone: bool, shutdown: Cancell
 }
 
 /// What anybody would write for it.
-fn written(arguments: &Arguments, place: Option<&Place>, (port, public_url): (u16, &str), upstream: &str, emulator: &Emulator) -> Result<String, Failure> {
+fn written(
+    arguments: &DevArgs,
+    place: Option<&DatabaseLocation>,
+    (port, public_url): (u16, &str),
+    upstream: &str,
+    emulator: &Emulator,
+) -> Result<String, CommandError> {
     let of_one_tenant = || {
         let (tenant, client_id) = (quoted(emulator.tenant_id()), quoted(emulator.client_id()));
         format!("tenant = {tenant}\nclient_id = {client_id}\nclient_secret = {{ env = \"DEV_CLIENT_SECRET\" }}")
@@ -202,9 +208,9 @@ log = "text"
     ))
 }
 
-fn directory(place: &Place) -> Result<String, Failure> {
+fn directory(place: &DatabaseLocation) -> Result<String, CommandError> {
     let (secret, database) = (place.secret(&random::system())?, format!("sqlite:{}", place.database().display()));
-    Ok(format!("[session]\nsecrets = [{}]\n[directory]\ndatabase = {}\n{PHONE}", quoted(&secret), quoted(&database)))
+    Ok(format!("[session]\nsecrets = [{}]\n[directory]\ndatabase = {}\n{PHONE_CONFIG}", quoted(&secret), quoted(&database)))
 }
 
 fn quoted(text: &str) -> String {
@@ -212,24 +218,24 @@ fn quoted(text: &str) -> String {
 }
 
 /// The same configuration as anybody's, read the same way.
-fn read(text: &str, emulator: &Emulator) -> Result<Config, Failure> {
+fn read(text: &str, emulator: &Emulator) -> Result<Config, CommandError> {
     let environment = [("DEV_CLIENT_SECRET".to_owned(), emulator.client_secret().to_owned())];
     let outcome = config::read("entrada dev", text, &environment);
     outcome.config.ok_or_else(|| refused(&outcome.problems))
 }
 
 /// Only `--upstream` is somebody's own writing.
-fn refused(problems: &[Problem]) -> Failure {
-    let Some(Problem { key, what, hint, .. }) = problems.first() else { return Failure::new("the configuration cannot be read") };
+fn refused(problems: &[Problem]) -> CommandError {
+    let Some(Problem { key, what, hint, .. }) = problems.first() else { return CommandError::new("the configuration cannot be read") };
     let name = if key == "upstream.url" { "--upstream" } else { key };
-    let failure = Failure::new(format!("{name} {what}"));
+    let failure = CommandError::new(format!("{name} {what}"));
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
 }
 
-fn announce(public_url: &str, upstream: &str, (emulator, link): (&Emulator, Option<&str>), arguments: &Arguments) {
+fn announce(public_url: &str, upstream: &str, (emulator, link): (&Emulator, Option<&str>), arguments: &DevArgs) {
     let names: Vec<_> = emulator.people().iter().map(|it| it.user_name.split('@').next().unwrap_or_default().to_owned()).collect();
     let app = if arguments.upstream.is_some() { upstream.to_owned() } else { format!("{upstream} (the built-in demo)") };
     let (who, hint) = if arguments.organizations {
@@ -238,7 +244,7 @@ fn announce(public_url: &str, upstream: &str, (emulator, link): (&Emulator, Opti
         (format!("sign in   as {}", names.join(", ")), "  Try --organizations for several companies with their own Entra IDs.\n")
     };
     let phone = if arguments.organizations && arguments.upstream.is_none() { format!("\n  phone     {upstream}/phone") } else { String::new() };
-    say(&format!(
+    print_line(&format!(
         "\n  open      {public_url}\n  {who}\n  app       {app}{phone}\n  Entra     {} (emulator, not Microsoft; control panel)\n\n{hint}  Ctrl-C stops it.\n",
         emulator.authority()
     ));

@@ -2,17 +2,17 @@
 
 use super::check::{environment, name, read_quietly};
 use super::run::runtime;
-use super::terminal::{Failure, say};
+use super::terminal::{CommandError, print_line};
 use crate::base::calendar;
-use crate::base::certificate::Bad;
+use crate::base::certificate::BadCertificate;
 use crate::base::clock::Clock;
-use crate::base::code::Code;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::base::username::Username;
-use crate::config::directory::FirstSignIn;
-use crate::directory::proof::{NoValue, Proof};
+use crate::config::directory::FirstSignInRule;
+use crate::directory::organization_credential::{BadClientSecret, OrganizationCredential};
 use crate::directory::{Directory, Error};
 use crate::seal::keyring::Keyring;
 use crate::seal::random;
@@ -22,11 +22,11 @@ use std::path::{Path, PathBuf};
 /// The longest secret that is read, in bytes.
 ///
 /// One more than a certificate and its key may have, so that what is too long is told and not cut.
-const MOST_SECRET: u64 = 16 * 1024 + 1;
+const MAX_SECRET_BYTES: u64 = 16 * 1024 + 1;
 
 /// Which installation, and for whom the answer is.
 #[derive(Debug, clap::Args)]
-pub(super) struct Common {
+pub(super) struct CommonArgs {
     /// Configuration file; without it, entrada.toml if it exists, and the environment.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
     config: Option<PathBuf>,
@@ -36,10 +36,10 @@ pub(super) struct Common {
 }
 
 /// Opens the directory, does the work and closes it.
-pub(super) fn open<T>(common: &Common, work: impl AsyncFnOnce(&Directory) -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn open<T>(common: &CommonArgs, work: impl AsyncFnOnce(&Directory) -> Result<T, CommandError>) -> Result<T, CommandError> {
     let config = read_quietly(common.config.as_deref())?;
     let Some(wanted) = config.directory else {
-        let failure = Failure::new(format!("{} has no [directory] section", name(common.config.as_deref())));
+        let failure = CommandError::new(format!("{} has no [directory] section", name(common.config.as_deref())));
         return Err(failure.hint("add [directory] with database = \"sqlite:entrada.db\""));
     };
     let random = random::system();
@@ -53,18 +53,18 @@ pub(super) fn open<T>(common: &Common, work: impl AsyncFnOnce(&Directory) -> Res
 }
 
 /// The address that people see.
-pub(super) fn site(common: &Common) -> Result<Site, Failure> {
+pub(super) fn site(common: &CommonArgs) -> Result<Site, CommandError> {
     Ok(read_quietly(common.config.as_deref())?.server.site)
 }
 
 /// Whether the configuration names a token for organizations whose registrations trust its issuer.
-pub(super) fn has_federated_token(common: &Common) -> Result<bool, Failure> {
+pub(super) fn has_federated_token(common: &CommonArgs) -> Result<bool, CommandError> {
     Ok(read_quietly(common.config.as_deref())?.entra.federated_token.is_some())
 }
 
 /// Prints the JSON, or what people read.
-pub(super) fn tell(common: &Common, json: &serde_json::Value, text: impl FnOnce() -> String) {
-    if common.json { say(&json.to_string()) } else { say(&text()) }
+pub(super) fn print_result(common: &CommonArgs, json: &serde_json::Value, text: impl FnOnce() -> String) {
+    if common.json { print_line(&json.to_string()) } else { print_line(&text()) }
 }
 
 /// Who does it, for the history.
@@ -75,7 +75,7 @@ pub(super) fn actor() -> String {
 }
 
 /// What a failure of the directory is to an operator.
-pub(super) fn failure(error: Error) -> Failure {
+pub(super) fn failure(error: Error) -> CommandError {
     let hint = match &error {
         Error::NoOrganization(_) => Some("list the codes with entrada organization list"),
         Error::NoPerson(_) => Some("list people with entrada person list"),
@@ -93,14 +93,14 @@ pub(super) fn failure(error: Error) -> Failure {
         | Error::File(_)
         | Error::Twice
         | Error::NotSealed
-        | Error::UnopenedFamily
+        | Error::UnopenedSignIn
         | Error::NotPlain(_)
         | Error::InFile(_)
         | Error::StaysWhileOn(_)
         | Error::NeedsHighestRole(_)
         | Error::NotTested(_) => None,
     };
-    let failure = Failure::new(error);
+    let failure = CommandError::new(error);
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
@@ -108,8 +108,8 @@ pub(super) fn failure(error: Error) -> Failure {
 }
 
 /// A company code that was typed.
-pub(super) fn code(text: &str) -> Result<Code, String> {
-    Code::parse(text).ok_or_else(|| "write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso".to_owned())
+pub(super) fn code(text: &str) -> Result<CompanyCode, String> {
+    CompanyCode::parse(text).ok_or_else(|| "write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso".to_owned())
 }
 
 /// A username that was typed.
@@ -133,49 +133,51 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
 }
 
 /// What becomes of somebody who is not known yet.
-pub(super) fn first_sign_in(text: &str) -> Result<FirstSignIn, String> {
+pub(super) fn first_sign_in(text: &str) -> Result<FirstSignInRule, String> {
     match text {
-        "create" => Ok(FirstSignIn::Create),
-        "refuse" => Ok(FirstSignIn::Refuse),
+        "create" => Ok(FirstSignInRule::Create),
+        "refuse" => Ok(FirstSignInRule::Refuse),
         _ => Err("write create or refuse".to_owned()),
     }
 }
 
 /// A client secret from a file, or from standard input by `-`; a newline at its end is not part of it. Never from the command line, which
 /// everybody on the machine can see.
-pub(super) fn client_secret(path: &Path) -> Result<Proof, Failure> {
+pub(super) fn client_secret(path: &Path) -> Result<OrganizationCredential, CommandError> {
     let text = secret_text("client secret", path)?;
-    Proof::of_value(text.expose()).map_err(|it| match it {
-        NoValue::SecretId => Failure::new(format!("{} contains a Secret ID, not a secret", path.display()))
+    OrganizationCredential::of_value(text.expose()).map_err(|it| match it {
+        BadClientSecret::SecretId => CommandError::new(format!("{} contains a Secret ID, not a secret", path.display()))
             .hint("copy the Value, not the Secret ID; it is shown only once, so create a new secret if you no longer have it"),
-        NoValue::Other => Failure::new(format!("{} contains no Value of a client secret", path.display())).hint("copy the Value, which is shown only once"),
+        BadClientSecret::Other => {
+            CommandError::new(format!("{} contains no Value of a client secret", path.display())).hint("copy the Value, which is shown only once")
+        }
     })
 }
 
 /// A certificate and its private key, from one file or two.
-pub(super) fn certificate(path: &Path, key: Option<&Path>) -> Result<Proof, Failure> {
+pub(super) fn certificate(path: &Path, key: Option<&Path>) -> Result<OrganizationCredential, CommandError> {
     let certificate = secret_text("certificate", path)?;
     let pem = match key {
         Some(key) => Secret::new(format!("{}\n{}", certificate.expose(), secret_text("key", key)?.expose())),
         None => certificate,
     };
-    Proof::of_certificate(&pem).map_err(|it| {
+    OrganizationCredential::of_certificate(&pem).map_err(|it| {
         let at_fault = match it {
-            Bad::NoCertificate | Bad::TooLong => path,
-            Bad::NoKey | Bad::Encrypted | Bad::NotRsa | Bad::Stranger => key.unwrap_or(path),
+            BadCertificate::NoCertificate | BadCertificate::TooLong => path,
+            BadCertificate::NoKey | BadCertificate::Encrypted | BadCertificate::NotRsa | BadCertificate::Stranger => key.unwrap_or(path),
         };
-        Failure::new(format!("{} {it}", at_fault.display())).hint(it.hint())
+        CommandError::new(format!("{} {it}", at_fault.display())).hint(it.hint())
     })
 }
 
-fn secret_text(what: &str, path: &Path) -> Result<Secret, Failure> {
+fn secret_text(what: &str, path: &Path) -> Result<Secret, CommandError> {
     let mut text = zeroize::Zeroizing::new(String::new());
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(MOST_SECRET).read_to_string(&mut text)
+        std::io::stdin().lock().take(MAX_SECRET_BYTES).read_to_string(&mut text)
     } else {
-        std::fs::File::open(path).and_then(|it| it.take(MOST_SECRET).read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|it| it.take(MAX_SECRET_BYTES).read_to_string(&mut text))
     };
-    read.map_err(|it| Failure::new(format!("cannot read the {what} file {}: {it}", path.display())))?;
+    read.map_err(|it| CommandError::new(format!("cannot read the {what} file {}: {it}", path.display())))?;
     let text = text.trim();
-    if text.is_empty() { Err(Failure::new(format!("the {what} file {} is empty", path.display()))) } else { Ok(Secret::new(text)) }
+    if text.is_empty() { Err(CommandError::new(format!("the {what} file {} is empty", path.display()))) } else { Ok(Secret::new(text)) }
 }

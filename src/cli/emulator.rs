@@ -1,8 +1,8 @@
 //! `entrada emulator`: the pretend Entra alone.
 
 use super::run::runtime;
-use super::stop::Stop;
-use super::terminal::{Failure, say};
+use super::signals::StopSignals;
+use super::terminal::{CommandError, print_line};
 use crate::base::clock::Clock;
 use crate::emulator::{Emulator, Options};
 use crate::seal::random;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// What can be chosen.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct EmulatorArgs {
     /// Port to listen on, on loopback; 0 picks a free one.
     #[arg(long, default_value_t = 4182)]
     port: u16,
@@ -30,14 +30,14 @@ pub(super) struct Arguments {
 }
 
 /// `entrada emulator`.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &EmulatorArgs) -> Result<(), CommandError> {
     runtime()?.block_on(serve(arguments))
 }
 
-async fn serve(arguments: &Arguments) -> Result<(), Failure> {
-    let mut stop = Stop::new()?;
+async fn serve(arguments: &EmulatorArgs) -> Result<(), CommandError> {
+    let mut stop = StopSignals::new()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
-        .map_err(|it| Failure::new(format!("cannot listen on 127.0.0.1:{}: {it}", arguments.port)).hint("choose another port with --port"))?;
+        .map_err(|it| CommandError::new(format!("cannot listen on 127.0.0.1:{}: {it}", arguments.port)).hint("choose another port with --port"))?;
     let options = Options {
         clock: Clock::system(),
         random: random::system(),
@@ -48,15 +48,15 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         tls: arguments.tls.clone(),
         host: None,
     };
-    let emulator = Emulator::start(listener, options).await.map_err(Failure::new)?;
-    say(&format!("authority      {}", emulator.authority()));
-    say(&format!("tenant         {}", emulator.tenant_id()));
-    say(&format!("client id      {}", emulator.client_id()));
-    say(&format!("client secret  {}", emulator.client_secret()));
+    let emulator = Emulator::start(listener, options).await.map_err(CommandError::new)?;
+    print_line(&format!("authority      {}", emulator.authority()));
+    print_line(&format!("tenant         {}", emulator.tenant_id()));
+    print_line(&format!("client id      {}", emulator.client_id()));
+    print_line(&format!("client secret  {}", emulator.client_secret()));
     if let Some(path) = emulator.ca_file() {
-        say(&format!("CA file        {}", path.display()));
+        print_line(&format!("CA file        {}", path.display()));
     }
-    stop.told().await;
+    stop.wait().await;
     emulator.stop();
     Ok(())
 }

@@ -1,22 +1,22 @@
 //! `entrada explain`: which rule decides, with the code that judges requests.
 
 use super::check::{environment, read};
-use super::terminal::{Failure, say};
-use crate::access::policy::{Because, Policy, Would};
-use crate::base::domains::{Domains, Named};
+use super::terminal::{CommandError, print_line};
+use crate::access::policy::{DecisionReason, ExpectedOutcome, Policy};
+use crate::base::domains::{TenantDomains, TenantName};
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity, Member};
+use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
 use crate::base::target::Target;
 use crate::config::Config;
-use crate::config::access::{Allow, Table, is_context};
-use crate::config::entra::Tenant;
+use crate::config::access::{Allow, AllowConditions, is_context};
+use crate::config::entra::TenantConfig;
 use http::Method;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What can be asked.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct ExplainArgs {
     /// The HTTP method: GET, POST ...
     method: String,
     /// Path in the app, with or without a query.
@@ -54,59 +54,59 @@ pub(super) struct Arguments {
 }
 
 /// `entrada explain METHOD PATH`.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &ExplainArgs) -> Result<(), CommandError> {
     let config = read(arguments.config.as_deref(), &environment())?;
-    let method =
-        Method::from_bytes(arguments.method.to_uppercase().as_bytes()).map_err(|_| Failure::new(format!("{:?} is not an HTTP method", arguments.method)))?;
+    let method = Method::from_bytes(arguments.method.to_uppercase().as_bytes())
+        .map_err(|_| CommandError::new(format!("{:?} is not an HTTP method", arguments.method)))?;
     if !arguments.path.starts_with('/') {
         return Err(no_path(&arguments.path));
     }
     let target = match Target::parse(&method, &arguments.path, config.upstream.paths) {
         Ok(target) => target,
         Err(error) => {
-            say(&format!("{method} {}\n  rejected with 400: {error}", arguments.path));
+            print_line(&format!("{method} {}\n  rejected with 400: {error}", arguments.path));
             return Ok(());
         }
     };
     if config.server.site.is_ours(target.path()) {
-        say(&format!("{method} {}\n  answered by Entrada itself; no rule decides", target.path()));
+        print_line(&format!("{method} {}\n  answered by Entrada itself; no rule decides", target.path()));
         return Ok(());
     }
     if let Some(text) = arguments.acrs.iter().find(|it| !is_context(it)) {
-        return Err(Failure::new(format!("{text:?} is not an authentication context")).hint("write one of c1 to c99"));
+        return Err(CommandError::new(format!("{text:?} is not an authentication context")).hint("write one of c1 to c99"));
     }
-    let domains = Domains::default();
+    let domains = TenantDomains::default();
     if let Some(domain) = domain(arguments, &config) {
-        domains.keep(&domain, somebody());
+        domains.record(&domain, placeholder_id());
     }
     let policy = Policy::compile(&config.access, Arc::new(domains));
     let who = if arguments.signed_out { None } else { Some(person(arguments, &config)?) };
-    say(&told(&policy, &target, who.as_ref()));
+    print_line(&explanation(&policy, &target, who.as_ref()));
     Ok(())
 }
 
 /// A path as a request has it begins with a slash; what was typed may be the whole address of a page.
-fn no_path(typed: &str) -> Failure {
+fn no_path(typed: &str) -> CommandError {
     let meant = url::Url::parse(typed).ok().filter(url::Url::has_host).map_or_else(|| format!("/{typed}"), |it| it.path().to_owned());
-    Failure::new(format!("{typed:?} does not begin with \"/\"")).hint(format!("write only the path, like {meant}"))
+    CommandError::new(format!("{typed:?} does not begin with \"/\"")).hint(format!("write only the path, like {meant}"))
 }
 
-fn told(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
+fn explanation(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
     let head = format!("{} {}", target.method(), target.path());
     let (why, allow) = match policy.because(target, who) {
-        Because::Rule(rule) => {
+        DecisionReason::Rule(rule) => {
             let suffixes = if rule.path.has_suffixes() { ", suffixes = true" } else { "" };
             (format!("the rule at line {}, path = \"{}\"{suffixes}{}", rule.line, rule.path, methods(&rule.methods)), &rule.allow)
         }
-        Because::Default(rule) => ("[access] default, because no rule matches this path".to_owned(), &rule.allow),
-        Because::NoMethod => return format!("{head}\n  decides  rules match this path, but not this method\n  result   denied (403)"),
+        DecisionReason::Default(rule) => ("[access] default, because no rule matches this path".to_owned(), &rule.allow),
+        DecisionReason::NoMethod => return format!("{head}\n  decides  rules match this path, but not this method\n  result   denied (403)"),
     };
     let result = match policy.would(allow, who) {
-        Would::Allow => "allowed".to_owned(),
-        Would::Refuse => "denied (403)".to_owned(),
-        Would::SignIn => "sign-in required (302 for browsers, 401 otherwise)".to_owned(),
-        Would::StepUp(acrs) => format!("authentication context {} required (302 for browsers, 401 otherwise)", acrs.join(" or ")),
-        Would::GroupsUnknown => "unknown: a group decides, and the groups are not in the token; at run time, Entrada asks Microsoft Graph".to_owned(),
+        ExpectedOutcome::Allow => "allowed".to_owned(),
+        ExpectedOutcome::Refuse => "denied (403)".to_owned(),
+        ExpectedOutcome::SignIn => "sign-in required (302 for browsers, 401 otherwise)".to_owned(),
+        ExpectedOutcome::StepUp(acrs) => format!("authentication context {} required (302 for browsers, 401 otherwise)", acrs.join(" or ")),
+        ExpectedOutcome::GroupsUnknown => "unknown: a group decides, and the groups are not in the token; at run time, Entrada asks Microsoft Graph".to_owned(),
     };
     format!("{head}\n  decides  {why}\n  allow    {}\n  result   {result}", describe(allow))
 }
@@ -125,8 +125,8 @@ fn describe(allow: &Allow) -> String {
     }
 }
 
-fn table(table: &Table) -> String {
-    let tenants: Vec<_> = table.tenants.iter().map(Named::to_string).collect();
+fn table(table: &AllowConditions) -> String {
+    let tenants: Vec<_> = table.tenants.iter().map(TenantName::to_string).collect();
     let parts: [(_, &[String]); 7] = [
         ("role", &table.roles),
         ("group", &table.groups),
@@ -141,35 +141,35 @@ fn table(table: &Table) -> String {
 }
 
 /// The domain that the person's tenant is named by. Nobody is asked whose it is: it stands for itself.
-fn domain(arguments: &Arguments, config: &Config) -> Option<String> {
+fn domain(arguments: &ExplainArgs, config: &Config) -> Option<String> {
     match (&arguments.tenant, &config.entra.tenant) {
         (Some(text), _) => (text.contains('.') && Guid::parse(text).is_none()).then(|| text.to_ascii_lowercase()),
-        (None, Tenant::Domain(name)) => Some(name.clone()),
+        (None, TenantConfig::Domain(name)) => Some(name.clone()),
         (None, _) => None,
     }
 }
 
 /// An id that is nobody's.
-fn somebody() -> Guid {
+fn placeholder_id() -> Guid {
     Guid::from_random([0; 16])
 }
 
-fn member(arguments: &Arguments) -> Option<Arc<Member>> {
+fn member(arguments: &ExplainArgs) -> Option<Arc<DirectoryMember>> {
     let (code, role) = (arguments.organization.as_deref(), arguments.directory_role.as_deref());
     code.or(role)?;
     let code = code.unwrap_or_default().to_ascii_lowercase().into();
-    Some(Arc::new(Member { person: somebody(), role: role.unwrap_or_default().into(), organization: somebody(), code }))
+    Some(Arc::new(DirectoryMember { person: placeholder_id(), role: role.unwrap_or_default().into(), organization: placeholder_id(), code }))
 }
 
-fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
+fn person(arguments: &ExplainArgs, config: &Config) -> Result<Identity, CommandError> {
     let tid = match (&arguments.tenant, &config.entra.tenant) {
-        (Some(text), _) if domain(arguments, config).is_none() => Guid::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is not a tenant")))?,
-        (None, Tenant::Id(id)) => *id,
-        _ => somebody(),
+        (Some(text), _) if domain(arguments, config).is_none() => Guid::parse(text).ok_or_else(|| CommandError::new(format!("{text:?} is not a tenant")))?,
+        (None, TenantConfig::Id(id)) => *id,
+        _ => placeholder_id(),
     };
     let oid = arguments.user.as_deref().and_then(Guid::parse);
     Ok(Identity {
-        oid: oid.unwrap_or(somebody()),
+        oid: oid.unwrap_or(placeholder_id()),
         tid,
         guest: false,
         name: None,
@@ -177,7 +177,7 @@ fn person(arguments: &Arguments, config: &Config) -> Result<Identity, Failure> {
         email: None,
         email_verified: false,
         roles: arguments.role.iter().collect(),
-        groups: if arguments.overage { Groups::Overage } else { Groups::Known(arguments.group.iter().collect()) },
+        groups: if arguments.overage { PersonGroups::Overage } else { PersonGroups::Known(arguments.group.iter().collect()) },
         entra_sid: None,
         login_hint: None,
         acrs: arguments.acrs.iter().collect(),

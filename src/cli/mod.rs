@@ -13,7 +13,7 @@ mod person;
 mod run;
 pub mod service;
 mod sessions;
-mod stop;
+mod signals;
 mod table;
 mod terminal;
 
@@ -24,7 +24,7 @@ use std::process::ExitCode;
 /// Entra ID sign-in in front of any web app.
 #[derive(Debug, Parser)]
 #[command(name = "entrada", version, about, arg_required_else_help = true)]
-struct Arguments {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -32,26 +32,26 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the proxy.
-    Run(Config),
+    Run(ConfigArgs),
     /// Run on this machine only, with an Entra emulator: pick a person to sign in.
-    Dev(dev::Arguments),
+    Dev(dev::DevArgs),
     /// Run the Entra emulator alone, for use in other projects' tests.
-    Emulator(emulator::Arguments),
+    Emulator(emulator::EmulatorArgs),
     /// Read the configuration and print every problem at once.
-    Check(Config),
+    Check(ConfigArgs),
     /// Show which access rule decides about a request, and why.
-    Explain(explain::Arguments),
+    Explain(explain::ExplainArgs),
     /// Manage organizations: companies with their own tenants, in the directory.
     #[command(subcommand)]
-    Organization(organization::Command),
+    Organization(organization::OrganizationCommand),
     /// Manage the people of those companies.
     #[command(subcommand)]
-    Person(person::Command),
+    Person(person::PersonCommand),
     /// Check that the process answers on the admin listener (for a container's health check).
-    Health(Config),
+    Health(ConfigArgs),
     /// Manage the sessions of people who are signed in.
     #[command(subcommand)]
-    Sessions(sessions::Order),
+    Sessions(sessions::SessionsCommand),
     /// Print a new secret for session.secrets.
     Secret,
     /// Print shell completions.
@@ -63,7 +63,7 @@ enum Command {
 
 /// Where the configuration is.
 #[derive(Clone, Debug, clap::Args)]
-struct Config {
+struct ConfigArgs {
     /// Configuration file; without it, entrada.toml if it exists, and the environment.
     #[arg(long, short, env = "ENTRADA_CONFIG")]
     config: Option<PathBuf>,
@@ -71,7 +71,7 @@ struct Config {
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Cli::parse();
     let outcome = match arguments.command {
         Command::Run(config) => run::run(config.config),
         Command::Dev(arguments) => dev::run(&arguments),
@@ -91,15 +91,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn secret() -> Result<(), terminal::Failure> {
+fn secret() -> Result<(), terminal::CommandError> {
     let secret = crate::seal::random::system().text::<32>();
-    terminal::say(&secret);
+    terminal::print_line(&secret);
     Ok(())
 }
 
-fn completions(shell: clap_complete::Shell) -> Result<(), terminal::Failure> {
+fn completions(shell: clap_complete::Shell) -> Result<(), terminal::CommandError> {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "entrada", &mut out);
-    terminal::say(String::from_utf8_lossy(&out).trim_end());
+    clap_complete::generate(shell, &mut Cli::command(), "entrada", &mut out);
+    terminal::print_line(String::from_utf8_lossy(&out).trim_end());
     Ok(())
 }

@@ -1,62 +1,62 @@
 //! `entrada organization`: companies, their codes and their sign-ins.
 
-use super::directory::{self, Common, actor, certificate, client_secret, failure, open, tell};
+use super::directory::{self, CommonArgs, actor, certificate, client_secret, failure, open, print_result};
 use super::table::{lines, or_dash, pairs, time};
-use super::terminal::Failure;
+use super::terminal::CommandError;
 use crate::base::clock::Clock;
-use crate::base::code::Code;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
-use crate::config::directory::FirstSignIn;
-use crate::directory::change::{Asking, NewOrganization, OrganizationChange};
-use crate::directory::history::Change;
-use crate::directory::organization::{Organization, State, UNREAD, days_until};
-use crate::directory::proof::{Kind, Proof};
-use crate::directory::{Directory, Error, told};
+use crate::config::directory::FirstSignInRule;
+use crate::directory::change::{ChangeOrigin, NewOrganization, OrganizationChange};
+use crate::directory::history::HistoryEntry;
+use crate::directory::organization::{Organization, OrganizationState, UNREAD_REASON, days_until};
+use crate::directory::organization_credential::{CredentialKind, OrganizationCredential};
+use crate::directory::{Directory, Error, organization_json};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// What can be done.
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum Command {
+pub(super) enum OrganizationCommand {
     /// Create an organization.
-    Add(Add),
+    Add(AddOrganizationArgs),
     /// List all organizations.
-    List(List),
+    List(ListOrganizationsArgs),
     /// Show one organization, with its domains and former codes.
-    Show(One),
+    Show(OrganizationArgs),
     /// Change an organization.
-    Set(Set),
+    Set(SetOrganizationArgs),
     /// Change an organization's code; the previous code stays valid for a while.
-    Code(NewCode),
+    Code(NewCodeArgs),
     /// Create a set-up link for its admin: valid once, for 24 hours; replaces the previous link.
-    Invite(One),
+    Invite(OrganizationArgs),
     /// Show the changes to an organization and its people, and who made them, newest first.
-    History(History),
+    History(HistoryArgs),
     /// Turn an organization off; signs out everyone in it.
-    Off(One),
+    Off(OrganizationArgs),
     /// Turn an organization on.
-    On(One),
+    On(OrganizationArgs),
     /// Reseal all credentials with the first of session.secrets, so that older secrets can be removed.
-    Reseal(List),
+    Reseal(ListOrganizationsArgs),
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Add {
+pub(super) struct AddOrganizationArgs {
     /// Company code that people type; without it, derived from the name.
     #[arg(value_parser = directory::code)]
-    code: Option<Code>,
+    code: Option<CompanyCode>,
     /// Display name.
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
-    sign_in: SignIn,
+    sign_in: RegistrationArgs,
     /// A domain whose addresses belong to this organization only; can be repeated.
     #[arg(long = "domain", value_parser = directory::domain)]
     domains: Vec<String>,
     /// How to treat unknown people at their first sign-in: create or refuse.
     #[arg(long, value_parser = directory::first_sign_in)]
-    first_sign_in: Option<FirstSignIn>,
+    first_sign_in: Option<FirstSignInRule>,
     /// Reject guests of its tenant.
     #[arg(long)]
     no_guests: bool,
@@ -64,12 +64,12 @@ pub(super) struct Add {
     #[arg(long)]
     on: bool,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 /// Its app registration.
 #[derive(Debug, clap::Args)]
-struct SignIn {
+struct RegistrationArgs {
     /// Directory (tenant) ID.
     #[arg(long, value_parser = directory::guid)]
     tenant: Option<Guid>,
@@ -93,8 +93,8 @@ struct SignIn {
     default_role: Option<String>,
 }
 
-impl SignIn {
-    fn proof(&self, common: &Common) -> Result<Option<Proof>, Failure> {
+impl RegistrationArgs {
+    fn proof(&self, common: &CommonArgs) -> Result<Option<OrganizationCredential>, CommandError> {
         if let Some(path) = &self.client_secret_file {
             return client_secret(path).map(Some);
         }
@@ -102,40 +102,40 @@ impl SignIn {
             return certificate(path, self.key_file.as_deref()).map(Some);
         }
         if self.federated && !directory::has_federated_token(common)? {
-            return Err(Failure::new("the configuration has no federated token").hint("write federated_token = { file = \"...\" } in [entra]"));
+            return Err(CommandError::new("the configuration has no federated token").hint("write federated_token = { file = \"...\" } in [entra]"));
         }
-        Ok(self.federated.then_some(Proof::Operators))
+        Ok(self.federated.then_some(OrganizationCredential::Operators))
     }
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct List {
+pub(super) struct ListOrganizationsArgs {
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct One {
+pub(super) struct OrganizationArgs {
     /// Its company code.
     #[arg(value_parser = directory::code)]
-    code: Code,
+    code: CompanyCode,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Set {
+pub(super) struct SetOrganizationArgs {
     /// Its company code.
     #[arg(value_parser = directory::code)]
-    code: Code,
+    code: CompanyCode,
     /// Display name.
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
-    sign_in: SignIn,
+    sign_in: RegistrationArgs,
     /// How to treat unknown people at their first sign-in: create or refuse.
     #[arg(long, value_parser = directory::first_sign_in)]
-    first_sign_in: Option<FirstSignIn>,
+    first_sign_in: Option<FirstSignInRule>,
     /// Whether guests of its tenant may sign in: true or false.
     #[arg(long)]
     guests: Option<bool>,
@@ -152,67 +152,67 @@ pub(super) struct Set {
     #[arg(long, value_parser = directory::domain)]
     unbind: Vec<String>,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct NewCode {
+pub(super) struct NewCodeArgs {
     /// Its company code.
     #[arg(value_parser = directory::code)]
-    code: Code,
+    code: CompanyCode,
     /// The new code.
     #[arg(value_parser = directory::code)]
-    new: Code,
+    new: CompanyCode,
     /// How many days the previous code stays valid.
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(0..=3650))]
     keep_days: u64,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct History {
+pub(super) struct HistoryArgs {
     /// Its company code.
     #[arg(value_parser = directory::code)]
-    code: Code,
+    code: CompanyCode,
     /// Maximum number of changes to show.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     most: u32,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 /// `entrada organization`.
-pub(super) fn run(command: Command) -> Result<(), Failure> {
+pub(super) fn run(command: OrganizationCommand) -> Result<(), CommandError> {
     match command {
-        Command::Add(it) => add(it),
-        Command::List(it) => list(&it.common),
-        Command::Show(it) => open(&it.common, async |directory| {
+        OrganizationCommand::Add(it) => add(it),
+        OrganizationCommand::List(it) => list(&it.common),
+        OrganizationCommand::Show(it) => open(&it.common, async |directory| {
             let found = directory.organization(&it.code).await.map_err(failure)?;
             show(directory, &it.common, &found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?).await
         }),
-        Command::Set(it) => set(it),
-        Command::Code(it) => open(&it.common, async |directory| {
+        OrganizationCommand::Set(it) => set(it),
+        OrganizationCommand::Code(it) => open(&it.common, async |directory| {
             let changed = directory.change_code(&it.code, &it.new, it.keep_days, &actor()).await.map_err(failure)?;
             show(directory, &it.common, &changed).await
         }),
-        Command::Invite(it) => invite(&it),
-        Command::History(it) => history(&it),
-        Command::Off(it) => turn(&it, State::Off),
-        Command::On(it) => turn(&it, State::On),
-        Command::Reseal(it) => open(&it.common, async |directory| {
+        OrganizationCommand::Invite(it) => invite(&it),
+        OrganizationCommand::History(it) => history(&it),
+        OrganizationCommand::Off(it) => switch(&it, OrganizationState::Off),
+        OrganizationCommand::On(it) => switch(&it, OrganizationState::On),
+        OrganizationCommand::Reseal(it) => open(&it.common, async |directory| {
             let count = directory.reseal(&actor()).await.map_err(failure)?;
-            tell(&it.common, &json!({ "resealed": count }), || format!("resealed {count}; older secrets can be removed"));
+            print_result(&it.common, &json!({ "resealed": count }), || format!("resealed {count}; older secrets can be removed"));
             Ok(())
         }),
     }
 }
 
-fn add(it: Add) -> Result<(), Failure> {
+fn add(it: AddOrganizationArgs) -> Result<(), CommandError> {
     let name = match (&it.name, &it.code) {
         (Some(name), _) if !name.trim().is_empty() => name.trim().to_owned(),
         (_, Some(code)) => code.to_string(),
-        _ => return Err(Failure::new("an organization needs a code or a name").hint("entrada organization add contoso --name \"Contoso Freight\"")),
+        _ => return Err(CommandError::new("an organization needs a code or a name").hint("entrada organization add contoso --name \"Contoso Freight\"")),
     };
     let new = NewOrganization {
         code: it.code,
@@ -233,9 +233,9 @@ fn add(it: Add) -> Result<(), Failure> {
     })
 }
 
-fn set(it: Set) -> Result<(), Failure> {
+fn set(it: SetOrganizationArgs) -> Result<(), CommandError> {
     let change = OrganizationChange {
-        asking: Asking::Operator,
+        origin: ChangeOrigin::Operator,
         name: it.name,
         tenant: it.sign_in.tenant,
         client_id: it.sign_in.client_id,
@@ -243,7 +243,7 @@ fn set(it: Set) -> Result<(), Failure> {
         default_role: it.sign_in.default_role,
         first_sign_in: it.first_sign_in,
         guests: it.guests,
-        take_back: it.take_back_secret,
+        withdraw_new: it.take_back_secret,
         credential_ends: it.client_secret_expires,
         state: None,
         bind: it.bind,
@@ -255,7 +255,7 @@ fn set(it: Set) -> Result<(), Failure> {
     })
 }
 
-fn turn(it: &One, state: State) -> Result<(), Failure> {
+fn switch(it: &OrganizationArgs, state: OrganizationState) -> Result<(), CommandError> {
     open(&it.common, async |directory| {
         let change = OrganizationChange { state: Some(state), ..OrganizationChange::default() };
         let changed = directory.change_organization(&it.code, change, &actor()).await.map_err(failure)?;
@@ -263,7 +263,7 @@ fn turn(it: &One, state: State) -> Result<(), Failure> {
     })
 }
 
-fn list(common: &Common) -> Result<(), Failure> {
+fn list(common: &CommonArgs) -> Result<(), CommandError> {
     open(common, async |directory| {
         let all = directory.organizations().await.map_err(failure)?;
         let (mut rows, mut values) = (vec![["CODE", "NAME", "STATE", "TENANT", "CREDENTIAL", "CHANGED"].map(str::to_owned)], Vec::new());
@@ -278,49 +278,49 @@ fn list(common: &Common) -> Result<(), Failure> {
                 with_days(credential.words, it),
                 time(Some(it.changed)),
             ]);
-            values.push(directory.told_briefly(it, credential));
+            values.push(directory.organization_summary(it, credential));
         }
-        tell(common, &Value::from(values), || if all.is_empty() { "no organizations yet".to_owned() } else { lines(&rows) });
+        print_result(common, &Value::from(values), || if all.is_empty() { "no organizations yet".to_owned() } else { lines(&rows) });
         Ok(())
     })
 }
 
-fn invite(it: &One) -> Result<(), Failure> {
+fn invite(it: &OrganizationArgs) -> Result<(), CommandError> {
     let site = directory::site(&it.common)?;
     open(&it.common, async |directory| {
         let made = directory.invite(&it.code, &actor()).await.map_err(failure)?;
         let url = site.invitation_url(made.token.expose());
         let ends = i64::try_from(made.ends).ok();
-        tell(&it.common, &json!({ "organization": made.organization.code.as_str(), "url": url, "ends": made.ends }), || {
+        print_result(&it.common, &json!({ "organization": made.organization.code.as_str(), "url": url, "ends": made.ends }), || {
             format!("{url}\n\nvalid once, until {}; send it only to the person who sets up {}", time(ends), made.organization.name)
         });
         Ok(())
     })
 }
 
-fn history(it: &History) -> Result<(), Failure> {
+fn history(it: &HistoryArgs) -> Result<(), CommandError> {
     open(&it.common, async |directory| {
         let found = directory.organization(&it.code).await.map_err(failure)?;
         let found = found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?;
         let all = directory.history(found.id, None, it.most).await.map_err(failure)?;
         let mut rows = vec![["TIME", "BY", "PERSON", "WHAT"].map(str::to_owned)];
         rows.extend(all.iter().map(|it| [time(Some(it.at)), by(it), or_dash(it.username.as_ref().map(Username::as_str)), it.what.clone()]));
-        tell(&it.common, &all.iter().map(told::change).collect(), || lines(&rows));
+        print_result(&it.common, &all.iter().map(organization_json::change).collect(), || lines(&rows));
         Ok(())
     })
 }
 
-fn by(it: &Change) -> String {
+fn by(it: &HistoryEntry) -> String {
     it.by_username.as_ref().map_or_else(|| it.by.clone(), Username::to_string)
 }
 
-async fn show(directory: &Directory, common: &Common, it: &Organization) -> Result<(), Failure> {
+async fn show(directory: &Directory, common: &CommonArgs, it: &Organization) -> Result<(), CommandError> {
     let (domains, former) = (directory.domains(it.id).await.map_err(failure)?, directory.former_codes(it.id).await.map_err(failure)?);
     let (people, credential) = (directory.count(it.id).await.map_err(failure)?, directory.credential_of(it).await.map_err(failure)?);
-    let all = directory.told(it).await.map_err(failure)?;
+    let all = directory.organization_json(it).await.map_err(failure)?;
     let id = |it: Option<Guid>| or_dash(it.map(|it| it.to_string()).as_deref());
     let former = former.iter().map(|it| format!("{} until {}", it.0, time(Some(it.1)))).collect::<Vec<_>>().join(", ");
-    tell(common, &all, || {
+    print_result(common, &all, || {
         pairs(&[
             ("code", it.code.to_string()),
             ("name", it.name.clone()),
@@ -349,14 +349,14 @@ fn days(it: &Organization) -> Option<i64> {
 }
 
 /// What waits, since when, and what Entra said against it.
-fn waiting(kind: Option<Kind>, it: &Organization) -> String {
-    let Some(waiting) = &it.waiting else { return or_dash(None) };
+fn waiting(kind: Option<CredentialKind>, it: &Organization) -> String {
+    let Some(waiting) = &it.pending_credential else { return or_dash(None) };
     let refused = waiting
         .refused
         .as_ref()
-        .map(|it| if it == UNREAD { ", its file cannot be read".to_owned() } else { format!(", refused by Entra: {it}") })
+        .map(|it| if it == UNREAD_REASON { ", its file cannot be read".to_owned() } else { format!(", refused by Entra: {it}") })
         .unwrap_or_default();
-    format!("{} by {}, {}{refused}", kind.map_or("opened by no secret", Kind::words), waiting.by, time(Some(waiting.since)))
+    format!("{} by {}, {}{refused}", kind.map_or("opened by no secret", CredentialKind::words), waiting.by, time(Some(waiting.since)))
 }
 
 fn with_days(credential: &str, it: &Organization) -> String {
@@ -368,5 +368,5 @@ fn with_days(credential: &str, it: &Organization) -> String {
 }
 
 fn first_sign_in(it: &Organization) -> Option<&'static str> {
-    it.first_sign_in.map(|it| if it == FirstSignIn::Create { "create" } else { "refuse" })
+    it.first_sign_in.map(|it| if it == FirstSignInRule::Create { "create" } else { "refuse" })
 }

@@ -1,47 +1,47 @@
 //! `entrada person`: people, one by one and by the file.
 
-use super::directory::{self, Common, actor, failure, open, tell};
+use super::directory::{self, CommonArgs, actor, failure, open, print_result};
 use super::table::{lines, or_dash, pairs, time};
-use super::terminal::{Failure, complain, say};
-use crate::base::code::Code;
+use super::terminal::{CommandError, complain, print_line};
+use crate::base::company_code::CompanyCode;
 use crate::base::username::Username;
 use crate::directory::change::{NewPerson, PersonChange};
-use crate::directory::people::Asked;
+use crate::directory::people::PeopleQuery;
 use crate::directory::person::Person;
-use crate::directory::transfer::Imported;
-use crate::directory::{Directory, Error, told};
+use crate::directory::transfer::ImportReport;
+use crate::directory::{Directory, Error, organization_json};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// What can be done.
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum Command {
+pub(super) enum PersonCommand {
     /// Add a person ahead of their first sign-in.
-    Add(Add),
+    Add(AddPersonArgs),
     /// List people, by username.
-    List(List),
+    List(ListPeopleArgs),
     /// Show one person.
-    Show(One),
+    Show(PersonArgs),
     /// Change a person.
-    Set(Set),
+    Set(SetPersonArgs),
     /// Turn a person off; signs the person out.
-    Off(One),
+    Off(PersonArgs),
     /// Turn a person on again.
-    On(One),
+    On(PersonArgs),
     /// Create or update people from a CSV file; run it again to finish an interrupted import.
-    Import(Import),
+    Import(ImportArgs),
     /// Write people as CSV to standard output.
-    Export(Export),
+    Export(ExportArgs),
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Add {
+pub(super) struct AddPersonArgs {
     /// The username that the person types; unique in the installation.
     #[arg(value_parser = directory::username)]
     username: Username,
     /// Company code of the organization.
     #[arg(long, value_parser = directory::code)]
-    organization: Code,
+    organization: CompanyCode,
     /// Display name.
     #[arg(long)]
     name: Option<String>,
@@ -52,14 +52,14 @@ pub(super) struct Add {
     #[arg(long)]
     role: Option<String>,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct List {
+pub(super) struct ListPeopleArgs {
     /// Only people of the organization with this company code.
     #[arg(long, value_parser = directory::code)]
-    organization: Option<Code>,
+    organization: Option<CompanyCode>,
     /// Filter by prefix of username, name or e-mail.
     #[arg(long)]
     search: Option<String>,
@@ -70,20 +70,20 @@ pub(super) struct List {
     #[arg(long, value_parser = directory::username)]
     after: Option<Username>,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct One {
+pub(super) struct PersonArgs {
     /// The person's username.
     #[arg(value_parser = directory::username)]
     username: Username,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Set {
+pub(super) struct SetPersonArgs {
     /// The person's username.
     #[arg(value_parser = directory::username)]
     username: Username,
@@ -106,54 +106,54 @@ pub(super) struct Set {
     #[arg(long)]
     unlink: bool,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Import {
+pub(super) struct ImportArgs {
     /// CSV file whose first line names the columns: username, and any of name, email and role.
     file: PathBuf,
     /// Company code of the organization.
     #[arg(long, value_parser = directory::code)]
-    organization: Code,
+    organization: CompanyCode,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Export {
+pub(super) struct ExportArgs {
     /// Only people of the organization with this company code.
     #[arg(long, value_parser = directory::code)]
-    organization: Option<Code>,
+    organization: Option<CompanyCode>,
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 /// `entrada person`.
-pub(super) fn run(command: Command) -> Result<(), Failure> {
+pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
     match command {
-        Command::Add(it) => open(&it.common, async |directory| {
+        PersonCommand::Add(it) => open(&it.common, async |directory| {
             let new = NewPerson { username: it.username.clone(), name: it.name.clone(), email: it.email.clone(), role: it.role.clone() };
             show(&it.common, &directory.add_person(&it.organization, &new, &actor()).await.map_err(failure)?);
             Ok(())
         }),
-        Command::List(it) => list(&it),
-        Command::Show(it) => open(&it.common, async |directory| {
+        PersonCommand::List(it) => list(&it),
+        PersonCommand::Show(it) => open(&it.common, async |directory| {
             let found = directory.person(&it.username).await.map_err(failure)?;
             show(&it.common, &found.ok_or_else(|| failure(Error::NoPerson(it.username.clone())))?);
             Ok(())
         }),
-        Command::Set(it) => {
+        PersonCommand::Set(it) => {
             let (role, unlink, role_by_entra) = (it.role, it.unlink, it.role_by_entra);
             let change = PersonChange { username: it.new_username, name: it.name, email: it.email, role, role_by_entra, on: None, unlink };
             changed(&it.common, &it.username, change)
         }
-        Command::Off(it) => changed(&it.common, &it.username, PersonChange { on: Some(false), ..PersonChange::default() }),
-        Command::On(it) => changed(&it.common, &it.username, PersonChange { on: Some(true), ..PersonChange::default() }),
-        Command::Import(it) => import(&it),
-        Command::Export(it) => open(&it.common, async |directory| {
+        PersonCommand::Off(it) => changed(&it.common, &it.username, PersonChange { on: Some(false), ..PersonChange::default() }),
+        PersonCommand::On(it) => changed(&it.common, &it.username, PersonChange { on: Some(true), ..PersonChange::default() }),
+        PersonCommand::Import(it) => import(&it),
+        PersonCommand::Export(it) => open(&it.common, async |directory| {
             let organization = id_of(directory, it.organization.as_ref()).await?;
-            directory.export(organization, std::io::stdout().lock()).await.map_err(Failure::new).map(drop)
+            directory.export(organization, std::io::stdout().lock()).await.map_err(CommandError::new).map(drop)
         }),
     }
 }
@@ -163,30 +163,32 @@ fn address(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_lowercase()) } else { Err("write an address like maya@contoso.com".to_owned()) }
 }
 
-fn changed(common: &Common, username: &Username, change: PersonChange) -> Result<(), Failure> {
+fn changed(common: &CommonArgs, username: &Username, change: PersonChange) -> Result<(), CommandError> {
     open(common, async |directory| {
         show(common, &directory.change_person(username, change, &actor()).await.map_err(failure)?);
         Ok(())
     })
 }
 
-async fn id_of(directory: &Directory, code: Option<&Code>) -> Result<Option<crate::base::guid::Guid>, Failure> {
+async fn id_of(directory: &Directory, code: Option<&CompanyCode>) -> Result<Option<crate::base::guid::Guid>, CommandError> {
     let Some(code) = code else { return Ok(None) };
     let found = directory.organization(code).await.map_err(failure)?;
     found.map(|it| Some(it.id)).ok_or_else(|| failure(Error::NoOrganization(code.clone())))
 }
 
-fn list(it: &List) -> Result<(), Failure> {
+fn list(it: &ListPeopleArgs) -> Result<(), CommandError> {
     open(&it.common, async |directory| {
         let organization = id_of(directory, it.organization.as_ref()).await?;
-        let asked = Asked { organization, begins: it.search.clone(), after: it.after.clone(), most: it.most };
+        let asked = PeopleQuery { organization, prefix: it.search.clone(), after: it.after.clone(), limit: it.most };
         let people = directory.people(&asked).await.map_err(failure)?;
         let mut rows = vec![["USERNAME", "NAME", "ORGANIZATION", "ROLE", "STATE", "LAST SIGN-IN"].map(str::to_owned)];
         rows.extend(people.iter().map(|it| {
             let state = if it.on { "on" } else { "off" };
             [it.username.to_string(), or_dash(it.name.as_deref()), it.code.to_string(), it.role.clone(), state.to_owned(), time(it.last_sign_in)]
         }));
-        tell(&it.common, &people.iter().map(told::person).collect(), || if people.is_empty() { "no people found".to_owned() } else { lines(&rows) });
+        print_result(&it.common, &people.iter().map(organization_json::person).collect(), || {
+            if people.is_empty() { "no people found".to_owned() } else { lines(&rows) }
+        });
         if let Some(last) = people.last().filter(|_| !it.common.json && u32::try_from(people.len()) == Ok(it.most)) {
             complain(&format!("hint: there may be more; show them with --after {}", last.username));
         }
@@ -194,8 +196,8 @@ fn list(it: &List) -> Result<(), Failure> {
     })
 }
 
-fn import(it: &Import) -> Result<(), Failure> {
-    let cannot = |path: &Path, why: &dyn std::fmt::Display| Failure::new(format!("{} {why}", path.display()));
+fn import(it: &ImportArgs) -> Result<(), CommandError> {
+    let cannot = |path: &Path, why: &dyn std::fmt::Display| CommandError::new(format!("{} {why}", path.display()));
     let file = std::fs::File::open(&it.file).map_err(|error| cannot(&it.file, &format!("cannot be read: {error}")))?;
     let outcome = open(&it.common, async |directory| {
         let found = directory.organization(&it.organization).await.map_err(failure)?;
@@ -213,11 +215,11 @@ fn import(it: &Import) -> Result<(), Failure> {
     summed_up(it, &outcome)
 }
 
-fn summed_up(it: &Import, outcome: &Imported) -> Result<(), Failure> {
-    let Imported { made, changed, unchanged, wrong, left_out } = outcome;
+fn summed_up(it: &ImportArgs, outcome: &ImportReport) -> Result<(), CommandError> {
+    let ImportReport { made, changed, unchanged, errors: wrong, left_out } = outcome;
     let told: Vec<_> = wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
     let all = json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "errors": told });
-    tell(&it.common, &all, || format!("{made} created, {changed} changed, {unchanged} unchanged, {left_out} skipped"));
+    print_result(&it.common, &all, || format!("{made} created, {changed} changed, {unchanged} unchanged, {left_out} skipped"));
     if *left_out == 0 {
         return Ok(());
     }
@@ -229,15 +231,15 @@ fn summed_up(it: &Import, outcome: &Imported) -> Result<(), Failure> {
         complain(&format!("  and {} more", left_out - u64::try_from(wrong.len()).unwrap_or_default()));
     }
     complain("hint: fix those lines and run it again; people who were already imported do not change");
-    Err(Failure::told())
+    Err(CommandError::already_reported())
 }
 
-fn show(common: &Common, it: &Person) {
+fn show(common: &CommonArgs, it: &Person) {
     if common.json {
-        return say(&told::person(it).to_string());
+        return print_line(&organization_json::person(it).to_string());
     }
     let linked = it.linked.map(|(tid, oid)| format!("tenant {tid}, object {oid}"));
-    say(&pairs(&[
+    print_line(&pairs(&[
         ("username", it.username.to_string()),
         ("name", or_dash(it.name.as_deref())),
         ("email", or_dash(it.email.as_deref())),

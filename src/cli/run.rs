@@ -1,17 +1,17 @@
 //! `entrada run`.
 
 use super::check::{environment, name, read};
-use super::service::{Bound, NotBound, Service};
-use super::stop::Stop;
-use super::terminal::{Failure, complain};
+use super::service::{BindError, BoundListener, Service};
+use super::signals::StopSignals;
+use super::terminal::{CommandError, complain};
 use crate::base::clock::Clock;
-use crate::config::problem::{Place, Problem};
-use crate::config::server::Listen;
-use crate::config::telemetry::{Format, Level};
+use crate::config::problem::{ConfigLocation, Problem};
+use crate::config::server::ListenAddress;
+use crate::config::telemetry::{LogFormat, LogLevel};
 use crate::config::{self, Config};
 use crate::seal::random;
-use crate::server::tls::Certificates;
-use crate::sidecar::Lasting;
+use crate::server::tls::ServerCertificates;
+use crate::sidecar::Process;
 use crate::telemetry::log::Log;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,26 +19,26 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// `entrada run`.
-pub(super) fn run(path: Option<PathBuf>) -> Result<(), Failure> {
+pub(super) fn run(path: Option<PathBuf>) -> Result<(), CommandError> {
     let config = read(path.as_deref(), &environment())?;
     runtime()?.block_on(serve(config, path))
 }
 
 /// All cores; the request path never blocks one.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     // The first call decides for the process; a second one finds it decided.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|it| Failure::new(format!("cannot start the runtime: {it}")))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|it| CommandError::new(format!("cannot start the runtime: {it}")))
 }
 
-async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
+async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), CommandError> {
     // Before anything listens: whoever reaches us may ask us to end.
     let signals = Signals::new()?;
     let log = start_log(&config, std::io::stdout())?;
-    let lasting = Lasting::new(&config, Clock::system(), random::system(), log.clone(), environment());
-    let lasting = lasting.opened(&config).await.map_err(|it| Failure::new(it).hint("docs/directory.md lists the valid forms of [directory] database"))?;
-    let (service, bound) = furnish(&config, lasting)?;
-    tell_unopened(&service);
+    let process = Process::new(&config, Clock::system(), random::system(), log.clone(), environment());
+    let process = process.opened(&config).await.map_err(|it| CommandError::new(it).hint("docs/directory.md lists the valid forms of [directory] database"))?;
+    let (service, bound) = build(&config, process)?;
+    warn_of_unopened(&service);
     let shutdown = CancellationToken::new();
     tokio::spawn(signals.listen(Arc::clone(&service), bound.tls.clone(), path, shutdown.clone()));
     // A systemd that is not there is no failure.
@@ -51,40 +51,40 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
 }
 
 /// The house and its listeners; warnings are printed.
-fn furnish(config: &Config, lasting: Lasting) -> Result<(Arc<Service>, Bound), Failure> {
-    let bound = Bound::new(config).map_err(|it| {
+fn build(config: &Config, process: Process) -> Result<(Arc<Service>, BoundListener), CommandError> {
+    let bound = BoundListener::new(config).map_err(|it| {
         let hint = match it {
-            NotBound::Listen(Listen::Systemd, _) => "start the socket unit, not only the service, or set [server] listen to an address",
-            NotBound::Listen(..) => "check whether another program listens there, or choose another [server] listen or admin_listen",
-            NotBound::Tls(_) => "certificate is the chain in PEM, leaf first, and key its private key in PEM",
+            BindError::Listen(ListenAddress::Systemd, _) => "start the socket unit, not only the service, or set [server] listen to an address",
+            BindError::Listen(..) => "check whether another program listens there, or choose another [server] listen or admin_listen",
+            BindError::Tls(_) => "certificate is the chain in PEM, leaf first, and key its private key in PEM",
         };
-        Failure::new(it).hint(hint)
+        CommandError::new(it).hint(hint)
     })?;
-    Ok((start(config, lasting)?, bound))
+    Ok((start(config, process)?, bound))
 }
 
 /// Apart from the start, which does not wait for each organization to be looked at.
-fn tell_unopened(service: &Service) {
-    if let Some(organizations) = service.house().organizations.clone() {
-        tokio::spawn(async move { organizations.tell_unopened().await });
+fn warn_of_unopened(service: &Service) {
+    if let Some(organizations) = service.sidecar().organizations.clone() {
+        tokio::spawn(async move { organizations.warn_of_unopened().await });
     }
 }
 
 /// The house; warnings are printed.
-pub(super) fn start(config: &Config, lasting: Lasting) -> Result<Arc<Service>, Failure> {
-    let (service, warnings) = Service::start(config, lasting).map_err(Failure::new)?;
+pub(super) fn start(config: &Config, process: Process) -> Result<Arc<Service>, CommandError> {
+    let (service, warnings) = Service::start(config, process).map_err(CommandError::new)?;
     warnings.iter().for_each(|it| complain(&format!("warning: {it}")));
     Ok(service)
 }
 
 /// The log, and our own events and our libraries' into it.
-pub(super) fn start_log(config: &Config, to: impl std::io::Write + Send + 'static) -> Result<Log, Failure> {
-    let log = Log::start(&config.telemetry, to).map_err(|it| Failure::new(format!("cannot start the log: {it}")))?;
+pub(super) fn start_log(config: &Config, to: impl std::io::Write + Send + 'static) -> Result<Log, CommandError> {
+    let log = Log::start(&config.telemetry, to).map_err(|it| CommandError::new(format!("cannot start the log: {it}")))?;
     let level = match config.telemetry.level {
-        Level::Error => "error",
-        Level::Warn => "warn",
-        Level::Info => "warn,entrada=info",
-        Level::Debug => "info,entrada=debug",
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "warn,entrada=info",
+        LogLevel::Debug => "info,entrada=debug",
     };
     let line = {
         let log = log.clone();
@@ -93,32 +93,32 @@ pub(super) fn start_log(config: &Config, to: impl std::io::Write + Send + 'stati
     let builder = tracing_subscriber::fmt().with_writer(line).with_ansi(false).with_env_filter(tracing_subscriber::EnvFilter::new(level));
     // A second subscriber in one process (tests) is refused, and the first one goes on.
     let _ = match config.telemetry.log {
-        Format::Json => builder.json().flatten_event(true).try_init(),
-        Format::Text => builder.without_time().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.without_time().try_init(),
     };
     Ok(log)
 }
 
 struct Signals {
-    stop: Stop,
+    stop: StopSignals,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let hang_up = signal(SignalKind::hangup()).map_err(|it| Failure::new(format!("cannot listen for signals: {it}")))?;
-        Ok(Self { stop: Stop::new()?, hang_up })
+    fn new() -> Result<Self, CommandError> {
+        let hang_up = signal(SignalKind::hangup()).map_err(|it| CommandError::new(format!("cannot listen for signals: {it}")))?;
+        Ok(Self { stop: StopSignals::new()?, hang_up })
     }
 
-    async fn listen(mut self, service: Arc<Service>, tls: Option<Certificates>, path: Option<PathBuf>, shutdown: CancellationToken) {
+    async fn listen(mut self, service: Arc<Service>, tls: Option<ServerCertificates>, path: Option<PathBuf>, shutdown: CancellationToken) {
         loop {
             tokio::select! {
-                () = self.stop.told() => break,
+                () = self.stop.wait() => break,
                 _ = self.hang_up.recv() => {}
             }
             // A reload may wait for Entra; the end does not wait for a reload.
             tokio::select! {
-                () = self.stop.told() => break,
+                () = self.stop.wait() => break,
                 () = reload(&service, tls.as_ref(), path.clone()) => {}
             }
         }
@@ -129,7 +129,7 @@ impl Signals {
 }
 
 /// A file that cannot be used keeps the old configuration.
-async fn reload(service: &Service, tls: Option<&Certificates>, path: Option<PathBuf>) {
+async fn reload(service: &Service, tls: Option<&ServerCertificates>, path: Option<PathBuf>) {
     if let Some(tls) = tls {
         tls.reload().await;
     }
@@ -149,7 +149,7 @@ async fn reload(service: &Service, tls: Option<&Certificates>, path: Option<Path
         Ok(warnings) => {
             warnings.iter().for_each(|it| tracing::warn!(problem = it, "configuration warning"));
             tracing::info!("configuration reloaded");
-            tell_unopened(service);
+            warn_of_unopened(service);
         }
         Err(error) => tracing::error!(%error, "configuration not reloaded"),
     }
@@ -157,8 +157,8 @@ async fn reload(service: &Service, tls: Option<&Certificates>, path: Option<Path
 
 fn place(problem: &Problem, name: &str) -> String {
     match &problem.place {
-        Place::Line { line, column } => format!("{name}:{line}:{column}"),
-        Place::Variable(variable) => variable.clone(),
-        Place::Whole => name.to_owned(),
+        ConfigLocation::Line { line, column } => format!("{name}:{line}:{column}"),
+        ConfigLocation::Variable(variable) => variable.clone(),
+        ConfigLocation::Whole => name.to_owned(),
     }
 }

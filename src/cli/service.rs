@@ -3,17 +3,17 @@
 use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::config::Config;
-use crate::config::server::Listen;
+use crate::config::server::ListenAddress;
 use crate::directory::Directory;
 use crate::directory::change::SIGNED_OUT;
 use crate::entra::Entra;
 use crate::flow;
-use crate::server::admin::{self, Source};
-use crate::server::tls::{self, Certificates};
-use crate::server::{self, Handle, Listener, Settings};
-use crate::session::whom::{Ambiguous, Ended, Whom};
-use crate::sidecar::watch::Watch;
-use crate::sidecar::{self, Lasting, Sidecar, expiry};
+use crate::server::admin::{self, AdminSource};
+use crate::server::tls::{self, ServerCertificates};
+use crate::server::{self, Handler, Listener, ServerSettings};
+use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
+use crate::sidecar::watch::DirectoryWatch;
+use crate::sidecar::{self, Process, Sidecar, expiry};
 use crate::wire::body::Body;
 use crate::wire::handles;
 use crate::wire::peer::Peer;
@@ -27,14 +27,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long a reloaded configuration may take to reach Entra before it is used all the same.
-const REACH: Duration = Duration::from_secs(3);
+const ENTRA_REACH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A house that can be furnished anew while people live in it.
 #[derive(Debug)]
 pub struct Service {
-    house: ArcSwap<Sidecar>,
+    sidecar: ArcSwap<Sidecar>,
     /// As it was at the start: what needs a restart goes on as it stands here.
-    begun: Config,
+    initial: Config,
     keeping: Mutex<CancellationToken>,
     draining: CancellationToken,
     /// Opens the orders of the admin listener, as the newest configuration has it.
@@ -45,34 +45,34 @@ pub struct Service {
 
 /// Where a service listens, and the certificate it shows there.
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundListener {
     /// For people.
     pub data: Vec<Listener>,
     /// For health, readiness and figures.
     pub admin: Vec<Listener>,
     /// Where we terminate TLS.
-    pub tls: Option<Certificates>,
+    pub tls: Option<ServerCertificates>,
 }
 
 /// Why a service cannot be reached.
 #[derive(Debug, thiserror::Error)]
-pub enum NotBound {
+pub enum BindError {
     /// A listener cannot be bound.
     #[error("cannot listen on {0}: {1}")]
-    Listen(Listen, std::io::Error),
+    Listen(ListenAddress, std::io::Error),
     /// The certificate or its key cannot be used.
     #[error("[server] tls: {0}")]
     Tls(#[from] tls::Error),
 }
 
-impl Bound {
+impl BoundListener {
     /// Binds what the configuration names.
     ///
     /// # Errors
     /// The listener that cannot be bound, or the file of the certificate that cannot be used, and why.
-    pub fn new(config: &Config) -> Result<Self, NotBound> {
-        let bind = |it: &Listen| Listener::bind(it).map_err(|error| NotBound::Listen(it.clone(), error));
-        let tls = config.server.tls.as_ref().map(Certificates::load).transpose()?;
+    pub fn new(config: &Config) -> Result<Self, BindError> {
+        let bind = |it: &ListenAddress| Listener::bind(it).map_err(|error| BindError::Listen(it.clone(), error));
+        let tls = config.server.tls.as_ref().map(ServerCertificates::load).transpose()?;
         let mut data = Vec::new();
         for listen in &config.server.listen {
             data.extend(bind(listen)?);
@@ -86,30 +86,30 @@ impl Service {
     ///
     /// # Errors
     /// The section that cannot be used.
-    pub fn start(config: &Config, lasting: Lasting) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
-        let (house, mut warnings) = Sidecar::new(config, lasting)?;
+    pub fn start(config: &Config, process: Process) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
+        let (sidecar, mut warnings) = Sidecar::new(config, process)?;
         warnings.extend(too_many_connections(config.server.limits.connections));
-        let keeping = keep(&house.entra);
-        house.lasting.newest.store(Some(Arc::new(house.authorities())));
-        let watching = watch(&house.lasting);
-        let (house, begun, keeping) = (ArcSwap::from_pointee(house), config.clone(), Mutex::new(keeping));
+        let keeping = keep_fresh(&sidecar.entra);
+        sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
+        let watching = watch(&sidecar.process);
+        let (sidecar, begun, keeping) = (ArcSwap::from_pointee(sidecar), config.clone(), Mutex::new(keeping));
         let admin_token = ArcSwapOption::new(config.server.admin_token.clone().map(Arc::new));
-        Ok((Arc::new(Self { house, begun, keeping, draining: CancellationToken::new(), admin_token, watching }), warnings))
+        Ok((Arc::new(Self { sidecar, initial: begun, keeping, draining: CancellationToken::new(), admin_token, watching }), warnings))
     }
 
     /// Serves until `shutdown`, then drains.
-    pub async fn serve(self: Arc<Self>, bound: Bound, shutdown: CancellationToken) {
-        let server = self.begun.server.clone();
+    pub async fn serve(self: Arc<Self>, bound: BoundListener, shutdown: CancellationToken) {
+        let server = self.initial.server.clone();
         let grace = server.shutdown_grace;
-        let Lasting { tunnels, background, directory, clock, metrics, .. } = Lasting::clone(&self.house.load().lasting);
-        let settings = Settings { limits: server.limits, tls: bound.tls, hsts: server.hsts, grace, metrics };
+        let Process { tunnels, background, directory, clock, metrics, .. } = Process::clone(&self.sidecar.load().process);
+        let settings = ServerSettings { limits: server.limits, tls: bound.tls, hsts: server.hsts, grace, metrics };
         let over = CancellationToken::new();
         for listener in bound.admin {
-            tokio::spawn(admin::serve_admin(listener, Ready(Arc::clone(&self)), over.clone()));
+            tokio::spawn(admin::serve_admin(listener, AdminState(Arc::clone(&self)), over.clone()));
         }
         let own = {
             let service = Arc::clone(&self);
-            move || service.house.load().entra.credential_ends()
+            move || service.sidecar.load().entra.credential_ends()
         };
         tokio::spawn(expiry::warn(directory.clone(), own, clock, over.clone()));
         let draining = self.draining.clone();
@@ -119,7 +119,7 @@ impl Service {
             draining.cancel();
             Instant::now() + grace
         });
-        server::serve(bound.data, settings, Answering(Arc::clone(&self)), tunnels, shutdown).await;
+        server::serve(bound.data, settings, RequestHandler(Arc::clone(&self)), tunnels, shutdown).await;
         finish(&background, deadline.await.ok()).await;
         lock(&self.keeping).cancel();
         self.watching.cancel();
@@ -134,27 +134,27 @@ impl Service {
     /// # Errors
     /// The section that cannot be used; the old house stays as it is.
     pub async fn reload(&self, config: &Config) -> Result<Vec<String>, sidecar::Error> {
-        let lasting = Lasting::clone(&self.house.load().lasting);
-        let (house, mut warnings) = Sidecar::new(config, lasting)?;
-        warnings.extend(needs_restart(&self.begun, config));
-        let old = self.house.load_full();
-        house.entra.inherit(&old.entra);
-        if let (Some(new), Some(old)) = (&house.organizations, &old.organizations) {
+        let process = Process::clone(&self.sidecar.load().process);
+        let (sidecar, mut warnings) = Sidecar::new(config, process)?;
+        warnings.extend(needs_restart(&self.initial, config));
+        let old = self.sidecar.load_full();
+        sidecar.entra.inherit(&old.entra);
+        if let (Some(new), Some(old)) = (&sidecar.organizations, &old.organizations) {
             new.inherit(old);
         }
-        let keeping = keep(&house.entra);
+        let keeping = keep_fresh(&sidecar.entra);
         // While the new one reaches for Entra, the old one goes on signing people in.
-        let _ = tokio::time::timeout(REACH, reached(&house.entra)).await;
-        house.lasting.newest.store(Some(Arc::new(house.authorities())));
-        self.house.store(Arc::new(house));
+        let _ = tokio::time::timeout(ENTRA_REACH_TIMEOUT, reached(&sidecar.entra)).await;
+        sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
+        self.sidecar.store(Arc::new(sidecar));
         self.admin_token.store(config.server.admin_token.clone().map(Arc::new));
         std::mem::replace(&mut *lock(&self.keeping), keeping).cancel();
         Ok(warnings)
     }
 
     /// The house as it stands.
-    pub fn house(&self) -> Arc<Sidecar> {
-        self.house.load_full()
+    pub fn sidecar(&self) -> Arc<Sidecar> {
+        self.sidecar.load_full()
     }
 }
 
@@ -167,18 +167,18 @@ async fn finish(background: &TaskTracker, deadline: Option<Instant>) {
     }
 }
 
-fn keep(entra: &Arc<Entra>) -> CancellationToken {
+fn keep_fresh(entra: &Arc<Entra>) -> CancellationToken {
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(entra).keep_fresh(stop.clone()));
     stop
 }
 
 /// Lets the sessions follow what is changed in the directory, where there is one.
-fn watch(lasting: &Lasting) -> CancellationToken {
+fn watch(process: &Process) -> CancellationToken {
     let stop = CancellationToken::new();
-    let Lasting { directory, store, metrics, clock, random, .. } = lasting.clone();
+    let Process { directory, store, metrics, clock, random, .. } = process.clone();
     if let Some(directory) = directory {
-        tokio::spawn(Watch::new(directory, store, metrics, clock, random).keep(stop.clone()));
+        tokio::spawn(DirectoryWatch::new(directory, store, metrics, clock, random).run(stop.clone()));
     }
     stop
 }
@@ -226,47 +226,47 @@ fn directory_of(config: &Config) -> Option<(String, Vec<&str>)> {
 }
 
 #[derive(Clone, Debug)]
-struct Answering(Arc<Service>);
+struct RequestHandler(Arc<Service>);
 
-impl Handle for Answering {
+impl Handler for RequestHandler {
     fn handle(self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
-        flow::handle(self.0.house.load_full(), request, peer)
+        flow::handle(self.0.sidecar.load_full(), request, peer)
     }
 
     fn refuse(self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        flow::refuse(&self.0.house.load(), request.method(), &peer)
+        flow::refuse(&self.0.sidecar.load(), request.method(), &peer)
     }
 
     fn has_refused(self, error: &hyper::Error, peer: Peer) {
-        flow::has_refused(&self.0.house.load(), error, &peer);
+        flow::has_refused(&self.0.sidecar.load(), error, &peer);
     }
 }
 
-struct Ready(Arc<Service>);
+struct AdminState(Arc<Service>);
 
-impl Source for Ready {
+impl AdminSource for AdminState {
     fn ready(&self) -> Result<(), Vec<String>> {
         if self.0.draining.is_cancelled() {
             return Err(vec!["draining".to_owned()]);
         }
-        let house = self.0.house.load();
+        let sidecar = self.0.sidecar.load();
         // Each organization has an Entra of its own, reached when it is first needed; the database is open.
-        if house.organizations.is_some() { Ok(()) } else { house.entra.ready().map_err(|it| vec![it]) }
+        if sidecar.organizations.is_some() { Ok(()) } else { sidecar.entra.ready().map_err(|it| vec![it]) }
     }
 
     fn metrics(&self) -> String {
-        let house = self.0.house.load();
-        house.lasting.metrics.text(house.lasting.store.count(), house.entra.rests() > 0, house.lasting.log.dropped())
+        let sidecar = self.0.sidecar.load();
+        sidecar.process.metrics.text(sidecar.process.store.count(), sidecar.entra.rests() > 0, sidecar.process.log.dropped())
     }
 
-    fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
-        let house = self.0.house.load();
-        let ended = house.lasting.store.revoke(whom)?;
+    fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
+        let sidecar = self.0.sidecar.load();
+        let ended = sidecar.process.store.revoke(whom)?;
         // A phone that rests has no session here, but its sign-in is to end too.
         let account = ended.person.map(|it| (it.oid, Some(it.tid))).or_else(|| whom.account());
-        if let (Some((oid, tid)), Some(directory)) = (account, house.lasting.directory.clone()) {
-            house.lasting.background.spawn(async move {
-                if let Err(cause) = directory.end_families_of_account(oid, tid, SIGNED_OUT).await {
+        if let (Some((oid, tid)), Some(directory)) = (account, sidecar.process.directory.clone()) {
+            sidecar.process.background.spawn(async move {
+                if let Err(cause) = directory.end_sign_ins_of_account(oid, tid, SIGNED_OUT).await {
                     tracing::error!(%cause, "sign-ins on native clients not ended");
                 }
             });
@@ -279,14 +279,14 @@ impl Source for Ready {
     }
 
     fn directory(&self) -> Option<Directory> {
-        self.0.house.load().lasting.directory.clone()
+        self.0.sidecar.load().process.directory.clone()
     }
 
     fn site(&self) -> Site {
-        self.0.house.load().site.clone()
+        self.0.sidecar.load().site.clone()
     }
 
     fn has_federated_token(&self) -> bool {
-        self.0.house.load().organizations.as_ref().is_some_and(|it| it.has_federated_token())
+        self.0.sidecar.load().organizations.as_ref().is_some_and(|it| it.has_federated_token())
     }
 }

@@ -2,9 +2,9 @@
 
 use super::admin;
 use super::check::read_quietly;
-use super::terminal::{Failure, say};
-use crate::config::server::Listen;
-use crate::session::whom::Whom;
+use super::terminal::{CommandError, print_line};
+use crate::config::server::ListenAddress;
+use crate::session::person::PersonSelector;
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::json;
@@ -12,14 +12,14 @@ use std::path::PathBuf;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub(super) enum Order {
+pub(super) enum SessionsCommand {
     /// End all sessions of one person, in the service that runs with this configuration.
-    Revoke(Revoke),
+    Revoke(RevokeArgs),
 }
 
 /// Whose sessions.
 #[derive(Debug, clap::Args)]
-pub(super) struct Revoke {
+pub(super) struct RevokeArgs {
     /// The person's object ID, or the sign-in name if only one person has it.
     #[arg(long)]
     user: String,
@@ -33,63 +33,63 @@ pub(super) struct Revoke {
 
 /// What the admin listener answers.
 #[derive(Deserialize)]
-struct Answer {
+struct RevokeAnswer {
     ended: Option<u64>,
     title: Option<String>,
     user: Option<String>,
     tenant: Option<String>,
     #[serde(default)]
-    people: Vec<Person>,
+    people: Vec<RevokedPerson>,
 }
 
 #[derive(Deserialize)]
-struct Person {
+struct RevokedPerson {
     user: String,
     tenant: String,
 }
 
 /// `entrada sessions`.
-pub(super) fn run(order: &Order) -> Result<(), Failure> {
+pub(super) fn run(order: &SessionsCommand) -> Result<(), CommandError> {
     match order {
-        Order::Revoke(whom) => revoke(whom),
+        SessionsCommand::Revoke(whom) => revoke(whom),
     }
 }
 
-fn revoke(whom: &Revoke) -> Result<(), Failure> {
-    Whom::parse(&whom.user, whom.tenant.as_deref()).map_err(|it| {
-        Failure::new(it).hint("az ad user show --id maya@contoso.com --query id prints the object ID, az account show --query tenantId the tenant ID")
+fn revoke(whom: &RevokeArgs) -> Result<(), CommandError> {
+    PersonSelector::parse(&whom.user, whom.tenant.as_deref()).map_err(|it| {
+        CommandError::new(it).hint("az ad user show --id maya@contoso.com --query id prints the object ID, az account show --query tenantId the tenant ID")
     })?;
     let server = read_quietly(whom.config.as_deref())?.server;
     let (listen, token) = (server.admin_listen, server.admin_token);
-    if token.is_none() && matches!(listen, Listen::Tcp(address) if !address.ip().to_canonical().is_loopback()) {
+    if token.is_none() && matches!(listen, ListenAddress::Tcp(address) if !address.ip().to_canonical().is_loopback()) {
         let what = format!("[server] admin_listen is {listen}, but sessions can be revoked only on a unix socket or a loopback address");
         return Err(
-            Failure::new(what).hint("set admin_listen to \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", or set admin_token, and restart entrada")
+            CommandError::new(what).hint("set admin_listen to \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", or set admin_token, and restart entrada")
         );
     }
     let body = json!({ "user": whom.user, "tenant": whom.tenant }).to_string();
     let bearer = token.map(|it| format!("Authorization: Bearer {}\r\n", it.expose())).unwrap_or_default();
     let head = format!("POST /sessions/revoke HTTP/1.1\r\nHost: localhost\r\n{bearer}Content-Type: application/json\r\nConnection: close\r\n");
-    tell(whom, &admin::ask(&listen, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))?)
+    report(whom, &admin::send(&listen, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))?)
 }
 
-fn tell(whom: &Revoke, answer: &str) -> Result<(), Failure> {
+fn report(whom: &RevokeArgs, answer: &str) -> Result<(), CommandError> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let status = head.lines().next().unwrap_or_default();
-    let answer: Answer = serde_json::from_str(body).map_err(|_| {
-        Failure::new(format!("unexpected response: {status}")).hint("check whether another program, or an older entrada, listens on [server] admin_listen")
+    let answer: RevokeAnswer = serde_json::from_str(body).map_err(|_| {
+        CommandError::new(format!("unexpected response: {status}")).hint("check whether another program, or an older entrada, listens on [server] admin_listen")
     })?;
     match (answer.ended, answer.user, answer.tenant) {
         (Some(ended), Some(user), Some(tenant)) => {
-            say(&format!("ended {ended} session{} of {user} in tenant {tenant}", if ended == 1 { "" } else { "s" }));
+            print_line(&format!("ended {ended} session{} of {user} in tenant {tenant}", if ended == 1 { "" } else { "s" }));
             Ok(())
         }
         (Some(_), ..) => {
-            say(&format!("{} is not signed in", whom.user));
+            print_line(&format!("{} is not signed in", whom.user));
             Ok(())
         }
         (None, ..) => {
-            let failure = Failure::new(answer.title.unwrap_or_else(|| status.to_owned()));
+            let failure = CommandError::new(answer.title.unwrap_or_else(|| status.to_owned()));
             Err(answer.people.iter().fold(failure, |failure, it| failure.hint(format!("--user {} --tenant {}", it.user, it.tenant))))
         }
     }

@@ -6,21 +6,21 @@ use std::process::ExitCode;
 
 /// Why a command fails.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct CommandError {
     what: String,
     hints: Vec<String>,
-    told: bool,
+    already_reported: bool,
 }
 
-impl Failure {
+impl CommandError {
     /// In lower case, without a full stop.
     pub(super) fn new(what: impl Display) -> Self {
-        Self { what: what.to_string(), hints: Vec::new(), told: false }
+        Self { what: what.to_string(), hints: Vec::new(), already_reported: false }
     }
 
     /// Everything has been printed already; only the exit code is left to say.
-    pub(super) fn told() -> Self {
-        Self { what: String::new(), hints: Vec::new(), told: true }
+    pub(super) fn already_reported() -> Self {
+        Self { what: String::new(), hints: Vec::new(), already_reported: true }
     }
 
     /// What can be done about it.
@@ -30,7 +30,7 @@ impl Failure {
     }
 }
 
-impl Display for Failure {
+impl Display for CommandError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "error: {}", self.what)?;
         self.hints.iter().try_for_each(|it| write!(out, "\nhint: {it}"))
@@ -38,15 +38,15 @@ impl Display for Failure {
 }
 
 /// Prints why, and says which exit code it is.
-pub(super) fn fail(failure: &Failure) -> ExitCode {
-    if !failure.told {
+pub(super) fn fail(failure: &CommandError) -> ExitCode {
+    if !failure.already_reported {
         complain(&failure.to_string());
     }
     ExitCode::FAILURE
 }
 
 /// A line on standard output. A reader that went away is no failure of ours.
-pub(super) fn say(text: &str) {
+pub(super) fn print_line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 

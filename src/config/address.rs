@@ -1,14 +1,14 @@
 //! Addresses as configuration writes them.
 
-use super::problem::{Complaint, quote};
-use crate::base::pattern::Pattern;
+use super::problem::{InvalidValue, quote};
+use crate::base::pattern::PathPattern;
 use crate::base::site::is_loopback;
 use url::Url;
 
 /// An absolute URL of scheme, host and port alone. `schemes` are http's or https's. The text is not told: it may hold a password.
-pub(super) fn origin(text: &str, schemes: &[&str]) -> Result<Url, Complaint> {
+pub(super) fn origin(text: &str, schemes: &[&str]) -> Result<Url, InvalidValue> {
     let example = schemes.first().unwrap_or(&"https");
-    let refused = || Complaint::new("is not an address").hint(format!("write scheme, host and port, like {example}://host.example:8080"));
+    let refused = || InvalidValue::new("is not an address").hint(format!("write scheme, host and port, like {example}://host.example:8080"));
     let graphic = text.bytes().all(|it| it.is_ascii_graphic() && it != b'\\');
     let (scheme, rest) = text.split_once("://").ok_or_else(refused)?;
     if !graphic || rest.is_empty() || rest.starts_with('/') || !schemes.contains(&scheme) {
@@ -16,10 +16,10 @@ pub(super) fn origin(text: &str, schemes: &[&str]) -> Result<Url, Complaint> {
     }
     let url = Url::parse(text).map_err(|_| refused())?;
     if !url.username().is_empty() || url.password().is_some() || rest.contains('@') {
-        return Err(Complaint::new("contains a user or a password").hint("write only scheme, host and port"));
+        return Err(InvalidValue::new("contains a user or a password").hint("write only scheme, host and port"));
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(Complaint::new("contains a path or a query").hint("write only scheme, host and port"));
+        return Err(InvalidValue::new("contains a path or a query").hint("write only scheme, host and port"));
     }
     if url.port() == Some(0) || url.host_str().is_none() {
         return Err(refused());
@@ -41,15 +41,16 @@ pub(super) fn is_domain(text: &str) -> bool {
 }
 
 /// The path of a `unix:` address, which has to be absolute.
-pub(super) fn socket_path(path: &str) -> Result<std::path::PathBuf, Complaint> {
+pub(super) fn socket_path(path: &str) -> Result<std::path::PathBuf, InvalidValue> {
     let plain = path.starts_with('/') && !path.starts_with("//") && path.len() < 108 && !path.contains('\0');
     let refused = || {
-        Complaint::new(format!("{} is not the path of a socket", quote(path))).hint("write an absolute path of at most 107 bytes, like unix:/run/entrada.sock")
+        InvalidValue::new(format!("{} is not the path of a socket", quote(path)))
+            .hint("write an absolute path of at most 107 bytes, like unix:/run/entrada.sock")
     };
     if plain { Ok(path.into()) } else { Err(refused()) }
 }
 
 /// The path of a rule or a route.
-pub(super) fn pattern(text: &str) -> Result<Pattern, Complaint> {
-    Pattern::parse(text).map_err(|it| Complaint::new(format!("{} is not a valid path: {it}", quote(text))))
+pub(super) fn pattern(text: &str) -> Result<PathPattern, InvalidValue> {
+    PathPattern::parse(text).map_err(|it| InvalidValue::new(format!("{} is not a valid path: {it}", quote(text))))
 }

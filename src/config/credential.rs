@@ -1,11 +1,11 @@
 //! What an app proves itself to Entra by: a client secret, a certificate, or the token of another issuer.
 
-use super::problem::{Complaint, quote};
-use super::section::{Found, Section};
+use super::problem::{InvalidValue, quote};
+use super::section::{ConfigSection, LocatedValue};
 use super::server::{TlsFiles, tls};
-use super::written::Spot;
-use crate::base::certificate::{Certificate, MOST};
-use crate::base::credential::Credential;
+use super::source::LocatedKey;
+use crate::base::certificate::{ClientCertificate, MAX_PEM_BYTES};
+use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use std::io::Read as _;
@@ -15,14 +15,14 @@ use zeroize::Zeroizing;
 const WHICH: &str = "write one of client_secret, certificate and federated_token";
 
 /// Reads the one that is written; `[entra]` also hears the variables that others know. Nothing is missed where `needed` is not.
-pub(super) fn read(section: &Section<'_>, of_entra: bool, needed: bool) -> Option<Credential> {
+pub(super) fn read(section: &ConfigSection<'_>, of_entra: bool, needed: bool) -> Option<ClientCredential> {
     let key = || {
         let key = section.key("client_secret");
         if of_entra { key.or_variable("AZURE_CLIENT_SECRET") } else { key }
     };
-    let is_written = |section: &Section<'_>, names: &[&'static str]| names.iter().any(|it| section.key(it).is_written());
+    let is_written = |section: &ConfigSection<'_>, names: &[&'static str]| names.iter().any(|it| section.key(it).is_written());
     let (pair, pair_spot) = (section.inner("certificate", |it| (is_written(it, &["certificate", "key"]), tls(it))), section.spot_of("certificate"));
-    let by_secret = key().is_there();
+    let by_secret = key().is_present();
     let (token_is_written, token) = section.inner("federated_token", |it| {
         let own = is_written(it, &["file"]);
         // What an orchestrator sets for everybody counts only where nothing else does.
@@ -33,12 +33,12 @@ pub(super) fn read(section: &Section<'_>, of_entra: bool, needed: bool) -> Optio
     let mut written = written.into_iter().filter(|it| it.0).map(|it| it.1);
     let (first, second) = (written.next(), written.next());
     if let (Some(first), Some(second)) = (first, second) {
-        section.complain(&section.spot_of(second), Complaint::new(format!("cannot be combined with {first}")).hint(WHICH));
+        section.complain(&section.spot_of(second), InvalidValue::new(format!("cannot be combined with {first}")).hint(WHICH));
     }
     let credential = match first {
-        Some("certificate") => pair.1.and_then(|it| certificate(section, &pair_spot, &it)).map(Credential::Certificate),
-        Some("federated_token") => token.map(Credential::Federated),
-        None if !by_secret && token.is_some() => token.map(Credential::Federated),
+        Some("certificate") => pair.1.and_then(|it| certificate(section, &pair_spot, &it)).map(ClientCredential::Certificate),
+        Some("federated_token") => token.map(ClientCredential::Federated),
+        None if !by_secret && token.is_some() => token.map(ClientCredential::Federated),
         None if !by_secret => {
             // A token that cannot be read was told already.
             if needed && !(of_entra && section.variable("AZURE_FEDERATED_TOKEN_FILE").is_some()) {
@@ -46,28 +46,28 @@ pub(super) fn read(section: &Section<'_>, of_entra: bool, needed: bool) -> Optio
             }
             None
         }
-        _ => key().secret().and_then(|it| is_value(section, it)).map(Credential::Secret),
+        _ => key().secret().and_then(|it| is_value(section, it)).map(ClientCredential::Secret),
     };
     if first.is_none_or(|it| it == "client_secret") && by_secret && of_entra && section.variable("AZURE_FEDERATED_TOKEN_FILE").is_some() {
-        let complaint = Complaint::new("both AZURE_FEDERATED_TOKEN_FILE and a client secret are set; the client secret is used");
+        let complaint = InvalidValue::new("both AZURE_FEDERATED_TOKEN_FILE and a client secret are set; the client secret is used");
         section.warn(&section.spot_of("client_secret"), complaint.hint("write federated_token = { file = \"...\" }, or unset the secret"));
     }
     credential
 }
 
-fn certificate(section: &Section<'_>, spot: &Spot, TlsFiles { certificate, key }: &TlsFiles) -> Option<Certificate> {
+fn certificate(section: &ConfigSection<'_>, spot: &LocatedKey, TlsFiles { certificate, key }: &TlsFiles) -> Option<ClientCertificate> {
     let read = text(certificate).and_then(|certificate| Ok((certificate, text(key)?)));
     let parsed = read.and_then(|(certificate, key)| {
         let both = Secret::new(format!("{}\n{}", certificate.as_str(), key.as_str()));
-        Certificate::parse(&both).map_err(|it| Complaint::new(it.to_string()).hint(it.hint()))
+        ClientCertificate::parse(&both).map_err(|it| InvalidValue::new(it.to_string()).hint(it.hint()))
     });
     parsed.map_err(|it| section.complain(spot, it)).ok()
 }
 
 /// A Secret ID is no secret, though it stands right beside it.
-fn is_value(section: &Section<'_>, secret: Found<Secret>) -> Option<Secret> {
+fn is_value(section: &ConfigSection<'_>, secret: LocatedValue<Secret>) -> Option<Secret> {
     if Guid::parse(secret.value.expose()).is_some() {
-        let complaint = Complaint::new("this is a Secret ID, not a secret")
+        let complaint = InvalidValue::new("this is a Secret ID, not a secret")
             .hint("copy the Value, not the Secret ID; it is shown only once, so create a new secret if you no longer have it");
         section.complain(&secret.spot, complaint);
         return None;
@@ -75,12 +75,12 @@ fn is_value(section: &Section<'_>, secret: Found<Secret>) -> Option<Secret> {
     Some(secret.value)
 }
 
-fn text(path: &Path) -> Result<Zeroizing<String>, Complaint> {
+fn text(path: &Path) -> Result<Zeroizing<String>, InvalidValue> {
     let shown = quote(&path.display().to_string()).to_string();
-    let refused = |why: &dyn std::fmt::Display| Complaint::new(format!("{shown} cannot be read: {why}"));
+    let refused = |why: &dyn std::fmt::Display| InvalidValue::new(format!("{shown} cannot be read: {why}"));
     let mut text = Zeroizing::new(String::new());
     // One more, so that what is too long is told and not cut.
-    let most = u64::try_from(MOST).unwrap_or(u64::MAX).saturating_add(1);
+    let most = u64::try_from(MAX_PEM_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path).and_then(|it| it.take(most).read_to_string(&mut text)).map_err(|it| refused(&it))?;
     Ok(text)
 }

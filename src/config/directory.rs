@@ -1,14 +1,14 @@
 //! `[directory]` and `[[organization]]`: companies with their own Entra tenants, and their people.
 
 use super::address::is_domain;
-use super::ask::choose;
 use super::credential;
 use super::entra;
-use super::problem::{Complaint, quote};
-use super::section::{Found, Section, unexpected};
-use super::written::{At, Spot, plain};
-use crate::base::code::Code;
-use crate::base::credential::Credential;
+use super::key_reader::choose;
+use super::problem::{InvalidValue, quote};
+use super::section::{ConfigSection, LocatedValue, unexpected};
+use super::source::{LocatedKey, ValueLocation, plain};
+use crate::base::company_code::CompanyCode;
+use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use std::path::PathBuf;
@@ -16,36 +16,36 @@ use toml::de::DeValue;
 
 /// `[directory]` with every `[[organization]]`, as meant.
 #[derive(Clone, Debug)]
-pub struct Directory {
+pub struct DirectoryConfig {
     /// Where people and organizations are kept.
-    pub database: Database,
+    pub database: DatabaseConfig,
     /// The closed list of roles, as they are written.
     pub roles: Vec<String>,
     /// The role of whoever is created on first sign-in; one of `roles`.
     pub default_role: String,
     /// What becomes of somebody who is not known yet.
-    pub first_sign_in: FirstSignIn,
+    pub first_sign_in: FirstSignInRule,
     /// What is said of a username or a code that leads nowhere.
-    pub unknown: Unknown,
+    pub unknown: UnknownIdentifier,
     /// The roles whose people may open the set-up page of their organization.
     pub setup_roles: Vec<String>,
     /// An app role of Entra's, and the role it stands for.
     pub role_map: Vec<(String, String)>,
     /// Those that the file names.
-    pub organizations: Vec<Organization>,
+    pub organizations: Vec<OrganizationConfig>,
 }
 
-impl Directory {
+impl DirectoryConfig {
     /// Every secret in it, in a fixed order: they do not show in `Debug`.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let address = if let Database::Postgres(address) = &self.database { Some(address.expose()) } else { None };
+        let address = if let DatabaseConfig::Postgres(address) = &self.database { Some(address.expose()) } else { None };
         address.into_iter().chain(self.organizations.iter().filter_map(|it| it.credential.secret()).map(Secret::expose))
     }
 }
 
 /// `database = "..."`.
 #[derive(Clone, Debug)]
-pub enum Database {
+pub enum DatabaseConfig {
     /// `sqlite:entrada.db`: a file.
     Sqlite(PathBuf),
     /// `postgres://...`; may hold a password.
@@ -54,7 +54,7 @@ pub enum Database {
 
 /// What becomes of somebody who is not known yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FirstSignIn {
+pub enum FirstSignInRule {
     /// A person is made.
     #[default]
     Create,
@@ -64,7 +64,7 @@ pub enum FirstSignIn {
 
 /// What is said of a username or a company code that leads nowhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unknown {
+pub enum UnknownIdentifier {
     /// That it does, at once.
     #[default]
     Say,
@@ -74,9 +74,9 @@ pub enum Unknown {
 
 /// `[[organization]]`.
 #[derive(Clone, Debug)]
-pub struct Organization {
+pub struct OrganizationConfig {
     /// What its people may type.
-    pub code: Code,
+    pub code: CompanyCode,
     /// Display name.
     pub name: String,
     /// Directory (tenant) ID.
@@ -84,62 +84,62 @@ pub struct Organization {
     /// Application (client) ID.
     pub client_id: Guid,
     /// By what its sign-in proves itself.
-    pub credential: Credential,
+    pub credential: ClientCredential,
     /// Bound domains, in lower case.
     pub domains: Vec<String>,
     /// The role of whoever is created here; one of `roles`.
     pub default_role: String,
     /// Nothing: as `[directory]` says.
-    pub first_sign_in: Option<FirstSignIn>,
+    pub first_sign_in: Option<FirstSignInRule>,
     /// Whether guests of its tenant may sign in.
     pub guests: bool,
 }
 
 /// Beyond them a file is no place for them.
-const MOST_ORGANIZATIONS: usize = 1000;
+const MAX_ORGANIZATIONS: usize = 1000;
 
-const UNKNOWN: [(&str, Unknown); 2] = [("say", Unknown::Say), ("ask-entra", Unknown::AskEntra)];
+const UNKNOWN_VALUES: [(&str, UnknownIdentifier); 2] = [("say", UnknownIdentifier::Say), ("ask-entra", UnknownIdentifier::AskEntra)];
 
-const FIRST_SIGN_IN: [(&str, FirstSignIn); 2] = [("create", FirstSignIn::Create), ("refuse", FirstSignIn::Refuse)];
+const FIRST_SIGN_IN_VALUES: [(&str, FirstSignInRule); 2] = [("create", FirstSignInRule::Create), ("refuse", FirstSignInRule::Refuse)];
 
 /// Whether `[directory]` is written, and what it says. `sealed` is whether `[session] secrets` are.
-pub(super) fn read(root: &Section<'_>, sealed: bool) -> (bool, Option<Directory>) {
+pub(super) fn read(root: &ConfigSection<'_>, sealed: bool) -> (bool, Option<DirectoryConfig>) {
     let mut directory = root.inner("directory", section);
-    let drafts: Vec<_> = root.each("organization", MOST_ORGANIZATIONS, organization).into_iter().flatten().collect();
+    let drafts: Vec<_> = root.each("organization", MAX_ORGANIZATIONS, organization).into_iter().flatten().collect();
     if let (false, Some(first)) = (directory.written, drafts.first()) {
-        root.complain(&first.code.spot, Complaint::new("needs [directory]").hint("add [directory] with a database, which stores its people"));
+        root.complain(&first.code.spot, InvalidValue::new("needs [directory]").hint("add [directory] with a database, which stores its people"));
     }
     if directory.written && !sealed {
-        let complaint = Complaint::new("needs [session] secrets to seal the organizations' credentials");
+        let complaint = InvalidValue::new("needs [session] secrets to seal the organizations' credentials");
         root.complain(&directory.spot, complaint.hint("set secrets in [session], or set ENTRADA_SESSION_SECRETS; entrada secret prints a good one"));
     }
-    tell_twice(root, &drafts);
+    report_duplicates(root, &drafts);
     if let Some(meant) = &mut directory.meant {
         meant.organizations = drafts.into_iter().map(|it| settled(root, it, meant)).collect();
     }
     (directory.written, directory.meant)
 }
 
-struct Draft {
+struct DirectoryDraft {
     written: bool,
-    meant: Option<Directory>,
-    spot: Spot,
+    meant: Option<DirectoryConfig>,
+    spot: LocatedKey,
 }
 
-fn section(section: &Section<'_>) -> Draft {
+fn section(section: &ConfigSection<'_>) -> DirectoryDraft {
     let names = ["database", "roles", "default_role", "setup_roles", "first_sign_in", "unknown"];
-    let written = !matches!(section.spot_of_table().at, At::Nowhere) || names.iter().any(|it| section.key(it).is_written());
+    let written = !matches!(section.spot_of_table().at, ValueLocation::Nowhere) || names.iter().any(|it| section.key(it).is_written());
     let database = section.key("database").parse_or("sqlite:entrada.db", database);
     let roles = section.key("roles").whole_list(&["owner", "admin", "worker"], role);
     let roles: Option<Vec<String>> = roles.map(|it| it.into_iter().map(|it| it.value).collect());
     if roles.as_ref().is_some_and(Vec::is_empty) {
-        section.complain(&section.spot_of("roles"), Complaint::new("is empty").hint("write at least one role, like [\"worker\"]"));
+        section.complain(&section.spot_of("roles"), InvalidValue::new("is empty").hint("write at least one role, like [\"worker\"]"));
     }
     let default_role = section.key("default_role").parse_or("worker", role);
     let is_named = section.key("setup_roles").is_written();
     let setup_roles = section.key("setup_roles").list(&["owner", "admin"], role);
-    let first_sign_in = section.key("first_sign_in").choice(&FIRST_SIGN_IN);
-    let unknown = section.key("unknown").choice(&UNKNOWN);
+    let first_sign_in = section.key("first_sign_in").choice(&FIRST_SIGN_IN_VALUES);
+    let unknown = section.key("unknown").choice(&UNKNOWN_VALUES);
     let role_map = role_map(section);
     if let (true, Some(roles)) = (written, &roles) {
         role_map.iter().map(|it| (&it.value.1, &it.spot)).chain(default_role.iter().map(|it| (&it.value, &it.spot))).for_each(|(role, spot)| {
@@ -148,91 +148,93 @@ fn section(section: &Section<'_>) -> Draft {
         // The usual ones need not be there: then it is whoever has a link.
         setup_roles.iter().filter(|_| is_named).for_each(|it| is_one(section, &it.value, roles, &it.spot));
     }
-    if let Some(it) = database.as_ref().filter(|it| has_password(&it.value) && !matches!(it.spot.at, At::Variable(_))) {
-        let complaint = Complaint::new("the file contains a password");
+    if let Some(it) = database.as_ref().filter(|it| has_password(&it.value) && !matches!(it.spot.at, ValueLocation::Variable(_))) {
+        let complaint = InvalidValue::new("the file contains a password");
         section.warn(&it.spot, complaint.hint("set the whole address in ENTRADA_DIRECTORY_DATABASE, or the password in PGPASSWORD or ~/.pgpass"));
     }
     let spot = section.spot_of_table();
-    let (true, Some(database), Some(roles), Some(default_role)) = (written, database, roles, default_role) else { return Draft { written, meant: None, spot } };
+    let (true, Some(database), Some(roles), Some(default_role)) = (written, database, roles, default_role) else {
+        return DirectoryDraft { written, meant: None, spot };
+    };
     let role_map = role_map.into_iter().map(|it| it.value).collect();
     let setup_roles = setup_roles.into_iter().map(|it| it.value).collect();
     let (database, default_role) = (database.value, default_role.value);
-    let meant = Directory { database, roles, default_role, first_sign_in, unknown, setup_roles, role_map, organizations: Vec::new() };
-    Draft { written, meant: Some(meant), spot }
+    let meant = DirectoryConfig { database, roles, default_role, first_sign_in, unknown, setup_roles, role_map, organizations: Vec::new() };
+    DirectoryDraft { written, meant: Some(meant), spot }
 }
 
 /// The address is not told: it may hold a password.
-fn database(text: &str) -> Result<Database, Complaint> {
+fn database(text: &str) -> Result<DatabaseConfig, InvalidValue> {
     let hint = "write a file, like sqlite:entrada.db, or an address, like postgres://user@host/database";
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        let url = url::Url::parse(text).map_err(|it| Complaint::new(format!("is not a PostgreSQL address: {it}")).hint(hint))?;
+        let url = url::Url::parse(text).map_err(|it| InvalidValue::new(format!("is not a PostgreSQL address: {it}")).hint(hint))?;
         return if url.path().len() > 1 || url.query_pairs().any(|it| it.0 == "dbname") {
-            Ok(Database::Postgres(Secret::new(text)))
+            Ok(DatabaseConfig::Postgres(Secret::new(text)))
         } else {
-            Err(Complaint::new("names no database").hint(hint))
+            Err(InvalidValue::new("names no database").hint(hint))
         };
     }
-    let Some(path) = text.strip_prefix("sqlite:") else { return Err(Complaint::new("is neither a file nor a PostgreSQL address").hint(hint)) };
+    let Some(path) = text.strip_prefix("sqlite:") else { return Err(InvalidValue::new("is neither a file nor a PostgreSQL address").hint(hint)) };
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.contains([':', '?', '\0']) || path.ends_with('/') {
         // Purposefully not in memory: its people would end with the process.
-        return Err(Complaint::new("is not a file name").hint(hint));
+        return Err(InvalidValue::new("is not a file name").hint(hint));
     }
-    Ok(Database::Sqlite(path.into()))
+    Ok(DatabaseConfig::Sqlite(path.into()))
 }
 
-fn has_password(database: &Database) -> bool {
-    let Database::Postgres(address) = database else { return false };
+fn has_password(database: &DatabaseConfig) -> bool {
+    let DatabaseConfig::Postgres(address) = database else { return false };
     url::Url::parse(address.expose()).is_ok_and(|it| it.password().is_some() || it.query_pairs().any(|it| it.0 == "password"))
 }
 
-fn role(text: &str) -> Result<String, Complaint> {
+fn role(text: &str) -> Result<String, InvalidValue> {
     let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'));
-    let refused = || Complaint::new(format!("{} is not a role", quote(text))).hint("write up to 40 letters, digits, hyphens, dots and underscores");
+    let refused = || InvalidValue::new(format!("{} is not a role", quote(text))).hint("write up to 40 letters, digits, hyphens, dots and underscores");
     if plain && (1..=40).contains(&text.len()) { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
-fn is_one(section: &Section<'_>, role: &str, roles: &[String], spot: &Spot) {
+fn is_one(section: &ConfigSection<'_>, role: &str, roles: &[String], spot: &LocatedKey) {
     if !roles.iter().any(|it| it == role) {
         let known = roles.iter().map(|it| quote(it)).collect::<Vec<_>>().join(" or ");
-        let complaint = Complaint::new(format!("{} is not one of [directory] roles", quote(role)));
+        let complaint = InvalidValue::new(format!("{} is not one of [directory] roles", quote(role)));
         section.complain(spot, complaint.hint(format!("write {known}, or add it to roles")));
     }
 }
 
 /// `role_map = { "Fleet.Admin" = "admin" }`.
-fn role_map(section: &Section<'_>) -> Vec<Found<(String, String)>> {
-    const FORM: &str = "write { \"Fleet.Admin\" = \"admin\" }";
+fn role_map(section: &ConfigSection<'_>) -> Vec<LocatedValue<(String, String)>> {
+    const ROLES_HINT: &str = "write { \"Fleet.Admin\" = \"admin\" }";
     let Some(value) = section.find_written("role_map") else { return Vec::new() };
     let DeValue::Table(table) = value.get_ref() else {
-        section.complain(&section.spot_of("role_map"), unexpected("a table", value.get_ref()).hint(FORM));
+        section.complain(&section.spot_of("role_map"), unexpected("a table", value.get_ref()).hint(ROLES_HINT));
         return Vec::new();
     };
     let one = |(name, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
         let name_text: &std::borrow::Cow<'_, str> = name.get_ref();
-        let spot = Spot { key: format!("directory.role_map.{}", plain(name_text)), at: At::Offset(value.span().start) };
+        let spot = LocatedKey { key: format!("directory.role_map.{}", plain(name_text)), at: ValueLocation::Offset(value.span().start) };
         let read = match value.get_ref() {
             DeValue::String(text) => role(text),
-            other => Err(unexpected("a role", other).hint(FORM)),
+            other => Err(unexpected("a role", other).hint(ROLES_HINT)),
         };
-        read.map_err(|it| section.complain(&spot, it)).ok().map(|it| Found { value: (name_text.as_ref().to_owned(), it), spot })
+        read.map_err(|it| section.complain(&spot, it)).ok().map(|it| LocatedValue { value: (name_text.as_ref().to_owned(), it), spot })
     };
     table.iter().filter_map(one).collect()
 }
 
-struct Read {
-    code: Found<Code>,
+struct OrganizationDraft {
+    code: LocatedValue<CompanyCode>,
     name: Option<String>,
     tenant: Guid,
     client_id: Guid,
-    credential: Credential,
-    domains: Vec<Found<String>>,
-    default_role: Option<Found<String>>,
-    first_sign_in: Option<FirstSignIn>,
+    credential: ClientCredential,
+    domains: Vec<LocatedValue<String>>,
+    default_role: Option<LocatedValue<String>>,
+    first_sign_in: Option<FirstSignInRule>,
     guests: bool,
 }
 
-fn organization(section: &Section<'_>) -> Option<Read> {
+fn organization(section: &ConfigSection<'_>) -> Option<OrganizationDraft> {
     let code = section.key("code").needed().parse(code);
     let name = section.key("name").text().map(|it| it.value);
     let tenant = section.key("tenant").needed().parse(tenant);
@@ -240,17 +242,17 @@ fn organization(section: &Section<'_>) -> Option<Read> {
     let credential = credential::read(section, false, true);
     let domains = section.key("domains").list(&[], domain);
     let default_role = section.key("default_role").parse(role);
-    let first_sign_in = section.key("first_sign_in").parse(|it| choose(it, &FIRST_SIGN_IN)).map(|it| it.value);
+    let first_sign_in = section.key("first_sign_in").parse(|it| choose(it, &FIRST_SIGN_IN_VALUES)).map(|it| it.value);
     let guests = section.key("guests").flag(true);
     let (tenant, client_id) = (tenant?.value, client_id?.value);
-    Some(Read { code: code?, name, tenant, client_id, credential: credential?, domains, default_role, first_sign_in, guests })
+    Some(OrganizationDraft { code: code?, name, tenant, client_id, credential: credential?, domains, default_role, first_sign_in, guests })
 }
 
-fn settled(root: &Section<'_>, read: Read, directory: &Directory) -> Organization {
+fn settled(root: &ConfigSection<'_>, read: OrganizationDraft, directory: &DirectoryConfig) -> OrganizationConfig {
     if let Some(it) = &read.default_role {
         is_one(root, &it.value, &directory.roles, &it.spot);
     }
-    Organization {
+    OrganizationConfig {
         name: read.name.unwrap_or_else(|| read.code.value.to_string()),
         code: read.code.value,
         tenant: read.tenant,
@@ -264,31 +266,34 @@ fn settled(root: &Section<'_>, read: Read, directory: &Directory) -> Organizatio
 }
 
 /// A code or a domain leads to one organization.
-fn tell_twice(root: &Section<'_>, drafts: &[Read]) {
+fn report_duplicates(root: &ConfigSection<'_>, drafts: &[OrganizationDraft]) {
     let mut seen: Vec<&str> = Vec::new();
     for it in drafts {
         let domains = it.domains.iter().map(|it| (it.value.as_str(), &it.spot));
         for (name, spot) in std::iter::once((it.code.value.as_str(), &it.code.spot)).chain(domains) {
             if seen.contains(&name) {
-                root.complain(spot, Complaint::new(format!("{} already belongs to another organization", quote(name))).hint("give each organization its own"));
+                root.complain(
+                    spot,
+                    InvalidValue::new(format!("{} already belongs to another organization", quote(name))).hint("give each organization its own"),
+                );
             }
             seen.push(name);
         }
     }
 }
 
-fn code(text: &str) -> Result<Code, Complaint> {
-    let refused = || Complaint::new(format!("{} is not a company code", quote(text))).hint("write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso");
-    Code::parse(text).ok_or_else(refused)
+fn code(text: &str) -> Result<CompanyCode, InvalidValue> {
+    let refused = || InvalidValue::new(format!("{} is not a company code", quote(text))).hint("write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso");
+    CompanyCode::parse(text).ok_or_else(refused)
 }
 
-fn tenant(text: &str) -> Result<Guid, Complaint> {
-    let refused = || Complaint::new(format!("{} is not a Directory (tenant) ID", quote(text))).hint("copy it from the Overview of the company's Entra ID");
+fn tenant(text: &str) -> Result<Guid, InvalidValue> {
+    let refused = || InvalidValue::new(format!("{} is not a Directory (tenant) ID", quote(text))).hint("copy it from the Overview of the company's Entra ID");
     Guid::parse(text).ok_or_else(refused)
 }
 
-fn domain(text: &str) -> Result<String, Complaint> {
-    let refused = || Complaint::new(format!("{} is not a domain", quote(text))).hint("write one like contoso.com");
+fn domain(text: &str) -> Result<String, InvalidValue> {
+    let refused = || InvalidValue::new(format!("{} is not a domain", quote(text))).hint("write one like contoso.com");
     if is_domain(text) { Ok(text.to_ascii_lowercase()) } else { Err(refused()) }
 }
 

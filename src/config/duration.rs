@@ -1,15 +1,15 @@
 //! Lengths of time as people write them: `500ms`, `30s`, `5m`, `12h`, `1d`.
 
-use super::problem::{Complaint, quote};
+use super::problem::{InvalidValue, quote};
 use std::time::Duration;
 
 /// Units and their length in milliseconds, longest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads a whole number and a unit.
-pub(super) fn parse(text: &str) -> Result<Duration, Complaint> {
+pub(super) fn parse(text: &str) -> Result<Duration, InvalidValue> {
     let refused =
-        || Complaint::new(format!("{} is not a duration", quote(text))).hint("write a whole number and a unit: \"500ms\", \"30s\", \"5m\", \"12h\", \"1d\"");
+        || InvalidValue::new(format!("{} is not a duration", quote(text))).hint("write a whole number and a unit: \"500ms\", \"30s\", \"5m\", \"12h\", \"1d\"");
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).ok_or_else(refused)?;
     let millis = UNITS.iter().find(|it| it.0 == unit).map(|it| it.1).ok_or_else(refused)?;

@@ -1,9 +1,9 @@
 //! `[headers]`: what the app receives.
 
-use super::ask::choose;
-use super::problem::{Complaint, quote};
-use super::section::{Found, Section, unexpected};
-use super::written::{At, Spot, plain};
+use super::key_reader::choose;
+use super::problem::{InvalidValue, quote};
+use super::section::{ConfigSection, LocatedValue, unexpected};
+use super::source::{LocatedKey, ValueLocation, plain};
 use crate::base::spelling::{fold, folds_to, folds_to_beginning};
 use http::HeaderName;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use toml::de::DeValue;
 
 /// `[headers]`, as meant.
 #[derive(Clone, Debug)]
-pub struct Headers {
+pub struct HeadersConfig {
     /// Which sets go to the app in the path. Forward-auth answers always carry `x-auth-request`.
-    pub send: Vec<Set>,
+    pub send: Vec<HeaderSet>,
     /// Header name and the claim it carries.
     pub custom: Vec<(HeaderName, String)>,
     /// The signed assertion.
-    pub assertion: Assertion,
+    pub assertion: AssertionConfig,
 }
 
 /// A set of plain headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Set {
+pub enum HeaderSet {
     /// `X-Forwarded-User` and its companions.
     XForwarded,
     /// `X-Auth-Request-User` and its companions.
@@ -31,7 +31,7 @@ pub enum Set {
 
 /// `[headers.assertion]`. ES256 only, for now.
 #[derive(Clone, Debug)]
-pub struct Assertion {
+pub struct AssertionConfig {
     /// `X-Entrada-Assertion`.
     pub name: HeaderName,
     /// Whom it is for.
@@ -49,7 +49,7 @@ pub const OWNED_NAMES: [&str; 8] =
     ["forwarded", "x-real-ip", "x-request-id", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override", "proxy"];
 
 /// Names that mean something to HTTP or to every app: hop-by-hop (RFC 9110 7.6.1), framing, and what the client says of itself.
-const RESERVED: [&str; 16] = [
+const RESERVED_HEADERS: [&str; 16] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -75,9 +75,9 @@ pub fn is_owned(name: &str) -> bool {
     may_be && (OWNED_PREFIXES.iter().any(|it| folds_to_beginning(name, it)) || OWNED_NAMES.iter().any(|it| folds_to(name, it)))
 }
 
-pub(super) fn read(section: &Section<'_>, origin: Option<&str>) -> Headers {
-    let sets = [("x-forwarded", Set::XForwarded), ("x-auth-request", Set::XAuthRequest)];
-    let mut send: Vec<Set> = Vec::new();
+pub(super) fn read(section: &ConfigSection<'_>, origin: Option<&str>) -> HeadersConfig {
+    let sets = [("x-forwarded", HeaderSet::XForwarded), ("x-auth-request", HeaderSet::XAuthRequest)];
+    let mut send: Vec<HeaderSet> = Vec::new();
     for it in section.key("send").list(&["x-forwarded"], |it| choose(it, &sets)) {
         if !send.contains(&it.value) {
             send.push(it.value);
@@ -89,51 +89,52 @@ pub(super) fn read(section: &Section<'_>, origin: Option<&str>) -> Headers {
     for it in &custom {
         let folded = fold(it.value.0.as_str());
         if names.contains(&folded) {
-            section.complain(&it.spot, Complaint::new("this header already has another meaning").hint("use each header name once; \"_\" counts as \"-\""));
+            section.complain(&it.spot, InvalidValue::new("this header already has another meaning").hint("use each header name once; \"_\" counts as \"-\""));
         }
         names.push(folded);
     }
     let custom = custom.into_iter().map(|it| it.value).collect();
     // Where the name could not be read there is a problem, and this never leaves.
-    let assertion = assertion.unwrap_or_else(|| Assertion { name: HeaderName::from_static(ASSERTION), audience: String::new(), lifetime: Duration::ZERO });
-    Headers { send, custom, assertion }
+    let assertion =
+        assertion.unwrap_or_else(|| AssertionConfig { name: HeaderName::from_static(ASSERTION_HEADER), audience: String::new(), lifetime: Duration::ZERO });
+    HeadersConfig { send, custom, assertion }
 }
 
-const ASSERTION: &str = "x-entrada-assertion";
+const ASSERTION_HEADER: &str = "x-entrada-assertion";
 
-fn assertion(section: &Section<'_>, origin: Option<&str>) -> Option<Assertion> {
+fn assertion(section: &ConfigSection<'_>, origin: Option<&str>) -> Option<AssertionConfig> {
     let name = section.key("name").parse_or("X-Entrada-Assertion", assertion_name);
     let audience = section.key("audience").text().map(|it| it.value).or_else(|| origin.map(str::to_owned));
     let minute = Duration::from_mins(1);
     let lifetime = section.key("lifetime").duration(5 * minute, minute..=60 * minute);
-    Some(Assertion { name: name?.value, audience: audience.unwrap_or_default(), lifetime })
+    Some(AssertionConfig { name: name?.value, audience: audience.unwrap_or_default(), lifetime })
 }
 
-fn assertion_name(text: &str) -> Result<HeaderName, Complaint> {
+fn assertion_name(text: &str) -> Result<HeaderName, InvalidValue> {
     let name = header_name(text)?;
     let own = fold(text).starts_with("x-entrada-");
     if own || !is_owned(text) { Ok(name) } else { Err(taken(text)) }
 }
 
-fn custom_name(text: &str) -> Result<HeaderName, Complaint> {
+fn custom_name(text: &str) -> Result<HeaderName, InvalidValue> {
     let name = header_name(text)?;
     if is_owned(text) { Err(taken(text)) } else { Ok(name) }
 }
 
-fn header_name(text: &str) -> Result<HeaderName, Complaint> {
-    let refused = || Complaint::new(format!("{} is not a header name", quote(text))).hint("write letters, digits and hyphens, like X-Employee-Id");
+fn header_name(text: &str) -> Result<HeaderName, InvalidValue> {
+    let refused = || InvalidValue::new(format!("{} is not a header name", quote(text))).hint("write letters, digits and hyphens, like X-Employee-Id");
     let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| refused())?;
-    if RESERVED.contains(&fold(text).as_str()) { Err(taken(text)) } else { Ok(name) }
+    if RESERVED_HEADERS.contains(&fold(text).as_str()) { Err(taken(text)) } else { Ok(name) }
 }
 
-fn taken(text: &str) -> Complaint {
-    Complaint::new(format!("{} is reserved", quote(text))).hint("choose another name, like X-Employee-Id")
+fn taken(text: &str) -> InvalidValue {
+    InvalidValue::new(format!("{} is reserved", quote(text))).hint("choose another name, like X-Employee-Id")
 }
 
 /// `custom = { "X-Employee-Id" = "employeeid" }`.
-fn custom(section: &Section<'_>) -> Vec<Found<(HeaderName, String)>> {
+fn custom(section: &ConfigSection<'_>) -> Vec<LocatedValue<(HeaderName, String)>> {
     let Some(value) = section.find_written("custom") else { return Vec::new() };
-    let spot = |key: &str, offset| Spot { key: format!("headers.custom.{key}"), at: At::Offset(offset) };
+    let spot = |key: &str, offset| LocatedKey { key: format!("headers.custom.{key}"), at: ValueLocation::Offset(offset) };
     let DeValue::Table(table) = value.get_ref() else {
         section.complain(&section.spot_of("custom"), unexpected("a table", value.get_ref()).hint("write { \"X-Employee-Id\" = \"employeeid\" }"));
         return Vec::new();
@@ -142,10 +143,10 @@ fn custom(section: &Section<'_>) -> Vec<Found<(HeaderName, String)>> {
         let name_text: &std::borrow::Cow<'_, str> = name.get_ref();
         let value = custom_name(name_text).and_then(|header| match claim.get_ref() {
             DeValue::String(text) if !text.is_empty() => Ok((header, text.as_ref().to_owned())),
-            _ => Err(Complaint::new("expected the name of a claim").hint("write { \"X-Employee-Id\" = \"employeeid\" }")),
+            _ => Err(InvalidValue::new("expected the name of a claim").hint("write { \"X-Employee-Id\" = \"employeeid\" }")),
         });
         let spot = spot(&plain(name_text), name.span().start);
-        value.map_err(|it| section.complain(&spot, it)).ok().map(|value| Found { value, spot })
+        value.map_err(|it| section.complain(&spot, it)).ok().map(|value| LocatedValue { value, spot })
     };
     table.iter().filter_map(one).collect()
 }

@@ -10,15 +10,15 @@
 //! free keys come from the file only.
 
 mod address;
-mod ask;
 mod duration;
 mod fit;
-mod lines;
+mod key_reader;
+mod line_index;
 mod nearest;
 mod secret;
 mod section;
+mod source;
 mod whole;
-mod written;
 
 pub mod access;
 pub mod credential;
@@ -36,21 +36,21 @@ pub mod upstream;
 #[cfg(test)]
 mod tests;
 
+pub use source::ConfigKey;
 pub use whole::Config;
-pub use written::Key;
 
-use problem::{Judged, Place, Problem};
-use section::Section;
+use problem::{ConfigLocation, Problem, ReadOutcome};
+use section::ConfigSection;
+use source::ConfigSource;
 use std::io::Read as _;
 use std::path::Path;
 use toml::de::DeTable;
-use written::Written;
 
 /// A configuration, or all that is wrong with it.
-pub type Outcome = Judged<Config>;
+pub type Outcome = ReadOutcome<Config>;
 
 /// The longest file that is read, in bytes.
-pub const MOST_BYTES: usize = 1024 * 1024;
+pub const MAX_FILE_BYTES: usize = 1024 * 1024;
 
 /// The file that is read where none is named, if it is there.
 const DEFAULT_FILE: &str = "entrada.toml";
@@ -66,32 +66,32 @@ pub fn load(path: Option<&Path>, environment: &[(String, String)]) -> Outcome {
     }
     match text_of(file) {
         Ok(text) => read(&file.display().to_string(), &text, environment),
-        Err(problem) => Judged::refused(problem),
+        Err(problem) => ReadOutcome::refused(problem),
     }
 }
 
 /// Reads a text and the environment. `name` stands for the file's where the whole of it is meant.
 pub fn read(name: &str, text: &str, environment: &[(String, String)]) -> Outcome {
-    if text.len() > MOST_BYTES {
-        return Judged::refused(whole_file(format!("{name} is longer than {MOST_BYTES} bytes")));
+    if text.len() > MAX_FILE_BYTES {
+        return ReadOutcome::refused(whole_file(format!("{name} is longer than {MAX_FILE_BYTES} bytes")));
     }
     match DeTable::parse(text) {
         Ok(table) => finish(Some(text), Some(table.get_ref()), environment),
-        Err(error) => Judged::refused(syntax(text, &error)),
+        Err(error) => ReadOutcome::refused(syntax(text, &error)),
     }
 }
 
 /// Every key that can be set, by name.
-pub fn keys() -> Vec<Key> {
+pub fn keys() -> Vec<ConfigKey> {
     let Ok(table) = DeTable::parse(EVERY_TABLE) else { return Vec::new() };
-    let written = Written::new(Some(EVERY_TABLE), &[]);
-    Section::root(&written, Some(table.get_ref()), |root| whole::read(root, &written));
+    let written = ConfigSource::new(Some(EVERY_TABLE), &[]);
+    ConfigSection::root(&written, Some(table.get_ref()), |root| whole::read(root, &written));
     written.into_keys()
 }
 
 fn finish(text: Option<&str>, table: Option<&DeTable<'_>>, environment: &[(String, String)]) -> Outcome {
-    let written = Written::new(text, environment);
-    let config = Section::root(&written, table, |root| whole::read(root, &written));
+    let written = ConfigSource::new(text, environment);
+    let config = ConfigSection::root(&written, table, |root| whole::read(root, &written));
     written.judge(config)
 }
 
@@ -99,7 +99,7 @@ fn text_of(file: &Path) -> Result<String, Problem> {
     let refused = |why: &dyn std::fmt::Display| whole_file(format!("{} cannot be read: {why}", file.display()));
     let missing = || Problem { hint: Some("name another file with --config".to_owned()), ..whole_file(format!("there is no file {}", file.display())) };
     let mut bytes = Vec::new();
-    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let most = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(file).and_then(|it| it.take(most).read_to_end(&mut bytes)).map_err(|it| match it.kind() {
         std::io::ErrorKind::NotFound => missing(),
         _ => refused(&it),
@@ -108,12 +108,12 @@ fn text_of(file: &Path) -> Result<String, Problem> {
 }
 
 fn whole_file(what: String) -> Problem {
-    Problem { key: problem::FILE.to_owned(), place: Place::Whole, what, hint: None }
+    Problem { key: problem::FILE_KEY.to_owned(), place: ConfigLocation::Whole, what, hint: None }
 }
 
 /// The parser's own excerpt is not told: the line may hold a secret.
 fn syntax(text: &str, error: &toml::de::Error) -> Problem {
-    let (line, column) = lines::Lines::new(text).line_and_column(error.span().map_or(0, |it| it.start));
+    let (line, column) = line_index::LineIndex::new(text).line_and_column(error.span().map_or(0, |it| it.start));
     let what = error.message().lines().collect::<Vec<_>>().join(", ");
-    Problem { key: "TOML".to_owned(), place: Place::Line { line, column }, what, hint: None }
+    Problem { key: "TOML".to_owned(), place: ConfigLocation::Line { line, column }, what, hint: None }
 }

@@ -1,16 +1,16 @@
 //! `[native]`: the app's own clients on phones and command lines, which sign in by OAuth 2.1.
 
-use super::problem::{Complaint, quote};
-use super::section::{Found, Section};
-use super::written::At;
-use crate::base::redirect_uri::{Bad, MOST_BYTES, RedirectUri, Target};
+use super::problem::{InvalidValue, quote};
+use super::section::{ConfigSection, LocatedValue};
+use super::source::ValueLocation;
+use crate::base::redirect_uri::{BadRedirectUri, MAX_REDIRECT_URI_BYTES, MatchedRedirectUri, RedirectUri};
 use std::time::Duration;
 
 /// `[native]`, as meant.
 #[derive(Clone, Debug)]
-pub struct Native {
+pub struct NativeConfig {
     /// Those that may ask; at least one, each with an id of its own.
-    pub clients: Vec<Client>,
+    pub clients: Vec<NativeClient>,
     /// How long an access token is good for: 5 to 10 minutes.
     pub access_token: Duration,
     /// Longest time without a refresh; at most `lifetime`.
@@ -21,7 +21,7 @@ pub struct Native {
 
 /// `[[native.client]]`: a public client (RFC 6749 2.1); it has no secret.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct NativeClient {
     /// `client_id`.
     pub id: String,
     /// Display name.
@@ -32,16 +32,16 @@ pub struct Client {
     pub scopes: Vec<String>,
 }
 
-impl Native {
+impl NativeConfig {
     /// The client of that id.
-    pub fn client(&self, id: &str) -> Option<&Client> {
+    pub fn client(&self, id: &str) -> Option<&NativeClient> {
         self.clients.iter().find(|it| it.id == id)
     }
 }
 
-impl Client {
+impl NativeClient {
     /// The place that is asked for, where it is registered.
-    pub fn target(&self, asked: &str) -> Option<Target> {
+    pub fn target(&self, asked: &str) -> Option<MatchedRedirectUri> {
         self.redirect_uris.iter().find_map(|it| it.admits(asked))
     }
 
@@ -69,97 +69,99 @@ const MINUTE: Duration = Duration::from_mins(1);
 pub const MAX_SCOPE_BYTES: usize = 256;
 
 /// Beyond them they are not the app's own.
-const MOST_CLIENTS: usize = 100;
+const MAX_CLIENTS: usize = 100;
 
-pub(super) fn read(section: &Section<'_>, has_directory: bool) -> Option<Native> {
+pub(super) fn read(section: &ConfigSection<'_>, has_directory: bool) -> Option<NativeConfig> {
     let names = ["access_token", "refresh_idle", "lifetime"];
-    let written = !matches!(section.spot_of_table().at, At::Nowhere) || names.iter().any(|it| section.key(it).is_written());
+    let written = !matches!(section.spot_of_table().at, ValueLocation::Nowhere) || names.iter().any(|it| section.key(it).is_written());
     let access_token = section.key("access_token").duration(5 * MINUTE, 5 * MINUTE..=10 * MINUTE);
     let refresh_idle = section.key("refresh_idle").duration(30 * DAY, Duration::from_hours(1)..=365 * DAY);
     let lifetime = section.key("lifetime").duration(90 * DAY, Duration::from_hours(1)..=365 * DAY);
-    let clients = section.each("client", MOST_CLIENTS, client);
+    let clients = section.each("client", MAX_CLIENTS, client);
     if !written {
         return None;
     }
     if !has_directory {
-        let complaint = Complaint::new("needs [directory]").hint("add [directory] with a database, which stores the sign-ins of native clients");
+        let complaint = InvalidValue::new("needs [directory]").hint("add [directory] with a database, which stores the sign-ins of native clients");
         section.complain(&section.spot_of_table(), complaint);
     }
     if clients.is_empty() {
-        let complaint = Complaint::new("has no client, so it cannot be used").hint("add [[native.client]] with id, name and redirect_uris");
+        let complaint = InvalidValue::new("has no client, so it cannot be used").hint("add [[native.client]] with id, name and redirect_uris");
         section.complain(&section.spot_of_table(), complaint);
     }
     if refresh_idle > lifetime {
-        let complaint = Complaint::new("is longer than lifetime, so it would have no effect").hint("choose at most lifetime");
+        let complaint = InvalidValue::new("is longer than lifetime, so it would have no effect").hint("choose at most lifetime");
         section.complain(&section.spot_of("refresh_idle"), complaint);
     }
     let clients: Vec<_> = clients.into_iter().flatten().collect();
-    tell_twice(section, &clients);
-    Some(Native { clients: clients.into_iter().map(|it| it.value).collect(), access_token, refresh_idle, lifetime })
+    report_duplicates(section, &clients);
+    Some(NativeConfig { clients: clients.into_iter().map(|it| it.value).collect(), access_token, refresh_idle, lifetime })
 }
 
-fn client(section: &Section<'_>) -> Option<Found<Client>> {
+fn client(section: &ConfigSection<'_>) -> Option<LocatedValue<NativeClient>> {
     let id = section.key("id").needed().parse(id);
     let name = section.key("name").needed().parse(name);
     let uris = section.key("redirect_uris").needed();
-    if !uris.is_there() {
+    if !uris.is_present() {
         uris.miss();
     }
     let uris = section.key("redirect_uris").whole_list(&[], redirect_uri);
     if section.is_empty_list("redirect_uris") {
-        section
-            .complain(&section.spot_of("redirect_uris"), Complaint::new("is empty").hint("write at least one address, like [\"com.example.app:/signed-in\"]"));
+        section.complain(
+            &section.spot_of("redirect_uris"),
+            InvalidValue::new("is empty").hint("write at least one address, like [\"com.example.app:/signed-in\"]"),
+        );
     }
     let scopes: Vec<_> = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
     if scopes.iter().map(|it| it.len() + 1).sum::<usize>() > MAX_SCOPE_BYTES + 1 {
-        let complaint = Complaint::new(format!("has more than {MAX_SCOPE_BYTES} bytes, so no client could request all of it"));
+        let complaint = InvalidValue::new(format!("has more than {MAX_SCOPE_BYTES} bytes, so no client could request all of it"));
         section.complain(&section.spot_of("scopes"), complaint.hint("list fewer or shorter scopes"));
     }
-    let (Found { value: id, spot }, name) = (id?, name?.value);
-    Some(Found { value: Client { id, name, redirect_uris: uris?.into_iter().map(|it| it.value).collect(), scopes }, spot })
+    let (LocatedValue { value: id, spot }, name) = (id?, name?.value);
+    Some(LocatedValue { value: NativeClient { id, name, redirect_uris: uris?.into_iter().map(|it| it.value).collect(), scopes }, spot })
 }
 
-fn tell_twice(section: &Section<'_>, clients: &[Found<Client>]) {
+fn report_duplicates(section: &ConfigSection<'_>, clients: &[LocatedValue<NativeClient>]) {
     for (at, it) in clients.iter().enumerate() {
         if clients.iter().take(at).any(|other| other.value.id == it.value.id) {
-            let complaint = Complaint::new(format!("{} already belongs to another client", quote(&it.value.id))).hint("give each client its own");
+            let complaint = InvalidValue::new(format!("{} already belongs to another client", quote(&it.value.id))).hint("give each client its own");
             section.complain(&it.spot, complaint);
         }
     }
 }
 
-fn id(text: &str) -> Result<String, Complaint> {
+fn id(text: &str) -> Result<String, InvalidValue> {
     let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'));
-    let refused = || Complaint::new(format!("{} is not a client ID", quote(text))).hint("write up to 64 letters, digits, hyphens, dots and underscores");
+    let refused = || InvalidValue::new(format!("{} is not a client ID", quote(text))).hint("write up to 64 letters, digits, hyphens, dots and underscores");
     if plain && text.len() <= 64 { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
-fn name(text: &str) -> Result<String, Complaint> {
+fn name(text: &str) -> Result<String, InvalidValue> {
     let plain = text.trim() == text && !text.chars().any(char::is_control) && text.chars().count() <= 60;
-    if plain { Ok(text.to_owned()) } else { Err(Complaint::new("is not a readable name").hint("write up to 60 characters on one line")) }
+    if plain { Ok(text.to_owned()) } else { Err(InvalidValue::new("is not a readable name").hint("write up to 60 characters on one line")) }
 }
 
 /// RFC 6749 section 3.3: `scope-token`.
-fn scope(text: &str) -> Result<String, Complaint> {
+fn scope(text: &str) -> Result<String, InvalidValue> {
     let is_token = !text.is_empty() && text.bytes().all(|it| matches!(it, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-    let refused = || Complaint::new(format!("{} is not a scope", quote(text))).hint("write one scope per entry, without spaces, quotes and backslashes");
+    let refused = || InvalidValue::new(format!("{} is not a scope", quote(text))).hint("write one scope per entry, without spaces, quotes and backslashes");
     if is_token { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
-fn redirect_uri(text: &str) -> Result<RedirectUri, Complaint> {
-    RedirectUri::parse(text).map_err(|bad| Complaint::new(format!("{} {bad}", quote(text))).hint(hint(bad)))
+fn redirect_uri(text: &str) -> Result<RedirectUri, InvalidValue> {
+    RedirectUri::parse(text).map_err(|bad| InvalidValue::new(format!("{} {bad}", quote(text))).hint(hint(bad)))
 }
 
-fn hint(bad: Bad) -> String {
+fn hint(bad: BadRedirectUri) -> String {
     match bad {
-        Bad::Long => format!("write at most {MOST_BYTES} bytes"),
-        Bad::Character => "write the whole address, without wildcards, spaces and quotes".to_owned(),
-        Bad::Fragment => "remove # and everything after it".to_owned(),
-        Bad::User => "remove @ and everything before it".to_owned(),
-        Bad::Scheme => "write your reversed domain name, in lower case, like com.example.app:/signed-in".to_owned(),
-        Bad::Http => "write https, or http://127.0.0.1/ for a program on the same machine".to_owned(),
-        Bad::Localhost => "write 127.0.0.1 or [::1]: localhost may resolve to another address (RFC 8252 8.3)".to_owned(),
-        Bad::Spelling => "write host and path as a browser's address bar shows them, in lower case, with / after the host or the scheme".to_owned(),
-        Bad::Parameter => "remove code, state, iss and error: the response adds them".to_owned(),
+        BadRedirectUri::Long => format!("write at most {MAX_REDIRECT_URI_BYTES} bytes"),
+        BadRedirectUri::Character => "write the whole address, without wildcards, spaces and quotes".to_owned(),
+        BadRedirectUri::Fragment => "remove # and everything after it".to_owned(),
+        BadRedirectUri::User => "remove @ and everything before it".to_owned(),
+        BadRedirectUri::Scheme => "write your reversed domain name, in lower case, like com.example.app:/signed-in".to_owned(),
+        BadRedirectUri::Http => "write https, or http://127.0.0.1/ for a program on the same machine".to_owned(),
+        BadRedirectUri::Localhost => "write 127.0.0.1 or [::1]: localhost may resolve to another address (RFC 8252 8.3)".to_owned(),
+        BadRedirectUri::Spelling => "write host and path as a browser's address bar shows them, in lower case, with / after the host or the scheme".to_owned(),
+        BadRedirectUri::Parameter => "remove code, state, iss and error: the response adds them".to_owned(),
     }
 }

@@ -1,11 +1,11 @@
 //! Which known word was probably meant.
 
 /// Words longer than this are compared with none.
-const MOST: usize = 40;
+const MAX_WORD_BYTES: usize = 40;
 
 /// The known word with the fewest letters different, if few enough are.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > MOST {
+    if word.len() > MAX_WORD_BYTES {
         return None;
     }
     let near = |it: &(usize, &str)| it.0 <= (word.chars().count().max(it.1.chars().count()) / 3).max(1);

@@ -8,7 +8,7 @@ pub struct Problem {
     /// The key: `entra.tenant`; `file` and `TOML` where it is about the whole file.
     pub key: String,
     /// Where it is written.
-    pub place: Place,
+    pub place: ConfigLocation,
     /// What is wrong, in lower case without a full stop. Never a secret.
     pub what: String,
     /// What to do about it.
@@ -17,7 +17,7 @@ pub struct Problem {
 
 /// Where something is written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum ConfigLocation {
     /// Nowhere: it is missing, or it is about the whole.
     Whole,
     /// In the file; both count from 1, columns in characters.
@@ -33,12 +33,12 @@ pub enum Place {
 
 /// Why a value cannot be used, before it is known which key has it. Never a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub(super) struct InvalidValue {
     pub(super) what: String,
     pub(super) hint: Option<String>,
 }
 
-impl Complaint {
+impl InvalidValue {
     pub(super) fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), hint: None }
     }
@@ -51,7 +51,7 @@ impl Complaint {
 
 /// What comes of reading: what is meant, or all that is wrong.
 #[derive(Clone, Debug)]
-pub struct Judged<T> {
+pub struct ReadOutcome<T> {
     /// Nothing wherever there is a problem.
     pub config: Option<T>,
     /// In the order of the file, then those of the environment.
@@ -62,7 +62,7 @@ pub struct Judged<T> {
     pub from_file: bool,
 }
 
-impl<T> Judged<T> {
+impl<T> ReadOutcome<T> {
     /// Puts everything in order; where there is a problem, there is no configuration.
     pub(super) fn new(config: Option<T>, mut problems: Vec<Problem>, mut warnings: Vec<Problem>, from_file: bool) -> Self {
         problems.sort_by(|one, other| one.place.cmp(&other.place));
@@ -77,13 +77,13 @@ impl<T> Judged<T> {
 }
 
 /// The key of a problem of the file itself: it is the only one, since nothing could be read.
-pub(super) const FILE: &str = "file";
+pub(super) const FILE_KEY: &str = "file";
 
 /// All problems and then all warnings, for the terminal; empty where there are none. `name` is the file's.
-pub fn print<T>(judged: &Judged<T>, name: &str) -> String {
+pub fn print<T>(judged: &ReadOutcome<T>, name: &str) -> String {
     let mut out = String::new();
     if let [Problem { key, what, hint, .. }] = judged.problems.as_slice()
-        && key == FILE
+        && key == FILE_KEY
     {
         let hint = hint.as_ref().map(|it| format!("hint: {it}\n")).unwrap_or_default();
         return format!("error: {what}\n{hint}");
@@ -108,9 +108,9 @@ fn print_each(out: &mut String, problems: &[Problem], name: &str) {
     for Problem { key, place, what, hint } in problems {
         let _ = writeln!(out, "  {key:width$}  {what}");
         let _ = match place {
-            Place::Line { line, column } => writeln!(out, "  {:width$}  at {name}:{line}:{column}", ""),
-            Place::Variable(variable) => writeln!(out, "  {:width$}  in {variable}", ""),
-            Place::Whole => Ok(()),
+            ConfigLocation::Line { line, column } => writeln!(out, "  {:width$}  at {name}:{line}:{column}", ""),
+            ConfigLocation::Variable(variable) => writeln!(out, "  {:width$}  in {variable}", ""),
+            ConfigLocation::Whole => Ok(()),
         };
         if let Some(hint) = hint {
             let _ = writeln!(out, "  {:width$}  hint: {hint}", "");
@@ -120,8 +120,8 @@ fn print_each(out: &mut String, problems: &[Problem], name: &str) {
 
 /// What was written, in quotes, for a message: escaped, and cut where it is long.
 pub(super) fn quote(text: &str) -> String {
-    const MOST: usize = 60;
-    let mut short: String = text.chars().take(MOST).collect();
+    const MAX_SHOWN_CHARS: usize = 60;
+    let mut short: String = text.chars().take(MAX_SHOWN_CHARS).collect();
     if short.len() < text.len() {
         short.push('…');
     }

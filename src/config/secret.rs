@@ -1,56 +1,57 @@
 //! Secrets: from a variable, from a file, or, with a warning, from the configuration itself. No message tells their text.
 
-use super::ask::Ask;
-use super::problem::{Complaint, quote};
-use super::section::{Found, Raw, unexpected};
-use super::written::{At, Spot};
+use super::key_reader::KeyReader;
+use super::problem::{InvalidValue, quote};
+use super::section::{LocatedValue, RawValue, unexpected};
+use super::source::{LocatedKey, ValueLocation};
 use crate::base::secret::Secret;
 use std::io::Read as _;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
 /// The longest file that is read for a secret, in bytes.
-const MOST_BYTES: u64 = 64 * 1024;
+const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
 
-const FORMS: &str = "write { file = \"/run/secrets/name\" } or { env = \"NAME\" }";
+const SECRET_FORMS: &str = "write { file = \"/run/secrets/name\" } or { env = \"NAME\" }";
 
-impl<'a> Ask<'_, 'a> {
+impl<'a> KeyReader<'_, 'a> {
     /// One secret.
-    pub(super) fn secret(self) -> Option<Found<Secret>> {
+    pub(super) fn secret(self) -> Option<LocatedValue<Secret>> {
         let entry = self.find(None)?;
         self.one_secret(entry.raw, entry.spot)
     }
 
     /// A list of secrets; the environment parts them by commas.
-    pub(super) fn secrets(self) -> Vec<Found<Secret>> {
+    pub(super) fn secrets(self) -> Vec<LocatedValue<Secret>> {
         let Some(entry) = self.find(None) else { return Vec::new() };
         match entry.raw {
-            Raw::File(DeValue::Array(values)) => {
-                let one =
-                    |it: &'a toml::Spanned<DeValue<'a>>| self.one_secret(Raw::File(it.get_ref()), self.section.spot(self.name, At::Offset(it.span().start)));
+            RawValue::File(DeValue::Array(values)) => {
+                let one = |it: &'a toml::Spanned<DeValue<'a>>| {
+                    self.one_secret(RawValue::File(it.get_ref()), self.section.spot(self.name, ValueLocation::Offset(it.span().start)))
+                };
                 values.iter().filter_map(one).collect()
             }
-            Raw::Variable(text) => {
+            RawValue::Variable(text) => {
                 let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-                parts.filter_map(|it| self.one_secret(Raw::Variable(it), entry.spot.clone())).collect()
+                parts.filter_map(|it| self.one_secret(RawValue::Variable(it), entry.spot.clone())).collect()
             }
-            raw @ Raw::File(_) => self.one_secret(raw, entry.spot).into_iter().collect(),
+            raw @ RawValue::File(_) => self.one_secret(raw, entry.spot).into_iter().collect(),
         }
     }
 
-    fn one_secret(&self, raw: Raw<'a>, spot: Spot) -> Option<Found<Secret>> {
+    fn one_secret(&self, raw: RawValue<'a>, spot: LocatedKey) -> Option<LocatedValue<Secret>> {
         let secret = match raw {
-            Raw::Variable(text) => Ok(Secret::new(text)),
-            Raw::File(DeValue::String(text)) if text.is_empty() => Err(Complaint::new("is empty").hint(FORMS)),
-            Raw::File(DeValue::String(text)) => {
-                self.section.warn(&spot, Complaint::new("the file contains a secret").hint(format!("{FORMS}, so that the file can be shared")));
+            RawValue::Variable(text) => Ok(Secret::new(text)),
+            RawValue::File(DeValue::String(text)) if text.is_empty() => Err(InvalidValue::new("is empty").hint(SECRET_FORMS)),
+            RawValue::File(DeValue::String(text)) => {
+                self.section.warn(&spot, InvalidValue::new("the file contains a secret").hint(format!("{SECRET_FORMS}, so that the file can be shared")));
                 Ok(Secret::new(text.as_ref()))
             }
-            Raw::File(DeValue::Table(table)) => self.of_table(table),
-            Raw::File(other) => Err(unexpected("a secret", other).hint(FORMS)),
+            RawValue::File(DeValue::Table(table)) => self.of_table(table),
+            RawValue::File(other) => Err(unexpected("a secret", other).hint(SECRET_FORMS)),
         };
         match secret {
-            Ok(value) => Some(Found { value, spot }),
+            Ok(value) => Some(LocatedValue { value, spot }),
             Err(complaint) => {
                 self.section.complain(&spot, complaint);
                 None
@@ -58,41 +59,41 @@ impl<'a> Ask<'_, 'a> {
         }
     }
 
-    fn of_table(&self, table: &DeTable<'_>) -> Result<Secret, Complaint> {
+    fn of_table(&self, table: &DeTable<'_>) -> Result<Secret, InvalidValue> {
         let mut entries = table.iter().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref()));
         match (entries.next(), entries.next()) {
             (Some(("env", DeValue::String(name))), None) => self.of_variable(name),
             (Some(("file", DeValue::String(path))), None) => of_file(path),
-            _ => Err(Complaint::new("is not a valid secret").hint(FORMS)),
+            _ => Err(InvalidValue::new("is not a valid secret").hint(SECRET_FORMS)),
         }
     }
 
-    fn of_variable(&self, name: &str) -> Result<Secret, Complaint> {
+    fn of_variable(&self, name: &str) -> Result<Secret, InvalidValue> {
         let is_name = !name.is_empty() && name.len() <= 100 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
         if !is_name {
             // Whoever pasted the secret itself here must not find it in a log.
             return Err(
-                Complaint::new("env is not a variable name").hint("env is the name of the variable with the secret, like { env = \"AZURE_CLIENT_SECRET\" }")
+                InvalidValue::new("env is not a variable name").hint("env is the name of the variable with the secret, like { env = \"AZURE_CLIENT_SECRET\" }")
             );
         }
-        let missing = || Complaint::new(format!("the variable {name} is not set, or is empty")).hint(format!("export {name}=... before you start entrada"));
+        let missing = || InvalidValue::new(format!("the variable {name} is not set, or is empty")).hint(format!("export {name}=... before you start entrada"));
         self.section.variable(name).map(Secret::new).ok_or_else(missing)
     }
 }
 
 /// Reads the file anew each time; a newline at its end is not part of the secret.
-fn of_file(path: &str) -> Result<Secret, Complaint> {
-    let refused = |why: &dyn std::fmt::Display| Complaint::new(format!("cannot read the secret file {}: {why}", quote(path)));
+fn of_file(path: &str) -> Result<Secret, InvalidValue> {
+    let refused = |why: &dyn std::fmt::Display| InvalidValue::new(format!("cannot read the secret file {}: {why}", quote(path)));
     let about = std::fs::metadata(path).map_err(|it| refused(&it))?;
     // Not a pipe either: it would be waited for, and is empty at the next reload.
     if !about.is_file() {
         return Err(refused(&"it is not a file"));
     }
-    if about.len() > MOST_BYTES {
-        return Err(refused(&format!("it is longer than {MOST_BYTES} bytes")));
+    if about.len() > MAX_SECRET_FILE_BYTES {
+        return Err(refused(&format!("it is longer than {MAX_SECRET_FILE_BYTES} bytes")));
     }
     let mut text = Zeroizing::new(String::new());
-    std::fs::File::open(path).and_then(|it| it.take(MOST_BYTES).read_to_string(&mut text)).map_err(|it| refused(&it))?;
+    std::fs::File::open(path).and_then(|it| it.take(MAX_SECRET_FILE_BYTES).read_to_string(&mut text)).map_err(|it| refused(&it))?;
     let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() { Err(Complaint::new(format!("the secret file {} is empty", quote(path)))) } else { Ok(Secret::new(secret)) }
+    if secret.is_empty() { Err(InvalidValue::new(format!("the secret file {} is empty", quote(path)))) } else { Ok(Secret::new(secret)) }
 }

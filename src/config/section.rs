@@ -1,55 +1,55 @@
 //! A table of what was written: finds values by key, and notices the keys that nobody asked for.
 
-use super::problem::Complaint;
-use super::written::{At, Key, Spot, Written, join, variable_of};
+use super::problem::InvalidValue;
+use super::source::{ConfigKey, ConfigSource, LocatedKey, ValueLocation, join, variable_of};
 use std::cell::RefCell;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A table and its name. Every key is found by being asked for, so what can be set is what is read.
 #[derive(Debug)]
-pub(super) struct Section<'a> {
-    written: &'a Written<'a>,
+pub(super) struct ConfigSection<'a> {
+    written: &'a ConfigSource<'a>,
     name: String,
     table: Option<&'a DeTable<'a>>,
-    at: At,
+    at: ValueLocation,
     /// Whether the environment can set its keys too; not in an array of tables.
     variables: bool,
-    asked: RefCell<Vec<&'static str>>,
+    read_keys: RefCell<Vec<&'static str>>,
 }
 
 /// A value, judged, and where it is written.
 #[derive(Clone, Debug)]
-pub(super) struct Found<T> {
+pub(super) struct LocatedValue<T> {
     pub(super) value: T,
-    pub(super) spot: Spot,
+    pub(super) spot: LocatedKey,
 }
 
 /// A value as it is written.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
-    pub(super) raw: Raw<'a>,
-    pub(super) spot: Spot,
+pub(super) struct RawEntry<'a> {
+    pub(super) raw: RawValue<'a>,
+    pub(super) spot: LocatedKey,
 }
 
 /// In the file values have types; in the environment all are text.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Raw<'a> {
+pub(super) enum RawValue<'a> {
     File(&'a DeValue<'a>),
     Variable(&'a str),
 }
 
-impl<'a> Section<'a> {
+impl<'a> ConfigSection<'a> {
     /// Reads the whole file, or what stands for it where there is none.
-    pub(super) fn root<T>(written: &'a Written<'a>, table: Option<&'a DeTable<'a>>, read: impl FnOnce(&Self) -> T) -> T {
-        let root = Self { written, name: String::new(), table, at: At::Nowhere, variables: true, asked: RefCell::default() };
+    pub(super) fn root<T>(written: &'a ConfigSource<'a>, table: Option<&'a DeTable<'a>>, read: impl FnOnce(&Self) -> T) -> T {
+        let root = Self { written, name: String::new(), table, at: ValueLocation::Nowhere, variables: true, read_keys: RefCell::default() };
         root.all(read)
     }
 
     /// Reads a table within this one: `[server.limits]`.
     pub(super) fn inner<T>(&self, name: &'static str, read: impl FnOnce(&Self) -> T) -> T {
         self.know(name, None, true);
-        let mut inner = self.below(name, None, At::Nowhere);
+        let mut inner = self.below(name, None, ValueLocation::Nowhere);
         match self.written_value(name) {
             None => {}
             Some((DeValue::Table(table), at)) => (inner.table, inner.at) = (Some(table), at),
@@ -70,7 +70,7 @@ impl<'a> Section<'a> {
             }
         };
         if tables.len() > most {
-            self.complain(&self.spot(name, at), Complaint::new(format!("{} entries are too many; the maximum is {most}", tables.len())));
+            self.complain(&self.spot(name, at), InvalidValue::new(format!("{} entries are too many; the maximum is {most}", tables.len())));
         }
         let one = |it: &'a Spanned<DeValue<'a>>| self.table(name, it, &read);
         tables.iter().take(most).filter_map(one).collect()
@@ -78,7 +78,7 @@ impl<'a> Section<'a> {
 
     /// Reads a value that should be a table and that only the file can give.
     pub(super) fn table<T>(&self, name: &str, value: &'a Spanned<DeValue<'a>>, read: impl FnOnce(&Self) -> T) -> Option<T> {
-        let at = At::Offset(value.span().start);
+        let at = ValueLocation::Offset(value.span().start);
         match value.get_ref() {
             DeValue::Table(table) => {
                 let mut inner = self.below(name, Some(table), at);
@@ -92,14 +92,14 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn below(&self, name: &str, table: Option<&'a DeTable<'a>>, at: At) -> Self {
-        Self { written: self.written, name: join(&self.name, name), table, at, variables: self.variables, asked: RefCell::default() }
+    fn below(&self, name: &str, table: Option<&'a DeTable<'a>>, at: ValueLocation) -> Self {
+        Self { written: self.written, name: join(&self.name, name), table, at, variables: self.variables, read_keys: RefCell::default() }
     }
 
     /// Reads, then tells the keys that were not asked for.
     fn all<T>(self, read: impl FnOnce(&Self) -> T) -> T {
         let outcome = read(&self);
-        let asked = self.asked.borrow();
+        let asked = self.read_keys.borrow();
         for (key, value) in self.table.into_iter().flatten() {
             if !asked.contains(&key.get_ref().as_ref()) {
                 self.written.unknown(&self.name, key.get_ref(), value.get_ref().is_table(), key.span().start);
@@ -112,45 +112,45 @@ impl<'a> Section<'a> {
     /// Looks a key up: our own variable first, then the file, then `alias`, a variable that others know too.
     ///
     /// The alias comes last because platforms inject `AZURE_*` unasked, for whatever else runs there.
-    pub(super) fn find(&self, name: &'static str, alias: Option<&str>, default: Option<String>) -> Option<Entry<'a>> {
+    pub(super) fn find(&self, name: &'static str, alias: Option<&str>, default: Option<String>) -> Option<RawEntry<'a>> {
         self.know(name, default, false);
-        self.look(name, alias)
+        self.look_up(name, alias)
     }
 
     /// The same, for a key that is asked for elsewhere.
-    pub(super) fn look(&self, name: &str, alias: Option<&str>) -> Option<Entry<'a>> {
+    pub(super) fn look_up(&self, name: &str, alias: Option<&str>) -> Option<RawEntry<'a>> {
         let ours = variable_of(&join(&self.name, name));
         let from = |variable: &str| {
-            let raw = Raw::Variable(self.written.variable(variable)?);
-            Some(Entry { raw, spot: self.spot(name, At::Variable(variable.to_owned())) })
+            let raw = RawValue::Variable(self.written.variable(variable)?);
+            Some(RawEntry { raw, spot: self.spot(name, ValueLocation::Variable(variable.to_owned())) })
         };
         let ours = if self.variables { from(&ours) } else { None };
-        let file = || self.written_value(name).map(|(value, at)| Entry { raw: Raw::File(value), spot: self.spot(name, at) });
+        let file = || self.written_value(name).map(|(value, at)| RawEntry { raw: RawValue::File(value), spot: self.spot(name, at) });
         ours.or_else(file).or_else(|| from(alias?))
     }
 
     /// Looks up a key that only the file can give: a table, or a choice of shapes.
     pub(super) fn find_written(&self, name: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.ask(name);
-        let key = Key { name: join(&self.name, name), default: None, variable: None, is_table: false };
+        self.mark_read(name);
+        let key = ConfigKey { name: join(&self.name, name), default: None, variable: None, is_table: false };
         self.written.know(key);
         self.table.and_then(|it| it.get(name))
     }
 
-    fn written_value(&self, name: &str) -> Option<(&'a DeValue<'a>, At)> {
+    fn written_value(&self, name: &str) -> Option<(&'a DeValue<'a>, ValueLocation)> {
         let value = self.table?.get(name)?;
-        Some((value.get_ref(), At::Offset(value.span().start)))
+        Some((value.get_ref(), ValueLocation::Offset(value.span().start)))
     }
 
     fn know(&self, name: &'static str, default: Option<String>, is_table: bool) {
-        self.ask(name);
+        self.mark_read(name);
         let name = join(&self.name, name);
         let variable = (self.variables && !is_table).then(|| variable_of(&name));
-        self.written.know(Key { name, default, variable, is_table });
+        self.written.know(ConfigKey { name, default, variable, is_table });
     }
 
-    fn ask(&self, name: &'static str) {
-        self.asked.borrow_mut().push(name);
+    fn mark_read(&self, name: &'static str) {
+        self.read_keys.borrow_mut().push(name);
     }
 
     /// A variable of the environment that is no key's.
@@ -160,24 +160,24 @@ impl<'a> Section<'a> {
 
     /// The line where this table begins, from 1.
     pub(super) fn line(&self) -> usize {
-        if let At::Offset(offset) = self.at { self.written.line(offset) } else { 0 }
+        if let ValueLocation::Offset(offset) = self.at { self.written.line(offset) } else { 0 }
     }
 
     /// Where a key of this table is written.
-    pub(super) fn spot(&self, name: &str, at: At) -> Spot {
-        Spot { key: join(&self.name, name), at }
+    pub(super) fn spot(&self, name: &str, at: ValueLocation) -> LocatedKey {
+        LocatedKey { key: join(&self.name, name), at }
     }
 
     /// Where a key's value is written, or, where it is not, the table it would stand in.
-    pub(super) fn spot_of(&self, name: &str) -> Spot {
+    pub(super) fn spot_of(&self, name: &str) -> LocatedKey {
         let variable = Some(variable_of(&join(&self.name, name))).filter(|it| self.variables && self.written.variable(it).is_some());
         let file = || self.written_value(name).map_or_else(|| self.at.clone(), |it| it.1);
-        self.spot(name, variable.map_or_else(file, At::Variable))
+        self.spot(name, variable.map_or_else(file, ValueLocation::Variable))
     }
 
     /// This table itself.
-    pub(super) fn spot_of_table(&self) -> Spot {
-        Spot { key: self.name.clone(), at: self.at.clone() }
+    pub(super) fn spot_of_table(&self) -> LocatedKey {
+        LocatedKey { key: self.name.clone(), at: self.at.clone() }
     }
 
     /// Whether a list is written that has no entry.
@@ -191,16 +191,16 @@ impl<'a> Section<'a> {
         if self.variables { format!("{section}, or in {}", variable_of(&join(&self.name, name))) } else { format!("[{section}]") }
     }
 
-    pub(super) fn complain(&self, spot: &Spot, complaint: Complaint) {
+    pub(super) fn complain(&self, spot: &LocatedKey, complaint: InvalidValue) {
         self.written.complain(spot, complaint);
     }
 
-    pub(super) fn warn(&self, spot: &Spot, complaint: Complaint) {
+    pub(super) fn warn(&self, spot: &LocatedKey, complaint: InvalidValue) {
         self.written.warn(spot, complaint);
     }
 }
 
 /// A value of another type than asked for. The value itself is not told: it may be a secret.
-pub(super) fn unexpected(expected: &str, found: &DeValue<'_>) -> Complaint {
-    Complaint::new(format!("expected {expected}, found {}", found.type_str()))
+pub(super) fn unexpected(expected: &str, found: &DeValue<'_>) -> InvalidValue {
+    InvalidValue::new(format!("expected {expected}, found {}", found.type_str()))
 }

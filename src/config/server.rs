@@ -2,8 +2,8 @@
 
 use super::address::{is_domain, socket_path};
 use super::duration;
-use super::problem::{Complaint, quote};
-use super::section::{Found, Section};
+use super::problem::{InvalidValue, quote};
+use super::section::{ConfigSection, LocatedValue};
 use crate::base::secret::Secret;
 use crate::base::site::{BadSite, Site, split_authority};
 use ipnet::IpNet;
@@ -13,15 +13,15 @@ use std::time::Duration;
 
 /// `[server]`, as meant.
 #[derive(Clone, Debug)]
-pub struct Server {
+pub struct ServerConfig {
     /// Where people's requests arrive.
-    pub listen: Vec<Listen>,
+    pub listen: Vec<ListenAddress>,
     /// Our public address, its prefix and the redirect path.
     pub site: Site,
     /// Whose forwarded headers are believed.
-    pub trusted_proxies: Trust,
+    pub trusted_proxies: TrustedProxies,
     /// The admin listener.
-    pub admin_listen: Listen,
+    pub admin_listen: ListenAddress,
     /// Who says it may give orders to the admin listener, from wherever; without one, whoever reaches it by this machine alone.
     pub admin_token: Option<Secret>,
     /// How long requests under way may take to finish after SIGTERM.
@@ -31,12 +31,12 @@ pub struct Server {
     /// `max-age` of `Strict-Transport-Security` over TLS that we terminate, in whole seconds; zero makes browsers forget it.
     pub hsts: Option<Duration>,
     /// Bounds of every wait and size.
-    pub limits: Limits,
+    pub limits: ServerLimits,
 }
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
+pub enum ListenAddress {
     /// `address:port`.
     Tcp(SocketAddr),
     /// `unix:/path`.
@@ -45,7 +45,7 @@ pub enum Listen {
     Systemd,
 }
 
-impl std::fmt::Display for Listen {
+impl std::fmt::Display for ListenAddress {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(out),
@@ -57,7 +57,7 @@ impl std::fmt::Display for Listen {
 
 /// Whose `X-Forwarded-*`, `Forwarded` and `X-Original-*` are believed. Nobody's by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust {
+pub struct TrustedProxies {
     /// Addresses.
     pub networks: Vec<IpNet>,
     /// Whoever comes by a unix socket.
@@ -75,7 +75,7 @@ pub struct TlsFiles {
 
 /// `[server.limits]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ServerLimits {
     /// Bytes of a request head (HTTP/1.1) or header list (HTTP/2).
     pub header_bytes: usize,
     /// Number of header fields.
@@ -94,7 +94,7 @@ pub struct Limits {
     pub streams: u32,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             header_bytes: 64 * 1024,
@@ -111,23 +111,23 @@ impl Default for Limits {
 
 /// `[server]` as far as it could be read; the parts that other sections have to fit.
 #[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) server: Option<Server>,
-    pub(super) listen: Vec<Found<Listen>>,
-    pub(super) admin_listen: Option<Found<Listen>>,
+pub(super) struct ServerDraft {
+    pub(super) server: Option<ServerConfig>,
+    pub(super) listen: Vec<LocatedValue<ListenAddress>>,
+    pub(super) admin_listen: Option<LocatedValue<ListenAddress>>,
     /// What public URL, prefix and redirect path make together.
     pub(super) site: Option<Site>,
 }
 
 /// Stands in for a public URL that could not be read, so that paths are judged all the same. Never leaves: there is a problem.
-const UNREAD: &str = "https://unread.invalid";
+const UNREAD_PUBLIC_URL: &str = "https://unread.invalid";
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 /// What browsers are told to keep at most: two years, as hstspreload.org recommends.
-const MOST_HSTS: Duration = Duration::from_hours(730 * 24);
+const MAX_HSTS: Duration = Duration::from_hours(730 * 24);
 
-pub(super) fn read(section: &Section<'_>, redirect_path: Option<&Found<String>>) -> Draft {
+pub(super) fn read(section: &ConfigSection<'_>, redirect_path: Option<&LocatedValue<String>>) -> ServerDraft {
     let listen = section.key("listen").list(&["127.0.0.1:4180"], listen);
     let admin_listen = section.key("admin_listen").parse_or("127.0.0.1:4181", self::listen);
     let admin_token = section.key("admin_token").secret().and_then(|it| token(section, it));
@@ -143,9 +143,9 @@ pub(super) fn read(section: &Section<'_>, redirect_path: Option<&Found<String>>)
 
     let own = prefix.as_ref().map_or("/oauth2", |it| &it.value);
     let redirect = redirect_path.map(|it| it.value.as_str());
-    let site = Site::parse(public_url.as_ref().map_or(UNREAD, |it| &it.value), own, redirect).ok();
+    let site = Site::parse(public_url.as_ref().map_or(UNREAD_PUBLIC_URL, |it| &it.value), own, redirect).ok();
     let site = site.map(|it| it.with_hosts(values(hosts), values(return_hosts)));
-    let server = site.clone().zip(admin_listen.as_ref()).map(|(site, admin)| Server {
+    let server = site.clone().zip(admin_listen.as_ref()).map(|(site, admin)| ServerConfig {
         listen: listen.iter().map(|it| it.value.clone()).collect(),
         site,
         trusted_proxies,
@@ -156,47 +156,47 @@ pub(super) fn read(section: &Section<'_>, redirect_path: Option<&Found<String>>)
         hsts,
         limits,
     });
-    Draft { server, listen, admin_listen, site }
+    ServerDraft { server, listen, admin_listen, site }
 }
 
-fn values<T>(found: Vec<Found<T>>) -> Vec<T> {
+fn values<T>(found: Vec<LocatedValue<T>>) -> Vec<T> {
     found.into_iter().map(|it| it.value).collect()
 }
 
-fn public_url(text: &str) -> Result<String, Complaint> {
+fn public_url(text: &str) -> Result<String, InvalidValue> {
     let example = "write the address that people type, like https://app.example.com";
     match Site::parse(text, "/oauth2", None) {
         Ok(_) => Ok(text.to_owned()),
-        Err(BadSite::NotHttps) => Err(Complaint::new(format!("{} is not https", quote(text)))
+        Err(BadSite::NotHttps) => Err(InvalidValue::new(format!("{} is not https", quote(text)))
             .hint("also behind a TLS proxy, write the address that people see; http is allowed only for localhost")),
-        Err(error) => Err(Complaint::new(error.to_string()).hint(example)),
+        Err(error) => Err(InvalidValue::new(error.to_string()).hint(example)),
     }
 }
 
 /// A path of our own: plain, and not the whole site.
-pub(super) fn path(text: &str, name: &str) -> Result<String, Complaint> {
-    let refused = || Complaint::new(format!("{} is not a valid {name}", quote(text)));
+pub(super) fn path(text: &str, name: &str) -> Result<String, InvalidValue> {
+    let refused = || InvalidValue::new(format!("{} is not a valid {name}", quote(text)));
     if text.ends_with('/') {
         return Err(refused().hint("write a path without a trailing slash, like /oauth2; \"/\" would cover the whole app"));
     }
-    match Site::parse(UNREAD, "/oauth2", Some(text)) {
+    match Site::parse(UNREAD_PUBLIC_URL, "/oauth2", Some(text)) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(refused().hint("write a plain path that begins with \"/\", without query, dot segments or encoded characters")),
     }
 }
 
-fn host(text: &str) -> Result<String, Complaint> {
+fn host(text: &str) -> Result<String, InvalidValue> {
     let refused =
-        || Complaint::new(format!("{} is not a host name", quote(text))).hint("write a name, with a port if needed, like alt.example.com or localhost:4180");
+        || InvalidValue::new(format!("{} is not a host name", quote(text))).hint("write a name, with a port if needed, like alt.example.com or localhost:4180");
     split_authority(text).map(|_| text.to_owned()).ok_or_else(refused)
 }
 
-fn return_host(text: &str) -> Result<String, Complaint> {
+fn return_host(text: &str) -> Result<String, InvalidValue> {
     let name = text.strip_prefix('.').unwrap_or(text);
     if is_domain(name) || name == "localhost" {
         return Ok(text.to_owned());
     }
-    let complaint = Complaint::new(format!("{} is not a host name", quote(text)));
+    let complaint = InvalidValue::new(format!("{} is not a host name", quote(text)));
     Err(match text.strip_prefix('*') {
         Some(rest) => complaint.hint(format!("write {} for all names below it", quote(rest))),
         None => complaint.hint("write a name without scheme and port, like app.example.com, or .example.com for all names below it"),
@@ -204,17 +204,17 @@ fn return_host(text: &str) -> Result<String, Complaint> {
 }
 
 /// Reads where to listen.
-fn listen(text: &str) -> Result<Listen, Complaint> {
+fn listen(text: &str) -> Result<ListenAddress, InvalidValue> {
     if text == "systemd" {
-        return Ok(Listen::Systemd);
+        return Ok(ListenAddress::Systemd);
     }
     if let Some(path) = text.strip_prefix("unix:") {
-        return socket_path(path).map(Listen::Unix);
+        return socket_path(path).map(ListenAddress::Unix);
     }
     if let Ok(address) = text.parse() {
-        return Ok(Listen::Tcp(address));
+        return Ok(ListenAddress::Tcp(address));
     }
-    let complaint = Complaint::new(format!("{} is not an address to listen on", quote(text)));
+    let complaint = InvalidValue::new(format!("{} is not an address to listen on", quote(text)));
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     Err(match (host, port.parse::<u16>()) {
         ("" | "*", Ok(port)) => complaint.hint(format!("write \"0.0.0.0:{port}\" for all addresses, or \"127.0.0.1:{port}\" for this machine only")),
@@ -224,37 +224,37 @@ fn listen(text: &str) -> Result<Listen, Complaint> {
 }
 
 /// What goes into a header as it stands, and is not found by trying.
-fn token(section: &Section<'_>, found: Found<Secret>) -> Option<Secret> {
+fn token(section: &ConfigSection<'_>, found: LocatedValue<Secret>) -> Option<Secret> {
     let text = found.value.expose();
     if (32..=512).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic()) {
         return Some(found.value);
     }
-    let complaint = Complaint::new("is not a token of 32 to 512 visible characters without spaces");
+    let complaint = InvalidValue::new("is not a token of 32 to 512 visible characters without spaces");
     section.complain(&found.spot, complaint.hint("entrada secret prints a good one"));
     None
 }
 
-fn judge_listeners(section: &Section<'_>, listen: &[Found<Listen>], admin: Option<&Found<Listen>>) {
+fn judge_listeners(section: &ConfigSection<'_>, listen: &[LocatedValue<ListenAddress>], admin: Option<&LocatedValue<ListenAddress>>) {
     for (at, it) in listen.iter().enumerate() {
         if listen.iter().take(at).any(|earlier| overlap(&earlier.value, &it.value)) {
-            section.complain(&it.spot, Complaint::new(format!("{} is listed twice", quote(&it.value.to_string()))));
+            section.complain(&it.spot, InvalidValue::new(format!("{} is listed twice", quote(&it.value.to_string()))));
         }
     }
     let Some(admin) = admin else { return };
     if listen.iter().any(|it| overlap(&it.value, &admin.value)) {
-        let complaint = Complaint::new(format!("{} is the public listener", quote(&admin.value.to_string())));
+        let complaint = InvalidValue::new(format!("{} is the public listener", quote(&admin.value.to_string())));
         section.complain(&admin.spot, complaint.hint("the admin listener needs its own address, like \"127.0.0.1:4181\""));
     }
-    if matches!(admin.value, Listen::Tcp(address) if address.ip().is_unspecified()) {
-        let complaint = Complaint::new("health and metrics are open to everyone who can reach this machine");
+    if matches!(admin.value, ListenAddress::Tcp(address) if address.ip().is_unspecified()) {
+        let complaint = InvalidValue::new("health and metrics are open to everyone who can reach this machine");
         section.warn(&admin.spot, complaint.hint("block the port from the public, or write \"127.0.0.1:4181\""));
     }
 }
 
 /// Whether two listeners cannot both be had. Port 0 is any free one.
-fn overlap(one: &Listen, other: &Listen) -> bool {
+fn overlap(one: &ListenAddress, other: &ListenAddress) -> bool {
     match (one, other) {
-        (Listen::Tcp(one), Listen::Tcp(other)) => {
+        (ListenAddress::Tcp(one), ListenAddress::Tcp(other)) => {
             // [::] takes the IPv4 addresses too, where the system lets it.
             let all = |it: &SocketAddr, theirs: &SocketAddr| it.ip().is_unspecified() && (it.is_ipv6() || theirs.is_ipv4());
             one.port() != 0 && one.port() == other.port() && (one.ip() == other.ip() || all(one, other) || all(other, one))
@@ -263,14 +263,14 @@ fn overlap(one: &Listen, other: &Listen) -> bool {
     }
 }
 
-fn trust(section: &Section<'_>) -> Trust {
-    let mut trust = Trust::default();
+fn trust(section: &ConfigSection<'_>) -> TrustedProxies {
+    let mut trust = TrustedProxies::default();
     for it in section.key("trusted_proxies").list(&[], trusted) {
         match it.value {
             None => trust.unix = true,
             Some(network) => {
                 if network.prefix_len() == 0 {
-                    let complaint = Complaint::new("every client can forge its address and the requested host");
+                    let complaint = InvalidValue::new("every client can forge its address and the requested host");
                     section.warn(&it.spot, complaint.hint("list only the networks of your proxies, like \"10.0.0.0/8\""));
                 }
                 trust.networks.push(network);
@@ -281,8 +281,8 @@ fn trust(section: &Section<'_>) -> Trust {
 }
 
 /// A network, a single address, or nothing for unix sockets.
-fn trusted(text: &str) -> Result<Option<IpNet>, Complaint> {
-    let refused = || Complaint::new(format!("{} is not a network", quote(text))).hint("write \"10.0.0.0/8\", \"fd00::/8\", a single address, or \"unix\"");
+fn trusted(text: &str) -> Result<Option<IpNet>, InvalidValue> {
+    let refused = || InvalidValue::new(format!("{} is not a network", quote(text))).hint("write \"10.0.0.0/8\", \"fd00::/8\", a single address, or \"unix\"");
     if text == "unix" {
         return Ok(None);
     }
@@ -291,7 +291,7 @@ fn trusted(text: &str) -> Result<Option<IpNet>, Complaint> {
 }
 
 /// Certificate and key, which are only of use together.
-pub(super) fn tls(section: &Section<'_>) -> Option<TlsFiles> {
+pub(super) fn tls(section: &ConfigSection<'_>) -> Option<TlsFiles> {
     let (certificate, key) = (section.key("certificate"), section.key("key"));
     let written = (certificate.is_written(), key.is_written());
     let lacking = match written {
@@ -300,18 +300,18 @@ pub(super) fn tls(section: &Section<'_>) -> Option<TlsFiles> {
         _ => None,
     };
     if let Some((name, other)) = lacking {
-        section.complain(&section.spot_of(name), Complaint::new(format!("is missing, but {other} is set")).hint("write both, as PEM files, or neither"));
+        section.complain(&section.spot_of(name), InvalidValue::new(format!("is missing, but {other} is set")).hint("write both, as PEM files, or neither"));
     }
     let (certificate, key) = (certificate.file(), key.file());
     certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key })
 }
 
 /// `Strict-Transport-Security` is sent over TLS only (RFC 6797 section 7.2), so it needs a certificate.
-fn hsts(section: &Section<'_>) -> Option<Duration> {
+fn hsts(section: &ConfigSection<'_>) -> Option<Duration> {
     let read = |text: &str| {
         let value = duration::parse(text)?;
-        let refused = |what: &str| Complaint::new(format!("{} {what}", quote(text))).hint("choose whole seconds from \"0s\" to \"730d\"");
-        match (value.subsec_nanos(), value <= MOST_HSTS) {
+        let refused = |what: &str| InvalidValue::new(format!("{} {what}", quote(text))).hint("choose whole seconds from \"0s\" to \"730d\"");
+        match (value.subsec_nanos(), value <= MAX_HSTS) {
             (0, true) => Ok(value),
             (0, false) => Err(refused("is out of range")),
             _ => Err(refused("is not a whole number of seconds")),
@@ -321,18 +321,18 @@ fn hsts(section: &Section<'_>) -> Option<Duration> {
     if !section.key("certificate").is_written() {
         section.complain(
             &found.spot,
-            Complaint::new("has no effect without a certificate").hint("set it where TLS is terminated: here with a certificate, or in the proxy in front"),
+            InvalidValue::new("has no effect without a certificate").hint("set it where TLS is terminated: here with a certificate, or in the proxy in front"),
         );
     }
     Some(found.value)
 }
 
-fn limits(section: &Section<'_>) -> Limits {
-    let default = Limits::default();
+fn limits(section: &ConfigSection<'_>) -> ServerLimits {
+    let default = ServerLimits::default();
     let size = |name, default: usize, range| usize::try_from(section.key(name).number(u64::try_from(default).unwrap_or(u64::MAX), range)).unwrap_or(default);
     let time = |name, default, range| section.key(name).duration(default, range);
     let second = Duration::from_secs(1);
-    Limits {
+    ServerLimits {
         header_bytes: size("header_bytes", default.header_bytes, 8 * 1024..=1024 * 1024),
         headers: size("headers", default.headers, 16..=4096),
         header_timeout: time("header_timeout", default.header_timeout, second..=5 * MINUTE),

@@ -1,18 +1,18 @@
 //! `[session]`: how long a sign-in lasts and what seals it.
 
-use super::problem::Complaint;
-use super::section::{Found, Section};
+use super::problem::InvalidValue;
+use super::section::{ConfigSection, LocatedValue};
 use crate::base::secret::Secret;
 use std::time::Duration;
 
 /// The shortest secret, in bytes: as many as the keys that are derived from it have.
-const LEAST_SECRET: usize = 32;
+const MIN_SECRET_BYTES: usize = 32;
 
 const DAY: Duration = Duration::from_hours(24);
 
 /// `[session]`, as meant.
 #[derive(Clone, Debug)]
-pub struct Session {
+pub struct SessionConfig {
     /// The first seals, all open. Empty: a random one that lives as long as the process.
     pub secrets: Vec<Secret>,
     /// Longest time without a request.
@@ -26,14 +26,14 @@ pub struct Session {
 }
 
 #[derive(Clone, Copy, Default)]
-enum Store {
+enum StoreKind {
     #[default]
     Memory,
 }
 
-pub(super) fn read(section: &Section<'_>) -> Session {
-    let Store::Memory = section.key("store").choice(&[("memory", Store::Memory)]);
-    let session = Session {
+pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
+    let StoreKind::Memory = section.key("store").choice(&[("memory", StoreKind::Memory)]);
+    let session = SessionConfig {
         secrets: secrets(section),
         idle: section.key("idle").duration(Duration::from_hours(1), Duration::from_secs(10)..=30 * DAY),
         lifetime: section.key("lifetime").duration(Duration::from_hours(12), Duration::from_secs(10)..=90 * DAY),
@@ -41,18 +41,18 @@ pub(super) fn read(section: &Section<'_>) -> Session {
         per_person: section.key("per_person").number(100, 1..=10_000_000),
     };
     if session.idle > session.lifetime {
-        let complaint = Complaint::new("is longer than lifetime, so it would have no effect").hint("choose at most lifetime");
+        let complaint = InvalidValue::new("is longer than lifetime, so it would have no effect").hint("choose at most lifetime");
         section.complain(&section.spot_of("idle"), complaint);
     }
     session
 }
 
-fn secrets(section: &Section<'_>) -> Vec<Secret> {
-    let long_enough = |it: Found<Secret>| {
-        if it.value.expose().len() >= LEAST_SECRET {
+fn secrets(section: &ConfigSection<'_>) -> Vec<Secret> {
+    let long_enough = |it: LocatedValue<Secret>| {
+        if it.value.expose().len() >= MIN_SECRET_BYTES {
             return Some(it.value);
         }
-        let complaint = Complaint::new(format!("a secret has fewer than {LEAST_SECRET} bytes")).hint("entrada secret prints a good one");
+        let complaint = InvalidValue::new(format!("a secret has fewer than {MIN_SECRET_BYTES} bytes")).hint("entrada secret prints a good one");
         section.complain(&it.spot, complaint);
         None
     };

@@ -1,19 +1,19 @@
 //! `[telemetry]`: what is written down.
 
-use super::section::Section;
+use super::section::ConfigSection;
 
 /// `[telemetry]`, as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Telemetry {
+pub struct TelemetryConfig {
     /// Shape of a log line.
-    pub log: Format,
+    pub log: LogFormat,
     /// The least that is written: `error`, `warn`, `info`, `debug`.
-    pub level: Level,
+    pub level: LogLevel,
 }
 
 /// Shape of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum LogFormat {
     /// One JSON object a line.
     #[default]
     Json,
@@ -23,7 +23,7 @@ pub enum Format {
 
 /// The least that is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum LogLevel {
     /// Failures that need somebody.
     Error,
     /// What will become one.
@@ -35,9 +35,9 @@ pub enum Level {
     Debug,
 }
 
-pub(super) fn read(section: &Section<'_>) -> Telemetry {
-    Telemetry {
-        log: section.key("log").choice(&[("json", Format::Json), ("text", Format::Text)]),
-        level: section.key("level").choice(&[("info", Level::Info), ("error", Level::Error), ("warn", Level::Warn), ("debug", Level::Debug)]),
+pub(super) fn read(section: &ConfigSection<'_>) -> TelemetryConfig {
+    TelemetryConfig {
+        log: section.key("log").choice(&[("json", LogFormat::Json), ("text", LogFormat::Text)]),
+        level: section.key("level").choice(&[("info", LogLevel::Info), ("error", LogLevel::Error), ("warn", LogLevel::Warn), ("debug", LogLevel::Debug)]),
     }
 }

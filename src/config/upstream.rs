@@ -1,27 +1,27 @@
 //! `[upstream]`: the app that we stand before.
 
 use super::address::{origin, pattern, socket_path};
-use super::problem::{Complaint, quote};
-use super::section::{Found, Section};
+use super::problem::{InvalidValue, quote};
+use super::section::{ConfigSection, LocatedValue};
 use super::server;
-use crate::base::pattern::Pattern;
-use crate::base::routes::Routes;
-use crate::base::target::Strictness;
+use crate::base::pattern::PathPattern;
+use crate::base::routes::PathRoutes;
+use crate::base::target::PathStrictness;
 use crate::config::server::TlsFiles;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// `[upstream]`, as meant.
 #[derive(Clone, Debug)]
-pub struct Upstream {
+pub struct UpstreamConfig {
     /// Where requests go that no route names.
-    pub destination: Destination,
+    pub destination: AppAddress,
     /// Further apps; longest path first.
-    pub routes: Vec<Route>,
+    pub routes: Vec<UpstreamRoute>,
     /// Which `Host` the app sees.
     pub host: HostHeader,
     /// How strictly paths are read.
-    pub paths: Strictness,
+    pub paths: PathStrictness,
     /// Further roots for https upstreams.
     pub ca_file: Option<PathBuf>,
     /// What we show to an https upstream that asks.
@@ -34,25 +34,25 @@ pub struct Upstream {
 
 /// `[[upstream.route]]`: a path and where it goes. The pattern is always `path/**`.
 #[derive(Clone, Debug)]
-pub struct Route {
+pub struct UpstreamRoute {
     /// What is meant.
-    pub path: Pattern,
+    pub path: PathPattern,
     /// Where it goes.
-    pub destination: Destination,
+    pub destination: AppAddress,
     /// Whom the assertion of its requests is for, where that is not the default audience.
     pub audience: Option<String>,
 }
 
-impl Upstream {
+impl UpstreamConfig {
     /// The paths of the routes, in their order.
-    pub fn routes(&self) -> Routes {
-        Routes::new(self.routes.iter().map(|it| it.path.clone()))
+    pub fn routes(&self) -> PathRoutes {
+        PathRoutes::new(self.routes.iter().map(|it| it.path.clone()))
     }
 }
 
 /// Where an app listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Destination {
+pub enum AppAddress {
     /// `http://host:port`.
     Http {
         /// Host name or address; IPv6 without brackets.
@@ -90,61 +90,69 @@ pub enum HostHeader {
 
 /// `[upstream]` as far as it could be read; the parts that have to fit `[server]`.
 #[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) upstream: Option<Upstream>,
+pub(super) struct UpstreamDraft {
+    pub(super) upstream: Option<UpstreamConfig>,
     /// All destinations, the routes' too.
-    pub(super) destinations: Vec<Found<Destination>>,
+    pub(super) destinations: Vec<LocatedValue<AppAddress>>,
     /// The paths of the routes.
-    pub(super) paths: Vec<Found<Pattern>>,
+    pub(super) paths: Vec<LocatedValue<PathPattern>>,
 }
 
 /// Routes that are looked through for each request.
-const MOST_ROUTES: usize = 1000;
+const MAX_ROUTES: usize = 1000;
 
-pub(super) fn read(section: &Section<'_>) -> Draft {
+pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
     let destination = section.key("url").needed().parse(destination);
     let host = section.key("host").choice(&[("preserve", HostHeader::Preserve), ("upstream", HostHeader::Upstream)]);
-    let paths = section.key("paths").choice(&[("strict", Strictness::Strict), ("lenient", Strictness::Lenient)]);
+    let paths = section.key("paths").choice(&[("strict", PathStrictness::Strict), ("lenient", PathStrictness::Lenient)]);
     let ca_file = section.key("ca_file").file();
     let client_certificate = section.inner("client_certificate", server::tls);
     let least = Duration::from_millis(100);
     let connect_timeout = section.key("connect_timeout").duration(Duration::from_secs(5), least..=Duration::from_mins(5));
     let response_timeout = section.key("response_timeout").duration(Duration::from_mins(1), least..=Duration::from_hours(1));
-    let written = section.each("route", MOST_ROUTES, route);
+    let written = section.each("route", MAX_ROUTES, route);
     refuse_twins(section, &written);
     let routes = longest_first(&written);
-    let upstream =
-        destination.clone().map(|it| Upstream { destination: it.value, routes, host, paths, ca_file, client_certificate, connect_timeout, response_timeout });
+    let upstream = destination.clone().map(|it| UpstreamConfig {
+        destination: it.value,
+        routes,
+        host,
+        paths,
+        ca_file,
+        client_certificate,
+        connect_timeout,
+        response_timeout,
+    });
     let destinations = destination.into_iter().chain(written.iter().filter_map(|it| it.1.clone())).collect();
-    Draft { upstream, destinations, paths: written.into_iter().filter_map(|it| it.0).collect() }
+    UpstreamDraft { upstream, destinations, paths: written.into_iter().filter_map(|it| it.0).collect() }
 }
 
-type WrittenRoute = (Option<Found<Pattern>>, Option<Found<Destination>>, Option<String>);
+type WrittenRoute = (Option<LocatedValue<PathPattern>>, Option<LocatedValue<AppAddress>>, Option<String>);
 
-fn route(section: &Section<'_>) -> WrittenRoute {
+fn route(section: &ConfigSection<'_>) -> WrittenRoute {
     let audience = section.key("audience").text().map(|it| it.value);
     (section.key("path").needed().parse(route_path), section.key("url").needed().parse(destination), audience)
 }
 
-fn refuse_twins(section: &Section<'_>, routes: &[WrittenRoute]) {
+fn refuse_twins(section: &ConfigSection<'_>, routes: &[WrittenRoute]) {
     let mut seen = std::collections::HashSet::new();
     for path in routes.iter().filter_map(|it| it.0.as_ref()) {
         if !seen.insert(path.value.to_string()) {
-            section.complain(&path.spot, Complaint::new("another route already has this path"));
+            section.complain(&path.spot, InvalidValue::new("another route already has this path"));
         }
     }
 }
 
-fn longest_first(written: &[WrittenRoute]) -> Vec<Route> {
-    let whole = |it: &WrittenRoute| Some(Route { path: it.0.clone()?.value, destination: it.1.clone()?.value, audience: it.2.clone() });
+fn longest_first(written: &[WrittenRoute]) -> Vec<UpstreamRoute> {
+    let whole = |it: &WrittenRoute| Some(UpstreamRoute { path: it.0.clone()?.value, destination: it.1.clone()?.value, audience: it.2.clone() });
     let mut routes: Vec<_> = written.iter().filter_map(whole).collect();
     routes.sort_by_key(|it| std::cmp::Reverse(it.path.to_string().len()));
     routes
 }
 
 /// A plain path, which stands for all below it too.
-fn route_path(text: &str) -> Result<Pattern, Complaint> {
-    let refused = || Complaint::new(format!("{} is not a valid route path", quote(text)));
+fn route_path(text: &str) -> Result<PathPattern, InvalidValue> {
+    let refused = || InvalidValue::new(format!("{} is not a valid route path", quote(text)));
     if matches!(text, "/" | "/**") {
         return Err(refused().hint("remove the route: everything else goes to [upstream] url"));
     }
@@ -157,9 +165,9 @@ fn route_path(text: &str) -> Result<Pattern, Complaint> {
     pattern(text).and_then(|_| pattern(&format!("{text}/**")))
 }
 
-fn destination(text: &str) -> Result<Destination, Complaint> {
+fn destination(text: &str) -> Result<AppAddress, InvalidValue> {
     if let Some(path) = text.strip_prefix("unix:") {
-        return socket_path(path).map(Destination::Unix);
+        return socket_path(path).map(AppAddress::Unix);
     }
     // To the library h2c is no scheme with a host.
     let http = text.strip_prefix("h2c://").map(|it| format!("http://{it}"));
@@ -167,8 +175,8 @@ fn destination(text: &str) -> Result<Destination, Complaint> {
     let port = url.port_or_known_default().unwrap_or(80);
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(match (url.scheme(), http) {
-        (_, Some(_)) => Destination::H2c { host, port },
-        ("https", _) => Destination::Https { host, port },
-        _ => Destination::Http { host, port },
+        (_, Some(_)) => AppAddress::H2c { host, port },
+        ("https", _) => AppAddress::Https { host, port },
+        _ => AppAddress::Http { host, port },
     })
 }

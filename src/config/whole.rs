@@ -1,44 +1,44 @@
 //! The whole configuration.
 
-use super::section::Section;
-use super::written::Written;
+use super::section::ConfigSection;
+use super::source::ConfigSource;
 use super::{access, directory, entra, fit, headers, native, pages, server, session, telemetry, upstream};
 
 /// The whole configuration, as meant: every value is parsed and fits the others.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `[server]`.
-    pub server: server::Server,
+    pub server: server::ServerConfig,
     /// `[upstream]`.
-    pub upstream: upstream::Upstream,
+    pub upstream: upstream::UpstreamConfig,
     /// `[entra]`.
-    pub entra: entra::Entra,
+    pub entra: entra::EntraConfig,
     /// `[session]`.
-    pub session: session::Session,
+    pub session: session::SessionConfig,
     /// `[directory]`; without it there is one tenant, from `[entra]`.
-    pub directory: Option<directory::Directory>,
+    pub directory: Option<directory::DirectoryConfig>,
     /// `[native]`; without it no app of a phone or a command line signs in.
-    pub native: Option<native::Native>,
+    pub native: Option<native::NativeConfig>,
     /// `[headers]`.
-    pub headers: headers::Headers,
+    pub headers: headers::HeadersConfig,
     /// `[access]`.
-    pub access: access::Access,
+    pub access: access::AccessConfig,
     /// `[pages]`.
-    pub pages: pages::Pages,
+    pub pages: pages::PagesConfig,
     /// `[telemetry]`.
-    pub telemetry: telemetry::Telemetry,
+    pub telemetry: telemetry::TelemetryConfig,
 }
 
 /// Reads every section, whatever is wrong with the others.
-pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> {
+pub(super) fn read(root: &ConfigSection<'_>, written: &ConfigSource<'_>) -> Option<Config> {
     let (session, sealed) = root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
     let (has_directory, directory) = directory::read(root, sealed);
     let native = root.inner("native", |it| native::read(it, has_directory));
-    let asks_entra = directory.as_ref().is_some_and(|it| it.unknown == directory::Unknown::AskEntra);
+    let asks_entra = directory.as_ref().is_some_and(|it| it.unknown == directory::UnknownIdentifier::AskEntra);
     let what_for = match has_directory {
-        true if asks_entra => entra::For::Naming,
-        true => entra::For::Nobody,
-        false => entra::For::Everybody,
+        true if asks_entra => entra::RegistrationUse::Naming,
+        true => entra::RegistrationUse::Nobody,
+        false => entra::RegistrationUse::Everybody,
     };
     let entra = root.inner("entra", |it| entra::read(it, what_for));
     let server = root.inner("server", |it| server::read(it, entra.redirect_path.as_ref()));
@@ -46,7 +46,7 @@ pub(super) fn read(root: &Section<'_>, written: &Written<'_>) -> Option<Config> 
     let origin = server.site.as_ref().map(crate::base::site::Site::origin);
     let headers = root.inner("headers", |it| headers::read(it, origin.as_deref()));
     let roles = directory.as_ref().map(|it| it.roles.as_slice());
-    let people = entra::People { are_many: entra.people.are_many || has_directory, has_directory, roles, ..entra.people };
+    let people = entra::SignInAudience { are_many: entra.people.are_many || has_directory, has_directory, roles, ..entra.people };
     let access = root.inner("access", |it| access::read(it, people));
     let pages = root.inner("pages", pages::read);
     let telemetry = root.inner("telemetry", telemetry::read);

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// A person as an assertion names them; whether that is true is for the verification to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Person {
+pub(super) struct AssertedPerson {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) user: String,
@@ -24,7 +24,7 @@ pub(super) struct Person {
     pub(super) is_guest: bool,
 }
 
-impl Person {
+impl AssertedPerson {
     /// Out of the claims; what is absent is empty.
     pub(super) fn read(claims: &Map<String, Value>) -> Self {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long one question may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest answer in bytes.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// An address on this machine.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct LocalAddress {
     url: String,
     authority: String,
     host: String,
@@ -39,18 +39,18 @@ pub enum BadAddress {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failed {
-    #[error("no answer within {} seconds", PATIENCE.as_secs())]
+pub(super) enum FetchError {
+    #[error("no answer within {} seconds", FETCH_TIMEOUT.as_secs())]
     Late,
     #[error("cannot connect: {0}")]
     Connect(#[from] std::io::Error),
     #[error("the exchange broke off")]
     Http(#[from] hyper::Error),
-    #[error("the answer is larger than {MOST_BYTES} bytes, or broke off")]
+    #[error("the answer is larger than {MAX_ANSWER_BYTES} bytes, or broke off")]
     Body,
 }
 
-impl Place {
+impl LocalAddress {
     /// Reads it.
     pub(super) fn read(url: &str) -> Result<Self, BadAddress> {
         let parsed = url::Url::parse(url).map_err(|_| BadAddress::Unread)?;
@@ -78,11 +78,11 @@ impl Place {
     }
 
     /// Sends a request there, whose target and `Host` are made of the address.
-    pub(super) async fn ask(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failed> {
-        timeout(PATIENCE, self.exchange(request)).await.map_err(|_| Failed::Late)?
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, FetchError> {
+        timeout(FETCH_TIMEOUT, self.exchange(request)).await.map_err(|_| FetchError::Late)?
     }
 
-    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failed> {
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, FetchError> {
         let stream = TcpStream::connect(&self.authority).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let mut request = request.map(Full::new);
@@ -90,7 +90,7 @@ impl Place {
         request.headers_mut().extend(HeaderValue::from_str(&self.host).ok().map(|it| (HOST, it)));
         let exchange = async {
             let (head, body) = sender.send_request(request).await?.into_parts();
-            let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|_| Failed::Body)?;
+            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|_| FetchError::Body)?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
         tokio::pin!(exchange);
@@ -107,16 +107,16 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use super::{BadAddress, Place};
+    use super::{BadAddress, LocalAddress};
 
     #[test]
     fn only_this_machine_is_asked() {
         for url in ["http://localhost:4180/jwks.json", "http://127.0.0.1/jwks.json", "http://[::1]:1/x"] {
-            assert!(Place::read(url).is_ok(), "{url}");
+            assert!(LocalAddress::read(url).is_ok(), "{url}");
         }
-        assert!(matches!(Place::read("http://app.example.com/jwks.json"), Err(BadAddress::Elsewhere)));
-        assert!(matches!(Place::read("http://192.0.2.1/"), Err(BadAddress::Elsewhere)));
-        assert!(matches!(Place::read("https://localhost/"), Err(BadAddress::Scheme)));
-        assert!(matches!(Place::read("jwks.json"), Err(BadAddress::Unread)));
+        assert!(matches!(LocalAddress::read("http://app.example.com/jwks.json"), Err(BadAddress::Elsewhere)));
+        assert!(matches!(LocalAddress::read("http://192.0.2.1/"), Err(BadAddress::Elsewhere)));
+        assert!(matches!(LocalAddress::read("https://localhost/"), Err(BadAddress::Scheme)));
+        assert!(matches!(LocalAddress::read("jwks.json"), Err(BadAddress::Unread)));
     }
 }

@@ -1,6 +1,6 @@
 //! The public keys: fetched over plain HTTP from this machine, kept for a while, asked for again when a key is unknown.
 
-use super::fetch::{self, BadAddress, Place};
+use super::fetch::{self, BadAddress, LocalAddress};
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{Request, StatusCode};
@@ -11,13 +11,13 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// How long keys are kept.
-const KEPT: Duration = Duration::from_secs(300);
+const KEYS_LIFETIME: Duration = Duration::from_secs(300);
 /// No two fetches come closer than this, whatever tokens claim and however fetches fail.
-const PAUSE: Duration = Duration::from_secs(1);
+const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A public key (RFC 7517), as far as an app needs it.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Key {
+pub(super) struct PublicKey {
     #[serde(default)]
     pub(super) kid: String,
     #[serde(default)]
@@ -32,22 +32,22 @@ pub(super) struct Key {
 
 /// The keys of one address.
 #[derive(Debug)]
-pub(super) struct Keys {
-    place: Place,
-    kept: Mutex<Option<Kept>>,
+pub(super) struct AssertionKeys {
+    address: LocalAddress,
+    cached: Mutex<Option<CachedKeys>>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct CachedKeys {
     at: Instant,
-    keys: Result<Arc<[Key]>, String>,
+    keys: Result<Arc<[PublicKey]>, String>,
 }
 
 /// Why a fetch failed.
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+enum KeyFetchError {
     #[error(transparent)]
-    Unanswered(#[from] fetch::Failed),
+    Unanswered(#[from] fetch::FetchError),
     #[error("the request cannot be written")]
     Request(#[from] http::Error),
     #[error("the response was {0}")]
@@ -56,49 +56,49 @@ enum Failed {
     NotKeys,
 }
 
-impl Keys {
+impl AssertionKeys {
     /// The keys at that address.
     pub(super) fn at(url: &str) -> Result<Self, BadAddress> {
-        Ok(Self { place: Place::read(url)?, kept: Mutex::default() })
+        Ok(Self { address: LocalAddress::read(url)?, cached: Mutex::default() })
     }
 
     /// Where they are.
     pub(super) fn url(&self) -> &str {
-        self.place.url()
+        self.address.url()
     }
 
     /// All keys; fetched anew where `kid` is not among those that are kept. Whoever comes meanwhile waits for the one fetch.
-    pub(super) async fn all(&self, kid: &str) -> Result<Arc<[Key]>, String> {
-        let mut kept = self.kept.lock().await;
+    pub(super) async fn all(&self, kid: &str) -> Result<Arc<[PublicKey]>, String> {
+        let mut kept = self.cached.lock().await;
         match kept.as_ref() {
             Some(it) if it.is_good_for(kid) => it.keys.clone(),
             _ => {
                 let keys = self.fetched().await.map_err(|it| it.to_string());
-                *kept = Some(Kept { at: Instant::now(), keys: keys.clone() });
+                *kept = Some(CachedKeys { at: Instant::now(), keys: keys.clone() });
                 keys
             }
         }
     }
 
-    async fn fetched(&self) -> Result<Arc<[Key]>, Failed> {
-        let answer = self.place.ask(Request::get("/").header(ACCEPT, "application/json").body(Bytes::new())?).await?;
+    async fn fetched(&self) -> Result<Arc<[PublicKey]>, KeyFetchError> {
+        let answer = self.address.send(Request::get("/").header(ACCEPT, "application/json").body(Bytes::new())?).await?;
         if answer.status() != StatusCode::OK {
-            return Err(Failed::Status(answer.status()));
+            return Err(KeyFetchError::Status(answer.status()));
         }
-        keys_of(answer.body()).ok_or(Failed::NotKeys)
+        keys_of(answer.body()).ok_or(KeyFetchError::NotKeys)
     }
 }
 
-impl Kept {
+impl CachedKeys {
     fn is_good_for(&self, kid: &str) -> bool {
         let age = self.at.elapsed();
         let is_known = self.keys.as_ref().is_ok_and(|keys| keys.iter().any(|it| it.kid == kid));
-        age < PAUSE || (is_known && age < KEPT)
+        age < MIN_FETCH_INTERVAL || (is_known && age < KEYS_LIFETIME)
     }
 }
 
 /// A key that does not read is left out, not the whole set with it (RFC 7517 section 5).
-fn keys_of(document: &[u8]) -> Option<Arc<[Key]>> {
+fn keys_of(document: &[u8]) -> Option<Arc<[PublicKey]>> {
     #[derive(Deserialize)]
     struct Document {
         keys: Vec<serde_json::Value>,

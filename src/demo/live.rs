@@ -1,6 +1,6 @@
 //! Bodies that go on: events, uploads and downloads, with as little memory for the last byte as for the first.
 
-use super::web::{self, Reply};
+use super::web::{self, DemoReply};
 use crate::base::clock::Clock;
 use crate::wire::body::{Body, BoxError};
 use bytes::Bytes;
@@ -16,12 +16,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The largest download in bytes.
-pub(super) const MOST_DOWNLOAD: u64 = 64 << 30;
+pub(super) const MAX_DOWNLOAD_BYTES: u64 = 64 << 30;
 
 static CHUNK: [u8; 64 * 1024] = [b'.'; 64 * 1024];
 
 /// Server-sent events: one at once, then one each second.
-pub(super) fn events(clock: Clock, shutdown: CancellationToken) -> Reply {
+pub(super) fn events(clock: Clock, shutdown: CancellationToken) -> DemoReply {
     let ticks = stream::unfold((0_u64, clock, shutdown), |(count, clock, shutdown)| async move {
         if count > 0 {
             tokio::select! {
@@ -45,19 +45,19 @@ pub(super) async fn count(mut body: Incoming) -> Option<u64> {
 }
 
 /// That many bytes.
-pub(super) fn download(bytes: u64) -> Reply {
-    let mut out = web::reply(StatusCode::OK, "application/octet-stream", Body::stream(Dots { left: bytes }));
+pub(super) fn download(bytes: u64) -> DemoReply {
+    let mut out = web::reply(StatusCode::OK, "application/octet-stream", Body::stream(DotsBody { left: bytes }));
     out.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes));
     out.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"dots.txt\""));
     out
 }
 
 /// A body of so many dots, out of one piece of memory.
-struct Dots {
+struct DotsBody {
     left: u64,
 }
 
-impl http_body::Body for Dots {
+impl http_body::Body for DotsBody {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -7,9 +7,9 @@ mod claims;
 mod fetch;
 mod keys;
 mod live;
-mod look;
 mod phone;
 mod received;
+mod render;
 mod route;
 mod socket;
 #[cfg(test)]
@@ -23,11 +23,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use keys::Keys;
-use look::Look;
-use phone::Phone;
-pub use phone::Registered;
-use route::App;
+use keys::AssertionKeys;
+use phone::DemoPhone;
+pub use phone::PhoneClient;
+use render::DemoRenderer;
+use route::DemoApp;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,14 +35,14 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use verify::Expected;
+use verify::ExpectedAssertion;
 
 /// Connections at a time.
-const MOST_CONNECTIONS: usize = 1024;
+const MAX_CONNECTIONS: usize = 1024;
 /// The largest header section in bytes.
-const MOST_HEAD: usize = 64 * 1024;
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long a connection may finish what it is at, once the end has come.
-const GRACE: Duration = Duration::from_secs(1);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 /// What the app is told about the sign-in in front of it; any app needs the first four.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub struct Options {
     /// Where a sign-in begins.
     pub start_path: String,
     /// The demo as a phone too, where it is registered as one.
-    pub phone: Option<Registered>,
+    pub phone: Option<PhoneClient>,
     /// The time.
     pub clock: Clock,
 }
@@ -92,7 +92,7 @@ pub async fn serve(listener: TcpListener, options: Options, shutdown: Cancellati
         return Err(Error::NotLoopback(address));
     }
     let app = Arc::new(furnish(options, address, shutdown.clone())?);
-    let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return Ok(()) };
         let stream = tokio::select! {
@@ -112,19 +112,19 @@ pub async fn serve(listener: TcpListener, options: Options, shutdown: Cancellati
     }
 }
 
-fn furnish(options: Options, address: SocketAddr, shutdown: CancellationToken) -> Result<App, Error> {
-    let expected = Expected {
+fn furnish(options: Options, address: SocketAddr, shutdown: CancellationToken) -> Result<DemoApp, Error> {
+    let expected = ExpectedAssertion {
         header: options.assertion_header.to_ascii_lowercase(),
         issuer: options.issuer,
         audience: options.audience,
-        keys: Keys::at(&options.jwks_url)?,
+        keys: AssertionKeys::at(&options.jwks_url)?,
     };
-    let look = Look::new(&expected.header, options.sign_out_path, &options.start_path, options.phone.is_some())?;
-    let phone = options.phone.map(|it| Phone::new(it, address));
-    Ok(App { expected, look, phone, clock: options.clock, shutdown })
+    let look = DemoRenderer::new(&expected.header, options.sign_out_path, &options.start_path, options.phone.is_some())?;
+    let phone = options.phone.map(|it| DemoPhone::new(it, address));
+    Ok(DemoApp { expected, renderer: look, phone, clock: options.clock, shutdown })
 }
 
-async fn connection(app: Arc<App>, stream: TcpStream, shutdown: CancellationToken) {
+async fn connection(app: Arc<DemoApp>, stream: TcpStream, shutdown: CancellationToken) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
         let app = Arc::clone(&app);
@@ -132,7 +132,7 @@ async fn connection(app: Arc<App>, stream: TcpStream, shutdown: CancellationToke
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     // Purposefully without a header timeout: it would also end connections at rest, in the middle of the proxy's reuse of them.
-    server.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MOST_HEAD).max_headers(200);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).max_headers(200);
     server.http2().timer(TokioTimer::new()).max_header_list_size(64 * 1024).max_concurrent_streams(200);
     let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
@@ -141,5 +141,5 @@ async fn connection(app: Arc<App>, stream: TcpStream, shutdown: CancellationToke
         _ = connection.as_mut() => return,
         () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
     }
-    let _ = tokio::time::timeout(GRACE, connection).await;
+    let _ = tokio::time::timeout(SHUTDOWN_GRACE, connection).await;
 }

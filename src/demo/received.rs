@@ -5,10 +5,10 @@ use minijinja::context;
 use minijinja::value::Value;
 
 /// A value longer than this many characters is folded away.
-const LONG: usize = 160;
+const FOLDED_CHARS: usize = 160;
 
 /// The part of a long value that is shown, in characters.
-const SHOWN: usize = 72;
+const SHOWN_CHARS: usize = 72;
 
 const ABOUT: [&str; 6] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "traceparent", "x-request-id"];
 
@@ -31,7 +31,7 @@ pub(super) fn received(headers: &HeaderMap, assertion: &str) -> Value {
 }
 
 fn entry(name: &str, value: &str) -> Value {
-    let is_long = value.chars().count() > LONG;
-    let begin: String = value.chars().take(SHOWN).collect();
+    let is_long = value.chars().count() > FOLDED_CHARS;
+    let begin: String = value.chars().take(SHOWN_CHARS).collect();
     context! { name, value, begin, is_long, size => value.len() }
 }

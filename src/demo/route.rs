@@ -1,11 +1,11 @@
 //! Which page for which path.
 
 use super::live;
-use super::look::{Extra, Look, Sheet};
-use super::phone::{Answer, Phone};
+use super::phone::{DemoPhone, PhoneAnswer};
+use super::render::{DemoPage, DemoRenderer, PageExtra};
 use super::socket;
-use super::verify::{Expected, Outcome, verify};
-use super::web::{self, Reply};
+use super::verify::{ExpectedAssertion, VerificationReport, verify};
+use super::web::{self, DemoReply};
 use crate::base::clock::Clock;
 use http::header::{ACCEPT, ALLOW};
 use http::request::Parts;
@@ -16,17 +16,17 @@ use tokio_util::sync::CancellationToken;
 
 /// What the app is made of.
 #[derive(Debug)]
-pub(super) struct App {
-    pub(super) expected: Expected,
-    pub(super) look: Look,
-    pub(super) phone: Option<Phone>,
+pub(super) struct DemoApp {
+    pub(super) expected: ExpectedAssertion,
+    pub(super) renderer: DemoRenderer,
+    pub(super) phone: Option<DemoPhone>,
     pub(super) clock: Clock,
     pub(super) shutdown: CancellationToken,
 }
 
-impl App {
+impl DemoApp {
     /// Answers one request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> DemoReply {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let path = request.uri().path().to_owned();
         if let Some(phone) = self.phone.as_ref().filter(|_| is_below(&path, "/phone")) {
@@ -40,26 +40,26 @@ impl App {
             _ if !is_read => not_with_this_method("GET, HEAD"),
             "/events" => live::events(self.clock.clone(), self.shutdown.clone()),
             "/download" => download(request.uri().query().unwrap_or_default()),
-            _ => self.page(sheet(&path), &request.into_parts().0, Extra::None).await,
+            _ => self.page(page_of(&path), &request.into_parts().0, PageExtra::None).await,
         }
     }
 
-    async fn phone(&self, phone: &Phone, request: Request<Incoming>) -> Reply {
+    async fn phone(&self, phone: &DemoPhone, request: Request<Incoming>) -> DemoReply {
         let headers = request.headers().clone();
         match phone.answer(request).await {
-            Answer::Whole(reply) => reply,
-            Answer::Page(value) => self.shown(Sheet::Phone, &headers, &Extra::Phone(value)).await,
+            PhoneAnswer::Whole(reply) => reply,
+            PhoneAnswer::Page(value) => self.shown(DemoPage::Phone, &headers, &PageExtra::Phone(value)).await,
         }
     }
 
-    async fn page(&self, sheet: Sheet, head: &Parts, extra: Extra) -> Reply {
+    async fn page(&self, sheet: DemoPage, head: &Parts, extra: PageExtra) -> DemoReply {
         self.shown(sheet, &head.headers, &extra).await
     }
 
-    async fn shown(&self, sheet: Sheet, headers: &HeaderMap, extra: &Extra) -> Reply {
+    async fn shown(&self, sheet: DemoPage, headers: &HeaderMap, extra: &PageExtra) -> DemoReply {
         let outcome = self.outcome(headers).await;
-        match self.look.render(sheet, headers, outcome.as_ref(), extra) {
-            Ok(html) => web::page(sheet.status(), html, self.look.policy(sheet)),
+        match self.renderer.render(sheet, headers, outcome.as_ref(), extra) {
+            Ok(html) => web::page(sheet.status(), html, self.renderer.policy(sheet)),
             Err(error) => {
                 tracing::warn!(%error, "cannot render a demo page");
                 web::text(StatusCode::INTERNAL_SERVER_ERROR, "This demo page cannot be displayed.\n")
@@ -67,30 +67,30 @@ impl App {
         }
     }
 
-    async fn outcome(&self, headers: &HeaderMap) -> Option<Outcome> {
+    async fn outcome(&self, headers: &HeaderMap) -> Option<VerificationReport> {
         verify(&self.expected, headers, self.clock.now()).await
     }
 
     /// Counts; a browser gets the page, a program gets JSON.
-    async fn upload(&self, request: Request<Incoming>) -> Reply {
+    async fn upload(&self, request: Request<Incoming>) -> DemoReply {
         let (head, body) = request.into_parts();
         let Some(bytes) = live::count(body).await else {
             return web::text(StatusCode::BAD_REQUEST, "The upload was interrupted.\n");
         };
         let wants_page = head.headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(|it| it.contains("text/html"));
-        if wants_page { self.page(Sheet::Upload, &head, Extra::Uploaded(bytes)).await } else { web::json(&json!({ "bytes": bytes })) }
+        if wants_page { self.page(DemoPage::Upload, &head, PageExtra::Uploaded(bytes)).await } else { web::json(&json!({ "bytes": bytes })) }
     }
 }
 
-fn sheet(path: &str) -> Sheet {
+fn page_of(path: &str) -> DemoPage {
     match path {
-        "/" => Sheet::Index,
-        "/websocket" => Sheet::WebSocket,
-        "/stream" => Sheet::Stream,
-        "/upload" => Sheet::Upload,
-        _ if is_below(path, "/admin") => Sheet::Admin,
-        _ if is_below(path, "/public") => Sheet::Public,
-        _ => Sheet::NotFound,
+        "/" => DemoPage::Index,
+        "/websocket" => DemoPage::WebSocket,
+        "/stream" => DemoPage::Stream,
+        "/upload" => DemoPage::Upload,
+        _ if is_below(path, "/admin") => DemoPage::Admin,
+        _ if is_below(path, "/public") => DemoPage::Public,
+        _ => DemoPage::NotFound,
     }
 }
 
@@ -99,7 +99,7 @@ fn is_below(path: &str, name: &str) -> bool {
 }
 
 /// The request as it arrived, for tests and the curious.
-async fn echo(request: Request<Incoming>) -> Reply {
+async fn echo(request: Request<Incoming>) -> DemoReply {
     let (head, body) = request.into_parts();
     let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
     let Some(bytes) = live::count(body).await else {
@@ -115,15 +115,15 @@ async fn echo(request: Request<Incoming>) -> Reply {
     }))
 }
 
-fn download(query: &str) -> Reply {
+fn download(query: &str) -> DemoReply {
     let bytes = url::form_urlencoded::parse(query.as_bytes()).find(|it| it.0 == "bytes").and_then(|it| it.1.parse().ok());
     match bytes {
-        Some(bytes) if bytes <= live::MOST_DOWNLOAD => live::download(bytes),
+        Some(bytes) if bytes <= live::MAX_DOWNLOAD_BYTES => live::download(bytes),
         _ => web::text(StatusCode::BAD_REQUEST, "Specify a size: /download?bytes=1000000, up to 64 GiB.\n"),
     }
 }
 
-fn not_with_this_method(allow: &'static str) -> Reply {
+fn not_with_this_method(allow: &'static str) -> DemoReply {
     let mut out = web::text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.\n");
     out.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     out

@@ -1,6 +1,6 @@
 //! The WebSocket: says back what it hears (RFC 6455).
 
-use super::web::{self, Reply};
+use super::web::{self, DemoReply};
 use crate::wire::body::Body;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
@@ -14,15 +14,15 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_util::sync::CancellationToken;
 
 /// The largest message in bytes.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Answers the handshake, and echoes until either side ends.
-pub(super) fn echo(mut request: Request<Incoming>, shutdown: CancellationToken) -> Reply {
+pub(super) fn echo(mut request: Request<Incoming>, shutdown: CancellationToken) -> DemoReply {
     let Some(accept) = accept(&request) else { return not_a_handshake() };
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let Ok(upgraded) = upgraded.await else { return };
-        let limits = WebSocketConfig::default().max_message_size(Some(MOST_BYTES)).max_frame_size(Some(MOST_BYTES));
+        let limits = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
         converse(socket, shutdown).await;
     });
@@ -35,7 +35,7 @@ pub(super) fn echo(mut request: Request<Incoming>, shutdown: CancellationToken) 
     out
 }
 
-fn not_a_handshake() -> Reply {
+fn not_a_handshake() -> DemoReply {
     let mut out = web::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket; the page /websocket connects to it.\n");
     let headers = out.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));

@@ -1,7 +1,7 @@
 //! The verification of an assertion, step by step, as an app in any language does it (RFC 7515, 7519, 8725).
 
-use super::claims::Person;
-use super::keys::{Key, Keys};
+use super::claims::AssertedPerson;
+use super::keys::{AssertionKeys, PublicKey};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,44 +9,44 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 
 /// What `typ` must be.
-const TYPE: &str = "entrada+jwt";
+const ASSERTION_TYPE: &str = "entrada+jwt";
 /// The largest assertion in bytes.
-const MOST_BYTES: usize = 16 * 1024;
+const MAX_ASSERTION_BYTES: usize = 16 * 1024;
 /// How far two clocks may be apart, in seconds.
-const LEEWAY: u64 = 30;
+const LEEWAY_SECONDS: u64 = 30;
 
 /// What an assertion is held against.
 #[derive(Debug)]
-pub(super) struct Expected {
+pub(super) struct ExpectedAssertion {
     pub(super) header: String,
     pub(super) issuer: String,
     pub(super) audience: String,
-    pub(super) keys: Keys,
+    pub(super) keys: AssertionKeys,
 }
 
 /// Whose the assertion is. Made here only, after every step.
 #[derive(Debug)]
-pub(super) struct Verified(Person);
+pub(super) struct VerifiedAssertion(AssertedPerson);
 
-impl Verified {
+impl VerifiedAssertion {
     /// The person.
-    pub(super) fn person(&self) -> &Person {
+    pub(super) fn person(&self) -> &AssertedPerson {
         &self.0
     }
 }
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct VerificationStep {
     pub(super) name: &'static str,
-    pub(super) state: State,
+    pub(super) state: StepState,
     /// What was found.
     pub(super) value: String,
 }
 
 /// How a step went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum StepState {
     Passed,
     Failed,
     /// An earlier step left nothing to look at.
@@ -55,17 +55,17 @@ pub(super) enum State {
 
 /// The whole verification.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) steps: Vec<Step>,
+pub(super) struct VerificationReport {
+    pub(super) steps: Vec<VerificationStep>,
     /// The header, as far as it could be read.
     pub(super) header: Option<Map<String, Value>>,
     /// The claims, as far as they could be read.
     pub(super) claims: Option<Map<String, Value>>,
-    pub(super) verified: Option<Verified>,
+    pub(super) verified: Option<VerifiedAssertion>,
 }
 
 /// An assertion taken apart; nothing of it is true yet.
-struct Parts<'a> {
+struct AssertionParts<'a> {
     signed: &'a str,
     signature: Vec<u8>,
     header: Map<String, Value>,
@@ -73,31 +73,31 @@ struct Parts<'a> {
 }
 
 /// Verifies the assertion of a request. `None` where it carries none.
-pub(super) async fn verify(expected: &Expected, headers: &HeaderMap, now: u64) -> Option<Outcome> {
+pub(super) async fn verify(expected: &ExpectedAssertion, headers: &HeaderMap, now: u64) -> Option<VerificationReport> {
     let mut values = headers.get_all(&expected.header).iter();
     let first = values.next()?;
-    let mut out = Outcome::default();
+    let mut out = VerificationReport::default();
     let token = match (first.to_str(), values.next()) {
-        (Ok(token), None) if token.len() <= MOST_BYTES => token,
+        (Ok(token), None) if token.len() <= MAX_ASSERTION_BYTES => token,
         (_, Some(_)) => return Some(out.refuse("Header", "the header is repeated")),
         _ => return Some(out.refuse("Header", "the value is too long or is not text")),
     };
     out.step("Header", true, format!("{}, {} bytes", expected.header, token.len()));
-    let Some(parts) = Parts::read(token) else {
+    let Some(parts) = AssertionParts::read(token) else {
         return Some(out.refuse("Three parts", "the value is not header, claims and signature in base64url"));
     };
     out.step("Three parts", true, "header, claims and signature were read".to_owned());
     check(expected, &parts, now, &mut out).await;
-    if out.steps.iter().all(|it| it.state == State::Passed) {
-        out.verified = Some(Verified(Person::read(&parts.claims)));
+    if out.steps.iter().all(|it| it.state == StepState::Passed) {
+        out.verified = Some(VerifiedAssertion(AssertedPerson::read(&parts.claims)));
     }
     (out.header, out.claims) = (Some(parts.header), Some(parts.claims));
     Some(out)
 }
 
-async fn check(expected: &Expected, parts: &Parts<'_>, now: u64, out: &mut Outcome) {
+async fn check(expected: &ExpectedAssertion, parts: &AssertionParts<'_>, now: u64, out: &mut VerificationReport) {
     let says = |name: &str| shown(parts.header.get(name));
-    let is_type = parts.text("typ") == Some(TYPE) && !parts.header.contains_key("crit");
+    let is_type = parts.text("typ") == Some(ASSERTION_TYPE) && !parts.header.contains_key("crit");
     out.step("Type", is_type, format!("typ is {}", says("typ")));
     // The algorithm is the app's choice, never the token's (RFC 8725 3.1).
     let is_algorithm = parts.text("alg") == Some("ES256");
@@ -112,12 +112,12 @@ async fn check(expected: &Expected, parts: &Parts<'_>, now: u64, out: &mut Outco
     out.step("Issuer", is_issuer, format!("iss is {}", shown(claim("iss"))));
     out.step("Audience", is_for(claim("aud"), &expected.audience), format!("aud is {}", shown(claim("aud"))));
     let expiry = claim("exp").and_then(Value::as_u64);
-    out.step("Not expired", expiry.is_some_and(|it| now < it.saturating_add(LEEWAY)), told("exp", claim("exp"), expiry, now));
+    out.step("Not expired", expiry.is_some_and(|it| now < it.saturating_add(LEEWAY_SECONDS)), shown_value("exp", claim("exp"), expiry, now));
     let begin = claim("nbf").and_then(Value::as_u64);
-    out.step("Already valid", begin.is_some_and(|it| it <= now.saturating_add(LEEWAY)), told("nbf", claim("nbf"), begin, now));
+    out.step("Already valid", begin.is_some_and(|it| it <= now.saturating_add(LEEWAY_SECONDS)), shown_value("nbf", claim("nbf"), begin, now));
 }
 
-async fn find_key(expected: &Expected, parts: &Parts<'_>, out: &mut Outcome) -> Option<Key> {
+async fn find_key(expected: &ExpectedAssertion, parts: &AssertionParts<'_>, out: &mut VerificationReport) -> Option<PublicKey> {
     let kid = parts.text("kid").unwrap_or_default();
     let keys = match expected.keys.all(kid).await {
         Ok(keys) => keys,
@@ -133,7 +133,7 @@ async fn find_key(expected: &Expected, parts: &Parts<'_>, out: &mut Outcome) -> 
     key
 }
 
-impl<'a> Parts<'a> {
+impl<'a> AssertionParts<'a> {
     fn read(token: &'a str) -> Option<Self> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
@@ -145,14 +145,14 @@ impl<'a> Parts<'a> {
         self.header.get(name).and_then(Value::as_str)
     }
 
-    fn is_signed_by(&self, key: &Key) -> bool {
+    fn is_signed_by(&self, key: &PublicKey) -> bool {
         let Some(point) = point(key) else { return false };
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(self.signed.as_bytes(), &self.signature).is_ok()
     }
 }
 
 /// The uncompressed point of a P-256 key (RFC 7518 6.2.1; SEC 1 2.3.3).
-fn point(key: &Key) -> Option<Vec<u8>> {
+fn point(key: &PublicKey) -> Option<Vec<u8>> {
     let coordinate = |text: &str| URL_SAFE_NO_PAD.decode(text).ok().filter(|it| it.len() == 32);
     (key.kty == "EC" && key.crv == "P-256").then_some(())?;
     Some([vec![4], coordinate(&key.x)?, coordinate(&key.y)?].concat())
@@ -179,7 +179,7 @@ fn shown(value: Option<&Value>) -> String {
     }
 }
 
-fn told(name: &str, value: Option<&Value>, at: Option<u64>, now: u64) -> String {
+fn shown_value(name: &str, value: Option<&Value>, at: Option<u64>, now: u64) -> String {
     match at {
         Some(at) if at > now => format!("{name} is in {} s", at - now),
         Some(at) => format!("{name} was {} s ago", now - at),
@@ -187,13 +187,13 @@ fn told(name: &str, value: Option<&Value>, at: Option<u64>, now: u64) -> String 
     }
 }
 
-impl Outcome {
+impl VerificationReport {
     fn step(&mut self, name: &'static str, passed: bool, value: String) {
-        self.steps.push(Step { name, state: if passed { State::Passed } else { State::Failed }, value });
+        self.steps.push(VerificationStep { name, state: if passed { StepState::Passed } else { StepState::Failed }, value });
     }
 
     fn skip(&mut self, name: &'static str, why: &str) {
-        self.steps.push(Step { name, state: State::Skipped, value: why.to_owned() });
+        self.steps.push(VerificationStep { name, state: StepState::Skipped, value: why.to_owned() });
     }
 
     fn refuse(mut self, name: &'static str, why: &str) -> Self {

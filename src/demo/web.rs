@@ -7,13 +7,13 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 /// An answer of the demo.
-pub(super) type Reply = Response<Body>;
+pub(super) type DemoReply = Response<Body>;
 
 /// For whatever is no page: nothing may be done with it.
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; sandbox");
 
 /// An answer of that kind.
-pub(super) fn reply(status: StatusCode, kind: &'static str, body: Body) -> Reply {
+pub(super) fn reply(status: StatusCode, kind: &'static str, body: Body) -> DemoReply {
     let mut out = Response::new(body);
     *out.status_mut() = status;
     let headers = out.headers_mut();
@@ -27,17 +27,17 @@ pub(super) fn reply(status: StatusCode, kind: &'static str, body: Body) -> Reply
 }
 
 /// A sentence.
-pub(super) fn text(status: StatusCode, text: &'static str) -> Reply {
+pub(super) fn text(status: StatusCode, text: &'static str) -> DemoReply {
     reply(status, "text/plain; charset=utf-8", Body::full(Bytes::from_static(text.as_bytes())))
 }
 
 /// JSON.
-pub(super) fn json(value: &impl Serialize) -> Reply {
+pub(super) fn json(value: &impl Serialize) -> DemoReply {
     reply(StatusCode::OK, "application/json", Body::full(serde_json::to_vec(value).unwrap_or_default()))
 }
 
 /// A page under a policy of its own.
-pub(super) fn page(status: StatusCode, html: String, policy: &HeaderValue) -> Reply {
+pub(super) fn page(status: StatusCode, html: String, policy: &HeaderValue) -> DemoReply {
     let mut out = reply(status, "text/html; charset=utf-8", Body::full(html));
     out.headers_mut().insert(CONTENT_SECURITY_POLICY, policy.clone());
     out

@@ -4,18 +4,18 @@
 //! changes or shuts out themselves: whoever is last of the highest would leave nobody. Judged in the transaction that changes, by what the
 //! database says then.
 
-use super::change::{Asking, OrganizationChange, SIGNED_OUT};
-use super::credential::Place;
-use super::database::{Row, Transaction, Value};
+use super::change::{ChangeOrigin, OrganizationChange, SIGNED_OUT};
+use super::credential::CredentialSlot;
+use super::database::{DatabaseRow, SqlValue, Transaction};
 use super::error::Error;
 use super::organization::Organization;
-use super::person::{Person, SELECT, of_row};
+use super::person::{Person, SELECT_PERSON, of_row};
 use super::store::Directory;
 use crate::base::guid::Guid;
 
 /// Who changes, and in which organization alone.
 #[derive(Clone, Debug)]
-pub struct Acting {
+pub struct AdminScope {
     /// The organization.
     pub organization: Guid,
     /// The person; nobody where it is whoever the operator gave a link to, who stands above all.
@@ -26,7 +26,7 @@ pub struct Acting {
 
 /// What is to be done to a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum PersonAction {
     /// Gives a role by hand: it stays whatever Entra says.
     Role(String),
     /// Lets the person sign in again, or shuts them out.
@@ -37,7 +37,7 @@ pub enum Act {
 
 /// Why it is not done.
 #[derive(Debug, thiserror::Error)]
-pub enum NotDone {
+pub enum ActionError {
     /// There is no such person in the organization.
     #[error("there is no such person in this organization")]
     Nobody,
@@ -69,51 +69,51 @@ impl Directory {
     ///
     /// # Errors
     /// Why it is not done: then nothing has changed.
-    pub async fn act(&self, acting: &Acting, person: Guid, act: &Act) -> Result<Person, NotDone> {
-        let mut changes = self.database.begin().await?;
+    pub async fn apply_action(&self, acting: &AdminScope, person: Guid, act: &PersonAction) -> Result<Person, ActionError> {
+        let mut changes = self.database.begin_transaction().await?;
         // Of two who switch each other off at once, the second is judged after the first: one of them stays.
         changes.lock(acting.organization).await?;
-        let found = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(NotDone::Nobody)?;
+        let found = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(ActionError::Nobody)?;
         let highest = match acting.person {
             None => 0,
             Some(id) => {
-                let myself = self.of_organization(&mut changes, acting.organization, id).await?.filter(|it| it.on).ok_or(NotDone::NotYou)?;
-                self.rank(&myself.role).ok_or(NotDone::NotYou)?
+                let myself = self.of_organization(&mut changes, acting.organization, id).await?.filter(|it| it.on).ok_or(ActionError::NotYou)?;
+                self.rank(&myself.role).ok_or(ActionError::NotYou)?
             }
         };
         if self.rank(&found.role).is_some_and(|it| it < highest) {
-            return Err(NotDone::Above);
+            return Err(ActionError::Above);
         }
-        if acting.person == Some(person) && *act != Act::SignOut {
-            return Err(NotDone::Yourself);
+        if acting.person == Some(person) && *act != PersonAction::SignOut {
+            return Err(ActionError::Yourself);
         }
         let what = self.change(&mut changes, &found, act, highest).await?;
-        if matches!(act, Act::SignOut | Act::On(false)) {
-            self.end_families_of(&mut changes, person, &what).await?;
+        if matches!(act, PersonAction::SignOut | PersonAction::On(false)) {
+            self.end_sign_ins_of_person(&mut changes, person, &what).await?;
         }
         self.audit(&mut changes, &acting.by, Some(found.organization), Some(person), &what).await?;
-        let after = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(NotDone::Nobody)?;
+        let after = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(ActionError::Nobody)?;
         changes.commit().await?;
         Ok(after)
     }
 
     /// Gives what the history says.
-    async fn change(&self, changes: &mut Transaction, found: &Person, act: &Act, highest: usize) -> Result<String, NotDone> {
+    async fn change(&self, changes: &mut Transaction, found: &Person, act: &PersonAction, highest: usize) -> Result<String, ActionError> {
         // Only of the person as seen: somebody who rose meanwhile is left alone.
-        let seen: Vec<Value> = vec![found.id.to_string().into(), found.role.as_str().into()];
+        let seen: Vec<SqlValue> = vec![found.id.to_string().into(), found.role.as_str().into()];
         let (sql, value, what) = match act {
-            Act::Role(role) => {
+            PersonAction::Role(role) => {
                 if self.rank(role).ok_or_else(|| Error::NoRole(role.clone()))? < highest {
-                    return Err(NotDone::TooHigh);
+                    return Err(ActionError::TooHigh);
                 }
                 let sql = "UPDATE person SET role = $3, role_source = 'hand' WHERE id = $1 AND role = $2";
                 (sql, role.as_str(), format!("{}: role {} became {role}", found.username, found.role))
             }
-            Act::On(on) => {
+            PersonAction::On(on) => {
                 let state = if *on { "on" } else { "off" };
                 ("UPDATE person SET state = $3 WHERE id = $1 AND role = $2", state, format!("{}: state {state}", found.username))
             }
-            Act::SignOut => return Ok(SIGNED_OUT.to_owned()),
+            PersonAction::SignOut => return Ok(SIGNED_OUT.to_owned()),
         };
         if changes.run(sql, seen.into_iter().chain([value.into()]).collect()).await? == 0 {
             return Err(Error::Twice.into());
@@ -135,11 +135,17 @@ impl Directory {
     /// Refuses a change of an organization by which an admin could lock out people of a higher role: it needs the highest role that anybody has
     /// there. A new credential that waits is taken back or replaced only by whoever set it, or by who stands as high or above: the one before it
     /// may have expired.
-    pub(super) async fn may_change(&self, changes: &mut Transaction, before: &Organization, change: &OrganizationChange, place: Place) -> Result<(), Error> {
-        let Asking::Admin(person) = change.asking else { return Ok(()) };
+    pub(super) async fn check_change(
+        &self,
+        changes: &mut Transaction,
+        before: &Organization,
+        change: &OrganizationChange,
+        place: CredentialSlot,
+    ) -> Result<(), Error> {
+        let ChangeOrigin::Admin(person) = change.origin else { return Ok(()) };
         let refused = || Error::NeedsHighestRole(before.code.clone());
         let myself = self.of_organization(changes, before.id, person).await?.filter(|it| it.on).ok_or_else(refused)?;
-        let setter = before.waiting.as_ref().filter(|_| change.take_back || change.proof.is_some()).map(|it| it.by.as_str());
+        let setter = before.pending_credential.as_ref().filter(|_| change.withdraw_new || change.proof.is_some()).map(|it| it.by.as_str());
         let of_another = match setter.map(|it| it.strip_prefix("person ").and_then(Guid::parse)) {
             None => false,
             Some(Some(id)) if id == person => false,
@@ -150,7 +156,7 @@ impl Directory {
             // The operator's, or a link's.
             Some(None) => true,
         };
-        if !of_another && !change.can_lock_out(place == Place::Instead) {
+        if !of_another && !change.can_lock_out(place == CredentialSlot::Instead) {
             return Ok(());
         }
         let sql = "SELECT DISTINCT role FROM person WHERE organization = $1 AND state = 'on'";
@@ -158,7 +164,7 @@ impl Directory {
         if self.is_highest(&myself.role, &rows)? { Ok(()) } else { Err(refused()) }
     }
 
-    fn is_highest(&self, role: &str, all: &[Row]) -> Result<bool, Error> {
+    fn is_highest(&self, role: &str, all: &[DatabaseRow]) -> Result<bool, Error> {
         let Some(own) = self.rank(role) else { return Ok(false) };
         for row in all {
             if self.rank(&row.text("role")?).is_some_and(|it| it < own) {
@@ -169,7 +175,7 @@ impl Directory {
     }
 
     async fn of_organization(&self, changes: &mut Transaction, organization: Guid, person: Guid) -> Result<Option<Person>, Error> {
-        let sql = format!("{SELECT} WHERE p.id = $1 AND p.organization = $2");
+        let sql = format!("{SELECT_PERSON} WHERE p.id = $1 AND p.organization = $2");
         let values = vec![person.to_string().into(), organization.to_string().into()];
         changes.row(sqlx::AssertSqlSafe(sql), values).await?.map(|it| of_row(&it)).transpose()
     }

@@ -5,7 +5,7 @@
 
 use super::error::Error;
 use crate::base::guid::Guid;
-use crate::config::directory::Database as Address;
+use crate::config::directory::DatabaseConfig as Address;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgPoolOptions, PgRow};
 use sqlx::query::Query;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a statement waits for another's lock, and a caller for a connection.
-const PATIENCE: Duration = Duration::from_secs(15);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
 const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "directory", include_str!("migrations/0001_directory.sql")),
@@ -40,14 +40,14 @@ pub(super) enum Database {
 
 /// What stands for `$1`, `$2` ...
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(super) enum SqlValue {
     Text(Option<String>),
     Number(Option<i64>),
 }
 
 /// A row of an answer.
 #[derive(Debug)]
-pub(super) enum Row {
+pub(super) enum DatabaseRow {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
@@ -65,7 +65,7 @@ impl Database {
             Address::Sqlite(path) => Self::open_file(path).await,
             Address::Postgres(address) => {
                 let options: sqlx::postgres::PgConnectOptions = address.expose().parse()?;
-                let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect_with(options.application_name("entrada")).await?;
+                let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(LOCK_TIMEOUT).connect_with(options.application_name("entrada")).await?;
                 migrator(true).run(&pool).await?;
                 Ok(Self::Postgres(pool))
             }
@@ -78,34 +78,34 @@ impl Database {
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(PATIENCE)
+            .busy_timeout(LOCK_TIMEOUT)
             .foreign_keys(true)
             // In KiB: an import touches every index all over.
             .pragma("cache_size", "-65536");
-        let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_with(options.clone()).await?;
+        let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(LOCK_TIMEOUT).connect_with(options.clone()).await?;
         // sqlx locks nothing while it migrates SQLite, so we do.
         migrator(false).run(&write).await?;
         drop(lock);
-        let read = SqlitePoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_with(options).await?;
+        let read = SqlitePoolOptions::new().max_connections(4).acquire_timeout(LOCK_TIMEOUT).connect_with(options).await?;
         Ok(Self::Sqlite { read, write })
     }
 
     /// Reads.
-    pub(super) async fn rows(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
+    pub(super) async fn rows(&self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<Vec<DatabaseRow>, Error> {
         let sql = sql.into_sql_str();
         Ok(match self {
-            Self::Sqlite { read, .. } => bound::<Sqlite>(sql, values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect(),
-            Self::Postgres(pool) => bound::<Postgres>(sql, values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect(),
+            Self::Sqlite { read, .. } => bound::<Sqlite>(sql, values).fetch_all(read).await?.into_iter().map(DatabaseRow::Sqlite).collect(),
+            Self::Postgres(pool) => bound::<Postgres>(sql, values).fetch_all(pool).await?.into_iter().map(DatabaseRow::Postgres).collect(),
         })
     }
 
     /// Reads the first row.
-    pub(super) async fn row(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Option<Row>, Error> {
+    pub(super) async fn row(&self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<Option<DatabaseRow>, Error> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
     /// Begins changes. On SQLite the lock is taken at once: a reader that turns writer would fail instead of waiting.
-    pub(super) async fn begin(&self) -> Result<Transaction, Error> {
+    pub(super) async fn begin_transaction(&self) -> Result<Transaction, Error> {
         Ok(match self {
             Self::Sqlite { write, .. } => Transaction::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
@@ -130,20 +130,20 @@ impl Transaction {
         self.run("UPDATE organization SET changed = changed WHERE id = $1", vec![organization.to_string().into()]).await.map(drop)
     }
 
-    pub(super) async fn rows(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
+    pub(super) async fn rows(&mut self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<Vec<DatabaseRow>, Error> {
         let sql = sql.into_sql_str();
         Ok(match self {
-            Self::Sqlite(it) => bound::<Sqlite>(sql, values).fetch_all(&mut **it).await?.into_iter().map(Row::Sqlite).collect(),
-            Self::Postgres(it) => bound::<Postgres>(sql, values).fetch_all(&mut **it).await?.into_iter().map(Row::Postgres).collect(),
+            Self::Sqlite(it) => bound::<Sqlite>(sql, values).fetch_all(&mut **it).await?.into_iter().map(DatabaseRow::Sqlite).collect(),
+            Self::Postgres(it) => bound::<Postgres>(sql, values).fetch_all(&mut **it).await?.into_iter().map(DatabaseRow::Postgres).collect(),
         })
     }
 
-    pub(super) async fn row(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Option<Row>, Error> {
+    pub(super) async fn row(&mut self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<Option<DatabaseRow>, Error> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
     /// Changes; gives how many rows.
-    pub(super) async fn run(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<u64, Error> {
+    pub(super) async fn run(&mut self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<u64, Error> {
         let sql = sql.into_sql_str();
         Ok(match self {
             Self::Sqlite(it) => bound::<Sqlite>(sql, values).execute(&mut **it).await?.rows_affected(),
@@ -160,7 +160,7 @@ impl Transaction {
     }
 }
 
-impl Row {
+impl DatabaseRow {
     pub(super) fn text(&self, column: &str) -> Result<String, Error> {
         Ok(match self {
             Self::Sqlite(it) => it.try_get(column)?,
@@ -190,46 +190,46 @@ impl Row {
     }
 }
 
-impl From<&str> for Value {
+impl From<&str> for SqlValue {
     fn from(text: &str) -> Self {
         Self::Text(Some(text.to_owned()))
     }
 }
 
-impl From<String> for Value {
+impl From<String> for SqlValue {
     fn from(text: String) -> Self {
         Self::Text(Some(text))
     }
 }
 
-impl From<Option<String>> for Value {
+impl From<Option<String>> for SqlValue {
     fn from(text: Option<String>) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<i64> for Value {
+impl From<i64> for SqlValue {
     fn from(number: i64) -> Self {
         Self::Number(Some(number))
     }
 }
 
 /// Seconds since 1970 as both databases keep them.
-impl From<u64> for Value {
+impl From<u64> for SqlValue {
     fn from(number: u64) -> Self {
         Self::Number(Some(i64::try_from(number).unwrap_or(i64::MAX)))
     }
 }
 
-fn bound<'q, DB>(sql: SqlStr, values: Vec<Value>) -> Query<'q, DB, DB::Arguments>
+fn bound<'q, DB>(sql: SqlStr, values: Vec<SqlValue>) -> Query<'q, DB, DB::Arguments>
 where
     DB: sqlx::Database,
     Option<String>: Encode<'q, DB> + Type<DB>,
     Option<i64>: Encode<'q, DB> + Type<DB>,
 {
     values.into_iter().fold(sqlx::query(sql), |query, value| match value {
-        Value::Text(it) => query.bind(it),
-        Value::Number(it) => query.bind(it),
+        SqlValue::Text(it) => query.bind(it),
+        SqlValue::Number(it) => query.bind(it),
     })
 }
 

@@ -1,14 +1,14 @@
 //! Why the directory cannot do what it is asked.
 
-use crate::base::code::Code;
+use crate::base::company_code::CompanyCode;
 use crate::base::username::Username;
 
 /// The longest name or address, in bytes.
-const MOST_TEXT: usize = 320;
+const MAX_TEXT_BYTES: usize = 320;
 
 /// Refuses what is too long to be a name or an address, or holds controls; nothing is fine.
 pub(super) fn plain(what: &'static str, text: Option<&str>) -> Result<(), Error> {
-    let refused = text.is_some_and(|it| it.len() > MOST_TEXT || it.chars().any(char::is_control));
+    let refused = text.is_some_and(|it| it.len() > MAX_TEXT_BYTES || it.chars().any(char::is_control));
     if refused { Err(Error::NotPlain(what)) } else { Ok(()) }
 }
 
@@ -26,16 +26,16 @@ pub enum Error {
     File(String),
     /// No organization has this code.
     #[error("no organization has the code {0}")]
-    NoOrganization(Code),
+    NoOrganization(CompanyCode),
     /// No person has this username.
     #[error("no person has the username {0}")]
     NoPerson(Username),
     /// The code leads to another organization.
     #[error("the code {0} belongs to another organization")]
-    CodeTaken(Code),
+    CodeTaken(CompanyCode),
     /// The code is a person's username.
     #[error("the code {0} is a person's username")]
-    CodeIsUsername(Code),
+    CodeIsUsername(CompanyCode),
     /// The username is another person's.
     #[error("the username {0} belongs to another person")]
     UsernameTaken(Username),
@@ -49,32 +49,32 @@ pub enum Error {
     #[error("{1} people of other organizations have a username or e-mail at {0}")]
     DomainInUse(String, i64),
     /// A name or an address that no page could show: longer than 320 bytes, or with controls in it.
-    #[error("the {0} is longer than {MOST_TEXT} bytes, or not plain text")]
+    #[error("the {0} is longer than {MAX_TEXT_BYTES} bytes, or not plain text")]
     NotPlain(&'static str),
     /// The role is none of `[directory] roles`.
     #[error("{0:?} is not one of [directory] roles")]
     NoRole(String),
     /// What an organization needs before it is turned on.
     #[error("the organization {0} cannot be turned on without {1}")]
-    Incomplete(Code, &'static str),
+    Incomplete(CompanyCode, &'static str),
     /// Tenant and client ID of one that is on, for its admins.
     #[error("the tenant and the client ID of {0} cannot be changed while it is on")]
-    StaysWhileOn(Code),
+    StaysWhileOn(CompanyCode),
     /// It can end the access of people with a higher role than the admin who asks.
     #[error("only people with the highest role of {0} may do this")]
-    NeedsHighestRole(Code),
+    NeedsHighestRole(CompanyCode),
     /// The connection was not tested as it is now.
     #[error("the current connection of {0} has not been tested")]
-    NotTested(Code),
+    NotTested(CompanyCode),
     /// It stands in the configuration, which alone changes it.
     #[error("the organization {0} is defined in the configuration; change it there")]
-    InFile(Code),
+    InFile(CompanyCode),
     /// No secret opens the credential.
     #[error("no secret in [session] secrets opens the credential of {0}")]
-    Unopened(Code),
+    Unopened(CompanyCode),
     /// No secret opens what is kept of a sign-in on a client.
     #[error("no secret in [session] secrets opens a stored native client sign-in")]
-    UnopenedFamily,
+    UnopenedSignIn,
     /// The credential could not be sealed.
     #[error("the credential cannot be sealed")]
     NotSealed,

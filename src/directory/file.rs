@@ -1,21 +1,26 @@
 //! Organizations that stand in the configuration: their people need a row to belong to.
 
-use super::database::{Database, Transaction, Value};
+use super::database::{Database, SqlValue, Transaction};
 use super::error::Error;
 use super::organization::first_sign_in_as_str;
-use crate::base::credential::Credential;
+use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
-use crate::base::random::Random;
-use crate::config::directory::Organization;
+use crate::base::random::RandomSource;
+use crate::config::directory::OrganizationConfig;
 use std::collections::HashMap;
 
 /// Writes what the file says over what it said before; gives the credentials, which stay out of the database.
-pub(super) async fn take_over(database: &Database, all: &[Organization], now: u64, random: &Random) -> Result<HashMap<Guid, Credential>, Error> {
+pub(super) async fn take_over(
+    database: &Database,
+    all: &[OrganizationConfig],
+    now: u64,
+    random: &RandomSource,
+) -> Result<HashMap<Guid, ClientCredential>, Error> {
     let mut out = HashMap::new();
     if all.is_empty() {
         return Ok(out);
     }
-    let mut changes = database.begin().await?;
+    let mut changes = database.begin_transaction().await?;
     for it in all {
         let id = one(&mut changes, it, now, random).await?;
         out.insert(id, it.credential.clone());
@@ -24,7 +29,7 @@ pub(super) async fn take_over(database: &Database, all: &[Organization], now: u6
     Ok(out)
 }
 
-async fn one(changes: &mut Transaction, it: &Organization, now: u64, random: &Random) -> Result<Guid, Error> {
+async fn one(changes: &mut Transaction, it: &OrganizationConfig, now: u64, random: &RandomSource) -> Result<Guid, Error> {
     let sql =
         "SELECT o.id, o.source FROM organization o JOIN organization_code c ON c.organization = o.id WHERE c.code = $1 AND (c.ends IS NULL OR c.ends > $2)";
     let known = changes.row(sql, vec![it.code.as_str().into(), now.into()]).await?;
@@ -33,7 +38,7 @@ async fn one(changes: &mut Transaction, it: &Organization, now: u64, random: &Ra
         Some(row) => Guid::parse(&row.text("id")?).ok_or_else(|| Error::Database("contains an invalid ID".to_owned()))?,
         None => Guid::from_random(random.bytes()),
     };
-    let values: Vec<Value> = vec![
+    let values: Vec<SqlValue> = vec![
         id.to_string().into(),
         it.name.as_str().into(),
         it.tenant.to_string().into(),
@@ -42,7 +47,7 @@ async fn one(changes: &mut Transaction, it: &Organization, now: u64, random: &Ra
         it.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
         i64::from(it.guests).into(),
         now.into(),
-        it.credential.ends().map_or(Value::Number(None), Value::from),
+        it.credential.ends().map_or(SqlValue::Number(None), SqlValue::from),
     ];
     // Several replicas start at once: the one that comes second finds the row.
     let sql = "INSERT INTO organization (id, name, provider, tenant, client_id, default_role, first_sign_in, guests, state, source, created, changed, changed_by, credential_ends) \

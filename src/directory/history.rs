@@ -2,7 +2,7 @@
 //!
 //! Whoever acted is written down as `person` and an id of ours, or in other words: `operator olga`, `sign-in`.
 
-use super::database::{Row, Value};
+use super::database::{DatabaseRow, SqlValue};
 use super::error::Error;
 use super::store::Directory;
 use crate::base::guid::Guid;
@@ -10,7 +10,7 @@ use crate::base::username::Username;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct HistoryEntry {
     /// Its place, for the next page.
     pub id: Guid,
     /// When, seconds since 1970.
@@ -32,8 +32,8 @@ impl Directory {
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub async fn history(&self, organization: Guid, before: Option<Guid>, most: u32) -> Result<Vec<Change>, Error> {
-        let mut values: Vec<Value> = vec![organization.to_string().into(), i64::from(most).into()];
+    pub async fn history(&self, organization: Guid, before: Option<Guid>, most: u32) -> Result<Vec<HistoryEntry>, Error> {
+        let mut values: Vec<SqlValue> = vec![organization.to_string().into(), i64::from(most).into()];
         let mut sql = "SELECT a.id, a.at, a.actor, a.person, a.what, p.username, b.username AS by_username FROM audit a \
                        LEFT JOIN person p ON p.id = a.person AND p.organization = a.organization \
                        LEFT JOIN person b ON a.actor LIKE 'person %' AND b.id = SUBSTR(a.actor, 8) AND b.organization = a.organization \
@@ -49,10 +49,10 @@ impl Directory {
     }
 }
 
-fn of_row(row: &Row) -> Result<Change, Error> {
+fn of_row(row: &DatabaseRow) -> Result<HistoryEntry, Error> {
     let unknown = |column: &str| Error::Database(format!("contains a change whose {column} is not valid"));
     let guid = |column: &str, text: &str| Guid::parse(text).ok_or_else(|| unknown(column));
-    Ok(Change {
+    Ok(HistoryEntry {
         id: guid("id", &row.text("id")?)?,
         at: row.number("at")?,
         by: row.text("actor")?,

@@ -3,11 +3,11 @@
 //! A link is good once, for a day and for one organization; another one ends it, and so does switching the organization off. Its token is
 //! kept nowhere, only a digest of it. The visit that it begins is bound to its row, so that what ends the row ends the visit.
 
-use super::database::{Transaction, Value};
+use super::database::{SqlValue, Transaction};
 use super::error::Error;
 use super::organization::Organization;
 use super::store::Directory;
-use crate::base::code::Code;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -15,15 +15,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// For how long a link can be used, in seconds.
-pub const LINK: u64 = 86_400;
+pub const LINK_LIFETIME_SECONDS: u64 = 86_400;
 /// For how long the visit lasts that it begins, in seconds.
-pub const VISIT: u64 = 2 * 3600;
+pub const VISIT_LIFETIME_SECONDS: u64 = 2 * 3600;
 /// The longest token that is looked at, in bytes.
-const TOKEN: usize = 64;
+const MAX_TOKEN_BYTES: usize = 64;
 
 /// A link that was made.
 #[derive(Debug)]
-pub struct Invited {
+pub struct NewInvitation {
     /// The organization that it sets up.
     pub organization: Organization,
     /// What the link carries; it is shown once.
@@ -43,7 +43,7 @@ pub struct Invitation {
 
 /// Why a link begins no visit.
 #[derive(Debug, thiserror::Error)]
-pub enum NotAccepted {
+pub enum InvitationError {
     /// There is no such link.
     #[error("there is no such link")]
     Unknown,
@@ -63,47 +63,47 @@ impl Directory {
     ///
     /// # Errors
     /// `NoOrganization`.
-    pub async fn invite(&self, code: &Code, by: &str) -> Result<Invited, Error> {
+    pub async fn invite(&self, code: &CompanyCode, by: &str) -> Result<NewInvitation, Error> {
         let organization = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
         let token = Secret::new(self.random.text::<32>());
         let (id, now) = (self.new_id(), self.clock.now());
-        let ends = now.saturating_add(LINK);
-        let mut changes = self.database.begin().await?;
+        let ends = now.saturating_add(LINK_LIFETIME_SECONDS);
+        let mut changes = self.database.begin_transaction().await?;
         // Of two links made at once, the second sees the first, and ends it.
         changes.lock(organization.id).await?;
         self.end_invitations(&mut changes, organization.id).await?;
-        let values: Vec<Value> =
+        let values: Vec<SqlValue> =
             vec![id.to_string().into(), organization.id.to_string().into(), digest_of(token.expose()).into(), now.into(), by.into(), ends.into()];
         let sql = "INSERT INTO invitation (id, organization, token, made, made_by, ends) VALUES ($1, $2, $3, $4, $5, $6)";
         changes.run(sql, values).await?;
         self.audit(&mut changes, by, Some(organization.id), None, &format!("link for the set-up page made, invitation {id}")).await?;
         changes.commit().await?;
-        Ok(Invited { organization, token, ends })
+        Ok(NewInvitation { organization, token, ends })
     }
 
     /// Uses a link up: of two who do so at the same time, one has it.
     ///
     /// # Errors
     /// Why it begins no visit.
-    pub async fn accept(&self, token: &Secret) -> Result<Invitation, NotAccepted> {
-        if token.expose().len() > TOKEN {
-            return Err(NotAccepted::Unknown);
+    pub async fn accept(&self, token: &Secret) -> Result<Invitation, InvitationError> {
+        if token.expose().len() > MAX_TOKEN_BYTES {
+            return Err(InvitationError::Unknown);
         }
         let (digest, now) = (digest_of(token.expose()), self.clock.now());
         // Nobody who guesses keeps writers waiting.
-        self.database.row("SELECT id FROM invitation WHERE token = $1", vec![digest.as_str().into()]).await?.ok_or(NotAccepted::Unknown)?;
-        let mut changes = self.database.begin().await?;
+        self.database.row("SELECT id FROM invitation WHERE token = $1", vec![digest.as_str().into()]).await?.ok_or(InvitationError::Unknown)?;
+        let mut changes = self.database.begin_transaction().await?;
         let sql = "UPDATE invitation SET used = $2 WHERE token = $1 AND used IS NULL AND ended IS NULL AND ends > $2";
         let count = changes.run(sql, vec![digest.as_str().into(), now.into()]).await?;
         let row = changes.row("SELECT id, organization, used FROM invitation WHERE token = $1", vec![digest.into()]).await?;
-        let row = row.ok_or(NotAccepted::Unknown)?;
+        let row = row.ok_or(InvitationError::Unknown)?;
         if count == 0 {
-            return Err(if row.maybe_number("used")?.is_some() { NotAccepted::Used } else { NotAccepted::Over });
+            return Err(if row.maybe_number("used")?.is_some() { InvitationError::Used } else { InvitationError::Over });
         }
         let (id, organization) = (guid(&row.text("id")?)?, guid(&row.text("organization")?)?);
         self.audit(&mut changes, &format!("invitation {id}"), Some(organization), None, "link for the set-up page used").await?;
         changes.commit().await?;
-        let organization = self.organization_by_id(organization).await?.ok_or(NotAccepted::Over)?;
+        let organization = self.organization_by_id(organization).await?.ok_or(InvitationError::Over)?;
         Ok(Invitation { id, organization })
     }
 
@@ -112,7 +112,7 @@ impl Directory {
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn invitation(&self, id: Guid) -> Result<Option<Invitation>, Error> {
-        let since = self.clock.now().saturating_sub(VISIT);
+        let since = self.clock.now().saturating_sub(VISIT_LIFETIME_SECONDS);
         let sql = "SELECT organization FROM invitation WHERE id = $1 AND ended IS NULL AND used > $2";
         let Some(row) = self.database.row(sql, vec![id.to_string().into(), since.into()]).await? else { return Ok(None) };
         let organization = self.organization_by_id(guid(&row.text("organization")?)?).await?;
@@ -124,7 +124,7 @@ impl Directory {
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn leave(&self, id: Guid) -> Result<(), Error> {
-        let mut changes = self.database.begin().await?;
+        let mut changes = self.database.begin_transaction().await?;
         let values = vec![id.to_string().into(), self.clock.now().into()];
         changes.run("UPDATE invitation SET ended = $2 WHERE id = $1 AND ended IS NULL", values).await?;
         changes.commit().await

@@ -16,20 +16,20 @@ mod tests;
 
 pub mod admin;
 pub mod change;
-pub mod families;
-pub mod family;
+pub mod client_sign_in;
+pub mod client_sign_ins;
+pub mod first_sign_in;
 pub mod history;
 pub mod invitation;
 pub mod organization;
+pub mod organization_credential;
+pub mod organization_json;
 pub mod people;
 pub mod person;
-pub mod proof;
 pub mod recent;
-pub mod told;
 pub mod transfer;
 pub mod trial;
 pub mod watch;
-pub mod welcome;
 
 pub use error::Error;
 pub use store::Directory;

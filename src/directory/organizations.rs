@@ -1,18 +1,18 @@
 //! Finding, making and changing organizations.
 
-use super::change::{Asking, NewOrganization, OrganizationChange};
-use super::credential::Place;
-use super::database::{Transaction, Value};
+use super::change::{ChangeOrigin, NewOrganization, OrganizationChange};
+use super::credential::CredentialSlot;
+use super::database::{SqlValue, Transaction};
 use super::error::{Error, plain};
-use super::organization::{Organization, SELECT, Source, State, first_sign_in_as_str, of_row};
-use super::proof::Proof;
+use super::organization::{Organization, OrganizationSource, OrganizationState, SELECT_ORGANIZATION, first_sign_in_as_str, of_row};
+use super::organization_credential::OrganizationCredential;
 use super::store::Directory;
 use super::trial::tested_now;
-use crate::base::code::Code;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
 
-const DAY: u64 = 86_400;
+const SECONDS_PER_DAY: u64 = 86_400;
 
 impl Directory {
     /// Where somebody signs in who types this: a company code, a former one that still holds, a username, or any address at a bound domain.
@@ -24,14 +24,14 @@ impl Directory {
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn organization_of(&self, identifier: &str) -> Result<Option<Organization>, Error> {
-        let by_code = match Code::parse(identifier) {
+        let by_code = match CompanyCode::parse(identifier) {
             Some(code) => self.organization(&code).await?,
             None => None,
         };
         let Some(username) = Username::parse(identifier) else { return Ok(by_code) };
-        let sql = format!("{SELECT} JOIN person p ON p.organization = o.id WHERE p.username = $1");
+        let sql = format!("{SELECT_ORGANIZATION} JOIN person p ON p.organization = o.id WHERE p.username = $1");
         let by_username = self.one_organization(sql, vec![username.as_str().into()]).await?.filter(|_| !username.is_address());
-        let sql = format!("{SELECT} JOIN organization_domain d ON d.organization = o.id WHERE d.domain = $1");
+        let sql = format!("{SELECT_ORGANIZATION} JOIN organization_domain d ON d.organization = o.id WHERE d.domain = $1");
         let by_domain = match username.domain() {
             Some(domain) => self.one_organization(sql, vec![domain.into()]).await?,
             None => None,
@@ -43,8 +43,8 @@ impl Directory {
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub async fn organization(&self, code: &Code) -> Result<Option<Organization>, Error> {
-        let sql = format!("{SELECT} JOIN organization_code a ON a.organization = o.id WHERE a.code = $1 AND (a.ends IS NULL OR a.ends > $2)");
+    pub async fn organization(&self, code: &CompanyCode) -> Result<Option<Organization>, Error> {
+        let sql = format!("{SELECT_ORGANIZATION} JOIN organization_code a ON a.organization = o.id WHERE a.code = $1 AND (a.ends IS NULL OR a.ends > $2)");
         self.one_organization(sql, vec![code.as_str().into(), self.clock.now().into()]).await
     }
 
@@ -53,7 +53,7 @@ impl Directory {
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn organization_by_id(&self, id: Guid) -> Result<Option<Organization>, Error> {
-        self.one_organization(format!("{SELECT} WHERE o.id = $1"), vec![id.to_string().into()]).await
+        self.one_organization(format!("{SELECT_ORGANIZATION} WHERE o.id = $1"), vec![id.to_string().into()]).await
     }
 
     /// The organization that is on and has this tenant, where there is one of them only.
@@ -61,9 +61,12 @@ impl Directory {
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn only_organization_of(&self, tenant: Guid) -> Result<Option<Organization>, Error> {
-        let rows = self.database.rows(sqlx::AssertSqlSafe(format!("{SELECT} WHERE o.tenant = $1 ORDER BY o.id")), vec![tenant.to_string().into()]).await?;
+        let rows = self
+            .database
+            .rows(sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} WHERE o.tenant = $1 ORDER BY o.id")), vec![tenant.to_string().into()])
+            .await?;
         let all: Vec<_> = rows.iter().map(|it| Ok(self.as_configured(of_row(it)?))).collect::<Result<_, Error>>()?;
-        let mut on = all.into_iter().filter(|it| it.state == State::On);
+        let mut on = all.into_iter().filter(|it| it.state == OrganizationState::On);
         let first = on.next();
         Ok(first.filter(|_| on.next().is_none()))
     }
@@ -73,7 +76,7 @@ impl Directory {
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn organizations(&self) -> Result<Vec<Organization>, Error> {
-        let rows = self.database.rows(sqlx::AssertSqlSafe(format!("{SELECT} ORDER BY c.code")), Vec::new()).await?;
+        let rows = self.database.rows(sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} ORDER BY c.code")), Vec::new()).await?;
         rows.iter().map(|it| Ok(self.as_configured(of_row(it)?))).collect()
     }
 
@@ -106,7 +109,7 @@ impl Directory {
         plain("name", Some(&new.name))?;
         let id = self.new_id();
         let sealed = new.proof.as_ref().map(|it| self.sealed(id, it)).transpose()?;
-        let mut changes = self.database.begin().await?;
+        let mut changes = self.database.begin_transaction().await?;
         let code = match new.code {
             Some(code) => code,
             None => self.free_code(&mut changes, &new.name).await?,
@@ -116,7 +119,7 @@ impl Directory {
             is_complete(&code, complete)?;
         }
         let now = self.clock.now();
-        let values: Vec<Value> = vec![
+        let values: Vec<SqlValue> = vec![
             id.to_string().into(),
             new.name.as_str().into(),
             new.tenant.map(|it| it.to_string()).into(),
@@ -125,10 +128,10 @@ impl Directory {
             default_role.into(),
             new.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
             i64::from(!new.no_guests).into(),
-            if new.on { State::On } else { State::Draft }.as_str().into(),
+            if new.on { OrganizationState::On } else { OrganizationState::Draft }.as_str().into(),
             now.into(),
             by.into(),
-            new.proof.as_ref().and_then(Proof::ends).or(new.credential_ends).map_or(Value::Number(None), Value::from),
+            new.proof.as_ref().and_then(OrganizationCredential::ends).or(new.credential_ends).map_or(SqlValue::Number(None), SqlValue::from),
         ];
         let sql = "INSERT INTO organization (id, name, provider, tenant, client_id, credential, default_role, first_sign_in, guests, state, source, created, \
                    changed, changed_by, credential_ends) VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, $8, $9, 'database', $10, $10, $11, $12)";
@@ -147,48 +150,48 @@ impl Directory {
     /// # Errors
     /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`; where the operator does not ask, `StaysWhileOn`, `NeedsHighestRole`,
     /// `NotTested`, or `Twice`.
-    pub async fn change_organization(&self, code: &Code, mut change: OrganizationChange, by: &str) -> Result<Organization, Error> {
+    pub async fn change_organization(&self, code: &CompanyCode, mut change: OrganizationChange, by: &str) -> Result<Organization, Error> {
         if let Some(role) = &change.default_role {
             self.role(role)?;
         }
         plain("name", change.name.as_deref())?;
         let found = self.changeable(code).await?;
-        let mut changes = self.database.begin().await?;
+        let mut changes = self.database.begin_transaction().await?;
         let before = self.locked(&mut changes, found.id).await?;
         change.allowed(&before)?;
         let turned_off = change.turns_off(&before);
         if turned_off {
-            change.state = Some(State::Off);
+            change.state = Some(OrganizationState::Off);
         }
         if change.credential_ends.is_some() && !self.is_client_secret(&mut changes, &before, change.proof.as_ref()).await? {
             // A certificate says itself when it ends, and a token of another issuer has no such day.
             change.credential_ends = None;
         }
         let place = self.place_of(&mut changes, &before, &change).await?;
-        self.may_change(&mut changes, &before, &change, place).await?;
-        let told = change.told(place == Place::Beside);
+        self.check_change(&mut changes, &before, &change, place).await?;
+        let told = change.description(place == CredentialSlot::Beside);
         if told.is_empty() {
             return Ok(before);
         }
         let has_credential = before.has_credential || change.proof.is_some();
         let (tenant, client_id) = (change.tenant.or(before.tenant), change.client_id.or(before.client_id));
-        if change.state.unwrap_or(before.state) == State::On {
+        if change.state.unwrap_or(before.state) == OrganizationState::On {
             is_complete(&before.code, (tenant.is_some(), client_id.is_some(), has_credential))?;
         }
         self.overwrite(&mut changes, before.id, &change, by).await?;
         match &change.proof {
             Some(proof) => self.put(&mut changes, before.id, (proof, change.credential_ends), place, by).await?,
-            None if change.take_back => self.take_back(&mut changes, before.id).await?,
+            None if change.withdraw_new => self.withdraw(&mut changes, before.id).await?,
             None => {}
         }
         if let (None, Some(ends)) = (&change.proof, change.credential_ends) {
             changes.run("UPDATE organization SET credential_ends = $2 WHERE id = $1", vec![before.id.to_string().into(), ends.into()]).await?;
         }
-        if change.state == Some(State::Off) {
+        if change.state == Some(OrganizationState::Off) {
             if !turned_off {
                 self.end_invitations(&mut changes, before.id).await?;
             }
-            self.end_families_at(&mut changes, before.id, &told).await?;
+            self.end_sign_ins_of_organization(&mut changes, before.id, &told).await?;
         }
         for domain in &change.bind {
             self.bind(&mut changes, before.id, domain).await?;
@@ -198,7 +201,7 @@ impl Directory {
             changes.run("DELETE FROM organization_domain WHERE organization = $1 AND domain = $2", values).await?;
         }
         // Of the connection as it has become.
-        if change.state == Some(State::On) && change.asking != Asking::Operator && tested_now(&mut changes, before.id).await?.is_none() {
+        if change.state == Some(OrganizationState::On) && change.origin != ChangeOrigin::Operator && tested_now(&mut changes, before.id).await?.is_none() {
             return Err(Error::NotTested(before.code));
         }
         self.audit(&mut changes, by, Some(before.id), None, &told).await?;
@@ -215,7 +218,7 @@ impl Directory {
             change.client_id.map(|it| it.to_string()).into(),
             change.default_role.clone().into(),
             change.first_sign_in.map(|it| first_sign_in_as_str(it).to_owned()).into(),
-            Value::Number(change.guests.map(i64::from)),
+            SqlValue::Number(change.guests.map(i64::from)),
             change.state.map(|it| it.as_str().to_owned()).into(),
             self.clock.now().into(),
             by.into(),
@@ -229,7 +232,7 @@ impl Directory {
     /// Locks an organization's row until the changes end, and gives it as it is then: what is judged by it holds when it is written.
     async fn locked(&self, changes: &mut Transaction, organization: Guid) -> Result<Organization, Error> {
         changes.lock(organization).await?;
-        let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT} WHERE o.id = $1")), vec![organization.to_string().into()]).await?;
+        let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} WHERE o.id = $1")), vec![organization.to_string().into()]).await?;
         row.map(|it| of_row(&it)).transpose()?.map(|it| self.as_configured(it)).ok_or(Error::Twice)
     }
 
@@ -237,13 +240,13 @@ impl Directory {
     ///
     /// # Errors
     /// `NoOrganization`, `InFile`, `CodeTaken`, `CodeIsUsername`.
-    pub async fn change_code(&self, code: &Code, new: &Code, days: u64, by: &str) -> Result<Organization, Error> {
+    pub async fn change_code(&self, code: &CompanyCode, new: &CompanyCode, days: u64, by: &str) -> Result<Organization, Error> {
         let before = self.changeable(code).await?;
         if before.code == *new {
             return Ok(before);
         }
-        let mut changes = self.database.begin().await?;
-        let ends = self.clock.now().saturating_add(days.saturating_mul(DAY));
+        let mut changes = self.database.begin_transaction().await?;
+        let ends = self.clock.now().saturating_add(days.saturating_mul(SECONDS_PER_DAY));
         let values = vec![before.id.to_string().into(), ends.into()];
         changes.run("UPDATE organization_code SET ends = $2 WHERE organization = $1 AND ends IS NULL", values).await?;
         // One of its own former codes may come back.
@@ -258,29 +261,29 @@ impl Directory {
     }
 
     /// One that stands in the database.
-    async fn changeable(&self, code: &Code) -> Result<Organization, Error> {
+    async fn changeable(&self, code: &CompanyCode) -> Result<Organization, Error> {
         let found = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
-        if found.source == Source::File { Err(Error::InFile(found.code)) } else { Ok(found) }
+        if found.source == OrganizationSource::File { Err(Error::InFile(found.code)) } else { Ok(found) }
     }
 
-    async fn one_organization(&self, sql: String, values: Vec<Value>) -> Result<Option<Organization>, Error> {
+    async fn one_organization(&self, sql: String, values: Vec<SqlValue>) -> Result<Option<Organization>, Error> {
         let row = self.database.row(sqlx::AssertSqlSafe(sql), values).await?;
         row.map(|it| Ok(self.as_configured(of_row(&it)?))).transpose()
     }
 
     /// An organization that was taken out of the file is off; one that stands there has its credential there.
     pub(super) fn as_configured(&self, mut organization: Organization) -> Organization {
-        if organization.source == Source::File {
+        if organization.source == OrganizationSource::File {
             let there = self.of_file.contains_key(&organization.id);
             organization.has_credential = there;
-            organization.state = if there { State::On } else { State::Off };
+            organization.state = if there { OrganizationState::On } else { OrganizationState::Off };
         }
         organization
     }
 
-    async fn free_code(&self, changes: &mut Transaction, name: &str) -> Result<Code, Error> {
+    async fn free_code(&self, changes: &mut Transaction, name: &str) -> Result<CompanyCode, Error> {
         for number in [0, 2, 3, 4, 5, 6, 7, 8, 9] {
-            let Some(code) = Code::of_name(name, number) else { continue };
+            let Some(code) = CompanyCode::of_name(name, number) else { continue };
             let taken = "SELECT code FROM organization_code WHERE code = $1 UNION ALL SELECT username FROM person WHERE username = $1";
             if changes.row(taken, vec![code.as_str().into()]).await?.is_none() {
                 return Ok(code);
@@ -288,10 +291,10 @@ impl Directory {
         }
         let [one, two] = self.random.bytes();
         let number = u32::from(u16::from_be_bytes([one, two])) + 10;
-        Code::of_name(name, number).ok_or(Error::Twice)
+        CompanyCode::of_name(name, number).ok_or(Error::Twice)
     }
 
-    async fn take_code(&self, changes: &mut Transaction, organization: Guid, code: &Code) -> Result<(), Error> {
+    async fn take_code(&self, changes: &mut Transaction, organization: Guid, code: &CompanyCode) -> Result<(), Error> {
         if changes.row("SELECT id FROM person WHERE username = $1", vec![code.as_str().into()]).await?.is_some() {
             return Err(Error::CodeIsUsername(code.clone()));
         }
@@ -327,7 +330,7 @@ impl Directory {
 }
 
 /// Whether tenant, client ID and credential are there.
-fn is_complete(code: &Code, (tenant, client_id, credential): (bool, bool, bool)) -> Result<(), Error> {
+fn is_complete(code: &CompanyCode, (tenant, client_id, credential): (bool, bool, bool)) -> Result<(), Error> {
     let missing = [(tenant, "a tenant ID"), (client_id, "a client ID"), (credential, "a credential")].into_iter().find(|it| !it.0);
     missing.map_or(Ok(()), |it| Err(Error::Incomplete(code.clone(), it.1)))
 }

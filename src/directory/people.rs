@@ -1,26 +1,26 @@
 //! Finding, making and changing people by hand.
 
 use super::change::{NewPerson, PersonChange};
-use super::database::{Transaction, Value};
+use super::database::{SqlValue, Transaction};
 use super::error::{Error, plain};
 use super::organization::Organization;
-use super::person::{Person, SELECT, Standing, of_row};
+use super::person::{Person, PersonStatus, SELECT_PERSON, of_row};
 use super::store::Directory;
-use crate::base::code::Code;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::{Username, domain_of};
 
 /// Which people are asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
+pub struct PeopleQuery {
     /// Of this organization alone.
     pub organization: Option<Guid>,
     /// Whose username, name or e-mail begins so; case does not count in the first and the last.
-    pub begins: Option<String>,
+    pub prefix: Option<String>,
     /// Those whose username comes after it, for the next page.
     pub after: Option<Username>,
     /// So many at most.
-    pub most: u32,
+    pub limit: u32,
 }
 
 impl Directory {
@@ -29,7 +29,7 @@ impl Directory {
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn person(&self, username: &Username) -> Result<Option<Person>, Error> {
-        let sql = format!("{SELECT} WHERE p.username = $1");
+        let sql = format!("{SELECT_PERSON} WHERE p.username = $1");
         self.database.row(sqlx::AssertSqlSafe(sql), vec![username.as_str().into()]).await?.map(|it| of_row(&it)).transpose()
     }
 
@@ -38,7 +38,7 @@ impl Directory {
     /// # Errors
     /// Where the database cannot be asked.
     pub async fn person_by_id(&self, id: Guid) -> Result<Option<Person>, Error> {
-        let sql = format!("{SELECT} WHERE p.id = $1");
+        let sql = format!("{SELECT_PERSON} WHERE p.id = $1");
         self.database.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()]).await?.map(|it| of_row(&it)).transpose()
     }
 
@@ -46,14 +46,14 @@ impl Directory {
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub async fn people(&self, asked: &Asked) -> Result<Vec<Person>, Error> {
-        let mut sql = format!("{SELECT} WHERE p.username > $1");
-        let mut values: Vec<Value> = vec![asked.after.as_ref().map_or("", Username::as_str).into(), i64::from(asked.most).into()];
+    pub async fn people(&self, asked: &PeopleQuery) -> Result<Vec<Person>, Error> {
+        let mut sql = format!("{SELECT_PERSON} WHERE p.username > $1");
+        let mut values: Vec<SqlValue> = vec![asked.after.as_ref().map_or("", Username::as_str).into(), i64::from(asked.limit).into()];
         if let Some(organization) = asked.organization {
             values.push(organization.to_string().into());
             sql.push_str(&format!(" AND p.organization = ${}", values.len()));
         }
-        if let Some(begins) = &asked.begins {
+        if let Some(begins) = &asked.prefix {
             values.push(like(&begins.to_lowercase()).into());
             let folded = values.len();
             values.push(like(begins).into());
@@ -79,18 +79,18 @@ impl Directory {
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub async fn standing(&self, person: Guid) -> Result<Option<Standing>, Error> {
+    pub async fn person_status(&self, person: Guid) -> Result<Option<PersonStatus>, Error> {
         let Some(person) = self.person_by_id(person).await? else { return Ok(None) };
         let Some(organization) = self.organization_by_id(person.organization).await? else { return Ok(None) };
-        let on = person.on && organization.state == super::organization::State::On;
-        Ok(Some(Standing { role: person.role, code: organization.code, on, linked: person.linked }))
+        let on = person.on && organization.state == super::organization::OrganizationState::On;
+        Ok(Some(PersonStatus { role: person.role, code: organization.code, on, linked: person.linked }))
     }
 
     /// Makes a person who has not signed in yet; `by` is who does, for the history.
     ///
     /// # Errors
     /// `NoOrganization`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`, `NotPlain`.
-    pub async fn add_person(&self, code: &Code, new: &NewPerson, by: &str) -> Result<Person, Error> {
+    pub async fn add_person(&self, code: &CompanyCode, new: &NewPerson, by: &str) -> Result<Person, Error> {
         let organization = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
         plain("name", new.name.as_deref())?;
         plain("email", new.email.as_deref())?;
@@ -98,8 +98,8 @@ impl Directory {
             self.role(role)?;
         }
         let email = new.email.as_deref().map(str::to_lowercase);
-        let mut changes = self.database.begin().await?;
-        self.may_be_called(&mut changes, organization.id, &new.username, email.as_deref()).await?;
+        let mut changes = self.database.begin_transaction().await?;
+        self.check_name(&mut changes, organization.id, &new.username, email.as_deref()).await?;
         let id = self.new_id();
         let made = self.row_of(id, &organization, new);
         if insert(&mut changes, made).await? == 0 {
@@ -121,17 +121,17 @@ impl Directory {
             self.role(role)?;
         }
         let before = self.person(username).await?.ok_or_else(|| Error::NoPerson(username.clone()))?;
-        let told = change.told();
+        let told = change.description();
         if told.is_empty() {
             return Ok(before);
         }
         let email = change.email.as_deref().map(str::to_lowercase);
         let after = change.username.clone().unwrap_or_else(|| before.username.clone());
-        let mut changes = self.database.begin().await?;
-        self.may_be_called(&mut changes, before.organization, &after, email.as_deref()).await?;
+        let mut changes = self.database.begin_transaction().await?;
+        self.check_name(&mut changes, before.organization, &after, email.as_deref()).await?;
         let default = self.organization_by_id(before.organization).await?.map(|it| it.default_role).filter(|_| change.role_by_entra);
         let role_source = if default.is_some() { Some("default") } else { change.role.as_ref().map(|_| "hand") };
-        let values: Vec<Value> = vec![
+        let values: Vec<SqlValue> = vec![
             before.id.to_string().into(),
             after.as_str().into(),
             change.name.clone().into(),
@@ -149,7 +149,7 @@ impl Directory {
             other => other?,
         };
         if change.on == Some(false) || change.unlink {
-            self.end_families_of(&mut changes, before.id, &told).await?;
+            self.end_sign_ins_of_person(&mut changes, before.id, &told).await?;
         }
         self.audit(&mut changes, by, Some(before.organization), Some(before.id), &format!("{}: {told}", before.username)).await?;
         changes.commit().await?;
@@ -157,7 +157,7 @@ impl Directory {
     }
 
     /// Whether a person of this organization may have that username and that address.
-    pub(super) async fn may_be_called(&self, changes: &mut Transaction, organization: Guid, username: &Username, email: Option<&str>) -> Result<(), Error> {
+    pub(super) async fn check_name(&self, changes: &mut Transaction, organization: Guid, username: &Username, email: Option<&str>) -> Result<(), Error> {
         let own = organization.to_string();
         for domain in username.domain().into_iter().chain(email.and_then(domain_of)) {
             let owner = changes.row("SELECT organization FROM organization_domain WHERE domain = $1", vec![domain.into()]).await?;
@@ -171,7 +171,7 @@ impl Directory {
     }
 
     /// The columns of a person who is made by hand, as `INSERT` takes them.
-    pub(super) fn row_of(&self, id: Guid, organization: &Organization, new: &NewPerson) -> Vec<Value> {
+    pub(super) fn row_of(&self, id: Guid, organization: &Organization, new: &NewPerson) -> Vec<SqlValue> {
         let source = if new.role.is_some() { "hand" } else { "default" };
         vec![
             id.to_string().into(),
@@ -181,10 +181,10 @@ impl Directory {
             new.email.as_deref().map(str::to_lowercase).into(),
             new.role.clone().unwrap_or_else(|| organization.default_role.clone()).into(),
             source.into(),
-            Value::Text(None),
-            Value::Text(None),
+            SqlValue::Text(None),
+            SqlValue::Text(None),
             self.clock.now().into(),
-            Value::Number(None),
+            SqlValue::Number(None),
         ]
     }
 }
@@ -194,10 +194,10 @@ pub(super) const INSERT: &str =
     "INSERT INTO person (id, organization, username, name, email, role, role_source, tid, oid, created, last_sign_in, state) VALUES";
 
 /// How many columns of a row are told; the state is always on.
-pub(super) const COLUMNS: usize = 11;
+pub(super) const MAX_CHANGED_COLUMNS: usize = 11;
 
 /// Makes a person unless username or link is another's already; gives how many.
-pub(super) async fn insert(changes: &mut Transaction, values: Vec<Value>) -> Result<u64, Error> {
+pub(super) async fn insert(changes: &mut Transaction, values: Vec<SqlValue>) -> Result<u64, Error> {
     let sql = format!("{INSERT} ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'on') ON CONFLICT DO NOTHING");
     changes.run(sqlx::AssertSqlSafe(sql), values).await
 }

@@ -1,8 +1,8 @@
 //! A person, and how one is read from a row.
 
-use super::database::Row;
+use super::database::DatabaseRow;
 use super::error::Error;
-use crate::base::code::Code;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
 
@@ -14,7 +14,7 @@ pub struct Person {
     /// The organization's id.
     pub organization: Guid,
     /// The organization's code.
-    pub code: Code,
+    pub code: CompanyCode,
     /// What the person types; unique in the installation.
     pub username: Username,
     /// Display name.
@@ -48,26 +48,26 @@ pub enum RoleSource {
 
 /// What a recheck asks: what the person is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct PersonStatus {
     /// One of `[directory] roles`.
     pub role: String,
     /// The organization's code.
-    pub code: Code,
+    pub code: CompanyCode,
     /// Whether both the person and the organization are on.
     pub on: bool,
     /// Who it is at Entra: tenant and object id.
     pub linked: Option<(Guid, Guid)>,
 }
 
-impl Standing {
+impl PersonStatus {
     /// Whether that account of Entra's may still come as this person: both are on, and the person is not linked to another, or to none, now.
-    pub fn is_on_for(&self, tid: Guid, oid: Guid) -> bool {
+    pub fn is_enabled_for(&self, tid: Guid, oid: Guid) -> bool {
         self.on && self.linked == Some((tid, oid))
     }
 }
 
 /// What is asked of a person's row.
-pub(super) const SELECT: &str = "SELECT p.id, p.organization, p.username, p.name, p.email, p.role, p.role_source, p.state, p.tid, p.oid, p.created, \
+pub(super) const SELECT_PERSON: &str = "SELECT p.id, p.organization, p.username, p.name, p.email, p.role, p.role_source, p.state, p.tid, p.oid, p.created, \
      p.last_sign_in, c.code FROM person p JOIN organization_code c ON c.organization = p.organization AND c.ends IS NULL";
 
 impl RoleSource {
@@ -81,7 +81,7 @@ impl RoleSource {
     }
 }
 
-pub(super) fn of_row(row: &Row) -> Result<Person, Error> {
+pub(super) fn of_row(row: &DatabaseRow) -> Result<Person, Error> {
     let unknown = |column: &str| Error::Database(format!("contains a person whose {column} is not valid"));
     let guid = |column: &str, text: &str| Guid::parse(text).ok_or_else(|| unknown(column));
     let linked = match (row.maybe_text("tid")?, row.maybe_text("oid")?) {
@@ -97,7 +97,7 @@ pub(super) fn of_row(row: &Row) -> Result<Person, Error> {
     Ok(Person {
         id: guid("id", &row.text("id")?)?,
         organization: guid("organization", &row.text("organization")?)?,
-        code: Code::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?,
+        code: CompanyCode::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?,
         username: Username::parse(&row.text("username")?).ok_or_else(|| unknown("username"))?,
         name: row.maybe_text("name")?,
         email: row.maybe_text("email")?,

@@ -3,7 +3,7 @@
 //! So the next one can be told again to a client that did not hear it, and lies nowhere. And one that was good once is known for what it is
 //! without being kept, while one that somebody makes up ends nothing.
 
-use super::family::Seals;
+use super::client_sign_in::ClientSignInKeys;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -11,43 +11,43 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Bytes of a sign-in, a count and a secret; and of their base64url text.
-const BYTES: usize = 16 + 4 + 32;
-const TEXT: usize = 70;
+const TOKEN_BYTES: usize = 16 + 4 + 32;
+const TOKEN_CHARS: usize = 70;
 
 /// A refresh token, as a client shows it; nothing of it is believed yet.
 #[derive(Debug)]
-pub(super) struct Shown {
-    pub(super) family: Guid,
+pub(super) struct PresentedToken {
+    pub(super) sign_in: Guid,
     pub(super) generation: u32,
     secret: [u8; 32],
 }
 
-impl Shown {
+impl PresentedToken {
     pub(super) fn read(text: &str) -> Option<Self> {
-        if text.len() != TEXT {
+        if text.len() != TOKEN_CHARS {
             return None;
         }
-        let bytes: [u8; BYTES] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-        let (family, rest) = bytes.split_first_chunk::<16>()?;
+        let bytes: [u8; TOKEN_BYTES] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let (client_sign_in, rest) = bytes.split_first_chunk::<16>()?;
         let (generation, secret) = rest.split_first_chunk::<4>()?;
-        Some(Self { family: Guid::of_bytes(*family), generation: u32::from_be_bytes(*generation), secret: secret.try_into().ok()? })
+        Some(Self { sign_in: Guid::of_bytes(*client_sign_in), generation: u32::from_be_bytes(*generation), secret: secret.try_into().ok()? })
     }
 
     /// Whether it was given out by us, whenever that was.
-    pub(super) fn is_ours(&self, seals: &Seals, salt: &str) -> bool {
-        seals.derive(self.family, self.generation, salt).any(|it| verify_slices_are_equal(&it, &self.secret).is_ok())
+    pub(super) fn is_authentic(&self, seals: &ClientSignInKeys, salt: &str) -> bool {
+        seals.derive(self.sign_in, self.generation, salt).any(|it| verify_slices_are_equal(&it, &self.secret).is_ok())
     }
 }
 
 /// The first token of a sign-in.
-pub(super) fn first(seals: &Seals, family: Guid, salt: &str) -> Option<Secret> {
-    all(seals, family, 1, salt).next()
+pub(super) fn first(seals: &ClientSignInKeys, client_sign_in: Guid, salt: &str) -> Option<Secret> {
+    all(seals, client_sign_in, 1, salt).next()
 }
 
 /// The token of a count under each key, the newest first.
-pub(super) fn all(seals: &Seals, family: Guid, generation: u32, salt: &str) -> impl Iterator<Item = Secret> {
-    seals.derive(family, generation, salt).map(move |secret| {
-        let bytes = [family.bytes().as_slice(), &generation.to_be_bytes(), &secret].concat();
+pub(super) fn all(seals: &ClientSignInKeys, client_sign_in: Guid, generation: u32, salt: &str) -> impl Iterator<Item = Secret> {
+    seals.derive(client_sign_in, generation, salt).map(move |secret| {
+        let bytes = [client_sign_in.bytes().as_slice(), &generation.to_be_bytes(), &secret].concat();
         Secret::new(URL_SAFE_NO_PAD.encode(zeroize::Zeroizing::new(bytes)))
     })
 }

@@ -1,13 +1,13 @@
 //! The open directory.
 
+use super::client_sign_in::ClientSignInKeys;
 use super::database::{Database, Transaction};
 use super::error::Error;
-use super::family::Seals;
 use super::file;
 use crate::base::clock::Clock;
-use crate::base::credential::Credential;
+use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
-use crate::base::random::Random;
+use crate::base::random::RandomSource;
 use crate::config;
 use crate::seal::envelope::Envelope;
 use crate::seal::keyring::Keyring;
@@ -16,19 +16,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// What seals the organizations' credentials, and nothing else.
-const PURPOSE: &str = "directory, credential";
+const SEAL_PURPOSE: &str = "directory, credential";
 
 /// Organizations and their people; clones share the database's connections.
 #[derive(Clone, Debug)]
 pub struct Directory {
     pub(super) database: Database,
-    pub(super) config: Arc<config::directory::Directory>,
+    pub(super) config: Arc<config::directory::DirectoryConfig>,
     pub(super) envelope: Arc<Envelope>,
-    pub(super) seals: Arc<Seals>,
+    pub(super) seals: Arc<ClientSignInKeys>,
     /// Credentials of the organizations that the file names, by id: they stay out of the database.
-    pub(super) of_file: Arc<HashMap<Guid, Credential>>,
+    pub(super) of_file: Arc<HashMap<Guid, ClientCredential>>,
     pub(super) clock: Clock,
-    pub(super) random: Random,
+    pub(super) random: RandomSource,
     /// Counts rows that are read in the order they were written.
     written: Arc<AtomicU16>,
     /// Counts what is done now and then.
@@ -40,35 +40,41 @@ impl Directory {
     ///
     /// # Errors
     /// Why the database cannot be used, or which organization of the file cannot be taken over.
-    pub async fn open(config: &config::directory::Directory, keyring: &Keyring, clock: Clock, random: Random) -> Result<Self, Error> {
+    pub async fn open(config: &config::directory::DirectoryConfig, keyring: &Keyring, clock: Clock, random: RandomSource) -> Result<Self, Error> {
         let database = Database::open(&config.database).await?;
-        Self::furnish(database, config, keyring, clock, random).await
+        Self::open_with(database, config, keyring, clock, random).await
     }
 
     /// The same open database under another configuration, for a reload; another `database` needs a restart.
     ///
     /// # Errors
     /// Which organization of the file cannot be taken over.
-    pub async fn reconfigured(&self, config: &config::directory::Directory, keyring: &Keyring) -> Result<Self, Error> {
-        Self::furnish(self.database.clone(), config, keyring, self.clock.clone(), self.random.clone()).await
+    pub async fn reconfigured(&self, config: &config::directory::DirectoryConfig, keyring: &Keyring) -> Result<Self, Error> {
+        Self::open_with(self.database.clone(), config, keyring, self.clock.clone(), self.random.clone()).await
     }
 
     /// The same with all that it seals sealed and opened by these secrets, for a reload that changes no more than them.
     #[must_use]
     pub fn sealed_by(&self, keyring: &Keyring) -> Self {
-        let envelope = Arc::new(Envelope::new(keyring, PURPOSE, &self.random));
-        Self { envelope, seals: Arc::new(Seals::new(keyring, &self.random)), ..self.clone() }
+        let envelope = Arc::new(Envelope::new(keyring, SEAL_PURPOSE, &self.random));
+        Self { envelope, seals: Arc::new(ClientSignInKeys::new(keyring, &self.random)), ..self.clone() }
     }
 
-    async fn furnish(database: Database, config: &config::directory::Directory, keyring: &Keyring, clock: Clock, random: Random) -> Result<Self, Error> {
+    async fn open_with(
+        database: Database,
+        config: &config::directory::DirectoryConfig,
+        keyring: &Keyring,
+        clock: Clock,
+        random: RandomSource,
+    ) -> Result<Self, Error> {
         let now = clock.now();
         let of_file = file::take_over(&database, &config.organizations, now, &random).await?;
-        let envelope = Arc::new(Envelope::new(keyring, PURPOSE, &random));
+        let envelope = Arc::new(Envelope::new(keyring, SEAL_PURPOSE, &random));
         Ok(Self {
             database,
             config: Arc::new(config.clone()),
             envelope,
-            seals: Arc::new(Seals::new(keyring, &random)),
+            seals: Arc::new(ClientSignInKeys::new(keyring, &random)),
             of_file: Arc::new(of_file),
             clock,
             random,
@@ -107,7 +113,7 @@ impl Directory {
     }
 
     /// True once in so many times.
-    pub(super) fn is_turn(&self, every: u16) -> bool {
+    pub(super) fn is_cleanup_due(&self, every: u16) -> bool {
         self.turns.fetch_add(1, Ordering::Relaxed).is_multiple_of(every)
     }
 

@@ -12,19 +12,19 @@ mod setting_up;
 mod watching;
 
 use super::change::{NewOrganization, NewPerson, PersonChange};
-use super::organization::{Connection, Means, Organization};
+use super::first_sign_in::MembershipRefusal;
+use super::organization::{ConnectionCredential, EntraConnection, Organization};
+use super::organization_credential::OrganizationCredential;
 use super::person::Person;
-use super::proof::Proof;
-use super::welcome::Refused;
 use super::{Directory, Error};
 use crate::base::clock::Clock;
-use crate::base::code::Code;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity};
+use crate::base::identity::{Identity, PersonGroups};
 use crate::base::secret::Secret;
-use crate::base::texts::Texts;
+use crate::base::string_list::StringList;
 use crate::base::username::Username;
-use crate::config::directory::{Database, Directory as Config, FirstSignIn, Unknown};
+use crate::config::directory::{DatabaseConfig, DirectoryConfig as Config, FirstSignInRule, UnknownIdentifier};
 use crate::seal::keyring::Keyring;
 use crate::seal::random;
 
@@ -43,14 +43,14 @@ const VALUE: &str = "8Qx~uN7mGd2Jz4kPw9Rt5Yb1Vc6Hs3Lf";
 /// Runs a story on SQLite, and on PostgreSQL where it is on this machine.
 async fn on_both<F: Future<Output = ()>>(story: impl Fn(Ground) -> F) {
     let folder = tempfile::tempdir().unwrap();
-    let database = Database::Sqlite(folder.path().join("entrada.db"));
+    let database = DatabaseConfig::Sqlite(folder.path().join("entrada.db"));
     story(Ground { config: config(database), clock: Clock::system(), _folder: Some(folder) }).await;
     if let Some(address) = postgres::database() {
-        story(Ground { config: config(Database::Postgres(Secret::new(address))), clock: Clock::system(), _folder: None }).await;
+        story(Ground { config: config(DatabaseConfig::Postgres(Secret::new(address))), clock: Clock::system(), _folder: None }).await;
     }
 }
 
-fn config(database: Database) -> Config {
+fn config(database: DatabaseConfig) -> Config {
     let roles = ["owner", "admin", "worker"].map(str::to_owned).to_vec();
     let role_map = [("Fleet.Admin", "admin"), ("Fleet.Owner", "owner")].map(|it| (it.0.to_owned(), it.1.to_owned())).to_vec();
     Config {
@@ -58,8 +58,8 @@ fn config(database: Database) -> Config {
         roles,
         default_role: "worker".to_owned(),
         setup_roles: vec!["admin".to_owned()],
-        first_sign_in: FirstSignIn::Create,
-        unknown: Unknown::Say,
+        first_sign_in: FirstSignInRule::Create,
+        unknown: UnknownIdentifier::Say,
         role_map,
         organizations: Vec::new(),
     }
@@ -78,13 +78,13 @@ impl Ground {
 }
 
 /// The Value of the client secret that works.
-fn in_use(by: &Connection) -> &str {
-    let Means::Sealed(proof) = &by.by else { panic!("{by:?}") };
+fn in_use(by: &EntraConnection) -> &str {
+    let ConnectionCredential::Sealed(proof) = &by.by else { panic!("{by:?}") };
     proof.value()
 }
 
-fn code(text: &str) -> Code {
-    Code::parse(text).unwrap()
+fn code(text: &str) -> CompanyCode {
+    CompanyCode::parse(text).unwrap()
 }
 
 fn name(text: &str) -> Username {
@@ -97,7 +97,7 @@ async fn organization(directory: &Directory, text: &str, tenant: &str, domains: 
         name: text.to_owned(),
         tenant: Guid::parse(tenant),
         client_id: Guid::parse(CLIENT),
-        proof: Some(Proof::secret(VALUE)),
+        proof: Some(OrganizationCredential::secret(VALUE)),
         domains: domains.iter().map(|it| (*it).to_owned()).collect(),
         on: true,
         ..NewOrganization::default()
@@ -120,11 +120,11 @@ fn who(tenant: &str, number: u8, upn: &str) -> Identity {
         email: None,
         email_verified: false,
         guest: false,
-        roles: Texts::default(),
-        groups: Groups::Known(Texts::default()),
+        roles: StringList::default(),
+        groups: PersonGroups::Known(StringList::default()),
         entra_sid: None,
         login_hint: None,
-        acrs: Texts::default(),
+        acrs: StringList::default(),
         auth_time: 0,
         has_auth_time: false,
         custom: Box::default(),

@@ -1,10 +1,10 @@
 //! People in and out as CSV (RFC 4180): `username,name,email,role`, by the names of the columns.
 
 use super::change::NewPerson;
-use super::database::{Transaction, Value};
+use super::database::{SqlValue, Transaction};
 use super::error::{Error, plain};
 use super::organization::Organization;
-use super::people::{Asked, COLUMNS, INSERT};
+use super::people::{INSERT, MAX_CHANGED_COLUMNS, PeopleQuery};
 use super::person::Person;
 use super::store::Directory;
 use crate::base::guid::Guid;
@@ -15,23 +15,23 @@ use std::fmt::Write as _;
 use std::io;
 
 /// Rows of one transaction.
-const BATCH: usize = 1000;
+const ROWS_PER_TRANSACTION: usize = 1000;
 
 /// Rows of one statement: SQLite looks each placeholder up among all of them.
-const ROWS: usize = 50;
+const ROWS_PER_STATEMENT: usize = 50;
 
 /// People of one page of an export.
-pub const CSV_PAGE: u32 = 1000;
+pub const PEOPLE_PER_PAGE: u32 = 1000;
 
 /// How often a batch is tried.
-const TRIES: u32 = 5;
+const MAX_TRIES: u32 = 5;
 
 /// Errors that are told one by one; more are counted.
-const MOST_TOLD: usize = 1000;
+const MAX_REPORTED_ERRORS: usize = 1000;
 
 /// What became of a file.
 #[derive(Debug, Default)]
-pub struct Imported {
+pub struct ImportReport {
     /// People who were not there.
     pub made: u64,
     /// People whose name, e-mail or role is another now.
@@ -39,14 +39,14 @@ pub struct Imported {
     /// People who were there just so.
     pub unchanged: u64,
     /// Lines that were left out, from 1, and why.
-    pub wrong: Vec<(u64, String)>,
+    pub errors: Vec<(u64, String)>,
     /// How many were left out, told or not.
     pub left_out: u64,
 }
 
 /// Why a file cannot be taken in at all.
 #[derive(Debug, thiserror::Error)]
-pub enum Broken {
+pub enum ImportError {
     /// It is no CSV of people.
     #[error("{0}")]
     File(String),
@@ -56,14 +56,14 @@ pub enum Broken {
 }
 
 /// Which column holds what.
-struct Columns {
+struct CsvColumns {
     username: usize,
     name: Option<usize>,
     email: Option<usize>,
     role: Option<usize>,
 }
 
-struct Line {
+struct CsvLine {
     number: u64,
     person: NewPerson,
 }
@@ -74,12 +74,12 @@ impl Directory {
     ///
     /// # Errors
     /// Where the file is no CSV of people, or the database cannot be asked.
-    pub async fn import(&self, organization: &Organization, file: impl io::Read, by: &str, mut progress: impl FnMut(u64)) -> Result<Imported, Broken> {
+    pub async fn import(&self, organization: &Organization, file: impl io::Read, by: &str, mut progress: impl FnMut(u64)) -> Result<ImportReport, ImportError> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
-        let columns = Columns::of(reader.headers().map_err(|it| Broken::File(format!("cannot read the first line: {it}")))?)?;
-        let elsewhere = self.domains_elsewhere(organization.id).await?;
-        let mut outcome = Imported::default();
-        let mut batch = Vec::with_capacity(BATCH);
+        let columns = CsvColumns::of(reader.headers().map_err(|it| ImportError::File(format!("cannot read the first line: {it}")))?)?;
+        let elsewhere = self.domains_of_others(organization.id).await?;
+        let mut outcome = ImportReport::default();
+        let mut batch = Vec::with_capacity(ROWS_PER_TRANSACTION);
         let mut record = StringRecord::new();
         let mut done = 0;
         loop {
@@ -89,22 +89,22 @@ impl Directory {
                 Ok(true) => {
                     let number = record.position().map_or(line, csv::Position::line);
                     match self.read(&columns, &record, &elsewhere) {
-                        Ok(person) => batch.push(Line { number, person }),
+                        Ok(person) => batch.push(CsvLine { number, person }),
                         Err(why) => outcome.leave_out(number, why),
                     }
                 }
-                Err(error) if error.is_io_error() => return Err(Broken::File(format!("line {line} cannot be read: {error}"))),
+                Err(error) if error.is_io_error() => return Err(ImportError::File(format!("line {line} cannot be read: {error}"))),
                 Err(error) => outcome.leave_out(line, format!("cannot be read: {error}")),
             }
             done += 1;
-            if batch.len() == BATCH {
+            if batch.len() == ROWS_PER_TRANSACTION {
                 self.take_in(organization, std::mem::take(&mut batch), by, &mut outcome).await?;
                 progress(done);
             }
         }
         self.take_in(organization, batch, by, &mut outcome).await?;
         progress(done);
-        outcome.wrong.sort();
+        outcome.errors.sort();
         Ok(outcome)
     }
 
@@ -112,11 +112,11 @@ impl Directory {
     ///
     /// # Errors
     /// Where the file cannot be written, or the database cannot be asked.
-    pub async fn export(&self, organization: Option<Guid>, mut out: impl io::Write) -> Result<u64, Broken> {
-        let broken = |it: io::Error| Broken::File(format!("cannot be written: {it}"));
+    pub async fn export(&self, organization: Option<Guid>, mut out: impl io::Write) -> Result<u64, ImportError> {
+        let broken = |it: io::Error| ImportError::File(format!("cannot be written: {it}"));
         out.write_all(&csv_head()).map_err(broken)?;
         let mut count = 0;
-        let mut asked = Asked { organization, most: CSV_PAGE, ..Asked::default() };
+        let mut asked = PeopleQuery { organization, limit: PEOPLE_PER_PAGE, ..PeopleQuery::default() };
         loop {
             let people = self.people(&asked).await?;
             out.write_all(&csv_lines(&people)).map_err(broken)?;
@@ -128,7 +128,7 @@ impl Directory {
         Ok(count)
     }
 
-    fn read(&self, columns: &Columns, record: &StringRecord, elsewhere: &HashSet<String>) -> Result<NewPerson, String> {
+    fn read(&self, columns: &CsvColumns, record: &StringRecord, elsewhere: &HashSet<String>) -> Result<NewPerson, String> {
         let cell = |at: Option<usize>| at.and_then(|it| record.get(it)).map(unguarded).filter(|it| !it.is_empty());
         let Some(typed) = cell(Some(columns.username)) else { return Err("has no username".to_owned()) };
         let Some(username) = Username::parse(typed) else { return Err(format!("{} is not a username", short(typed))) };
@@ -149,14 +149,14 @@ impl Directory {
         Ok(NewPerson { username, name, email, role })
     }
 
-    async fn domains_elsewhere(&self, organization: Guid) -> Result<HashSet<String>, Error> {
+    async fn domains_of_others(&self, organization: Guid) -> Result<HashSet<String>, Error> {
         let sql = "SELECT domain FROM organization_domain WHERE organization <> $1";
         self.database.rows(sql, vec![organization.to_string().into()]).await?.iter().map(|it| it.text("domain")).collect()
     }
 
     /// One batch, whole. Where somebody else made one of its people meanwhile, it is done again, and finds that person.
-    async fn take_in(&self, organization: &Organization, batch: Vec<Line>, by: &str, outcome: &mut Imported) -> Result<(), Error> {
-        for _ in 1..TRIES {
+    async fn take_in(&self, organization: &Organization, batch: Vec<CsvLine>, by: &str, outcome: &mut ImportReport) -> Result<(), Error> {
+        for _ in 1..MAX_TRIES {
             match self.try_to_take_in(organization, &batch, by, outcome).await {
                 Err(Error::Twice) => {}
                 other => return other,
@@ -165,12 +165,12 @@ impl Directory {
         self.try_to_take_in(organization, &batch, by, outcome).await
     }
 
-    async fn try_to_take_in(&self, organization: &Organization, batch: &[Line], by: &str, outcome: &mut Imported) -> Result<(), Error> {
+    async fn try_to_take_in(&self, organization: &Organization, batch: &[CsvLine], by: &str, outcome: &mut ImportReport) -> Result<(), Error> {
         if batch.is_empty() {
             return Ok(());
         }
-        let mut changes = self.database.begin().await?;
-        let there = there(&mut changes, batch).await?;
+        let mut changes = self.database.begin_transaction().await?;
+        let there = find_existing(&mut changes, batch).await?;
         let own = organization.id.to_string();
         let (mut new, mut other, mut wrong, mut unchanged) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let mut seen = HashMap::new();
@@ -182,16 +182,16 @@ impl Directory {
             }
             match there.get(username) {
                 None => new.push(line),
-                Some(Found::Code) => wrong.push((line.number, Error::UsernameIsCode(line.person.username.clone()).to_string())),
-                Some(Found::Person { organization, .. }) if *organization != own => {
+                Some(UsernameOwner::Code) => wrong.push((line.number, Error::UsernameIsCode(line.person.username.clone()).to_string())),
+                Some(UsernameOwner::Person { organization, .. }) if *organization != own => {
                     wrong.push((line.number, format!("the username {username} belongs to a person of another organization")));
                 }
-                Some(Found::Person { is, .. }) if is.holds(&line.person) => unchanged += 1,
-                Some(Found::Person { id, .. }) => other.push((id.clone(), line)),
+                Some(UsernameOwner::Person { is, .. }) if is.agrees_with(&line.person) => unchanged += 1,
+                Some(UsernameOwner::Person { id, .. }) => other.push((id.clone(), line)),
             }
         }
         // In one order for everybody: two imports then wait for each other in turn, never both at once.
-        new.sort_by(|one: &&Line, other| one.person.username.cmp(&other.person.username));
+        new.sort_by(|one: &&CsvLine, other| one.person.username.cmp(&other.person.username));
         other.sort_by(|one, other| one.0.cmp(&other.0));
         let made = self.insert_all(&mut changes, organization, &new).await?;
         if made != u64::try_from(new.len()).unwrap_or(u64::MAX) {
@@ -213,22 +213,22 @@ impl Directory {
         Ok(())
     }
 
-    async fn insert_all(&self, changes: &mut Transaction, organization: &Organization, new: &[&Line]) -> Result<u64, Error> {
+    async fn insert_all(&self, changes: &mut Transaction, organization: &Organization, new: &[&CsvLine]) -> Result<u64, Error> {
         let mut made = 0;
-        for rows in new.chunks(ROWS) {
+        for rows in new.chunks(ROWS_PER_STATEMENT) {
             made += self.insert_rows(changes, organization, rows).await?;
         }
         Ok(made)
     }
 
-    async fn insert_rows(&self, changes: &mut Transaction, organization: &Organization, new: &[&Line]) -> Result<u64, Error> {
+    async fn insert_rows(&self, changes: &mut Transaction, organization: &Organization, new: &[&CsvLine]) -> Result<u64, Error> {
         let mut sql = INSERT.to_owned();
-        let mut values = Vec::with_capacity(new.len() * COLUMNS);
+        let mut values = Vec::with_capacity(new.len() * MAX_CHANGED_COLUMNS);
         for (at, line) in new.iter().enumerate() {
             sql.push_str(if at == 0 { " (" } else { ", (" });
-            for it in 1..=COLUMNS {
+            for it in 1..=MAX_CHANGED_COLUMNS {
                 // A String takes every write.
-                let _ = write!(sql, "${}, ", at * COLUMNS + it);
+                let _ = write!(sql, "${}, ", at * MAX_CHANGED_COLUMNS + it);
             }
             sql.push_str("'on')");
             values.extend(self.row_of(self.new_id(), organization, &line.person));
@@ -239,66 +239,66 @@ impl Directory {
 }
 
 /// What a username is already.
-enum Found {
+enum UsernameOwner {
     Code,
-    Person { id: String, organization: String, is: Is },
+    Person { id: String, organization: String, is: CurrentValues },
 }
 
-struct Is {
+struct CurrentValues {
     name: Option<String>,
     email: Option<String>,
     role: String,
 }
 
-impl Is {
+impl CurrentValues {
     /// A cell that is empty or not there changes nothing.
-    fn holds(&self, new: &NewPerson) -> bool {
+    fn agrees_with(&self, new: &NewPerson) -> bool {
         let same = |new: &Option<String>, old: &Option<String>| new.is_none() || new == old;
         same(&new.name, &self.name) && same(&new.email, &self.email) && new.role.as_ref().is_none_or(|it| *it == self.role)
     }
 }
 
-async fn there(changes: &mut Transaction, batch: &[Line]) -> Result<HashMap<String, Found>, Error> {
+async fn find_existing(changes: &mut Transaction, batch: &[CsvLine]) -> Result<HashMap<String, UsernameOwner>, Error> {
     let places = (1..=batch.len()).map(|it| format!("${it}")).collect::<Vec<_>>().join(", ");
-    let names = || batch.iter().map(|it| Value::from(it.person.username.as_str())).collect::<Vec<_>>();
+    let names = || batch.iter().map(|it| SqlValue::from(it.person.username.as_str())).collect::<Vec<_>>();
     let sql = format!("SELECT id, organization, username, name, email, role FROM person WHERE username IN ({places})");
     let mut out = HashMap::new();
     for row in changes.rows(sqlx::AssertSqlSafe(sql), names()).await? {
-        let is = Is { name: row.maybe_text("name")?, email: row.maybe_text("email")?, role: row.text("role")? };
-        out.insert(row.text("username")?, Found::Person { id: row.text("id")?, organization: row.text("organization")?, is });
+        let is = CurrentValues { name: row.maybe_text("name")?, email: row.maybe_text("email")?, role: row.text("role")? };
+        out.insert(row.text("username")?, UsernameOwner::Person { id: row.text("id")?, organization: row.text("organization")?, is });
     }
     let sql = format!("SELECT code FROM organization_code WHERE code IN ({places})");
     for row in changes.rows(sqlx::AssertSqlSafe(sql), names()).await? {
-        out.insert(row.text("code")?, Found::Code);
+        out.insert(row.text("code")?, UsernameOwner::Code);
     }
     Ok(out)
 }
 
 async fn update(changes: &mut Transaction, id: &str, person: &NewPerson) -> Result<(), Error> {
-    let values: Vec<Value> = vec![id.into(), person.name.clone().into(), person.email.clone().into(), person.role.clone().into()];
+    let values: Vec<SqlValue> = vec![id.into(), person.name.clone().into(), person.email.clone().into(), person.role.clone().into()];
     let sql = "UPDATE person SET name = COALESCE($2, name), email = COALESCE($3, email), role = COALESCE($4, role), \
                role_source = CASE WHEN $4 IS NULL OR $4 = role THEN role_source ELSE 'hand' END WHERE id = $1";
     changes.run(sql, values).await.map(drop)
 }
 
-impl Columns {
-    fn of(head: &StringRecord) -> Result<Self, Broken> {
+impl CsvColumns {
+    fn of(head: &StringRecord) -> Result<Self, ImportError> {
         // Spreadsheets begin a file with a byte order mark.
         let named = |name: &str| head.iter().position(|it| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
         let known = ["username", "name", "email", "role", "organization", "state", "last_sign_in"];
         if let Some(other) = head.iter().find(|it| !known.iter().any(|name| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))) {
-            return Err(Broken::File(format!("the first line has an unknown column {}; known columns are username, name, email and role", short(other))));
+            return Err(ImportError::File(format!("the first line has an unknown column {}; known columns are username, name, email and role", short(other))));
         }
-        let username = named("username").ok_or_else(|| Broken::File("the first line has no column username".to_owned()))?;
+        let username = named("username").ok_or_else(|| ImportError::File("the first line has no column username".to_owned()))?;
         Ok(Self { username, name: named("name"), email: named("email"), role: named("role") })
     }
 }
 
-impl Imported {
+impl ImportReport {
     fn leave_out(&mut self, line: u64, why: String) {
         self.left_out += 1;
-        if self.wrong.len() < MOST_TOLD {
-            self.wrong.push((line, why));
+        if self.errors.len() < MAX_REPORTED_ERRORS {
+            self.errors.push((line, why));
         }
     }
 }

@@ -1,24 +1,24 @@
 //! What was changed lately, and how people stand after it: for those who are signed in elsewhere.
 
 use super::change::SIGNED_OUT;
-use super::database::{Row, Value};
+use super::database::{DatabaseRow, SqlValue};
 use super::error::Error;
-use super::organization::State;
-use super::person::Standing;
+use super::organization::OrganizationState;
+use super::person::PersonStatus;
 use super::store::Directory;
-use crate::base::code::Code;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use std::collections::HashMap;
 
 /// Changes of one answer at most; the next one goes on behind the last.
-pub const PAGE: u32 = 1000;
+pub const MAX_CHANGES_PER_PAGE: u32 = 1000;
 
 /// People of one question at most: SQLite takes so many placeholders in any build.
-const AT_ONCE: usize = 500;
+const MAX_PEOPLE_PER_QUERY: usize = 500;
 
 /// Somebody changed something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changed {
+pub struct DirectoryChange {
     /// Of the row in the history.
     pub id: Guid,
     /// When, seconds since 1970 by the clock of whoever changed it.
@@ -32,52 +32,52 @@ pub struct Changed {
 }
 
 impl Directory {
-    /// Changes since a time in seconds since 1970, the oldest first and at most `PAGE`; with `after`, those behind that one.
+    /// Changes since a time in seconds since 1970, the oldest first and at most `MAX_CHANGES_PER_PAGE`; with `after`, those behind that one.
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub async fn changed(&self, since: u64, after: Option<&Changed>) -> Result<Vec<Changed>, Error> {
+    pub async fn changed(&self, since: u64, after: Option<&DirectoryChange>) -> Result<Vec<DirectoryChange>, Error> {
         let (at, id) = after.map_or((since, String::new()), |it| (it.at, it.id.to_string()));
         let sql = "SELECT id, at, organization, person, what FROM audit WHERE (at, id) > ($1, $2) ORDER BY at, id LIMIT $3";
-        self.database.rows(sql, vec![at.into(), id.into(), i64::from(PAGE).into()]).await?.iter().map(of_row).collect()
+        self.database.rows(sql, vec![at.into(), id.into(), i64::from(MAX_CHANGES_PER_PAGE).into()]).await?.iter().map(of_row).collect()
     }
 
     /// How those people stand now; whoever is not there any more is not told.
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub async fn standings(&self, people: &[Guid]) -> Result<HashMap<Guid, Standing>, Error> {
+    pub async fn person_statuses(&self, people: &[Guid]) -> Result<HashMap<Guid, PersonStatus>, Error> {
         let mut out = HashMap::with_capacity(people.len());
-        for some in people.chunks(AT_ONCE) {
+        for some in people.chunks(MAX_PEOPLE_PER_QUERY) {
             let places = (1..=some.len()).map(|it| format!("${it}")).collect::<Vec<_>>().join(", ");
             let sql = format!(
                 "SELECT p.id, p.role, p.state, p.tid, p.oid, o.id AS organization, o.state AS organization_state, o.source, c.code FROM person p \
                  JOIN organization o ON o.id = p.organization JOIN organization_code c ON c.organization = o.id AND c.ends IS NULL WHERE p.id IN ({places})"
             );
-            let values: Vec<Value> = some.iter().map(|it| it.to_string().into()).collect();
+            let values: Vec<SqlValue> = some.iter().map(|it| it.to_string().into()).collect();
             for row in self.database.rows(sqlx::AssertSqlSafe(sql), values).await? {
-                out.insert(guid("id", &row.text("id")?)?, self.standing_of(&row)?);
+                out.insert(guid("id", &row.text("id")?)?, self.status_of_row(&row)?);
             }
         }
         Ok(out)
     }
 
-    fn standing_of(&self, row: &Row) -> Result<Standing, Error> {
+    fn status_of_row(&self, row: &DatabaseRow) -> Result<PersonStatus, Error> {
         // One that stands in the file is on for as long as it stands there.
         let organization_on = match row.text("source")?.as_str() {
             "file" => self.of_file.contains_key(&guid("organization", &row.text("organization")?)?),
-            _ => row.text("organization_state")? == State::On.as_str(),
+            _ => row.text("organization_state")? == OrganizationState::On.as_str(),
         };
-        let code = Code::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?;
+        let code = CompanyCode::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?;
         let account = |column: &str| row.maybe_text(column)?.map(|it| guid(column, &it)).transpose();
         let on = organization_on && row.text("state")? == "on";
-        Ok(Standing { role: row.text("role")?, code, on, linked: account("tid")?.zip(account("oid")?) })
+        Ok(PersonStatus { role: row.text("role")?, code, on, linked: account("tid")?.zip(account("oid")?) })
     }
 }
 
-fn of_row(row: &Row) -> Result<Changed, Error> {
+fn of_row(row: &DatabaseRow) -> Result<DirectoryChange, Error> {
     let maybe = |column: &str| row.maybe_text(column)?.map(|it| guid(column, &it)).transpose();
-    Ok(Changed {
+    Ok(DirectoryChange {
         id: guid("id", &row.text("id")?)?,
         at: u64::try_from(row.number("at")?).unwrap_or_default(),
         organization: maybe("organization")?,

@@ -10,13 +10,13 @@ use std::sync::{Mutex, PoisonError};
 use x509_cert::der::Decode as _;
 
 /// The type of both (RFC 7523 section 2.2).
-const BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What a foreign token has to name as its audience.
-const AUDIENCE: &str = "api://AzureADTokenExchange";
+const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
 
 /// A certificate of a registration.
-struct Known {
+struct KnownCertificate {
     thumbprint: String,
     /// RSAPublicKey (RFC 8017 appendix A.1.1).
     key: Vec<u8>,
@@ -25,7 +25,7 @@ struct Known {
 
 /// Another issuer that the registration trusts for one subject (a federated identity credential).
 #[derive(Clone, Debug)]
-pub struct Trusted {
+pub struct FederatedIssuer {
     /// `iss`, byte for byte.
     pub issuer: String,
     /// `sub`, byte for byte.
@@ -36,22 +36,22 @@ pub struct Trusted {
 
 /// What the registrations know.
 #[derive(Default)]
-pub(super) struct Assertions {
-    known: Mutex<Vec<Known>>,
-    trusted: Mutex<Vec<Trusted>>,
+pub(super) struct AssertionRegistry {
+    known: Mutex<Vec<KnownCertificate>>,
+    trusted: Mutex<Vec<FederatedIssuer>>,
     /// Of assertions that were taken already: those are refused, which is stricter than is known of Entra.
     seen: Mutex<BTreeSet<String>>,
 }
 
 /// Who proves it, to whom, and when.
-pub(super) struct Judge<'a> {
+pub(super) struct AssertionCheck<'a> {
     pub(super) client: &'a str,
     /// The token endpoint of the tenant that is asked, and the authority under its other names.
     pub(super) endpoint: &'a str,
     pub(super) now: u64,
 }
 
-impl Assertions {
+impl AssertionRegistry {
     /// Uploads a certificate; false where it is none of an RSA key.
     pub(super) fn add(&self, der: &[u8]) -> bool {
         let Ok(certificate) = x509_cert::Certificate::from_der(der) else { return false };
@@ -59,25 +59,25 @@ impl Assertions {
         let Some(key) = table.subject_public_key_info.subject_public_key.as_bytes() else { return false };
         let ends = table.validity.not_after.to_unix_duration().as_secs();
         let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, der));
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(Known { thumbprint, key: key.to_vec(), ends });
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(KnownCertificate { thumbprint, key: key.to_vec(), ends });
         true
     }
 
     /// Trusts another issuer.
-    pub(super) fn trust(&self, trusted: Trusted) {
+    pub(super) fn trust(&self, trusted: FederatedIssuer) {
         self.trusted.lock().unwrap_or_else(PoisonError::into_inner).push(trusted);
     }
 
     /// Judges what an app brought, as Entra does.
-    pub(super) fn judge(&self, kind: Option<&str>, assertion: &str, judge: &Judge<'_>) -> Result<(), Fault> {
-        if kind != Some(BEARER) {
-            return Err(fault(90_023, "invalid_request", format!("The client assertion type must be {BEARER}.")));
+    pub(super) fn judge(&self, kind: Option<&str>, assertion: &str, judge: &AssertionCheck<'_>) -> Result<(), AssertionFault> {
+        if kind != Some(CLIENT_ASSERTION_TYPE) {
+            return Err(fault(90_023, "invalid_request", format!("The client assertion type must be {CLIENT_ASSERTION_TYPE}.")));
         }
-        let parts = Parts::read(assertion).ok_or_else(|| fault(50_027, "invalid_client", "The client assertion is no well-formed JWT."))?;
+        let parts = JwtParts::read(assertion).ok_or_else(|| fault(50_027, "invalid_client", "The client assertion is no well-formed JWT."))?;
         if parts.text("iss") == Some(judge.client) { self.own(&parts, judge) } else { self.of_another(&parts, judge) }
     }
 
-    fn own(&self, parts: &Parts<'_>, judge: &Judge<'_>) -> Result<(), Fault> {
+    fn own(&self, parts: &JwtParts<'_>, judge: &AssertionCheck<'_>) -> Result<(), AssertionFault> {
         let refused = |why: &str| {
             let text = format!("The certificate with identifier used to sign the client assertion is not registered on application. {why}");
             fault(700_027, "invalid_client", text)
@@ -104,7 +104,7 @@ impl Assertions {
         if self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) { Ok(()) } else { Err(refused("It was used before.")) }
     }
 
-    fn of_another(&self, parts: &Parts<'_>, judge: &Judge<'_>) -> Result<(), Fault> {
+    fn of_another(&self, parts: &JwtParts<'_>, judge: &AssertionCheck<'_>) -> Result<(), AssertionFault> {
         let refused =
             |code: u32, what: &str| fault(code, "invalid_client", format!("No matching federated identity record found for presented assertion {what}."));
         let (issuer, subject) = (parts.text("iss").unwrap_or_default(), parts.text("sub").unwrap_or_default());
@@ -115,8 +115,8 @@ impl Assertions {
         }
         let found = of_issuer.into_iter().find(|it| it.subject == subject).ok_or_else(|| refused(700_213, &format!("subject '{subject}'")))?;
         let audience = parts.claims.get("aud");
-        let named =
-            audience.and_then(Value::as_str) == Some(AUDIENCE) || audience.and_then(Value::as_array).is_some_and(|it| it.iter().any(|it| it == AUDIENCE));
+        let named = audience.and_then(Value::as_str) == Some(EXCHANGE_AUDIENCE)
+            || audience.and_then(Value::as_array).is_some_and(|it| it.iter().any(|it| it == EXCHANGE_AUDIENCE));
         if !named {
             return Err(refused(700_212, "audience"));
         }
@@ -128,25 +128,25 @@ impl Assertions {
 }
 
 /// Why an app is not believed: as Entra's refusals.
-pub(super) struct Fault {
+pub(super) struct AssertionFault {
     pub(super) code: u32,
     pub(super) error: &'static str,
     pub(super) text: String,
 }
 
-fn fault(code: u32, error: &'static str, text: impl Into<String>) -> Fault {
-    Fault { code, error, text: text.into() }
+fn fault(code: u32, error: &'static str, text: impl Into<String>) -> AssertionFault {
+    AssertionFault { code, error, text: text.into() }
 }
 
 /// A JWT in the compact form, not verified.
-struct Parts<'a> {
+struct JwtParts<'a> {
     header: Value,
     claims: Value,
     signed: &'a [u8],
     signature: Vec<u8>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> JwtParts<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;

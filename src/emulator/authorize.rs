@@ -6,18 +6,18 @@ use url::Url;
 
 use super::claims::opaque_hint;
 use super::page;
-use super::people::{Person, Trouble};
-use super::refusal::{Refusal, Told};
-use super::table::{self, Place};
-use super::tenants::{Home, PERSONAL, Tenant, is_guid};
-use super::web::{self, Asking, Reply};
-use super::world::{Asked, Grant, SignedIn, World};
+use super::people::{EmulatedPerson, SignInObstacle};
+use super::refusal::{EmulatedRefusal, TracedRefusal};
+use super::refusals::{self, RefusalStage};
+use super::state::{AuthorizationRequest, EmulatorSession, EmulatorState, IssuedGrant};
+use super::tenants::{EmulatedTenant, PERSONAL, TenantAddress, is_guid};
+use super::web::{self, EmulatorReply, EmulatorRequest};
 
 /// How long a page may stay open, in seconds.
-const PATIENCE: u64 = 3600;
+const MAX_PAGE_AGE_SECONDS: u64 = 3600;
 
 /// Answers an authorization request (OpenID Connect Core section 3.1.2.1).
-pub(super) fn authorize(world: &World, tenant: Tenant, asking: &Asking) -> Reply {
+pub(super) fn authorize(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest) -> EmulatorReply {
     let correlation = correlation(world, asking);
     let asked = match read(world, tenant, asking, &correlation) {
         Ok(asked) => asked,
@@ -40,25 +40,25 @@ pub(super) fn authorize(world: &World, tenant: Tenant, asking: &Asking) -> Reply
     }
 }
 
-fn not_signed_in() -> Refusal {
-    Refusal::new(50_058, "login_required", "A silent sign-in request was sent but no user is signed in.")
+fn not_signed_in() -> EmulatedRefusal {
+    EmulatedRefusal::new(50_058, "login_required", "A silent sign-in request was sent but no user is signed in.")
 }
 
-fn is_named(person: &Person, hint: &str) -> bool {
+fn is_named(person: &EmulatedPerson, hint: &str) -> bool {
     person.user_name.eq_ignore_ascii_case(hint) || opaque_hint(person) == hint
 }
 
-fn pick(world: &World, tenant: Tenant, asked: Asked, hint: Option<&str>) -> Reply {
+fn pick(world: &EmulatorState, tenant: TenantAddress, asked: AuthorizationRequest, hint: Option<&str>) -> EmulatorReply {
     let transaction = world.random.text::<24>();
-    world.asked.put(transaction.clone(), world.clock.now(), asked);
+    world.requests.put(transaction.clone(), world.clock.now(), asked);
     let action = format!("/{}/pick", tenant.segment());
-    let first = |person: &&Person| hint.is_some_and(|hint| is_named(person, hint));
+    let first = |person: &&EmulatedPerson| hint.is_some_and(|hint| is_named(person, hint));
     // At home a guest is another object of the same name: there, that one is shown.
     let home = tenant.home().map(|it| it.id);
     let here = world.people.iter().filter(|it| home.is_none() || it.home_tenant.as_deref() != home);
     let here = here.chain(world.abroad.iter().filter(|it| home == Some(&it.tenant)));
     // Those of the tenant that is asked stand before the others.
-    let own = |person: &&Person| home.is_none_or(|home| person.tenant == home);
+    let own = |person: &&EmulatedPerson| home.is_none_or(|home| person.tenant == home);
     let people = || here.clone();
     let rest = people().filter(|it| !first(it) && own(it)).chain(people().filter(|it| !first(it) && !own(it)));
     let people = people().filter(first).chain(rest);
@@ -66,25 +66,25 @@ fn pick(world: &World, tenant: Tenant, asked: Asked, hint: Option<&str>) -> Repl
 }
 
 /// The client's own id for the request where it sent one, as Entra takes it over.
-pub(super) fn correlation(world: &World, asking: &Asking) -> String {
+pub(super) fn correlation(world: &EmulatorState, asking: &EmulatorRequest) -> String {
     let sent = asking.value("client-request-id").or_else(|| asking.header("client-request-id"));
     sent.filter(|it| is_guid(it)).map_or_else(|| world.guid(), str::to_owned)
 }
 
 /// The checks whose failure must never lead to a redirect.
-fn read(world: &World, tenant: Tenant, asking: &Asking, correlation: &str) -> Result<Asked, Refusal> {
-    let client = asking.value("client_id").ok_or_else(|| Refusal::missing("client_id"))?;
+fn read(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest, correlation: &str) -> Result<AuthorizationRequest, EmulatedRefusal> {
+    let client = asking.value("client_id").ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
     let known = world.client_at(tenant, client).ok_or_else(|| unknown_client(client))?;
-    let redirect = asking.value("redirect_uri").ok_or_else(|| Refusal::new(900_971, "invalid_request", "No reply address provided."))?;
+    let redirect = asking.value("redirect_uri").ok_or_else(|| EmulatedRefusal::new(900_971, "invalid_request", "No reply address provided."))?;
     if !world.knows_redirect(redirect) {
         let text = format!(
             "The redirect URI '{redirect}' specified in the request does not match the redirect URIs configured for the application '{client}'. \
 Make sure the redirect URI sent in the request matches one added to your application in the Azure portal."
         );
-        return Err(Refusal::new(50_011, "invalid_request", text));
+        return Err(EmulatedRefusal::new(50_011, "invalid_request", text));
     }
     let owned = |name: &str| asking.value(name).map(str::to_owned);
-    Ok(Asked {
+    Ok(AuthorizationRequest {
         tenant: tenant.segment(),
         client: known.id.to_owned(),
         redirect_uri: redirect.to_owned(),
@@ -110,53 +110,53 @@ fn contexts(claims: &str) -> Vec<String> {
 }
 
 /// That client is not registered (AADSTS700016).
-pub(super) fn unknown_client(client: &str) -> Refusal {
+pub(super) fn unknown_client(client: &str) -> EmulatedRefusal {
     let text = format!(
         "Application with identifier '{client}' was not found in the directory 'Contoso'. This can happen if the application has not been installed by \
 the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
     );
-    Refusal::new(700_016, "unauthorized_client", text)
+    EmulatedRefusal::new(700_016, "unauthorized_client", text)
 }
 
 /// The checks whose failure is told to the app.
-fn check(asking: &Asking) -> Result<(), Refusal> {
+fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
     match asking.value("response_type") {
         Some("code") => {}
-        None => return Err(Refusal::missing("response_type")),
+        None => return Err(EmulatedRefusal::missing("response_type")),
         Some(other) => {
             let text = format!("The response type '{other}' is not enabled for the application.");
-            return Err(Refusal::new(700_054, "unsupported_response_type", text));
+            return Err(EmulatedRefusal::new(700_054, "unsupported_response_type", text));
         }
     }
     if asking.value("scope").is_none() {
-        return Err(Refusal::missing("scope"));
+        return Err(EmulatedRefusal::missing("scope"));
     }
     if !matches!(asking.value("response_mode"), None | Some("query" | "form_post")) {
-        return Err(Refusal::new(90_023, "invalid_request", "The value of the input parameter 'response_mode' is not supported."));
+        return Err(EmulatedRefusal::new(90_023, "invalid_request", "The value of the input parameter 'response_mode' is not supported."));
     }
     if !matches!(asking.value("prompt"), None | Some("none" | "login" | "select_account" | "consent")) {
-        return Err(Refusal::new(90_023, "invalid_request", "Unsupported 'prompt' value."));
+        return Err(EmulatedRefusal::new(90_023, "invalid_request", "Unsupported 'prompt' value."));
     }
     if asking.value("claims").is_some_and(|it| !serde_json::from_str(it).is_ok_and(|it: Value| it.is_object())) {
-        return Err(Refusal::new(9_002_313, "invalid_request", "The 'claims' parameter is no JSON object."));
+        return Err(EmulatedRefusal::new(9_002_313, "invalid_request", "The 'claims' parameter is no JSON object."));
     }
     if asking.value("code_challenge").is_some() && asking.value("code_challenge_method") != Some("S256") {
-        return Err(Refusal::new(9_002_313, "invalid_request", "Only the code challenge method S256 is supported here."));
+        return Err(EmulatedRefusal::new(9_002_313, "invalid_request", "Only the code challenge method S256 is supported here."));
     }
     // RFC 7636 section 4.2: a SHA-256 in base64url is 43 letters long.
     if asking.value("code_challenge").is_some_and(|it| it.len() != 43) {
-        return Err(Refusal::new(501_491, "invalid_request", "The size of the Code_Challenge parameter is invalid."));
+        return Err(EmulatedRefusal::new(501_491, "invalid_request", "The size of the Code_Challenge parameter is invalid."));
     }
     Ok(())
 }
 
 /// Takes the form of the picker or of the consent page.
-pub(super) fn picked(world: &World, tenant: Tenant, asking: &Asking, tls: bool) -> Reply {
+pub(super) fn picked(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest, tls: bool) -> EmulatorReply {
     if !asking.is_own() {
         return page::notice(StatusCode::FORBIDDEN, "Refused", "This form did not come from a page of the emulator.");
     }
-    let taken = asking.form.value("transaction").and_then(|id| world.asked.take(id));
-    let Some((_, asked)) = taken.filter(|(born, _)| world.clock.now() <= born.saturating_add(PATIENCE)) else {
+    let taken = asking.form.value("transaction").and_then(|id| world.requests.take(id));
+    let Some((_, asked)) = taken.filter(|(born, _)| world.clock.now() <= born.saturating_add(MAX_PAGE_AGE_SECONDS)) else {
         return page::notice(StatusCode::BAD_REQUEST, "Start again", "This page is no longer valid. Go back to the app and sign in again.");
     };
     if asking.form.value("cancel").is_some() {
@@ -175,14 +175,14 @@ pub(super) fn picked(world: &World, tenant: Tenant, asking: &Asking, tls: bool) 
         Err(refusal) => return page::refusal(&refusal.at(world, &asked.correlation)),
     };
     match trouble(world, &person) {
-        Some(Trouble::MustConsent) if !agreed => {
+        Some(SignInObstacle::MustConsent) if !agreed => {
             let transaction = world.random.text::<24>();
             let reply = page::consent(&format!("/{}/pick", tenant.segment()), &transaction, &person, &asked.scope);
-            world.asked.put(transaction, world.clock.now(), Asked { consenting: Some(person.oid.clone()), ..asked });
+            world.requests.put(transaction, world.clock.now(), AuthorizationRequest { consenting: Some(person.oid.clone()), ..asked });
             reply
         }
-        Some(Trouble::MustConsent) | None => sign_in(world, asking, &asked, &person, tls),
-        Some(Trouble::Code(code)) => sign_in_of_code(world, asking, &asked, (&person, code), tls),
+        Some(SignInObstacle::MustConsent) | None => sign_in(world, asking, &asked, &person, tls),
+        Some(SignInObstacle::Code(code)) => sign_in_of_code(world, asking, &asked, (&person, code), tls),
         Some(trouble) => page::refusal(&refusal_for(world, trouble, &person).at(world, &asked.correlation)),
     }
 }
@@ -190,121 +190,129 @@ pub(super) fn picked(world: &World, tenant: Tenant, asking: &Asking, tls: bool) 
 /// The object that stands for that person where the sign-in was asked for.
 ///
 /// A guest who does not name the tenant signs in at home (`learn:/v2-oauth2-auth-code-flow`); whoever is no object of the tenant stays outside.
-fn seen_from(world: &World, tenant: Tenant, person: &Person) -> Result<Person, Refusal> {
+fn seen_from(world: &EmulatorState, tenant: TenantAddress, person: &EmulatedPerson) -> Result<EmulatedPerson, EmulatedRefusal> {
     let is_personal = person.tenant == PERSONAL.id;
     let at_home = || world.abroad.iter().find(|it| Some(&it.tenant) == person.home_tenant.as_ref() && it.user_name == person.user_name);
     match (tenant, tenant.home()) {
         (_, Some(home)) if person.tenant == home.id => Ok(person.clone()),
-        (Tenant::Organizations, _) if is_personal => {
-            Err(Refusal::new(500_208, "invalid_request", "The domain is not a valid login domain for the account type."))
+        (TenantAddress::Organizations, _) if is_personal => {
+            Err(EmulatedRefusal::new(500_208, "invalid_request", "The domain is not a valid login domain for the account type."))
         }
-        (Tenant::Consumers, _) => Err(Refusal::new(500_208, "invalid_request", "The domain is not a valid login domain for the account type.")),
+        (TenantAddress::Consumers, _) => Err(EmulatedRefusal::new(500_208, "invalid_request", "The domain is not a valid login domain for the account type.")),
         (_, Some(home)) => Err(not_in(home, person)),
         (_, None) => Ok(at_home().unwrap_or(person).clone()),
     }
 }
 
-fn not_in(home: &Home, person: &Person) -> Refusal {
+fn not_in(home: &EmulatedTenant, person: &EmulatedPerson) -> EmulatedRefusal {
     let text = format!(
         "User account '{}' from identity provider 'https://sts.windows.net/{}/' does not exist in tenant '{}' and cannot access the application in that tenant. \
 The account needs to be added as an external user in the tenant first. Sign out and sign in again with a different Azure Active Directory user account.",
         person.user_name, person.tenant, home.domain
     );
-    Refusal::new(50_020, "interaction_required", text)
+    EmulatedRefusal::new(50_020, "interaction_required", text)
 }
 
 /// The sign-in of a person of a code: it ends where that code shows.
-fn sign_in_of_code(world: &World, asking: &Asking, asked: &Asked, (person, code): (&Person, u32), tls: bool) -> Reply {
-    let told = refusal_for(world, Trouble::Code(code), person).at(world, &asked.correlation);
-    match table::of(code).map(|it| it.place) {
-        Some(Place::Page) => page::refusal(&told),
-        Some(Place::Token) => sign_in(world, asking, asked, person, tls),
-        Some(Place::Callback) | None => send_error(asked, &told),
+fn sign_in_of_code(
+    world: &EmulatorState,
+    asking: &EmulatorRequest,
+    asked: &AuthorizationRequest,
+    (person, code): (&EmulatedPerson, u32),
+    tls: bool,
+) -> EmulatorReply {
+    let told = refusal_for(world, SignInObstacle::Code(code), person).at(world, &asked.correlation);
+    match refusals::of(code).map(|it| it.stage) {
+        Some(RefusalStage::Page) => page::refusal(&told),
+        Some(RefusalStage::Token) => sign_in(world, asking, asked, person, tls),
+        Some(RefusalStage::Callback) | None => send_error(asked, &told),
     }
 }
 
 /// What stands between that person and the app as things are now.
-fn trouble(world: &World, person: &Person) -> Option<Trouble> {
+fn trouble(world: &EmulatorState, person: &EmulatedPerson) -> Option<SignInObstacle> {
     let disabled = world.control.changed.of(&person.oid).disabled;
-    if disabled { Some(Trouble::Disabled) } else { person.trouble }
+    if disabled { Some(SignInObstacle::Disabled) } else { person.trouble }
 }
 
-fn sign_in(world: &World, asking: &Asking, asked: &Asked, person: &Person, tls: bool) -> Reply {
+fn sign_in(world: &EmulatorState, asking: &EmulatorRequest, asked: &AuthorizationRequest, person: &EmulatedPerson, tls: bool) -> EmulatorReply {
     if let Some(old) = asking.session() {
         world.sessions.take(old);
     }
-    let who = SignedIn { oid: person.oid.clone(), sid: world.guid(), round: world.control.changed.of(&person.oid).revoked };
+    let who = EmulatorSession { oid: person.oid.clone(), sid: world.guid(), round: world.control.changed.of(&person.oid).revoked };
     let id = world.random.text::<32>();
     world.sessions.put(id.clone(), world.clock.now(), who.clone());
     web::with_session(code(world, asked, &who), Some(&id), tls)
 }
 
-fn declined(world: &World, asked: &Asked) -> Reply {
-    let told = Refusal::new(65_004, "access_denied", "User declined to consent to access the app.").at(world, &asked.correlation);
+fn declined(world: &EmulatorState, asked: &AuthorizationRequest) -> EmulatorReply {
+    let told = EmulatedRefusal::new(65_004, "access_denied", "User declined to consent to access the app.").at(world, &asked.correlation);
     let mut pairs = error_pairs(&told);
     pairs.push(("admin_consent", "True".to_owned()));
     send(asked, pairs)
 }
 
-fn refusal_for(world: &World, trouble: Trouble, person: &Person) -> Refusal {
+fn refusal_for(world: &EmulatorState, trouble: SignInObstacle, person: &EmulatedPerson) -> EmulatedRefusal {
     let client = &world.client_id;
     match trouble {
-        Trouble::NotAssigned => {
+        SignInObstacle::NotAssigned => {
             let text = format!(
                 "Your administrator has configured the application Entrada ('{client}') to block users unless they are specifically granted ('assigned') \
 access to the application. The signed-in user '{}' is blocked because they are not a direct member of a group with access, nor had access directly assigned by \
 an administrator. Please contact your administrator to assign access to this application.",
                 person.user_name
             );
-            Refusal::new(50_105, "interaction_required", text)
+            EmulatedRefusal::new(50_105, "interaction_required", text)
         }
-        Trouble::MustConsent => {
+        SignInObstacle::MustConsent => {
             let text = format!(
                 "The user or administrator has not consented to use the application with ID '{client}' named 'Entrada'. Send an interactive authorization \
 request for this user and resource."
             );
-            Refusal::new(65_001, "consent_required", text).finer("consent_required")
+            EmulatedRefusal::new(65_001, "consent_required", text).finer("consent_required")
         }
-        Trouble::Blocked => {
+        SignInObstacle::Blocked => {
             let text = "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
-            Refusal::new(53_003, "interaction_required", text).finer("message_only")
+            EmulatedRefusal::new(53_003, "interaction_required", text).finer("message_only")
         }
-        Trouble::PasswordExpired => Refusal::new(50_055, "interaction_required", "The password is expired.").finer("user_password_expired"),
-        Trouble::Code(code) => table::of(code).map_or_else(|| Refusal::new(code, "server_error", "There is no such code."), Refusal::at_callback),
-        Trouble::Disabled => Refusal::new(50_057, "interaction_required", "The user account is disabled."),
+        SignInObstacle::PasswordExpired => EmulatedRefusal::new(50_055, "interaction_required", "The password is expired.").finer("user_password_expired"),
+        SignInObstacle::Code(code) => {
+            refusals::of(code).map_or_else(|| EmulatedRefusal::new(code, "server_error", "There is no such code."), EmulatedRefusal::at_callback)
+        }
+        SignInObstacle::Disabled => EmulatedRefusal::new(50_057, "interaction_required", "The user account is disabled."),
     }
 }
 
 /// Ends a request with `prompt=none` of somebody who is signed in.
-fn silently(world: &World, asked: &Asked, who: &SignedIn, person: &Person) -> Reply {
+fn silently(world: &EmulatorState, asked: &AuthorizationRequest, who: &EmulatorSession, person: &EmulatedPerson) -> EmulatorReply {
     match trouble(world, person) {
         Some(trouble) => send_error(asked, &refusal_for(world, trouble, person).at(world, &asked.correlation)),
         None => code(world, asked, who),
     }
 }
 
-fn code(world: &World, asked: &Asked, who: &SignedIn) -> Reply {
+fn code(world: &EmulatorState, asked: &AuthorizationRequest, who: &EmulatorSession) -> EmulatorReply {
     let code = format!("1.{}", world.random.text::<160>());
-    world.codes.put(code.clone(), world.clock.now(), Grant { asked: asked.clone(), who: who.clone(), used: false });
+    world.codes.put(code.clone(), world.clock.now(), IssuedGrant { request: asked.clone(), session: who.clone(), used: false });
     send_with_session(asked, vec![("code", code)], Some(&who.sid))
 }
 
-fn error_pairs(told: &Told) -> Vec<(&'static str, String)> {
+fn error_pairs(told: &TracedRefusal) -> Vec<(&'static str, String)> {
     let mut pairs = vec![("error", told.refusal.error.to_string()), ("error_description", told.description())];
     pairs.extend(told.uri.clone().map(|uri| ("error_uri", uri)));
     pairs
 }
 
-fn send_error(asked: &Asked, told: &Told) -> Reply {
+fn send_error(asked: &AuthorizationRequest, told: &TracedRefusal) -> EmulatorReply {
     send(asked, error_pairs(told))
 }
 
-fn send(asked: &Asked, pairs: Vec<(&'static str, String)>) -> Reply {
+fn send(asked: &AuthorizationRequest, pairs: Vec<(&'static str, String)>) -> EmulatorReply {
     send_with_session(asked, pairs, None)
 }
 
 /// Sends the browser back to the app; no `iss` parameter, as with Entra.
-fn send_with_session(asked: &Asked, mut pairs: Vec<(&'static str, String)>, sid: Option<&str>) -> Reply {
+fn send_with_session(asked: &AuthorizationRequest, mut pairs: Vec<(&'static str, String)>, sid: Option<&str>) -> EmulatorReply {
     pairs.extend(asked.state.clone().map(|state| ("state", state)));
     pairs.extend(sid.map(|sid| ("session_state", sid.to_owned())));
     if asked.form_post {

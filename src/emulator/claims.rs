@@ -6,23 +6,23 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use super::keys::{BadKey, Others, SigningKey, signing_input};
-use super::people::Person;
-use super::scopes::Resource;
+use super::keys::{BadKey, OtherKeys, SigningKey, signing_input};
+use super::people::EmulatedPerson;
+use super::scopes::ResourceScopes;
+use super::state::{EmulatorState, IssuedGrant};
 use super::tenants::PERSONAL;
-use super::world::{Grant, World};
-use super::wrong::Wrong;
+use super::token_defect::TokenDefect;
 
 /// Tokens are back-dated by that many seconds.
-const BACK: u64 = 300;
+const BACKDATED_SECONDS: u64 = 300;
 /// Tokens live that many seconds from now.
-pub(super) const LIFE: u64 = 3600;
+pub(super) const TOKEN_LIFETIME_SECONDS: u64 = 3600;
 /// More groups than that are not listed in a JWT.
-const MOST_GROUPS: usize = 200;
+const MAX_GROUPS: usize = 200;
 /// The object id of somebody who cannot be picked.
-const ANOTHER: &str = "00aa00aa-bb11-4c22-8d33-44ee44eeffff";
+const ANOTHER_OBJECT_ID: &str = "00aa00aa-bb11-4c22-8d33-44ee44eeffff";
 /// An id that nobody has.
-const STRANGER: &str = "99999999-9999-4999-8999-999999999999";
+const UNKNOWN_ID: &str = "99999999-9999-4999-8999-999999999999";
 
 /// The subject: another one for each client.
 pub(super) fn subject(client_id: &str, oid: &str) -> String {
@@ -30,19 +30,19 @@ pub(super) fn subject(client_id: &str, oid: &str) -> String {
 }
 
 /// The opaque value of the `login_hint` claim.
-pub(super) fn opaque_hint(person: &Person) -> String {
+pub(super) fn opaque_hint(person: &EmulatedPerson) -> String {
     format!("O.{}", URL_SAFE_NO_PAD.encode(format!("{}|{}|{}", person.oid, person.tenant, person.user_name)))
 }
 
-fn envelope(world: &World, tenant: &str, audience: &str) -> Map<String, Value> {
+fn envelope(world: &EmulatorState, tenant: &str, audience: &str) -> Map<String, Value> {
     let now = world.clock.now();
     let mut claims = Map::new();
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("aud", audience.into());
     put("iss", format!("{}/{tenant}/v2.0", world.authority).into());
-    put("iat", now.saturating_sub(BACK).into());
-    put("nbf", now.saturating_sub(BACK).into());
-    put("exp", (now + LIFE).into());
+    put("iat", now.saturating_sub(BACKDATED_SECONDS).into());
+    put("nbf", now.saturating_sub(BACKDATED_SECONDS).into());
+    put("exp", (now + TOKEN_LIFETIME_SECONDS).into());
     put("aio", format!("AXQAi/8IAAAA{}", world.random.text::<32>()).into());
     put("rh", format!("1.AXQA{}", world.random.text::<24>()).into());
     put("uti", world.random.text::<16>().into());
@@ -51,13 +51,13 @@ fn envelope(world: &World, tenant: &str, audience: &str) -> Map<String, Value> {
     claims
 }
 
-fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value> {
-    let client = &grant.asked.client;
+fn id_claims(world: &EmulatorState, person: &EmulatedPerson, grant: &IssuedGrant) -> Map<String, Value> {
+    let client = &grant.request.client;
     let mut claims = envelope(world, &person.tenant, client);
-    let has = |scope: &str| grant.asked.scope.split(' ').any(|it| it == scope);
+    let has = |scope: &str| grant.request.scope.split(' ').any(|it| it == scope);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("sub", subject(client, &person.oid).into());
-    put("sid", grant.who.sid.as_str().into());
+    put("sid", grant.session.sid.as_str().into());
     put("login_hint", opaque_hint(person).into());
     put("acct", u8::from(person.home_tenant.is_some()).into());
     if has("profile") {
@@ -71,11 +71,11 @@ fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value
             put("xms_edov", true.into());
         }
     }
-    if let Some(nonce) = &grant.asked.nonce {
+    if let Some(nonce) = &grant.request.nonce {
         put("nonce", nonce.as_str().into());
     }
-    if !grant.asked.acrs.is_empty() {
-        put("acrs", json!(grant.asked.acrs));
+    if !grant.request.acrs.is_empty() {
+        put("acrs", json!(grant.request.acrs));
     }
     if let Some(home) = &person.home_tenant {
         put("idp", format!("https://sts.windows.net/{home}/").into());
@@ -83,7 +83,7 @@ fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value
     if !person.roles.is_empty() {
         put("roles", json!(person.roles));
     }
-    if person.groups.len() > MOST_GROUPS {
+    if person.groups.len() > MAX_GROUPS {
         put("_claim_names", json!({"groups": "src1"}));
         let endpoint = format!("https://graph.windows.net/{}/users/{}/getMemberObjects", person.tenant, person.oid);
         put("_claim_sources", json!({"src1": {"endpoint": endpoint}}));
@@ -94,13 +94,13 @@ fn id_claims(world: &World, person: &Person, grant: &Grant) -> Map<String, Value
 }
 
 /// The keys that can sign: that of work accounts, and the others where they are needed.
-pub(super) struct Ring<'a> {
+pub(super) struct KeyRing<'a> {
     pub(super) public: &'a SigningKey,
-    pub(super) others: Option<&'a Others>,
+    pub(super) others: Option<&'a OtherKeys>,
 }
 
-impl Ring<'_> {
-    fn of(&self, person: &Person) -> Result<&SigningKey, BadKey> {
+impl KeyRing<'_> {
+    fn of(&self, person: &EmulatedPerson) -> Result<&SigningKey, BadKey> {
         if person.tenant == PERSONAL.id { self.personal() } else { Ok(self.public) }
     }
 
@@ -114,62 +114,73 @@ impl Ring<'_> {
 }
 
 /// The ID token; the next wrong that a test asked for is worked in.
-pub(super) fn id_token(world: &World, ring: &Ring<'_>, person: &Person, grant: &Grant) -> Result<String, BadKey> {
+pub(super) fn id_token(world: &EmulatorState, ring: &KeyRing<'_>, person: &EmulatedPerson, grant: &IssuedGrant) -> Result<String, BadKey> {
     let mut claims = id_claims(world, person, grant);
     let key = ring.of(person)?;
     let Some(wrong) = world.control.next_wrong() else { return key.jwt(&claims.into()) };
     falsify(world, &mut claims, wrong);
     let claims = Value::Object(claims).to_string();
     match wrong {
-        Wrong::AlgNone => Ok(format!("{}.", signing_input(&json!({"typ": "JWT", "alg": "none", "kid": key.kid()}), &claims))),
-        Wrong::Signature => {
+        TokenDefect::AlgNone => Ok(format!("{}.", signing_input(&json!({"typ": "JWT", "alg": "none", "kid": key.kid()}), &claims))),
+        TokenDefect::Signature => {
             // The signature of other claims under the right key: well-formed, and it does not fit.
             let other = key.jwt(&json!({"sub": "somebody else"}))?;
             let signature = other.rsplit_once('.').map_or("", |(_, it)| it);
             let header = json!({"typ": "JWT", "alg": "RS256", "kid": key.kid()});
             Ok(format!("{}.{signature}", signing_input(&header, &claims)))
         }
-        Wrong::Hs256 => {
+        TokenDefect::Hs256 => {
             let text = signing_input(&json!({"typ": "JWT", "alg": "HS256", "kid": key.kid()}), &claims);
             let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.modulus().as_bytes()), text.as_bytes());
             Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(tag)))
         }
-        Wrong::PersonalKey => ring.personal()?.signed(ring.personal()?.kid(), &claims),
-        Wrong::GovernmentKey => ring.government()?.signed(ring.government()?.kid(), &claims),
-        Wrong::UnknownKid => key.signed(&world.random.text::<20>(), &claims),
-        Wrong::Twice => key.signed(key.kid(), &claims.replacen('{', &format!("{{\"tid\":\"{STRANGER}\","), 1)),
+        TokenDefect::PersonalKey => ring.personal()?.signed(ring.personal()?.kid(), &claims),
+        TokenDefect::GovernmentKey => ring.government()?.signed(ring.government()?.kid(), &claims),
+        TokenDefect::UnknownKid => key.signed(&world.random.text::<20>(), &claims),
+        TokenDefect::Twice => key.signed(key.kid(), &claims.replacen('{', &format!("{{\"tid\":\"{UNKNOWN_ID}\","), 1)),
         _ => key.signed(key.kid(), &claims),
     }
 }
 
-fn falsify(world: &World, claims: &mut Map<String, Value>, wrong: Wrong) {
+fn falsify(world: &EmulatorState, claims: &mut Map<String, Value>, wrong: TokenDefect) {
     let now = world.clock.now();
     let tenant = claims.get("tid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     match wrong {
-        Wrong::Nonce => put("nonce", "another".into()),
-        Wrong::Issuer => put("iss", format!("https://issuer.example/{tenant}/v2.0").into()),
-        Wrong::Audience => put("aud", STRANGER.into()),
-        Wrong::Expired => put("exp", now.saturating_sub(600).into()),
-        Wrong::NotYet => put("nbf", (now + 600).into()),
-        Wrong::Tid => put("tid", STRANGER.into()),
-        Wrong::Stranger => {
-            put("iss", format!("{}/{STRANGER}/v2.0", world.authority).into());
-            put("tid", STRANGER.into())
+        TokenDefect::Nonce => put("nonce", "another".into()),
+        TokenDefect::Issuer => put("iss", format!("https://issuer.example/{tenant}/v2.0").into()),
+        TokenDefect::Audience => put("aud", UNKNOWN_ID.into()),
+        TokenDefect::Expired => put("exp", now.saturating_sub(600).into()),
+        TokenDefect::NotYet => put("nbf", (now + 600).into()),
+        TokenDefect::Tid => put("tid", UNKNOWN_ID.into()),
+        TokenDefect::Stranger => {
+            put("iss", format!("{}/{UNKNOWN_ID}/v2.0", world.authority).into());
+            put("tid", UNKNOWN_ID.into())
         }
-        Wrong::Person => {
-            put("sub", subject(&world.client_id, ANOTHER).into());
-            put("oid", ANOTHER.into())
+        TokenDefect::Person => {
+            put("sub", subject(&world.client_id, ANOTHER_OBJECT_ID).into());
+            put("oid", ANOTHER_OBJECT_ID.into())
         }
-        Wrong::ProvedLongAgo => put("auth_time", now.saturating_sub(3600).into()),
-        Wrong::ProvedJustNow => put("auth_time", now.into()),
-        Wrong::NoContext => claims.remove("acrs"),
-        Wrong::Signature | Wrong::AlgNone | Wrong::PersonalKey | Wrong::GovernmentKey | Wrong::Hs256 | Wrong::UnknownKid | Wrong::Twice => None,
+        TokenDefect::ProvedLongAgo => put("auth_time", now.saturating_sub(3600).into()),
+        TokenDefect::ProvedJustNow => put("auth_time", now.into()),
+        TokenDefect::NoContext => claims.remove("acrs"),
+        TokenDefect::Signature
+        | TokenDefect::AlgNone
+        | TokenDefect::PersonalKey
+        | TokenDefect::GovernmentKey
+        | TokenDefect::Hs256
+        | TokenDefect::UnknownKid
+        | TokenDefect::Twice => None,
     };
 }
 
 /// An access token for a person, addressed to that resource.
-pub(super) fn access_token(world: &World, ring: &Ring<'_>, (person, client): (&Person, &str), (resource, scope): (&Resource, &str)) -> Result<String, BadKey> {
+pub(super) fn access_token(
+    world: &EmulatorState,
+    ring: &KeyRing<'_>,
+    (person, client): (&EmulatedPerson, &str),
+    (resource, scope): (&ResourceScopes, &str),
+) -> Result<String, BadKey> {
     let mut claims = envelope(world, &person.tenant, &resource.audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("azp", client.into());
@@ -182,7 +193,7 @@ pub(super) fn access_token(world: &World, ring: &Ring<'_>, (person, client): (&P
 }
 
 /// An access token for the app itself (RFC 6749 section 4.4); exactly the members seen with Entra.
-pub(super) fn app_token(world: &World, ring: &Ring<'_>, (tenant, client): (&str, &str), audience: &str) -> Result<String, BadKey> {
+pub(super) fn app_token(world: &EmulatorState, ring: &KeyRing<'_>, (tenant, client): (&str, &str), audience: &str) -> Result<String, BadKey> {
     let principal = "11aa11aa-bb11-4c22-8d33-44ee44ee44ee";
     let mut claims = envelope(world, tenant, audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);

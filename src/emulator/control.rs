@@ -8,16 +8,16 @@ use tokio::sync::watch;
 
 use crate::base::clock::Clock;
 
-use super::assertions::{Assertions, Trusted};
-use super::changed::Changed;
-use super::faults::{Faulty, GraphFault, TokenFault};
-use super::keys::{Family, KeySet, SigningKey};
-use super::secrets::{Brought, Secrets};
-use super::wrong::Wrong;
+use super::assertions::{AssertionRegistry, FederatedIssuer};
+use super::faults::{ActiveFault, GraphFault, TokenFault};
+use super::keys::{KeyFamily, KeySet, SigningKey};
+use super::person_overrides::PersonOverrides;
+use super::secrets::{SecretChanges, SecretCheck};
+use super::token_defect::TokenDefect;
 
 /// A refusal of the token endpoint, as a test wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct InjectedRefusal {
     /// The OAuth error (RFC 6749 section 5.2), such as `invalid_grant`.
     pub error: String,
     /// The number after AADSTS.
@@ -30,7 +30,7 @@ pub struct Refused {
 
 /// How often each endpoint was asked.
 #[derive(Default)]
-pub(super) struct Counters {
+pub(super) struct EndpointCounters {
     pub(super) all: AtomicU64,
     pub(super) token: AtomicU64,
     pub(super) codes: AtomicU64,
@@ -44,22 +44,22 @@ pub(super) struct Counters {
 }
 
 /// Levers and counters for tests in the same process.
-pub struct Control {
+pub struct EmulatorControl {
     clock: Clock,
     keys: watch::Sender<Option<Arc<KeySet>>>,
     down: AtomicBool,
     slow: AtomicU64,
     single_use: AtomicBool,
-    wrong: Mutex<VecDeque<Wrong>>,
-    refused: Mutex<VecDeque<Refused>>,
+    token_defects: Mutex<VecDeque<TokenDefect>>,
+    refused: Mutex<VecDeque<InjectedRefusal>>,
     front_channel: Mutex<Option<String>>,
     page_size: AtomicU64,
-    pub(super) token_faults: Faulty<TokenFault>,
-    pub(super) graph_faults: Faulty<GraphFault>,
-    pub(super) changed: Changed,
-    pub(super) secrets: Secrets,
-    pub(super) assertions: Assertions,
-    pub(super) counters: Counters,
+    pub(super) token_faults: ActiveFault<TokenFault>,
+    pub(super) graph_faults: ActiveFault<GraphFault>,
+    pub(super) changed: PersonOverrides,
+    pub(super) secrets: SecretChanges,
+    pub(super) assertions: AssertionRegistry,
+    pub(super) counters: EndpointCounters,
 }
 
 /// Adds one.
@@ -71,7 +71,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Control {
+impl EmulatorControl {
     pub(super) fn new(clock: Clock) -> Self {
         Self {
             clock,
@@ -79,23 +79,23 @@ impl Control {
             down: AtomicBool::new(false),
             slow: AtomicU64::new(0),
             single_use: AtomicBool::new(false),
-            wrong: Mutex::default(),
+            token_defects: Mutex::default(),
             refused: Mutex::default(),
             front_channel: Mutex::default(),
             page_size: AtomicU64::new(100),
-            token_faults: Faulty::new(),
-            graph_faults: Faulty::new(),
-            changed: Changed::default(),
-            secrets: Secrets::default(),
-            assertions: Assertions::default(),
-            counters: Counters::default(),
+            token_faults: ActiveFault::new(),
+            graph_faults: ActiveFault::new(),
+            changed: PersonOverrides::default(),
+            secrets: SecretChanges::default(),
+            assertions: AssertionRegistry::default(),
+            counters: EndpointCounters::default(),
         }
     }
 
     /// Makes a new key that signs from now on; the old ones stay published. False when no key could be made.
     pub async fn rotate_keys(&self) -> bool {
         let now = self.clock.now();
-        let fresh = tokio::task::spawn_blocking(move || SigningKey::generate(Family::Public, now)).await;
+        let fresh = tokio::task::spawn_blocking(move || SigningKey::generate(KeyFamily::Public, now)).await;
         let Ok(Ok(fresh)) = fresh else {
             self.keys.send_modify(|keys| {
                 keys.get_or_insert_default();
@@ -134,17 +134,17 @@ impl Control {
     }
 
     /// Makes the next ID token wrong, once; several calls queue up.
-    pub fn wrong(&self, wrong: Wrong) {
-        locked(&self.wrong).push_back(wrong);
+    pub fn wrong(&self, wrong: TokenDefect) {
+        locked(&self.token_defects).push_back(wrong);
     }
 
     /// Whether the next token needs a key of another family.
-    pub(super) fn is_next_wrong_of_another_family(&self) -> bool {
-        locked(&self.wrong).front().is_some_and(|it| it.is_of_another_family())
+    pub(super) fn is_next_token_of_another_family(&self) -> bool {
+        locked(&self.token_defects).front().is_some_and(|it| it.is_of_another_family())
     }
 
-    pub(super) fn next_wrong(&self) -> Option<Wrong> {
-        locked(&self.wrong).pop_front()
+    pub(super) fn next_wrong(&self) -> Option<TokenDefect> {
+        locked(&self.token_defects).pop_front()
     }
 
     /// Whether a refresh token that was redeemed is refused from now on. Entra's stay good; this is the stricter rule of others.
@@ -187,17 +187,17 @@ impl Control {
     }
 
     /// Refuses the next token request of a known client, whatever it redeems; several calls queue up. Nothing is redeemed.
-    pub fn refuse_next_token(&self, refused: Refused) {
+    pub fn refuse_next_token(&self, refused: InjectedRefusal) {
         locked(&self.refused).push_back(refused);
     }
 
-    pub(super) fn next_refused(&self) -> Option<Refused> {
+    pub(super) fn next_refused(&self) -> Option<InjectedRefusal> {
         locked(&self.refused).pop_front()
     }
 
     /// Refuses each refresh of that person with the code of the table until `allow_refresh`. False when the code is not in it.
     pub fn refuse_refresh(&self, oid: &str, code: u32) -> bool {
-        let known = super::table::of(code).is_some();
+        let known = super::refusals::of(code).is_some();
         if known {
             self.changed.refuse(oid, Some(code));
         }
@@ -211,12 +211,12 @@ impl Control {
 
     /// Adds a client secret to the registration: it works beside those that do.
     pub fn add_secret(&self, secret: &str) {
-        self.secrets.set(secret, Brought::Good);
+        self.secrets.set(secret, SecretCheck::Good);
     }
 
     /// Lets a client secret expire (AADSTS7000222).
     pub fn expire_secret(&self, secret: &str) {
-        self.secrets.set(secret, Brought::Expired);
+        self.secrets.set(secret, SecretCheck::Expired);
     }
 
     /// Uploads a certificate in DER to the registrations: apps may prove themselves by it. False where it is none of an RSA key.
@@ -225,7 +225,7 @@ impl Control {
     }
 
     /// Lets the registrations trust another issuer for one subject (a federated identity credential).
-    pub fn trust(&self, trusted: Trusted) {
+    pub fn trust(&self, trusted: FederatedIssuer) {
         self.assertions.trust(trusted);
     }
 

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::keys::{KeySet, Others};
-use super::tenants::{PERSONAL, Tenant, first_issuer, issuer};
-use super::world::World;
+use super::keys::{KeySet, OtherKeys};
+use super::state::EmulatorState;
+use super::tenants::{PERSONAL, TenantAddress, first_issuer, issuer};
 
 const CLAIMS: [&str; 19] = [
     "sub",
@@ -29,7 +29,7 @@ const CLAIMS: [&str; 19] = [
 ];
 
 /// The metadata of version 2.0 (OpenID Connect Discovery 1.0 section 3), with Entra's members and no other.
-pub(super) fn metadata(world: &World, tenant: Tenant) -> Value {
+pub(super) fn metadata(world: &EmulatorState, tenant: TenantAddress) -> Value {
     let base = format!("{}/{}", world.authority, tenant.segment());
     json!({
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
@@ -59,7 +59,7 @@ pub(super) fn metadata(world: &World, tenant: Tenant) -> Value {
 }
 
 /// The metadata of version 1.0, from which the issuer and the keys of version 1.0 tokens are known.
-pub(super) fn first_metadata(world: &World, tenant: Tenant) -> Value {
+pub(super) fn first_metadata(world: &EmulatorState, tenant: TenantAddress) -> Value {
     let base = format!("{}/{}", world.authority, tenant.segment());
     json!({
         "token_endpoint": format!("{base}/oauth2/token"),
@@ -88,19 +88,19 @@ pub(super) fn first_metadata(world: &World, tenant: Tenant) -> Value {
 }
 
 /// By an alias there is none.
-fn region(tenant: Tenant) -> Option<&'static str> {
-    if let Tenant::One(home) = tenant { home.region } else { None }
+fn region(tenant: TenantAddress) -> Option<&'static str> {
+    if let TenantAddress::One(home) = tenant { home.region } else { None }
 }
 
 /// The emulator plays Graph as well, so that nothing leaves this machine.
-fn host(world: &World) -> &str {
+fn host(world: &EmulatorState) -> &str {
     world.authority.split_once("://").map_or("", |(_, host)| host)
 }
 
 /// The published keys: those of work accounts under the template, those of the US Government and of personal accounts on /common as well.
 ///
 /// The set of version 1.0 has the same keys and does not tell their issuers.
-pub(super) fn keys(world: &World, tenant: Tenant, work: &KeySet, others: Option<&Others>, first_version: bool) -> Value {
+pub(super) fn keys(world: &EmulatorState, tenant: TenantAddress, work: &KeySet, others: Option<&OtherKeys>, first_version: bool) -> Value {
     let template = issuer(&world.authority, None);
     let personal = issuer(&world.authority, Some(&PERSONAL));
     let mut keys: Vec<Value> = Vec::new();
@@ -108,10 +108,10 @@ pub(super) fn keys(world: &World, tenant: Tenant, work: &KeySet, others: Option<
     if tenant.home() != Some(&PERSONAL) {
         keys.extend(work.iter().map(|it| it.jwk(name(&template).as_deref())));
     }
-    if let (Tenant::Common, Some(others)) = (tenant, others) {
+    if let (TenantAddress::Common, Some(others)) = (tenant, others) {
         keys.push(others.government.jwk(name(&template).as_deref()));
     }
-    let has_personal = tenant == Tenant::Common || tenant.home() == Some(&PERSONAL);
+    let has_personal = tenant == TenantAddress::Common || tenant.home() == Some(&PERSONAL);
     if let (true, Some(others)) = (has_personal, others) {
         keys.push(others.personal.jwk(name(&personal).as_deref()));
     }
@@ -119,10 +119,10 @@ pub(super) fn keys(world: &World, tenant: Tenant, work: &KeySet, others: Option<
 }
 
 /// The answer of instance discovery; the emulator's own host is its only name.
-pub(super) fn instance(world: &World, asked: Option<&str>) -> Value {
+pub(super) fn instance(world: &EmulatorState, asked: Option<&str>) -> Value {
     let host = host(world);
     let asked = asked.and_then(|it| url::Url::parse(it).ok());
-    let tenant = asked.as_ref().and_then(|it| it.path_segments()?.next()).and_then(Tenant::read).map_or("common", Tenant::segment);
+    let tenant = asked.as_ref().and_then(|it| it.path_segments()?.next()).and_then(TenantAddress::read).map_or("common", TenantAddress::segment);
     json!({
         "tenant_discovery_endpoint": format!("{}/{tenant}/v2.0/.well-known/openid-configuration", world.authority),
         "api-version": "1.1",

@@ -89,9 +89,9 @@ impl GraphFault {
 }
 
 /// A fault and for how many calls it still lasts.
-pub(super) struct Faulty<T>(Mutex<Option<(T, u64)>>);
+pub(super) struct ActiveFault<T>(Mutex<Option<(T, u64)>>);
 
-impl<T: Copy> Faulty<T> {
+impl<T: Copy> ActiveFault<T> {
     /// Nothing is wrong.
     pub(super) fn new() -> Self {
         Self(Mutex::new(None))

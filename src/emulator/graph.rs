@@ -7,20 +7,20 @@ use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::faults::GraphFault;
-use super::people::Person;
-use super::scopes::{GRAPH, GraphGrant, Page};
+use super::people::EmulatedPerson;
+use super::scopes::{GRAPH, GraphPage, GraphPermissions};
+use super::state::EmulatorState;
 use super::tenants::PERSONAL;
 use super::time::timestamp;
-use super::web::{self, Asking, Reply};
-use super::world::World;
+use super::web::{self, EmulatorReply, EmulatorRequest};
 
 /// Where Graph begins on this host.
-pub(super) const ROOT: &str = "/v1.0/";
+pub(super) const GRAPH_ROOT: &str = "/v1.0/";
 /// Which permissions let somebody read their own groups.
-const ENOUGH: [&str; 5] = ["User.Read", "User.ReadBasic.All", "GroupMember.Read.All", "Directory.Read.All", ".default"];
+const SUFFICIENT_PERMISSIONS: [&str; 5] = ["User.Read", "User.ReadBasic.All", "GroupMember.Read.All", "Directory.Read.All", ".default"];
 
 /// Answers a request to Graph.
-pub(super) async fn graph(world: &World, path: &str, asking: &Asking) -> Reply {
+pub(super) async fn graph(world: &EmulatorState, path: &str, asking: &EmulatorRequest) -> EmulatorReply {
     let fault = world.control.graph_faults.next();
     match fault {
         Some(GraphFault::Down) => return error(world, StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "The service is unavailable."),
@@ -37,9 +37,9 @@ pub(super) async fn graph(world: &World, path: &str, asking: &Asking) -> Reply {
     member_objects(world, path, asking, fault)
 }
 
-fn member_objects(world: &World, path: &str, asking: &Asking, fault: Option<GraphFault>) -> Reply {
+fn member_objects(world: &EmulatorState, path: &str, asking: &EmulatorRequest, fault: Option<GraphFault>) -> EmulatorReply {
     let Some(grant) = bearer(world, asking) else { return unknown_token(world) };
-    let asked = path.strip_prefix(ROOT).and_then(|it| it.strip_suffix("/getMemberObjects"));
+    let asked = path.strip_prefix(GRAPH_ROOT).and_then(|it| it.strip_suffix("/getMemberObjects"));
     let is_method = matches!(asking.method, Method::GET | Method::POST);
     let whose = match (asked, &grant.oid) {
         (Some("me"), Some(oid)) => Some(oid.as_str()),
@@ -68,9 +68,9 @@ fn member_objects(world: &World, path: &str, asking: &Asking, fault: Option<Grap
 }
 
 /// Where the page begins: at the start for a question, elsewhere for a link that was followed.
-fn first(world: &World, asking: &Asking, person: &Person) -> Result<usize, Box<Reply>> {
+fn first(world: &EmulatorState, asking: &EmulatorRequest, person: &EmulatedPerson) -> Result<usize, Box<EmulatorReply>> {
     if let Some(token) = asking.query.value("$skiptoken") {
-        let page = world.pages.look(token).map(|(_, page)| page).filter(|it| it.oid == person.oid);
+        let page = world.pages.get(token).map(|(_, page)| page).filter(|it| it.oid == person.oid);
         let unknown = || Box::new(error(world, StatusCode::BAD_REQUEST, "Directory_ExpiredPageToken", "The specified page token value has expired."));
         return page.map(|it| it.from).ok_or_else(unknown);
     }
@@ -82,7 +82,7 @@ fn first(world: &World, asking: &Asking, person: &Person) -> Result<usize, Box<R
     Ok(0)
 }
 
-fn page(world: &World, path: &str, person: &Person, from: usize, fault: Option<GraphFault>) -> Reply {
+fn page(world: &EmulatorState, path: &str, person: &EmulatedPerson, from: usize, fault: Option<GraphFault>) -> EmulatorReply {
     let size = world.control.page_size();
     let value: Vec<&String> = person.groups.iter().skip(from).take(size).collect();
     let next = from + value.len();
@@ -95,35 +95,35 @@ fn page(world: &World, path: &str, person: &Person, from: usize, fault: Option<G
     if let (Some(root), Some(members)) = (root, body.as_object_mut()) {
         let token = world.random.text::<24>();
         let from = if fault == Some(GraphFault::Endless) { 0 } else { next };
-        world.pages.put(token.clone(), world.clock.now(), Page { oid: person.oid.clone(), from });
+        world.pages.put(token.clone(), world.clock.now(), GraphPage { oid: person.oid.clone(), from });
         members.insert("@odata.nextLink".to_owned(), format!("{root}{path}?$skiptoken={token}").into());
     }
     web::json(StatusCode::OK, &body)
 }
 
-fn bearer(world: &World, asking: &Asking) -> Option<GraphGrant> {
+fn bearer(world: &EmulatorState, asking: &EmulatorRequest) -> Option<GraphPermissions> {
     let token = asking.header("authorization").and_then(|it| it.strip_prefix("Bearer "))?;
-    let (_, grant) = world.graph_grants.look(&GraphGrant::key(token))?;
+    let (_, grant) = world.graph_grants.get(&GraphPermissions::key(token))?;
     (world.clock.now() < grant.until).then_some(grant)
 }
 
 /// An app was granted what it needs by its admin; a token that was asked for with OpenID's scopes alone is one for Graph, too.
-fn is_enough(grant: &GraphGrant) -> bool {
-    grant.oid.is_none() || grant.permissions.is_empty() || grant.permissions.iter().any(|it| ENOUGH.contains(&it.as_str()))
+fn is_enough(grant: &GraphPermissions) -> bool {
+    grant.oid.is_none() || grant.permissions.is_empty() || grant.permissions.iter().any(|it| SUFFICIENT_PERMISSIONS.contains(&it.as_str()))
 }
 
-fn denied(world: &World) -> Reply {
+fn denied(world: &EmulatorState) -> EmulatorReply {
     error(world, StatusCode::FORBIDDEN, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 }
 
-fn unknown_token(world: &World) -> Reply {
+fn unknown_token(world: &EmulatorState) -> EmulatorReply {
     let mut reply = error(world, StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", "Access token validation failure.");
     let challenge = format!("Bearer realm=\"\", authorization_uri=\"{}/common/oauth2/authorize\", client_id=\"{}\"", world.authority, GRAPH);
     reply.headers_mut().extend(HeaderValue::from_str(&challenge).ok().map(|it| (WWW_AUTHENTICATE, it)));
     reply
 }
 
-fn error(world: &World, status: StatusCode, code: &str, message: &str) -> Reply {
+fn error(world: &EmulatorState, status: StatusCode, code: &str, message: &str) -> EmulatorReply {
     let inner = json!({"date": timestamp(world.clock.now()), "request-id": world.guid(), "client-request-id": world.guid()});
     web::json(status, &json!({"error": {"code": code, "message": message, "innerError": inner}}))
 }

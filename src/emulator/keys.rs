@@ -27,7 +27,7 @@ pub(super) enum BadKey {
 
 /// Whose tokens a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(super) enum KeyFamily {
     /// Work accounts of the public cloud.
     Public,
     /// Personal accounts.
@@ -36,7 +36,7 @@ pub(super) enum Family {
     Government,
 }
 
-impl Family {
+impl KeyFamily {
     fn common_name(self) -> &'static str {
         match self {
             Self::Public => "Entrada emulator",
@@ -52,7 +52,7 @@ impl Family {
 
 /// One key of the set.
 pub(super) struct SigningKey {
-    family: Family,
+    family: KeyFamily,
     pair: KeyPair,
     kid: String,
     n: String,
@@ -64,7 +64,7 @@ pub(super) type KeySet = Vec<Arc<SigningKey>>;
 
 impl SigningKey {
     /// Makes a key; takes up to seconds, so not for an async thread.
-    pub(super) fn generate(family: Family, now: u64) -> Result<Self, BadKey> {
+    pub(super) fn generate(family: KeyFamily, now: u64) -> Result<Self, BadKey> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| BadKey::Rsa)?;
         let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| BadKey::Rsa)?;
         let signer = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8.as_ref()), &rcgen::PKCS_RSA_SHA256)?;
@@ -123,17 +123,17 @@ pub(super) fn signing_input(header: &Value, claims: &str) -> String {
 }
 
 /// The keys of the other families, one of each.
-pub(super) struct Others {
+pub(super) struct OtherKeys {
     pub(super) personal: SigningKey,
     pub(super) government: SigningKey,
 }
 
-static OTHERS: OnceCell<Arc<Others>> = OnceCell::const_new();
+static OTHERS: OnceCell<Arc<OtherKeys>> = OnceCell::const_new();
 
 /// The keys of the other families: made when first needed, once for the process. None when they could not be made.
-pub(super) async fn others(now: u64) -> Option<Arc<Others>> {
-    let make = move || -> Result<Others, BadKey> {
-        Ok(Others { personal: SigningKey::generate(Family::Personal, now)?, government: SigningKey::generate(Family::Government, now)? })
+pub(super) async fn others(now: u64) -> Option<Arc<OtherKeys>> {
+    let make = move || -> Result<OtherKeys, BadKey> {
+        Ok(OtherKeys { personal: SigningKey::generate(KeyFamily::Personal, now)?, government: SigningKey::generate(KeyFamily::Government, now)? })
     };
     let made = OTHERS.get_or_try_init(|| async move { tokio::task::spawn_blocking(make).await.map_err(|_| BadKey::Rsa)?.map(Arc::new) }).await;
     made.ok().cloned()

@@ -4,33 +4,33 @@
 
 mod assertions;
 mod authorize;
-mod changed;
 mod claims;
 mod control;
+mod control_request;
 mod discovery;
 mod faults;
 mod graph;
 mod keys;
-mod orders;
 mod page;
 mod panel;
 mod people;
+mod person_overrides;
 mod refusal;
+mod refusals;
 mod registration;
 mod scopes;
 mod secrets;
 mod serve;
 mod sign_out;
-mod table;
+mod state;
 mod tenants;
 #[cfg(test)]
 mod tests;
 mod time;
 mod tls;
 mod token;
+mod token_defect;
 mod web;
-mod world;
-mod wrong;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -40,28 +40,28 @@ use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use self::assertions::Trusted;
-pub use self::control::{Control, Refused};
+pub use self::assertions::FederatedIssuer;
+pub use self::control::{EmulatorControl, InjectedRefusal};
 pub use self::faults::{GraphFault, TokenFault, UNTIL_CLEARED};
-pub use self::people::{Person, Trouble};
-pub use self::registration::Registration;
+pub use self::people::{EmulatedPerson, SignInObstacle};
+pub use self::registration::EmulatedRegistration;
 pub use self::tls::BadTls;
-pub use self::wrong::Wrong;
+pub use self::token_defect::TokenDefect;
 
+use self::state::{BoundedTable, EmulatorState, guid};
 use self::tenants::CONTOSO;
-use self::world::{Table, World, guid};
 use crate::base::clock::Clock;
-use crate::base::random::Random;
+use crate::base::random::RandomSource;
 
 /// How many connections are served at once.
-const MOST_CONNECTIONS: usize = 512;
+const MAX_CONNECTIONS: usize = 512;
 
 /// How the emulator is to be.
 pub struct Options {
     /// The time that tokens tell.
     pub clock: Clock,
     /// Where codes, ids and secrets come from.
-    pub random: Random,
+    pub random: RandomSource,
     /// The registered redirect URIs, compared exactly; a loopback entry without a port matches any port, and one without a path any path.
     /// Empty: any loopback address.
     pub redirect_uris: Vec<String>,
@@ -70,7 +70,7 @@ pub struct Options {
     /// The client secret; a random one when absent.
     pub client_secret: Option<String>,
     /// Further apps, each registered in one tenant; that of the pretend Northwind has people once an app is registered there.
-    pub registrations: Vec<Registration>,
+    pub registrations: Vec<EmulatedRegistration>,
     /// Serve TLS, and write the throw-away authority's certificate to `ca.pem` in this directory.
     pub tls: Option<PathBuf>,
     /// The name that clients know it by on port 443, where a proxy of theirs leads to it; its own address when absent.
@@ -94,7 +94,7 @@ pub enum Error {
 
 /// A running emulator; it stops when dropped.
 pub struct Emulator {
-    world: Arc<World>,
+    world: Arc<EmulatorState>,
     ca_file: Option<PathBuf>,
     stop: CancellationToken,
 }
@@ -147,12 +147,12 @@ impl Emulator {
     }
 
     /// Everybody who can be picked, but for those of `error_people`.
-    pub fn people(&self) -> &[Person] {
+    pub fn people(&self) -> &[EmulatedPerson] {
         &self.world.people
     }
 
     /// One person for each AADSTS code that Entra may answer with, in a folded part of the picker: `aadsts50105@contoso.example`.
-    pub fn error_people(&self) -> &[Person] {
+    pub fn error_people(&self) -> &[EmulatedPerson] {
         &self.world.of_codes
     }
 
@@ -162,7 +162,7 @@ impl Emulator {
     }
 
     /// Levers and counters for tests.
-    pub fn control(&self) -> &Control {
+    pub fn control(&self) -> &EmulatorControl {
         &self.world.control
     }
 
@@ -183,21 +183,21 @@ impl Drop for Emulator {
     }
 }
 
-fn world(options: Options, authority: String) -> World {
+fn world(options: Options, authority: String) -> EmulatorState {
     let Options { clock, random, redirect_uris, client_id, client_secret, registrations, .. } = options;
-    World {
+    EmulatorState {
         client_id: client_id.unwrap_or_else(|| guid(&random)),
         client_secret: client_secret.unwrap_or_else(|| random.text::<30>()),
-        control: Control::new(clock.clone()),
-        people: people::everybody(&registrations),
+        control: EmulatorControl::new(clock.clone()),
+        people: people::all_people(&registrations),
         of_codes: people::of_codes(),
         abroad: people::guests_at_home(),
-        asked: Table::new(),
-        sessions: Table::new(),
-        codes: Table::new(),
-        refresh: Table::new(),
-        graph_grants: Table::new(),
-        pages: Table::new(),
+        requests: BoundedTable::new(),
+        sessions: BoundedTable::new(),
+        codes: BoundedTable::new(),
+        refresh: BoundedTable::new(),
+        graph_grants: BoundedTable::new(),
+        pages: BoundedTable::new(),
         redirect_uris,
         registrations,
         authority,
@@ -206,8 +206,8 @@ fn world(options: Options, authority: String) -> World {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, world: Arc<World>, acceptor: Option<TlsAcceptor>, stop: CancellationToken) {
-    let places = Arc::new(tokio::sync::Semaphore::new(MOST_CONNECTIONS));
+async fn accept(listener: tokio::net::TcpListener, world: Arc<EmulatorState>, acceptor: Option<TlsAcceptor>, stop: CancellationToken) {
+    let places = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {

@@ -6,9 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use url::Url;
 
-use super::people::Person;
-use super::refusal::Told;
-use super::web::{self, Reply};
+use super::people::EmulatedPerson;
+use super::refusal::TracedRefusal;
+use super::web::{self, EmulatorReply};
 
 const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:0 auto;padding:1rem}\
 .banner{background:#7a1f00;color:#fff;margin:1rem 0;padding:.5rem 1rem;border-radius:.25rem;font-weight:700}\
@@ -55,7 +55,7 @@ fn policy() -> String {
     format!("default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", hash(&format!("{STYLE}{LABELS}")))
 }
 
-fn page(status: StatusCode, title: &str, body: &str) -> Reply {
+fn page(status: StatusCode, title: &str, body: &str) -> EmulatorReply {
     web::html(status, shell(title, body), &policy(), "same-origin")
 }
 
@@ -65,7 +65,7 @@ fn form(action: &str, transaction: &str, buttons: &str) -> String {
 }
 
 /// A button for each person, the error-code accounts in a collapsed list, and a cancel button.
-pub(super) fn picker<'a>(action: &str, transaction: &str, people: impl Iterator<Item = &'a Person>, of_codes: &[Person]) -> Reply {
+pub(super) fn picker<'a>(action: &str, transaction: &str, people: impl Iterator<Item = &'a EmulatedPerson>, of_codes: &[EmulatedPerson]) -> EmulatorReply {
     let mut buttons: String = people.map(choice).collect();
     let folded: String = of_codes.iter().map(choice).collect();
     buttons.push_str(&format!("<details><summary>An error: one account per code</summary>{folded}</details>"));
@@ -73,21 +73,21 @@ pub(super) fn picker<'a>(action: &str, transaction: &str, people: impl Iterator<
     page(StatusCode::OK, "Pick an account", &form(action, transaction, &buttons))
 }
 
-fn choice(person: &Person) -> String {
+fn choice(person: &EmulatedPerson) -> String {
     let (oid, name, user, about) = (escape(&person.oid), escape(&person.name), escape(&person.user_name), escape(person.about));
     format!("<button name=\"person\" value=\"{oid}\">{name}<small>{user} – {about}</small></button>")
 }
 
 /// Asks for the consent of a person.
-pub(super) fn consent(action: &str, transaction: &str, person: &Person, scope: &str) -> Reply {
+pub(super) fn consent(action: &str, transaction: &str, person: &EmulatedPerson, scope: &str) -> EmulatorReply {
     let text = format!("<p>{}, this app asks for: {}</p>", escape(&person.name), escape(scope));
     let buttons = "<button name=\"consent\" value=\"yes\">Accept</button><button name=\"consent\" value=\"no\">Decline</button>";
     page(StatusCode::OK, "Permissions requested", &(text + &form(action, transaction, buttons)))
 }
 
 /// A refusal that stays with the emulator, as with Entra.
-pub(super) fn refusal(told: &Told) -> Reply {
-    let Told { refusal, trace, correlation, time, .. } = told;
+pub(super) fn refusal(told: &TracedRefusal) -> EmulatorReply {
+    let TracedRefusal { refusal, trace, correlation, time, .. } = told;
     let body = format!(
         "<p>AADSTS{}: {}</p><dl><dt>Request Id</dt><dd>{trace}</dd><dt>Correlation Id</dt><dd>{}</dd><dt>Timestamp</dt><dd>{time}</dd></dl>",
         refusal.code,
@@ -98,17 +98,17 @@ pub(super) fn refusal(told: &Told) -> Reply {
 }
 
 /// The control panel. Its forms submit only to the panel itself.
-pub(super) fn panel(body: &str) -> Reply {
+pub(super) fn panel(body: &str) -> EmulatorReply {
     web::html(StatusCode::OK, shell("Emulator control panel", body), &format!("{}; form-action 'self'", policy()), "same-origin")
 }
 
 /// A page with one sentence.
-pub(super) fn notice(status: StatusCode, title: &str, text: &str) -> Reply {
+pub(super) fn notice(status: StatusCode, title: &str, text: &str) -> EmulatorReply {
     page(status, title, &format!("<p>{}</p>", escape(text)))
 }
 
 /// Notifies the app of a sign-out in a frame and continues: with a script after the app has answered, otherwise with a link.
-pub(super) fn signing_out(frame: &Url, onward: Option<&Url>) -> Reply {
+pub(super) fn signing_out(frame: &Url, onward: Option<&Url>) -> EmulatorReply {
     let link = onward.map_or(String::new(), |it| format!("<p><a id=\"on\" href=\"{}\">Continue</a></p><script>{GO_ON}</script>", escape(it.as_str())));
     let frame_line = format!("<iframe title=\"The app signs out\" hidden src=\"{}\"></iframe>", escape(frame.as_str()));
     let body = format!("<p>It is a good idea to close all browser windows.</p>{frame_line}{link}");
@@ -117,7 +117,7 @@ pub(super) fn signing_out(frame: &Url, onward: Option<&Url>) -> Reply {
 }
 
 /// A form that submits itself to the app (OAuth 2.0 Form Post Response Mode), with a button where scripts are off.
-pub(super) fn form_post(to: &str, pairs: &[(&str, String)]) -> Reply {
+pub(super) fn form_post(to: &str, pairs: &[(&str, String)]) -> EmulatorReply {
     let mut fields = String::new();
     for (name, value) in pairs {
         fields.push_str(&format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value)));

@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::control_request::ControlRequest;
 use super::faults::{GraphFault, TokenFault};
-use super::orders::Order;
 use super::page::{self, escape};
-use super::people::Person;
-use super::tenants::Tenant;
+use super::people::EmulatedPerson;
+use super::state::EmulatorState;
+use super::tenants::TenantAddress;
 use super::time::timestamp;
-use super::web::{self, Asking, Reply};
-use super::world::World;
-use super::wrong::Wrong;
+use super::token_defect::TokenDefect;
+use super::web::{self, EmulatorReply, EmulatorRequest};
 
 /// Where the panel is.
 pub(super) const PANEL: &str = "/";
@@ -21,14 +21,14 @@ pub(super) const PANEL: &str = "/";
 pub(super) const CONTROL: &str = "/control";
 
 /// The page, and its forms.
-pub(super) async fn panel(world: &World, asking: &Asking) -> Reply {
+pub(super) async fn panel(world: &EmulatorState, asking: &EmulatorRequest) -> EmulatorReply {
     if asking.method != Method::POST {
         return page::panel(&body(world));
     }
     if !asking.is_own() {
         return page::notice(StatusCode::FORBIDDEN, "Refused", "This form did not come from a page of the emulator.");
     }
-    let done = match Order::of_form(&asking.form) {
+    let done = match ControlRequest::of_form(&asking.form) {
         Ok(order) => order.carry_out(world).await,
         Err(error) => Err(error),
     };
@@ -39,7 +39,7 @@ pub(super) async fn panel(world: &World, asking: &Asking) -> Reply {
 }
 
 /// Returns the state and accepts changes, both as JSON. Every request from a page of another site is refused.
-pub(super) async fn control(world: &World, asking: &Asking) -> Reply {
+pub(super) async fn control(world: &EmulatorState, asking: &EmulatorRequest) -> EmulatorReply {
     if asking.is_foreign() {
         return refused(StatusCode::FORBIDDEN, "another site sent this request");
     }
@@ -47,7 +47,7 @@ pub(super) async fn control(world: &World, asking: &Asking) -> Reply {
         if !asking.header("content-type").is_some_and(|it| it.starts_with("application/json")) {
             return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json");
         }
-        let done = match Order::of_json(&asking.body) {
+        let done = match ControlRequest::of_json(&asking.body) {
             Ok(order) => order.carry_out(world).await,
             Err(error) => Err(error),
         };
@@ -60,13 +60,13 @@ pub(super) async fn control(world: &World, asking: &Asking) -> Reply {
     web::json(StatusCode::OK, &state(world))
 }
 
-fn refused(status: StatusCode, why: &str) -> Reply {
+fn refused(status: StatusCode, why: &str) -> EmulatorReply {
     web::json(status, &json!({"error": why}))
 }
 
-fn state(world: &World) -> Value {
+fn state(world: &EmulatorState) -> Value {
     let control = &world.control;
-    let people: Vec<Value> = world.people.iter().map(|it| somebody(world, it)).collect();
+    let people: Vec<Value> = world.people.iter().map(|it| person_json(world, it)).collect();
     json!({
         "authority": world.authority,
         "client_id": world.client_id,
@@ -92,14 +92,14 @@ fn state(world: &World) -> Value {
     })
 }
 
-fn somebody(world: &World, person: &Person) -> Value {
+fn person_json(world: &EmulatorState, person: &EmulatedPerson) -> Value {
     let change = world.control.changed.of(&person.oid);
     let person = world.control.changed.applied(person);
     json!({"oid": person.oid, "user_name": person.user_name, "tenant": person.tenant, "roles": person.roles, "groups": person.groups.len(),
         "disabled": change.disabled, "revoked": change.revoked, "refused": change.refused})
 }
 
-fn body(world: &World) -> String {
+fn body(world: &EmulatorState) -> String {
     let mut out = String::from("<p>This emulates Microsoft Entra for sign-ins on this machine. Changes take effect with the next request.</p>");
     out.push_str(&figures(world));
     out.push_str(&registrations(world));
@@ -120,10 +120,10 @@ fn body(world: &World) -> String {
 }
 
 /// The values that an admin copies from the admin center to set up a sign-in.
-fn registrations(world: &World) -> String {
+fn registrations(world: &EmulatorState) -> String {
     let mut out = String::new();
     for it in &world.registrations {
-        let domain = Tenant::read(&it.tenant).and_then(Tenant::home).map_or("a tenant", |it| it.domain);
+        let domain = TenantAddress::read(&it.tenant).and_then(TenantAddress::home).map_or("a tenant", |it| it.domain);
         let _ = write!(
             out,
             "<h2>App registration at {}</h2><dl><dt>Directory (tenant) ID</dt><dd>{}</dd><dt>Application (client) ID</dt><dd>{}</dd>\
@@ -138,7 +138,7 @@ fn registrations(world: &World) -> String {
     out
 }
 
-fn figures(world: &World) -> String {
+fn figures(world: &EmulatorState) -> String {
     let control = &world.control;
     format!(
         "<dl><dt>Time</dt><dd>{}</dd><dt>Calls</dt><dd>{} in total: {} to authorize, {} to token ({} codes, {} refresh tokens), {} to Graph</dd>\
@@ -154,7 +154,7 @@ fn figures(world: &World) -> String {
     )
 }
 
-fn of_person(world: &World, person: &Person) -> String {
+fn of_person(world: &EmulatorState, person: &EmulatedPerson) -> String {
     let change = world.control.changed.of(&person.oid);
     let person = world.control.changed.applied(person);
     let oid = escape(&person.oid);
@@ -180,7 +180,7 @@ fn of_person(world: &World, person: &Person) -> String {
     out + "</details>"
 }
 
-fn of_entra(world: &World) -> String {
+fn of_entra(world: &EmulatorState) -> String {
     let control = &world.control;
     let truth = |now: bool| hidden("value", if now { "false" } else { "true" });
     let front = control.front_channel().unwrap_or_default();
@@ -188,14 +188,14 @@ fn of_entra(world: &World) -> String {
         form("rotate_keys", "", "Rotate the keys"),
         form("down", &truth(control.is_down()), if control.is_down() { "End the outage" } else { "Start an outage" }),
         form("slow", &number("value", "Delay of each response, in milliseconds", &control.delay().to_string()), "Set the delay"),
-        form("wrong", &choice("Error in the next ID token", Wrong::ALL.iter().map(|it| it.0)), "Break the next token"),
+        form("wrong", &choice("Error in the next ID token", TokenDefect::ALL.iter().map(|it| it.0)), "Break the next token"),
         form("front_channel_url", &field("value", "Front-channel logout URL of the app", &front), "Register"),
         form("move_clock", &number("value", "Seconds to move forward (negative: back)", "3600"), "Move the clock"),
     ]
     .concat()
 }
 
-fn of_tokens(world: &World) -> String {
+fn of_tokens(world: &EmulatorState) -> String {
     let single = world.control.is_single_use();
     let calls = number("calls", "Calls, or nothing for all", "");
     let seconds = number("seconds", "Seconds (for too-many)", "");

@@ -1,13 +1,13 @@
 //! The people of the pretend tenant: one for each case a sign-in can meet.
 
-use super::registration::Registration;
-use super::table::{Place, ROWS, Row};
+use super::refusals::{ROWS, RefusalRow, RefusalStage};
+use super::registration::EmulatedRegistration;
 use super::tenants::{CONTOSO, FABRIKAM, NORTHWIND, PERSONAL};
 
 /// What stands between a person and the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum SignInObstacle {
     /// The app demands an assignment and this person has none (AADSTS50105).
     NotAssigned,
     /// Consent is asked at each sign-in (AADSTS65001).
@@ -24,7 +24,7 @@ pub enum Trouble {
 
 /// A person of the pretend tenant.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub struct EmulatedPerson {
     /// The object id, a GUID.
     pub oid: String,
     /// The tenant that this object is in, a GUID.
@@ -46,11 +46,11 @@ pub struct Person {
     /// What the picker says about this person.
     pub about: &'static str,
     /// Why the sign-in does not succeed.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<SignInObstacle>,
 }
 
-fn person(number: u32, name: &str, user_name: &str, about: &'static str) -> Person {
-    Person {
+fn person(number: u32, name: &str, user_name: &str, about: &'static str) -> EmulatedPerson {
+    EmulatedPerson {
         oid: format!("00aa00aa-bb11-cc22-dd33-44ee44ee{number:04x}"),
         tenant: CONTOSO.id.to_owned(),
         name: name.to_owned(),
@@ -70,7 +70,7 @@ fn groups(count: u32) -> Vec<String> {
 }
 
 /// Everybody of the pretend tenants, in the order of the picker.
-pub(super) fn everybody(registrations: &[Registration]) -> Vec<Person> {
+pub(super) fn all_people(registrations: &[EmulatedRegistration]) -> Vec<EmulatedPerson> {
     let mut all = usual();
     if registrations.iter().any(|it| it.tenant == NORTHWIND.id) {
         all.extend(of_northwind());
@@ -78,31 +78,34 @@ pub(super) fn everybody(registrations: &[Registration]) -> Vec<Person> {
     all
 }
 
-fn of_northwind() -> [Person; 4] {
-    let here = |number, name, user_name, about| Person { tenant: NORTHWIND.id.to_owned(), ..person(number, name, user_name, about) };
+fn of_northwind() -> [EmulatedPerson; 4] {
+    let here = |number, name, user_name, about| EmulatedPerson { tenant: NORTHWIND.id.to_owned(), ..person(number, name, user_name, about) };
     [
         here(14, "Nora Berg", "nora@northwind.example", "of Northwind"),
         here(15, "Nils Holm", "nils@northwind.example", "of Northwind"),
         here(16, "Nele Brandt", "nele@northwind.example", "of Northwind"),
-        Person { trouble: Some(Trouble::NotAssigned), ..here(17, "Noor Haddad", "noor@northwind.example", "of Northwind, not assigned to the app") },
+        EmulatedPerson {
+            trouble: Some(SignInObstacle::NotAssigned),
+            ..here(17, "Noor Haddad", "noor@northwind.example", "of Northwind, not assigned to the app")
+        },
     ]
 }
 
-fn usual() -> Vec<Person> {
-    let with_trouble = |person: Person, trouble| Person { trouble: Some(trouble), ..person };
+fn usual() -> Vec<EmulatedPerson> {
+    let with_trouble = |person: EmulatedPerson, trouble| EmulatedPerson { trouble: Some(trouble), ..person };
     vec![
-        Person { roles: vec!["Admin".to_owned()], groups: groups(3), ..person(1, "Maya Okafor", "maya@contoso.example", "role Admin, three groups") },
+        EmulatedPerson { roles: vec!["Admin".to_owned()], groups: groups(3), ..person(1, "Maya Okafor", "maya@contoso.example", "role Admin, three groups") },
         person(2, "Tom Becker", "tom@contoso.example", "no role"),
-        Person { email: None, ..person(3, "Ines Duarte", "ines@contoso.example", "no e-mail address") },
-        Person { home_tenant: Some(FABRIKAM.id.to_owned()), ..person(4, "Priya Nair", "priya@fabrikam.example", "guest of another tenant") },
+        EmulatedPerson { email: None, ..person(3, "Ines Duarte", "ines@contoso.example", "no e-mail address") },
+        EmulatedPerson { home_tenant: Some(FABRIKAM.id.to_owned()), ..person(4, "Priya Nair", "priya@fabrikam.example", "guest of another tenant") },
         person(5, "Zoë Łukasiewicz 山田", "zoe@contoso.example", "a name beyond ASCII"),
-        Person { groups: groups(600), ..person(6, "Grace Many", "grace@contoso.example", "member of 600 groups") },
-        with_trouble(person(7, "Noah Unassigned", "noah@contoso.example", "not assigned to the app"), Trouble::NotAssigned),
-        with_trouble(person(8, "Carla Consent", "carla@contoso.example", "must consent first"), Trouble::MustConsent),
-        with_trouble(person(9, "Bruno Blocked", "bruno@contoso.example", "blocked by conditional access"), Trouble::Blocked),
-        with_trouble(person(10, "Xenia Expired", "xenia@contoso.example", "password has expired"), Trouble::PasswordExpired),
-        Person { email_verified: true, ..of_fabrikam(11, "Frida Fabrikam", "frida@fabrikam.example", "of another tenant") },
-        Person {
+        EmulatedPerson { groups: groups(600), ..person(6, "Grace Many", "grace@contoso.example", "member of 600 groups") },
+        with_trouble(person(7, "Noah Unassigned", "noah@contoso.example", "not assigned to the app"), SignInObstacle::NotAssigned),
+        with_trouble(person(8, "Carla Consent", "carla@contoso.example", "must consent first"), SignInObstacle::MustConsent),
+        with_trouble(person(9, "Bruno Blocked", "bruno@contoso.example", "blocked by conditional access"), SignInObstacle::Blocked),
+        with_trouble(person(10, "Xenia Expired", "xenia@contoso.example", "password has expired"), SignInObstacle::PasswordExpired),
+        EmulatedPerson { email_verified: true, ..of_fabrikam(11, "Frida Fabrikam", "frida@fabrikam.example", "of another tenant") },
+        EmulatedPerson {
             email: Some("maya@contoso.example".to_owned()),
             ..of_fabrikam(12, "Felix Fabrikam", "felix@fabrikam.example", "of another tenant, with an address of Contoso")
         },
@@ -110,38 +113,38 @@ fn usual() -> Vec<Person> {
     ]
 }
 
-fn of_fabrikam(number: u32, name: &str, user_name: &str, about: &'static str) -> Person {
-    Person { tenant: FABRIKAM.id.to_owned(), ..person(number, name, user_name, about) }
+fn of_fabrikam(number: u32, name: &str, user_name: &str, about: &'static str) -> EmulatedPerson {
+    EmulatedPerson { tenant: FABRIKAM.id.to_owned(), ..person(number, name, user_name, about) }
 }
 
 /// Somebody with a personal account.
-fn personal() -> Person {
+fn personal() -> EmulatedPerson {
     let oid = "00000000-0000-0000-66aa-66aa66aa66aa".to_owned();
-    Person { oid, tenant: PERSONAL.id.to_owned(), ..person(13, "Petra Personal", "petra@outlook.example", "a personal account") }
+    EmulatedPerson { oid, tenant: PERSONAL.id.to_owned(), ..person(13, "Petra Personal", "petra@outlook.example", "a personal account") }
 }
 
 /// The guests as their own tenants know them: other objects with other ids, and no guests there.
-pub(super) fn guests_at_home() -> Vec<Person> {
+pub(super) fn guests_at_home() -> Vec<EmulatedPerson> {
     let guests = usual().into_iter().filter(|it| it.home_tenant.is_some()).zip(0x0f00..);
-    let at_home = |(guest, number): (Person, u32)| {
-        let Person { home_tenant, name, user_name, .. } = guest;
-        Person { tenant: home_tenant.unwrap_or_default(), ..person(number, &name, &user_name, "guest of Contoso, here at home") }
+    let at_home = |(guest, number): (EmulatedPerson, u32)| {
+        let EmulatedPerson { home_tenant, name, user_name, .. } = guest;
+        EmulatedPerson { tenant: home_tenant.unwrap_or_default(), ..person(number, &name, &user_name, "guest of Contoso, here at home") }
     };
     guests.map(at_home).collect()
 }
 
 /// One person for each code of the table, such as `aadsts50105@contoso.example`.
-pub(super) fn of_codes() -> Vec<Person> {
+pub(super) fn of_codes() -> Vec<EmulatedPerson> {
     let about = |place| match place {
-        Place::Page => "stays on the page of Entra",
-        Place::Callback => "comes back to the app",
-        Place::Token => "comes from the token endpoint",
+        RefusalStage::Page => "stays on the page of Entra",
+        RefusalStage::Callback => "comes back to the app",
+        RefusalStage::Token => "comes from the token endpoint",
     };
     let numbered = ROWS.iter().zip(0x1000..);
-    let of_code = |(row, number): (&Row, u32)| {
+    let of_code = |(row, number): (&RefusalRow, u32)| {
         let name = format!("AADSTS{}", row.code);
-        let person = person(number, &name, &format!("aadsts{}@contoso.example", row.code), about(row.place));
-        Person { trouble: Some(Trouble::Code(row.code)), ..person }
+        let person = person(number, &name, &format!("aadsts{}@contoso.example", row.code), about(row.stage));
+        EmulatedPerson { trouble: Some(SignInObstacle::Code(row.code)), ..person }
     };
     numbered.map(of_code).collect()
 }

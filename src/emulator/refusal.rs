@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::control::Refused;
-use super::table::Row;
+use super::control::InjectedRefusal;
+use super::refusals::RefusalRow;
+use super::state::EmulatorState;
 use super::time::timestamp;
-use super::web::{self, Reply};
-use super::world::World;
+use super::web::{self, EmulatorReply};
 
 /// A refusal before it got its ids.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(super) struct EmulatedRefusal {
     /// The number after AADSTS.
     pub(super) code: u32,
     /// The OAuth error (RFC 6749 section 5.2).
@@ -31,7 +31,7 @@ const CHALLENGE: &str = r#"{"access_token":{"polids":{"essential":true,"values":
 /// Codes without a page of their own: no `error_uri` is sent for them.
 const WITHOUT_PAGE: [u32; 2] = [700_038, 70_003];
 
-impl Refusal {
+impl EmulatedRefusal {
     pub(super) fn new(code: u32, error: &'static str, text: impl Into<String>) -> Self {
         Self { code, error: error.into(), text: text.into(), suberror: None, claims: None }
     }
@@ -42,20 +42,20 @@ impl Refusal {
     }
 
     /// A row of the table, as the callback tells it.
-    pub(super) fn at_callback(row: &Row) -> Self {
+    pub(super) fn at_callback(row: &RefusalRow) -> Self {
         Self { suberror: row.suberror.map(Cow::from), ..Self::new(row.code, row.error, row.text) }
     }
 
     /// A row of the table, as the token endpoint tells it; what only the person can settle comes with a claims challenge.
-    pub(super) fn at_token(row: &Row) -> Self {
+    pub(super) fn at_token(row: &RefusalRow) -> Self {
         let claims = (row.at_token == "interaction_required").then(|| CHALLENGE.to_owned());
         Self { suberror: row.suberror.map(Cow::from), claims, ..Self::new(row.code, row.at_token, row.text) }
     }
 
     /// A refusal that a test has written; its sentence is the table's where it has one.
-    pub(super) fn written(refused: Refused) -> Self {
-        let Refused { error, code, suberror, claims } = refused;
-        let text = super::table::of(code).map_or("The request was refused.", |it| it.text);
+    pub(super) fn written(refused: InjectedRefusal) -> Self {
+        let InjectedRefusal { error, code, suberror, claims } = refused;
+        let text = super::refusals::of(code).map_or("The request was refused.", |it| it.text);
         Self { code, error: error.into(), text: text.to_owned(), suberror: suberror.map(Cow::from), claims }
     }
 
@@ -70,33 +70,39 @@ impl Refusal {
     }
 
     /// Gives it its ids and the time.
-    pub(super) fn at(self, world: &World, correlation: &str) -> Told {
-        Told { trace: world.guid(), correlation: correlation.to_owned(), time: timestamp(world.clock.now()), uri: error_uri(world, self.code), refusal: self }
+    pub(super) fn at(self, world: &EmulatorState, correlation: &str) -> TracedRefusal {
+        TracedRefusal {
+            trace: world.guid(),
+            correlation: correlation.to_owned(),
+            time: timestamp(world.clock.now()),
+            uri: error_uri(world, self.code),
+            refusal: self,
+        }
     }
 }
 
-fn error_uri(world: &World, code: u32) -> Option<String> {
+fn error_uri(world: &EmulatorState, code: u32) -> Option<String> {
     (!WITHOUT_PAGE.contains(&code)).then(|| format!("{}/error?code={code}", world.authority))
 }
 
 /// A refusal with its ids.
-pub(super) struct Told {
-    pub(super) refusal: Refusal,
+pub(super) struct TracedRefusal {
+    pub(super) refusal: EmulatedRefusal,
     pub(super) trace: String,
     pub(super) correlation: String,
     pub(super) time: String,
     pub(super) uri: Option<String>,
 }
 
-impl Told {
+impl TracedRefusal {
     /// `error_description`, with blanks between the parts as Entra writes it since 2026.
     pub(super) fn description(&self) -> String {
-        let Refusal { code, text, .. } = &self.refusal;
+        let EmulatedRefusal { code, text, .. } = &self.refusal;
         format!("AADSTS{code}: {text} Trace ID: {} Correlation ID: {} Timestamp: {}", self.trace, self.correlation, self.time)
     }
 
     /// The JSON answer of the token endpoint.
-    pub(super) fn json(&self) -> Reply {
+    pub(super) fn json(&self) -> EmulatorReply {
         let mut body = json!({"error": *self.refusal.error, "error_description": self.description(), "error_codes": [self.refusal.code],
             "timestamp": self.time, "trace_id": self.trace, "correlation_id": self.correlation});
         if let Some(members) = body.as_object_mut() {

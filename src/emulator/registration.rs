@@ -2,7 +2,7 @@
 
 /// An app registration in one tenant, with the one client secret it has. All of it is pretend.
 #[derive(Clone, Debug)]
-pub struct Registration {
+pub struct EmulatedRegistration {
     /// Directory (tenant) ID, a GUID.
     pub tenant: String,
     /// Application (client) ID, a GUID.

@@ -7,11 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// The id of Microsoft Graph.
 pub(super) const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
 /// Scopes that name no resource (OpenID Connect Core section 3.1.2.1).
-const OPENID: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+const OPENID_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
 /// What an access token for Graph lets its bearer do.
 #[derive(Clone)]
-pub(super) struct GraphGrant {
+pub(super) struct GraphPermissions {
     /// The person; none for the app itself.
     pub(super) oid: Option<String>,
     /// The permissions that were asked for.
@@ -20,7 +20,7 @@ pub(super) struct GraphGrant {
     pub(super) until: u64,
 }
 
-impl GraphGrant {
+impl GraphPermissions {
     /// The name under which the grant of a token is kept.
     pub(super) fn key(token: &str) -> String {
         URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()))
@@ -29,25 +29,25 @@ impl GraphGrant {
 
 /// Where a page of Graph's answer begins, and whose it is.
 #[derive(Clone)]
-pub(super) struct Page {
+pub(super) struct GraphPage {
     pub(super) oid: String,
     pub(super) from: usize,
 }
 
 /// One resource and the permissions that are asked of it.
-pub(super) struct Resource {
+pub(super) struct ResourceScopes {
     /// What `aud` is to be.
     pub(super) audience: String,
     /// The permissions without the resource's name.
     pub(super) permissions: Vec<String>,
 }
 
-impl Resource {
+impl ResourceScopes {
     /// Reads the scopes of one token request; without a resource it is Graph, as with Entra. None where they name two.
     pub(super) fn read(authority: &str, scope: &str) -> Option<Self> {
         let mut audience = None;
         let mut permissions = Vec::new();
-        for one in scope.split(' ').filter(|it| !it.is_empty() && !OPENID.contains(it)) {
+        for one in scope.split(' ').filter(|it| !it.is_empty() && !OPENID_SCOPES.contains(it)) {
             let (resource, permission) = if one.contains("://") { one.rsplit_once('/').unwrap_or((one, "")) } else { ("", one) };
             let resource = if resource.is_empty() { GRAPH } else { named(authority, resource) };
             if audience.is_some_and(|it| it != resource) {

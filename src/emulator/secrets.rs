@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// What a secret that a client brings is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Brought {
+pub(super) enum SecretCheck {
     /// It works.
     Good,
     /// It worked once (AADSTS7000222).
@@ -18,18 +18,18 @@ pub(super) enum Brought {
 
 /// What was changed of the secrets since the start, by SHA-256, so that not even the length shows.
 #[derive(Default)]
-pub(super) struct Secrets(Mutex<BTreeMap<[u8; 32], Brought>>);
+pub(super) struct SecretChanges(Mutex<BTreeMap<[u8; 32], SecretCheck>>);
 
-impl Secrets {
-    pub(super) fn set(&self, secret: &str, is: Brought) {
+impl SecretChanges {
+    pub(super) fn set(&self, secret: &str, is: SecretCheck) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hashed(secret), is);
     }
 
     /// What it is; `first` is the one that there was at the start.
-    pub(super) fn of(&self, secret: &str, first: &str) -> Brought {
+    pub(super) fn of(&self, secret: &str, first: &str) -> SecretCheck {
         let (secret, first) = (hashed(secret), hashed(first));
         let changed = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&secret).copied();
-        let unchanged = || if verify_slices_are_equal(&secret, &first).is_ok() { Brought::Good } else { Brought::Wrong };
+        let unchanged = || if verify_slices_are_equal(&secret, &first).is_ok() { SecretCheck::Good } else { SecretCheck::Wrong };
         changed.unwrap_or_else(unchanged)
     }
 }

@@ -12,21 +12,21 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::control::count;
-use super::refusal::Refusal;
-use super::tenants::{self, PERSONAL, Tenant};
-use super::web::{self, Asking, Cut, Reply};
-use super::world::{Pairs, World};
+use super::refusal::EmulatedRefusal;
+use super::state::{EmulatorState, ParameterPairs};
+use super::tenants::{self, PERSONAL, TenantAddress};
+use super::web::{self, AbortedConnection, EmulatorReply, EmulatorRequest};
 use super::{authorize, discovery, graph, keys, page, panel, sign_out, token};
 
 /// The largest body in bytes.
-const MOST_BODY: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The largest header section in bytes.
-const MOST_HEAD: usize = 64 * 1024;
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long a client may take for its header section.
-const HEAD_TIME: Duration = Duration::from_secs(30);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves one connection until it ends.
-pub(super) async fn connection<S>(world: Arc<World>, stream: S, tls: bool)
+pub(super) async fn connection<S>(world: Arc<EmulatorState>, stream: S, tls: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -35,12 +35,12 @@ where
         async move { answer(&world, request, tls).await }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MOST_HEAD).max_headers(100);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES).max_headers(100);
     // A connection that breaks is the client's matter.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(world: &World, request: Request<Incoming>, tls: bool) -> Result<Reply, Cut> {
+async fn answer(world: &EmulatorState, request: Request<Incoming>, tls: bool) -> Result<EmulatorReply, AbortedConnection> {
     if let path @ (panel::PANEL | panel::CONTROL) = request.uri().path() {
         let is_panel = path == panel::PANEL;
         // The levers work also while Entra is down or slow, and are no calls to it.
@@ -58,7 +58,7 @@ async fn answer(world: &World, request: Request<Incoming>, tls: bool) -> Result<
     count_call(world, &path);
     let asking = read(world, request, tls).await;
     if let ("oauth2/v2.0/token", Ok(asking)) = (endpoint(&path), &asking) {
-        token::count_grant(world, asking);
+        token::count_grant_type(world, asking);
     }
     if world.control.is_down() {
         return Ok(web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>The service is unavailable.</p>"));
@@ -78,10 +78,10 @@ fn endpoint(path: &str) -> &str {
     path.split_once('/').and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, rest)| rest)
 }
 
-fn count_call(world: &World, path: &str) {
+fn count_call(world: &EmulatorState, path: &str) {
     let counters = &world.control.counters;
     count(&counters.all);
-    if path.starts_with(graph::ROOT) {
+    if path.starts_with(graph::GRAPH_ROOT) {
         count(&counters.graph);
     }
     match endpoint(path) {
@@ -103,10 +103,10 @@ fn is_loopback_host(host: &str) -> bool {
 }
 
 fn takes_json(path: &str) -> bool {
-    path.starts_with(graph::ROOT) || path == panel::CONTROL
+    path.starts_with(graph::GRAPH_ROOT) || path == panel::CONTROL
 }
 
-async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<Asking, (StatusCode, &'static str)> {
+async fn read(world: &EmulatorState, request: Request<Incoming>, tls: bool) -> Result<EmulatorRequest, (StatusCode, &'static str)> {
     let (head, body) = request.into_parts();
     let mut hosts = head.headers.get_all(http::header::HOST).iter();
     let (Some(host), None) = (hosts.next().and_then(|it| it.to_str().ok()), hosts.next()) else {
@@ -123,14 +123,14 @@ async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<As
         if !(is_form || is_json && takes_json(head.uri.path())) {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "A form is needed."));
         }
-        let body = Limited::new(body, MOST_BODY).collect().await;
+        let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
         body.map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or broke off."))?.to_bytes()
     } else {
         Bytes::new()
     };
-    Ok(Asking {
-        query: Pairs::read(head.uri.query().unwrap_or_default().as_bytes()),
-        form: Pairs::read(if is_form { &body } else { &[] }),
+    Ok(EmulatorRequest {
+        query: ParameterPairs::read(head.uri.query().unwrap_or_default().as_bytes()),
+        form: ParameterPairs::read(if is_form { &body } else { &[] }),
         body,
         origin: format!("{}://{host}", if tls { "https" } else { "http" }),
         method: head.method,
@@ -138,24 +138,24 @@ async fn read(world: &World, request: Request<Incoming>, tls: bool) -> Result<As
     })
 }
 
-async fn route(world: &World, path: &str, asking: &Asking, tls: bool) -> Result<Reply, Cut> {
-    if path.starts_with(graph::ROOT) {
+async fn route(world: &EmulatorState, path: &str, asking: &EmulatorRequest, tls: bool) -> Result<EmulatorReply, AbortedConnection> {
+    if path.starts_with(graph::GRAPH_ROOT) {
         return Ok(graph::graph(world, path, asking).await);
     }
-    match (endpoint(path), &asking.method, Tenant::of(path)) {
+    match (endpoint(path), &asking.method, TenantAddress::of(path)) {
         ("oauth2/v2.0/token", &Method::POST, Some(tenant)) => token::token(world, tenant, asking).await,
         _ => Ok(page_or_document(world, path, asking, tls).await),
     }
 }
 
-async fn page_or_document(world: &World, path: &str, asking: &Asking, tls: bool) -> Reply {
+async fn page_or_document(world: &EmulatorState, path: &str, asking: &EmulatorRequest, tls: bool) -> EmulatorReply {
     let Some((segment, rest)) = path.strip_prefix('/').and_then(|it| it.split_once('/')) else {
         return page::notice(StatusCode::NOT_FOUND, "Page not found", "This service emulates Microsoft Entra for sign-ins on this machine.");
     };
     if (segment, rest) == ("common", "discovery/instance") {
         return web::public_json(&discovery::instance(world, asking.query.value("authorization_endpoint")));
     }
-    let Some(tenant) = Tenant::read(segment) else {
+    let Some(tenant) = TenantAddress::read(segment) else {
         return unknown_tenant(world, segment, rest, asking);
     };
     let reading = matches!(asking.method, Method::GET | Method::HEAD);
@@ -171,9 +171,9 @@ async fn page_or_document(world: &World, path: &str, asking: &Asking, tls: bool)
     }
 }
 
-async fn published(world: &World, tenant: Tenant, first_version: bool) -> Reply {
+async fn published(world: &EmulatorState, tenant: TenantAddress, first_version: bool) -> EmulatorReply {
     let work = world.control.keys().await;
-    let has_others = matches!(tenant, Tenant::Common) || tenant.home() == Some(&PERSONAL);
+    let has_others = matches!(tenant, TenantAddress::Common) || tenant.home() == Some(&PERSONAL);
     let others = if has_others { keys::others(world.clock.now()).await } else { None };
     if work.is_empty() || (has_others && others.is_none()) {
         return web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>There is no signing key.</p>");
@@ -181,16 +181,16 @@ async fn published(world: &World, tenant: Tenant, first_version: bool) -> Reply 
     web::public_json(&discovery::keys(world, tenant, &work, others.as_deref(), first_version))
 }
 
-fn unknown_tenant(world: &World, segment: &str, rest: &str, asking: &Asking) -> Reply {
+fn unknown_tenant(world: &EmulatorState, segment: &str, rest: &str, asking: &EmulatorRequest) -> EmulatorReply {
     let text = format!(
         "Tenant '{segment}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your \
 subscription administrator, this may happen if there are no active subscriptions for the tenant."
     );
     let refusal = if tenants::is_plausible(segment) {
-        Refusal::new(90_002, "invalid_tenant", text)
+        EmulatedRefusal::new(90_002, "invalid_tenant", text)
     } else {
         let text = format!("Specified tenant identifier '{segment}' is neither a valid DNS name, nor a valid external domain.");
-        Refusal::new(900_023, "invalid_request", text)
+        EmulatedRefusal::new(900_023, "invalid_request", text)
     };
     let told = refusal.at(world, &authorize::correlation(world, asking));
     if rest == "oauth2/v2.0/authorize" { page::refusal(&told) } else { told.json() }

@@ -5,14 +5,14 @@ use url::Url;
 
 use super::claims::opaque_hint;
 use super::page;
-use super::web::{self, Asking, Reply};
-use super::world::World;
+use super::state::EmulatorState;
+use super::web::{self, EmulatorReply, EmulatorRequest};
 
 /// Signs out (OpenID Connect RP-Initiated Logout), and goes to a known place only.
 ///
 /// Where a front-channel URL is registered, a page asks it in a frame first, as Entra's does; the way on is a link there.
-pub(super) fn logout(world: &World, asking: &Asking, tls: bool) -> Reply {
-    let session = asking.session().and_then(|id| Some((id, world.sessions.look(id)?.1)));
+pub(super) fn logout(world: &EmulatorState, asking: &EmulatorRequest, tls: bool) -> EmulatorReply {
+    let session = asking.session().and_then(|id| Some((id, world.sessions.get(id)?.1)));
     let hinted = asking.value("logout_hint");
     let meant = session.filter(|(_, who)| hinted.is_none_or(|hint| world.person(&who.oid).is_some_and(|it| opaque_hint(&it) == hint)));
     let onward = asking.value("post_logout_redirect_uri").filter(|it| world.knows_origin(it)).and_then(|it| onward(it, asking.value("state")));
@@ -36,7 +36,7 @@ fn onward(uri: &str, state: Option<&str>) -> Option<Url> {
 }
 
 /// The app's address for the news: with `sid` and without `iss`, which Entra never sends.
-fn front_channel(world: &World, sid: &str) -> Option<Url> {
+fn front_channel(world: &EmulatorState, sid: &str) -> Option<Url> {
     let mut url = Url::parse(&world.control.front_channel()?).ok()?;
     url.query_pairs_mut().append_pair("sid", sid);
     Some(url)

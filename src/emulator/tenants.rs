@@ -2,7 +2,7 @@
 
 /// One tenant.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Home {
+pub(super) struct EmulatedTenant {
     /// Its id.
     pub(super) id: &'static str,
     /// Its verified domain; that of personal accounts is an alias.
@@ -12,19 +12,19 @@ pub(super) struct Home {
 }
 
 /// The tenant in which the app is registered.
-pub(super) static CONTOSO: Home = Home { id: "aaaabbbb-0000-cccc-1111-dddd2222eeee", domain: "contoso.example", region: Some("EU") };
+pub(super) static CONTOSO: EmulatedTenant = EmulatedTenant { id: "aaaabbbb-0000-cccc-1111-dddd2222eeee", domain: "contoso.example", region: Some("EU") };
 /// Another tenant.
-pub(super) static FABRIKAM: Home = Home { id: "bbbbcccc-1111-dddd-2222-eeee3333ffff", domain: "fabrikam.example", region: Some("NA") };
+pub(super) static FABRIKAM: EmulatedTenant = EmulatedTenant { id: "bbbbcccc-1111-dddd-2222-eeee3333ffff", domain: "fabrikam.example", region: Some("NA") };
 /// A tenant that is about to be set up.
-pub(super) static NORTHWIND: Home = Home { id: "ccccdddd-2222-eeee-3333-ffff4444aaaa", domain: "northwind.example", region: Some("EU") };
+pub(super) static NORTHWIND: EmulatedTenant = EmulatedTenant { id: "ccccdddd-2222-eeee-3333-ffff4444aaaa", domain: "northwind.example", region: Some("EU") };
 /// Microsoft's tenant of all personal accounts.
-pub(super) static PERSONAL: Home = Home { id: "9188040d-6c67-4c5b-b112-36a304b66dad", domain: "consumers", region: None };
+pub(super) static PERSONAL: EmulatedTenant = EmulatedTenant { id: "9188040d-6c67-4c5b-b112-36a304b66dad", domain: "consumers", region: None };
 
 /// Which tenant an address names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tenant {
+pub(super) enum TenantAddress {
     /// One tenant, by GUID or by domain.
-    One(&'static Home),
+    One(&'static EmulatedTenant),
     /// Any tenant with work accounts; the issuer is a template.
     Organizations,
     /// Any tenant at all; the issuer is a template.
@@ -33,7 +33,7 @@ pub(super) enum Tenant {
     Consumers,
 }
 
-impl Tenant {
+impl TenantAddress {
     /// Reads the first segment of a path; no answer for an unknown tenant.
     pub(super) fn read(segment: &str) -> Option<Self> {
         let segment = segment.to_ascii_lowercase();
@@ -61,7 +61,7 @@ impl Tenant {
     }
 
     /// The one tenant it stands for.
-    pub(super) fn home(self) -> Option<&'static Home> {
+    pub(super) fn home(self) -> Option<&'static EmulatedTenant> {
         match self {
             Self::One(home) => Some(home),
             Self::Consumers => Some(&PERSONAL),
@@ -71,12 +71,12 @@ impl Tenant {
 }
 
 /// The issuer of version 2.0 tokens: of one tenant, or with its literal braces.
-pub(super) fn issuer(authority: &str, home: Option<&Home>) -> String {
+pub(super) fn issuer(authority: &str, home: Option<&EmulatedTenant>) -> String {
     format!("{}/{}/v2.0", authority, home.map_or("{tenantid}", |it| it.id))
 }
 
 /// The issuer of version 1.0 tokens, with the slash at its end. The emulator's host stands for `sts.windows.net` as for all others.
-pub(super) fn first_issuer(authority: &str, home: Option<&Home>) -> String {
+pub(super) fn first_issuer(authority: &str, home: Option<&EmulatedTenant>) -> String {
     format!("{}/{}/", authority, home.map_or("{tenantid}", |it| it.id))
 }
 

@@ -59,7 +59,7 @@ impl Seen {
 }
 
 fn options() -> Options {
-    let random = Random::new(|out| aws_lc_rs::rand::SecureRandom::fill(&aws_lc_rs::rand::SystemRandom::new(), out).unwrap());
+    let random = RandomSource::new(|out| aws_lc_rs::rand::SecureRandom::fill(&aws_lc_rs::rand::SystemRandom::new(), out).unwrap());
     Options {
         clock: Clock::system(),
         random,

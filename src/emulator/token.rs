@@ -8,35 +8,35 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::assertions::Judge;
+use super::assertions::AssertionCheck;
 use super::authorize::{correlation, unknown_client};
-use super::claims::{self, Ring};
+use super::claims::{self, KeyRing};
 use super::control::count;
 use super::faults::TokenFault;
 use super::keys;
-use super::people::Trouble;
-use super::refusal::Refusal;
-use super::scopes::{GRAPH, GraphGrant, Resource, named};
-use super::secrets::Brought;
-use super::table::{self, Place};
-use super::tenants::{PERSONAL, Tenant, is_guid};
-use super::web::{self, Asking, Cut, Reply};
-use super::world::{Asked, Grant, SignedIn, World};
+use super::people::SignInObstacle;
+use super::refusal::EmulatedRefusal;
+use super::refusals::{self, RefusalStage};
+use super::scopes::{GRAPH, GraphPermissions, ResourceScopes, named};
+use super::secrets::SecretCheck;
+use super::state::{AuthorizationRequest, EmulatorSession, EmulatorState, IssuedGrant};
+use super::tenants::{PERSONAL, TenantAddress, is_guid};
+use super::web::{self, AbortedConnection, EmulatorReply, EmulatorRequest};
 
 /// How long a code may be redeemed, in seconds.
-const CODE_LIFE: u64 = 600;
+const CODE_LIFETIME_SECONDS: u64 = 600;
 /// How long a refresh token lives, in seconds.
-const REFRESH_LIFE: u64 = 90 * 86_400;
+const REFRESH_TOKEN_LIFETIME_SECONDS: u64 = 90 * 86_400;
 
 /// Answers a token request (RFC 6749 section 3.2).
-pub(super) async fn token(world: &World, tenant: Tenant, asking: &Asking) -> Result<Reply, Cut> {
+pub(super) async fn token(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest) -> Result<EmulatorReply, AbortedConnection> {
     let fault = world.control.token_faults.next();
     let keys = world.control.keys().await;
     let Some(key) = keys.first() else {
         return Ok(web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>There is no signing key.</p>"));
     };
     let others = if needs_others(world, asking) { keys::others(world.clock.now()).await } else { None };
-    let ring = Ring { public: key, others: others.as_deref() };
+    let ring = KeyRing { public: key, others: others.as_deref() };
     let Some(fault) = fault else { return Ok(answered(world, tenant, asking, &ring)) };
     if fault.is_after() {
         answered(world, tenant, asking, &ring);
@@ -45,15 +45,15 @@ pub(super) async fn token(world: &World, tenant: Tenant, asking: &Asking) -> Res
 }
 
 /// Whether a key of another family is to sign.
-fn needs_others(world: &World, asking: &Asking) -> bool {
-    let code = asking.form.value("code").and_then(|it| world.codes.look(it));
-    let grant = code.or_else(|| world.refresh.look(asking.form.value("refresh_token")?));
-    let is_personal = grant.and_then(|(_, it)| world.person(&it.who.oid)).is_some_and(|it| it.tenant == PERSONAL.id);
-    is_personal || world.control.is_next_wrong_of_another_family()
+fn needs_others(world: &EmulatorState, asking: &EmulatorRequest) -> bool {
+    let code = asking.form.value("code").and_then(|it| world.codes.get(it));
+    let grant = code.or_else(|| world.refresh.get(asking.form.value("refresh_token")?));
+    let is_personal = grant.and_then(|(_, it)| world.person(&it.session.oid)).is_some_and(|it| it.tenant == PERSONAL.id);
+    is_personal || world.control.is_next_token_of_another_family()
 }
 
 /// Counts the call by what it redeems.
-pub(super) fn count_grant(world: &World, asking: &Asking) {
+pub(super) fn count_grant_type(world: &EmulatorState, asking: &EmulatorRequest) {
     let counters = &world.control.counters;
     match asking.form.value("grant_type") {
         Some("authorization_code") => count(&counters.codes),
@@ -63,11 +63,11 @@ pub(super) fn count_grant(world: &World, asking: &Asking) {
     }
 }
 
-async fn faulty(world: &World, correlation: &str, fault: TokenFault) -> Result<Reply, Cut> {
+async fn faulty(world: &EmulatorState, correlation: &str, fault: TokenFault) -> Result<EmulatorReply, AbortedConnection> {
     match fault {
         TokenFault::TooMany(seconds) => {
             let text = "The server has terminated an operation because it encountered a client request rate which was too high.";
-            let mut reply = Refusal::new(90_055, "temporarily_unavailable", text).at(world, correlation).json();
+            let mut reply = EmulatedRefusal::new(90_055, "temporarily_unavailable", text).at(world, correlation).json();
             *reply.status_mut() = StatusCode::TOO_MANY_REQUESTS;
             reply.headers_mut().extend(seconds.map(|it| (RETRY_AFTER, HeaderValue::from(it))));
             Ok(reply)
@@ -78,29 +78,29 @@ async fn faulty(world: &World, correlation: &str, fault: TokenFault) -> Result<R
         }
         TokenFault::Garbage => Ok(web::reply(StatusCode::OK, "application/json; charset=utf-8", "{\"token_type\":\"Bearer\",\"access_tok")),
         TokenFault::Hang | TokenFault::HangAfter => std::future::pending().await,
-        TokenFault::CutBefore | TokenFault::CutAfter => Err(Cut),
+        TokenFault::CutBefore | TokenFault::CutAfter => Err(AbortedConnection),
     }
 }
 
-fn answered(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Reply {
+fn answered(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest, ring: &KeyRing<'_>) -> EmulatorReply {
     match answer(world, tenant, asking, ring) {
         Ok(body) => web::json(StatusCode::OK, &body),
         Err(refusal) => refusal.at(world, &correlation(world, asking)).json(),
     }
 }
 
-fn answer(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
+fn answer(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest, ring: &KeyRing<'_>) -> Result<Value, EmulatedRefusal> {
     if asking.header("origin").is_some() {
         let text = "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.";
-        return Err(Refusal::new(9_002_326, "invalid_request", text));
+        return Err(EmulatedRefusal::new(9_002_326, "invalid_request", text));
     }
-    let grant = asking.form.value("grant_type").ok_or_else(|| Refusal::missing("grant_type"))?;
+    let grant = asking.form.value("grant_type").ok_or_else(|| EmulatedRefusal::missing("grant_type"))?;
     if !matches!(grant, "authorization_code" | "refresh_token" | "client_credentials") {
-        return Err(Refusal::new(70_003, "unsupported_grant_type", format!("The app requested an unsupported grant type '{grant}'.")));
+        return Err(EmulatedRefusal::new(70_003, "unsupported_grant_type", format!("The app requested an unsupported grant type '{grant}'.")));
     }
     let client = client(world, tenant, asking)?;
     if let Some(refused) = world.control.next_refused() {
-        return Err(Refusal::written(refused));
+        return Err(EmulatedRefusal::written(refused));
     }
     match grant {
         "authorization_code" => redeem(world, (tenant, client), asking, ring),
@@ -110,7 +110,7 @@ fn answer(world: &World, tenant: Tenant, asking: &Asking, ring: &Ring<'_>) -> Re
 }
 
 /// The client's id and secret: from the form, else from the `Authorization` header (RFC 6749 section 2.3.1).
-fn credentials(asking: &Asking) -> (Option<String>, Option<String>) {
+fn credentials(asking: &EmulatorRequest) -> (Option<String>, Option<String>) {
     let owned = |name: &str| asking.form.value(name).map(str::to_owned);
     let basic = asking.header("authorization").and_then(|it| it.strip_prefix("Basic ").map(str::trim));
     let Some(pair) = basic.and_then(|it| STANDARD.decode(it).ok()).and_then(|it| String::from_utf8(it).ok()) else {
@@ -121,74 +121,74 @@ fn credentials(asking: &Asking) -> (Option<String>, Option<String>) {
 }
 
 /// Which registered app asks; proven by its secret.
-fn client<'a>(world: &'a World, tenant: Tenant, asking: &Asking) -> Result<&'a str, Refusal> {
+fn client<'a>(world: &'a EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest) -> Result<&'a str, EmulatedRefusal> {
     let (id, secret) = credentials(asking);
-    let id = id.ok_or_else(|| Refusal::missing("client_id"))?;
+    let id = id.ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
     if id == "00000000-0000-0000-0000-000000000000" {
-        return Err(Refusal::new(700_038, "unauthorized_client", format!("{id} is not a valid application identifier.")));
+        return Err(EmulatedRefusal::new(700_038, "unauthorized_client", format!("{id} is not a valid application identifier.")));
     }
     let known = world.client_at(tenant, &id).ok_or_else(|| unknown_client(&id))?;
     if let (None, Some(assertion)) = (&secret, asking.form.value("client_assertion")) {
         let endpoint = format!("{}/{}/oauth2/v2.0/token", world.authority, tenant.segment());
-        let judge = Judge { client: known.id, endpoint: &endpoint, now: world.clock.now() };
+        let judge = AssertionCheck { client: known.id, endpoint: &endpoint, now: world.clock.now() };
         let judged = world.control.assertions.judge(asking.form.value("client_assertion_type"), assertion, &judge);
-        return judged.map(|()| known.id).map_err(|it| Refusal::new(it.code, it.error, it.text));
+        return judged.map(|()| known.id).map_err(|it| EmulatedRefusal::new(it.code, it.error, it.text));
     }
     let Some(secret) = secret else {
         let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
-        return Err(Refusal::new(7_000_218, "invalid_client", text));
+        return Err(EmulatedRefusal::new(7_000_218, "invalid_client", text));
     };
-    let brought = if is_guid(&secret) { Brought::Wrong } else { world.control.secrets.of(&secret, known.secret) };
-    if brought == Brought::Expired {
+    let brought = if is_guid(&secret) { SecretCheck::Wrong } else { world.control.secrets.of(&secret, known.secret) };
+    if brought == SecretCheck::Expired {
         let text = format!("The provided client secret keys for app '{id}' are expired. Visit the Azure portal to create new keys for your app.");
-        return Err(Refusal::new(7_000_222, "invalid_client", text));
+        return Err(EmulatedRefusal::new(7_000_222, "invalid_client", text));
     }
-    if brought == Brought::Wrong {
+    if brought == SecretCheck::Wrong {
         let text = format!(
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a \
 secret added to app '{id}'."
         );
-        return Err(Refusal::new(7_000_215, "invalid_client", text));
+        return Err(EmulatedRefusal::new(7_000_215, "invalid_client", text));
     }
     Ok(known.id)
 }
 
-fn redeem(world: &World, (tenant, client): (Tenant, &str), asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
-    let code = asking.form.value("code").ok_or_else(|| Refusal::missing("code"))?;
-    let redirect = asking.form.value("redirect_uri").ok_or_else(|| Refusal::missing("redirect_uri"))?;
+fn redeem(world: &EmulatorState, (tenant, client): (TenantAddress, &str), asking: &EmulatorRequest, ring: &KeyRing<'_>) -> Result<Value, EmulatedRefusal> {
+    let code = asking.form.value("code").ok_or_else(|| EmulatedRefusal::missing("code"))?;
+    let redirect = asking.form.value("redirect_uri").ok_or_else(|| EmulatedRefusal::missing("redirect_uri"))?;
     let verifier = asking.form.value("code_verifier");
-    let grant = world.codes.look(code).filter(|(_, it)| it.asked.client == client);
+    let grant = world.codes.get(code).filter(|(_, it)| it.request.client == client);
     let (born, grant) = grant.ok_or_else(|| invalid_grant(70_000, "The provided value for the 'code' parameter is not valid."))?;
-    if world.clock.now() > born.saturating_add(CODE_LIFE) {
+    if world.clock.now() > born.saturating_add(CODE_LIFETIME_SECONDS) {
         return Err(invalid_grant(
             70_008,
             "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive \
 authorization request for this user and resource.",
         ));
     }
-    if redirect != grant.asked.redirect_uri {
+    if redirect != grant.request.redirect_uri {
         let text = "The reply address does not match the reply address provided when requesting Authorization code.";
         return Err(invalid_grant(500_112, text));
     }
-    if tenant.segment() != grant.asked.tenant {
+    if tenant.segment() != grant.request.tenant {
         return Err(invalid_grant(700_005, "The provided Authorization Code is intended to use against other tenant, thus rejected."));
     }
-    proven(&grant, verifier)?;
-    allowed(world, &grant.who)?;
-    if let Some(refusal) = refused_by_nature(world, &grant.who.oid) {
+    check_pkce(&grant, verifier)?;
+    allowed(world, &grant.session)?;
+    if let Some(refusal) = refused_by_nature(world, &grant.session.oid) {
         return Err(refusal);
     }
-    if world.codes.look_and_change(code, |it| it.used = true).is_none_or(|(_, old)| old.used) {
+    if world.codes.update(code, |it| it.used = true).is_none_or(|(_, old)| old.used) {
         let text = "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
         return Err(invalid_grant(54_005, text));
     }
-    let scope = asking.form.value("scope").unwrap_or(&grant.asked.scope).to_owned();
+    let scope = asking.form.value("scope").unwrap_or(&grant.request.scope).to_owned();
     tokens(world, asking, ring, &grant, &scope)
 }
 
 /// Whether the verifier fits the challenge (RFC 7636 section 4.6).
-fn proven(grant: &Grant, verifier: Option<&str>) -> Result<(), Refusal> {
-    match (&grant.asked.challenge, verifier) {
+fn check_pkce(grant: &IssuedGrant, verifier: Option<&str>) -> Result<(), EmulatedRefusal> {
+    match (&grant.request.challenge, verifier) {
         (Some(_), None) => {
             return Err(invalid_grant(50_148, "The code_verifier does not match the code_challenge supplied in the authorization request for PKCE."));
         }
@@ -203,23 +203,23 @@ fn proven(grant: &Grant, verifier: Option<&str>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn invalid_grant(code: u32, text: &str) -> Refusal {
-    Refusal::new(code, "invalid_grant", text)
+fn invalid_grant(code: u32, text: &str) -> EmulatedRefusal {
+    EmulatedRefusal::new(code, "invalid_grant", text)
 }
 
-fn refresh(world: &World, client: &str, asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
-    let token = asking.form.value("refresh_token").ok_or_else(|| Refusal::missing("refresh_token"))?;
+fn refresh(world: &EmulatorState, client: &str, asking: &EmulatorRequest, ring: &KeyRing<'_>) -> Result<Value, EmulatedRefusal> {
+    let token = asking.form.value("refresh_token").ok_or_else(|| EmulatedRefusal::missing("refresh_token"))?;
     let unknown = || invalid_grant(9_002_313, "Invalid request. Request is malformed or invalid.").finer("bad_token");
-    let (born, mut grant) = world.refresh.look(token).filter(|(_, it)| it.asked.client == client).ok_or_else(unknown)?;
-    if world.clock.now() > born.saturating_add(REFRESH_LIFE) {
+    let (born, mut grant) = world.refresh.get(token).filter(|(_, it)| it.request.client == client).ok_or_else(unknown)?;
+    if world.clock.now() > born.saturating_add(REFRESH_TOKEN_LIFETIME_SECONDS) {
         let text = "The refresh token has expired due to inactivity. The token was issued and was inactive for 90.00:00:00.";
         return Err(invalid_grant(700_082, text).finer("token_expired"));
     }
-    allowed(world, &grant.who)?;
-    if let Some(refusal) = refused_by_code(world, &grant.who.oid) {
+    allowed(world, &grant.session)?;
+    if let Some(refusal) = refused_by_code(world, &grant.session.oid) {
         return Err(refusal);
     }
-    let used = world.refresh.look_and_change(token, |it| it.used = true).is_none_or(|(_, old)| old.used);
+    let used = world.refresh.update(token, |it| it.used = true).is_none_or(|(_, old)| old.used);
     if used {
         count(&world.control.counters.reused);
         if world.control.is_single_use() {
@@ -227,14 +227,14 @@ fn refresh(world: &World, client: &str, asking: &Asking, ring: &Ring<'_>) -> Res
         }
     }
     // A refreshed ID token carries neither nonce nor contexts: there was no authorization request.
-    grant.asked.nonce = None;
-    grant.asked.acrs = Vec::new();
-    let scope = asking.form.value("scope").unwrap_or(&grant.asked.scope).to_owned();
+    grant.request.nonce = None;
+    grant.request.acrs = Vec::new();
+    let scope = asking.form.value("scope").unwrap_or(&grant.request.scope).to_owned();
     tokens(world, asking, ring, &grant, &scope)
 }
 
 /// What was done to that person since the grant.
-fn allowed(world: &World, who: &SignedIn) -> Result<(), Refusal> {
+fn allowed(world: &EmulatorState, who: &EmulatorSession) -> Result<(), EmulatedRefusal> {
     let change = world.control.changed.of(&who.oid);
     if change.disabled {
         return Err(invalid_grant(50_057, "The user account is disabled."));
@@ -246,39 +246,39 @@ fn allowed(world: &World, who: &SignedIn) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn refused_by_code(world: &World, oid: &str) -> Option<Refusal> {
-    world.control.changed.of(oid).refused.and_then(table::of).map(Refusal::at_token)
+fn refused_by_code(world: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> {
+    world.control.changed.of(oid).refused.and_then(refusals::of).map(EmulatedRefusal::at_token)
 }
 
 /// The refusal of a person whose code shows here.
-fn refused_by_nature(world: &World, oid: &str) -> Option<Refusal> {
-    let Trouble::Code(code) = world.person(oid)?.trouble? else { return None };
-    table::of(code).filter(|it| it.place == Place::Token).map(Refusal::at_token)
+fn refused_by_nature(world: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> {
+    let SignInObstacle::Code(code) = world.person(oid)?.trouble? else { return None };
+    refusals::of(code).filter(|it| it.stage == RefusalStage::Token).map(EmulatedRefusal::at_token)
 }
 
-fn no_token() -> Refusal {
-    Refusal::new(90_033, "temporarily_unavailable", "A transient error has occurred. Please try again.")
+fn no_token() -> EmulatedRefusal {
+    EmulatedRefusal::new(90_033, "temporarily_unavailable", "A transient error has occurred. Please try again.")
 }
 
-fn tokens(world: &World, asking: &Asking, ring: &Ring<'_>, grant: &Grant, scope: &str) -> Result<Value, Refusal> {
-    let person = world.person(&grant.who.oid).ok_or_else(|| invalid_grant(50_034, "The user account does not exist in the directory."))?;
+fn tokens(world: &EmulatorState, asking: &EmulatorRequest, ring: &KeyRing<'_>, grant: &IssuedGrant, scope: &str) -> Result<Value, EmulatedRefusal> {
+    let person = world.person(&grant.session.oid).ok_or_else(|| invalid_grant(50_034, "The user account does not exist in the directory."))?;
     let has = |wanted: &str| scope.split(' ').any(|it| it == wanted);
     let mut meant = grant.clone();
-    scope.clone_into(&mut meant.asked.scope);
+    scope.clone_into(&mut meant.request.scope);
     // Entra's answer lists the resource scopes and leaves `offline_access` out.
     let told: Vec<&str> = scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
     let told = told.join(" ");
-    let two = || Refusal::new(70_011, "invalid_scope", format!("The scope '{scope}' is not valid: it names more than one resource."));
-    let resource = Resource::read(&world.authority, scope).ok_or_else(two)?;
-    let access = claims::access_token(world, ring, (&person, &grant.asked.client), (&resource, &permissions(&resource, &told))).map_err(|_| no_token())?;
+    let two = || EmulatedRefusal::new(70_011, "invalid_scope", format!("The scope '{scope}' is not valid: it names more than one resource."));
+    let resource = ResourceScopes::read(&world.authority, scope).ok_or_else(two)?;
+    let access = claims::access_token(world, ring, (&person, &grant.request.client), (&resource, &permissions(&resource, &told))).map_err(|_| no_token())?;
     granted(world, &access, Some(&person.oid), &resource);
-    let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access});
+    let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access});
     let Some(members) = body.as_object_mut() else { return Err(no_token()) };
     if has("offline_access") {
         let refresh = format!("1.{}", world.random.text::<200>());
         // Good for whatever was granted at the sign-in, not only for what is asked now.
-        let asked = Asked { nonce: None, acrs: Vec::new(), ..grant.asked.clone() };
-        world.refresh.put(refresh.clone(), world.clock.now(), Grant { asked, who: grant.who.clone(), used: false });
+        let asked = AuthorizationRequest { nonce: None, acrs: Vec::new(), ..grant.request.clone() };
+        world.refresh.put(refresh.clone(), world.clock.now(), IssuedGrant { request: asked, session: grant.session.clone(), used: false });
         members.insert("refresh_token".to_owned(), refresh.into());
     }
     if has("openid") {
@@ -293,34 +293,34 @@ fn tokens(world: &World, asking: &Asking, ring: &Ring<'_>, grant: &Grant, scope:
 }
 
 /// What `scp` tells: the permissions of the resource, and OpenID's scopes.
-fn permissions(resource: &Resource, told: &str) -> String {
+fn permissions(resource: &ResourceScopes, told: &str) -> String {
     let openid = told.split(' ').filter(|it| matches!(*it, "openid" | "profile" | "email"));
     resource.permissions.iter().map(String::as_str).chain(openid).collect::<Vec<_>>().join(" ")
 }
 
 /// Notes what a token for Graph is good for.
-fn granted(world: &World, access: &str, oid: Option<&str>, resource: &Resource) {
+fn granted(world: &EmulatorState, access: &str, oid: Option<&str>, resource: &ResourceScopes) {
     if resource.audience == GRAPH {
         let now = world.clock.now();
-        let grant = GraphGrant { oid: oid.map(str::to_owned), permissions: resource.permissions.clone(), until: now + claims::LIFE };
-        world.graph_grants.put(GraphGrant::key(access), now, grant);
+        let grant = GraphPermissions { oid: oid.map(str::to_owned), permissions: resource.permissions.clone(), until: now + claims::TOKEN_LIFETIME_SECONDS };
+        world.graph_grants.put(GraphPermissions::key(access), now, grant);
     }
 }
 
-fn for_the_app(world: &World, (tenant, client): (Tenant, &str), asking: &Asking, ring: &Ring<'_>) -> Result<Value, Refusal> {
-    let Tenant::One(home) = tenant else {
-        return Err(Refusal::new(9_001_023, "invalid_request", "The grant type is not supported over the /common or /consumers endpoints."));
+fn for_the_app(world: &EmulatorState, (tenant, client): (TenantAddress, &str), asking: &EmulatorRequest, ring: &KeyRing<'_>) -> Result<Value, EmulatedRefusal> {
+    let TenantAddress::One(home) = tenant else {
+        return Err(EmulatedRefusal::new(9_001_023, "invalid_request", "The grant type is not supported over the /common or /consumers endpoints."));
     };
-    let scope = asking.form.value("scope").ok_or_else(|| Refusal::missing("scope"))?;
+    let scope = asking.form.value("scope").ok_or_else(|| EmulatedRefusal::missing("scope"))?;
     let Some(audience) = scope.strip_suffix("/.default") else {
         let text = format!(
             "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the \
 resource identifier (application ID URI)."
         );
-        return Err(Refusal::new(1_002_012, "invalid_scope", text));
+        return Err(EmulatedRefusal::new(1_002_012, "invalid_scope", text));
     };
-    let resource = Resource { audience: named(&world.authority, audience).to_owned(), permissions: Vec::new() };
+    let resource = ResourceScopes { audience: named(&world.authority, audience).to_owned(), permissions: Vec::new() };
     let access = claims::app_token(world, ring, (home.id, client), &resource.audience).map_err(|_| no_token())?;
     granted(world, &access, None, &resource);
-    Ok(json!({"token_type": "Bearer", "expires_in": claims::LIFE, "ext_expires_in": claims::LIFE, "access_token": access}))
+    Ok(json!({"token_type": "Bearer", "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access}))
 }

@@ -6,32 +6,32 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
 
-use super::world::Pairs;
+use super::state::ParameterPairs;
 
 /// An answer.
-pub(super) type Reply = Response<Full<Bytes>>;
+pub(super) type EmulatorReply = Response<Full<Bytes>>;
 
 /// The connection is to end without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was cut, as it was asked to be")]
-pub(super) struct Cut;
+pub(super) struct AbortedConnection;
 
 /// The emulator's session cookie.
-pub(super) const COOKIE: &str = "entra-emulator-session";
+pub(super) const SESSION_COOKIE: &str = "entra-emulator-session";
 
 /// A request whose body has been read.
-pub(super) struct Asking {
+pub(super) struct EmulatorRequest {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
-    pub(super) query: Pairs,
-    pub(super) form: Pairs,
+    pub(super) query: ParameterPairs,
+    pub(super) form: ParameterPairs,
     /// The body, whatever its kind.
     pub(super) body: Bytes,
     /// Scheme and host as the client wrote them, without a slash at the end.
     pub(super) origin: String,
 }
 
-impl Asking {
+impl EmulatorRequest {
     /// A parameter of the form, else of the query.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.form.value(name).or_else(|| self.query.value(name))
@@ -45,7 +45,7 @@ impl Asking {
     /// The value of the emulator's session cookie.
     pub(super) fn session(&self) -> Option<&str> {
         let lines = self.headers.get_all(http::header::COOKIE).iter().filter_map(|it| it.to_str().ok());
-        lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+        lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(SESSION_COOKIE)?.strip_prefix('='))
     }
 
     /// Whether a form was sent by one of the emulator's own pages (RFC 6454 section 7, Fetch Metadata).
@@ -56,7 +56,7 @@ impl Asking {
     }
 }
 
-impl Asking {
+impl EmulatorRequest {
     /// Whether a page of another site had it sent, as far as the browser tells; programs tell nothing and are not foreign.
     pub(super) fn is_foreign(&self) -> bool {
         let site = self.header("sec-fetch-site").is_some_and(|it| !matches!(it, "same-origin" | "none"));
@@ -65,7 +65,7 @@ impl Asking {
 }
 
 /// An answer of that status and kind.
-pub(super) fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Reply {
+pub(super) fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> EmulatorReply {
     let mut reply = Response::new(Full::new(body.into()));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
@@ -75,7 +75,7 @@ pub(super) fn reply(status: StatusCode, kind: &'static str, body: impl Into<Byte
 }
 
 /// JSON that nobody may keep.
-pub(super) fn json(status: StatusCode, body: &Value) -> Reply {
+pub(super) fn json(status: StatusCode, body: &Value) -> EmulatorReply {
     let mut reply = reply(status, "application/json; charset=utf-8", body.to_string());
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
     reply.headers_mut().insert("pragma", HeaderValue::from_static("no-cache"));
@@ -84,7 +84,7 @@ pub(super) fn json(status: StatusCode, body: &Value) -> Reply {
 }
 
 /// JSON that may be kept for a day and read by any page, as Entra's metadata.
-pub(super) fn public_json(body: &Value) -> Reply {
+pub(super) fn public_json(body: &Value) -> EmulatorReply {
     let mut reply = reply(StatusCode::OK, "application/json; charset=utf-8", body.to_string());
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=86400, private"));
     reply.headers_mut().insert("access-control-allow-origin", HeaderValue::from_static("*"));
@@ -92,7 +92,7 @@ pub(super) fn public_json(body: &Value) -> Reply {
 }
 
 /// A page under a content policy. The referrer stays within the origin, so that forms still carry their `Origin`.
-pub(super) fn html(status: StatusCode, body: String, policy: &str, referrer: &'static str) -> Reply {
+pub(super) fn html(status: StatusCode, body: String, policy: &str, referrer: &'static str) -> EmulatorReply {
     let mut reply = reply(status, "text/html; charset=utf-8", body);
     let headers = reply.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(policy) {
@@ -105,7 +105,7 @@ pub(super) fn html(status: StatusCode, body: String, policy: &str, referrer: &'s
 }
 
 /// Sends the browser on.
-pub(super) fn redirect(to: &str) -> Reply {
+pub(super) fn redirect(to: &str) -> EmulatorReply {
     let Ok(to) = HeaderValue::from_str(to) else {
         return reply(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", "This address cannot be redirected to.");
     };
@@ -116,18 +116,18 @@ pub(super) fn redirect(to: &str) -> Reply {
 }
 
 /// Sends the browser to a page after a form (RFC 9110 section 15.4.4).
-pub(super) fn see_other(to: &'static str) -> Reply {
+pub(super) fn see_other(to: &'static str) -> EmulatorReply {
     let mut reply = redirect(to);
     *reply.status_mut() = StatusCode::SEE_OTHER;
     reply
 }
 
 /// Sets the session cookie, or clears it. Lax, since authorization requests are cross-site navigations.
-pub(super) fn with_session(mut reply: Reply, id: Option<&str>, tls: bool) -> Reply {
+pub(super) fn with_session(mut reply: EmulatorReply, id: Option<&str>, tls: bool) -> EmulatorReply {
     let secure = if tls { "; Secure" } else { "" };
     let line = match id {
-        Some(id) => format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax{secure}"),
-        None => format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}"),
+        Some(id) => format!("{SESSION_COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax{secure}"),
+        None => format!("{SESSION_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}"),
     };
     if let Ok(line) = HeaderValue::from_str(&line) {
         reply.headers_mut().append(SET_COOKIE, line);

@@ -11,13 +11,13 @@ use std::sync::LazyLock;
 /// One code of Entra's list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct AadstsEntry {
     /// The number after `AADSTS`.
     pub code: u32,
     /// Microsoft's name for it, where it has one.
     pub name: Option<String>,
     /// Whose move it is.
-    pub whose: Mover,
+    pub whose: ResponsibleParty,
     title: Option<String>,
     what: String,
     next: Option<String>,
@@ -26,13 +26,13 @@ pub struct Entry {
     /// The name of the place where that is done.
     place: Option<String>,
     /// How we react.
-    pub then: Then,
+    pub then: RefusalReaction,
 }
 
 /// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mover {
+pub enum ResponsibleParty {
     /// The person.
     Person,
     /// The admin of the person's organization.
@@ -50,21 +50,21 @@ pub enum Mover {
 /// How we react.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Then {
+pub enum RefusalReaction {
     /// The person may sign in again at once.
-    Again,
+    SignInAgain,
     /// The person is offered to choose another account.
     Other,
     /// The person is offered to try again, later.
     Later,
     /// Somebody has to mend something first; then the person may try again.
-    Mend,
+    FixNeeded,
 }
 
 /// Where something is mended.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Place {
+struct RemedyPlace {
     r#where: String,
     command: Option<String>,
     /// Whether the place is the app owner's: the app registration, the sidecar.
@@ -82,14 +82,14 @@ struct Translation {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Catalog {
-    place: HashMap<String, Place>,
-    code: Vec<Entry>,
+struct AadstsCatalog {
+    place: HashMap<String, RemedyPlace>,
+    code: Vec<AadstsEntry>,
 }
 
 /// What stands in the places for the reader's own names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
+pub struct RemedyNames {
     /// Application (client) ID.
     pub client_id: String,
     /// The tenant as it is configured: an ID or a domain.
@@ -120,26 +120,26 @@ const IN_THE_LOG: &str = "Find the failure reason in the sign-in log.";
 const READ_GROUPS: &str = "Grant the delegated Microsoft Graph permission User.Read.";
 
 /// What is known of a code.
-pub fn find(code: u32) -> Option<&'static Entry> {
+pub fn find(code: u32) -> Option<&'static AadstsEntry> {
     TABLE.codes.get(&code)
 }
 
 /// All codes, in no order.
-pub fn all() -> impl Iterator<Item = &'static Entry> {
+pub fn all() -> impl Iterator<Item = &'static AadstsEntry> {
     TABLE.codes.values()
 }
 
 /// What to do about a code that is not known: the sign-in log says more.
-pub fn in_the_log(names: &Names, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
+pub fn in_the_log(names: &RemedyNames, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
     at("logs", IN_THE_LOG, names, correlation_id, language)
 }
 
 /// Who lets the app read the groups of the people, where nobody has yet.
-pub fn consent_to_graph(names: &Names, language: Language) -> Option<Remedy> {
+pub fn consent_to_graph(names: &RemedyNames, language: Language) -> Option<Remedy> {
     at("consent", READ_GROUPS, names, None, language)
 }
 
-fn at(name: &str, fix: &'static str, names: &Names, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
+fn at(name: &str, fix: &'static str, names: &RemedyNames, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
     let place = TABLE.places.get(name)?;
     let fill = |text: &str| names.fill(text, correlation_id.unwrap_or("CORRELATION_ID"));
     let way = match language {
@@ -162,7 +162,7 @@ fn spoken(sentence: &'static str, language: Language) -> &'static str {
     }
 }
 
-impl Entry {
+impl AadstsEntry {
     /// What happened, in a few words; most codes share one.
     pub fn title(&'static self, language: Language) -> Option<&'static str> {
         self.title.as_deref().map(|it| spoken(it, language))
@@ -179,12 +179,12 @@ impl Entry {
     }
 
     /// What others than the person do about it, with the names filled in; the correlation id makes the way to the log short.
-    pub fn remedy(&'static self, names: &Names, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
+    pub fn remedy(&'static self, names: &RemedyNames, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
         at(self.place.as_deref()?, self.fix.as_deref()?, names, correlation_id, language)
     }
 }
 
-impl Names {
+impl RemedyNames {
     fn fill(&self, text: &str, correlation_id: &str) -> String {
         let pairs = [
             ("{client_id}", self.client_id.as_str()),
@@ -199,17 +199,17 @@ impl Names {
 }
 
 #[derive(Debug, Default)]
-struct Table {
-    places: HashMap<String, Place>,
-    codes: HashMap<u32, Entry>,
+struct AadstsTable {
+    places: HashMap<String, RemedyPlace>,
+    codes: HashMap<u32, AadstsEntry>,
 }
 
 /// A test keeps the file readable.
-static TABLE: LazyLock<Table> = LazyLock::new(|| read().unwrap_or_default());
+static TABLE: LazyLock<AadstsTable> = LazyLock::new(|| read().unwrap_or_default());
 
-fn read() -> Result<Table, toml::de::Error> {
-    let catalog: Catalog = toml::from_str(include_str!("aadsts.toml"))?;
-    Ok(Table { places: catalog.place, codes: catalog.code.into_iter().map(|it| (it.code, it)).collect() })
+fn read() -> Result<AadstsTable, toml::de::Error> {
+    let catalog: AadstsCatalog = toml::from_str(include_str!("aadsts.toml"))?;
+    Ok(AadstsTable { places: catalog.place, codes: catalog.code.into_iter().map(|it| (it.code, it)).collect() })
 }
 
 static GERMAN: LazyLock<Translation> = LazyLock::new(|| in_german().unwrap_or_default());
@@ -224,7 +224,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// The codes that a sign-in, a refresh or a sign-out can meet.
-    const LIST: &[u32] = &[
+    const HANDLED_CODES: &[u32] = &[
         16_000, 16_001, 16_003, 28_002, 28_003, 40_008, 50_000, 50_001, 50_002, 50_005, 50_008, 50_011, 50_012, 50_013, 50_014, 50_020, 50_033, 50_034, 50_048,
         50_053, 50_055, 50_056, 50_057, 50_058, 50_059, 50_061, 50_064, 50_068, 50_070, 50_071, 50_072, 50_074, 50_076, 50_078, 50_079, 50_087, 50_088, 50_089,
         50_097, 50_105, 50_107, 50_126, 50_128, 50_129, 50_131, 50_132, 50_133, 50_135, 50_140, 50_144, 50_146, 50_147, 50_155, 50_158, 50_168, 50_173, 50_187,
@@ -238,8 +238,8 @@ mod tests {
         9_002_346,
     ];
 
-    fn names() -> Names {
-        Names {
+    fn names() -> RemedyNames {
+        RemedyNames {
             client_id: "11112222-bbbb-3333-cccc-4444dddd5555".into(),
             tenant: "contoso.example".into(),
             redirect_uri: "https://app.example/oauth2/callback".into(),
@@ -251,10 +251,10 @@ mod tests {
     #[test]
     fn every_code_of_the_list_is_there_once_and_no_other() {
         let table = read().unwrap();
-        let listed: BTreeSet<_> = LIST.iter().copied().collect();
+        let listed: BTreeSet<_> = HANDLED_CODES.iter().copied().collect();
         assert_eq!(table.codes.keys().copied().collect::<BTreeSet<_>>(), listed);
         let written = include_str!("aadsts.toml").lines().filter(|it| *it == "[[code]]").count();
-        assert_eq!((written, listed.len()), (LIST.len(), LIST.len()));
+        assert_eq!((written, listed.len()), (HANDLED_CODES.len(), HANDLED_CODES.len()));
     }
 
     #[test]
@@ -276,10 +276,10 @@ mod tests {
     fn whoever_must_act_is_told_what_to_do_and_where() {
         for entry in all() {
             let remedy = entry.remedy(&names(), None, Language::English);
-            let needs_place = matches!(entry.whose, Mover::Admin | Mover::Owner | Mover::IdentityProvider);
+            let needs_place = matches!(entry.whose, ResponsibleParty::Admin | ResponsibleParty::Owner | ResponsibleParty::IdentityProvider);
             assert!(remedy.is_some() || !needs_place, "{} has no place", entry.code);
             assert_eq!(remedy.is_some(), entry.fix.is_some(), "{}: a fix and a place belong together", entry.code);
-            assert!(entry.next.is_some() || matches!(entry.whose, Mover::Admin | Mover::Owner), "{} leaves the person alone", entry.code);
+            assert!(entry.next.is_some() || matches!(entry.whose, ResponsibleParty::Admin | ResponsibleParty::Owner), "{} leaves the person alone", entry.code);
             let Some(remedy) = remedy else { continue };
             assert!(remedy.place.len() > 15 && remedy.place.len() <= 260, "{}: {}", entry.code, remedy.place);
             for text in [Some(&remedy.place), remedy.command.as_ref()].into_iter().flatten() {
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn the_way_to_a_missing_assignment_names_the_app() {
         let entry = find(50_105).unwrap();
-        assert_eq!(entry.whose, Mover::Admin);
+        assert_eq!(entry.whose, ResponsibleParty::Admin);
         let remedy = entry.remedy(&names(), None, Language::English).unwrap();
         assert!(remedy.place.contains("Enterprise applications") && remedy.place.contains("Users and groups") && remedy.place.contains(&names().client_id));
         assert!(remedy.command.unwrap().contains("servicePrincipals(appId='11112222-bbbb-3333-cccc-4444dddd5555')/appRoleAssignedTo"));

@@ -3,10 +3,10 @@
 //! Sources: RFC 7521, RFC 7523, `learn:/certificate-credentials`, `learn:/workload-identity-federation`.
 
 use super::error::Error;
-use crate::base::certificate::Certificate;
-use crate::base::credential::Credential;
+use crate::base::certificate::ClientCertificate;
+use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
-use crate::base::random::Random;
+use crate::base::random::RandomSource;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::RSA_PSS_SHA256;
 use base64::Engine as _;
@@ -16,33 +16,33 @@ use std::path::Path;
 use tokio::io::AsyncReadExt as _;
 
 /// `client_assertion_type` of both.
-pub(super) const BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(super) const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Seconds that an assertion of ours lives: as in Microsoft's own libraries.
-const LIFE: u64 = 600;
+const ASSERTION_LIFETIME_SECONDS: u64 = 600;
 
 /// The longest token of another issuer, in bytes.
-const MOST: u64 = 16 * 1024;
+const MAX_FEDERATED_TOKEN_BYTES: u64 = 16 * 1024;
 
 /// Who asks whom, and when.
-pub(super) struct Asking<'a> {
+pub(super) struct AssertionRequest<'a> {
     pub(super) client: Guid,
     /// The token endpoint.
     pub(super) endpoint: &'a str,
     pub(super) now: u64,
-    pub(super) random: &'a Random,
+    pub(super) random: &'a RandomSource,
 }
 
 /// The assertion for one request; nothing where a client secret proves it.
-pub(super) async fn assertion(credential: &Credential, asking: &Asking<'_>) -> Result<Option<String>, Error> {
+pub(super) async fn assertion(credential: &ClientCredential, asking: &AssertionRequest<'_>) -> Result<Option<String>, Error> {
     match credential {
-        Credential::Secret(_) => Ok(None),
-        Credential::Certificate(it) => signed(it, asking).map(Some),
-        Credential::Federated(path) => of_another(path).await.map(Some),
+        ClientCredential::Secret(_) => Ok(None),
+        ClientCredential::Certificate(it) => signed(it, asking).map(Some),
+        ClientCredential::Federated(path) => of_another(path).await.map(Some),
     }
 }
 
-fn signed(certificate: &Certificate, asking: &Asking<'_>) -> Result<String, Error> {
+fn signed(certificate: &ClientCertificate, asking: &AssertionRequest<'_>) -> Result<String, Error> {
     let header = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": certificate.thumbprint()});
     let id = asking.client.to_string();
     let claims = json!({
@@ -53,7 +53,7 @@ fn signed(certificate: &Certificate, asking: &Asking<'_>) -> Result<String, Erro
         "jti": asking.random.text::<16>(),
         "iat": asking.now,
         "nbf": asking.now,
-        "exp": asking.now.saturating_add(LIFE),
+        "exp": asking.now.saturating_add(ASSERTION_LIFETIME_SECONDS),
     });
     let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
     let key = certificate.key();
@@ -68,8 +68,8 @@ async fn of_another(path: &Path) -> Result<String, Error> {
     let refused = |why: &dyn std::fmt::Display| Error::Credential(format!("the federated token's file {} cannot be read: {why}", path.display()));
     let file = tokio::fs::File::open(path).await.map_err(|it| refused(&it))?;
     let mut text = String::new();
-    file.take(MOST + 1).read_to_string(&mut text).await.map_err(|it| refused(&it))?;
-    if u64::try_from(text.len()).is_ok_and(|it| it > MOST) {
+    file.take(MAX_FEDERATED_TOKEN_BYTES + 1).read_to_string(&mut text).await.map_err(|it| refused(&it))?;
+    if u64::try_from(text.len()).is_ok_and(|it| it > MAX_FEDERATED_TOKEN_BYTES) {
         return Err(refused(&"it is longer than 16 KiB"));
     }
     let token = text.trim();

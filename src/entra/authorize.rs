@@ -1,10 +1,10 @@
 //! The way to Entra and the way out of it: the addresses that browsers are sent to.
 
 use super::error::Error;
-use super::metadata::Metadata;
-use super::oidc::{self, Registration};
-use crate::base::random::Random;
-use crate::base::return_to::Landing;
+use super::metadata::EntraMetadata;
+use super::oidc::{self, AppRegistration};
+use crate::base::random::RandomSource;
+use crate::base::return_to::LandingUrl;
 use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
 use openidconnect::{
     ClientId, CsrfToken, EndSessionUrl, LoginHint, LogoutHint, LogoutRequest, Nonce, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, Scope,
@@ -13,14 +13,14 @@ use std::fmt;
 
 /// What a sign-in asks for beside `openid`, which the library adds: `profile` brings `oid` and `tid`, `email` the address.
 /// `offline_access` the refresh token, by which Entra is asked later whether the person may still be here.
-pub const SCOPES: [&str; 3] = ["profile", "email", "offline_access"];
+pub const SIGN_IN_SCOPES: [&str; 3] = ["profile", "email", "offline_access"];
 
 /// What is enough to hear whose account it is: nobody has to agree to more.
-pub const NAMING: [&str; 1] = ["profile"];
+pub const NAMING_SCOPES: [&str; 1] = ["profile"];
 
 /// What may make a sign-in shorter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hints {
+pub struct SignInHints {
     /// Whom to sign in.
     pub login_hint: Option<String>,
     /// Whose domain: skips the page that asks for it.
@@ -42,7 +42,7 @@ pub fn claims_for(acrs: &[String]) -> Option<String> {
 }
 
 /// A sign-in that has begun: where the browser goes, and what must be kept until it comes back.
-pub struct Begun {
+pub struct StartedSignIn {
     /// The address at Entra.
     pub location: String,
     /// Must stand in the ID token.
@@ -55,7 +55,13 @@ pub struct Begun {
 ///
 /// # Errors
 /// `Address`, where an endpoint is none.
-pub fn begin(registration: &Registration, metadata: &Metadata, random: &Random, hints: &Hints, state: &str) -> Result<Begun, Error> {
+pub fn start(
+    registration: &AppRegistration,
+    metadata: &EntraMetadata,
+    random: &RandomSource,
+    hints: &SignInHints,
+    state: &str,
+) -> Result<StartedSignIn, Error> {
     let client = oidc::client(registration, metadata)?;
     let verifier = PkceCodeVerifier::new(random.text::<32>());
     let nonce = Nonce::new(random.text::<24>());
@@ -85,11 +91,11 @@ pub fn begin(registration: &Registration, metadata: &Metadata, random: &Random, 
         request = request.add_prompt(prompt);
     }
     let (location, ..) = request.url();
-    Ok(Begun { location: location.into(), nonce: nonce.secret().clone(), verifier: verifier.into_secret() })
+    Ok(StartedSignIn { location: location.into(), nonce: nonce.secret().clone(), verifier: verifier.into_secret() })
 }
 
 /// Where a browser signs out (OpenID Connect RP-Initiated Logout 1.0), to come back to `back`; `None` where Entra names no such place.
-pub fn sign_out(registration: &Registration, metadata: &Metadata, back: &Landing, hint: Option<&str>) -> Option<String> {
+pub fn sign_out(registration: &AppRegistration, metadata: &EntraMetadata, back: &LandingUrl, hint: Option<&str>) -> Option<String> {
     let endpoint = EndSessionUrl::new(metadata.end_session.clone()?).ok()?;
     let back = PostLogoutRedirectUrl::new(back.as_str().to_owned()).ok()?;
     let mut request = LogoutRequest::from(endpoint).set_client_id(ClientId::new(registration.client_id.to_string())).set_post_logout_redirect_uri(back);
@@ -99,7 +105,7 @@ pub fn sign_out(registration: &Registration, metadata: &Metadata, back: &Landing
     Some(request.http_get_url().into())
 }
 
-impl fmt::Debug for Begun {
+impl fmt::Debug for StartedSignIn {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Begun")
     }

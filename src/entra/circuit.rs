@@ -4,32 +4,32 @@
 
 use super::error::Error;
 use crate::base::clock::Clock;
-use crate::base::random::Random;
+use crate::base::random::RandomSource;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Refreshes at once.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT_REFRESHES: usize = 16;
 /// First pause after a failure, in milliseconds; each further one is twice as long.
-const FIRST: u64 = 1000;
+const FIRST_PAUSE_MS: u64 = 1000;
 /// Longest pause, in milliseconds.
-const LONGEST: u64 = 60_000;
+const MAX_PAUSE_MS: u64 = 60_000;
 /// Longest pause that a `Retry-After` may ask for, in seconds.
-const LONGEST_ASKED: u64 = 3600;
+const MAX_RETRY_AFTER_SECONDS: u64 = 3600;
 /// How long a probe may take before another may go, in milliseconds; longer than the client waits for an answer.
-const PROBE: u64 = 15_000;
+const PROBE_TIMEOUT_MS: u64 = 15_000;
 
 /// Whether Entra answers, as far as the last requests tell.
 #[derive(Debug)]
-pub struct Circuit {
-    state: Mutex<State>,
-    places: Arc<Semaphore>,
+pub struct CircuitBreaker {
+    state: Mutex<CircuitState>,
+    permits: Arc<Semaphore>,
     clock: Clock,
-    random: Random,
+    random: RandomSource,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct State {
+struct CircuitState {
     /// Failures in a row, as rounds: what was under way together fails together. 0: all is well.
     failures: u32,
     /// No request before then, in milliseconds since 1970.
@@ -41,22 +41,22 @@ struct State {
 /// A request that may go; tells with which round it fails.
 #[derive(Debug)]
 #[must_use]
-pub struct Ticket(u32);
+pub struct CircuitTicket(u32);
 
-impl Circuit {
+impl CircuitBreaker {
     /// One through which everything goes.
-    pub fn new(clock: Clock, random: Random) -> Self {
-        Self { state: Mutex::default(), places: Arc::new(Semaphore::new(AT_ONCE)), clock, random }
+    pub fn new(clock: Clock, random: RandomSource) -> Self {
+        Self { state: Mutex::default(), permits: Arc::new(Semaphore::new(MAX_CONCURRENT_REFRESHES)), clock, random }
     }
 
     /// Waits for a place among those that ask at once. After a pause one request goes, and the others wait for how it went.
     ///
     /// # Errors
     /// `Resting`, while Entra is left alone.
-    pub async fn enter(&self) -> Result<(Ticket, OwnedSemaphorePermit), Error> {
+    pub async fn enter(&self) -> Result<(CircuitTicket, OwnedSemaphorePermit), Error> {
         self.may_go()?;
         // Never closed: the error cannot come.
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::Resting(1))?;
+        let place = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::Resting(1))?;
         let now = self.clock.now_millis();
         let mut state = self.state();
         let rests = state.rests(now);
@@ -65,14 +65,14 @@ impl Circuit {
         }
         if state.failures > 0 {
             // This is the probe.
-            (state.since, state.until) = (now, now + PROBE);
+            (state.since, state.until) = (now, now + PROBE_TIMEOUT_MS);
         }
-        Ok((Ticket(state.failures), place))
+        Ok((CircuitTicket(state.failures), place))
     }
 
     /// A request that goes whatever the state.
-    pub fn ticket(&self) -> Ticket {
-        Ticket(self.state().failures)
+    pub fn ticket(&self) -> CircuitTicket {
+        CircuitTicket(self.state().failures)
     }
 
     /// Entra answered, whatever it said.
@@ -85,18 +85,18 @@ impl Circuit {
 
     /// Entra did not answer, or not as it should; it may have said in how many seconds to come again.
     /// `ours`: what it refuses is this app registration, which waiting alone does not mend.
-    pub fn failed(&self, ticket: Ticket, retry_after: Option<u64>, ours: bool, cause: &Error) {
+    pub fn failed(&self, ticket: CircuitTicket, retry_after: Option<u64>, ours: bool, cause: &Error) {
         let now = self.clock.now_millis();
         let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
         let mut state = self.state();
         // What was under way together is one failure.
         if ticket.0 == state.failures {
             state.failures = state.failures.saturating_add(1);
-            let pause = FIRST.saturating_mul(2_u64.saturating_pow(state.failures - 1)).min(LONGEST);
+            let pause = FIRST_PAUSE_MS.saturating_mul(2_u64.saturating_pow(state.failures - 1)).min(MAX_PAUSE_MS);
             let pause = pause / 2 + pause / 2 * jitter / u64::from(u16::MAX);
             (state.since, state.until) = (now, now.saturating_add(pause));
         }
-        let asked = retry_after.unwrap_or(0).min(LONGEST_ASKED) * 1000;
+        let asked = retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS) * 1000;
         state.until = state.until.max(now.saturating_add(asked));
         let first = ticket.0 == 0 && state.failures == 1;
         drop(state);
@@ -110,7 +110,7 @@ impl Circuit {
     }
 
     /// Seconds for which nothing is asked, rounded up; 0 where something may be.
-    pub fn rests(&self) -> u64 {
+    pub fn pause_ms(&self) -> u64 {
         self.state().rests(self.clock.now_millis())
     }
 
@@ -121,18 +121,18 @@ impl Circuit {
     }
 
     fn may_go(&self) -> Result<(), Error> {
-        match self.rests() {
+        match self.pause_ms() {
             0 => Ok(()),
             seconds => Err(Error::Resting(seconds)),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, CircuitState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl CircuitState {
     fn rests(&self, now: u64) -> u64 {
         let is_set_back = now < self.since;
         if is_set_back { 0 } else { self.until.saturating_sub(now).div_ceil(1000) }
@@ -143,12 +143,12 @@ impl State {
 mod tests {
     use super::*;
 
-    fn circuit() -> (Circuit, Clock) {
+    fn circuit() -> (CircuitBreaker, Clock) {
         let clock = Clock::system();
-        (Circuit::new(clock.clone(), Random::new(|it| it.fill(0xff))), clock)
+        (CircuitBreaker::new(clock.clone(), RandomSource::new(|it| it.fill(0xff))), clock)
     }
 
-    async fn goes(circuit: &Circuit) -> Option<Ticket> {
+    async fn goes(circuit: &CircuitBreaker) -> Option<CircuitTicket> {
         circuit.enter().await.ok().map(|it| it.0)
     }
 
@@ -162,9 +162,9 @@ mod tests {
                 assert!(goes(&circuit).await.is_none(), "two probes");
             }
             circuit.failed(ticket, None, false, &Error::Answer);
-            pauses.push(circuit.rests());
+            pauses.push(circuit.pause_ms());
             assert!(goes(&circuit).await.is_none());
-            clock.shift(i64::try_from(circuit.rests()).unwrap());
+            clock.shift(i64::try_from(circuit.pause_ms()).unwrap());
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         let _ = goes(&circuit).await.unwrap();
@@ -179,19 +179,19 @@ mod tests {
         for ticket in tickets {
             circuit.failed(ticket, None, false, &Error::Answer);
         }
-        assert_eq!(circuit.rests(), 1);
+        assert_eq!(circuit.pause_ms(), 1);
     }
 
     #[tokio::test]
     async fn retry_after_is_kept_to_within_an_hour() {
         let (circuit, _) = circuit();
         circuit.failed(circuit.ticket(), Some(120), false, &Error::Answer);
-        assert_eq!(circuit.rests(), 120);
+        assert_eq!(circuit.pause_ms(), 120);
         circuit.failed(circuit.ticket(), Some(u64::MAX), false, &Error::Answer);
-        assert_eq!(circuit.rests(), 3600);
+        assert_eq!(circuit.pause_ms(), 3600);
         // Somebody who signed in meanwhile shows that it is over.
         circuit.answered();
-        assert_eq!(circuit.rests(), 0);
+        assert_eq!(circuit.pause_ms(), 0);
     }
 
     #[tokio::test]
@@ -217,12 +217,12 @@ mod tests {
     async fn a_reload_keeps_the_state_and_no_more_than_sixteen_ask_at_once() {
         let (circuit, clock) = circuit();
         circuit.failed(circuit.ticket(), Some(60), false, &Error::Answer);
-        let fresh = Circuit::new(clock, Random::new(|it| it.fill(0)));
+        let fresh = CircuitBreaker::new(clock, RandomSource::new(|it| it.fill(0)));
         fresh.inherit(&circuit);
-        assert_eq!(fresh.rests(), 60);
+        assert_eq!(fresh.pause_ms(), 60);
         fresh.answered();
         let mut held = Vec::new();
-        for _ in 0..AT_ONCE {
+        for _ in 0..MAX_CONCURRENT_REFRESHES {
             held.push(fresh.enter().await.unwrap());
         }
         let next = tokio::time::timeout(std::time::Duration::from_millis(20), fresh.enter()).await;

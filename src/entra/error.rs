@@ -1,7 +1,7 @@
 //! Why a sign-in does not go on.
 
-use super::failure::Refusal;
-use super::invalid::Invalid;
+use super::failure::EntraRefusal;
+use super::invalid::InvalidToken;
 use super::keys::BadKeys;
 use super::metadata::BadMetadata;
 use crate::wire::client;
@@ -11,10 +11,10 @@ use crate::wire::client;
 pub enum Error {
     /// Entra said no.
     #[error("Entra refused: {0}")]
-    Refused(Box<Refusal>),
+    Refused(Box<EntraRefusal>),
     /// The ID token broke a rule.
     #[error("the ID token is rejected: {0}")]
-    Token(#[from] Invalid),
+    Token(#[from] InvalidToken),
     /// No answer from an endpoint.
     #[error("no answer from the {endpoint}: {cause}")]
     Unreachable {
@@ -56,8 +56,8 @@ pub enum Error {
     Address(&'static str),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
+impl From<EntraRefusal> for Error {
+    fn from(refusal: EntraRefusal) -> Self {
         Self::Refused(Box::new(refusal))
     }
 }

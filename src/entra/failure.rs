@@ -6,13 +6,13 @@ use serde_json::Value;
 use std::fmt;
 
 /// Longest description that is read, in bytes.
-const DESCRIPTION: usize = 8 * 1024;
+const MAX_DESCRIPTION_BYTES: usize = 8 * 1024;
 /// Longest claims challenge that is kept, in bytes: it goes into an address.
-const CLAIMS: usize = 2 * 1024;
+const MAX_CLAIMS_BYTES: usize = 2 * 1024;
 
 /// A refusal of Entra; holds nothing but checked, harmless text, since at the callback anybody can write one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Refusal {
+pub struct EntraRefusal {
     /// The OAuth error (RFC 6749 sections 4.1.2.1 and 5.2); `unknown` where it is none.
     pub error: String,
     /// Entra's finer reason: `suberror` of the token endpoint, `error_subcode` at the callback.
@@ -29,10 +29,10 @@ pub struct Refusal {
     pub claims: Option<Box<str>>,
 }
 
-impl Refusal {
+impl EntraRefusal {
     /// Reads `error` and `error_description` of a callback.
     pub fn of_callback(error: &str, description: Option<&str>) -> Self {
-        let text = description.filter(|it| it.len() <= DESCRIPTION).unwrap_or_default();
+        let text = description.filter(|it| it.len() <= MAX_DESCRIPTION_BYTES).unwrap_or_default();
         Self {
             error: error_name(error),
             suberror: None,
@@ -74,7 +74,7 @@ impl Refusal {
 
 /// The members of an error body that are read; foreign types in the optional ones are no reason to lose the others.
 #[derive(Deserialize)]
-struct Body {
+struct ErrorBody {
     error: String,
     #[serde(default)]
     error_description: Value,
@@ -92,9 +92,9 @@ struct Body {
     claims: Value,
 }
 
-impl<'de> Deserialize<'de> for Refusal {
+impl<'de> Deserialize<'de> for EntraRefusal {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let body = Body::deserialize(from)?;
+        let body = ErrorBody::deserialize(from)?;
         let said = Self::of_callback(&body.error, body.error_description.as_str()).because(body.suberror.as_str());
         let listed = body.error_codes.as_array().and_then(|it| it.first()?.as_u64()).and_then(|it| u32::try_from(it).ok());
         Ok(Self {
@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for EntraRefusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.error)?;
         if let Some(code) = self.code {
@@ -122,7 +122,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl openidconnect::ErrorResponse for Refusal {}
+impl openidconnect::ErrorResponse for EntraRefusal {}
 
 fn error_name(text: &str) -> String {
     if is_plain(text) { text } else { "unknown" }.to_owned()
@@ -134,7 +134,7 @@ fn is_plain(text: &str) -> bool {
 
 /// Written anew, so that it is one JSON object and nothing beside it.
 fn challenge(text: &str) -> Option<Box<str>> {
-    let object: serde_json::Map<String, Value> = serde_json::from_str(Some(text).filter(|it| it.len() <= CLAIMS)?).ok()?;
+    let object: serde_json::Map<String, Value> = serde_json::from_str(Some(text).filter(|it| it.len() <= MAX_CLAIMS_BYTES)?).ok()?;
     serde_json::to_string(&object).ok().map(Into::into)
 }
 
@@ -172,7 +172,7 @@ mod tests {
             let text = format!(
                 "AADSTS65004: User declined to consent to access the app.{gap}Trace ID: {TRACE}{gap}Correlation ID: {CORRELATION}{gap}Timestamp: 2026-01-09 02:02:12Z"
             );
-            let refusal = Refusal::of_callback("access_denied", Some(&text));
+            let refusal = EntraRefusal::of_callback("access_denied", Some(&text));
             assert_eq!(refusal.code, Some(65_004));
             assert_eq!(refusal.trace_id.as_deref(), Some(TRACE));
             assert_eq!(refusal.correlation_id.as_deref(), Some(CORRELATION));
@@ -183,23 +183,23 @@ mod tests {
 
     #[test]
     fn a_cancelled_sign_in_comes_without_a_description() {
-        let refusal = Refusal::of_callback("access_denied", None).because(Some("cancel"));
+        let refusal = EntraRefusal::of_callback("access_denied", None).because(Some("cancel"));
         assert!(refusal.is_cancelled() && refusal.suberror.as_deref() == Some("cancel"));
-        assert!(!Refusal::of_callback("access_denied", Some("AADSTS53003: Blocked")).is_cancelled());
-        assert!(!Refusal::of_callback("server_error", None).because(Some("cancel")).is_cancelled());
+        assert!(!EntraRefusal::of_callback("access_denied", Some("AADSTS53003: Blocked")).is_cancelled());
+        assert!(!EntraRefusal::of_callback("server_error", None).because(Some("cancel")).is_cancelled());
         assert_eq!(refusal.because(Some("<b>")).suberror, None);
-        let refusal = Refusal::of_callback("access_denied", None);
+        let refusal = EntraRefusal::of_callback("access_denied", None);
         assert_eq!((refusal.error.as_str(), refusal.code, refusal.timestamp), ("access_denied", None, None));
     }
 
     #[test]
     fn what_anybody_could_write_does_not_get_through() {
         let text = "AADSTS99999999999: <script> Trace ID: <b>x</b> Correlation ID: ../.. Timestamp: 2026-01-09 02:02:12Z<i>";
-        let refusal = Refusal::of_callback("<script>alert(1)</script>", Some(text));
+        let refusal = EntraRefusal::of_callback("<script>alert(1)</script>", Some(text));
         assert_eq!(refusal.to_string(), "unknown");
         assert_eq!((refusal.code, refusal.trace_id), (None, None));
         assert_eq!(refusal.timestamp.as_deref(), Some("2026-01-09 02:02:12Z"));
-        assert_eq!(Refusal::of_callback(&"a".repeat(65), Some(&"é".repeat(100_000))).error, "unknown");
+        assert_eq!(EntraRefusal::of_callback(&"a".repeat(65), Some(&"é".repeat(100_000))).error, "unknown");
     }
 
     #[test]
@@ -208,19 +208,19 @@ mod tests {
             r#"{{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.","error_codes":[7000215],
             "suberror":"bad_token","timestamp":"2026-01-09 02:02:12Z","trace_id":"{TRACE}","correlation_id":"{CORRELATION}","error_uri":"https://x"}}"#
         );
-        let refusal = Refusal::of_body(body.as_bytes()).unwrap();
+        let refusal = EntraRefusal::of_body(body.as_bytes()).unwrap();
         assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
         assert!(refusal.is_of_the_app() && !refusal.is_passing() && refusal.suberror.as_deref() == Some("bad_token"));
         assert_eq!(refusal.trace_id.as_deref(), Some(TRACE));
         let body = br#"{"error":"interaction_required","suberror":"basic_action","claims":"{\"access_token\": {\"polids\":{\"essential\":true}}}"}"#;
-        let refusal = Refusal::of_body(body).unwrap();
+        let refusal = EntraRefusal::of_body(body).unwrap();
         assert_eq!(refusal.claims.as_deref(), Some(r#"{"access_token":{"polids":{"essential":true}}}"#));
         for odd in [r#""[1]""#.to_owned(), r#""{} {}""#.to_owned(), "{}".to_owned(), format!(r#""{{\"a\":\"{}\"}}""#, "x".repeat(3000))] {
             let body = format!(r#"{{"error":"interaction_required","claims":{odd}}}"#);
-            assert_eq!(Refusal::of_body(body.as_bytes()).unwrap().claims, None, "{odd}");
+            assert_eq!(EntraRefusal::of_body(body.as_bytes()).unwrap().claims, None, "{odd}");
         }
-        let odd = Refusal::of_body(br#"{"error":"server_error","error_codes":"none","trace_id":7}"#).unwrap();
+        let odd = EntraRefusal::of_body(br#"{"error":"server_error","error_codes":"none","trace_id":7}"#).unwrap();
         assert_eq!((odd.error.as_str(), odd.code, odd.trace_id), ("server_error", None, None));
-        assert!(Refusal::of_body(b"<html>").is_none() && Refusal::of_body(b"{}").is_none());
+        assert!(EntraRefusal::of_body(b"<html>").is_none() && EntraRefusal::of_body(b"{}").is_none());
     }
 }

@@ -3,12 +3,12 @@
 //! Where a token has too many groups it carries a pointer instead. That leads to a retired service and is never followed: no address of a
 //! token is ever asked.
 
-use super::oidc::Tokens;
+use super::oidc::RedeemedTokens;
 use crate::base::guid::Guid;
 use crate::base::identity::Identity;
 use crate::base::secret::Secret;
-use crate::base::texts::Texts;
-use crate::wire::client::{self, Client};
+use crate::base::string_list::StringList;
+use crate::wire::client::{self, HttpClient};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request};
@@ -17,34 +17,34 @@ use std::time::Duration;
 use url::Url;
 
 /// What a token for Graph must let us do: read the person's own groups.
-pub const PERMISSION: &str = "User.Read";
+pub const GRAPH_PERMISSION: &str = "User.Read";
 
 /// The question: groups that grant something, and nested ones too. Without it directory roles and distribution lists would come along.
-const QUESTION: &str = r#"{"securityEnabledOnly": true}"#;
+const GROUPS_QUERY: &str = r#"{"securityEnabledOnly": true}"#;
 /// Pages that are read at most; Graph puts 100 ids on one unless it wants otherwise.
-const PAGES: usize = 120;
+const MAX_PAGES: usize = 120;
 /// Ids that are taken at most; Graph itself ends there.
-const MOST: usize = 11_000;
+const MAX_GROUPS: usize = 11_000;
 /// For all pages together.
-const TOTAL: Duration = Duration::from_secs(30);
+const GROUPS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` that is honored, in seconds.
-const LONGEST_REST: u64 = 120;
+const MAX_RETRY_AFTER_SECONDS: u64 = 120;
 
 /// All groups of a person at one moment. Made here only, of an answer of Graph to a token of that person's: there is no other way to tell a session its groups.
 #[derive(Debug)]
-pub struct Membership {
+pub struct GroupMembership {
     oid: Guid,
     tid: Guid,
-    ids: Texts,
+    ids: StringList,
 }
 
 /// What opens Graph for one person. Its new refresh token is to be kept before anything else.
 #[derive(Debug)]
-pub struct Pass {
+pub struct GraphToken {
     pub(in crate::entra) id_token: Option<Secret>,
     pub(in crate::entra) access: Secret,
     pub(in crate::entra) base: String,
-    grant: Option<Secret>,
+    new_refresh_token: Option<Secret>,
 }
 
 /// Why Graph did not tell the groups. None holds a token.
@@ -52,7 +52,7 @@ pub struct Pass {
 pub enum Error {
     /// The session has no refresh token, so none for Graph can be had.
     #[error("Entra returned no refresh token to use for Microsoft Graph")]
-    NoGrant,
+    NoRefreshToken,
     /// Entra gave no token for Graph.
     #[error("no token for Microsoft Graph: {0}")]
     Token(super::error::Error),
@@ -68,7 +68,7 @@ pub enum Error {
         rest: Option<u64>,
     },
     /// The app may not read the person's groups.
-    #[error("Microsoft Graph returned status 403: the app was not granted {PERMISSION}")]
+    #[error("Microsoft Graph returned status 403: the app was not granted {GRAPH_PERMISSION}")]
     Forbidden,
     /// Any other status.
     #[error("Microsoft Graph returned status {0}")]
@@ -80,7 +80,7 @@ pub enum Error {
     #[error("the response from Microsoft Graph links to another host")]
     Elsewhere,
     /// More groups or pages than anybody has.
-    #[error("Microsoft Graph sent more than {MOST} groups or {PAGES} pages")]
+    #[error("Microsoft Graph sent more than {MAX_GROUPS} groups or {MAX_PAGES} pages")]
     TooMany,
     /// All pages together took too long, or longer than a request waits.
     #[error("Microsoft Graph did not return the groups in time")]
@@ -103,18 +103,18 @@ impl Error {
     }
 
     /// For how many seconds nothing is to be asked, where that is known.
-    pub fn rest(&self) -> Option<u64> {
+    pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Busy { rest, .. } => *rest,
-            Self::Token(super::error::Error::Status { retry_after, .. }) => retry_after.map(|it| it.min(LONGEST_REST)),
+            Self::Token(super::error::Error::Status { retry_after, .. }) => retry_after.map(|it| it.min(MAX_RETRY_AFTER_SECONDS)),
             Self::Token(super::error::Error::Resting(seconds)) => Some(*seconds),
             _ => None,
         }
     }
 
     /// Whether it lies in what one session has to ask by; another session of the same person may be luckier.
-    pub fn is_of_the_grant(&self) -> bool {
-        matches!(self, Self::NoGrant | Self::Token(super::error::Error::Refused(_)))
+    pub fn is_about_refresh_token(&self) -> bool {
+        matches!(self, Self::NoRefreshToken | Self::Token(super::error::Error::Refused(_)))
     }
 
     /// Whether nobody has agreed yet that the app reads the person's groups (AADSTS65001).
@@ -127,9 +127,9 @@ impl Error {
     }
 }
 
-impl Membership {
+impl GroupMembership {
     /// The groups that were told to a token of that person's.
-    pub(in crate::entra) fn new(who: &Identity, ids: Texts) -> Self {
+    pub(in crate::entra) fn new(who: &Identity, ids: StringList) -> Self {
         Self { oid: who.oid, tid: who.tid, ids }
     }
 
@@ -139,19 +139,19 @@ impl Membership {
     }
 
     /// Object ids, all of them.
-    pub fn ids(&self) -> &Texts {
+    pub fn ids(&self) -> &StringList {
         &self.ids
     }
 }
 
-impl Pass {
-    pub(in crate::entra) fn new(tokens: Tokens, base: String) -> Self {
-        Self { base, id_token: tokens.id_token, access: tokens.access, grant: tokens.refresh_token }
+impl GraphToken {
+    pub(in crate::entra) fn new(tokens: RedeemedTokens, base: String) -> Self {
+        Self { base, id_token: tokens.id_token, access: tokens.access, new_refresh_token: tokens.refresh_token }
     }
 
     /// The refresh token that took the last one's place; given once.
-    pub fn take_grant(&mut self) -> Option<Secret> {
-        self.grant.take()
+    pub fn take_refresh_token(&mut self) -> Option<Secret> {
+        self.new_refresh_token.take()
     }
 }
 
@@ -159,26 +159,26 @@ impl Pass {
 ///
 /// # Errors
 /// Why they were not told; some of them are never given for all.
-pub async fn groups(client: &Client, base: &str, access: &Secret) -> Result<Texts, Error> {
-    tokio::time::timeout(TOTAL, pages(client, base, access)).await.map_err(|_| Error::Slow)?
+pub async fn groups(client: &HttpClient, base: &str, access: &Secret) -> Result<StringList, Error> {
+    tokio::time::timeout(GROUPS_TIMEOUT, pages(client, base, access)).await.map_err(|_| Error::Slow)?
 }
 
-async fn pages(client: &Client, base: &str, access: &Secret) -> Result<Texts, Error> {
+async fn pages(client: &HttpClient, base: &str, access: &Secret) -> Result<StringList, Error> {
     let home = Url::parse(base).map_err(|_| Error::Elsewhere)?;
     let mut ids = Vec::new();
-    let mut page = ask(client, Method::POST, &format!("{base}/v1.0/me/getMemberObjects"), access).await?;
-    for _ in 1..PAGES {
+    let mut page = request(client, Method::POST, &format!("{base}/v1.0/me/getMemberObjects"), access).await?;
+    for _ in 1..MAX_PAGES {
         take(&mut ids, &page.value)?;
         let Some(next) = page.next else { return Ok(ids.into_iter().collect()) };
         let next = at_home(&next, &home).ok_or(Error::Elsewhere)?;
-        page = ask(client, Method::GET, next.as_str(), access).await?;
+        page = request(client, Method::GET, next.as_str(), access).await?;
     }
     Err(Error::TooMany)
 }
 
 /// One page of the answer.
 #[derive(Deserialize)]
-struct Page {
+struct MemberOfPage {
     value: Vec<String>,
     #[serde(rename = "@odata.nextLink")]
     next: Option<String>,
@@ -189,7 +189,7 @@ fn take(ids: &mut Vec<String>, page: &[String]) -> Result<(), Error> {
     for id in page {
         ids.push(Guid::parse(id).ok_or(Error::Answer)?.to_string());
     }
-    if ids.len() > MOST { Err(Error::TooMany) } else { Ok(()) }
+    if ids.len() > MAX_GROUPS { Err(Error::TooMany) } else { Ok(()) }
 }
 
 /// The token goes to no other host.
@@ -199,8 +199,8 @@ fn at_home(link: &str, home: &Url) -> Option<Url> {
     (plain && url.origin() == home.origin()).then_some(url)
 }
 
-async fn ask(client: &Client, method: Method, address: &str, access: &Secret) -> Result<Page, Error> {
-    let body = if method == Method::POST { Bytes::from_static(QUESTION.as_bytes()) } else { Bytes::new() };
+async fn request(client: &HttpClient, method: Method, address: &str, access: &Secret) -> Result<MemberOfPage, Error> {
+    let body = if method == Method::POST { Bytes::from_static(GROUPS_QUERY.as_bytes()) } else { Bytes::new() };
     let mut bearer = HeaderValue::from_str(&format!("Bearer {}", access.expose())).map_err(|_| Error::Answer)?;
     bearer.set_sensitive(true);
     let request = Request::builder().method(method).uri(address).header(AUTHORIZATION, bearer).header(ACCEPT, "application/json");
@@ -217,7 +217,7 @@ async fn ask(client: &Client, method: Method, address: &str, access: &Secret) ->
 /// `Retry-After` in seconds (RFC 9110 section 10.2.3); Graph sends no date.
 fn rest(headers: &HeaderMap) -> Option<u64> {
     let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(seconds.min(LONGEST_REST))
+    Some(seconds.min(MAX_RETRY_AFTER_SECONDS))
 }
 
 #[cfg(test)]
@@ -250,14 +250,14 @@ mod tests {
         take(&mut ids, &[id(1)]).unwrap();
         assert_eq!(ids, ["0a1b2c3d-0000-4000-8000-000000000001"]);
         assert_eq!(take(&mut ids, &["Admins".to_owned()]), Err(Error::Answer));
-        let all: Vec<_> = (0..=MOST).map(id).collect();
-        assert_eq!(take(&mut Vec::new(), &all[..MOST]), Ok(()));
+        let all: Vec<_> = (0..=MAX_GROUPS).map(id).collect();
+        assert_eq!(take(&mut Vec::new(), &all[..MAX_GROUPS]), Ok(()));
         assert_eq!(take(&mut Vec::new(), &all), Err(Error::TooMany));
     }
 
     #[test]
     fn a_rest_is_read_in_seconds_and_bounded() {
         let of = |text: &'static str| rest(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]));
-        assert_eq!((of("3"), of("999999"), of("Wed, 25 Nov 2026 00:00:00 GMT"), of("-1")), (Some(3), Some(LONGEST_REST), None, None));
+        assert_eq!((of("3"), of("999999"), of("Wed, 25 Nov 2026 00:00:00 GMT"), of("-1")), (Some(3), Some(MAX_RETRY_AFTER_SECONDS), None, None));
     }
 }

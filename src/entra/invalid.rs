@@ -4,7 +4,7 @@ use crate::base::guid::Guid;
 
 /// Why a token is refused. No variant holds text from the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
+pub enum InvalidToken {
     /// Longer than 64 KiB.
     #[error("the token is too large")]
     TooLarge,

@@ -1,6 +1,6 @@
 //! Entra's signing keys (JWKS, RFC 7517), each parsed once and kept a day past its last sight.
 
-use super::invalid::Invalid;
+use super::invalid::InvalidToken;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,17 +11,17 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Largest document, in bytes.
-const DOCUMENT: usize = 1024 * 1024;
+const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// Keys in one document at most; Entra publishes 6 to 14.
-const MOST: usize = 64;
+const MAX_KEYS_PER_DOCUMENT: usize = 64;
 /// Keys that are kept at most, over all documents of a day.
-const KEPT: usize = 256;
+const MAX_KNOWN_KEYS: usize = 256;
 /// Seconds that a key is kept after it was last seen. An answer may lack a live key for hours: its servers do not agree at all times.
-const MEMORY: u64 = 24 * 3600;
+const KEY_RETENTION_SECONDS: u64 = 24 * 3600;
 /// Longest text of a member, in characters: a modulus of 8192 bits has 1366.
-const TEXT: usize = 2048;
+const MAX_MEMBER_CHARS: usize = 2048;
 /// Smallest and largest modulus, in bytes.
-const MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
+const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
 /// Why a document of keys is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum BadKeys {
 }
 
 /// A public key that may verify RS256 tokens.
-pub struct Key {
+pub struct VerificationKey {
     kid: String,
     modulus: Vec<u8>,
     exponent: Vec<u8>,
@@ -47,7 +47,7 @@ pub struct Key {
     public: ParsedPublicKey,
 }
 
-impl Key {
+impl VerificationKey {
     /// Its name.
     pub fn kid(&self) -> &str {
         &self.kid
@@ -62,11 +62,11 @@ impl Key {
     /// Where Entra says neither, there is nothing to compare.
     ///
     /// # Errors
-    /// `Invalid::KeyIssuer`.
-    pub fn speaks_for(&self, issuer: &str, tenant: &str, cloud: Option<&str>) -> Result<(), Invalid> {
+    /// `InvalidToken::KeyIssuer`.
+    pub fn speaks_for(&self, issuer: &str, tenant: &str, cloud: Option<&str>) -> Result<(), InvalidToken> {
         let meant = self.issuer.as_ref().map(|it| it.replace("{tenantid}", tenant));
         let other_cloud = self.cloud.as_deref().zip(cloud).is_some_and(|(key, ours)| key != ours);
-        if meant.is_some_and(|it| it != issuer) || other_cloud { Err(Invalid::KeyIssuer) } else { Ok(()) }
+        if meant.is_some_and(|it| it != issuer) || other_cloud { Err(InvalidToken::KeyIssuer) } else { Ok(()) }
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -74,20 +74,20 @@ impl Key {
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for VerificationKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Key({})", self.kid)
     }
 }
 
 #[derive(Deserialize)]
-struct Document {
-    keys: Vec<Entry>,
+struct KeyDocument {
+    keys: Vec<KeyEntry>,
 }
 
 /// A key as it is written. Members are read as they come, so that a key of a future kind spoils only itself.
 #[derive(Deserialize)]
-struct Entry {
+struct KeyEntry {
     #[serde(default)]
     kty: Value,
     #[serde(default, rename = "use")]
@@ -110,23 +110,23 @@ struct Entry {
 ///
 /// # Errors
 /// `BadKeys` where nothing usable is left.
-pub fn read(bytes: &[u8]) -> Result<Vec<Key>, BadKeys> {
-    if bytes.len() > DOCUMENT {
+pub fn read(bytes: &[u8]) -> Result<Vec<VerificationKey>, BadKeys> {
+    if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(BadKeys::TooLarge);
     }
-    let document: Document = serde_json::from_slice(bytes).map_err(|_| BadKeys::Malformed)?;
-    if document.keys.len() > MOST {
+    let document: KeyDocument = serde_json::from_slice(bytes).map_err(|_| BadKeys::Malformed)?;
+    if document.keys.len() > MAX_KEYS_PER_DOCUMENT {
         return Err(BadKeys::TooLarge);
     }
-    let all: Vec<Key> = document.keys.iter().filter_map(Entry::key).collect();
-    let claimed_twice = |key: &Key| all.iter().any(|it| it.kid == key.kid && !it.is_same(key));
+    let all: Vec<VerificationKey> = document.keys.iter().filter_map(KeyEntry::key).collect();
+    let claimed_twice = |key: &VerificationKey| all.iter().any(|it| it.kid == key.kid && !it.is_same(key));
     let doubtful: Vec<bool> = all.iter().map(claimed_twice).collect();
-    let usable: Vec<Key> = all.into_iter().zip(doubtful).filter(|it| !it.1).map(|it| it.0).collect();
+    let usable: Vec<VerificationKey> = all.into_iter().zip(doubtful).filter(|it| !it.1).map(|it| it.0).collect();
     if usable.is_empty() { Err(BadKeys::None) } else { Ok(usable) }
 }
 
-impl Entry {
-    fn key(&self) -> Option<Key> {
+impl KeyEntry {
+    fn key(&self) -> Option<VerificationKey> {
         let signs = self.usage.is_null() || self.usage == "sig";
         let rs256 = self.alg.is_null() || self.alg == "RS256";
         if self.kty != "RSA" || !signs || !rs256 {
@@ -134,7 +134,7 @@ impl Entry {
         }
         let kid = text(&self.kid)?.to_owned();
         let (modulus, exponent) = (number(&self.n)?, number(&self.e)?);
-        let strong = MODULUS.contains(&modulus.len()) && modulus.first().is_some_and(|it| modulus.len() > *MODULUS.start() || *it >= 0x80);
+        let strong = MODULUS_BYTES.contains(&modulus.len()) && modulus.first().is_some_and(|it| modulus.len() > *MODULUS_BYTES.start() || *it >= 0x80);
         let odd = exponent.last().is_some_and(|it| it & 1 == 1) && exponent.len() <= 4 && exponent != [1];
         if !strong || !odd {
             return None;
@@ -144,12 +144,12 @@ impl Entry {
         // A member that is there must be a text: a key is not freed from its issuer by a slip.
         let said = |it: &Value| if it.is_null() { Some(None) } else { text(it).map(|it| Some(it.to_owned())) };
         let (issuer, cloud) = (said(&self.issuer)?, said(&self.cloud_instance_name)?);
-        Some(Key { kid, modulus, exponent, issuer, cloud, public })
+        Some(VerificationKey { kid, modulus, exponent, issuer, cloud, public })
     }
 }
 
 fn text(value: &Value) -> Option<&str> {
-    value.as_str().filter(|it| (1..=TEXT).contains(&it.len()))
+    value.as_str().filter(|it| (1..=MAX_MEMBER_CHARS).contains(&it.len()))
 }
 
 /// Base64urlUInt (RFC 7518 section 2), without leading zeros.
@@ -160,36 +160,36 @@ fn number(value: &Value) -> Option<Vec<u8>> {
 
 /// The keys that are known: what the last documents held, merged by `kid`.
 #[derive(Clone, Debug, Default)]
-pub struct Keys(BTreeMap<String, Held>);
+pub struct KnownKeys(BTreeMap<String, HeldKey>);
 
 #[derive(Clone, Debug)]
-struct Held {
-    key: Arc<Key>,
+struct HeldKey {
+    key: Arc<VerificationKey>,
     seen: u64,
 }
 
-impl Keys {
+impl KnownKeys {
     /// The key of that name.
-    pub fn find(&self, kid: &str) -> Option<&Arc<Key>> {
+    pub fn find(&self, kid: &str) -> Option<&Arc<VerificationKey>> {
         self.0.get(kid).map(|it| &it.key)
     }
 
     /// Adds what a document holds. A key is dropped a day after it was last seen, never because one document lacks it; a name that
     /// suddenly stands for another key keeps the old one until then. The second value says whether that happened.
     #[must_use]
-    pub fn merged(&self, fresh: Vec<Key>, now: u64) -> (Self, bool) {
+    pub fn merged(&self, fresh: Vec<VerificationKey>, now: u64) -> (Self, bool) {
         let mut all = self.0.clone();
-        all.retain(|_, it| now.saturating_sub(it.seen) <= MEMORY);
+        all.retain(|_, it| now.saturating_sub(it.seen) <= KEY_RETENTION_SECONDS);
         let mut swapped = false;
         for key in fresh {
             match all.get(&key.kid) {
                 Some(old) if !old.key.is_same(&key) => swapped = true,
                 _ => {
-                    all.insert(key.kid.clone(), Held { key: Arc::new(key), seen: now });
+                    all.insert(key.kid.clone(), HeldKey { key: Arc::new(key), seen: now });
                 }
             }
         }
-        while all.len() > KEPT {
+        while all.len() > MAX_KNOWN_KEYS {
             let Some(oldest) = all.iter().min_by_key(|it| it.1.seen).map(|it| it.0.clone()) else { break };
             all.remove(&oldest);
         }

@@ -2,7 +2,7 @@
 //!
 //! The asking runs in a task of its own, so that a request which goes away takes nothing with it.
 
-use super::graph::{Error, Membership};
+use super::graph::{Error, GroupMembership};
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
 use moka::policy::EvictionPolicy;
@@ -14,33 +14,33 @@ use tokio_util::task::TaskTracker;
 
 /// Object ID, tenant, and the organization whose app registration asks: registrations have different permissions, so the answer to one is
 /// not the answer to another.
-pub type Person = (Guid, Guid, Option<Guid>);
+pub type GroupsSubject = (Guid, Guid, Option<Guid>);
 
 /// Bytes that all entries take at most; one that is gone is asked for again.
-const BYTES: u64 = 32 * 1024 * 1024;
+const MAX_CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// An entry that nobody looks at is forgotten. It must outlast every rest.
-const IDLE: Duration = Duration::from_secs(180);
+const ENTRY_IDLE_TIMEOUT: Duration = Duration::from_secs(180);
 /// After a refusal that only people can mend, one person is not asked about for so many seconds.
-const REFUSED: u64 = 30;
+const REFUSED_PAUSE_SECONDS: u64 = 30;
 /// So many sessions of one person are refused one by one; then a refusal counts for all of them.
-const SESSIONS: usize = 8;
+const MAX_REFUSED_SESSIONS: usize = 8;
 /// While Graph is out, one at a time tries, for so many seconds.
-const TRY: u64 = 30;
+const OUTAGE_TRY_SECONDS: u64 = 30;
 /// Rests between tries while Graph is out and does not say how long, in seconds.
-const RESTS: [u64; 4] = [1, 15, 30, 60];
+const OUTAGE_PAUSES_SECONDS: [u64; 4] = [1, 15, 30, 60];
 
 /// The groups, and when they were asked for, in seconds since 1970.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct KnownGroups {
     /// The proof.
-    pub membership: Arc<Membership>,
+    pub membership: Arc<GroupMembership>,
     /// When the asking began.
     pub at: u64,
 }
 
 /// Why there are none, and until when nobody asks again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Untold {
+pub struct GroupsUnavailable {
     /// Why.
     pub cause: Error,
     /// Seconds since 1970.
@@ -51,44 +51,48 @@ pub struct Untold {
 
 /// All people who were asked about lately.
 #[derive(Debug)]
-pub struct Memberships {
-    people: Cache<Person, Arc<Entry>>,
-    gate: Mutex<Gate>,
+pub struct MembershipCache {
+    people: Cache<GroupsSubject, Arc<MembershipEntry>>,
+    gate: Mutex<GraphGate>,
     tasks: TaskTracker,
     clock: Clock,
 }
 
 #[derive(Debug, Default)]
-struct Entry(watch::Sender<Known>);
+struct MembershipEntry(watch::Sender<MembershipState>);
 
 #[derive(Debug, Default)]
-struct Known {
-    told: Option<Told>,
+struct MembershipState {
+    groups: Option<KnownGroups>,
     /// The newest is the last; several only where each lies in what one session has to ask by.
-    untold: Vec<Untold>,
-    asking: bool,
+    failures: Vec<GroupsUnavailable>,
+    is_asking: bool,
 }
 
 /// Whether Graph can be asked at all.
 #[derive(Debug, Default)]
-struct Gate {
+struct GraphGate {
     failures: usize,
     shut: Option<(Error, u64)>,
     /// What the log said last.
     logged: Option<Error>,
 }
 
-enum Turn {
-    Known(Result<Told, Untold>),
+enum MembershipTurn {
+    Known(Result<KnownGroups, GroupsUnavailable>),
     Wait,
-    Ask,
+    Request,
 }
 
-impl Memberships {
+impl MembershipCache {
     /// Nobody was asked about yet. The asking runs among `tasks`.
     pub fn new(clock: Clock, tasks: TaskTracker) -> Self {
-        let people =
-            Cache::builder().max_capacity(BYTES).eviction_policy(EvictionPolicy::lru()).weigher(|_, it: &Arc<Entry>| it.weight()).time_to_idle(IDLE).build();
+        let people = Cache::builder()
+            .max_capacity(MAX_CACHE_BYTES)
+            .eviction_policy(EvictionPolicy::lru())
+            .weigher(|_, it: &Arc<MembershipEntry>| it.weight())
+            .time_to_idle(ENTRY_IDLE_TIMEOUT)
+            .build();
         Self { people, gate: Mutex::default(), tasks, clock }
     }
 
@@ -96,58 +100,64 @@ impl Memberships {
     ///
     /// # Errors
     /// Why they are not told, and until when nobody asks again.
-    pub async fn ask<F>(self: &Arc<Self>, person: Person, by: usize, since: u64, ask: impl FnOnce() -> F) -> Result<Told, Untold>
+    pub async fn ask<F>(self: &Arc<Self>, person: GroupsSubject, by: usize, since: u64, ask: impl FnOnce() -> F) -> Result<KnownGroups, GroupsUnavailable>
     where
-        F: Future<Output = Result<Membership, Error>> + Send + 'static,
+        F: Future<Output = Result<GroupMembership, Error>> + Send + 'static,
     {
         let entry = self.people.get_with(person, Arc::default);
         let mut heard = entry.0.subscribe();
-        match self.turn(&entry, by, since) {
-            Turn::Known(outcome) => return outcome,
-            Turn::Wait => {}
-            Turn::Ask => drop(self.tasks.spawn(Arc::clone(self).run(person, Arc::clone(&entry), by, ask()))),
+        match self.next_turn(&entry, by, since) {
+            MembershipTurn::Known(outcome) => return outcome,
+            MembershipTurn::Wait => {}
+            MembershipTurn::Request => drop(self.tasks.spawn(Arc::clone(self).run(person, Arc::clone(&entry), by, ask()))),
         }
-        let known = heard.wait_for(|it| !it.asking).await.ok();
-        known.and_then(|it| it.outcome()).unwrap_or_else(|| Err(Untold { cause: Error::Interrupted, until: self.clock.now(), by }))
+        let known = heard.wait_for(|it| !it.is_asking).await.ok();
+        known.and_then(|it| it.outcome()).unwrap_or_else(|| Err(GroupsUnavailable { cause: Error::Interrupted, until: self.clock.now(), by }))
     }
 
-    fn turn(&self, entry: &Entry, by: usize, since: u64) -> Turn {
+    fn next_turn(&self, entry: &MembershipEntry, by: usize, since: u64) -> MembershipTurn {
         let now = self.clock.now();
-        let mut turn = Turn::Wait;
+        let mut turn = MembershipTurn::Wait;
         entry.0.send_if_modified(|known| {
-            if known.asking {
+            if known.is_asking {
                 return false;
             }
-            let told = known.told.as_ref().filter(|it| it.at >= since && it.at <= now);
+            let told = known.groups.as_ref().filter(|it| it.at >= since && it.at <= now);
             turn = match (told, known.refused(by, now)) {
-                (Some(told), _) => Turn::Known(Ok(told.clone())),
-                (None, Some(untold)) => Turn::Known(Err(untold)),
-                (None, None) => match self.gate().pass(now) {
-                    Ok(()) => Turn::Ask,
-                    Err((cause, until)) => Turn::Known(Err(Untold { cause, until, by })),
+                (Some(told), _) => MembershipTurn::Known(Ok(told.clone())),
+                (None, Some(untold)) => MembershipTurn::Known(Err(untold)),
+                (None, None) => match self.gate().check(now) {
+                    Ok(()) => MembershipTurn::Request,
+                    Err((cause, until)) => MembershipTurn::Known(Err(GroupsUnavailable { cause, until, by })),
                 },
             };
-            known.asking = matches!(turn, Turn::Ask);
-            known.asking
+            known.is_asking = matches!(turn, MembershipTurn::Request);
+            known.is_asking
         });
         turn
     }
 
-    async fn run(self: Arc<Self>, person: Person, entry: Arc<Entry>, by: usize, asking: impl Future<Output = Result<Membership, Error>> + Send) {
+    async fn run(
+        self: Arc<Self>,
+        person: GroupsSubject,
+        entry: Arc<MembershipEntry>,
+        by: usize,
+        asking: impl Future<Output = Result<GroupMembership, Error>> + Send,
+    ) {
         // Whatever happens, nobody waits for ever.
-        let done = Done(&entry);
+        let done = AskingGuard(&entry);
         let at = self.clock.now();
         let outcome = asking.await;
         let now = self.clock.now();
-        let rest = self.gate().learn(outcome.as_ref().err(), now);
+        let rest = self.gate().record_outcome(outcome.as_ref().err(), now);
         entry.0.send_modify(|known| match outcome {
             Ok(membership) => {
-                known.told = Some(Told { membership: Arc::new(membership), at });
-                known.untold.clear();
+                known.groups = Some(KnownGroups { membership: Arc::new(membership), at });
+                known.failures.clear();
             }
             Err(cause) => {
-                known.untold.retain(|it| it.until > now && it.by != by && cause.is_of_the_grant());
-                known.untold.push(Untold { until: now.saturating_add(rest), cause, by });
+                known.failures.retain(|it| it.until > now && it.by != by && cause.is_about_refresh_token());
+                known.failures.push(GroupsUnavailable { until: now.saturating_add(rest), cause, by });
             }
         });
         drop(done);
@@ -155,46 +165,46 @@ impl Memberships {
         self.people.insert(person, entry);
     }
 
-    fn gate(&self) -> std::sync::MutexGuard<'_, Gate> {
+    fn gate(&self) -> std::sync::MutexGuard<'_, GraphGate> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entry {
+impl MembershipEntry {
     fn weight(&self) -> u32 {
-        let ids = self.0.borrow().told.as_ref().map_or(0, |it| it.membership.ids().len());
+        let ids = self.0.borrow().groups.as_ref().map_or(0, |it| it.membership.ids().len());
         u32::try_from(ids.saturating_mul(40).saturating_add(400)).unwrap_or(u32::MAX)
     }
 }
 
-impl Known {
+impl MembershipState {
     /// Why `by` is not to ask. What one session has to ask by says nothing of another's; but where that many were refused, it is no matter of one.
-    fn refused(&self, by: usize, now: u64) -> Option<Untold> {
-        let mut all = self.untold.iter().filter(|it| it.until > now);
-        let its = all.clone().find(|it| it.by == by || !it.cause.is_of_the_grant());
-        its.or_else(|| all.nth(SESSIONS - 1)).map(|it| Untold { by, ..it.clone() })
+    fn refused(&self, by: usize, now: u64) -> Option<GroupsUnavailable> {
+        let mut all = self.failures.iter().filter(|it| it.until > now);
+        let its = all.clone().find(|it| it.by == by || !it.cause.is_about_refresh_token());
+        its.or_else(|| all.nth(MAX_REFUSED_SESSIONS - 1)).map(|it| GroupsUnavailable { by, ..it.clone() })
     }
 
-    fn outcome(&self) -> Option<Result<Told, Untold>> {
-        self.untold.last().cloned().map(Err).or_else(|| self.told.clone().map(Ok))
+    fn outcome(&self) -> Option<Result<KnownGroups, GroupsUnavailable>> {
+        self.failures.last().cloned().map(Err).or_else(|| self.groups.clone().map(Ok))
     }
 }
 
-struct Done<'a>(&'a Entry);
+struct AskingGuard<'a>(&'a MembershipEntry);
 
-impl Drop for Done<'_> {
+impl Drop for AskingGuard<'_> {
     fn drop(&mut self) {
-        self.0.0.send_modify(|it| it.asking = false);
+        self.0.0.send_modify(|it| it.is_asking = false);
     }
 }
 
-impl Gate {
+impl GraphGate {
     /// Whether somebody may ask; after a rest one may, and the others wait for what comes of it.
-    fn pass(&mut self, now: u64) -> Result<(), (Error, u64)> {
+    fn check(&mut self, now: u64) -> Result<(), (Error, u64)> {
         match &mut self.shut {
             Some((cause, until)) if now < *until => Err((cause.clone(), *until)),
             Some((_, until)) => {
-                *until = now.saturating_add(TRY);
+                *until = now.saturating_add(OUTAGE_TRY_SECONDS);
                 Ok(())
             }
             None => Ok(()),
@@ -202,14 +212,19 @@ impl Gate {
     }
 
     /// Takes in what came of an asking; says for how many seconds that person is not asked about.
-    fn learn(&mut self, cause: Option<&Error>, now: u64) -> u64 {
+    fn record_outcome(&mut self, cause: Option<&Error>, now: u64) -> u64 {
         self.log(cause);
         let Some(cause) = cause.filter(|it| it.is_outage()) else {
             self.failures = 0;
             self.shut = None;
-            return REFUSED;
+            return REFUSED_PAUSE_SECONDS;
         };
-        let rest = cause.rest().or_else(|| RESTS.get(self.failures).copied()).or(RESTS.last().copied()).unwrap_or(REFUSED).max(1);
+        let rest = cause
+            .retry_after()
+            .or_else(|| OUTAGE_PAUSES_SECONDS.get(self.failures).copied())
+            .or(OUTAGE_PAUSES_SECONDS.last().copied())
+            .unwrap_or(REFUSED_PAUSE_SECONDS)
+            .max(1);
         self.failures = self.failures.saturating_add(1);
         self.shut = Some((cause.clone(), now.saturating_add(rest)));
         rest
@@ -236,34 +251,34 @@ mod tests {
 
     #[test]
     fn while_graph_is_out_rests_grow_and_one_at_a_time_tries() {
-        let mut gate = Gate::default();
+        let mut gate = GraphGate::default();
         let mut now = 1000;
         for rest in [1, 15, 30, 60, 60, 60] {
-            assert_eq!(gate.pass(now), Ok(()));
-            assert_eq!(gate.learn(Some(&DOWN), now), rest);
-            assert_eq!(gate.pass(now), Err((DOWN, now + rest)));
+            assert_eq!(gate.check(now), Ok(()));
+            assert_eq!(gate.record_outcome(Some(&DOWN), now), rest);
+            assert_eq!(gate.check(now), Err((DOWN, now + rest)));
             now += rest;
         }
-        assert_eq!(gate.pass(now), Ok(()));
-        assert_eq!(gate.pass(now), Err((DOWN, now + TRY)));
-        gate.learn(None, now);
-        assert_eq!((gate.pass(now), gate.pass(now)), (Ok(()), Ok(())));
+        assert_eq!(gate.check(now), Ok(()));
+        assert_eq!(gate.check(now), Err((DOWN, now + OUTAGE_TRY_SECONDS)));
+        gate.record_outcome(None, now);
+        assert_eq!((gate.check(now), gate.check(now)), (Ok(()), Ok(())));
     }
 
     #[test]
     fn graph_is_given_the_rest_that_it_wants_and_what_is_about_one_person_shuts_out_nobody() {
-        let mut gate = Gate::default();
-        assert_eq!(gate.learn(Some(&Error::Busy { status: 429, rest: Some(7) }), 1000), 7);
-        assert!(gate.pass(1006).is_err() && gate.pass(1007).is_ok());
-        for cause in [Error::Forbidden, Error::NoGrant, Error::TooMany, Error::Answer] {
-            assert_eq!(gate.learn(Some(&cause), 1000), REFUSED);
-            assert_eq!(gate.pass(1000), Ok(()));
+        let mut gate = GraphGate::default();
+        assert_eq!(gate.record_outcome(Some(&Error::Busy { status: 429, rest: Some(7) }), 1000), 7);
+        assert!(gate.check(1006).is_err() && gate.check(1007).is_ok());
+        for cause in [Error::Forbidden, Error::NoRefreshToken, Error::TooMany, Error::Answer] {
+            assert_eq!(gate.record_outcome(Some(&cause), 1000), REFUSED_PAUSE_SECONDS);
+            assert_eq!(gate.check(1000), Ok(()));
         }
     }
 
     #[tokio::test]
     async fn an_asking_that_breaks_off_leaves_nobody_waiting() {
-        let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
+        let memberships = Arc::new(MembershipCache::new(Clock::system(), TaskTracker::new()));
         let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]), None);
         let untold = memberships.ask(person, 1, 0, || async { panic!("of a test") }).await.unwrap_err();
         assert_eq!(untold.cause, Error::Interrupted);
@@ -272,18 +287,18 @@ mod tests {
 
     #[tokio::test]
     async fn what_one_session_has_to_ask_by_says_nothing_of_another() {
-        let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
+        let memberships = Arc::new(MembershipCache::new(Clock::system(), TaskTracker::new()));
         let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]), None);
-        assert!(memberships.ask(person, 1, 0, || async { Err(Error::NoGrant) }).await.is_err());
+        assert!(memberships.ask(person, 1, 0, || async { Err(Error::NoRefreshToken) }).await.is_err());
         let second = memberships.ask(person, 1, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
-        assert_eq!((second.cause, second.by), (Error::NoGrant, 1));
+        assert_eq!((second.cause, second.by), (Error::NoRefreshToken, 1));
         let other = memberships.ask(person, 2, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
         assert_eq!((other.cause, other.by), (Error::TooMany, 2));
     }
 
     #[tokio::test]
     async fn what_one_organizations_registration_was_answered_says_nothing_of_another() {
-        let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
+        let memberships = Arc::new(MembershipCache::new(Clock::system(), TaskTracker::new()));
         let of = |organization: u8| (Guid::from_random([1; 16]), Guid::from_random([2; 16]), Some(Guid::from_random([organization; 16])));
         assert!(memberships.ask(of(3), 1, 0, || async { Err(Error::Forbidden) }).await.is_err());
         let other = memberships.ask(of(4), 2, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
@@ -292,18 +307,18 @@ mod tests {
 
     #[tokio::test]
     async fn sessions_that_are_refused_in_turns_are_not_asked_by_again_and_again() {
-        let memberships = Arc::new(Memberships::new(Clock::system(), TaskTracker::new()));
+        let memberships = Arc::new(MembershipCache::new(Clock::system(), TaskTracker::new()));
         let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]), None);
         let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         for by in (0..2).cycle().take(20).chain(0..50).chain(0..50) {
             let asked = Arc::clone(&asked);
             let ask = || async move {
                 asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                Err(Error::NoGrant)
+                Err(Error::NoRefreshToken)
             };
             let untold = memberships.ask(person, by, 0, ask).await.unwrap_err();
-            assert_eq!((untold.cause, untold.by), (Error::NoGrant, by), "whoever hears of another's refusal asks again at once");
+            assert_eq!((untold.cause, untold.by), (Error::NoRefreshToken, by), "whoever hears of another's refusal asks again at once");
         }
-        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), SESSIONS);
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), MAX_REFUSED_SESSIONS);
     }
 }

@@ -3,25 +3,25 @@
 use crate::base::cloud::CLOUDS;
 use crate::base::guid::Guid;
 use crate::base::site::is_loopback;
-use crate::config::entra::Tenant;
+use crate::config::entra::TenantConfig;
 use serde::Deserialize;
 use url::Url;
 
 /// Largest document, in bytes; Entra's has 2 KiB.
-const DOCUMENT: usize = 256 * 1024;
+const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 
 /// The longest name of a region, in bytes; Entra's have two or three.
-const REGION: usize = 16;
+const MAX_REGION_BYTES: usize = 16;
 
 /// What stands for the tenant in an issuer of many (`learn:/access-tokens`, "Validate the issuer").
-const TEMPLATE: &str = "{tenantid}";
+const TENANT_TEMPLATE: &str = "{tenantid}";
 
 /// External ID: `contoso.ciamlogin.com` names an issuer at `<tenant id>.ciamlogin.com`.
-const CIAM: &str = ".ciamlogin.com";
+const CIAM_SUFFIX: &str = ".ciamlogin.com";
 
 /// Where everything is, and how the tenant's tokens name their issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Metadata {
+pub struct EntraMetadata {
     /// What `iss` must be, byte for byte, once `{tenantid}` in it is filled in.
     pub issuer: String,
     /// The tenant, also where a domain was asked for; none where many were.
@@ -43,15 +43,15 @@ pub struct Metadata {
 }
 
 /// Where Microsoft Graph is: as the operator says, else as the tenant's document says, else the cloud's own.
-pub fn graph_base(own: Option<&str>, cloud: &str, metadata: &Metadata) -> String {
+pub fn graph_base(own: Option<&str>, cloud: &str, metadata: &EntraMetadata) -> String {
     let said = own.or(metadata.graph.as_deref());
     said.map_or_else(|| format!("https://{cloud}"), str::to_owned)
 }
 
-impl Metadata {
+impl EntraMetadata {
     /// What `iss` must be in a token of that tenant.
     pub fn issuer_of(&self, tenant: Guid) -> String {
-        self.issuer.replace(TEMPLATE, &tenant.to_string())
+        self.issuer.replace(TENANT_TEMPLATE, &tenant.to_string())
     }
 }
 
@@ -76,7 +76,7 @@ pub enum BadMetadata {
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct DiscoveryDocument {
     issuer: String,
     authorization_endpoint: String,
     token_endpoint: String,
@@ -88,7 +88,7 @@ struct Document {
 }
 
 /// Where the discovery document is.
-pub fn address(authority: &str, tenant: &Tenant) -> String {
+pub fn address(authority: &str, tenant: &TenantConfig) -> String {
     format!("{authority}/{}/v2.0/.well-known/openid-configuration", tenant.segment())
 }
 
@@ -96,30 +96,30 @@ pub fn address(authority: &str, tenant: &Tenant) -> String {
 ///
 /// # Errors
 /// `BadMetadata` says what keeps it from being believed.
-pub fn read(bytes: &[u8], authority: &str, tenant: &Tenant) -> Result<Metadata, BadMetadata> {
-    if bytes.len() > DOCUMENT {
+pub fn read(bytes: &[u8], authority: &str, tenant: &TenantConfig) -> Result<EntraMetadata, BadMetadata> {
+    if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(BadMetadata::TooLarge);
     }
-    let document: Document = serde_json::from_slice(bytes).map_err(|_| BadMetadata::Malformed)?;
+    let document: DiscoveryDocument = serde_json::from_slice(bytes).map_err(|_| BadMetadata::Malformed)?;
     let authority = Url::parse(authority).map_err(|_| BadMetadata::Issuer)?;
-    let whose = whose(&document.issuer, tenant)?;
+    let whose = tenant_of_issuer(&document.issuer, tenant)?;
     let issuer = at_home(&document.issuer, &authority, whose).ok_or(BadMetadata::Issuer)?;
     // Built again from its parts: no user, query, doubled slash or other spelling is left over.
-    let segment = whose.map_or_else(|| TEMPLATE.to_owned(), |it| it.to_string());
+    let segment = whose.map_or_else(|| TENANT_TEMPLATE.to_owned(), |it| it.to_string());
     if document.issuer != format!("{}/{segment}/v2.0", issuer.origin().ascii_serialization()) {
         return Err(BadMetadata::Issuer);
     }
-    if matches!(tenant, Tenant::Id(asked) if Some(*asked) != whose) {
+    if matches!(tenant, TenantConfig::Id(asked) if Some(*asked) != whose) {
         return Err(BadMetadata::Tenant);
     }
     let endpoint = |name, text: &str| at_home(text, &authority, whose).map(String::from).ok_or(BadMetadata::Endpoint(name));
-    Ok(Metadata {
+    Ok(EntraMetadata {
         authorization: endpoint("authorization_endpoint", &document.authorization_endpoint)?,
         token: endpoint("token_endpoint", &document.token_endpoint)?,
         keys: endpoint("jwks_uri", &document.jwks_uri)?,
         end_session: document.end_session_endpoint.map(|it| endpoint("end_session_endpoint", &it)).transpose()?,
         cloud: document.cloud_instance_name,
-        region: document.tenant_region_scope.filter(|it| it.len() <= REGION && it.bytes().all(|it| it.is_ascii_alphanumeric())),
+        region: document.tenant_region_scope.filter(|it| it.len() <= MAX_REGION_BYTES && it.bytes().all(|it| it.is_ascii_alphanumeric())),
         graph: document.msgraph_host.and_then(|it| graph(&it, &authority)).filter(|_| whose.is_some()),
         issuer: document.issuer,
         tenant: whose,
@@ -127,11 +127,11 @@ pub fn read(bytes: &[u8], authority: &str, tenant: &Tenant) -> Result<Metadata, 
 }
 
 /// The tenant that an issuer names: its one path segment before `v2.0`. A template names none, and only where many were asked for.
-fn whose(issuer: &str, asked: &Tenant) -> Result<Option<Guid>, BadMetadata> {
+fn tenant_of_issuer(issuer: &str, asked: &TenantConfig) -> Result<Option<Guid>, BadMetadata> {
     let segment = issuer.strip_suffix("/v2.0").and_then(|it| it.rsplit_once('/')).ok_or(BadMetadata::Issuer)?.1;
     match (asked.is_many(), Guid::parse(segment)) {
         (false, Some(id)) => Ok(Some(id)),
-        (true, None) if segment == TEMPLATE => Ok(None),
+        (true, None) if segment == TENANT_TEMPLATE => Ok(None),
         (true, Some(_)) => Err(BadMetadata::Tenant),
         _ => Err(BadMetadata::Issuer),
     }
@@ -173,7 +173,7 @@ fn at_home(text: &str, authority: &Url, tenant: Option<Guid>) -> Option<Url> {
 
 fn is_alias(host: &str, authority: &str, tenant: Option<Guid>) -> bool {
     let family = CLOUDS.iter().any(|it| it.signs_in_at(host) && it.signs_in_at(authority));
-    family || authority.ends_with(CIAM) && tenant.is_some() && host.strip_suffix(CIAM).and_then(Guid::parse) == tenant
+    family || authority.ends_with(CIAM_SUFFIX) && tenant.is_some() && host.strip_suffix(CIAM_SUFFIX).and_then(Guid::parse) == tenant
 }
 
 #[cfg(test)]
@@ -195,17 +195,17 @@ mod tests {
         })
     }
 
-    fn tenant() -> Tenant {
-        Tenant::Id(Guid::parse(TENANT).unwrap())
+    fn tenant() -> TenantConfig {
+        TenantConfig::Id(Guid::parse(TENANT).unwrap())
     }
 
-    fn judged(document: &Value, authority: &str, tenant: &Tenant) -> Result<Metadata, BadMetadata> {
+    fn judged(document: &Value, authority: &str, tenant: &TenantConfig) -> Result<EntraMetadata, BadMetadata> {
         read(document.to_string().as_bytes(), authority, tenant)
     }
 
     #[test]
     fn a_tenant_is_found_by_its_id_and_by_its_domain() {
-        for tenant in [tenant(), Tenant::Domain("contoso.com".to_owned())] {
+        for tenant in [tenant(), TenantConfig::Domain("contoso.com".to_owned())] {
             let metadata = judged(&document(PUBLIC), PUBLIC, &tenant).unwrap();
             assert_eq!(metadata.tenant, Guid::parse(TENANT));
             assert_eq!(metadata.keys, format!("{PUBLIC}/{TENANT}/discovery/v2.0/keys"));
@@ -217,19 +217,19 @@ mod tests {
         let mut document = document(PUBLIC);
         document["issuer"] = format!("{PUBLIC}/{{tenantid}}/v2.0").into();
         document["msgraph_host"] = "graph.microsoft.com".into();
-        for tenant in [Tenant::Organizations, Tenant::Common] {
+        for tenant in [TenantConfig::Organizations, TenantConfig::Common] {
             let metadata = judged(&document, PUBLIC, &tenant).unwrap();
             assert_eq!((metadata.tenant, metadata.graph.as_deref()), (None, None));
             assert_eq!(metadata.issuer_of(Guid::parse(TENANT).unwrap()), format!("{PUBLIC}/{TENANT}/v2.0"));
         }
         document["issuer"] = format!("{PUBLIC}/{TENANT}/v2.0").into();
-        assert_eq!(judged(&document, PUBLIC, &Tenant::Common).unwrap_err(), BadMetadata::Tenant);
+        assert_eq!(judged(&document, PUBLIC, &TenantConfig::Common).unwrap_err(), BadMetadata::Tenant);
         for issuer in ["{tenantid}/v2.0/", "x/{tenantid}/v2.0", "{tenantId}/v2.0", "{tenantid}", "{tenantid}{tenantid}/v2.0"] {
             document["issuer"] = format!("{PUBLIC}/{issuer}").into();
-            assert_eq!(judged(&document, PUBLIC, &Tenant::Organizations).unwrap_err(), BadMetadata::Issuer, "{issuer}");
+            assert_eq!(judged(&document, PUBLIC, &TenantConfig::Organizations).unwrap_err(), BadMetadata::Issuer, "{issuer}");
         }
         document["issuer"] = "https://{tenantid}.ciamlogin.com/{tenantid}/v2.0".into();
-        assert_eq!(judged(&document, "https://contoso.ciamlogin.com", &Tenant::Common).unwrap_err(), BadMetadata::Issuer);
+        assert_eq!(judged(&document, "https://contoso.ciamlogin.com", &TenantConfig::Common).unwrap_err(), BadMetadata::Issuer);
     }
 
     #[test]
@@ -333,6 +333,6 @@ mod tests {
     fn what_is_no_document_is_refused() {
         assert_eq!(read(b"<html>", PUBLIC, &tenant()).unwrap_err(), BadMetadata::Malformed);
         assert_eq!(read(b"{}", PUBLIC, &tenant()).unwrap_err(), BadMetadata::Malformed);
-        assert_eq!(read(&vec![b' '; DOCUMENT + 1], PUBLIC, &tenant()).unwrap_err(), BadMetadata::TooLarge);
+        assert_eq!(read(&vec![b' '; MAX_DOCUMENT_BYTES + 1], PUBLIC, &tenant()).unwrap_err(), BadMetadata::TooLarge);
     }
 }

@@ -11,12 +11,12 @@ pub mod failure;
 pub mod graph;
 pub mod invalid;
 pub mod keys;
-pub mod means;
 pub mod memberships;
 pub mod metadata;
 mod oidc;
-pub mod proof;
 mod redeem;
+pub mod refresh_failure;
+pub mod registration_credentials;
 mod rules;
 mod skew;
 mod source;
@@ -28,46 +28,46 @@ pub mod verified;
 
 pub use self::error::Error;
 
-use self::authorize::{Begun, Hints, NAMING, SCOPES};
-use self::circuit::{Circuit, Ticket};
-use self::graph::Membership;
-use self::means::Means;
-use self::oidc::Registration;
-use self::proof::{By, Proofs};
-use self::redeem::Sender;
-use self::rules::Expected;
-use self::source::Source;
-use self::tenants::Admitted;
+use self::authorize::{NAMING_SCOPES, SIGN_IN_SCOPES, SignInHints, StartedSignIn};
+use self::circuit::{CircuitBreaker, CircuitTicket};
+use self::graph::GroupMembership;
+use self::oidc::AppRegistration;
+use self::redeem::TokenRequestSender;
+use self::refresh_failure::RefreshFailure;
+use self::registration_credentials::{CredentialUsed, RegistrationCredentials};
+use self::rules::ExpectedToken;
+use self::source::EntraSource;
+use self::tenants::AdmittedTenants;
 use self::verified::VerifiedUser;
 use crate::base::clock::Clock;
-use crate::base::credential::Credential;
-use crate::base::domains::Domains;
-use crate::base::identity::Groups;
-use crate::base::random::Random;
-use crate::base::return_to::Landing;
+use crate::base::credential::ClientCredential;
+use crate::base::domains::TenantDomains;
+use crate::base::identity::PersonGroups;
+use crate::base::random::RandomSource;
+use crate::base::return_to::LandingUrl;
 use crate::base::secret::Secret;
-use crate::base::texts::Texts;
+use crate::base::string_list::StringList;
 use crate::config;
-use crate::config::entra::Recheck;
-use crate::wire::client::Client;
+use crate::config::entra::RecheckConfig;
+use crate::wire::client::HttpClient;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Sign-in with one app registration, at one tenant or at many.
 #[derive(Debug)]
 pub struct Entra {
-    source: Source,
-    circuit: Circuit,
-    proofs: Proofs,
-    recheck: Recheck,
-    client: Client,
+    source: EntraSource,
+    circuit: CircuitBreaker,
+    proofs: RegistrationCredentials,
+    recheck: RecheckConfig,
+    client: HttpClient,
     clock: Clock,
-    random: Random,
+    random: RandomSource,
     guests: bool,
     beside_others: bool,
-    admitted: Admitted,
+    admitted: AdmittedTenants,
     are_many: bool,
-    groups: config::entra::Groups,
+    groups: config::entra::GroupsSource,
     own_graph: Option<String>,
     custom: Vec<String>,
     tenant: String,
@@ -80,9 +80,9 @@ pub struct Refreshed {
     /// Takes the old one's place; none where Entra gave no new one.
     pub grant: Option<Secret>,
     /// What the app proved itself by.
-    pub by: By,
+    pub by: CredentialUsed,
     id_token: Option<Secret>,
-    ticket: Ticket,
+    ticket: CircuitTicket,
 }
 
 /// A sign-in that is done.
@@ -93,7 +93,7 @@ pub struct Redeemed {
     /// By what Entra is asked again; none where it gave no refresh token.
     pub grant: Option<Secret>,
     /// What the app proved itself by.
-    pub by: By,
+    pub by: CredentialUsed,
 }
 
 /// A code that brought nobody.
@@ -103,32 +103,32 @@ pub struct NotRedeemed {
     /// Why.
     pub error: Error,
     /// What the app proved itself by: where it has two credentials, both may have been refused.
-    pub by: By,
+    pub by: CredentialUsed,
 }
 
 impl Entra {
     /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text; `domains` are
     /// those that stand for tenants.
     pub fn new(
-        config: &config::entra::Entra,
+        config: &config::entra::EntraConfig,
         redirect_uri: String,
-        domains: Arc<Domains>,
+        domains: Arc<TenantDomains>,
         clock: Clock,
-        random: Random,
-        client: Client,
+        random: RandomSource,
+        client: HttpClient,
         custom: Vec<String>,
     ) -> Self {
         Self {
-            admitted: Admitted::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
-            source: Source::new(config.authority.clone(), config.tenant.clone(), domains, client.clone(), clock.clone(), random.clone()),
-            circuit: Circuit::new(clock.clone(), random.clone()),
+            admitted: AdmittedTenants::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
+            source: EntraSource::new(config.authority.clone(), config.tenant.clone(), domains, client.clone(), clock.clone(), random.clone()),
+            circuit: CircuitBreaker::new(clock.clone(), random.clone()),
             are_many: config.tenant.is_many(),
             recheck: config.recheck,
-            proofs: Proofs::new(Registration {
+            proofs: RegistrationCredentials::new(AppRegistration {
                 client_id: config.client_id,
                 credential: config.credential.clone(),
                 redirect_uri,
-                scopes: SCOPES.into_iter().map(str::to_owned).chain(config.scopes.iter().cloned()).collect(),
+                scopes: SIGN_IN_SCOPES.into_iter().map(str::to_owned).chain(config.scopes.iter().cloned()).collect(),
             }),
             client,
             clock,
@@ -153,12 +153,12 @@ impl Entra {
     /// The same, which asks for no more than whose account it is.
     #[must_use]
     pub fn naming_only(self) -> Self {
-        Self { proofs: self.proofs.with_scopes(&NAMING), ..self }
+        Self { proofs: self.proofs.with_scopes(&NAMING_SCOPES), ..self }
     }
 
     /// The same with a new client secret that waits until it has signed somebody in, beside the one that is there.
     #[must_use]
-    pub fn with_waiting(self, credential: Credential) -> Self {
+    pub fn with_waiting(self, credential: ClientCredential) -> Self {
         Self { proofs: self.proofs.with_waiting(credential), ..self }
     }
 
@@ -166,7 +166,7 @@ impl Entra {
     ///
     /// # Errors
     /// Why Entra could not be asked, or that it knows no such tenant.
-    pub async fn discovered(&self) -> Result<metadata::Metadata, Error> {
+    pub async fn discovered(&self) -> Result<metadata::EntraMetadata, Error> {
         Ok(self.source.snapshot().await?.metadata.clone())
     }
 
@@ -174,9 +174,9 @@ impl Entra {
     ///
     /// # Errors
     /// Where Entra was never reached, and is not now.
-    pub async fn begin(&self, hints: &Hints, state: &str) -> Result<Begun, Error> {
+    pub async fn begin(&self, hints: &SignInHints, state: &str) -> Result<StartedSignIn, Error> {
         let snapshot = self.source.snapshot().await?;
-        authorize::begin(self.proofs.current(), &snapshot.metadata, &self.random, hints, state)
+        authorize::start(self.proofs.current(), &snapshot.metadata, &self.random, hints, state)
     }
 
     /// Redeems the code that came back, and verifies what it brings. People who sign in are never held back; how it went is told to the circuit.
@@ -184,7 +184,7 @@ impl Entra {
     /// # Errors
     /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, NotRedeemed> {
-        let snapshot = self.source.snapshot().await.map_err(|error| NotRedeemed { error, by: By::Proven })?;
+        let snapshot = self.source.snapshot().await.map_err(|error| NotRedeemed { error, by: CredentialUsed::Current })?;
         let ticket = self.circuit.ticket();
         let sender = self.sender();
         let (by, answer) = self.proofs.new_one_first(|it| redeem::redeem(it, &snapshot.metadata, &sender, code, verifier)).await;
@@ -208,7 +208,7 @@ impl Entra {
         let snapshot = self.source.snapshot().await?;
         let (ticket, _place) = self.circuit.enter().await?;
         let sender = self.sender();
-        match self.proofs.proven_one_first(|it| redeem::refresh(it, &snapshot.metadata, &sender, grant)).await {
+        match self.proofs.proven_first(|it| redeem::refresh(it, &snapshot.metadata, &sender, grant)).await {
             // How it went is told once it is verified: an answer that is of no use is as good as none.
             (by, Ok(tokens)) => Ok(Refreshed { grant: tokens.refresh_token, by, id_token: tokens.id_token, ticket }),
             (_, Err(cause)) => self.told(ticket, Err(cause)),
@@ -225,16 +225,18 @@ impl Entra {
     }
 
     /// Tells the circuit how a request went.
-    fn told<T>(&self, ticket: Ticket, answer: Result<T, Error>) -> Result<T, Error> {
-        match answer.as_ref().map_err(|it| (it, means::of(it))) {
-            Err((cause, Means::Later { retry_after, ours })) if means::is_of_all(cause, self.are_many) => self.circuit.failed(ticket, retry_after, ours, cause),
+    fn told<T>(&self, ticket: CircuitTicket, answer: Result<T, Error>) -> Result<T, Error> {
+        match answer.as_ref().map_err(|it| (it, refresh_failure::of(it))) {
+            Err((cause, RefreshFailure::Later { retry_after, ours })) if refresh_failure::is_of_all(cause, self.are_many) => {
+                self.circuit.failed(ticket, retry_after, ours, cause)
+            }
             Ok(_) | Err(_) => self.circuit.answered(),
         }
         answer
     }
 
-    fn sender(&self) -> Sender {
-        Sender::new(self.client.clone(), self.source.skew.clone(), self.clock.clone(), self.random.clone())
+    fn sender(&self) -> TokenRequestSender {
+        TokenRequestSender::new(self.client.clone(), self.source.skew.clone(), self.clock.clone(), self.random.clone())
     }
 
     /// Redeems a refresh token for what opens Graph, unless Entra is left alone at the moment. The pass holds the new refresh token, which is to
@@ -242,17 +244,17 @@ impl Entra {
     ///
     /// # Errors
     /// Why there is no token for Graph.
-    pub async fn graph_pass(&self, grant: &Secret) -> Result<graph::Pass, graph::Error> {
+    pub async fn graph_pass(&self, grant: &Secret) -> Result<graph::GraphToken, graph::Error> {
         self.redeemed_for_graph(grant).await.map_err(graph::Error::Token)
     }
 
-    async fn redeemed_for_graph(&self, grant: &Secret) -> Result<graph::Pass, Error> {
+    async fn redeemed_for_graph(&self, grant: &Secret) -> Result<graph::GraphToken, Error> {
         let snapshot = self.source.snapshot().await?;
         let (ticket, _place) = self.circuit.enter().await?;
         let base = metadata::graph_base(self.own_graph.as_deref(), self.graph, &snapshot.metadata);
-        let scope = format!("{base}/{}", graph::PERMISSION);
+        let scope = format!("{base}/{}", graph::GRAPH_PERMISSION);
         let sender = self.sender();
-        let (_, answer) = self.proofs.proven_one_first(|it| redeem::for_graph(it, &snapshot.metadata, &sender, grant, scope.clone())).await;
+        let (_, answer) = self.proofs.proven_first(|it| redeem::for_graph(it, &snapshot.metadata, &sender, grant, scope.clone())).await;
         let tokens = match answer {
             // What Entra refuses for Graph says of sessions only that it answers: this may have been the probe that others wait for.
             Err(Error::Refused(refusal)) if !refusal.is_of_the_app() => {
@@ -261,17 +263,17 @@ impl Entra {
             }
             answer => self.told(ticket, answer),
         }?;
-        Ok(graph::Pass::new(tokens, base))
+        Ok(graph::GraphToken::new(tokens, base))
     }
 
     /// All groups of the person whom a pass was given for, as Graph tells them.
     ///
     /// # Errors
     /// Why they are not told; some of them are never given for all.
-    pub async fn membership(&self, pass: graph::Pass) -> Result<Membership, graph::Error> {
+    pub async fn membership(&self, pass: graph::GraphToken) -> Result<GroupMembership, graph::Error> {
         let whose = self.verified(pass.id_token, None).await.map_err(graph::Error::Token)?;
         let ids = graph::groups(&self.client, &pass.base, &pass.access).await?;
-        Ok(Membership::new(whose.identity(), ids))
+        Ok(GroupMembership::new(whose.identity(), ids))
     }
 
     async fn verified(&self, id_token: Option<Secret>, nonce: Option<&str>) -> Result<VerifiedUser, Error> {
@@ -279,7 +281,7 @@ impl Entra {
         let unverified = token::parse(id_token.expose().as_bytes())?;
         let (snapshot, key) = self.source.key(unverified.kid()).await?;
         let claims = unverified.verify(&key)?;
-        let expected = Expected {
+        let expected = ExpectedToken {
             metadata: &snapshot.metadata,
             admitted: &self.admitted,
             client_id: self.proofs.current().client_id,
@@ -291,10 +293,10 @@ impl Entra {
         };
         let mut identity = rules::judge(&claims, &key, &expected)?;
         match self.groups {
-            config::entra::Groups::Token => {}
+            config::entra::GroupsSource::Token => {}
             // As if there were too many for the token: Graph tells them.
-            config::entra::Groups::Graph => identity.groups = Groups::Overage,
-            config::entra::Groups::Off => identity.groups = Groups::Known(Texts::default()),
+            config::entra::GroupsSource::Graph => identity.groups = PersonGroups::Overage,
+            config::entra::GroupsSource::Off => identity.groups = PersonGroups::Known(StringList::default()),
         }
         Ok(VerifiedUser::new(identity))
     }
@@ -311,11 +313,11 @@ impl Entra {
 
     /// Seconds for which Entra is left alone, since it does not answer; 0 where it is not.
     pub fn rests(&self) -> u64 {
-        self.circuit.rests()
+        self.circuit.pause_ms()
     }
 
     /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
-    pub fn sign_out_url(&self, back: &Landing, hint: Option<&str>) -> Option<String> {
+    pub fn sign_out_url(&self, back: &LandingUrl, hint: Option<&str>) -> Option<String> {
         authorize::sign_out(self.proofs.current(), &self.source.known()?.metadata, back, hint)
     }
 
@@ -326,8 +328,8 @@ impl Entra {
     }
 
     /// What an admin has to know to find this app; `origin` is its public address.
-    pub fn names(&self, origin: String) -> aadsts::Names {
-        aadsts::Names {
+    pub fn names(&self, origin: String) -> aadsts::RemedyNames {
+        aadsts::RemedyNames {
             client_id: self.proofs.current().client_id.to_string(),
             tenant: self.tenant.clone(),
             redirect_uri: self.proofs.current().redirect_uri.clone(),

@@ -1,9 +1,9 @@
 //! The `openidconnect` client as we use it: it builds the requests, and reads the token endpoint's answer into types of ours.
 
 use super::error::Error;
-use super::failure::Refusal;
-use super::metadata::Metadata;
-use crate::base::credential::Credential;
+use super::failure::EntraRefusal;
+use super::metadata::EntraMetadata;
+use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use openidconnect::core::{
@@ -19,15 +19,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
 /// The library's client, with Entra's refusals and our reading of its answer.
-pub type Oidc = openidconnect::Client<
+pub type OidcClient = openidconnect::Client<
     EmptyAdditionalClaims,
     CoreAuthDisplay,
     CoreGenderClaim,
     CoreJweContentEncryptionAlgorithm,
     CoreJsonWebKey,
     CoreAuthPrompt,
-    Refusal,
-    Answer,
+    EntraRefusal,
+    EntraTokenResponse,
     CoreTokenIntrospectionResponse,
     CoreRevocableToken,
     CoreRevocationErrorResponse,
@@ -41,11 +41,11 @@ pub type Oidc = openidconnect::Client<
 
 /// The app registration, as far as requests need it.
 #[derive(Clone, Debug)]
-pub struct Registration {
+pub struct AppRegistration {
     /// Application (client) ID.
     pub client_id: Guid,
     /// By what the app proves itself.
-    pub credential: Credential,
+    pub credential: ClientCredential,
     /// Where people come back.
     pub redirect_uri: String,
     /// What a sign-in asks for beside `openid`, which the library adds.
@@ -56,7 +56,7 @@ pub struct Registration {
 ///
 /// # Errors
 /// `Address` names what is none.
-pub fn client(registration: &Registration, metadata: &Metadata) -> Result<Oidc, Error> {
+pub fn client(registration: &AppRegistration, metadata: &EntraMetadata) -> Result<OidcClient, Error> {
     let issuer = IssuerUrl::new(metadata.issuer.clone()).map_err(|_| Error::Address("issuer"))?;
     let authorization = AuthUrl::new(metadata.authorization.clone()).map_err(|_| Error::Address("authorization_endpoint"))?;
     let token = TokenUrl::new(metadata.token.clone()).map_err(|_| Error::Address("token_endpoint"))?;
@@ -65,8 +65,8 @@ pub fn client(registration: &Registration, metadata: &Metadata) -> Result<Oidc, 
     let client = openidconnect::Client::new(id, issuer, JsonWebKeySet::new(Vec::new()));
     // Any other credential is sent as an assertion, with each request.
     let client = match &registration.credential {
-        Credential::Secret(it) => client.set_client_secret(ClientSecret::new(it.expose().to_owned())),
-        Credential::Certificate(_) | Credential::Federated(_) => client,
+        ClientCredential::Secret(it) => client.set_client_secret(ClientSecret::new(it.expose().to_owned())),
+        ClientCredential::Certificate(_) | ClientCredential::Federated(_) => client,
     };
     Ok(client.set_auth_uri(authorization).set_token_uri(token).set_redirect_uri(redirect).set_auth_type(AuthType::RequestBody))
 }
@@ -76,17 +76,17 @@ pub fn client(registration: &Registration, metadata: &Metadata) -> Result<Oidc, 
 /// The ID token stays a text until it is verified: the library's own type would refuse a token for the form of claims that we never read.
 /// The access token is used only where it was asked for Microsoft Graph.
 #[derive(Debug, Deserialize, Serialize)]
-pub struct Answer {
+pub struct EntraTokenResponse {
     access_token: AccessToken,
     #[serde(deserialize_with = "bearer")]
     token_type: CoreTokenType,
-    id_token: Option<Text>,
-    refresh_token: Option<Text>,
+    id_token: Option<JsonSecret>,
+    refresh_token: Option<JsonSecret>,
 }
 
 /// What a token request brought.
 #[derive(Debug)]
-pub struct Tokens {
+pub struct RedeemedTokens {
     /// The ID token, not verified.
     pub id_token: Option<Secret>,
     /// The access token, for whatever it was asked for; not read.
@@ -95,15 +95,15 @@ pub struct Tokens {
     pub refresh_token: Option<Secret>,
 }
 
-impl Answer {
+impl EntraTokenResponse {
     /// The tokens that are used.
-    pub fn into_tokens(self) -> Tokens {
+    pub fn into_tokens(self) -> RedeemedTokens {
         let access = Secret::new(self.access_token.into_secret());
-        Tokens { id_token: self.id_token.map(|it| it.0), access, refresh_token: self.refresh_token.map(|it| it.0) }
+        RedeemedTokens { id_token: self.id_token.map(|it| it.0), access, refresh_token: self.refresh_token.map(|it| it.0) }
     }
 }
 
-impl OAuth2TokenResponse for Answer {
+impl OAuth2TokenResponse for EntraTokenResponse {
     type TokenType = CoreTokenType;
 
     fn access_token(&self) -> &AccessToken {
@@ -129,7 +129,7 @@ impl OAuth2TokenResponse for Answer {
 
 type LibraryToken = IdToken<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
 
-impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm> for Answer {
+impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm> for EntraTokenResponse {
     /// Never one that the library parsed: see `into_id_token`.
     fn id_token(&self) -> Option<&LibraryToken> {
         None
@@ -144,15 +144,15 @@ fn bearer<'de, D: Deserializer<'de>>(from: D) -> Result<CoreTokenType, D::Error>
 
 /// A secret that comes in JSON, and never leaves in it.
 #[derive(Debug)]
-struct Text(Secret);
+struct JsonSecret(Secret);
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for JsonSecret {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         String::deserialize(from).map(|it| Self(Secret::new(it)))
     }
 }
 
-impl Serialize for Text {
+impl Serialize for JsonSecret {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&self.0)
     }

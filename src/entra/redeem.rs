@@ -1,26 +1,32 @@
 //! A code, or a refresh token, for an ID token (OpenID Connect Core sections 3.1.3 and 12).
 
-use super::assertion::{self, Asking};
+use super::assertion::{self, AssertionRequest};
 use super::error::Error;
-use super::failure::Refusal;
-use super::metadata::Metadata;
-use super::oidc::{self, Answer, Registration, Tokens};
-use super::skew::Skew;
+use super::failure::EntraRefusal;
+use super::metadata::EntraMetadata;
+use super::oidc::{self, AppRegistration, EntraTokenResponse, RedeemedTokens};
+use super::skew::ClockSkew;
 use crate::base::clock::Clock;
-use crate::base::random::Random;
+use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
-use crate::wire::client::Client;
+use crate::wire::client::HttpClient;
 use http::header::RETRY_AFTER;
 use openidconnect::{AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RefreshToken, RequestTokenError, Scope};
 use std::pin::Pin;
 
-const ENDPOINT: &str = "token endpoint";
+const ENDPOINT_NAME: &str = "token endpoint";
 
 /// Redeems a code, once: it is good for one use, so nothing is tried again.
 ///
 /// # Errors
 /// What Entra refused, or why there is no answer.
-pub async fn redeem(registration: &Registration, metadata: &Metadata, sender: &Sender, code: &str, verifier: &str) -> Result<Tokens, Error> {
+pub async fn redeem(
+    registration: &AppRegistration,
+    metadata: &EntraMetadata,
+    sender: &TokenRequestSender,
+    code: &str,
+    verifier: &str,
+) -> Result<RedeemedTokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let mut request = oidc.exchange_code(AuthorizationCode::new(code.to_owned())).set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
     for (name, value) in sender.proof(registration, metadata).await? {
@@ -33,7 +39,7 @@ pub async fn redeem(registration: &Registration, metadata: &Metadata, sender: &S
 ///
 /// # Errors
 /// What Entra refused, or why there is no answer.
-pub async fn refresh(registration: &Registration, metadata: &Metadata, sender: &Sender, token: &Secret) -> Result<Tokens, Error> {
+pub async fn refresh(registration: &AppRegistration, metadata: &EntraMetadata, sender: &TokenRequestSender, token: &Secret) -> Result<RedeemedTokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
     let scopes = registration.scopes.iter().cloned().map(Scope::new);
@@ -48,7 +54,13 @@ pub async fn refresh(registration: &Registration, metadata: &Metadata, sender: &
 ///
 /// # Errors
 /// What Entra refused, or why there is no answer.
-pub async fn for_graph(registration: &Registration, metadata: &Metadata, sender: &Sender, token: &Secret, scope: String) -> Result<Tokens, Error> {
+pub async fn for_graph(
+    registration: &AppRegistration,
+    metadata: &EntraMetadata,
+    sender: &TokenRequestSender,
+    token: &Secret,
+    scope: String,
+) -> Result<RedeemedTokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
     let scopes = ["openid", "profile", "offline_access"].map(|it| Scope::new(it.to_owned()));
@@ -59,7 +71,7 @@ pub async fn for_graph(registration: &Registration, metadata: &Metadata, sender:
     tokens(request.request_async(sender).await)
 }
 
-fn tokens(answer: Result<Answer, RequestTokenError<Error, Refusal>>) -> Result<Tokens, Error> {
+fn tokens(answer: Result<EntraTokenResponse, RequestTokenError<Error, EntraRefusal>>) -> Result<RedeemedTokens, Error> {
     let answer = answer.map_err(|error| match error {
         RequestTokenError::ServerResponse(refusal) => refusal.into(),
         RequestTokenError::Request(error) => error,
@@ -70,28 +82,28 @@ fn tokens(answer: Result<Answer, RequestTokenError<Error, Refusal>>) -> Result<T
 }
 
 /// Our client, as the library wants to call one.
-pub struct Sender {
-    client: Client,
-    skew: Skew,
+pub struct TokenRequestSender {
+    client: HttpClient,
+    skew: ClockSkew,
     clock: Clock,
-    random: Random,
+    random: RandomSource,
 }
 
-impl Sender {
+impl TokenRequestSender {
     /// Sends by that client, and compares the clocks by each answer.
-    pub fn new(client: Client, skew: Skew, clock: Clock, random: Random) -> Self {
+    pub fn new(client: HttpClient, skew: ClockSkew, clock: Clock, random: RandomSource) -> Self {
         Self { client, skew, clock, random }
     }
 
     /// What goes along where the app proves itself by an assertion (RFC 7521 section 4.2), made anew for each request.
-    async fn proof(&self, registration: &Registration, metadata: &Metadata) -> Result<Vec<(&'static str, String)>, Error> {
-        let asking = Asking { client: registration.client_id, endpoint: &metadata.token, now: self.clock.now(), random: &self.random };
+    async fn proof(&self, registration: &AppRegistration, metadata: &EntraMetadata) -> Result<Vec<(&'static str, String)>, Error> {
+        let asking = AssertionRequest { client: registration.client_id, endpoint: &metadata.token, now: self.clock.now(), random: &self.random };
         let assertion = assertion::assertion(&registration.credential, &asking).await?;
-        Ok(assertion.into_iter().flat_map(|it| [("client_assertion_type", assertion::BEARER.to_owned()), ("client_assertion", it)]).collect())
+        Ok(assertion.into_iter().flat_map(|it| [("client_assertion_type", assertion::CLIENT_ASSERTION_TYPE.to_owned()), ("client_assertion", it)]).collect())
     }
 }
 
-impl<'c> AsyncHttpClient<'c> for Sender {
+impl<'c> AsyncHttpClient<'c> for TokenRequestSender {
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
 
@@ -100,11 +112,11 @@ impl<'c> AsyncHttpClient<'c> for Sender {
     }
 }
 
-async fn send(client: &Client, skew: &Skew, request: HttpRequest) -> Result<HttpResponse, Error> {
-    let response = client.send(request).await.map_err(|cause| Error::Unreachable { endpoint: ENDPOINT, cause })?;
+async fn send(client: &HttpClient, skew: &ClockSkew, request: HttpRequest) -> Result<HttpResponse, Error> {
+    let response = client.send(request).await.map_err(|cause| Error::Unreachable { endpoint: ENDPOINT_NAME, cause })?;
     skew.note(response.headers());
     let status = response.status().as_u16();
     // 429 and 5xx may come with a page of HTML; below, a body says more.
     let retry_after = || response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok();
-    if status >= 429 { Err(Error::Status { endpoint: ENDPOINT, status, retry_after: retry_after() }) } else { Ok(response.map(|it| it.to_vec())) }
+    if status >= 429 { Err(Error::Status { endpoint: ENDPOINT_NAME, status, retry_after: retry_after() }) } else { Ok(response.map(|it| it.to_vec())) }
 }

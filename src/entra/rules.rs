@@ -1,32 +1,32 @@
 //! What the claims of an ID token must be, and what they tell of a person.
 
-use super::invalid::Invalid;
-use super::keys::Key;
-use super::metadata::Metadata;
-use super::tenants::Admitted;
-use super::token::Claims;
+use super::invalid::InvalidToken;
+use super::keys::VerificationKey;
+use super::metadata::EntraMetadata;
+use super::tenants::AdmittedTenants;
+use super::token::TokenClaims;
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity};
-use crate::base::texts::Texts;
+use crate::base::identity::{Identity, PersonGroups};
+use crate::base::string_list::StringList;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde_json::Value;
 
 /// Seconds that our clock and Entra's may differ.
-const LEEWAY: u64 = 60;
+const LEEWAY_SECONDS: u64 = 60;
 /// Seconds that a token may live from now: a day is the longest that a tenant can set, and this is two.
-const LIFE: u64 = 2 * 24 * 3600;
+const MAX_TOKEN_LIFETIME_SECONDS: u64 = 2 * 24 * 3600;
 /// Longest text of a person, in bytes; longer ones are left out.
-const TEXT: usize = 1024;
+const MAX_TEXT_BYTES: usize = 1024;
 /// Longest `login_hint` and longest custom claim, in bytes.
-const LONG: usize = 4096;
+const MAX_CLAIM_BYTES: usize = 4096;
 
 /// What a token must agree with.
 #[derive(Debug)]
-pub struct Expected<'a> {
+pub struct ExpectedToken<'a> {
     /// The issuer, its cloud, and the tenant where it is one.
-    pub metadata: &'a Metadata,
+    pub metadata: &'a EntraMetadata,
     /// Which tenants may come, where there are many.
-    pub admitted: &'a Admitted,
+    pub admitted: &'a AdmittedTenants,
     /// This app.
     pub client_id: Guid,
     /// The nonce of the sign-in; none for a refreshed token, which answers no request of a browser (OpenID Connect Core section 12.2).
@@ -45,17 +45,17 @@ pub struct Expected<'a> {
 ///
 /// # Errors
 /// The first rule that is broken.
-pub fn judge(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Identity, Invalid> {
+pub fn judge(claims: &TokenClaims, key: &VerificationKey, expected: &ExpectedToken<'_>) -> Result<Identity, InvalidToken> {
     let tid = origin(claims, key, expected)?;
     audience(claims, expected.client_id)?;
     let iat = times(claims, expected.now)?;
     if let Some(sent) = expected.nonce {
         nonce(claims, sent)?;
     }
-    let oid = claims.text("oid").and_then(Guid::parse).ok_or(Invalid::NoOid)?;
+    let oid = claims.text("oid").and_then(Guid::parse).ok_or(InvalidToken::NoOid)?;
     let guest = is_guest(claims, tid);
     if guest && !expected.guests {
-        return Err(Invalid::Guest);
+        return Err(InvalidToken::Guest);
     }
     let who = person(claims, oid, tid, (iat, expected.now), expected.custom)?;
     // Any tenant can write any address into a person of its own (nOAuth): where several may come, only a verified one is known at all.
@@ -64,18 +64,18 @@ pub fn judge(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Iden
 }
 
 /// Who issued it: version, issuer, that the key signs for them (`learn:/access-tokens`, "Validate the issuer"), and that their people may come.
-fn origin(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Guid, Invalid> {
+fn origin(claims: &TokenClaims, key: &VerificationKey, expected: &ExpectedToken<'_>) -> Result<Guid, InvalidToken> {
     let metadata = expected.metadata;
     if claims.text("ver") != Some("2.0") {
-        return Err(Invalid::Version);
+        return Err(InvalidToken::Version);
     }
-    let tid = claims.text("tid").and_then(Guid::parse).ok_or(Invalid::Tenant)?;
+    let tid = claims.text("tid").and_then(Guid::parse).ok_or(InvalidToken::Tenant)?;
     let issuer = metadata.issuer_of(tid);
     if claims.text("iss") != Some(&issuer) {
-        return Err(Invalid::Issuer);
+        return Err(InvalidToken::Issuer);
     }
     if metadata.tenant.is_some_and(|it| it != tid) {
-        return Err(Invalid::Tenant);
+        return Err(InvalidToken::Tenant);
     }
     key.speaks_for(&issuer, &tid.to_string(), metadata.cloud.as_deref())?;
     if metadata.tenant.is_none() {
@@ -85,13 +85,13 @@ fn origin(claims: &Claims, key: &Key, expected: &Expected<'_>) -> Result<Guid, I
 }
 
 /// The nonce is a secret of this browser's sign-in.
-fn nonce(claims: &Claims, sent: &str) -> Result<(), Invalid> {
-    let nonce = claims.text("nonce").filter(|it| !it.is_empty()).ok_or(Invalid::Nonce)?;
-    verify_slices_are_equal(nonce.as_bytes(), sent.as_bytes()).map_err(|_| Invalid::Nonce)
+fn nonce(claims: &TokenClaims, sent: &str) -> Result<(), InvalidToken> {
+    let nonce = claims.text("nonce").filter(|it| !it.is_empty()).ok_or(InvalidToken::Nonce)?;
+    verify_slices_are_equal(nonce.as_bytes(), sent.as_bytes()).map_err(|_| InvalidToken::Nonce)
 }
 
 /// `aud` is this app and nobody else; `azp`, where it stands, is too.
-fn audience(claims: &Claims, client_id: Guid) -> Result<(), Invalid> {
+fn audience(claims: &TokenClaims, client_id: Guid) -> Result<(), InvalidToken> {
     let is_ours = |it: &Value| it.as_str().and_then(Guid::parse) == Some(client_id);
     let ours = match claims.claim("aud") {
         Some(Value::Array(all)) => matches!(all.as_slice(), [one] if is_ours(one)),
@@ -99,26 +99,26 @@ fn audience(claims: &Claims, client_id: Guid) -> Result<(), Invalid> {
         None => false,
     };
     if !ours {
-        return Err(Invalid::Audience);
+        return Err(InvalidToken::Audience);
     }
-    if claims.claim("azp").is_some_and(|it| !is_ours(it)) { Err(Invalid::Party) } else { Ok(()) }
+    if claims.claim("azp").is_some_and(|it| !is_ours(it)) { Err(InvalidToken::Party) } else { Ok(()) }
 }
 
 /// `exp`, `nbf` and `iat` in whole seconds; gives `iat`.
-fn times(claims: &Claims, now: u64) -> Result<u64, Invalid> {
+fn times(claims: &TokenClaims, now: u64) -> Result<u64, InvalidToken> {
     let time = |name| claims.claim(name).and_then(Value::as_u64);
-    let (Some(exp), Some(iat)) = (time("exp"), time("iat")) else { return Err(Invalid::Times) };
+    let (Some(exp), Some(iat)) = (time("exp"), time("iat")) else { return Err(InvalidToken::Times) };
     let nbf = match claims.claim("nbf") {
         None => iat,
-        Some(it) => it.as_u64().ok_or(Invalid::Times)?,
+        Some(it) => it.as_u64().ok_or(InvalidToken::Times)?,
     };
-    if exp.saturating_add(LEEWAY) <= now {
-        return Err(Invalid::Expired);
+    if exp.saturating_add(LEEWAY_SECONDS) <= now {
+        return Err(InvalidToken::Expired);
     }
-    if nbf.max(iat) > now.saturating_add(LEEWAY) {
-        return Err(Invalid::NotYet);
+    if nbf.max(iat) > now.saturating_add(LEEWAY_SECONDS) {
+        return Err(InvalidToken::NotYet);
     }
-    if exp > now.saturating_add(LIFE) || exp < iat { Err(Invalid::Times) } else { Ok(iat) }
+    if exp > now.saturating_add(MAX_TOKEN_LIFETIME_SECONDS) || exp < iat { Err(InvalidToken::Times) } else { Ok(iat) }
 }
 
 /// The same person without an address, under whatever name it is kept.
@@ -128,7 +128,7 @@ fn without_email(who: Identity) -> Identity {
 }
 
 /// Whether the person is at home elsewhere: `acct`, else a foreign identity provider, else the name that a guest has here.
-fn is_guest(claims: &Claims, tid: Guid) -> bool {
+fn is_guest(claims: &TokenClaims, tid: Guid) -> bool {
     // `idp` of a personal account is that of all personal accounts.
     if tid == Guid::PERSONAL {
         return false;
@@ -139,24 +139,24 @@ fn is_guest(claims: &Claims, tid: Guid) -> bool {
     acct || elsewhere || claims.text("upn").is_some_and(|it| it.to_ascii_uppercase().contains("#EXT#"))
 }
 
-fn person(claims: &Claims, oid: Guid, tid: Guid, (iat, now): (u64, u64), custom: &[String]) -> Result<Identity, Invalid> {
+fn person(claims: &TokenClaims, oid: Guid, tid: Guid, (iat, now): (u64, u64), custom: &[String]) -> Result<Identity, InvalidToken> {
     let text = |name: &str, most: usize| claims.text(name).filter(|it| (1..=most).contains(&it.len())).map(Box::from);
-    let email = text("email", TEXT);
+    let email = text("email", MAX_TEXT_BYTES);
     let verified = claims.claim("xms_edov").is_some_and(|it| *it == true || *it == 1 || it == "1" || it == "true");
     // Entra dates `iat` back by five minutes but not `auth_time`, which may be later.
-    let auth_time = claims.claim("auth_time").and_then(Value::as_u64).filter(|it| *it <= now.saturating_add(LEEWAY)).map(|it| it.min(now));
+    let auth_time = claims.claim("auth_time").and_then(Value::as_u64).filter(|it| *it <= now.saturating_add(LEEWAY_SECONDS)).map(|it| it.min(now));
     Ok(Identity {
         oid,
         tid,
         guest: false,
-        name: text("name", TEXT),
-        preferred_username: text("preferred_username", TEXT),
+        name: text("name", MAX_TEXT_BYTES),
+        preferred_username: text("preferred_username", MAX_TEXT_BYTES),
         email_verified: verified && email.is_some(),
         email,
         roles: list(claims.claim("roles"))?,
         groups: groups(claims)?,
-        entra_sid: text("sid", TEXT),
-        login_hint: text("login_hint", LONG),
+        entra_sid: text("sid", MAX_TEXT_BYTES),
+        login_hint: text("login_hint", MAX_CLAIM_BYTES),
         acrs: list(claims.claim("acrs"))?,
         auth_time: auth_time.unwrap_or(iat),
         has_auth_time: auth_time.is_some(),
@@ -166,18 +166,18 @@ fn person(claims: &Claims, oid: Guid, tid: Guid, (iat, now): (u64, u64), custom:
 }
 
 /// The groups, or that there are too many. The pointer of an overage leads to a retired service, and is never followed.
-fn groups(claims: &Claims) -> Result<Groups, Invalid> {
+fn groups(claims: &TokenClaims) -> Result<PersonGroups, InvalidToken> {
     let pointed = claims.claim("_claim_names").is_some_and(|it| it.get("groups").is_some());
     let has = claims.claim("hasgroups").is_some_and(|it| *it == true || it == "true");
-    if pointed || has { Ok(Groups::Overage) } else { list(claims.claim("groups")).map(Groups::Known) }
+    if pointed || has { Ok(PersonGroups::Overage) } else { list(claims.claim("groups")).map(PersonGroups::Known) }
 }
 
-fn list(value: Option<&Value>) -> Result<Texts, Invalid> {
+fn list(value: Option<&Value>) -> Result<StringList, InvalidToken> {
     match value {
-        None => Ok(Texts::default()),
+        None => Ok(StringList::default()),
         Some(Value::String(one)) => Ok(std::iter::once(one).collect()),
-        Some(Value::Array(all)) => all.iter().map(Value::as_str).collect::<Option<_>>().ok_or(Invalid::Lists),
-        Some(_) => Err(Invalid::Lists),
+        Some(Value::Array(all)) => all.iter().map(Value::as_str).collect::<Option<_>>().ok_or(InvalidToken::Lists),
+        Some(_) => Err(InvalidToken::Lists),
     }
 }
 
@@ -187,7 +187,7 @@ fn plain(value: &Value) -> Option<String> {
         Value::Array(all) => all.iter().map(|it| scalar(it).filter(|it| !it.contains(','))).collect::<Option<Vec<_>>>()?.join(","),
         one => scalar(one)?,
     };
-    (1..=LONG).contains(&text.len()).then_some(text)
+    (1..=MAX_CLAIM_BYTES).contains(&text.len()).then_some(text)
 }
 
 fn scalar(value: &Value) -> Option<String> {

@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Stands for: no answer carried a date yet.
-const UNKNOWN: i64 = i64::MIN;
+const NO_DATE_YET: i64 = i64::MIN;
 
 /// The last difference that was seen; all clones share it.
 #[derive(Clone, Debug)]
-pub struct Skew {
+pub struct ClockSkew {
     clock: Clock,
     ahead: Arc<AtomicI64>,
 }
 
-impl Skew {
+impl ClockSkew {
     /// Nothing is known yet.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, ahead: Arc::new(AtomicI64::new(UNKNOWN)) }
+        Self { clock, ahead: Arc::new(AtomicI64::new(NO_DATE_YET)) }
     }
 
     /// Notes what an answer that came just now says of the time.
@@ -32,7 +32,7 @@ impl Skew {
 
     /// By how many seconds our clock is ahead; negative where it is behind.
     pub fn ahead(&self) -> Option<i64> {
-        Some(self.ahead.load(Ordering::Relaxed)).filter(|it| *it != UNKNOWN)
+        Some(self.ahead.load(Ordering::Relaxed)).filter(|it| *it != NO_DATE_YET)
     }
 }
 
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn the_difference_is_that_of_the_last_answer_with_a_date() {
         let clock = Clock::system();
-        let skew = Skew::new(clock.clone());
+        let skew = ClockSkew::new(clock.clone());
         assert_eq!(skew.ahead(), None);
         skew.note(&HeaderMap::from_iter([(DATE, HeaderValue::from_static("soon"))]));
         assert_eq!(skew.ahead(), None);

@@ -1,21 +1,21 @@
 //! Which of many tenants may come.
 
-use super::invalid::Invalid;
-use crate::base::domains::Domains;
+use super::invalid::InvalidToken;
+use crate::base::domains::TenantDomains;
 use crate::base::guid::Guid;
-use crate::config::entra::Allowed;
+use crate::config::entra::AllowedTenants;
 use std::sync::Arc;
 
 /// `allowed_tenants`, and what its domains stand for.
 #[derive(Debug)]
-pub struct Admitted {
-    allowed: Allowed,
-    domains: Arc<Domains>,
+pub struct AdmittedTenants {
+    allowed: AllowedTenants,
+    domains: Arc<TenantDomains>,
 }
 
-impl Admitted {
+impl AdmittedTenants {
     /// A domain lets nobody in before it is resolved.
-    pub fn new(allowed: Allowed, domains: Arc<Domains>) -> Self {
+    pub fn new(allowed: AllowedTenants, domains: Arc<TenantDomains>) -> Self {
         Self { allowed, domains }
     }
 
@@ -23,13 +23,13 @@ impl Admitted {
     ///
     /// # Errors
     /// `Stranger` or `Personal`.
-    pub fn judge(&self, tid: Guid) -> Result<(), Invalid> {
-        let named = self.allowed.tenants.iter().any(|it| self.domains.is_meant(it, tid));
+    pub fn judge(&self, tid: Guid) -> Result<(), InvalidToken> {
+        let named = self.allowed.tenants.iter().any(|it| self.domains.matches_tenant(it, tid));
         match (named, tid == Guid::PERSONAL) {
             (true, _) => Ok(()),
-            (false, true) => Err(Invalid::Personal),
+            (false, true) => Err(InvalidToken::Personal),
             (false, false) if self.allowed.any => Ok(()),
-            (false, false) => Err(Invalid::Stranger(tid)),
+            (false, false) => Err(InvalidToken::Stranger(tid)),
         }
     }
 }

@@ -3,19 +3,19 @@
 mod outages;
 mod tokens;
 
-use super::invalid::Invalid;
+use super::invalid::InvalidToken;
 use super::keys::BadKeys;
 use super::metadata::BadMetadata;
-use super::skew::Skew;
+use super::skew::ClockSkew;
 use super::*;
 use crate::base::cloud::CLOUDS;
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity};
+use crate::base::identity::{Identity, PersonGroups};
 use crate::base::secret::Secret;
 use crate::base::site::Site;
-use crate::base::texts::Texts;
-use crate::config::entra::{Allowed, Tenant};
-use crate::emulator::{Emulator, Options, Wrong};
+use crate::base::string_list::StringList;
+use crate::config::entra::{AllowedTenants, TenantConfig};
+use crate::emulator::{Emulator, Options, TokenDefect};
 use crate::wire::client;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -33,7 +33,7 @@ const BACK: &str = "http://localhost:9/oauth2/callback";
 struct World {
     emulator: Emulator,
     clock: Clock,
-    browser: Client,
+    browser: HttpClient,
     entra: Arc<Entra>,
 }
 
@@ -42,7 +42,7 @@ impl World {
         Self::with(None, |_| {}).await
     }
 
-    async fn with(tls: Option<PathBuf>, change: impl FnOnce(&mut config::entra::Entra)) -> Self {
+    async fn with(tls: Option<PathBuf>, change: impl FnOnce(&mut config::entra::EntraConfig)) -> Self {
         let clock = Clock::system();
         let random = crate::seal::random::system();
         let options = Options {
@@ -56,32 +56,32 @@ impl World {
             host: None,
         };
         let emulator = Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap();
-        let mut config = config::entra::Entra {
-            tenant: Tenant::Id(Guid::parse(emulator.tenant_id()).unwrap()),
+        let mut config = config::entra::EntraConfig {
+            tenant: TenantConfig::Id(Guid::parse(emulator.tenant_id()).unwrap()),
             client_id: Guid::parse(emulator.client_id()).unwrap(),
             federated_token: None,
-            credential: Credential::Secret(Secret::new(emulator.client_secret())),
+            credential: ClientCredential::Secret(Secret::new(emulator.client_secret())),
             authority: emulator.authority(),
-            allowed_tenants: Allowed::default(),
+            allowed_tenants: AllowedTenants::default(),
             cloud: &CLOUDS[0],
             graph: None,
             scopes: Vec::new(),
             ca_file: emulator.ca_file().map(ToOwned::to_owned),
             guests: true,
-            groups: config::entra::Groups::Token,
-            recheck: config::entra::Recheck { every: Duration::from_mins(30), grace: Duration::from_hours(4) },
+            groups: config::entra::GroupsSource::Token,
+            recheck: config::entra::RecheckConfig { every: Duration::from_mins(30), grace: Duration::from_hours(4) },
         };
         change(&mut config);
-        let client = Client::new(config.ca_file.as_deref(), &[]).unwrap();
+        let client = HttpClient::new(config.ca_file.as_deref(), &[]).unwrap();
         let custom = ["roles", "acct", "nothing", "_claim_names"].map(str::to_owned).to_vec();
-        let browser = Client::new(emulator.ca_file(), &[]).unwrap();
-        let domains = Arc::new(Domains::new(config.domains()));
+        let browser = HttpClient::new(emulator.ca_file(), &[]).unwrap();
+        let domains = Arc::new(TenantDomains::new(config.domains()));
         let entra = Arc::new(Entra::new(&config, BACK.to_owned(), domains, clock.clone(), random, client, custom));
         Self { emulator, clock, browser, entra }
     }
 
     /// Picks a person at Entra; gives the code that comes back.
-    async fn picks(&self, begun: &Begun, name: &str) -> String {
+    async fn picks(&self, begun: &StartedSignIn, name: &str) -> String {
         let page = self.browser.send(Request::get(&begun.location).body(Bytes::new()).unwrap()).await.unwrap();
         let page = String::from_utf8(page.into_body().to_vec()).unwrap();
         let transaction = page.split_once("name=\"transaction\" value=\"").unwrap().1.split_once('"').unwrap().0;
@@ -97,7 +97,7 @@ impl World {
     }
 
     async fn redeems(&self, name: &str) -> Result<Identity, Error> {
-        let begun = self.entra.begin(&Hints::default(), "some-state").await?;
+        let begun = self.entra.begin(&SignInHints::default(), "some-state").await?;
         let code = self.picks(&begun, name).await;
         // Spawned, as the server does it.
         let entra = Arc::clone(&self.entra);
@@ -135,7 +135,7 @@ async fn a_sign_in_ends_in_the_person_who_was_picked() {
     assert_eq!(maya.preferred_username.as_deref(), Some("maya@contoso.example"));
     assert_eq!((maya.email.as_deref(), maya.email_verified), (Some("maya@contoso.example"), false));
     assert_eq!(maya.roles.iter().collect::<Vec<_>>(), ["Admin"]);
-    assert_eq!(maya.groups, Groups::Known(person.groups.iter().collect()));
+    assert_eq!(maya.groups, PersonGroups::Known(person.groups.iter().collect()));
     assert!(maya.entra_sid.is_some() && maya.login_hint.unwrap().starts_with("O."));
     assert!(world.clock.now() - maya.auth_time < 600);
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -147,8 +147,8 @@ async fn a_sign_in_ends_in_the_person_who_was_picked() {
 async fn people_differ_in_address_groups_and_home() {
     let world = World::start().await;
     let ines = world.redeems("ines").await.unwrap();
-    assert_eq!((ines.email, ines.groups), (None, Groups::Known(Texts::default())));
-    assert_eq!(world.redeems("grace").await.unwrap().groups, Groups::Overage);
+    assert_eq!((ines.email, ines.groups), (None, PersonGroups::Known(StringList::default())));
+    assert_eq!(world.redeems("grace").await.unwrap().groups, PersonGroups::Overage);
     assert_eq!(world.redeems("zoe").await.unwrap().name.as_deref(), Some("Zoë Łukasiewicz 山田"));
     assert_eq!(world.redeems("priya").await.unwrap().tid.to_string(), world.emulator.tenant_id());
 }
@@ -156,14 +156,14 @@ async fn people_differ_in_address_groups_and_home() {
 #[tokio::test]
 async fn guests_stay_outside_where_the_operator_says_so() {
     let world = World::with(None, |it| it.guests = false).await;
-    assert_eq!(world.redeems("priya").await.unwrap_err(), Error::Token(Invalid::Guest));
+    assert_eq!(world.redeems("priya").await.unwrap_err(), Error::Token(InvalidToken::Guest));
     assert!(world.redeems("maya").await.is_ok());
 }
 
 #[tokio::test]
 async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
     let world = World::with(None, |it| it.scopes = vec!["api://app/read".to_owned()]).await;
-    let hints = Hints { login_hint: Some("maya@contoso.example".to_owned()), domain_hint: Some("contoso.example".to_owned()), ..Hints::default() };
+    let hints = SignInHints { login_hint: Some("maya@contoso.example".to_owned()), domain_hint: Some("contoso.example".to_owned()), ..SignInHints::default() };
     let begun = world.entra.begin(&hints, "the state").await.unwrap();
     let sent = query(&begun.location);
     assert_eq!(sent["code_challenge"], URL_SAFE_NO_PAD.encode(digest(&SHA256, begun.verifier.as_bytes())));
@@ -184,7 +184,7 @@ async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
     let again = world.entra.begin(&hints, "the state").await.unwrap();
     assert!(again.nonce != begun.nonce && again.verifier != begun.verifier);
     assert_eq!(format!("{again:?}"), "Begun");
-    let choosing = Hints { prompt: Some("select_account".to_owned()), ..hints };
+    let choosing = SignInHints { prompt: Some("select_account".to_owned()), ..hints };
     let sent = query(&world.entra.begin(&choosing, "s").await.unwrap().location);
     assert_eq!(sent["prompt"], "select_account");
     assert!(!sent.contains_key("login_hint"));
@@ -194,14 +194,14 @@ async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
 async fn every_wrong_token_of_the_emulator_is_refused_by_name() {
     let world = World::start().await;
     for (wrong, invalid) in [
-        (Wrong::Nonce, Invalid::Nonce),
-        (Wrong::Issuer, Invalid::Issuer),
-        (Wrong::Audience, Invalid::Audience),
-        (Wrong::Signature, Invalid::Signature),
-        (Wrong::Expired, Invalid::Expired),
-        (Wrong::NotYet, Invalid::NotYet),
-        (Wrong::AlgNone, Invalid::Algorithm),
-        (Wrong::Tid, Invalid::Tenant),
+        (TokenDefect::Nonce, InvalidToken::Nonce),
+        (TokenDefect::Issuer, InvalidToken::Issuer),
+        (TokenDefect::Audience, InvalidToken::Audience),
+        (TokenDefect::Signature, InvalidToken::Signature),
+        (TokenDefect::Expired, InvalidToken::Expired),
+        (TokenDefect::NotYet, InvalidToken::NotYet),
+        (TokenDefect::AlgNone, InvalidToken::Algorithm),
+        (TokenDefect::Tid, InvalidToken::Tenant),
     ] {
         world.emulator.control().wrong(wrong);
         assert_eq!(world.redeems("maya").await.unwrap_err(), Error::Token(invalid), "{wrong:?}");
@@ -212,7 +212,7 @@ async fn every_wrong_token_of_the_emulator_is_refused_by_name() {
 #[tokio::test]
 async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
     let world = World::start().await;
-    let begun = world.entra.begin(&Hints::default(), "s").await.unwrap();
+    let begun = world.entra.begin(&SignInHints::default(), "s").await.unwrap();
     let refused = |outcome: Result<Redeemed, Error>| match outcome.unwrap_err() {
         Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
@@ -227,42 +227,42 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
     assert_eq!(world.emulator.control().token_calls(), 3);
     assert!(!refusal.to_string().contains(&code));
 
-    let world = World::with(None, |it| it.credential = Credential::Secret(Secret::new("not-the-secret"))).await;
+    let world = World::with(None, |it| it.credential = ClientCredential::Secret(Secret::new("not-the-secret"))).await;
     let refusal = match world.redeems("maya").await.unwrap_err() {
         Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
     };
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
-    assert_eq!(aadsts::find(7_000_215).unwrap().whose, aadsts::Mover::Owner);
+    assert_eq!(aadsts::find(7_000_215).unwrap().whose, aadsts::ResponsibleParty::Owner);
     assert!(!format!("{:?}", world.entra).contains("not-the-secret"));
 }
 
 #[tokio::test]
 async fn a_code_does_not_serve_another_sign_in() {
     let world = World::start().await;
-    let first = world.entra.begin(&Hints::default(), "s").await.unwrap();
-    let second = world.entra.begin(&Hints::default(), "s").await.unwrap();
+    let first = world.entra.begin(&SignInHints::default(), "s").await.unwrap();
+    let second = world.entra.begin(&SignInHints::default(), "s").await.unwrap();
     let code = world.picks(&first, "maya").await;
-    assert_eq!(world.entra.redeem(&code, &second.nonce, &first.verifier).await.unwrap_err().error, Error::Token(Invalid::Nonce));
+    assert_eq!(world.entra.redeem(&code, &second.nonce, &first.verifier).await.unwrap_err().error, Error::Token(InvalidToken::Nonce));
     let code = world.picks(&first, "maya").await;
-    assert_eq!(world.entra.redeem(&code, "", &first.verifier).await.unwrap_err().error, Error::Token(Invalid::Nonce));
+    assert_eq!(world.entra.redeem(&code, "", &first.verifier).await.unwrap_err().error, Error::Token(InvalidToken::Nonce));
 }
 
 #[tokio::test]
 async fn a_domain_is_resolved_to_the_tenant_and_a_misspelled_one_is_named() {
-    let world = World::with(None, |it| it.tenant = Tenant::Domain("contoso.example".to_owned())).await;
+    let world = World::with(None, |it| it.tenant = TenantConfig::Domain("contoso.example".to_owned())).await;
     assert_eq!(world.redeems("maya").await.unwrap().tid.to_string(), world.emulator.tenant_id());
-    assert!(world.entra.source.ask_again().await.is_ok());
-    let world = World::with(None, |it| it.tenant = Tenant::Domain("contoso-typo.example".to_owned())).await;
-    let error = world.entra.begin(&Hints::default(), "s").await.unwrap_err();
+    assert!(world.entra.source.refetch().await.is_ok());
+    let world = World::with(None, |it| it.tenant = TenantConfig::Domain("contoso-typo.example".to_owned())).await;
+    let error = world.entra.begin(&SignInHints::default(), "s").await.unwrap_err();
     assert!(matches!(&error, Error::Refused(it) if it.code == Some(90_002)), "{error}");
     assert!(world.entra.ready().unwrap_err().contains("AADSTS90002"));
 }
 
 #[tokio::test]
 async fn an_alias_for_any_tenant_is_not_taken_for_one() {
-    let world = World::with(None, |it| it.tenant = Tenant::Domain("common".to_owned())).await;
-    assert_eq!(world.entra.begin(&Hints::default(), "s").await.unwrap_err(), Error::Metadata(BadMetadata::Issuer));
+    let world = World::with(None, |it| it.tenant = TenantConfig::Domain("common".to_owned())).await;
+    assert_eq!(world.entra.begin(&SignInHints::default(), "s").await.unwrap_err(), Error::Metadata(BadMetadata::Issuer));
 }
 
 #[tokio::test]
@@ -271,18 +271,18 @@ async fn over_tls_only_a_known_root_is_believed() {
     let world = World::with(Some(directory.path().to_owned()), |_| {}).await;
     world.redeems("maya").await.unwrap();
     let world = World::with(Some(directory.path().to_owned()), |it| it.ca_file = None).await;
-    let error = world.entra.begin(&Hints::default(), "s").await.unwrap_err();
+    let error = world.entra.begin(&SignInHints::default(), "s").await.unwrap_err();
     assert!(error.to_string().contains("invalid peer certificate"), "{error}");
 }
 
-fn landing() -> Landing {
-    Landing::signed_out(&Site::parse("http://localhost:9", "/oauth2", None).unwrap())
+fn landing() -> LandingUrl {
+    LandingUrl::signed_out(&Site::parse("http://localhost:9", "/oauth2", None).unwrap())
 }
 
 #[tokio::test]
 async fn signing_out_leads_through_entra_and_back() {
     let world = World::start().await;
-    world.entra.begin(&Hints::default(), "s").await.unwrap();
+    world.entra.begin(&SignInHints::default(), "s").await.unwrap();
     let url = world.entra.sign_out_url(&landing(), Some("O.abc")).unwrap();
     let place = format!("{}/{}/oauth2/v2.0/logout?", world.emulator.authority(), world.emulator.tenant_id());
     assert!(url.starts_with(&place), "{url}");

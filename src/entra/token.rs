@@ -2,8 +2,8 @@
 //!
 //! What a token says is read only after its signature fits; what the claims must be is said in `rules`.
 
-use super::invalid::Invalid;
-use super::keys::Key;
+use super::invalid::InvalidToken;
+use super::keys::VerificationKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -12,60 +12,60 @@ use std::collections::HashSet;
 use std::fmt;
 
 /// Largest token, in bytes; 200 groups make one of 12 KiB.
-const TOKEN: usize = 64 * 1024;
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
 /// Largest header, in base64url.
-const HEADER: usize = 8 * 1024;
+const MAX_HEADER_BYTES: usize = 8 * 1024;
 /// Longest `kid`, in bytes; Entra's have 27.
-const KID: usize = 256;
+const MAX_KID_BYTES: usize = 256;
 
 /// A token that is well-formed, names RS256 and a key, and has not been verified.
-pub struct Unverified<'a> {
+pub struct UnverifiedToken<'a> {
     signed: &'a str,
     payload: &'a str,
     signature: Vec<u8>,
     kid: String,
 }
 
-/// What a token says, once its signature fits; made by `Unverified::verify` only.
+/// What a token says, once its signature fits; made by `UnverifiedToken::verify` only.
 #[derive(PartialEq)]
-pub struct Claims(Map<String, Value>);
+pub struct TokenClaims(Map<String, Value>);
 
 /// Reads a token without believing it.
 ///
 /// # Errors
-/// `Invalid` says what keeps it from being verified at all.
-pub fn parse(bytes: &[u8]) -> Result<Unverified<'_>, Invalid> {
-    if bytes.len() > TOKEN {
-        return Err(Invalid::TooLarge);
+/// `InvalidToken` says what keeps it from being verified at all.
+pub fn parse(bytes: &[u8]) -> Result<UnverifiedToken<'_>, InvalidToken> {
+    if bytes.len() > MAX_TOKEN_BYTES {
+        return Err(InvalidToken::TooLarge);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Invalid::Malformed)?;
-    let (signed, signature) = text.rsplit_once('.').ok_or(Invalid::Malformed)?;
-    let (header, payload) = signed.split_once('.').ok_or(Invalid::Malformed)?;
-    if header.len() > HEADER || payload.contains('.') {
-        return Err(Invalid::Malformed);
+    let text = std::str::from_utf8(bytes).map_err(|_| InvalidToken::Malformed)?;
+    let (signed, signature) = text.rsplit_once('.').ok_or(InvalidToken::Malformed)?;
+    let (header, payload) = signed.split_once('.').ok_or(InvalidToken::Malformed)?;
+    if header.len() > MAX_HEADER_BYTES || payload.contains('.') {
+        return Err(InvalidToken::Malformed);
     }
     let kid = judge(&object(header)?)?;
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Invalid::Malformed)?;
-    Ok(Unverified { signed, payload, signature, kid })
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| InvalidToken::Malformed)?;
+    Ok(UnverifiedToken { signed, payload, signature, kid })
 }
 
 /// The header's rules; gives the `kid`. Keys that a header brings along (`jwk`, `x5c`) or points at (`jku`, `x5u`) are never looked at.
-fn judge(header: &Map<String, Value>) -> Result<String, Invalid> {
+fn judge(header: &Map<String, Value>) -> Result<String, InvalidToken> {
     if header.get("alg").and_then(Value::as_str) != Some("RS256") {
-        return Err(Invalid::Algorithm);
+        return Err(InvalidToken::Algorithm);
     }
     if ["crit", "b64", "zip", "enc"].iter().any(|it| header.contains_key(*it)) {
-        return Err(Invalid::Critical);
+        return Err(InvalidToken::Critical);
     }
     let is_jwt = header.get("typ").is_none_or(|it| it.as_str().is_some_and(|it| it.eq_ignore_ascii_case("JWT")));
     if !is_jwt || header.contains_key("cty") {
-        return Err(Invalid::Type);
+        return Err(InvalidToken::Type);
     }
-    let kid = header.get("kid").and_then(Value::as_str).filter(|it| (1..=KID).contains(&it.len()));
-    kid.map(str::to_owned).ok_or(Invalid::NoKeyId)
+    let kid = header.get("kid").and_then(Value::as_str).filter(|it| (1..=MAX_KID_BYTES).contains(&it.len()));
+    kid.map(str::to_owned).ok_or(InvalidToken::NoKeyId)
 }
 
-impl Unverified<'_> {
+impl UnverifiedToken<'_> {
     /// Which key it says it is signed with.
     pub fn kid(&self) -> &str {
         &self.kid
@@ -75,15 +75,15 @@ impl Unverified<'_> {
     ///
     /// # Errors
     /// `Signature`, or what is wrong with the claims' form.
-    pub fn verify(&self, key: &Key) -> Result<Claims, Invalid> {
+    pub fn verify(&self, key: &VerificationKey) -> Result<TokenClaims, InvalidToken> {
         if key.kid() != self.kid || !key.fits(self.signed.as_bytes(), &self.signature) {
-            return Err(Invalid::Signature);
+            return Err(InvalidToken::Signature);
         }
-        object(self.payload).map(Claims)
+        object(self.payload).map(TokenClaims)
     }
 }
 
-impl Claims {
+impl TokenClaims {
     /// A claim of any type.
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
@@ -100,38 +100,38 @@ impl Claims {
     }
 }
 
-impl fmt::Debug for Unverified<'_> {
+impl fmt::Debug for UnverifiedToken<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Unverified")
     }
 }
 
-impl fmt::Debug for Claims {
+impl fmt::Debug for TokenClaims {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Claims")
     }
 }
 
 /// Decodes base64url without padding around one JSON object without duplicates.
-fn object(part: &str) -> Result<Map<String, Value>, Invalid> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Invalid::Malformed)?;
+fn object(part: &str) -> Result<Map<String, Value>, InvalidToken> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidToken::Malformed)?;
     match serde_json::from_slice(&bytes) {
-        Ok(Strict(Value::Object(map))) => Ok(map),
-        Ok(_) => Err(Invalid::Malformed),
-        Err(error) if error.to_string().starts_with(TWICE) => Err(Invalid::Twice),
-        Err(_) => Err(Invalid::Malformed),
+        Ok(StrictJson(Value::Object(map))) => Ok(map),
+        Ok(_) => Err(InvalidToken::Malformed),
+        Err(error) if error.to_string().starts_with(DUPLICATE_NAME) => Err(InvalidToken::Twice),
+        Err(_) => Err(InvalidToken::Malformed),
     }
 }
 
-/// How `Strict` says that a name stands twice.
-const TWICE: &str = "twice";
+/// How `StrictJson` says that a name stands twice.
+const DUPLICATE_NAME: &str = "twice";
 
 /// JSON in which no object names a member twice, at any depth: serde_json by itself keeps the last one.
-struct Strict(Value);
+struct StrictJson(Value);
 
-impl<'de> Deserialize<'de> for Strict {
+impl<'de> Deserialize<'de> for StrictJson {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(StrictVisitor).map(Strict)
+        from.deserialize_any(StrictVisitor).map(StrictJson)
     }
 }
 
@@ -170,7 +170,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut out = Vec::new();
-        while let Some(Strict(item)) = items.next_element()? {
+        while let Some(StrictJson(item)) = items.next_element()? {
             out.push(item);
         }
         Ok(Value::Array(out))
@@ -179,10 +179,10 @@ impl<'de> Visitor<'de> for StrictVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut out = Map::new();
         let mut seen = HashSet::new();
-        while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
+        while let Some((name, StrictJson(value))) = members.next_entry::<String, StrictJson>()? {
             // `TID` beside `tid` is one name to a careless reader further on: neither is believed.
             if !seen.insert(name.to_ascii_lowercase()) {
-                return Err(A::Error::custom(TWICE));
+                return Err(A::Error::custom(DUPLICATE_NAME));
             }
             out.insert(name, value);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// What is written down of a request when it is over.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
+pub(super) struct RequestFacts {
     /// The line of the rule that decided, in the configuration file; from 1.
     pub(super) rule_line: Option<usize>,
     /// Whose request it was.

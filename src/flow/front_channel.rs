@@ -2,10 +2,10 @@
 
 use super::refusal::Refusal;
 use super::sign_in::only;
-use crate::session::store::Store;
+use crate::session::store::SessionStore;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::Inbound;
+use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
 /// Longest session id, in bytes; Entra's is a GUID.
-const SID: usize = 128;
+const MAX_SID_BYTES: usize = 128;
 
 /// The time from the request to its answer, so that the time to answer does not depend on whether a session was found.
 const ANSWER_DELAY: Duration = Duration::from_millis(20);
@@ -30,16 +30,16 @@ static DELAYED_ANSWERS: Semaphore = Semaphore::const_new(MAX_DELAYED_ANSWERS);
 ///
 /// Neither a cookie nor `iss` is looked at: the frame that Entra opens brings none of the one in most browsers, and never the other.
 /// The answer is the same whatever was found.
-pub(super) async fn logout(house: &Sidecar, inbound: &Inbound) -> Result<Response<Body>, Refusal> {
+pub(super) async fn logout(sidecar: &Sidecar, inbound: &InboundRequest) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;
-    let answer = answer(house).ok_or(Refusal::Internal("the authority is not a valid header value"))?;
+    let answer = answer(sidecar).ok_or(Refusal::Internal("the authority is not a valid header value"))?;
     let sid = sid(inbound.target.query().unwrap_or_default()).filter(|_| inbound.target.method() == Method::GET);
-    end_and_wait(&house.lasting.store, &house.lasting.background, sid).await;
+    end_and_wait(&sidecar.process.store, &sidecar.process.background, sid).await;
     Ok(answer)
 }
 
 /// Returns when the answer is due.
-async fn end_and_wait(store: &Arc<Store>, background: &TaskTracker, sid: Option<String>) {
+async fn end_and_wait(store: &Arc<SessionStore>, background: &TaskTracker, sid: Option<String>) {
     let due = Instant::now() + ANSWER_DELAY;
     // The sessions end before the first await, so that no other request can delay a sign-out.
     match DELAYED_ANSWERS.try_acquire() {
@@ -56,7 +56,7 @@ async fn end_and_wait(store: &Arc<Store>, background: &TaskTracker, sid: Option<
     }
 }
 
-fn end_sessions(store: &Store, sid: Option<String>) {
+fn end_sessions(store: &SessionStore, sid: Option<String>) {
     let ended = sid.map_or(0, |it| store.end_by_sid(&it));
     if ended > 0 {
         tracing::info!(sessions = ended, "sign-out reported by Entra");
@@ -65,7 +65,7 @@ fn end_sessions(store: &Store, sid: Option<String>) {
 
 /// Whether that may be what Entra calls a session.
 pub(super) fn is_sid(text: &str) -> bool {
-    (1..=SID).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic())
+    (1..=MAX_SID_BYTES).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic())
 }
 
 /// Two are none: which of them is meant would be a matter of opinion.
@@ -76,8 +76,8 @@ fn sid(query: &str) -> Option<String> {
 }
 
 /// Nothing, which Entra's pages may frame and no others; `X-Frame-Options` is absent, since it cannot say so.
-fn answer(house: &Sidecar) -> Option<Response<Body>> {
-    let policy = format!("default-src 'none'; frame-ancestors {}", house.entra.origins().join(" "));
+fn answer(sidecar: &Sidecar) -> Option<Response<Body>> {
+    let policy = format!("default-src 'none'; frame-ancestors {}", sidecar.entra.origins().join(" "));
     let mut out = reply::empty(StatusCode::OK);
     let headers = out.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_str(&policy).ok()?);
@@ -91,20 +91,20 @@ mod tests {
     use super::*;
     use crate::base::clock::Clock;
     use crate::base::guid::Guid;
-    use crate::base::identity::{Groups, Identity};
+    use crate::base::identity::{Identity, PersonGroups};
     use crate::base::secret::Secret;
-    use crate::base::texts::Texts;
-    use crate::config::session::Session;
+    use crate::base::string_list::StringList;
+    use crate::config::session::SessionConfig;
     use crate::entra::verified::VerifiedUser;
     use futures_util::FutureExt as _;
 
-    fn store() -> Arc<Store> {
+    fn store() -> Arc<SessionStore> {
         let (idle, lifetime) = (Duration::from_mins(10), Duration::from_hours(1));
-        let config = Session { secrets: Vec::new(), idle, lifetime, capacity: 100, per_person: 100 };
-        Arc::new(Store::new(&config, Clock::system(), crate::seal::random::system()))
+        let config = SessionConfig { secrets: Vec::new(), idle, lifetime, capacity: 100, per_person: 100 };
+        Arc::new(SessionStore::new(&config, Clock::system(), crate::seal::random::system()))
     }
 
-    fn begin(store: &Store, sid: &str) -> Secret {
+    fn begin(store: &SessionStore, sid: &str) -> Secret {
         let guid = Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap();
         let identity = Identity {
             oid: guid,
@@ -114,17 +114,17 @@ mod tests {
             email: None,
             email_verified: false,
             guest: false,
-            roles: Texts::default(),
-            groups: Groups::Known(Texts::default()),
+            roles: StringList::default(),
+            groups: PersonGroups::Known(StringList::default()),
             entra_sid: Some(sid.into()),
             login_hint: None,
-            acrs: Texts::default(),
+            acrs: StringList::default(),
             auth_time: 0,
             has_auth_time: false,
             custom: Box::default(),
             member: None,
         };
-        store.begin(VerifiedUser::pretended(identity), None, None, None).0
+        store.create(VerifiedUser::pretended(identity), None, None, None).0
     }
 
     /// Sign-outs used to wait for a turn before they ended anything.
@@ -132,7 +132,7 @@ mod tests {
     async fn a_sign_out_waits_for_no_other_and_its_answer_does_not_wait_for_it() {
         let (store, background) = (store(), TaskTracker::new());
         let (one, two) = (begin(&store, "one"), begin(&store, "two"));
-        let lives = |it: &Secret| store.look(it.expose()).is_some();
+        let lives = |it: &Secret| store.peek(it.expose()).is_some();
         let began = Instant::now();
         let mut delayed = Box::pin(end_and_wait(&store, &background, Some("one".to_owned())));
         assert!(delayed.as_mut().now_or_never().is_none() && !lives(&one), "the session ends at once, the answer waits");

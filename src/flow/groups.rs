@@ -1,76 +1,76 @@
 //! The groups that a token does not tell: asked of Microsoft Graph, behind the back of a request or before it is judged.
 
-use super::native::turn::{self, Turn};
+use super::native::lease_turn::{self, LeaseTurn};
 use super::refusal::Refusal;
-use crate::access::policy::{Judged, Verdict};
+use crate::access::policy::{RuleVerdict, Verdict};
 use crate::base::clock::Clock;
 use crate::base::target::Target;
 use crate::directory;
 use crate::entra::Entra;
-use crate::entra::graph::{Error, Membership, Pass};
-use crate::entra::memberships::{Memberships, Person, Told, Untold};
+use crate::entra::graph::{Error, GraphToken, GroupMembership};
+use crate::entra::memberships::{GroupsSubject, GroupsUnavailable, KnownGroups, MembershipCache};
 use crate::session::record::Session;
-use crate::session::standing::Lease;
+use crate::session::standing::RecheckLease;
 use crate::sidecar::organizations::Authorities;
-use crate::sidecar::{Lasting, Sidecar};
+use crate::sidecar::{Process, Sidecar};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// An answer so old serves whoever asks about the same person, in seconds; the shortest `recheck` is as long. A new sign-in hears of new groups.
-const FRESH: u64 = 60;
+const FRESH_SECONDS: u64 = 60;
 /// How long a request waits that cannot be judged without groups.
-const WAIT: Duration = Duration::from_secs(10);
+const GROUPS_WAIT: Duration = Duration::from_secs(10);
 /// Whoever asks behind the back of a request keeps others from it for so many seconds.
-const TURN: u64 = 60;
+const BACKGROUND_TURN_SECONDS: u64 = 60;
 
 /// Asks behind the back of a request where it is time to; one comparison where it is not.
-pub(super) fn follow(house: &Sidecar, session: &Arc<Session>) {
-    if let Some(due) = session.told().is_due(|| house.lasting.clock.now()) {
-        begin(Asking::of(house, session), &house.lasting, due);
+pub(super) fn follow(sidecar: &Sidecar, session: &Arc<Session>) {
+    if let Some(due) = session.groups_age().is_due(|| sidecar.process.clock.now()) {
+        start_in_background(GroupsRequest::of(sidecar, session), &sidecar.process, due);
     }
 }
 
 /// The same for an answer or a tunnel that lasts, by the newest configuration: it may be all that a session is used for.
-pub(super) fn still_follow(lasting: &Lasting, newest: &Authorities, session: &Arc<Session>) {
-    if let Some(due) = session.told().is_due(|| lasting.clock.now()) {
-        begin(Asking::by(lasting, newest.clone(), session), lasting, due);
+pub(super) fn still_follow(process: &Process, newest: &Authorities, session: &Arc<Session>) {
+    if let Some(due) = session.groups_age().is_due(|| process.clock.now()) {
+        start_in_background(GroupsRequest::by(process, newest.clone(), session), process, due);
     }
 }
 
 #[cold]
-fn begin(asking: Asking, lasting: &Lasting, due: u64) {
+fn start_in_background(asking: GroupsRequest, process: &Process, due: u64) {
     let session = &asking.session;
     let now = asking.clock.now();
-    if session.told().at().is_some_and(|it| now >= asking.too_old(it)) {
+    if session.groups_age().at().is_some_and(|it| now >= asking.too_old(it)) {
         session.forget_groups();
     }
-    if session.told().take(due, now.saturating_add(TURN)) {
-        lasting.background.spawn(async move { drop(asking.ask().await) });
+    if session.groups_age().take(due, now.saturating_add(BACKGROUND_TURN_SECONDS)) {
+        process.background.spawn(async move { drop(asking.request_groups().await) });
     }
 }
 
 /// Judges; where the rules need groups that nobody knows yet, waits for Graph and judges again.
-pub(super) async fn judge(house: &Sidecar, target: &Target, session: Option<&Arc<Session>>) -> Result<Judged, Refusal> {
-    let judged = house.policy.judge(target.clone(), session.cloned());
+pub(super) async fn judge(sidecar: &Sidecar, target: &Target, session: Option<&Arc<Session>>) -> Result<RuleVerdict, Refusal> {
+    let judged = sidecar.policy.judge(target.clone(), session.cloned());
     match (&judged.verdict, session) {
-        (Verdict::GroupsUnknown, Some(session)) => Box::pin(judge_again(house, target, session)).await,
+        (Verdict::GroupsUnknown, Some(session)) => Box::pin(judge_again(sidecar, target, session)).await,
         _ => Ok(judged),
     }
 }
 
-async fn judge_again(house: &Sidecar, target: &Target, session: &Arc<Session>) -> Result<Judged, Refusal> {
-    wait(&Asking::of(house, session)).await.map_err(Refusal::GroupsUnknown)?;
-    Ok(house.policy.judge(target.clone(), Some(Arc::clone(session))))
+async fn judge_again(sidecar: &Sidecar, target: &Target, session: &Arc<Session>) -> Result<RuleVerdict, Refusal> {
+    wait(&GroupsRequest::of(sidecar, session)).await.map_err(Refusal::GroupsUnknown)?;
+    Ok(sidecar.policy.judge(target.clone(), Some(Arc::clone(session))))
 }
 
 /// Waits until the groups are known, or it is clear that they will not be in time.
-async fn wait(asking: &Asking) -> Result<(), Error> {
-    let deadline = Instant::now() + WAIT;
+async fn wait(asking: &GroupsRequest) -> Result<(), Error> {
+    let deadline = Instant::now() + GROUPS_WAIT;
     loop {
-        let Err(untold) = timeout_at(deadline, asking.ask()).await.map_err(|_| Error::Slow)? else { return Ok(()) };
+        let Err(untold) = timeout_at(deadline, asking.request_groups()).await.map_err(|_| Error::Slow)? else { return Ok(()) };
         // Another session's refresh token was refused; ours may do.
-        if untold.by != asking.number() && untold.cause.is_of_the_grant() {
+        if untold.by != asking.number() && untold.cause.is_about_refresh_token() {
             continue;
         }
         let rest = Duration::from_secs(untold.until.saturating_sub(asking.clock.now()).max(1));
@@ -82,36 +82,36 @@ async fn wait(asking: &Asking) -> Result<(), Error> {
 }
 
 /// All that it takes to ask, without the request.
-struct Asking {
+struct GroupsRequest {
     entra: Arc<Entra>,
     authorities: Authorities,
-    memberships: Arc<Memberships>,
+    memberships: Arc<MembershipCache>,
     clock: Clock,
     session: Arc<Session>,
 }
 
-impl Asking {
-    fn of(house: &Sidecar, session: &Arc<Session>) -> Self {
-        Self::by(&house.lasting, house.authorities(), session)
+impl GroupsRequest {
+    fn of(sidecar: &Sidecar, session: &Arc<Session>) -> Self {
+        Self::by(&sidecar.process, sidecar.authorities(), session)
     }
 
-    fn by(lasting: &Lasting, authorities: Authorities, session: &Arc<Session>) -> Self {
-        let (memberships, clock) = (Arc::clone(&lasting.memberships), lasting.clock.clone());
+    fn by(process: &Process, authorities: Authorities, session: &Arc<Session>) -> Self {
+        let (memberships, clock) = (Arc::clone(&process.memberships), process.clock.clone());
         Self { entra: Arc::clone(&authorities.entra), authorities, memberships, clock, session: Arc::clone(session) }
     }
 
     /// Asks, or hears what another one is told, and tells the session.
-    async fn ask(&self) -> Result<(), Untold> {
-        let since = self.clock.now().saturating_sub(FRESH);
+    async fn request_groups(&self) -> Result<(), GroupsUnavailable> {
+        let since = self.clock.now().saturating_sub(FRESH_SECONDS);
         let (authorities, session) = (self.authorities.clone(), Arc::clone(&self.session));
         let outcome = self.memberships.ask(self.person(), self.number(), since, || membership(authorities, session)).await;
         match &outcome {
-            Ok(told) => self.tell(told),
+            Ok(told) => self.store_groups(told),
             Err(untold) => {
                 let again = untold.until.max(self.clock.now().saturating_add(1));
                 // The known ones are not believed longer because nobody looks.
-                let again = self.session.told().at().map_or(again, |it| again.min(self.too_old(it)));
-                self.session.told().ask_again(again);
+                let again = self.session.groups_age().at().map_or(again, |it| again.min(self.too_old(it)));
+                self.session.groups_age().set_due(again);
             }
         }
         outcome.map(|_| ())
@@ -122,13 +122,13 @@ impl Asking {
         told.saturating_add(2 * self.entra.every())
     }
 
-    fn tell(&self, told: &Told) {
-        if self.session.told_groups(&told.membership, told.at, told.at.saturating_add(self.entra.every())).is_err() {
+    fn store_groups(&self, told: &KnownGroups) {
+        if self.session.set_groups_from_graph(&told.membership, told.at, told.at.saturating_add(self.entra.every())).is_err() {
             tracing::error!("Microsoft Graph returned another person's groups; ignored");
         }
     }
 
-    fn person(&self) -> Person {
+    fn person(&self) -> GroupsSubject {
         let who = self.session.identity();
         (who.oid, who.tid, who.member.as_deref().map(|it| it.organization))
     }
@@ -140,7 +140,7 @@ impl Asking {
 }
 
 /// One token request by the session's own refresh token, then Graph. The lease is held only until the new refresh token is kept.
-async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<Membership, Error> {
+async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<GroupMembership, Error> {
     let member = session.identity().member.clone();
     let entra = authorities.of(member.as_deref()).await.map_err(|cause| {
         tracing::error!(user = session.user(), %cause, "cannot request groups from Microsoft Graph");
@@ -151,22 +151,22 @@ async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<M
         tracing::error!(user = session.user(), %cause, "cannot request groups from Microsoft Graph");
         Error::Interrupted
     };
-    match turn::wait(&authorities, &session, &mut lease).await.map_err(silent)? {
-        Turn::Mine => {}
-        Turn::Elsewhere => return Err(Error::Interrupted),
-        Turn::Over => return Err(Error::NoGrant),
+    match lease_turn::wait(&authorities, &session, &mut lease).await.map_err(silent)? {
+        LeaseTurn::Mine => {}
+        LeaseTurn::Elsewhere => return Err(Error::Interrupted),
+        LeaseTurn::Over => return Err(Error::NoRefreshToken),
     }
-    let passed = pass(&entra, &authorities, &session, &mut lease).await;
-    turn::give_back(&authorities, &session).await.map_err(silent)?;
+    let passed = graph_token(&entra, &authorities, &session, &mut lease).await;
+    lease_turn::release_lease(&authorities, &session).await.map_err(silent)?;
     drop(lease);
     entra.membership(passed?).await
 }
 
-async fn pass(entra: &Entra, authorities: &Authorities, session: &Session, lease: &mut Lease<'_>) -> Result<Pass, Error> {
-    let mut pass = entra.graph_pass(lease.grant().ok_or(Error::NoGrant)?).await?;
-    if let Some(grant) = pass.take_grant() {
-        let kept = turn::keep_grant(authorities, session, &grant).await;
-        lease.keep(grant);
+async fn graph_token(entra: &Entra, authorities: &Authorities, session: &Session, lease: &mut RecheckLease<'_>) -> Result<GraphToken, Error> {
+    let mut pass = entra.graph_pass(lease.refresh_token().ok_or(Error::NoRefreshToken)?).await?;
+    if let Some(grant) = pass.take_refresh_token() {
+        let kept = lease_turn::store_refresh_token(authorities, session, &grant).await;
+        lease.store_refresh_token(grant);
         kept.map_err(|cause| {
             tracing::error!(user = session.user(), %cause, "cannot store a refresh token from Entra");
             Error::Interrupted

@@ -1,38 +1,38 @@
 //! Why signing in goes round in circles: one of the known causes, or what it is not.
 
-use super::words::Words;
+use super::words::RefusalWords;
 use crate::base::site::Site;
-use crate::pages::phrases::{Circle, Circles, Mend, Phrases, Said};
-use crate::pages::{Kind, Whose};
-use crate::session::rounds::{self, From, Rounds};
-use crate::wire::forwarded::Http;
+use crate::pages::phrases::{LoopPhrases, LoopRemedies, NoticePhrases, RemedyText, TitledText};
+use crate::pages::{NoticeKind, NoticeParty};
+use crate::session::rounds::{self, SignInOrigin, SignInRounds};
+use crate::wire::forwarded::PlainHttpReason;
 use http::StatusCode;
 
 /// Seconds by which two clocks may differ.
-const CLOSE: u64 = 60;
+const CLOCK_TOLERANCE_SECONDS: u64 = 60;
 
 /// What is seen of a browser that goes round.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct LoopEvidence {
     /// The count so far, of the cookie or of the state.
-    pub(super) rounds: Rounds,
+    pub(super) rounds: SignInRounds,
     /// How the sign-in began that came back without its cookie, where one did.
-    pub(super) lost: Option<From>,
+    pub(super) lost: Option<SignInOrigin>,
     /// Whether the count came back in our cookie.
     pub(super) cookie: bool,
     /// The host that was asked, where it is not that of the public address.
     pub(super) other_host: Option<String>,
     /// Why the request counts as http, where the public address is https.
-    pub(super) http: Option<Http>,
+    pub(super) http: Option<PlainHttpReason>,
     /// By how many seconds our clock is ahead of Entra's.
     pub(super) ahead: Option<i64>,
     /// What the session's cookie is worth.
-    pub(super) session: Session,
+    pub(super) session: SessionCookieState,
 }
 
 /// What the session's cookie is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Session {
+pub(super) enum SessionCookieState {
     /// It opens a live session.
     Live,
     /// It is there, and opens none.
@@ -43,7 +43,7 @@ pub(super) enum Session {
 
 /// What keeps a browser going round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum LoopCause {
     /// Our cookies do not come back.
     Cookie,
     /// The browser comes to another host than the sign-in ends at.
@@ -60,29 +60,29 @@ pub(super) enum Cause {
     Unknown,
 }
 
-impl Seen {
+impl LoopEvidence {
     /// The cause, by what is certain first.
-    pub(super) fn cause(&self) -> Cause {
+    pub(super) fn cause(&self) -> LoopCause {
         let lost = self.lost.unwrap_or_default();
         match self {
-            _ if lost.elsewhere => Cause::Host,
-            _ if self.session == Session::Live => Cause::App,
-            _ if lost.http || (!self.cookie && self.http.is_some()) => Cause::Scheme,
-            _ if self.other_host.is_some() => Cause::Host,
-            _ if !self.cookie => Cause::Cookie,
-            _ if self.rounds.returned < rounds::MOST => Cause::Callback,
-            _ if self.ahead.is_some_and(|it| it.unsigned_abs() > CLOSE) => Cause::Clock,
-            _ => Cause::Unknown,
+            _ if lost.elsewhere => LoopCause::Host,
+            _ if self.session == SessionCookieState::Live => LoopCause::App,
+            _ if lost.http || (!self.cookie && self.http.is_some()) => LoopCause::Scheme,
+            _ if self.other_host.is_some() => LoopCause::Host,
+            _ if !self.cookie => LoopCause::Cookie,
+            _ if self.rounds.returned < rounds::MAX_ROUNDS => LoopCause::Callback,
+            _ if self.ahead.is_some_and(|it| it.unsigned_abs() > CLOCK_TOLERANCE_SECONDS) => LoopCause::Clock,
+            _ => LoopCause::Unknown,
         }
     }
 
     /// The words of the page.
-    pub(super) fn words(&self, say: &Phrases, site: &Site) -> Words {
+    pub(super) fn words(&self, say: &NoticePhrases, site: &Site) -> RefusalWords {
         let (cause, circle) = (self.cause(), &say.circle);
-        let whose = if cause == Cause::Cookie || cause == Cause::Host { Whose::You } else { Whose::AppOwner };
-        let mut words = Words::under(&circle.title, (Kind::Loop, StatusCode::BAD_REQUEST, whose), self.said(cause, circle));
-        words = words.mended(Whose::AppOwner, self.mend(cause, &circle.mend));
-        if cause == Cause::Host {
+        let whose = if cause == LoopCause::Cookie || cause == LoopCause::Host { NoticeParty::You } else { NoticeParty::AppOwner };
+        let mut words = RefusalWords::under(&circle.title, (NoticeKind::Loop, StatusCode::BAD_REQUEST, whose), self.text_for(cause, circle));
+        words = words.with_remedy(NoticeParty::AppOwner, self.remedy_for(cause, &circle.mend));
+        if cause == LoopCause::Host {
             words = words.with(&say.way.public_address, &site.origin());
         }
         let seconds = self.ahead.unwrap_or_default().unsigned_abs().to_string();
@@ -103,43 +103,43 @@ impl Seen {
             .detail("Session", "session", Some(self.session.name()))
     }
 
-    fn said<'a>(&self, cause: Cause, circle: &'a Circle) -> &'a Said {
+    fn text_for<'a>(&self, cause: LoopCause, circle: &'a LoopPhrases) -> &'a TitledText {
         match cause {
-            Cause::Cookie => &circle.cookie,
-            Cause::Host => &circle.host,
-            Cause::Scheme => &circle.scheme,
-            Cause::Clock if self.ahead.is_some_and(|it| it > 0) => &circle.clock_ahead,
-            Cause::Clock => &circle.clock_behind,
-            Cause::App => &circle.app,
-            Cause::Callback => &circle.callback,
-            Cause::Unknown if self.ahead.is_some() => &circle.none,
-            Cause::Unknown => &circle.none_or_clock,
+            LoopCause::Cookie => &circle.cookie,
+            LoopCause::Host => &circle.host,
+            LoopCause::Scheme => &circle.scheme,
+            LoopCause::Clock if self.ahead.is_some_and(|it| it > 0) => &circle.clock_ahead,
+            LoopCause::Clock => &circle.clock_behind,
+            LoopCause::App => &circle.app,
+            LoopCause::Callback => &circle.callback,
+            LoopCause::Unknown if self.ahead.is_some() => &circle.none,
+            LoopCause::Unknown => &circle.none_or_clock,
         }
     }
 
-    fn mend<'a>(&self, cause: Cause, all: &'a Circles) -> &'a Mend {
+    fn remedy_for<'a>(&self, cause: LoopCause, all: &'a LoopRemedies) -> &'a RemedyText {
         match cause {
-            Cause::Cookie => &all.cookie,
-            Cause::Host => &all.host,
-            Cause::Scheme => match self.http {
-                Some(Http::Untrusted) => &all.http_untrusted,
-                Some(Http::Said) => &all.http_said,
-                Some(Http::NotSaid) => &all.http_not_said,
+            LoopCause::Cookie => &all.cookie,
+            LoopCause::Host => &all.host,
+            LoopCause::Scheme => match self.http {
+                Some(PlainHttpReason::Untrusted) => &all.http_untrusted,
+                Some(PlainHttpReason::Said) => &all.http_said,
+                Some(PlainHttpReason::NotSaid) => &all.http_not_said,
                 None => &all.http_at_first,
             },
-            Cause::Clock => &all.clock,
-            Cause::App => &all.app,
-            Cause::Callback => &all.callback,
-            Cause::Unknown if self.session == Session::None => &all.session_lost,
-            Cause::Unknown => &all.session_unknown,
+            LoopCause::Clock => &all.clock,
+            LoopCause::App => &all.app,
+            LoopCause::Callback => &all.callback,
+            LoopCause::Unknown if self.session == SessionCookieState::None => &all.session_lost,
+            LoopCause::Unknown => &all.session_unknown,
         }
     }
 
     fn scheme(&self) -> &'static str {
         match self.http {
-            Some(Http::Untrusted) => "http; an untrusted proxy reports https",
-            Some(Http::NotSaid) => "http; no proxy reports https",
-            Some(Http::Said) => "http, as reported by the proxy in front",
+            Some(PlainHttpReason::Untrusted) => "http; an untrusted proxy reports https",
+            Some(PlainHttpReason::NotSaid) => "http; no proxy reports https",
+            Some(PlainHttpReason::Said) => "http, as reported by the proxy in front",
             None if self.lost.unwrap_or_default().http => "https now, http at the start",
             None => "same as the public address",
         }
@@ -148,13 +148,13 @@ impl Seen {
     fn clock(&self) -> String {
         match self.ahead {
             None => "not compared yet".to_owned(),
-            Some(ahead) if ahead.unsigned_abs() <= CLOSE => "agrees with Microsoft’s".to_owned(),
+            Some(ahead) if ahead.unsigned_abs() <= CLOCK_TOLERANCE_SECONDS => "agrees with Microsoft’s".to_owned(),
             Some(ahead) => format!("{} s {} Microsoft’s", ahead.unsigned_abs(), if ahead > 0 { "ahead of" } else { "behind" }),
         }
     }
 }
 
-impl Cause {
+impl LoopCause {
     /// For programs, and for the log.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -169,7 +169,7 @@ impl Cause {
     }
 }
 
-impl Session {
+impl SessionCookieState {
     fn name(self) -> &'static str {
         match self {
             Self::Live => "signed in",
@@ -184,29 +184,29 @@ mod tests {
     use super::*;
     use crate::base::language::Language;
     use crate::pages::Pages;
-    use crate::session::rounds::From;
+    use crate::session::rounds::SignInOrigin;
 
-    fn seen() -> Seen {
-        let rounds = Rounds { returned: 3, begun: 1, since: 1000, from: From::default() };
-        Seen { rounds, lost: None, cookie: true, other_host: None, http: None, ahead: Some(1), session: Session::None }
+    fn seen() -> LoopEvidence {
+        let rounds = SignInRounds { returned: 3, started_at: 1, since: 1000, origin: SignInOrigin::default() };
+        LoopEvidence { rounds, lost: None, cookie: true, other_host: None, http: None, ahead: Some(1), session: SessionCookieState::None }
     }
 
     #[test]
     fn each_cause_is_known_by_what_is_seen() {
-        let lost = |http, elsewhere| Some(From { http, elsewhere, ..From::default() });
+        let lost = |http, elsewhere| Some(SignInOrigin { http, elsewhere, ..SignInOrigin::default() });
         for (it, cause) in [
-            (seen(), Cause::Unknown),
-            (Seen { ahead: None, ..seen() }, Cause::Unknown),
-            (Seen { session: Session::Live, ahead: Some(999), ..seen() }, Cause::App),
-            (Seen { cookie: false, ..seen() }, Cause::Cookie),
-            (Seen { cookie: false, http: Some(Http::NotSaid), ..seen() }, Cause::Scheme),
-            (Seen { lost: lost(true, false), ..seen() }, Cause::Scheme),
-            (Seen { lost: lost(false, true), session: Session::Live, ..seen() }, Cause::Host),
-            (Seen { other_host: Some("b".into()), ..seen() }, Cause::Host),
-            (Seen { ahead: Some(-61), ..seen() }, Cause::Clock),
+            (seen(), LoopCause::Unknown),
+            (LoopEvidence { ahead: None, ..seen() }, LoopCause::Unknown),
+            (LoopEvidence { session: SessionCookieState::Live, ahead: Some(999), ..seen() }, LoopCause::App),
+            (LoopEvidence { cookie: false, ..seen() }, LoopCause::Cookie),
+            (LoopEvidence { cookie: false, http: Some(PlainHttpReason::NotSaid), ..seen() }, LoopCause::Scheme),
+            (LoopEvidence { lost: lost(true, false), ..seen() }, LoopCause::Scheme),
+            (LoopEvidence { lost: lost(false, true), session: SessionCookieState::Live, ..seen() }, LoopCause::Host),
+            (LoopEvidence { other_host: Some("b".into()), ..seen() }, LoopCause::Host),
+            (LoopEvidence { ahead: Some(-61), ..seen() }, LoopCause::Clock),
             // Where cookies come back, the browser speaks https, whatever arrives here.
-            (Seen { http: Some(Http::NotSaid), ..seen() }, Cause::Unknown),
-            (Seen { rounds: Rounds { returned: 0, ..seen().rounds }, ..seen() }, Cause::Callback),
+            (LoopEvidence { http: Some(PlainHttpReason::NotSaid), ..seen() }, LoopCause::Unknown),
+            (LoopEvidence { rounds: SignInRounds { returned: 0, ..seen().rounds }, ..seen() }, LoopCause::Callback),
         ] {
             assert_eq!(it.cause(), cause, "{it:?}");
         }
@@ -219,7 +219,7 @@ mod tests {
         let say = pages.phrases(Language::English);
         let words = seen().words(say, &site);
         assert!(words.what.contains("found no cause") && words.what.contains("the clock are right"), "{}", words.what);
-        let words = Seen { ahead: None, session: Session::Unknown, ..seen() }.words(say, &site);
+        let words = LoopEvidence { ahead: None, session: SessionCookieState::Unknown, ..seen() }.words(say, &site);
         assert!(words.what.contains("could not be compared") && words.remedy.unwrap().what.contains("same replica"));
     }
 }

@@ -2,29 +2,29 @@
 //!
 //! What is typed only chooses the place. Who comes back from there is told by that organization's Entra and by the directory.
 
-use super::authenticate::{ended, look};
+use super::authenticate::{ended, session_of_cookie};
 use super::origin::{is_part_of_another_sites_page, typing_client};
 use super::refusal::Refusal;
-use crate::base::code::Code;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
-use crate::base::identity::Member;
+use crate::base::identity::DirectoryMember;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
 use crate::base::username::Username;
-use crate::directory::organization::{Organization, State};
-use crate::directory::{self, welcome};
+use crate::directory::organization::{Organization, OrganizationState};
+use crate::directory::{self, first_sign_in};
 use crate::entra::Entra;
-use crate::entra::proof::By;
+use crate::entra::registration_credentials::CredentialUsed;
 use crate::entra::verified::VerifiedUser;
-use crate::pages::{Identify, Last};
-use crate::session::pending::Pending;
+use crate::pages::{IdentifyPage, LastSignIn};
+use crate::session::pending::PendingSignIn;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::sidecar::guesses::GuessingClient;
-use crate::sidecar::organizations::{self, Organizations};
-use crate::wire::cookies::{Found, find};
-use crate::wire::form::Form;
-use crate::wire::inbound::Inbound;
+use crate::sidecar::organizations::{self, OrganizationRegistry};
+use crate::wire::cookies::{CookieMatch, find};
+use crate::wire::form::FormFields;
+use crate::wire::inbound::InboundRequest;
 use http::{HeaderMap, HeaderValue};
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -32,26 +32,26 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The longest text that may be a username or a code, in bytes.
-const IDENTIFIER: usize = 256;
+const MAX_IDENTIFIER_BYTES: usize = 256;
 /// What somebody typed is looked up in this time, whatever is found: what is there takes some microseconds longer than what is not.
-const PACE: Duration = Duration::from_millis(20);
+const LOOKUP_DELAY: Duration = Duration::from_millis(20);
 /// For how long a device remembers the last organization, in seconds: a year.
-const YEAR: u64 = 365 * 24 * 60 * 60;
+const LAST_SIGN_IN_SECONDS: u64 = 365 * 24 * 60 * 60;
 
 /// What a sign-in says of the organization it is for.
-pub(super) enum At {
+pub(super) enum OrganizationHint {
     /// Nothing.
-    Unsaid,
+    None,
     /// What somebody typed, or the company code of a link.
     Typed(String),
     /// It was found already.
-    This(Box<Organization>),
+    Found(Box<Organization>),
     /// Entra is to say first whose account it is.
     Account,
 }
 
 /// Where somebody signs in: an organization's Entra, or that of `[entra]` where there are none.
-pub(super) struct Place {
+pub(super) struct SignInPlace {
     pub(super) entra: Arc<Entra>,
     pub(super) organization: Option<Organization>,
 }
@@ -64,13 +64,19 @@ pub(super) fn url(site: &Site, page: &str, return_to: &ReturnTo, acrs: &[String]
 }
 
 /// Where a sign-in goes; nothing where the person has to be asked. `asks` is the page that asks, for a code that is none.
-pub(super) async fn place(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, at: At, asks: impl FnOnce() -> Identify) -> Result<Option<Place>, Refusal> {
-    let Some(all) = &house.organizations else { return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })) };
+pub(super) async fn place(
+    sidecar: &Sidecar,
+    inbound: &InboundRequest,
+    headers: &HeaderMap,
+    at: OrganizationHint,
+    asks: impl FnOnce() -> IdentifyPage,
+) -> Result<Option<SignInPlace>, Refusal> {
+    let Some(all) = &sidecar.organizations else { return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None })) };
     let organization = match at {
-        At::This(it) => *it,
-        At::Account => return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })),
-        At::Typed(it) => find_by(house, all, (inbound, headers), &it, asks).await?,
-        At::Unsaid => match signed_in(house, headers) {
+        OrganizationHint::Found(it) => *it,
+        OrganizationHint::Account => return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None })),
+        OrganizationHint::Typed(it) => find_by(sidecar, all, (inbound, headers), &it, asks).await?,
+        OrganizationHint::None => match signed_in(sidecar, headers) {
             // Whoever proves more, or has to sign in again, does it where they did before.
             Some(session) => match of_session(all, &session).await? {
                 Some(it) => it,
@@ -80,60 +86,60 @@ pub(super) async fn place(house: &Sidecar, inbound: &Inbound, headers: &HeaderMa
         },
     };
     let entra = all.entra(&organization).await?;
-    Ok(Some(Place { entra, organization: Some(organization) }))
+    Ok(Some(SignInPlace { entra, organization: Some(organization) }))
 }
 
-fn signed_in(house: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>> {
-    look(house, headers).or_else(|| ended(house, headers))
+fn signed_in(sidecar: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>> {
+    session_of_cookie(sidecar, headers).or_else(|| ended(sidecar, headers))
 }
 
-async fn of_session(all: &Organizations, session: &Session) -> Result<Option<Organization>, Refusal> {
+async fn of_session(all: &OrganizationRegistry, session: &Session) -> Result<Option<Organization>, Refusal> {
     let Some(member) = session.identity().member.clone() else { return Ok(None) };
     let found = all.directory().organization_by_id(member.organization).await?;
-    Ok(found.filter(|it| it.state == State::On))
+    Ok(found.filter(|it| it.state == OrganizationState::On))
 }
 
 /// The organization of what somebody typed. Whoever types what leads nowhere too often waits: for their address, never for an organization.
 pub(super) async fn find_by(
-    house: &Sidecar,
-    all: &Organizations,
-    (inbound, headers): (&Inbound, &HeaderMap),
+    sidecar: &Sidecar,
+    all: &OrganizationRegistry,
+    (inbound, headers): (&InboundRequest, &HeaderMap),
     identifier: &str,
-    asks: impl FnOnce() -> Identify,
+    asks: impl FnOnce() -> IdentifyPage,
 ) -> Result<Organization, Refusal> {
     // Its visitors' addresses would be made to wait by pictures that lead here.
     if is_part_of_another_sites_page(headers) {
         return Err(Refusal::ForeignOrigin);
     }
     let look_up = async || if is_short(identifier) { all.directory().organization_of(identifier).await } else { Ok(None) };
-    found(house, typing_client(house, inbound, headers), look_up).await?.ok_or_else(|| unknown(identifier, asks()))
+    found(sidecar, typing_client(sidecar, inbound, headers), look_up).await?.ok_or_else(|| unknown(identifier, asks()))
 }
 
 /// The organization of what was typed by somebody who has proven an account of that tenant: the one that it names, or else the only one there is
 /// of the tenant. Of the organizations of other tenants this tells nothing.
 pub(super) async fn find_by_account(
-    house: &Sidecar,
+    sidecar: &Sidecar,
     client: GuessingClient,
     (identifier, tenant): (&str, Guid),
-    asks: impl FnOnce() -> Identify,
+    asks: impl FnOnce() -> IdentifyPage,
 ) -> Result<Organization, Refusal> {
-    let all = house.organizations.as_ref().ok_or(Refusal::NotFound)?;
+    let all = sidecar.organizations.as_ref().ok_or(Refusal::NotFound)?;
     let look_up = async || {
-        let named = all.directory().organization_of(identifier).await?.filter(|it| it.tenant == Some(tenant) && it.state == State::On);
+        let named = all.directory().organization_of(identifier).await?.filter(|it| it.tenant == Some(tenant) && it.state == OrganizationState::On);
         let only = all.directory().only_organization_of(tenant).await?;
         Ok(named.or(only))
     };
-    found(house, client, look_up).await?.ok_or_else(|| unknown(identifier, asks()))
+    found(sidecar, client, look_up).await?.ok_or_else(|| unknown(identifier, asks()))
 }
 
 /// Whether it can be a username or a code at all.
 pub(super) fn is_short(identifier: &str) -> bool {
-    identifier.len() <= IDENTIFIER
+    identifier.len() <= MAX_IDENTIFIER_BYTES
 }
 
 /// The page that asks, which says that nobody signs in by that.
-pub(super) fn unknown(identifier: &str, page: Identify) -> Refusal {
-    Refusal::Unknown(Box::new(Identify { unknown: Some(identifier.chars().take(IDENTIFIER).collect()), ..page }))
+pub(super) fn unknown(identifier: &str, page: IdentifyPage) -> Refusal {
+    Refusal::Unknown(Box::new(IdentifyPage { unknown: Some(identifier.chars().take(MAX_IDENTIFIER_BYTES).collect()), ..page }))
 }
 
 /// The account that Entra is to begin with, where an address was typed: a code says nothing of the person.
@@ -143,20 +149,20 @@ pub(super) fn hint(identifier: &str) -> Option<String> {
 
 /// Looks up at the pace of all look-ups, for an address that has not guessed too often.
 async fn found(
-    house: &Sidecar,
+    sidecar: &Sidecar,
     client: GuessingClient,
     look_up: impl AsyncFnOnce() -> Result<Option<Organization>, directory::Error>,
 ) -> Result<Option<Organization>, Refusal> {
-    let (guesses, metrics) = (&house.lasting.guesses, &house.lasting.metrics);
+    let (guesses, metrics) = (&sidecar.process.guesses, &sidecar.process.metrics);
     if let Some(seconds) = guesses.waits(client) {
         metrics.looked_up("rate_limited");
         return Err(Refusal::TooMany(seconds));
     }
-    let turn = Instant::now() + PACE;
+    let turn = Instant::now() + LOOKUP_DELAY;
     // One that is off is nobody's to know of.
-    let found = look_up().await?.filter(|it| it.state == State::On);
+    let found = look_up().await?.filter(|it| it.state == OrganizationState::On);
     // Before the wait, and after the look-up: those who ask at the same time are judged one after the other.
-    let may_tell = guesses.may_tell(client, found.is_some());
+    let may_tell = guesses.record(client, found.is_some());
     tokio::time::sleep_until(turn).await;
     may_tell.map_err(|seconds| {
         metrics.looked_up("rate_limited");
@@ -167,60 +173,62 @@ async fn found(
 }
 
 /// The page that asks.
-pub(super) fn asking(house: &Sidecar, headers: &HeaderMap, return_to: &ReturnTo, acrs: &[String]) -> Identify {
-    let last = last(house, headers, |code| url(&house.site, "start", return_to, acrs, Some(code)));
-    Identify { action: url(&house.site, "sign_in", return_to, acrs, None), app: house.site.authority().to_owned(), unknown: None, last }
+pub(super) fn identify_page(sidecar: &Sidecar, headers: &HeaderMap, return_to: &ReturnTo, acrs: &[String]) -> IdentifyPage {
+    let last = last(sidecar, headers, |code| url(&sidecar.site, "start", return_to, acrs, Some(code)));
+    IdentifyPage { action: url(&sidecar.site, "sign_in", return_to, acrs, None), app: sidecar.site.authority().to_owned(), unknown: None, last }
 }
 
 /// Where somebody signed in last on this device.
-pub(super) fn last(house: &Sidecar, headers: &HeaderMap, href: impl FnOnce(&str) -> String) -> Option<Last> {
-    let code = match find(headers, &house.names.organization()) {
-        Found::One(code) => Code::parse(code),
-        Found::None | Found::Several => None,
+pub(super) fn last(sidecar: &Sidecar, headers: &HeaderMap, href: impl FnOnce(&str) -> String) -> Option<LastSignIn> {
+    let code = match find(headers, &sidecar.names.organization()) {
+        CookieMatch::One(code) => CompanyCode::parse(code),
+        CookieMatch::None | CookieMatch::Several => None,
     };
     // Only what the browser itself says is shown: a name from the directory would tell a forger which codes there are.
-    code.map(|it| Last { href: href(it.as_str()), code: it.to_string() })
+    code.map(|it| LastSignIn { href: href(it.as_str()), code: it.to_string() })
 }
 
 /// What was typed into the page; nothing where nothing was.
 pub(super) async fn typed(body: Incoming) -> Result<Option<String>, Refusal> {
-    Ok(Form::read(body).await?.typed("identifier").map(str::to_owned))
+    Ok(FormFields::read(body).await?.typed("identifier").map(str::to_owned))
 }
 
 /// Where a sign-in under way began, and where alone its code may be redeemed.
-pub(super) async fn begun_at(house: &Sidecar, pending: &Pending) -> Result<Option<Place>, Refusal> {
-    let (all, id) = match (&house.organizations, &pending.organization) {
-        (None, None) => return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })),
-        (Some(_), None) if pending.typed.is_some() && house.asks_entra => return Ok(Some(Place { entra: Arc::clone(&house.entra), organization: None })),
+pub(super) async fn place_of_pending(sidecar: &Sidecar, pending: &PendingSignIn) -> Result<Option<SignInPlace>, Refusal> {
+    let (all, id) = match (&sidecar.organizations, &pending.organization) {
+        (None, None) => return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None })),
+        (Some(_), None) if pending.typed.is_some() && sidecar.asks_entra => {
+            return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None }));
+        }
         (Some(all), Some(id)) => (all, id),
         // It began under another configuration.
         _ => return Ok(None),
     };
     let Some(id) = Guid::parse(id) else { return Ok(None) };
     let organization = all.directory().organization_by_id(id).await?.ok_or(organizations::Error::NotSetUp)?;
-    Ok(Some(Place { entra: all.entra(&organization).await?, organization: Some(organization) }))
+    Ok(Some(SignInPlace { entra: all.entra(&organization).await?, organization: Some(organization) }))
 }
 
 /// Who somebody is to the directory; nothing where there is none. `again` is where another account may be tried.
-pub(super) async fn welcome(house: &Sidecar, user: &VerifiedUser, place: &Place, again: &str) -> Result<Option<Member>, Refusal> {
-    let (Some(all), Some(organization)) = (&house.organizations, &place.organization) else { return Ok(None) };
-    let person = all.directory().welcome(user, organization).await.map_err(|it| match it {
-        welcome::Refused::Directory(it) => it.into(),
-        other => Refusal::NotWelcome(other, again.to_owned()),
+pub(super) async fn admit(sidecar: &Sidecar, user: &VerifiedUser, place: &SignInPlace, again: &str) -> Result<Option<DirectoryMember>, Refusal> {
+    let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else { return Ok(None) };
+    let person = all.directory().admit(user, organization).await.map_err(|it| match it {
+        first_sign_in::MembershipRefusal::Directory(it) => it.into(),
+        other => Refusal::NotAdmitted(other, again.to_owned()),
     })?;
-    Ok(Some(Member { person: person.id, role: person.role.into(), organization: person.organization, code: person.code.as_str().into() }))
+    Ok(Some(DirectoryMember { person: person.id, role: person.role.into(), organization: person.organization, code: person.code.as_str().into() }))
 }
 
 /// Tells by which client secret somebody was signed in, apart from the answer to them.
-pub(super) fn proved_by(house: &Sidecar, place: &Place, by: By) {
-    let (Some(all), Some(organization)) = (&house.organizations, &place.organization) else { return };
-    if by != By::Proven {
+pub(super) fn credential_worked(sidecar: &Sidecar, place: &SignInPlace, by: CredentialUsed) {
+    let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else { return };
+    if by != CredentialUsed::Current {
         let (all, id, entra) = (Arc::clone(all), organization.id, Arc::clone(&place.entra));
-        house.lasting.background.spawn(async move { all.heard(id, &entra, &by).await });
+        sidecar.process.background.spawn(async move { all.credential_used(id, &entra, &by).await });
     }
 }
 
 /// The cookie by which a device remembers where somebody signed in last: the company's code, and nothing of the person.
-pub(super) fn remembered(house: &Sidecar, member: Option<&Member>) -> Option<HeaderValue> {
-    house.names.set(&house.names.organization(), &member?.code, Some(YEAR))
+pub(super) fn remembered(sidecar: &Sidecar, member: Option<&DirectoryMember>) -> Option<HeaderValue> {
+    sidecar.names.set(&sidecar.names.organization(), &member?.code, Some(LAST_SIGN_IN_SECONDS))
 }

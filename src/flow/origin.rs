@@ -2,21 +2,21 @@
 
 use crate::sidecar::Sidecar;
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
-use crate::wire::inbound::Inbound;
+use crate::wire::inbound::InboundRequest;
 use http::header::{ORIGIN, REFERER};
 use http::{HeaderMap, HeaderValue, Method};
 
 /// Whether a page of another site asks. It can open a WebSocket with this browser's cookies, and only its `Origin` tells.
-pub(super) fn is_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
-    headers.get_all(ORIGIN).iter().any(|it| !house.site.is_origin(it))
+pub(super) fn is_of_another_site(sidecar: &Sidecar, headers: &HeaderMap) -> bool {
+    headers.get_all(ORIGIN).iter().any(|it| !sidecar.site.is_origin(it))
 }
 
 /// Whether a page of another site made the browser send this POST.
-pub(super) fn is_post_of_another_site(house: &Sidecar, headers: &HeaderMap) -> bool {
+pub(super) fn is_post_of_another_site(sidecar: &Sidecar, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
     // A page under `Referrer-Policy: no-referrer` sends `Origin: null` even to itself (Fetch 3.1); no script can forge the other header.
-    let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it));
-    !own && is_of_another_site(house, headers) || site == Some(b"cross-site")
+    let own = site == Some(b"same-origin") && headers.get_all(ORIGIN).iter().all(|it| it == "null" || sidecar.site.is_origin(it));
+    !own && is_of_another_site(sidecar, headers) || site == Some(b"cross-site")
 }
 
 /// Whether this is a part of a page of another site, an image of it say: the browser asks, and nobody went here. What says nothing of it is
@@ -27,34 +27,34 @@ pub(super) fn is_part_of_another_sites_page(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a page of our own made the browser send this POST. What says nothing of it did not.
-pub(super) fn is_post_of_our_own_page(house: &Sidecar, headers: &HeaderMap) -> bool {
+pub(super) fn is_post_of_our_own_page(sidecar: &Sidecar, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(|it| it.as_bytes());
     let mut origins = headers.get_all(ORIGIN).iter().peekable();
     let told = site == Some(b"same-origin") || site.is_none() && origins.peek().is_some();
-    told && origins.all(|it| house.site.is_origin(it))
+    told && origins.all(|it| sidecar.site.is_origin(it))
 }
 
 /// Whether another site made the browser send this request, by a link, a form, a redirect or a script, as far as the browser says so.
 ///
 /// `none` is a bookmark, the address bar, or a link outside of the browser. Browsers without Fetch Metadata send `Origin` along with each POST
 /// to another site, and `Referer` unless the site forbids it. A client that is no browser says nothing of all this.
-pub(super) fn request_source(house: &Sidecar, headers: &HeaderMap) -> RequestSource {
+pub(super) fn request_source(sidecar: &Sidecar, headers: &HeaderMap) -> RequestSource {
     let of_this_site = match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
-        Some(b"same-origin" | b"none") => headers.get_all(ORIGIN).iter().all(|it| it == "null" || house.site.is_origin(it)),
+        Some(b"same-origin" | b"none") => headers.get_all(ORIGIN).iter().all(|it| it == "null" || sidecar.site.is_origin(it)),
         Some(_) => false,
-        None => !is_of_another_site(house, headers) && headers.get_all(REFERER).iter().all(|it| is_of_our_own_page(house, it)),
+        None => !is_of_another_site(sidecar, headers) && headers.get_all(REFERER).iter().all(|it| is_of_our_own_page(sidecar, it)),
     };
     if of_this_site { RequestSource::Own } else { RequestSource::Other }
 }
 
 /// Who asks for what somebody typed. Only a POST is typed into our own page; a GET is a link, which any page or mail can hold.
-pub(super) fn typing_client(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap) -> GuessingClient {
-    let source = if inbound.target.method() == Method::POST { request_source(house, headers) } else { RequestSource::Other };
-    GuessingClient { address: inbound.way.client, source }
+pub(super) fn typing_client(sidecar: &Sidecar, inbound: &InboundRequest, headers: &HeaderMap) -> GuessingClient {
+    let source = if inbound.target.method() == Method::POST { request_source(sidecar, headers) } else { RequestSource::Other };
+    GuessingClient { address: inbound.origin.client, source }
 }
 
-fn is_of_our_own_page(house: &Sidecar, referer: &HeaderValue) -> bool {
+fn is_of_our_own_page(sidecar: &Sidecar, referer: &HeaderValue) -> bool {
     let url = referer.to_str().ok().and_then(|it| url::Url::parse(it).ok());
     let origin = url.and_then(|it| HeaderValue::from_str(&it.origin().ascii_serialization()).ok());
-    origin.is_some_and(|it| house.site.is_origin(&it))
+    origin.is_some_and(|it| sidecar.site.is_origin(&it))
 }

@@ -1,7 +1,7 @@
 //! The way to the app.
 
 use super::authenticate::authenticate;
-use super::facts::Facts;
+use super::facts::RequestFacts;
 use super::groups;
 use super::origin::is_of_another_site;
 use super::recheck;
@@ -14,11 +14,11 @@ use crate::base::target::Target;
 use crate::entra::graph;
 use crate::headers::identity::IdentityHeaders;
 use crate::session::record::Session;
-use crate::sidecar::{Lasting, Sidecar};
-use crate::upstream::{self, PermitCheck, Trip};
+use crate::sidecar::{Process, Sidecar};
+use crate::upstream::{self, PermitCheck, ProxyContext};
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, CookieLines};
-use crate::wire::inbound::Inbound;
+use crate::wire::inbound::InboundRequest;
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
@@ -28,30 +28,30 @@ use std::sync::Arc;
 ///
 /// The body is taken only by a request that goes on.
 pub(super) async fn proxy(
-    house: &Sidecar,
-    inbound: &Inbound,
+    sidecar: &Sidecar,
+    inbound: &InboundRequest,
     parts: &mut Parts,
     body: &mut Option<Incoming>,
-    facts: &mut Facts,
+    facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
-    let (session, closed) = match authenticate(house, &parts.headers).await {
+    let (session, closed) = match authenticate(sidecar, &parts.headers).await {
         Ok(session) => (session, None),
         Err(closed) => (None, Some(closed)),
     };
     let asked = step_up::may_follow(inbound, session.as_ref()).then(|| CookieLines::of(&parts.headers));
     facts.session = session;
-    let judged = groups::judge(house, &inbound.target, facts.session.as_ref()).await?;
+    let judged = groups::judge(sidecar, &inbound.target, facts.session.as_ref()).await?;
     facts.rule_line = judged.line;
     match judged.verdict {
         Verdict::Permitted(permit) => {
-            let (identity, trip) = dress(house, inbound, &mut parts.headers, permit)?;
+            let (identity, proxy_context) = dress(sidecar, inbound, &mut parts.headers, permit)?;
             let body = body.take().ok_or(Refusal::Internal("no body"))?;
-            let check = StillPermitted(Arc::clone(&house.lasting));
-            let forwarded = house.upstream.forward(parts, body, identity, trip, check).await;
-            let mut response = forwarded.map_err(|it| refusal(house, inbound, it))?;
+            let check = StillPermitted(Arc::clone(&sidecar.process));
+            let forwarded = sidecar.upstream.forward(parts, body, identity, proxy_context, check).await;
+            let mut response = forwarded.map_err(|it| refusal(sidecar, inbound, it))?;
             cookies::guard(response.headers_mut());
             match asked {
-                Some(lines) if response.status() == StatusCode::UNAUTHORIZED => Box::pin(step_up::challenged(house, inbound, lines, response, facts)).await,
+                Some(lines) if response.status() == StatusCode::UNAUTHORIZED => Box::pin(step_up::challenged(sidecar, inbound, lines, response, facts)).await,
                 _ => Ok(response),
             }
         }
@@ -60,12 +60,12 @@ pub(super) async fn proxy(
             Some(closed) => Err(closed.into()),
             None => {
                 let acrs = acrs.as_deref().unwrap_or_default();
-                Box::pin(sign_in::lead(house, inbound, &parts.headers, signed_out, acrs, Refusal::SignedOut)).await
+                Box::pin(sign_in::send_to_sign_in(sidecar, inbound, &parts.headers, signed_out, acrs, Refusal::SignedOut)).await
             }
         },
         Verdict::StepUp(signed_out, acrs) => {
             let refusal = |start| Refusal::StepUp(start, Arc::clone(&acrs));
-            Box::pin(sign_in::lead(house, inbound, &parts.headers, signed_out, &acrs, refusal)).await
+            Box::pin(sign_in::send_to_sign_in(sidecar, inbound, &parts.headers, signed_out, &acrs, refusal)).await
         }
         Verdict::Forbidden => Err(Refusal::Forbidden),
         Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown(graph::Error::Interrupted)),
@@ -73,29 +73,29 @@ pub(super) async fn proxy(
 }
 
 /// What goes along with a request that was let in.
-fn dress(house: &Sidecar, inbound: &Inbound, headers: &mut HeaderMap, permit: Permit) -> Result<(IdentityHeaders, Trip), Refusal> {
+fn dress(sidecar: &Sidecar, inbound: &InboundRequest, headers: &mut HeaderMap, permit: Permit) -> Result<(IdentityHeaders, ProxyContext), Refusal> {
     // No page of another site can send an access token.
-    let by_cookie = permit.session().is_none_or(|it| it.family().is_none());
-    if inbound.upgrade && by_cookie && is_of_another_site(house, headers) {
+    let by_cookie = permit.session().is_none_or(|it| it.client_sign_in().is_none());
+    if inbound.upgrade && by_cookie && is_of_another_site(sidecar, headers) {
         return Err(Refusal::ForeignOrigin);
     }
     cookies::hide(headers);
-    let trip = Trip {
-        client: inbound.way.client,
-        peer: inbound.way.peer,
+    let proxy_context = ProxyContext {
+        client: inbound.origin.client,
+        peer: inbound.origin.peer,
         https: inbound.https,
         host: inbound.host.clone(),
-        chain: inbound.way.chain.clone(),
+        chain: inbound.origin.chain.clone(),
         request_id: inbound.request_id.clone(),
         upgrade: inbound.upgrade,
-        tunnels: house.lasting.tunnels.clone(),
+        tunnels: sidecar.process.tunnels.clone(),
     };
-    Ok((house.headers.identify(permit)?, trip))
+    Ok((sidecar.headers.identify(permit)?, proxy_context))
 }
 
-fn refusal(house: &Sidecar, inbound: &Inbound, error: upstream::Error) -> Refusal {
+fn refusal(sidecar: &Sidecar, inbound: &InboundRequest, error: upstream::Error) -> Refusal {
     match error {
-        upstream::Error::SessionEnded => Refusal::SessionEnded(sign_in::start_url(&house.site, &ReturnTo::of(&inbound.target, &house.site))),
+        upstream::Error::SessionEnded => Refusal::SessionEnded(sign_in::start_url(&sidecar.site, &ReturnTo::of(&inbound.target, &sidecar.site))),
         upstream::Error::NotAllowed => Refusal::NoLongerAllowed,
         error => error.into(),
     }
@@ -106,7 +106,7 @@ const NOT_ALLOWED: &str = "the access rules no longer allow it";
 
 /// What was let in goes on as long as a request for the same would be let in, by the newest rules; bytes that pass are use, as requests are.
 #[derive(Clone)]
-struct StillPermitted(Arc<Lasting>);
+struct StillPermitted(Arc<Process>);
 
 impl PermitCheck for StillPermitted {
     fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> Result<(), &'static str> {

@@ -3,38 +3,38 @@
 //! The request that finds it due is served from the live session, and the question goes its own way: a request that ends in the middle ends
 //! nothing of it. Only past the grace does a request wait for an answer.
 
-use super::native::turn::{self, Turn};
+use super::native::lease_turn::{self, LeaseTurn};
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity, Member};
+use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
 use crate::directory::{self, Directory};
-use crate::entra::means::{self, Means};
+use crate::entra::refresh_failure::{self, RefreshFailure};
 use crate::entra::verified::VerifiedUser;
 use crate::entra::{self, Entra};
 use crate::session::record::Session;
-use crate::session::standing::Lease;
+use crate::session::standing::RecheckLease;
 use crate::sidecar::organizations::{self, Authorities};
-use crate::sidecar::{Lasting, Sidecar};
+use crate::sidecar::{Process, Sidecar};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a request waits for one try, where it may not go on without.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RECHECK_WAIT: Duration = Duration::from_secs(5);
 /// About how long until a session is asked about again after a try that brought no answer, in seconds.
-const RETRY: u64 = 30;
+const RETRY_SECONDS: u64 = 30;
 /// Longest time that Entra may ask one session to wait, in seconds.
-const LONGEST: u64 = 3600;
+const MAX_RETRY_AFTER_SECONDS: u64 = 3600;
 /// Another process that asks about the same sign-in has so many seconds.
-const TURN: u64 = 5;
+const LEASE_SECONDS: u64 = 5;
 /// An answer is good for so many seconds to whoever asks for one (`POST /session/refresh`).
-const FRESH: u64 = 60;
+const FRESH_SECONDS: u64 = 60;
 
 /// Entra could not be asked for longer than the grace; so many seconds until it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Closed(pub(super) u64);
+pub(super) struct GraceExpired(pub(super) u64);
 
 /// Why a session is not renewed.
 #[derive(Debug, thiserror::Error)]
-enum Cause {
+enum RefusalCause {
     /// Entra's answer, or that there is none.
     #[error(transparent)]
     Entra(#[from] entra::Error),
@@ -51,69 +51,69 @@ enum Cause {
 
 /// What is needed to ask, for as long as it takes.
 #[derive(Clone)]
-struct Asking {
+struct RecheckRequest {
     /// How often is said by `[entra]`, whoever's Entra it is that is asked.
     entra: Arc<Entra>,
     authorities: Arc<Authorities>,
-    lasting: Arc<Lasting>,
+    process: Arc<Process>,
     session: Arc<Session>,
 }
 
 /// Says when Entra is to be asked first about a session that has just begun.
-pub(super) fn begin(house: &Sidecar, session: &Arc<Session>) {
-    Asking::of(house, session).is_fresh();
+pub(super) fn start_in_background(sidecar: &Sidecar, session: &Arc<Session>) {
+    RecheckRequest::of(sidecar, session).is_fresh();
 }
 
 /// Says when Entra is to be asked next about a session of which it has answered before this process had it.
-pub(super) fn answered_before(house: &Sidecar, session: &Arc<Session>, answered: u64) {
-    let asking = Asking::of(house, session);
+pub(super) fn answered_before(sidecar: &Sidecar, session: &Arc<Session>, answered: u64) {
+    let asking = RecheckRequest::of(sidecar, session);
     let (now, every) = (asking.now(), asking.entra.every());
     session.standing().has_answered(answered.min(now));
     asking.put_off((every - asking.jitter(every / 10)).saturating_sub(now.saturating_sub(answered)));
 }
 
 /// Asks about a session of which it is due, and waits for the answer; without one it goes on within the grace.
-pub(super) async fn settle(house: &Sidecar, session: &Arc<Session>) -> Result<(), Closed> {
-    Asking::of(house, session).wait().await
+pub(super) async fn settle(sidecar: &Sidecar, session: &Arc<Session>) -> Result<(), GraceExpired> {
+    RecheckRequest::of(sidecar, session).wait().await
 }
 
 /// Asks about a session of which it is due. `None`: it ended by the answer, or has ended meanwhile.
-pub(super) async fn attend(house: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, Closed> {
-    let asking = Asking::of(house, &session);
-    if !asking.may_go_on() {
+pub(super) async fn attend(sidecar: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, GraceExpired> {
+    let asking = RecheckRequest::of(sidecar, &session);
+    if !asking.is_within_grace() {
         asking.wait().await?;
     }
     Ok((!session.is_over()).then_some(session))
 }
 
 /// Whether a request that lasts goes on, as far as Entra is concerned: it drives the question as requests do.
-pub(super) fn still_goes_on(lasting: &Arc<Lasting>, session: &Arc<Session>) -> bool {
-    if !session.standing().is_due(lasting.clock.now()) {
+pub(super) fn still_goes_on(process: &Arc<Process>, session: &Arc<Session>) -> bool {
+    if !session.standing().is_due(process.clock.now()) {
         return true;
     }
-    let Some(authorities) = lasting.newest.load_full() else { return false };
-    Asking { entra: Arc::clone(&authorities.entra), authorities, lasting: lasting.clone(), session: Arc::clone(session) }.may_go_on()
+    let Some(authorities) = process.newest.load_full() else { return false };
+    RecheckRequest { entra: Arc::clone(&authorities.entra), authorities, process: process.clone(), session: Arc::clone(session) }.is_within_grace()
 }
 
 /// Asks now, unless Entra has answered within the last minute. `None`: the session ended by the answer.
-pub(super) async fn refresh(house: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, Closed> {
-    let asking = Asking::of(house, &session);
+pub(super) async fn refresh(sidecar: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, GraceExpired> {
+    let asking = RecheckRequest::of(sidecar, &session);
     if !asking.has_fresh_answer() {
         asking.try_once().await;
     }
-    if !session.is_over() && !asking.has_fresh_answer() && asking.can_be_asked().await {
+    if !session.is_over() && !asking.has_fresh_answer() && asking.can_refresh().await {
         return Err(asking.closed());
     }
     Ok((!session.is_over()).then_some(session))
 }
 
-impl Asking {
-    fn of(house: &Sidecar, session: &Arc<Session>) -> Self {
-        Self { entra: Arc::clone(&house.entra), authorities: Arc::new(house.authorities()), lasting: house.lasting.clone(), session: Arc::clone(session) }
+impl RecheckRequest {
+    fn of(sidecar: &Sidecar, session: &Arc<Session>) -> Self {
+        Self { entra: Arc::clone(&sidecar.entra), authorities: Arc::new(sidecar.authorities()), process: sidecar.process.clone(), session: Arc::clone(session) }
     }
 
     fn now(&self) -> u64 {
-        self.lasting.clock.now()
+        self.process.clock.now()
     }
 
     /// Until when the session is served without an answer.
@@ -122,21 +122,21 @@ impl Asking {
     }
 
     fn has_fresh_answer(&self) -> bool {
-        self.now().saturating_sub(self.session.standing().answered()) < FRESH
+        self.now().saturating_sub(self.session.standing().answered()) < FRESH_SECONDS
     }
 
     /// Whether there is something to ask by; somebody who asks at this moment has it.
-    async fn can_be_asked(&self) -> bool {
+    async fn can_refresh(&self) -> bool {
         let lease = tokio::time::timeout(Duration::ZERO, self.session.standing().lease()).await;
-        lease.map_or(true, |it| it.grant().is_some())
+        lease.map_or(true, |it| it.refresh_token().is_some())
     }
 
-    fn closed(&self) -> Closed {
-        Closed(self.entra.rests().max(1))
+    fn closed(&self) -> GraceExpired {
+        GraceExpired(self.entra.rests().max(1))
     }
 
     /// Whether the session may be served without waiting; sees to it that Entra is asked.
-    fn may_go_on(&self) -> bool {
+    fn is_within_grace(&self) -> bool {
         let now = self.now();
         if self.session.standing().is_ahead(now) {
             return true;
@@ -146,7 +146,7 @@ impl Asking {
         }
         match self.entra.rests() {
             0 => self.in_background(),
-            rests => self.put_off(rests + self.jitter(RETRY)),
+            rests => self.put_off(rests + self.jitter(RETRY_SECONDS)),
         }
         true
     }
@@ -155,14 +155,14 @@ impl Asking {
     fn in_background(&self) {
         let Some(claim) = self.session.claim() else { return };
         let asking = self.clone();
-        self.lasting.background.spawn(async move {
-            asking.ask().await;
+        self.process.background.spawn(async move {
+            asking.refresh().await;
             drop(claim);
         });
     }
 
     /// Waits for one try, and judges anew.
-    async fn wait(&self) -> Result<(), Closed> {
+    async fn wait(&self) -> Result<(), GraceExpired> {
         self.try_once().await;
         if self.session.is_over() || self.now() < self.deadline() { Ok(()) } else { Err(self.closed()) }
     }
@@ -171,42 +171,42 @@ impl Asking {
         if self.entra.rests() > 0 {
             return;
         }
-        let tried = self.lasting.background.spawn(self.clone().ask());
+        let tried = self.process.background.spawn(self.clone().refresh());
         // Whoever gives up waiting stops nothing: the answer counts for the next request.
-        let _ = tokio::time::timeout(PATIENCE, tried).await;
+        let _ = tokio::time::timeout(RECHECK_WAIT, tried).await;
     }
 
     /// Asks, unless somebody else has while this one waited for the lease.
-    async fn ask(self) {
+    async fn refresh(self) {
         let standing = self.session.standing();
         let tries = standing.tries();
         let mut lease = standing.lease().await;
         if standing.tries() != tries || self.session.is_over() {
             return;
         }
-        match turn::take(&self.authorities, &self.session, &mut lease).await {
-            Ok(Turn::Mine) => self.ask_by(&mut lease).await,
+        match lease_turn::take(&self.authorities, &self.session, &mut lease).await {
+            Ok(LeaseTurn::Mine) => self.refresh_with(&mut lease).await,
             // Another process does, with the same refresh token of Entra's.
-            Ok(Turn::Elsewhere) => self.put_off(TURN),
-            Ok(Turn::Over) => self.take(Err(Cause::SignedOut)),
+            Ok(LeaseTurn::Elsewhere) => self.put_off(LEASE_SECONDS),
+            Ok(LeaseTurn::Over) => self.take(Err(RefusalCause::SignedOut)),
             Err(cause) => self.take(Err(organizations::Error::from(cause).into())),
         }
         standing.was_tried();
     }
 
-    async fn ask_by(&self, lease: &mut Lease<'_>) {
+    async fn refresh_with(&self, lease: &mut RecheckLease<'_>) {
         let mut told = None;
-        match self.stands().await {
+        match self.check_directory().await {
             Err(cause) => self.take(Err(cause)),
-            Ok(()) if lease.grant().is_some() => {
-                let heard = self.hear(lease).await;
+            Ok(()) if lease.refresh_token().is_some() => {
+                let heard = self.redeem(lease).await;
                 told = heard.as_ref().ok().map(|it| it.identity().groups.clone());
                 self.take(heard);
             }
-            Ok(()) => self.cannot_ask(),
+            Ok(()) => self.note_unavailable(),
         }
-        if let (Some(family), Some(directory)) = (self.session.family(), self.directory())
-            && let Err(cause) = self.write_down(directory, family, told).await
+        if let (Some(client_sign_in), Some(directory)) = (self.session.client_sign_in(), self.directory())
+            && let Err(cause) = self.write_down(directory, client_sign_in, told).await
         {
             tracing::error!(user = self.session.user(), %cause, "cannot store the result of a native client's recheck");
         }
@@ -217,60 +217,60 @@ impl Asking {
     }
 
     /// For the other processes, and for this one after a restart. Groups are kept as the token told them: those of Graph are asked for anew.
-    async fn write_down(&self, directory: &Directory, family: Guid, told: Option<Groups>) -> Result<(), directory::Error> {
+    async fn write_down(&self, directory: &Directory, client_sign_in: Guid, told: Option<PersonGroups>) -> Result<(), directory::Error> {
         if self.session.is_over() {
             let again = self.session.standing().again().is_some();
             let why = if again { "Entra requires a new sign-in" } else { "Entra ended the person's access" };
-            return directory.end_family(family, why).await;
+            return directory.end_sign_in(client_sign_in, why).await;
         }
         if let Some(groups) = told {
             let who = Identity { groups, ..Identity::clone(&self.session.identity()) };
-            directory.family_answered(family, &who).await?;
+            directory.refresh_succeeded(client_sign_in, &who).await?;
         }
-        directory.asked_about(family).await
+        directory.release_refresh(client_sign_in).await
     }
 
     /// Entra gave no refresh token: the session is as one about which Entra is silent, until the person signs in again.
-    fn cannot_ask(&self) {
+    fn note_unavailable(&self) {
         if self.now() >= self.deadline() {
-            self.lasting.store.end_for_sign_in(&self.session, None);
+            self.process.store.end_for_sign_in(&self.session, None);
         } else {
             self.put_off(u64::MAX);
         }
     }
 
     /// Whether the directory still has the person and the organization on; takes over what it says of them now.
-    async fn stands(&self) -> Result<(), Cause> {
+    async fn check_directory(&self) -> Result<(), RefusalCause> {
         let Some(member) = self.session.identity().member.clone() else { return Ok(()) };
         let organizations = self.authorities.organizations.as_ref().ok_or(organizations::Error::NotSetUp)?;
-        let now = organizations.directory().standing(member.person).await.map_err(organizations::Error::from)?;
+        let now = organizations.directory().person_status(member.person).await.map_err(organizations::Error::from)?;
         let who = self.session.identity();
-        let now = now.filter(|it| it.is_on_for(who.tid, who.oid)).ok_or(Cause::Off)?;
-        self.session.stands_as(&Member { role: now.role.into(), code: now.code.as_str().into(), ..Member::clone(&member) });
+        let now = now.filter(|it| it.is_enabled_for(who.tid, who.oid)).ok_or(RefusalCause::Off)?;
+        self.session.set_member(&DirectoryMember { role: now.role.into(), code: now.code.as_str().into(), ..DirectoryMember::clone(&member) });
         Ok(())
     }
 
     /// The new refresh token is kept before anything is judged: the old one may be good for nothing now.
-    async fn hear(&self, lease: &mut Lease<'_>) -> Result<VerifiedUser, Cause> {
+    async fn redeem(&self, lease: &mut RecheckLease<'_>) -> Result<VerifiedUser, RefusalCause> {
         let member = self.session.identity().member.clone();
         let entra = self.authorities.of(member.as_deref()).await?;
-        let Some(grant) = lease.grant() else { return Err(entra::Error::Answer.into()) };
+        let Some(grant) = lease.refresh_token() else { return Err(entra::Error::Answer.into()) };
         let mut refreshed = entra.refresh(grant).await?;
         if let Some(fresh) = refreshed.grant.take() {
-            lease.keep(fresh);
+            lease.store_refresh_token(fresh);
         }
-        if let Some(newest) = lease.grant() {
-            turn::keep_grant(&self.authorities, &self.session, newest).await.map_err(organizations::Error::from)?;
+        if let Some(newest) = lease.refresh_token() {
+            lease_turn::store_refresh_token(&self.authorities, &self.session, newest).await.map_err(organizations::Error::from)?;
         }
         if let (Some(all), Some(member)) = (&self.authorities.organizations, &member) {
-            all.heard(member.organization, &entra, &refreshed.by).await;
+            all.credential_used(member.organization, &entra, &refreshed.by).await;
         }
         Ok(entra.verify(refreshed).await?)
     }
 
     /// What the answer means for the session.
-    fn take(&self, heard: Result<VerifiedUser, Cause>) {
-        let (store, user) = (&self.lasting.store, self.session.user());
+    fn take(&self, heard: Result<VerifiedUser, RefusalCause>) {
+        let (store, user) = (&self.process.store, self.session.user());
         let outcome = match heard {
             Ok(fresh) => match self.session.renew(fresh) {
                 Ok(()) => {
@@ -283,38 +283,38 @@ impl Asking {
                     "ended"
                 }
             },
-            Err(cause @ (Cause::Off | Cause::SignedOut)) => {
+            Err(cause @ (RefusalCause::Off | RefusalCause::SignedOut)) => {
                 tracing::info!(user, %cause, "session ended");
                 store.end_held(&self.session);
                 "ended"
             }
-            Err(cause @ Cause::Organization(_)) => {
+            Err(cause @ RefusalCause::Organization(_)) => {
                 tracing::error!(user, %cause, "recheck failed; session continues");
-                self.put_off(RETRY / 2 + self.jitter(RETRY));
+                self.put_off(RETRY_SECONDS / 2 + self.jitter(RETRY_SECONDS));
                 "unavailable"
             }
-            Err(Cause::Entra(cause)) => match means::of(&cause) {
-                Means::Ended => {
+            Err(RefusalCause::Entra(cause)) => match refresh_failure::of(&cause) {
+                RefreshFailure::Ended => {
                     tracing::warn!(user, %cause, "session ended by Entra");
                     store.end_held(&self.session);
                     "ended"
                 }
-                Means::Again { claims } => {
+                RefreshFailure::InteractionRequired { claims } => {
                     tracing::info!(user, %cause, "session ended: sign-in required");
                     store.end_for_sign_in(&self.session, claims);
                     "sign_in_required"
                 }
-                Means::Later { retry_after, ours } => {
+                RefreshFailure::Later { retry_after, ours } => {
                     if ours {
                         tracing::error!(user, %cause, "cannot ask Entra about a session; session continues");
                     }
-                    let rests = self.entra.rests().max(retry_after.unwrap_or(0).min(LONGEST));
-                    self.put_off(rests + RETRY / 2 + self.jitter(RETRY));
+                    let rests = self.entra.rests().max(retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS));
+                    self.put_off(rests + RETRY_SECONDS / 2 + self.jitter(RETRY_SECONDS));
                     "unavailable"
                 }
             },
         };
-        self.lasting.metrics.rechecked(outcome);
+        self.process.metrics.rechecked(outcome);
     }
 
     /// Entra has just answered for the person. Up to a tenth earlier next time: neither sessions nor replicas ask in step.
@@ -327,11 +327,11 @@ impl Asking {
     /// Asks again then, but not later than the session may be served without an answer.
     fn put_off(&self, wait: u64) {
         let now = self.now();
-        self.session.standing().ask_in(now, wait.min(self.deadline().saturating_sub(now)));
+        self.session.standing().set_due_in(now, wait.min(self.deadline().saturating_sub(now)));
     }
 
     /// 0 to `most`.
     fn jitter(&self, most: u64) -> u64 {
-        most * u64::from(u16::from_be_bytes(self.lasting.random.bytes())) / u64::from(u16::MAX)
+        most * u64::from(u16::from_be_bytes(self.process.random.bytes())) / u64::from(u16::MAX)
     }
 }

@@ -1,25 +1,25 @@
 //! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
 
-use super::loops::Seen;
+use super::loops::LoopEvidence;
 use super::native::unregistered::Unregistered;
-use super::recheck::Closed;
-use super::refused;
-use super::words::{self, Words};
+use super::recheck::GraceExpired;
+use super::sign_in_refused;
+use super::words::{self, RefusalWords};
 use crate::base::language::Language;
-use crate::config::access::Contexts;
-use crate::directory::{self, welcome};
+use crate::config::access::AuthContexts;
+use crate::directory::{self, first_sign_in};
 use crate::entra::authorize::claims_for;
 use crate::entra::{self, Entra, graph};
-use crate::headers::pass::Bad;
-use crate::pages::{Back, Identify, Notice, Page, Remedy, Whose};
-use crate::seal::jwk::NoKey;
+use crate::headers::access_token::BadAccessToken;
+use crate::pages::{AppReturn, IdentifyPage, Notice, NoticeParty, NoticeRemedy, Page};
+use crate::seal::jwk::KeyDerivationError;
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations;
 use crate::upstream;
 use crate::wire::body::Body;
 use crate::wire::form;
-use crate::wire::forwarded::NotAsked;
-use crate::wire::inbound::{Asker, Refused};
+use crate::wire::forwarded::ForwardAuthError;
+use crate::wire::inbound::{CallerKind, InboundError};
 use crate::wire::reply;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,24 +30,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a 401 asks for (RFC 9110 11.6.1): a sign-in in a browser, for which no registered scheme exists.
-pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
+pub(super) const SIGN_IN_CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
 
 /// What a 401 asks for where a signed-in person has to prove one of these: the form that Microsoft gives a claims challenge.
 pub(super) fn insufficient(acrs: &[String]) -> HeaderValue {
     let claims = STANDARD.encode(claims_for(acrs).unwrap_or_default());
-    HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"")).unwrap_or(CHALLENGE)
+    HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"")).unwrap_or(SIGN_IN_CHALLENGE)
 }
 
 /// What a 401 tells a client whose access token is not taken (RFC 6750 3.1).
-fn invalid_token(bad: Bad) -> HeaderValue {
-    HeaderValue::from_str(&format!("Bearer error=\"invalid_token\", error_description=\"{bad}\"")).unwrap_or(CHALLENGE)
+fn invalid_token(bad: BadAccessToken) -> HeaderValue {
+    HeaderValue::from_str(&format!("Bearer error=\"invalid_token\", error_description=\"{bad}\"")).unwrap_or(SIGN_IN_CHALLENGE)
 }
 
 /// Why a request is not answered as it was meant. A text inside is for the log or is a place of ours.
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// The head has no single reading.
-    Unread(Refused),
+    Unread(InboundError),
     /// A host that is not ours.
     Misdirected,
     /// Nothing of ours under this path.
@@ -59,9 +59,9 @@ pub(super) enum Refusal {
     /// The session ended when the app had the request already, or a part of it; the place to begin.
     SessionEnded(String),
     /// Signed in, but one of these has to be proven, and a redirect would not help; the place to begin.
-    StepUp(String, Contexts),
+    StepUp(String, AuthContexts),
     /// Entra brought the person back without the proof of one of these.
-    NotProven(Vec<String>),
+    ContextMissing(Vec<String>),
     /// The rules say no.
     Forbidden,
     /// The rules say no since the app had a part of the request.
@@ -73,41 +73,41 @@ pub(super) enum Refusal {
     /// Another site sent the browser to sign out.
     CrossSite,
     /// A callback that belongs to nothing under way; the place to begin again.
-    NothingUnderWay(String),
+    NoPendingSignIn(String),
     /// The same, of a sign-in that an app on the device asked for: only that app can begin again.
     AppWaits,
     /// A callback whose parameters have no one reading.
-    SaidTwice,
+    DuplicateParameter,
     /// A posted callback that is no form.
     BadForm,
     /// Round and round.
-    Loop(Box<Seen>),
+    Loop(Box<LoopEvidence>),
     /// Entra cannot be asked to begin a sign-in.
     Entra(entra::Error),
     /// A sign-in came back, and failed; the place to try again.
     SignIn(entra::Error, String, Arc<Entra>),
     /// Nobody signs in by what was typed; the page that asks again.
-    Unknown(Box<Identify>),
+    Unknown(Box<IdentifyPage>),
     /// Too many wrong ones of one address; so many seconds until it may go on.
     TooMany(u64),
     /// Too many sign-in codes of one client that Entra refused; so many seconds until it may go on with the same one.
     TooManyCodes(u64),
     /// Entra says who it is, and the directory that they may not come in; the place to try another account.
-    NotWelcome(welcome::Refused, String),
+    NotAdmitted(first_sign_in::MembershipRefusal, String),
     /// An app asks that is not registered, or to be answered where it is not.
     Unregistered(Unregistered),
     /// A sign-in that an app asked for is refused; the way back to it.
-    ForApp(Box<Self>, Box<Back>),
+    ForApp(Box<Self>, Box<AppReturn>),
     /// The directory cannot be asked, or the organization is not set up.
     Organization(organizations::Error),
     /// Entra could not be asked about the session for longer than the grace; so many seconds until it may be.
     Closed(u64),
     /// An access token of ours that is not taken.
-    BadToken(Bad),
+    BadToken(BadAccessToken),
     /// The app.
     Upstream(upstream::Error),
     /// A front proxy's question that is none.
-    NotAsked(NotAsked),
+    BadForwardAuth(ForwardAuthError),
     /// Ours to mend.
     Internal(&'static str),
 }
@@ -116,7 +116,7 @@ impl From<form::Error> for Refusal {
     fn from(error: form::Error) -> Self {
         match error {
             form::Error::Broken => Self::BadForm,
-            form::Error::Twice => Self::SaidTwice,
+            form::Error::Twice => Self::DuplicateParameter,
         }
     }
 }
@@ -139,8 +139,8 @@ impl From<directory::Error> for Refusal {
     }
 }
 
-impl From<Closed> for Refusal {
-    fn from(closed: Closed) -> Self {
+impl From<GraceExpired> for Refusal {
+    fn from(closed: GraceExpired) -> Self {
         Self::Closed(closed.0)
     }
 }
@@ -151,14 +151,14 @@ impl From<upstream::Error> for Refusal {
     }
 }
 
-impl From<NotAsked> for Refusal {
-    fn from(error: NotAsked) -> Self {
-        Self::NotAsked(error)
+impl From<ForwardAuthError> for Refusal {
+    fn from(error: ForwardAuthError) -> Self {
+        Self::BadForwardAuth(error)
     }
 }
 
-impl From<NoKey> for Refusal {
-    fn from(_: NoKey) -> Self {
+impl From<KeyDerivationError> for Refusal {
+    fn from(_: KeyDerivationError) -> Self {
         Self::Internal("the assertion could not be signed")
     }
 }
@@ -174,21 +174,21 @@ impl Refusal {
             Self::SignedOut(_) => "signed out".to_owned(),
             Self::SessionEnded(_) => "the session ended before the app answered".to_owned(),
             Self::StepUp(_, acrs) => format!("authentication context {} required", acrs.join(" or ")),
-            Self::NotProven(acrs) => format!("Entra did not confirm authentication context {}", acrs.join(" or ")),
+            Self::ContextMissing(acrs) => format!("Entra did not confirm authentication context {}", acrs.join(" or ")),
             Self::Forbidden => "denied by the access rules".to_owned(),
             Self::NoLongerAllowed => "denied by the access rules before the app answered".to_owned(),
             Self::GroupsUnknown(it) => format!("a rule needs groups that are unknown: {it}"),
             Self::ForeignOrigin => "upgrade from a page of another origin".to_owned(),
             Self::CrossSite => "sign-out sent by another site".to_owned(),
-            Self::NothingUnderWay(_) => "callback without a pending sign-in".to_owned(),
+            Self::NoPendingSignIn(_) => "callback without a pending sign-in".to_owned(),
             Self::AppWaits => "callback without a pending sign-in, started by a native client".to_owned(),
-            Self::SaidTwice => "callback without exactly one code, or with a repeated parameter".to_owned(),
+            Self::DuplicateParameter => "callback without exactly one code, or with a repeated parameter".to_owned(),
             Self::BadForm => "posted callback is not a form".to_owned(),
             Self::Loop(it) => format!("sign-in loop: {}", it.cause().name()),
             Self::Unknown(_) => "unknown username or company code".to_owned(),
             Self::TooManyCodes(_) => "too many sign-in codes rejected by Entra from one address or person".to_owned(),
             Self::TooMany(_) => "too many wrong usernames and codes from one address".to_owned(),
-            Self::NotWelcome(it, _) => it.to_string(),
+            Self::NotAdmitted(it, _) => it.to_string(),
             Self::Unregistered(it) => it.to_string(),
             Self::ForApp(it, _) => it.cause(),
             Self::Organization(it) => it.to_string(),
@@ -196,30 +196,30 @@ impl Refusal {
             Self::Closed(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
             Self::BadToken(it) => it.to_string(),
             Self::Upstream(it) => format!("upstream: {it}"),
-            Self::NotAsked(it) => it.to_string(),
+            Self::BadForwardAuth(it) => it.to_string(),
             Self::Internal(it) => (*it).to_owned(),
         }
     }
 
     /// For the person or the program that asked.
-    pub(super) fn answer(self, house: &Sidecar, asker: Asker, language: Language, reference: &str) -> Response<Body> {
-        if let Self::NotAsked(_) = self {
+    pub(super) fn answer(self, sidecar: &Sidecar, caller: CallerKind, language: Language, reference: &str) -> Response<Body> {
+        if let Self::BadForwardAuth(_) = self {
             return reply::empty(StatusCode::FORBIDDEN);
         }
-        if let (Self::Unknown(page), Asker::Navigation | Asker::Form) = (&self, asker) {
-            let page = Page::Identify(Identify::clone(page));
-            return reply::page(StatusCode::NOT_FOUND, house.pages.render(&page, language), house.pages.policy(&page));
+        if let (Self::Unknown(page), CallerKind::Navigation | CallerKind::Form) = (&self, caller) {
+            let page = Page::Identify(IdentifyPage::clone(page));
+            return reply::page(StatusCode::NOT_FOUND, sidecar.pages.render(&page, language), sidecar.pages.policy(&page));
         }
         // Whoever sends a token is a program, whatever it accepts.
-        let is_program = matches!(asker, Asker::Script) || matches!(self, Self::BadToken(_));
+        let is_program = matches!(caller, CallerKind::Script) || matches!(self, Self::BadToken(_));
         // Programs, and those who search for what they say, hear one language.
         let language = if is_program { Language::English } else { language };
-        let words = self.words(house, language);
-        let mut response = if is_program { words.as_problem(&self, house, reference) } else { words.as_page(house, language, reference) };
+        let words = self.words(sidecar, language);
+        let mut response = if is_program { words.as_problem(&self, sidecar, reference) } else { words.as_page(sidecar, language, reference) };
         let headers = response.headers_mut();
         match &self {
             Self::SignedOut(_) | Self::SessionEnded(_) => {
-                headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+                headers.insert(WWW_AUTHENTICATE, SIGN_IN_CHALLENGE);
             }
             Self::BadToken(it) => {
                 headers.insert(WWW_AUTHENTICATE, invalid_token(*it));
@@ -228,7 +228,7 @@ impl Refusal {
                 headers.insert(WWW_AUTHENTICATE, insufficient(acrs));
             }
             // Whoever stands before us may see another end of this request than we do: nothing more is read here.
-            Self::Unread(Refused::Framing) => {
+            Self::Unread(InboundError::Framing) => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Method(allow) => {
@@ -245,56 +245,56 @@ impl Refusal {
         response
     }
 
-    fn words(&self, house: &Sidecar, language: Language) -> Words {
-        let say = house.pages.phrases(language);
+    fn words(&self, sidecar: &Sidecar, language: Language) -> RefusalWords {
+        let say = sidecar.pages.phrases(language);
         match self {
             Self::Unread(it) => words::unread(say, it),
-            Self::Misdirected => words::misdirected(say, &house.site.origin()),
+            Self::Misdirected => words::misdirected(say, &sidecar.site.origin()),
             Self::NotFound => words::not_found(say),
             Self::Method(allow) => words::method(say, allow),
             Self::SignedOut(start) => words::signed_out(say, start),
             Self::SessionEnded(start) => words::session_ended(say, start),
             Self::StepUp(start, acrs) => words::step_up(say, start, acrs),
-            Self::NotProven(acrs) => words::not_proven(say, acrs),
+            Self::ContextMissing(acrs) => words::contexts_missing(say, acrs),
             Self::Forbidden => words::forbidden(say),
             Self::NoLongerAllowed => words::no_longer_allowed(say),
-            Self::GroupsUnknown(it) => words::groups_unknown(say, it, || refused::consent_to_graph(house, language)),
+            Self::GroupsUnknown(it) => words::groups_unknown(say, it, || sign_in_refused::consent_to_graph(sidecar, language)),
             Self::ForeignOrigin => words::foreign_origin(say),
             Self::CrossSite => words::cross_site(say),
-            Self::NothingUnderWay(start) => words::nothing_under_way(say, start),
+            Self::NoPendingSignIn(start) => words::no_pending_sign_in(say, start),
             Self::AppWaits => words::app_waits(say),
-            Self::SaidTwice | Self::BadForm => words::bad_callback(say),
-            Self::Loop(it) => it.words(say, &house.site),
-            Self::Entra(it) => refused::words(house, &house.entra, language, it, None),
-            Self::SignIn(it, again, entra) => refused::words(house, entra, language, it, Some(again)),
+            Self::DuplicateParameter | Self::BadForm => words::bad_callback(say),
+            Self::Loop(it) => it.words(say, &sidecar.site),
+            Self::Entra(it) => sign_in_refused::words(sidecar, &sidecar.entra, language, it, None),
+            Self::SignIn(it, again, entra) => sign_in_refused::words(sidecar, entra, language, it, Some(again)),
             Self::Unknown(_) => words::unknown(say),
             Self::TooMany(_) => words::too_many(say),
             Self::TooManyCodes(_) => words::too_many_codes(say),
-            Self::NotWelcome(it, again) => words::not_welcome(say, it, again),
+            Self::NotAdmitted(it, again) => words::not_admitted(say, it, again),
             Self::Unregistered(it) => words::unregistered(say, *it),
-            Self::ForApp(it, back) => Words { back: Some(Back::clone(back)), ..it.words(house, language) },
+            Self::ForApp(it, back) => RefusalWords { back: Some(AppReturn::clone(back)), ..it.words(sidecar, language) },
             Self::Organization(it) => words::organization(say, it),
             Self::Closed(_) => words::closed(say),
             Self::BadToken(it) => words::bad_token(say, *it),
             Self::Upstream(it) => words::upstream(say, it),
-            Self::NotAsked(_) | Self::Internal(_) => words::internal(say),
+            Self::BadForwardAuth(_) | Self::Internal(_) => words::internal(say),
         }
     }
 }
 
 /// RFC 9457.
 #[derive(Serialize)]
-struct Problem<'a> {
+struct ProblemDetails<'a> {
     r#type: &'static str,
     title: &'a str,
     status: u16,
     detail: &'a str,
     reference: &'a str,
-    whose: Whose,
+    whose: NoticeParty,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     next: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<&'a Remedy>,
+    remedy: Option<&'a NoticeRemedy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sign_in_url: Option<String>,
     /// What else is known: `code`, `correlation_id`, `cause` and the like.
@@ -302,13 +302,13 @@ struct Problem<'a> {
     details: BTreeMap<&'a str, &'a str>,
 }
 
-impl Words {
-    fn as_problem(&self, refusal: &Refusal, house: &Sidecar, reference: &str) -> Response<Body> {
+impl RefusalWords {
+    fn as_problem(&self, refusal: &Refusal, sidecar: &Sidecar, reference: &str) -> Response<Body> {
         let sign_in_url = match refusal {
-            Refusal::SignedOut(start) | Refusal::SessionEnded(start) | Refusal::StepUp(start, _) => Some(format!("{}{start}", house.site.origin())),
+            Refusal::SignedOut(start) | Refusal::SessionEnded(start) | Refusal::StepUp(start, _) => Some(format!("{}{start}", sidecar.site.origin())),
             _ => None,
         };
-        let problem = Problem {
+        let problem = ProblemDetails {
             r#type: "about:blank",
             title: &self.title,
             status: self.status.as_u16(),
@@ -323,7 +323,7 @@ impl Words {
         reply::problem(self.status, &problem)
     }
 
-    fn as_page(&self, house: &Sidecar, language: Language, reference: &str) -> Response<Body> {
+    fn as_page(&self, sidecar: &Sidecar, language: Language, reference: &str) -> Response<Body> {
         let page = Page::Notice(Notice {
             kind: self.kind,
             status: self.status.as_u16(),
@@ -337,6 +337,6 @@ impl Words {
             details: self.details.iter().map(|it| (it.name.to_owned(), it.value.clone())).collect(),
             reference: reference.to_owned(),
         });
-        reply::page(self.status, house.pages.render(&page, language), house.pages.policy(&page))
+        reply::page(self.status, sidecar.pages.render(&page, language), sidecar.pages.policy(&page))
     }
 }

@@ -57,7 +57,7 @@ impl Route {
             return Self::Callback;
         }
         if !site.is_ours(path) {
-            return if has_native && path == metadata::PATH { Self::NativeMetadata } else { Self::App };
+            return if has_native && path == metadata::METADATA_PATH { Self::NativeMetadata } else { Self::App };
         }
         match path.strip_prefix(site.prefix()).unwrap_or_default() {
             "/auth" | "/auth/nginx" => Self::ForwardAuth,

@@ -1,17 +1,17 @@
 //! Step-up for the app: its claims challenge leads somebody who is signed in to Entra and back. One for a rule begins in `sign_in::lead`.
 
-use super::facts::Facts;
+use super::facts::RequestFacts;
 use super::refusal::Refusal;
-use super::sign_in::{self, Start};
+use super::sign_in::{self, SignInStart};
 use crate::base::return_to::ReturnTo;
 use crate::config::access::is_context;
 use crate::session::record::Session;
-use crate::session::rounds::WINDOW;
+use crate::session::rounds::WINDOW_SECONDS;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::challenge::challenges;
 use crate::wire::cookies::CookieLines;
-use crate::wire::inbound::{Asker, Inbound};
+use crate::wire::inbound::{CallerKind, InboundRequest};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::alphabet;
@@ -23,38 +23,38 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Longest `claims` of an app's challenge, in bytes of its base64: it becomes part of an address.
-const CLAIMS: usize = 4 * 1024;
+const MAX_CLAIMS_BYTES: usize = 4 * 1024;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// Whether a challenge of the app could be followed at all: by a browser that goes to a page, for somebody who is signed in.
-pub(super) fn may_follow(inbound: &Inbound, session: Option<&Arc<Session>>) -> bool {
-    inbound.asker == Asker::Navigation && session.is_some() && inbound.target.method() == Method::GET
+pub(super) fn may_follow(inbound: &InboundRequest, session: Option<&Arc<Session>>) -> bool {
+    inbound.caller == CallerKind::Navigation && session.is_some() && inbound.target.method() == Method::GET
 }
 
 /// The app's 401: a claims challenge leads to Entra and back, everything else goes through as it is. So does a challenge that this very
 /// session has just answered: the same once more would bring the same.
 pub(super) async fn challenged(
-    house: &Sidecar,
-    inbound: &Inbound,
+    sidecar: &Sidecar,
+    inbound: &InboundRequest,
     lines: CookieLines,
     response: Response<Body>,
-    facts: &mut Facts,
+    facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
-    let (Some(said), Some(session)) = (said(response.headers()), &facts.session) else { return Ok(response) };
-    let Some(asked) = Asked::read(&said) else {
+    let (Some(said), Some(session)) = (challenge_of(response.headers()), &facts.session) else { return Ok(response) };
+    let Some(asked) = StepUpRequest::read(&said) else {
         facts.cause = Some("cannot read the app's claims challenge".to_owned());
         return Ok(response);
     };
-    let is_recent = house.lasting.clock.now() < session.began().saturating_add(WINDOW);
+    let is_recent = sidecar.process.clock.now() < session.started_at().saturating_add(WINDOW_SECONDS);
     if is_recent && session.answered() == Some(&asked.mark) {
         facts.cause = Some("the app repeats a claims challenge that was just satisfied".to_owned());
         return Ok(response);
     }
-    let mut start = Start::proving(ReturnTo::of(&inbound.target, &house.site), &asked.acrs);
+    let mut start = SignInStart::with_contexts(ReturnTo::of(&inbound.target, &sidecar.site), &asked.acrs);
     start.hints.claims = Some(asked.claims);
     start.challenge = Some(asked.mark);
-    let mut away = sign_in::begin(house, inbound, &lines.into_headers(), start).await?;
+    let mut away = sign_in::start_sign_in(sidecar, inbound, &lines.into_headers(), start).await?;
     // What the app remembers of this, it finds again when the person comes back.
     for line in response.headers().get_all(SET_COOKIE) {
         away.headers_mut().append(SET_COOKIE, line.clone());
@@ -63,7 +63,7 @@ pub(super) async fn challenged(
 }
 
 /// `claims` of the first claims challenge (as Microsoft writes it: `Bearer error="insufficient_claims", claims="..."`).
-fn said(headers: &HeaderMap) -> Option<String> {
+fn challenge_of(headers: &HeaderMap) -> Option<String> {
     let all = challenges(headers);
     let mut ours = all.iter().filter(|it| it.is("bearer") && it.parameter("error") == Some("insufficient_claims"));
     ours.find_map(|it| it.parameter("claims")).map(str::to_owned)
@@ -71,7 +71,7 @@ fn said(headers: &HeaderMap) -> Option<String> {
 
 /// What an app asks for.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
+struct StepUpRequest {
     /// For Entra, as JSON.
     claims: String,
     /// Of these, one must come back.
@@ -80,10 +80,10 @@ struct Asked {
     mark: Box<str>,
 }
 
-impl Asked {
+impl StepUpRequest {
     /// Reads base64 or base64url, with or without padding, of a JSON object.
     fn read(said: &str) -> Option<Self> {
-        if said.len() > CLAIMS {
+        if said.len() > MAX_CLAIMS_BYTES {
             return None;
         }
         let json = BASE64.decode(said.replace('-', "+").replace('_', "/")).ok()?;
@@ -119,7 +119,7 @@ mod tests {
         let meant = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}},"id_token":{"acrs":{"essential":true,"value":"c1"}},"x":"~~~???>>>"}"#;
         let said = [STANDARD.encode(json), URL_SAFE.encode(json), URL_SAFE_NO_PAD.encode(json), STANDARD.encode(json).trim_end_matches('=').to_owned()];
         for it in said {
-            let asked = Asked::read(&it).unwrap();
+            let asked = StepUpRequest::read(&it).unwrap();
             assert_eq!(serde_json::from_str::<Value>(&asked.claims).unwrap(), serde_json::from_str::<Value>(meant).unwrap());
             assert_eq!(asked.acrs, ["c1"]);
         }
@@ -127,11 +127,11 @@ mod tests {
 
     #[test]
     fn what_is_no_object_or_too_long_is_no_challenge() {
-        let long = format!(r#"{{"id_token":{{"x":"{}"}}}}"#, "x".repeat(CLAIMS));
+        let long = format!(r#"{{"id_token":{{"x":"{}"}}}}"#, "x".repeat(MAX_CLAIMS_BYTES));
         for json in ["", "[]", "\"c1\"", "{", r#"{"id_token":1,"access_token":{"acrs":{"value":"c1"}}}"#, &long] {
-            assert_eq!(Asked::read(&STANDARD.encode(json)), None, "{json}");
+            assert_eq!(StepUpRequest::read(&STANDARD.encode(json)), None, "{json}");
         }
-        assert_eq!(Asked::read("no base64!"), None);
+        assert_eq!(StepUpRequest::read("no base64!"), None);
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
             (r#"{"id_token":{"acrs":{"value":"c1"}}}"#, &[]),
             (r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#, &[]),
         ] {
-            assert_eq!(Asked::read(&STANDARD.encode(json)).unwrap().acrs, acrs, "{json}");
+            assert_eq!(StepUpRequest::read(&STANDARD.encode(json)).unwrap().acrs, acrs, "{json}");
         }
     }
 }

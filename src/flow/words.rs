@@ -1,41 +1,41 @@
 //! Error texts for people: what happened, who can fix it and what to do. The texts are in the catalog.
 
 use super::native::unregistered::Unregistered;
-use crate::directory::{self, welcome};
+use crate::directory::{self, first_sign_in};
 use crate::entra::graph;
-use crate::headers::pass::Bad;
-use crate::pages::phrases::{Mend, Phrases, Said, Told};
-use crate::pages::{Action, Back, Kind, Remedy, Whose};
+use crate::headers::access_token::BadAccessToken;
+use crate::pages::phrases::{NoticePhrases, NoticeText, RemedyText, TitledText};
+use crate::pages::{AppReturn, NoticeAction, NoticeKind, NoticeParty, NoticeRemedy};
 use crate::sidecar::organizations;
-use crate::upstream::{self, Fault};
-use crate::wire::inbound::Refused;
+use crate::upstream::{self, FaultSide};
+use crate::wire::inbound::InboundError;
 use http::StatusCode;
 
 /// The texts of one refusal.
 #[derive(Debug)]
-pub(super) struct Words {
-    pub(super) kind: Kind,
+pub(super) struct RefusalWords {
+    pub(super) kind: NoticeKind,
     pub(super) status: StatusCode,
     pub(super) title: String,
     pub(super) what: String,
-    pub(super) whose: Whose,
+    pub(super) whose: NoticeParty,
     pub(super) next: Vec<String>,
-    pub(super) action: Option<Action>,
-    pub(super) back: Option<Back>,
-    pub(super) remedy: Option<Remedy>,
-    pub(super) details: Vec<Detail>,
+    pub(super) action: Option<NoticeAction>,
+    pub(super) back: Option<AppReturn>,
+    pub(super) remedy: Option<NoticeRemedy>,
+    pub(super) details: Vec<RefusalDetail>,
 }
 
 /// A fact for troubleshooting: a name for people, a JSON member for programs, and a value.
 #[derive(Debug)]
-pub(super) struct Detail {
+pub(super) struct RefusalDetail {
     pub(super) name: &'static str,
     pub(super) member: &'static str,
     pub(super) value: String,
 }
 
-impl Words {
-    pub(super) fn new(kind: Kind, status: StatusCode, whose: Whose, told: &Told) -> Self {
+impl RefusalWords {
+    pub(super) fn new(kind: NoticeKind, status: StatusCode, whose: NoticeParty, told: &NoticeText) -> Self {
         Self {
             kind,
             status,
@@ -50,17 +50,17 @@ impl Words {
         }
     }
 
-    pub(super) fn under(title: &str, (kind, status, whose): (Kind, StatusCode, Whose), said: &Said) -> Self {
-        Self::new(kind, status, whose, &Told { title: title.to_owned(), what: said.what.clone(), next: vec![said.next.clone()] })
+    pub(super) fn under(title: &str, (kind, status, whose): (NoticeKind, StatusCode, NoticeParty), said: &TitledText) -> Self {
+        Self::new(kind, status, whose, &NoticeText { title: title.to_owned(), what: said.what.clone(), next: vec![said.next.clone()] })
     }
 
     pub(super) fn with(mut self, label: &str, href: &str) -> Self {
-        self.action = Some(Action { label: label.to_owned(), href: href.to_owned() });
+        self.action = Some(NoticeAction { label: label.to_owned(), href: href.to_owned() });
         self
     }
 
-    pub(super) fn mended(mut self, reader: Whose, mend: &Mend) -> Self {
-        self.remedy = Some(Remedy { reader, what: mend.what.clone(), place: mend.place.clone(), command: None });
+    pub(super) fn with_remedy(mut self, reader: NoticeParty, mend: &RemedyText) -> Self {
+        self.remedy = Some(NoticeRemedy { reader, what: mend.what.clone(), place: mend.place.clone(), command: None });
         self
     }
 
@@ -79,157 +79,159 @@ impl Words {
 
     pub(super) fn detail(mut self, name: &'static str, member: &'static str, value: Option<&str>) -> Self {
         if let Some(value) = value {
-            self.details.push(Detail { name, member, value: value.to_owned() });
+            self.details.push(RefusalDetail { name, member, value: value.to_owned() });
         }
         self
     }
 }
 
-pub(super) fn unread(say: &Phrases, refused: &Refused) -> Words {
+pub(super) fn unread(say: &NoticePhrases, refused: &InboundError) -> RefusalWords {
     let told = match refused {
-        Refused::Target(_) => &say.refused.unclear_target,
-        Refused::Host => &say.refused.unclear_host,
-        Refused::Framing => &say.refused.unclear_end,
+        InboundError::Target(_) => &say.refused.unclear_target,
+        InboundError::Host => &say.refused.unclear_host,
+        InboundError::Framing => &say.refused.unclear_end,
     };
-    Words::new(Kind::BadRequest, StatusCode::BAD_REQUEST, Whose::You, told)
+    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, told)
 }
 
-pub(super) fn misdirected(say: &Phrases, origin: &str) -> Words {
-    Words::new(Kind::BadRequest, StatusCode::MISDIRECTED_REQUEST, Whose::AppOwner, &say.refused.misdirected)
-        .mended(Whose::AppOwner, &say.refused.misdirected_mend)
+pub(super) fn misdirected(say: &NoticePhrases, origin: &str) -> RefusalWords {
+    RefusalWords::new(NoticeKind::BadRequest, StatusCode::MISDIRECTED_REQUEST, NoticeParty::AppOwner, &say.refused.misdirected)
+        .with_remedy(NoticeParty::AppOwner, &say.refused.misdirected_mend)
         .fill("origin", origin)
 }
 
-pub(super) fn not_found(say: &Phrases) -> Words {
-    Words::new(Kind::NotFound, StatusCode::NOT_FOUND, Whose::You, &say.refused.not_found).with(&say.way.start_page, "/")
+pub(super) fn not_found(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::NotFound, StatusCode::NOT_FOUND, NoticeParty::You, &say.refused.not_found).with(&say.way.start_page, "/")
 }
 
-pub(super) fn method(say: &Phrases, allow: &str) -> Words {
-    Words::new(Kind::BadRequest, StatusCode::METHOD_NOT_ALLOWED, Whose::AppOwner, &say.refused.method).fill("allow", allow)
+pub(super) fn method(say: &NoticePhrases, allow: &str) -> RefusalWords {
+    RefusalWords::new(NoticeKind::BadRequest, StatusCode::METHOD_NOT_ALLOWED, NoticeParty::AppOwner, &say.refused.method).fill("allow", allow)
 }
 
-pub(super) fn signed_out(say: &Phrases, start: &str) -> Words {
-    Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, &say.refused.signed_out).with(&say.way.sign_in, start)
+pub(super) fn signed_out(say: &NoticePhrases, start: &str) -> RefusalWords {
+    RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.signed_out).with(&say.way.sign_in, start)
 }
 
-pub(super) fn session_ended(say: &Phrases, start: &str) -> Words {
-    Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, &say.refused.session_ended).with(&say.way.sign_in, start)
+pub(super) fn session_ended(say: &NoticePhrases, start: &str) -> RefusalWords {
+    RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.session_ended).with(&say.way.sign_in, start)
 }
 
-pub(super) fn step_up(say: &Phrases, start: &str, acrs: &[String]) -> Words {
-    Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, &say.refused.step_up).with(&say.way.confirm, start).detail(
+pub(super) fn step_up(say: &NoticePhrases, start: &str, acrs: &[String]) -> RefusalWords {
+    RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.step_up).with(&say.way.confirm, start).detail(
         "Authentication context",
         "acrs",
         Some(&acrs.join(" or ")),
     )
 }
 
-pub(super) fn not_proven(say: &Phrases, acrs: &[String]) -> Words {
+pub(super) fn contexts_missing(say: &NoticePhrases, acrs: &[String]) -> RefusalWords {
     let context = acrs.join(" or ");
-    Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::Admin, &say.refused.not_proven)
+    RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::Admin, &say.refused.not_proven)
         .with(&say.way.start_page, "/")
-        .mended(Whose::Admin, &say.refused.not_proven_mend)
+        .with_remedy(NoticeParty::Admin, &say.refused.not_proven_mend)
         .fill("context", &context)
         .detail("Authentication context", "acrs", Some(&context))
 }
 
-pub(super) fn forbidden(say: &Phrases) -> Words {
-    Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::Admin, &say.refused.forbidden).with(&say.way.start_page, "/")
+pub(super) fn forbidden(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::Admin, &say.refused.forbidden).with(&say.way.start_page, "/")
 }
 
 /// `consent` is the remedy for an admin if the app does not have consent to read groups yet.
-pub(super) fn groups_unknown(say: &Phrases, error: &graph::Error, consent: impl FnOnce() -> Option<Remedy>) -> Words {
-    let words = |whose, told| Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, told);
+pub(super) fn groups_unknown(say: &NoticePhrases, error: &graph::Error, consent: impl FnOnce() -> Option<NoticeRemedy>) -> RefusalWords {
+    let words = |whose, told| RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, told);
     match error {
-        it if it.is_consent() => Words { remedy: consent(), ..words(Whose::Admin, &say.down.groups_not_agreed) },
-        it if it.is_outage() => words(Whose::Nobody, &say.down.groups_not_told),
-        _ => words(Whose::AppOwner, &say.down.groups_too_many).mended(Whose::AppOwner, &say.down.groups_too_many_mend),
+        it if it.is_consent() => RefusalWords { remedy: consent(), ..words(NoticeParty::Admin, &say.down.groups_not_agreed) },
+        it if it.is_outage() => words(NoticeParty::Nobody, &say.down.groups_not_told),
+        _ => words(NoticeParty::AppOwner, &say.down.groups_too_many).with_remedy(NoticeParty::AppOwner, &say.down.groups_too_many_mend),
     }
 }
 
-pub(super) fn closed(say: &Phrases) -> Words {
-    Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::Nobody, &say.down.not_checked)
+pub(super) fn closed(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::Nobody, &say.down.not_checked)
 }
 
-pub(super) fn no_longer_allowed(say: &Phrases) -> Words {
-    Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::Admin, &say.refused.no_longer_allowed)
+pub(super) fn no_longer_allowed(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::Admin, &say.refused.no_longer_allowed)
 }
 
-pub(super) fn bad_token(say: &Phrases, bad: Bad) -> Words {
-    Words::new(Kind::SignInNeeded, StatusCode::UNAUTHORIZED, Whose::You, &say.refused.bad_token).fill("bad", &bad.to_string())
+pub(super) fn bad_token(say: &NoticePhrases, bad: BadAccessToken) -> RefusalWords {
+    RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.bad_token).fill("bad", &bad.to_string())
 }
 
-pub(super) fn unknown(say: &Phrases) -> Words {
-    Words::new(Kind::NotFound, StatusCode::NOT_FOUND, Whose::You, &say.sign_in.unknown)
+pub(super) fn unknown(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::NotFound, StatusCode::NOT_FOUND, NoticeParty::You, &say.sign_in.unknown)
 }
 
-pub(super) fn too_many(say: &Phrases) -> Words {
-    Words::new(Kind::Unavailable, StatusCode::TOO_MANY_REQUESTS, Whose::You, &say.sign_in.too_many)
+pub(super) fn too_many(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::Unavailable, StatusCode::TOO_MANY_REQUESTS, NoticeParty::You, &say.sign_in.too_many)
 }
 
-pub(super) fn too_many_codes(say: &Phrases) -> Words {
-    Words::new(Kind::Unavailable, StatusCode::TOO_MANY_REQUESTS, Whose::You, &say.sign_in.too_many_codes)
+pub(super) fn too_many_codes(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::Unavailable, StatusCode::TOO_MANY_REQUESTS, NoticeParty::You, &say.sign_in.too_many_codes)
 }
 
 /// The person signed in at Entra but does not have access here.
-pub(super) fn not_welcome(say: &Phrases, refused: &welcome::Refused, again: &str) -> Words {
+pub(super) fn not_admitted(say: &NoticePhrases, refused: &first_sign_in::MembershipRefusal, again: &str) -> RefusalWords {
     let (whose, told) = match refused {
-        welcome::Refused::OtherTenant => (Whose::You, &say.entry.other_tenant),
-        welcome::Refused::Guest => (Whose::Admin, &say.entry.guest),
-        welcome::Refused::PersonOff => (Whose::Admin, &say.entry.person_off),
-        welcome::Refused::Unknown => (Whose::Admin, &say.entry.not_known),
-        welcome::Refused::OrganizationOff | welcome::Refused::Directory(_) => (Whose::AppOwner, &say.entry.organization_off),
+        first_sign_in::MembershipRefusal::OtherTenant => (NoticeParty::You, &say.entry.other_tenant),
+        first_sign_in::MembershipRefusal::Guest => (NoticeParty::Admin, &say.entry.guest),
+        first_sign_in::MembershipRefusal::PersonOff => (NoticeParty::Admin, &say.entry.person_off),
+        first_sign_in::MembershipRefusal::Unknown => (NoticeParty::Admin, &say.entry.not_known),
+        first_sign_in::MembershipRefusal::OrganizationOff | first_sign_in::MembershipRefusal::Directory(_) => {
+            (NoticeParty::AppOwner, &say.entry.organization_off)
+        }
     };
     let other = format!("{again}&prompt=select_account");
-    Words::new(Kind::SignInFailed, StatusCode::FORBIDDEN, whose, told).with(&say.way.other_account, &other)
+    RefusalWords::new(NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose, told).with(&say.way.other_account, &other)
 }
 
-pub(super) fn organization(say: &Phrases, error: &organizations::Error) -> Words {
+pub(super) fn organization(say: &NoticePhrases, error: &organizations::Error) -> RefusalWords {
     let told = match error {
         organizations::Error::NotSetUp | organizations::Error::NoToken | organizations::Error::Directory(directory::Error::Unopened(_)) => &say.down.not_set_up,
         organizations::Error::Directory(_) => &say.down.directory,
     };
-    Words::new(Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Whose::AppOwner, told)
+    RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::AppOwner, told)
 }
 
-pub(super) fn unregistered(say: &Phrases, what: Unregistered) -> Words {
+pub(super) fn unregistered(say: &NoticePhrases, what: Unregistered) -> RefusalWords {
     let (told, mend) = match what {
         Unregistered::Client => (&say.entry.app_unknown, &say.entry.app_unknown_mend),
-        Unregistered::Place => (&say.entry.app_elsewhere, &say.entry.app_elsewhere_mend),
+        Unregistered::RedirectUri => (&say.entry.app_elsewhere, &say.entry.app_elsewhere_mend),
     };
-    Words::new(Kind::BadRequest, StatusCode::BAD_REQUEST, Whose::AppOwner, told).mended(Whose::AppOwner, mend)
+    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::AppOwner, told).with_remedy(NoticeParty::AppOwner, mend)
 }
 
-pub(super) fn foreign_origin(say: &Phrases) -> Words {
-    Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::AppOwner, &say.refused.foreign_origin)
+pub(super) fn foreign_origin(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::AppOwner, &say.refused.foreign_origin)
 }
 
-pub(super) fn cross_site(say: &Phrases) -> Words {
-    Words::new(Kind::Forbidden, StatusCode::FORBIDDEN, Whose::You, &say.refused.cross_site).with(&say.way.start_page, "/")
+pub(super) fn cross_site(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::You, &say.refused.cross_site).with(&say.way.start_page, "/")
 }
 
-pub(super) fn nothing_under_way(say: &Phrases, start: &str) -> Words {
-    Words::new(Kind::BadRequest, StatusCode::BAD_REQUEST, Whose::You, &say.sign_in.nothing_under_way).with(&say.way.sign_in_again, start)
+pub(super) fn no_pending_sign_in(say: &NoticePhrases, start: &str) -> RefusalWords {
+    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, &say.sign_in.nothing_under_way).with(&say.way.sign_in_again, start)
 }
 
-pub(super) fn app_waits(say: &Phrases) -> Words {
-    Words::new(Kind::BadRequest, StatusCode::BAD_REQUEST, Whose::You, &say.sign_in.app_waits)
+pub(super) fn app_waits(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, &say.sign_in.app_waits)
 }
 
-pub(super) fn bad_callback(say: &Phrases) -> Words {
-    Words::new(Kind::BadRequest, StatusCode::BAD_REQUEST, Whose::You, &say.sign_in.unreadable).with(&say.way.start_page, "/")
+pub(super) fn bad_callback(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, &say.sign_in.unreadable).with(&say.way.start_page, "/")
 }
 
-pub(super) fn upstream(say: &Phrases, error: &upstream::Error) -> Words {
+pub(super) fn upstream(say: &NoticePhrases, error: &upstream::Error) -> RefusalWords {
     let (kind, status, whose, told) = match error.fault() {
-        Fault::Slow => (Kind::Unavailable, StatusCode::GATEWAY_TIMEOUT, Whose::AppOwner, &say.down.app_slow),
-        Fault::Unreachable => (Kind::Unavailable, StatusCode::BAD_GATEWAY, Whose::AppOwner, &say.down.app_unreachable),
-        Fault::Client => (Kind::BadRequest, StatusCode::REQUEST_TIMEOUT, Whose::You, &say.down.upload_stopped),
-        Fault::NotSupported => (Kind::BadRequest, StatusCode::NOT_IMPLEMENTED, Whose::AppOwner, &say.down.no_upgrade),
+        FaultSide::Slow => (NoticeKind::Unavailable, StatusCode::GATEWAY_TIMEOUT, NoticeParty::AppOwner, &say.down.app_slow),
+        FaultSide::Unreachable => (NoticeKind::Unavailable, StatusCode::BAD_GATEWAY, NoticeParty::AppOwner, &say.down.app_unreachable),
+        FaultSide::Client => (NoticeKind::BadRequest, StatusCode::REQUEST_TIMEOUT, NoticeParty::You, &say.down.upload_stopped),
+        FaultSide::NotSupported => (NoticeKind::BadRequest, StatusCode::NOT_IMPLEMENTED, NoticeParty::AppOwner, &say.down.no_upgrade),
     };
-    Words::new(kind, status, whose, told)
+    RefusalWords::new(kind, status, whose, told)
 }
 
-pub(super) fn internal(say: &Phrases) -> Words {
-    Words::new(Kind::Unavailable, StatusCode::INTERNAL_SERVER_ERROR, Whose::AppOwner, &say.down.internal)
+pub(super) fn internal(say: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(NoticeKind::Unavailable, StatusCode::INTERNAL_SERVER_ERROR, NoticeParty::AppOwner, &say.down.internal)
 }

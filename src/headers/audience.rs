@@ -1,12 +1,12 @@
 //! For whom an assertion is: each app behind a route can have an audience of its own.
 
-use crate::base::routes::Routes;
+use crate::base::routes::PathRoutes;
 use crate::base::target::Target;
 
 /// The audiences of `[[upstream.route]]` beside the default one.
 #[derive(Clone, Debug, Default)]
 pub struct RouteAudiences {
-    routes: Routes,
+    routes: PathRoutes,
     /// For each route its position in `distinct`; nothing where it has the default audience.
     of_route: Vec<Option<usize>>,
     distinct: Vec<String>,
@@ -14,7 +14,7 @@ pub struct RouteAudiences {
 
 impl RouteAudiences {
     /// `audiences` are those of `routes`, in their order.
-    pub fn new<'a>(routes: Routes, audiences: impl IntoIterator<Item = Option<&'a str>>, default: &str) -> Self {
+    pub fn new<'a>(routes: PathRoutes, audiences: impl IntoIterator<Item = Option<&'a str>>, default: &str) -> Self {
         let mut distinct: Vec<String> = Vec::new();
         let mut place = |audience: &str| {
             distinct.iter().position(|it| it == audience).unwrap_or_else(|| {
@@ -48,15 +48,15 @@ impl RouteAudiences {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::pattern::Pattern;
-    use crate::base::target::Strictness;
+    use crate::base::pattern::PathPattern;
+    use crate::base::target::PathStrictness;
 
     #[test]
     fn the_audience_is_that_of_the_route_and_equal_ones_are_one() {
-        let routes = Routes::new(["/a/b/**", "/a/**", "/c/**", "/d/**", "/e/**"].map(|it| Pattern::parse(it).unwrap()));
+        let routes = PathRoutes::new(["/a/b/**", "/a/**", "/c/**", "/d/**", "/e/**"].map(|it| PathPattern::parse(it).unwrap()));
         let audiences = RouteAudiences::new(routes, [Some("two"), Some("one"), None, Some("two"), Some("default")], "default");
         let found = |path: &str| {
-            let target = Target::parse(&http::Method::GET, path, Strictness::Strict).unwrap();
+            let target = Target::parse(&http::Method::GET, path, PathStrictness::Strict).unwrap();
             audiences.find(&target).map(|it| audiences.get(it).unwrap())
         };
         assert_eq!(audiences.count(), 2);
@@ -72,6 +72,6 @@ mod tests {
         ] {
             assert_eq!(found(path), audience, "{path}");
         }
-        assert_eq!(RouteAudiences::default().find(&Target::parse(&http::Method::GET, "/a", Strictness::Strict).unwrap()), None);
+        assert_eq!(RouteAudiences::default().find(&Target::parse(&http::Method::GET, "/a", PathStrictness::Strict).unwrap()), None);
     }
 }

@@ -1,17 +1,17 @@
 //! Identity headers: made once per session, written into each of its requests.
 
 use super::audience::RouteAudiences;
-use super::lists::{Told, tell};
-use super::mint::{Occasion, mint};
-use super::owned::Owned;
+use super::lists::{SelectedEntries, select};
+use super::mint::{AssertionContext, mint};
+use super::owned::OwnedHeaders;
 use super::text::{push_entry, push_value};
 use crate::access::policy::Permit;
 use crate::base::clock::Clock;
-use crate::base::identity::{Groups, Identity};
-use crate::base::random::Random;
+use crate::base::identity::{Identity, PersonGroups};
+use crate::base::random::RandomSource;
 use crate::base::target::Target;
-use crate::config::headers::{Headers as Config, Set};
-use crate::seal::jwk::{NoKey, SigningKeys, short_id};
+use crate::config::headers::{HeaderSet, HeadersConfig as Config};
+use crate::seal::jwk::{KeyDerivationError, SigningKeys, short_id};
 use crate::session::record::{Attachment, Session};
 use arc_swap::Guard;
 use bytes::Bytes;
@@ -20,13 +20,13 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 /// Words of a set; the last three are those of the directory, the same in every set.
-const WORDS: usize = 11;
+const HEADERS_PER_SET: usize = 11;
 
-const PERSON: HeaderName = HeaderName::from_static("x-entrada-person");
-const ROLE: HeaderName = HeaderName::from_static("x-entrada-role");
-const ORGANIZATION: HeaderName = HeaderName::from_static("x-entrada-organization");
+const PERSON_HEADER: HeaderName = HeaderName::from_static("x-entrada-person");
+const ROLE_HEADER: HeaderName = HeaderName::from_static("x-entrada-role");
+const ORGANIZATION_HEADER: HeaderName = HeaderName::from_static("x-entrada-organization");
 
-const X_FORWARDED: [HeaderName; WORDS] = [
+const X_FORWARDED: [HeaderName; HEADERS_PER_SET] = [
     HeaderName::from_static("x-forwarded-user"),
     HeaderName::from_static("x-forwarded-preferred-username"),
     HeaderName::from_static("x-forwarded-email"),
@@ -35,12 +35,12 @@ const X_FORWARDED: [HeaderName; WORDS] = [
     HeaderName::from_static("x-forwarded-roles"),
     HeaderName::from_static("x-forwarded-tenant"),
     HeaderName::from_static("x-forwarded-groups-truncated"),
-    PERSON,
-    ROLE,
-    ORGANIZATION,
+    PERSON_HEADER,
+    ROLE_HEADER,
+    ORGANIZATION_HEADER,
 ];
 
-const X_AUTH_REQUEST: [HeaderName; WORDS] = [
+const X_AUTH_REQUEST: [HeaderName; HEADERS_PER_SET] = [
     HeaderName::from_static("x-auth-request-user"),
     HeaderName::from_static("x-auth-request-preferred-username"),
     HeaderName::from_static("x-auth-request-email"),
@@ -49,15 +49,15 @@ const X_AUTH_REQUEST: [HeaderName; WORDS] = [
     HeaderName::from_static("x-auth-request-roles"),
     HeaderName::from_static("x-auth-request-tenant"),
     HeaderName::from_static("x-auth-request-groups-truncated"),
-    PERSON,
-    ROLE,
-    ORGANIZATION,
+    PERSON_HEADER,
+    ROLE_HEADER,
+    ORGANIZATION_HEADER,
 ];
 
 /// Makes identity headers for whoever was permitted.
 #[derive(Debug)]
-pub struct Headers {
-    sheet: Arc<Sheet>,
+pub struct IdentityHeaderWriter {
+    names: Arc<HeaderNames>,
     issuer: String,
     audience: String,
     route_audiences: RouteAudiences,
@@ -66,14 +66,14 @@ pub struct Headers {
     keys: SigningKeys,
     jwks_tag: HeaderValue,
     clock: Clock,
-    random: Random,
+    random: RandomSource,
     minted: Mutex<VecDeque<(u64, Weak<Session>)>>,
 }
 
 /// The names, the same for all people.
 #[derive(Debug)]
-struct Sheet {
-    owned: Owned,
+struct HeaderNames {
+    owned: OwnedHeaders,
     path: Vec<HeaderName>,
     answer: Vec<HeaderName>,
     custom: Vec<(HeaderName, String)>,
@@ -82,9 +82,9 @@ struct Sheet {
 
 /// What one person's requests carry, ready to be written.
 #[derive(Debug)]
-struct Block {
+struct PersonHeaders {
     /// Whose values these are: after a reload the names may stand in another order.
-    sheet: Arc<Sheet>,
+    names: Arc<HeaderNames>,
     /// Of whom they tell: once Entra says something else of the person, they are made anew.
     about: Arc<Identity>,
     /// The words of a set in its order, then the custom ones.
@@ -102,21 +102,21 @@ pub struct IdentityHeaders {
     attached: Option<Arc<Box<Attachment>>>,
     /// Position of the further audience that the assertion is for; nothing for the default one.
     audience: Option<usize>,
-    sheet: Arc<Sheet>,
+    names: Arc<HeaderNames>,
 }
 
 /// Knows the names that no client may speak under.
 #[derive(Clone, Debug)]
-pub struct Stripper(Arc<Sheet>);
+pub struct HeaderStripper(Arc<HeaderNames>);
 
-impl Stripper {
+impl HeaderStripper {
     /// Takes out every header that folds to one of ours.
     pub fn strip(&self, headers: &mut HeaderMap) {
         self.0.owned.strip(headers);
     }
 }
 
-impl Headers {
+impl IdentityHeaderWriter {
     /// `named` are the groups and roles that rules name: they are told first.
     pub fn new(
         config: &Config,
@@ -125,14 +125,14 @@ impl Headers {
         route_audiences: RouteAudiences,
         keys: SigningKeys,
         clock: Clock,
-        random: Random,
+        random: RandomSource,
     ) -> Self {
         let path = config.send.iter().flat_map(|it| match it {
-            Set::XForwarded => X_FORWARDED,
-            Set::XAuthRequest => X_AUTH_REQUEST,
+            HeaderSet::XForwarded => X_FORWARDED,
+            HeaderSet::XAuthRequest => X_AUTH_REQUEST,
         });
-        let sheet = Sheet {
-            owned: Owned::new(config.custom.iter().map(|it| &it.0).chain([&config.assertion.name])),
+        let sheet = HeaderNames {
+            owned: OwnedHeaders::new(config.custom.iter().map(|it| &it.0).chain([&config.assertion.name])),
             path: path.collect(),
             answer: X_AUTH_REQUEST.to_vec(),
             custom: config.custom.clone(),
@@ -140,7 +140,7 @@ impl Headers {
         };
         let (audience, lifetime) = (config.assertion.audience.clone(), config.assertion.lifetime.as_secs());
         let jwks_tag = HeaderValue::from_str(&format!("\"{}\"", keys.tag())).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { jwks_tag, sheet: Arc::new(sheet), issuer, audience, route_audiences, lifetime, named, keys, clock, random, minted: Mutex::default() }
+        Self { jwks_tag, names: Arc::new(sheet), issuer, audience, route_audiences, lifetime, named, keys, clock, random, minted: Mutex::default() }
     }
 
     /// The public keys of the assertion, as a JWKS document.
@@ -157,7 +157,7 @@ impl Headers {
     ///
     /// # Errors
     /// `NoKey` if the assertion cannot be signed; nothing goes through then.
-    pub fn identify(&self, permit: Permit) -> Result<IdentityHeaders, NoKey> {
+    pub fn identify(&self, permit: Permit) -> Result<IdentityHeaders, KeyDerivationError> {
         let audience = self.route_audiences.find(permit.target());
         let attached = match permit.session() {
             Some(session) => Some(self.attached(session)?),
@@ -166,37 +166,43 @@ impl Headers {
         if let (Some(session), Some(attached), Some(at)) = (permit.session(), &attached, audience) {
             self.assert_for(session, attached, at)?;
         }
-        Ok(IdentityHeaders { permit, attached, audience, sheet: Arc::clone(&self.sheet) })
+        Ok(IdentityHeaders { permit, attached, audience, names: Arc::clone(&self.names) })
     }
 
     /// Signs the assertion for a further audience, unless that was done since the block was made. Under the lock, as `mint`.
-    fn assert_for(&self, session: &Session, attached: &Arc<Box<Attachment>>, at: usize) -> Result<(), NoKey> {
-        let block = block(attached).ok_or(NoKey)?;
-        let (slot, audience) = block.further.get(at).zip(self.route_audiences.get(at)).ok_or(NoKey)?;
+    fn assert_for(&self, session: &Session, attached: &Arc<Box<Attachment>>, at: usize) -> Result<(), KeyDerivationError> {
+        let block = block(attached).ok_or(KeyDerivationError)?;
+        let (slot, audience) = block.further.get(at).zip(self.route_audiences.get(at)).ok_or(KeyDerivationError)?;
         if slot.get().is_some() {
             return Ok(());
         }
         let _one_at_a_time = self.minted.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.get().is_none() {
-            let (groups, roles) = self.told(&block.about);
+            let (groups, roles) = self.selected_lists(&block.about);
             let assertion = self.sign(session, &block.about, (&groups, &roles), audience)?;
             slot.get_or_init(|| assertion);
         }
         Ok(())
     }
 
-    fn told<'a>(&self, who: &'a Identity) -> (Told<'a>, Told<'a>) {
-        let groups = who.groups.ids().map_or(Told::default(), |it| tell(it, &self.named));
-        (Told { truncated: groups.truncated || who.groups == Groups::Overage, ..groups }, tell(&who.roles, &self.named))
+    fn selected_lists<'a>(&self, who: &'a Identity) -> (SelectedEntries<'a>, SelectedEntries<'a>) {
+        let groups = who.groups.ids().map_or(SelectedEntries::default(), |it| select(it, &self.named));
+        (SelectedEntries { truncated: groups.truncated || who.groups == PersonGroups::Overage, ..groups }, select(&who.roles, &self.named))
     }
 
-    fn sign(&self, session: &Session, who: &Identity, (groups, roles): (&Told<'_>, &Told<'_>), audience: &str) -> Result<HeaderValue, NoKey> {
+    fn sign(
+        &self,
+        session: &Session,
+        who: &Identity,
+        (groups, roles): (&SelectedEntries<'_>, &SelectedEntries<'_>),
+        audience: &str,
+    ) -> Result<HeaderValue, KeyDerivationError> {
         let (sid, id) = (session.sid(), short_id(&self.random));
-        let occasion = Occasion { issuer: &self.issuer, audience, session: &sid, id: &id, now: self.clock.now(), lifetime: self.lifetime };
+        let occasion = AssertionContext { issuer: &self.issuer, audience, session: &sid, id: &id, now: self.clock.now(), lifetime: self.lifetime };
         mint(&self.keys, who, groups, roles, &occasion)
     }
 
-    fn attached(&self, session: &Arc<Session>) -> Result<Arc<Box<Attachment>>, NoKey> {
+    fn attached(&self, session: &Arc<Session>) -> Result<Arc<Box<Attachment>>, KeyDerivationError> {
         match self.fresh(session) {
             Some(attached) => Ok(attached),
             None => self.mint(session),
@@ -212,12 +218,12 @@ impl Headers {
     }
 
     /// What was made by these headers of this very identity; what another configuration made is made again.
-    fn own<'a>(&self, attached: &'a Arc<Box<Attachment>>, about: &Arc<Identity>) -> Option<&'a Block> {
-        block(attached).filter(|it| Arc::ptr_eq(&it.sheet, &self.sheet) && Arc::ptr_eq(&it.about, about))
+    fn own<'a>(&self, attached: &'a Arc<Box<Attachment>>, about: &Arc<Identity>) -> Option<&'a PersonHeaders> {
+        block(attached).filter(|it| Arc::ptr_eq(&it.names, &self.names) && Arc::ptr_eq(&it.about, about))
     }
 
     /// Mints under a lock and looks again first: a hundred requests at that moment make one assertion.
-    fn mint(&self, session: &Arc<Session>) -> Result<Arc<Box<Attachment>>, NoKey> {
+    fn mint(&self, session: &Arc<Session>) -> Result<Arc<Box<Attachment>>, KeyDerivationError> {
         let mut minted = self.minted.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(attached) = self.fresh(session) {
             return Ok(attached);
@@ -225,13 +231,13 @@ impl Headers {
         let now = self.clock.now();
         let about = Guard::into_inner(session.identity());
         let who = &*about;
-        let (groups, roles) = self.told(who);
+        let (groups, roles) = self.selected_lists(who);
         let assertion = self.sign(session, who, (&groups, &roles), &self.audience)?;
         let further = std::iter::repeat_with(OnceLock::new).take(self.route_audiences.count()).collect();
         let values = session.attached().as_ref().and_then(|it| self.own(it, &about)).map(|it| Arc::clone(&it.values));
         let values = values.unwrap_or_else(|| self.values(session.user(), who, &groups, &roles).into());
         let made: Arc<Box<Attachment>> =
-            Arc::new(Box::new(Block { sheet: Arc::clone(&self.sheet), about: Arc::clone(&about), values, assertion, further, minted: now }));
+            Arc::new(Box::new(PersonHeaders { names: Arc::clone(&self.names), about: Arc::clone(&about), values, assertion, further, minted: now }));
         session.attach(Arc::clone(&made));
         self.forget_old(&mut minted, now);
         minted.push_back((now, Arc::downgrade(session)));
@@ -251,9 +257,9 @@ impl Headers {
     }
 
     /// All values in one buffer: a session is one allocation, not eleven.
-    fn values(&self, user: &str, who: &Identity, groups: &Told<'_>, roles: &Told<'_>) -> Vec<Option<HeaderValue>> {
+    fn values(&self, user: &str, who: &Identity, groups: &SelectedEntries<'_>, roles: &SelectedEntries<'_>) -> Vec<Option<HeaderValue>> {
         let truncated = groups.truncated || roles.truncated;
-        let mut out = Buffer::default();
+        let mut out = HeaderBuffer::default();
         out.add(Some(user));
         out.add(who.preferred_username.as_deref());
         out.add(who.email.as_deref());
@@ -266,7 +272,7 @@ impl Headers {
         out.add(member.map(|it| it.person.to_string()).as_deref());
         out.add(member.map(|it| &*it.role));
         out.add(member.map(|it| &*it.code));
-        for (_, claim) in &self.sheet.custom {
+        for (_, claim) in &self.names.custom {
             out.add(custom(who, claim));
         }
         out.into_values()
@@ -277,19 +283,19 @@ fn custom<'a>(who: &'a Identity, claim: &str) -> Option<&'a str> {
     who.custom.iter().find(|it| it.0 == claim).map(|it| it.1.as_str())
 }
 
-fn block(attached: &Arc<Box<Attachment>>) -> Option<&Block> {
+fn block(attached: &Arc<Box<Attachment>>) -> Option<&PersonHeaders> {
     let attached: &Attachment = attached.as_ref().as_ref();
     attached.downcast_ref()
 }
 
 /// Texts one after another, and where each ends.
 #[derive(Default)]
-struct Buffer {
+struct HeaderBuffer {
     text: String,
     ends: Vec<usize>,
 }
 
-impl Buffer {
+impl HeaderBuffer {
     fn add(&mut self, text: Option<&str>) {
         push_value(&mut self.text, text.unwrap_or_default());
         self.ends.push(self.text.len());
@@ -335,53 +341,53 @@ impl IdentityHeaders {
     }
 
     /// Takes ours out of what comes later: trailers.
-    pub fn stripper(&self) -> Stripper {
-        Stripper(Arc::clone(&self.sheet))
+    pub fn stripper(&self) -> HeaderStripper {
+        HeaderStripper(Arc::clone(&self.names))
     }
 
     /// Takes out every header that folds to one of ours, and writes ours. Hop-by-hop headers must have gone before.
     pub fn apply(&self, headers: &mut HeaderMap) {
-        self.sheet.owned.strip(headers);
+        self.names.owned.strip(headers);
         let Some(block) = self.block() else { return };
-        for names in self.sheet.path.chunks(WORDS) {
+        for names in self.names.path.chunks(HEADERS_PER_SET) {
             for (name, value) in names.iter().zip(block.values.iter()) {
                 if let Some(value) = value {
                     headers.insert(name.clone(), value.clone());
                 }
             }
         }
-        for ((name, _), value) in self.sheet.custom.iter().zip(block.values.iter().skip(WORDS)) {
+        for ((name, _), value) in self.names.custom.iter().zip(block.values.iter().skip(HEADERS_PER_SET)) {
             if let Some(value) = value {
                 headers.insert(name.clone(), value.clone());
             }
         }
         if let Some(assertion) = self.assertion(block) {
-            headers.insert(self.sheet.assertion.clone(), assertion.clone());
+            headers.insert(self.names.assertion.clone(), assertion.clone());
         }
     }
 
     /// Writes the set `x-auth-request` and the assertion into a forward-auth answer; a name without a value is written empty, so
     /// that the front proxy overwrites what the client sent.
     pub fn answer(&self, headers: &mut HeaderMap) {
-        const EMPTY: HeaderValue = HeaderValue::from_static("");
+        const EMPTY_VALUE: HeaderValue = HeaderValue::from_static("");
         let block = self.block();
-        let names = self.sheet.answer.iter().chain(self.sheet.custom.iter().map(|it| &it.0));
+        let names = self.names.answer.iter().chain(self.names.custom.iter().map(|it| &it.0));
         for (at, name) in names.enumerate() {
             let value = block.and_then(|it| it.values.get(at)?.clone());
-            headers.insert(name.clone(), value.unwrap_or(EMPTY));
+            headers.insert(name.clone(), value.unwrap_or(EMPTY_VALUE));
         }
-        headers.insert(self.sheet.assertion.clone(), block.and_then(|it| self.assertion(it)).cloned().unwrap_or(EMPTY));
+        headers.insert(self.names.assertion.clone(), block.and_then(|it| self.assertion(it)).cloned().unwrap_or(EMPTY_VALUE));
     }
 
     /// That of the audience that the target's route has, and no other.
-    fn assertion<'a>(&self, block: &'a Block) -> Option<&'a HeaderValue> {
+    fn assertion<'a>(&self, block: &'a PersonHeaders) -> Option<&'a HeaderValue> {
         match self.audience {
             None => Some(&block.assertion),
             Some(at) => block.further.get(at)?.get(),
         }
     }
 
-    fn block(&self) -> Option<&Block> {
+    fn block(&self) -> Option<&PersonHeaders> {
         block(self.attached.as_ref()?)
     }
 }

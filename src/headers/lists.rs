@@ -1,14 +1,14 @@
 //! Groups and roles within the budget that a request can carry.
 
-use crate::base::texts::Texts;
+use crate::base::string_list::StringList;
 use std::collections::HashSet;
 
 /// Bytes of a list of groups or roles, separators included.
-const BUDGET: usize = 4 * 1024;
+const MAX_LIST_BYTES: usize = 4 * 1024;
 
 /// What of a list is told.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Told<'a> {
+pub(super) struct SelectedEntries<'a> {
     /// Those that rules name first, then the others, each in Entra's order.
     pub(super) entries: Vec<&'a str>,
     /// Whether something was left out.
@@ -16,11 +16,11 @@ pub(super) struct Told<'a> {
 }
 
 /// Chooses what is told of `all`.
-pub(super) fn tell<'a>(all: &'a Texts, named: &HashSet<String>) -> Told<'a> {
+pub(super) fn select<'a>(all: &'a StringList, named: &HashSet<String>) -> SelectedEntries<'a> {
     let is_named = |it: &&str| named.contains(*it);
     let ordered = all.iter().filter(is_named).chain(all.iter().filter(|it| !is_named(it)));
-    let mut left = BUDGET;
-    let mut told = Told { entries: Vec::new(), truncated: false };
+    let mut left = MAX_LIST_BYTES;
+    let mut told = SelectedEntries { entries: Vec::new(), truncated: false };
     for entry in ordered {
         // An escaped byte takes three; a group's id has none.
         let cost = entry.bytes().map(|it| if it.is_ascii_graphic() { 1 } else { 3 }).sum::<usize>() + 1;
@@ -44,11 +44,11 @@ mod tests {
         let all: Vec<_> = (0..300).map(|it| format!("00000000-0000-0000-0000-{it:012}")).collect();
         let named = HashSet::from([all[299].clone()]);
         let texts = all.iter().collect();
-        let told = tell(&texts, &named);
+        let told = select(&texts, &named);
         assert_eq!(told.entries[0], all[299]);
         assert_eq!(told.entries[1], all[0]);
         assert!(told.truncated);
-        assert_eq!(told.entries.len(), BUDGET / 37);
-        assert!(!tell(&all[..5].iter().collect(), &named).truncated);
+        assert_eq!(told.entries.len(), MAX_LIST_BYTES / 37);
+        assert!(!select(&all[..5].iter().collect(), &named).truncated);
     }
 }

@@ -1,17 +1,17 @@
 //! The assertion: who the person is, as a JWT that the app can verify.
 
-use super::lists::Told;
+use super::lists::SelectedEntries;
 use crate::base::identity::Identity;
-use crate::base::texts::Texts;
-use crate::seal::jwk::{NoKey, SigningKeys};
+use crate::base::string_list::StringList;
+use crate::seal::jwk::{KeyDerivationError, SigningKeys};
 use http::HeaderValue;
 use serde::Serialize;
 
 /// So that it cannot pass for a token of Entra's (RFC 8725 3.11).
-const TYPE: &str = "entrada+jwt";
+const ASSERTION_TYPE: &str = "entrada+jwt";
 
 /// What changes from one assertion to the next.
-pub(super) struct Occasion<'a> {
+pub(super) struct AssertionContext<'a> {
     pub(super) issuer: &'a str,
     pub(super) audience: &'a str,
     pub(super) session: &'a str,
@@ -21,7 +21,7 @@ pub(super) struct Occasion<'a> {
 }
 
 #[derive(Serialize)]
-struct Claims<'a> {
+struct AssertionClaims<'a> {
     iss: &'a str,
     aud: &'a str,
     sub: String,
@@ -41,8 +41,8 @@ struct Claims<'a> {
     roles: &'a [&'a str],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     groups_truncated: bool,
-    #[serde(skip_serializing_if = "Texts::is_empty")]
-    acrs: &'a Texts,
+    #[serde(skip_serializing_if = "StringList::is_empty")]
+    acrs: &'a StringList,
     #[serde(skip_serializing_if = "Option::is_none")]
     person: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,8 +58,14 @@ struct Claims<'a> {
 }
 
 /// Signs what is known of the person.
-pub(super) fn mint(keys: &SigningKeys, who: &Identity, groups: &Told<'_>, roles: &Told<'_>, it: &Occasion<'_>) -> Result<HeaderValue, NoKey> {
-    let claims = Claims {
+pub(super) fn mint(
+    keys: &SigningKeys,
+    who: &Identity,
+    groups: &SelectedEntries<'_>,
+    roles: &SelectedEntries<'_>,
+    it: &AssertionContext<'_>,
+) -> Result<HeaderValue, KeyDerivationError> {
+    let claims = AssertionClaims {
         iss: it.issuer,
         aud: it.audience,
         sub: format!("{}.{}", who.oid, who.tid),
@@ -85,8 +91,8 @@ pub(super) fn mint(keys: &SigningKeys, who: &Identity, groups: &Told<'_>, roles:
         exp: it.now.saturating_add(it.lifetime),
         jti: it.id,
     };
-    let claims = serde_json::to_vec(&claims).map_err(|_| NoKey)?;
-    let mut value = HeaderValue::from_str(&keys.sign(TYPE, &claims)?).map_err(|_| NoKey)?;
+    let claims = serde_json::to_vec(&claims).map_err(|_| KeyDerivationError)?;
+    let mut value = HeaderValue::from_str(&keys.sign(ASSERTION_TYPE, &claims)?).map_err(|_| KeyDerivationError)?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -3,10 +3,10 @@
 //! `IdentityHeaders` is made only from a `Permit`, and only it takes the client's claims out of a request and writes ours. Nothing
 //! here decides who may pass.
 
+pub mod access_token;
 pub mod audience;
 pub mod identity;
 mod lists;
 mod mint;
 pub mod owned;
-pub mod pass;
 mod text;

@@ -6,11 +6,11 @@ use http::{HeaderMap, HeaderName};
 
 /// The names that no client may speak under.
 #[derive(Clone, Debug)]
-pub struct Owned {
+pub struct OwnedHeaders {
     further: Vec<String>,
 }
 
-impl Owned {
+impl OwnedHeaders {
     /// The names that are always ours, and those that the configuration adds.
     pub fn new<'a>(further: impl IntoIterator<Item = &'a HeaderName>) -> Self {
         Self { further: further.into_iter().map(|it| fold(it.as_str())).collect() }
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn every_spelling_goes_and_nothing_else() {
         let custom = HeaderName::from_static("x-employee-id");
-        let owned = Owned::new([&custom]);
+        let owned = OwnedHeaders::new([&custom]);
         let ours = [
             "x-forwarded-user",
             "x_forwarded_user",

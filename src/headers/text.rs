@@ -3,19 +3,19 @@
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// Everything but visible ASCII and the space; and `%`, so that it can be undone.
-const VALUE: &AsciiSet = &CONTROLS.add(b'%');
+const ENCODED_IN_VALUE: &AsciiSet = &CONTROLS.add(b'%');
 
 /// In a list the comma parts the entries.
-const ENTRY: &AsciiSet = &VALUE.add(b',');
+const ENCODED_IN_ENTRY: &AsciiSet = &ENCODED_IN_VALUE.add(b',');
 
 /// Appends a single value; what is not visible ASCII or a space becomes percent-encoded UTF-8.
 pub(super) fn push_value(out: &mut String, text: &str) {
-    out.extend(utf8_percent_encode(text.trim(), VALUE));
+    out.extend(utf8_percent_encode(text.trim(), ENCODED_IN_VALUE));
 }
 
 /// Appends an entry of a comma-separated list.
 pub(super) fn push_entry(out: &mut String, text: &str) {
-    out.extend(utf8_percent_encode(text.trim(), ENTRY));
+    out.extend(utf8_percent_encode(text.trim(), ENCODED_IN_ENTRY));
 }
 
 #[cfg(test)]

@@ -3,14 +3,14 @@
 //! It decides nothing: it is handed the words, most of which it keeps itself, in each language. Every value is escaped, no page needs a script, only the set-up page has one
 //! (`script`), and nothing is loaded from elsewhere.
 
-pub mod desk;
-mod desk_samples;
+pub mod admin;
 mod hostile;
 mod link;
 mod overrides;
 mod page;
 pub mod phrases;
 mod samples;
+mod samples_admin;
 mod samples_setup;
 mod script;
 mod set;
@@ -20,13 +20,15 @@ mod style;
 mod tests;
 mod words;
 
-pub use page::{Action, Back, Identify, Kind, Last, NativeConfirm, NativeOpen, Notice, Page, Remedy, SignIn, Whose};
+pub use page::{
+    AppReturn, IdentifyPage, LastSignIn, NativeConfirmPage, NativeOpenPage, Notice, NoticeAction, NoticeKind, NoticeParty, NoticeRemedy, Page, SignInPage,
+};
 pub use samples::samples;
 
 use crate::base::language::Language;
 use http::HeaderValue;
-use phrases::Phrases;
-use set::Set;
+use phrases::NoticePhrases;
+use set::TemplateSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,8 +39,8 @@ const LAST_RESORT: &str = "<!doctype html><html lang=\"en\"><head><meta charset=
 /// The pages: ours, and those that an operator puts in their place.
 #[derive(Debug)]
 pub struct Pages {
-    ours: Set,
-    theirs: Option<Set>,
+    ours: TemplateSet,
+    theirs: Option<TemplateSet>,
     policy: HeaderValue,
     policy_without_form_action: HeaderValue,
     policy_with_script: HeaderValue,
@@ -51,7 +53,7 @@ impl Pages {
     /// Each of the warnings names a file that cannot be used, and why; the built-in one stands in for it.
     pub fn new(templates: Option<&Path>) -> (Self, Vec<String>) {
         let mut warnings = Vec::new();
-        let ours = Set::built_in(&mut warnings);
+        let ours = TemplateSet::built_in(&mut warnings);
         let theirs = templates.and_then(|it| overrides::load(&ours, it, &mut warnings));
         let policy = |scripts: &str, form_action| policy(&ours, theirs.as_ref(), scripts, form_action);
         let pages = Self {
@@ -67,7 +69,7 @@ impl Pages {
     }
 
     /// What notices say, in that language.
-    pub fn phrases(&self, language: Language) -> &Phrases {
+    pub fn phrases(&self, language: Language) -> &NoticePhrases {
         self.ours.phrases(language)
     }
 
@@ -103,7 +105,7 @@ impl Pages {
     }
 }
 
-fn policy(ours: &Set, theirs: Option<&Set>, scripts: &str, form_action: &str) -> HeaderValue {
+fn policy(ours: &TemplateSet, theirs: Option<&TemplateSet>, scripts: &str, form_action: &str) -> HeaderValue {
     let mut styles = ours.style().source().to_owned();
     let mut images = "";
     if let Some(theirs) = theirs {

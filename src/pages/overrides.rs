@@ -3,19 +3,19 @@
 use super::hostile;
 use super::page::Page;
 use super::samples::samples;
-use super::set::{self, STYLE, Set, TEMPLATES};
-use super::style::Style;
+use super::set::{self, STYLE_SHEET_NAME, TEMPLATES, TemplateSet};
+use super::style::StyleSheet;
 use crate::base::language::Language;
 use std::io::Read as _;
 use std::path::Path;
 
 /// The largest file that is read, in bytes.
-const MOST_BYTES: u64 = 256 * 1024;
+const MAX_OVERRIDE_BYTES: u64 = 256 * 1024;
 
 /// Ours with theirs in place. `None` if nothing of theirs can be used.
 ///
 /// A file that begins with `_` is for others to include; any other must bear a name of ours.
-pub(super) fn load(ours: &Set, folder: &Path, warnings: &mut Vec<String>) -> Option<Set> {
+pub(super) fn load(ours: &TemplateSet, folder: &Path, warnings: &mut Vec<String>) -> Option<TemplateSet> {
     let files = match names(folder) {
         Ok(names) => names,
         Err(error) => {
@@ -23,7 +23,7 @@ pub(super) fn load(ours: &Set, folder: &Path, warnings: &mut Vec<String>) -> Opt
             return None;
         }
     };
-    let pages: Vec<_> = samples().into_iter().flat_map(|(_, page)| [hostile::spoil(&page), page]).collect();
+    let pages: Vec<_> = samples().into_iter().flat_map(|(_, page)| [hostile::make_hostile(&page), page]).collect();
     let (mut set, mut used) = (ours.clone(), 0);
     for name in in_order(&files) {
         match read(&folder.join(name)).and_then(|text| tried(&set, name, text, &pages)) {
@@ -35,7 +35,7 @@ pub(super) fn load(ours: &Set, folder: &Path, warnings: &mut Vec<String>) -> Opt
         }
     }
     for name in files.iter().filter(|it| !is_partial(it) && !is_ours(it)) {
-        let known: Vec<_> = TEMPLATES.iter().map(|it| it.0).chain([STYLE]).collect();
+        let known: Vec<_> = TEMPLATES.iter().map(|it| it.0).chain([STYLE_SHEET_NAME]).collect();
         warnings.push(format!("[pages] templates: {name} is not used; the names are {}, or _any.html to be included", known.join(", ")));
     }
     (used > 0).then_some(set)
@@ -44,7 +44,7 @@ pub(super) fn load(ours: &Set, folder: &Path, warnings: &mut Vec<String>) -> Opt
 /// What others include comes first, then the frame, then the pages.
 fn in_order(files: &[String]) -> impl Iterator<Item = &str> {
     let partials = files.iter().map(String::as_str).filter(|it| is_partial(it));
-    let ours = [STYLE].into_iter().chain(TEMPLATES.iter().map(|it| it.0));
+    let ours = [STYLE_SHEET_NAME].into_iter().chain(TEMPLATES.iter().map(|it| it.0));
     partials.chain(ours.filter(|name| files.iter().any(|it| it == name)))
 }
 
@@ -53,7 +53,7 @@ fn is_partial(name: &str) -> bool {
 }
 
 fn is_ours(name: &str) -> bool {
-    name == STYLE || TEMPLATES.iter().any(|it| it.0 == name)
+    name == STYLE_SHEET_NAME || TEMPLATES.iter().any(|it| it.0 == name)
 }
 
 /// Names of templates and style sheets; pictures and notes may lie beside them.
@@ -72,21 +72,21 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
 fn read(path: &Path) -> Result<String, String> {
     let file = std::fs::File::open(path).map_err(|it| it.to_string())?;
     let mut text = String::new();
-    let size = file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(|it| it.to_string())?;
-    if size as u64 > MOST_BYTES { Err(format!("it is larger than {} KiB", MOST_BYTES / 1024)) } else { Ok(text) }
+    let size = file.take(MAX_OVERRIDE_BYTES + 1).read_to_string(&mut text).map_err(|it| it.to_string())?;
+    if size as u64 > MAX_OVERRIDE_BYTES { Err(format!("it is larger than {} KiB", MAX_OVERRIDE_BYTES / 1024)) } else { Ok(text) }
 }
 
 /// The set with that file in it, if every page still renders.
-fn tried(set: &Set, name: &str, text: String, pages: &[Page]) -> Result<Set, String> {
+fn tried(set: &TemplateSet, name: &str, text: String, pages: &[Page]) -> Result<TemplateSet, String> {
     let mut set = set.clone();
-    if name == STYLE {
-        set.restyle(Style::new(&text).map_err(|it| it.to_string())?);
+    if name == STYLE_SHEET_NAME {
+        set.restyle(StyleSheet::new(&text).map_err(|it| it.to_string())?);
         return Ok(set);
     }
     set.put(name, text).map_err(|it| set::cause(&it))?;
     for (page, language) in pages.iter().flat_map(|it| Language::ALL.map(|language| (it, language))) {
         let html = set.render(page, language).map_err(|it| set::cause(&it))?;
-        if hostile::is_spoilt(&html) {
+        if hostile::contains_hostile_text(&html) {
             return Err("it prints a value without escaping it".to_owned());
         }
     }

@@ -1,10 +1,10 @@
 //! What a page says.
 
-use super::desk::{Credential, History, OnePerson, People, SignIns};
+use super::admin::{CredentialPage, HistoryPage, PeoplePage, PersonPage, SignInsPage};
 use super::link::link;
-use super::phrases::Phrases;
-use super::setup::SetUp;
-use crate::base::redirect_uri::Answer;
+use super::phrases::NoticePhrases;
+use super::setup::SetUpPage;
+use crate::base::redirect_uri::AppReturnUrl;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -15,11 +15,11 @@ pub enum Page {
     /// Something that is not as the person expected.
     Notice(Notice),
     /// The sign-in page with its one button.
-    SignIn(SignIn),
+    SignIn(SignInPage),
     /// Asks by what somebody signs in: a username or a company code.
-    Identify(Identify),
+    Identify(IdentifyPage),
     /// A page of the set-up of an organization.
-    SetUp(Box<SetUp>),
+    SetUp(Box<SetUpPage>),
     /// Whoever was signed in is not any more.
     SignedOut {
         /// Where to sign in again.
@@ -33,26 +33,26 @@ pub enum Page {
         rd: String,
     },
     /// The people of an organization, for its admin.
-    People(Box<People>),
+    People(Box<PeoplePage>),
     /// One of them.
-    OnePerson(Box<OnePerson>),
+    OnePerson(Box<PersonPage>),
     /// Who signed in lately.
-    SignIns(Box<SignIns>),
+    SignIns(Box<SignInsPage>),
     /// What was changed.
-    History(Box<History>),
+    History(Box<HistoryPage>),
     /// The client secret.
-    Credential(Box<Credential>),
+    Credential(Box<CredentialPage>),
     /// Asks before somebody signs in to an app that any other on the device can pass for (RFC 8252 8.6).
-    NativeConfirm(NativeConfirm),
+    NativeConfirm(NativeConfirmPage),
     /// Leads back to an app, where the system does not by itself.
-    NativeOpen(NativeOpen),
+    NativeOpen(NativeOpenPage),
 }
 
 /// What happened, whose move it is, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// What sort of thing happened.
-    pub kind: Kind,
+    pub kind: NoticeKind,
     /// The HTTP status that the page is sent with.
     pub status: u16,
     /// What happened, in a few words.
@@ -60,15 +60,15 @@ pub struct Notice {
     /// What happened, in a sentence or two.
     pub what: String,
     /// Whose move it is.
-    pub whose: Whose,
+    pub whose: NoticeParty,
     /// What to do, step by step.
     pub next: Vec<String>,
     /// A way on.
-    pub action: Option<Action>,
+    pub action: Option<NoticeAction>,
     /// The way back to the app of a phone or a command line that asked for it.
-    pub back: Option<Back>,
+    pub back: Option<AppReturn>,
     /// What somebody else than the reader does about it, and where.
-    pub remedy: Option<Box<Remedy>>,
+    pub remedy: Option<Box<NoticeRemedy>>,
     /// Names and values for whoever looks into it.
     pub details: Vec<(String, String)>,
     /// What to give to support; it stands in the log as well.
@@ -77,7 +77,7 @@ pub struct Notice {
 
 /// The sign-in page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignIn {
+pub struct SignInPage {
     /// Where the button leads.
     pub start: String,
     /// What the person signs in to: the host name of the app.
@@ -86,7 +86,7 @@ pub struct SignIn {
 
 /// The sign-in page where there are organizations.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identify {
+pub struct IdentifyPage {
     /// Where the form goes.
     pub action: String,
     /// What the person signs in to: the host name of the app.
@@ -94,12 +94,12 @@ pub struct Identify {
     /// What was typed, where nobody signs in by it.
     pub unknown: Option<String>,
     /// The organization of this device's last sign-in.
-    pub last: Option<Last>,
+    pub last: Option<LastSignIn>,
 }
 
 /// Where somebody signed in last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Last {
+pub struct LastSignIn {
     /// The company code, as the browser itself remembers it.
     pub code: String,
     /// The way there: a path of ours.
@@ -108,7 +108,7 @@ pub struct Last {
 
 /// Asks whether somebody wants to sign in to an app on their device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NativeConfirm {
+pub struct NativeConfirmPage {
     /// Where the form goes: `choice` is `continue` or `cancel`.
     pub action: String,
     /// What the app is called.
@@ -119,26 +119,26 @@ pub struct NativeConfirm {
 
 /// Leads back to an app on the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NativeOpen {
+pub struct NativeOpenPage {
     /// Whether somebody was signed in.
     pub good: bool,
     /// Where it goes.
-    pub back: Back,
+    pub back: AppReturn,
 }
 
 /// The way back to an app that asked: to a registered place and to no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Back {
+pub struct AppReturn {
     /// What the app is called.
     pub app: String,
     /// Where it hears how the sign-in went.
-    pub to: Answer,
+    pub to: AppReturnUrl,
 }
 
 /// What sort of thing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum NoticeKind {
     /// Entra, or we, refused a sign-in.
     SignInFailed,
     /// A form was sent while signed out.
@@ -158,7 +158,7 @@ pub enum Kind {
 /// Whose move it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Whose {
+pub enum NoticeParty {
     /// The person who reads the page.
     You,
     /// The admin of the person's company.
@@ -177,9 +177,9 @@ pub enum Whose {
 
 /// What an admin or the app's owner does about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Remedy {
+pub struct NoticeRemedy {
     /// For whom it is.
-    pub reader: Whose,
+    pub reader: NoticeParty,
     /// What to do, in a sentence.
     pub what: String,
     /// The menus that lead there.
@@ -190,7 +190,7 @@ pub struct Remedy {
 
 /// A link that is shown as a button.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Action {
+pub struct NoticeAction {
     /// What the button says.
     pub label: String,
     /// Where it leads: a path of ours, or an address with http or https.
@@ -218,7 +218,7 @@ impl Page {
     }
 
     /// What the template may name.
-    pub(super) fn context(&self, phrases: &Phrases) -> Value {
+    pub(super) fn context(&self, phrases: &NoticePhrases) -> Value {
         match self {
             Self::Notice(it) => it.context(phrases),
             Self::SignIn(it) => context! { start => link(&it.start), app => it.app.as_str() },
@@ -237,7 +237,7 @@ impl Page {
     }
 }
 
-impl Identify {
+impl IdentifyPage {
     fn context(&self) -> Value {
         let last = self.last.as_ref().and_then(|it| Some(context! { code => it.code.as_str(), href => link(&it.href)? }));
         let typed = self.unknown.as_deref().unwrap_or_default();
@@ -245,15 +245,15 @@ impl Identify {
     }
 }
 
-impl Action {
+impl NoticeAction {
     fn context(&self) -> Option<Value> {
         Some(context! { label => self.label.as_str(), href => link(&self.href)? })
     }
 }
 
 impl Notice {
-    fn context(&self, phrases: &Phrases) -> Value {
-        let action = self.action.as_ref().and_then(Action::context);
+    fn context(&self, phrases: &NoticePhrases) -> Value {
+        let action = self.action.as_ref().and_then(NoticeAction::context);
         let back = self.back.as_ref().map(|it| context! { app => it.app.as_str(), href => it.to.as_str() });
         let details: Vec<_> = self.details.iter().map(|(name, value)| context! { name => name.as_str(), value => value.as_str() }).collect();
         context! {
@@ -264,7 +264,7 @@ impl Notice {
             whose => Serde(self.whose),
             who => self.whose.words(phrases),
             next => self.next.clone(),
-            remedy => self.remedy.as_deref().map(Remedy::context),
+            remedy => self.remedy.as_deref().map(NoticeRemedy::context),
             action,
             back,
             details,
@@ -273,7 +273,7 @@ impl Notice {
     }
 }
 
-impl Remedy {
+impl NoticeRemedy {
     fn context(&self) -> Value {
         context! {
             reader => Serde(self.reader),
@@ -284,7 +284,7 @@ impl Remedy {
     }
 }
 
-impl Whose {
+impl NoticeParty {
     /// As programs and templates read it.
     pub fn name(self) -> &'static str {
         match self {
@@ -298,7 +298,7 @@ impl Whose {
         }
     }
 
-    fn words(self, phrases: &Phrases) -> &str {
+    fn words(self, phrases: &NoticePhrases) -> &str {
         let who = &phrases.who;
         match self {
             Self::You => &who.you,

@@ -5,31 +5,31 @@ use serde::Deserialize;
 /// The words of notices in one language.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Phrases {
+pub struct NoticePhrases {
     /// Whose move it is.
-    pub(super) who: Who,
+    pub(super) who: PartyNames,
     /// What leads on from a notice.
-    pub(crate) way: Way,
+    pub(crate) way: ActionLabels,
     /// What is said at the end of many.
-    pub(crate) advice: Advice,
+    pub(crate) advice: AdviceText,
     /// The titles of sign-ins that Entra did not let through.
-    pub(crate) title: Titles,
+    pub(crate) title: NoticeTitles,
     /// A sign-in that failed.
-    pub(crate) sign_in: SignIns,
+    pub(crate) sign_in: SignInPhrases,
     /// Whoever is signed in at Entra and may not come in.
-    pub(crate) entry: Entry,
+    pub(crate) entry: EntryPhrases,
     /// What is asked for, and not given.
-    pub(crate) refused: Refused,
+    pub(crate) refused: RefusalPhrases,
     /// What is not there at the moment.
-    pub(crate) down: Down,
+    pub(crate) down: OutagePhrases,
     /// Signing in that goes round in circles.
-    pub(crate) circle: Circle,
+    pub(crate) circle: LoopPhrases,
 }
 
 /// What happened, and what the person does.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Told {
+pub(crate) struct NoticeText {
     pub(crate) title: String,
     pub(crate) what: String,
     #[serde(default)]
@@ -39,7 +39,7 @@ pub(crate) struct Told {
 /// The same under a title of others.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Said {
+pub(crate) struct TitledText {
     pub(crate) what: String,
     pub(crate) next: String,
 }
@@ -47,14 +47,14 @@ pub(crate) struct Said {
 /// What somebody else than the person does about it, and where.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Mend {
+pub(crate) struct RemedyText {
     pub(crate) what: String,
     pub(crate) place: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Who {
+pub(super) struct PartyNames {
     pub(super) you: String,
     pub(super) admin: String,
     pub(super) app_owner: String,
@@ -66,7 +66,7 @@ pub(super) struct Who {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Way {
+pub(crate) struct ActionLabels {
     pub(crate) start_page: String,
     pub(crate) sign_in: String,
     pub(crate) sign_in_again: String,
@@ -78,14 +78,14 @@ pub(crate) struct Way {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Advice {
+pub(crate) struct AdviceText {
     pub(crate) ask_admin: String,
     pub(crate) tell_owner: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Titles {
+pub(crate) struct NoticeTitles {
     pub(crate) not_now: String,
     pub(crate) not_you: String,
     pub(crate) not_this_account: String,
@@ -94,109 +94,109 @@ pub(crate) struct Titles {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SignIns {
-    pub(crate) canceled: Said,
-    pub(crate) passing: Said,
-    pub(crate) anew: Said,
-    pub(crate) denied: Said,
-    pub(crate) not_accepted: Said,
-    pub(crate) bad_answer: Said,
-    pub(crate) personal: Said,
-    pub(crate) guest: Said,
-    pub(crate) guest_mend: Mend,
-    pub(crate) stranger: Said,
-    pub(crate) stranger_mend: Mend,
-    pub(crate) no_proof: Said,
-    pub(crate) unreachable: Said,
-    pub(crate) nothing_under_way: Told,
-    pub(crate) app_waits: Told,
-    pub(crate) unreadable: Told,
-    pub(crate) unknown: Told,
-    pub(crate) too_many: Told,
-    pub(crate) too_many_codes: Told,
+pub(crate) struct SignInPhrases {
+    pub(crate) canceled: TitledText,
+    pub(crate) passing: TitledText,
+    pub(crate) anew: TitledText,
+    pub(crate) denied: TitledText,
+    pub(crate) not_accepted: TitledText,
+    pub(crate) bad_answer: TitledText,
+    pub(crate) personal: TitledText,
+    pub(crate) guest: TitledText,
+    pub(crate) guest_mend: RemedyText,
+    pub(crate) stranger: TitledText,
+    pub(crate) stranger_mend: RemedyText,
+    pub(crate) no_proof: TitledText,
+    pub(crate) unreachable: TitledText,
+    pub(crate) nothing_under_way: NoticeText,
+    pub(crate) app_waits: NoticeText,
+    pub(crate) unreadable: NoticeText,
+    pub(crate) unknown: NoticeText,
+    pub(crate) too_many: NoticeText,
+    pub(crate) too_many_codes: NoticeText,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Entry {
-    pub(crate) other_tenant: Told,
-    pub(crate) guest: Told,
-    pub(crate) person_off: Told,
-    pub(crate) not_known: Told,
-    pub(crate) organization_off: Told,
-    pub(crate) app_unknown: Told,
-    pub(crate) app_unknown_mend: Mend,
-    pub(crate) app_elsewhere: Told,
-    pub(crate) app_elsewhere_mend: Mend,
+pub(crate) struct EntryPhrases {
+    pub(crate) other_tenant: NoticeText,
+    pub(crate) guest: NoticeText,
+    pub(crate) person_off: NoticeText,
+    pub(crate) not_known: NoticeText,
+    pub(crate) organization_off: NoticeText,
+    pub(crate) app_unknown: NoticeText,
+    pub(crate) app_unknown_mend: RemedyText,
+    pub(crate) app_elsewhere: NoticeText,
+    pub(crate) app_elsewhere_mend: RemedyText,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Refused {
-    pub(crate) unclear_target: Told,
-    pub(crate) unclear_host: Told,
-    pub(crate) unclear_end: Told,
-    pub(crate) misdirected: Told,
-    pub(crate) misdirected_mend: Mend,
-    pub(crate) not_found: Told,
-    pub(crate) method: Told,
-    pub(crate) signed_out: Told,
-    pub(crate) session_ended: Told,
-    pub(crate) step_up: Told,
-    pub(crate) not_proven: Told,
-    pub(crate) not_proven_mend: Mend,
-    pub(crate) forbidden: Told,
-    pub(crate) no_longer_allowed: Told,
-    pub(crate) bad_token: Told,
-    pub(crate) foreign_origin: Told,
-    pub(crate) cross_site: Told,
+pub(crate) struct RefusalPhrases {
+    pub(crate) unclear_target: NoticeText,
+    pub(crate) unclear_host: NoticeText,
+    pub(crate) unclear_end: NoticeText,
+    pub(crate) misdirected: NoticeText,
+    pub(crate) misdirected_mend: RemedyText,
+    pub(crate) not_found: NoticeText,
+    pub(crate) method: NoticeText,
+    pub(crate) signed_out: NoticeText,
+    pub(crate) session_ended: NoticeText,
+    pub(crate) step_up: NoticeText,
+    pub(crate) not_proven: NoticeText,
+    pub(crate) not_proven_mend: RemedyText,
+    pub(crate) forbidden: NoticeText,
+    pub(crate) no_longer_allowed: NoticeText,
+    pub(crate) bad_token: NoticeText,
+    pub(crate) foreign_origin: NoticeText,
+    pub(crate) cross_site: NoticeText,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Down {
-    pub(crate) groups_not_agreed: Told,
-    pub(crate) groups_not_told: Told,
-    pub(crate) groups_too_many: Told,
-    pub(crate) groups_too_many_mend: Mend,
-    pub(crate) not_checked: Told,
-    pub(crate) not_set_up: Told,
-    pub(crate) directory: Told,
-    pub(crate) app_slow: Told,
-    pub(crate) app_unreachable: Told,
-    pub(crate) upload_stopped: Told,
-    pub(crate) no_upgrade: Told,
-    pub(crate) internal: Told,
+pub(crate) struct OutagePhrases {
+    pub(crate) groups_not_agreed: NoticeText,
+    pub(crate) groups_not_told: NoticeText,
+    pub(crate) groups_too_many: NoticeText,
+    pub(crate) groups_too_many_mend: RemedyText,
+    pub(crate) not_checked: NoticeText,
+    pub(crate) not_set_up: NoticeText,
+    pub(crate) directory: NoticeText,
+    pub(crate) app_slow: NoticeText,
+    pub(crate) app_unreachable: NoticeText,
+    pub(crate) upload_stopped: NoticeText,
+    pub(crate) no_upgrade: NoticeText,
+    pub(crate) internal: NoticeText,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Circle {
+pub(crate) struct LoopPhrases {
     pub(crate) title: String,
-    pub(crate) cookie: Said,
-    pub(crate) host: Said,
-    pub(crate) scheme: Said,
-    pub(crate) clock_ahead: Said,
-    pub(crate) clock_behind: Said,
-    pub(crate) app: Said,
-    pub(crate) callback: Said,
-    pub(crate) none: Said,
-    pub(crate) none_or_clock: Said,
-    pub(crate) mend: Circles,
+    pub(crate) cookie: TitledText,
+    pub(crate) host: TitledText,
+    pub(crate) scheme: TitledText,
+    pub(crate) clock_ahead: TitledText,
+    pub(crate) clock_behind: TitledText,
+    pub(crate) app: TitledText,
+    pub(crate) callback: TitledText,
+    pub(crate) none: TitledText,
+    pub(crate) none_or_clock: TitledText,
+    pub(crate) mend: LoopRemedies,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Circles {
-    pub(crate) cookie: Mend,
-    pub(crate) host: Mend,
-    pub(crate) http_untrusted: Mend,
-    pub(crate) http_said: Mend,
-    pub(crate) http_not_said: Mend,
-    pub(crate) http_at_first: Mend,
-    pub(crate) clock: Mend,
-    pub(crate) app: Mend,
-    pub(crate) callback: Mend,
-    pub(crate) session_lost: Mend,
-    pub(crate) session_unknown: Mend,
+pub(crate) struct LoopRemedies {
+    pub(crate) cookie: RemedyText,
+    pub(crate) host: RemedyText,
+    pub(crate) http_untrusted: RemedyText,
+    pub(crate) http_said: RemedyText,
+    pub(crate) http_not_said: RemedyText,
+    pub(crate) http_at_first: RemedyText,
+    pub(crate) clock: RemedyText,
+    pub(crate) app: RemedyText,
+    pub(crate) callback: RemedyText,
+    pub(crate) session_lost: RemedyText,
+    pub(crate) session_unknown: RemedyText,
 }

@@ -1,7 +1,9 @@
 //! One of every page, with the words people meet.
 
-use super::desk_samples;
-use super::page::{Action, Back, Identify, Kind, Last, NativeConfirm, NativeOpen, Notice, Page, Remedy, SignIn, Whose};
+use super::page::{
+    AppReturn, IdentifyPage, LastSignIn, NativeConfirmPage, NativeOpenPage, Notice, NoticeAction, NoticeKind, NoticeParty, NoticeRemedy, Page, SignInPage,
+};
+use super::samples_admin;
 use super::samples_setup::samples_of_setup;
 use crate::base::redirect_uri::RedirectUri;
 
@@ -11,40 +13,40 @@ const START: &str = "/oauth2/start?rd=%2Freports%3Fyear%3D2026";
 /// A name and a page for each case; an operator's templates are tried with them, and so are the built-in ones.
 pub fn samples() -> Vec<(&'static str, Page)> {
     let mut all = vec![
-        ("sign-in", Page::SignIn(SignIn { start: START.to_owned(), app: "reports.contoso.example".to_owned() })),
+        ("sign-in", Page::SignIn(SignInPage { start: START.to_owned(), app: "reports.contoso.example".to_owned() })),
         ("identify", Page::Identify(identify(None))),
         ("identify-unknown", Page::Identify(identify(Some("maya@contoso.exmaple")))),
         ("signed-out", Page::SignedOut { sign_in: START.to_owned() }),
         ("confirm-sign-out", Page::ConfirmSignOut { action: "/oauth2/sign_out?rd=%2F".to_owned(), rd: "/".to_owned() }),
     ];
-    all.extend(desk_samples::samples());
+    all.extend(samples_admin::samples());
     all.push(("native-confirm", Page::NativeConfirm(confirm())));
     for (name, good) in [("native-open", true), ("native-open-stopped", false)] {
-        all.extend(back().map(|back| (name, Page::NativeOpen(NativeOpen { good, back }))));
+        all.extend(app_return().map(|back| (name, Page::NativeOpen(NativeOpenPage { good, back }))));
     }
     all.extend(samples_of_setup().into_iter().map(|(name, page)| (name, Page::SetUp(Box::new(page)))));
     all.extend(notices().into_iter().map(|(name, notice)| (name, Page::Notice(notice))));
     all
 }
 
-fn identify(unknown: Option<&str>) -> Identify {
-    Identify {
+fn identify(unknown: Option<&str>) -> IdentifyPage {
+    IdentifyPage {
         action: "/oauth2/sign_in?rd=%2Freports%3Fyear%3D2026".to_owned(),
         app: "reports.contoso.example".to_owned(),
         unknown: unknown.map(str::to_owned),
-        last: Some(Last { code: "contoso".to_owned(), href: "/oauth2/start?rd=%2F&organization=contoso".to_owned() }),
+        last: Some(LastSignIn { code: "contoso".to_owned(), href: "/oauth2/start?rd=%2F&organization=contoso".to_owned() }),
     }
 }
 
-fn confirm() -> NativeConfirm {
+fn confirm() -> NativeConfirmPage {
     let action = "/oauth2/native/authorize?client_id=fleet-phone".to_owned();
-    NativeConfirm { action, app: "Fleet for phones".to_owned(), site: "reports.contoso.example".to_owned() }
+    NativeConfirmPage { action, app: "Fleet for phones".to_owned(), site: "reports.contoso.example".to_owned() }
 }
 
-fn back() -> Option<Back> {
+fn app_return() -> Option<AppReturn> {
     let uri = "com.example.fleet:/signed-in";
     let to = RedirectUri::parse(uri).ok()?.admits(uri)?.answer(&[("code", "aG9yc2U"), ("state", "af0ifjsldkj"), ("iss", "https://reports.contoso.example")]);
-    Some(Back { app: "Fleet for phones".to_owned(), to })
+    Some(AppReturn { app: "Fleet for phones".to_owned(), to })
 }
 
 fn notices() -> [(&'static str, Notice); 13] {
@@ -65,7 +67,7 @@ fn notices() -> [(&'static str, Notice); 13] {
     ]
 }
 
-fn notice(kind: Kind, status: u16, whose: Whose, title: &str, what: &str) -> Notice {
+fn notice(kind: NoticeKind, status: u16, whose: NoticeParty, title: &str, what: &str) -> Notice {
     Notice {
         kind,
         status,
@@ -90,12 +92,12 @@ fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands where an action may be absent")]
-fn action(label: &str, href: &str) -> Option<Action> {
-    Some(Action { label: label.to_owned(), href: href.to_owned() })
+fn action(label: &str, href: &str) -> Option<NoticeAction> {
+    Some(NoticeAction { label: label.to_owned(), href: href.to_owned() })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands where a remedy may be absent")]
-fn remedy(it: Remedy) -> Option<Box<Remedy>> {
+fn remedy(it: NoticeRemedy) -> Option<Box<NoticeRemedy>> {
     Some(Box::new(it))
 }
 
@@ -103,8 +105,8 @@ fn not_assigned() -> Notice {
     let what = "Your account is fine, but it has not been given access to this app yet.";
     Notice {
         next: texts(&["Ask your administrator to assign you to this app and send them this page."]),
-        remedy: remedy(Remedy {
-            reader: Whose::Admin,
+        remedy: remedy(NoticeRemedy {
+            reader: NoticeParty::Admin,
             what: "Assign the person, or a group with the person as a direct member; nested groups do not count.".to_owned(),
             place: format!("Enterprise applications > the app with client ID {CLIENT} > Users and groups > Add user/group"),
             command: Some(format!("az rest --method POST --url \"https://graph.microsoft.com/v1.0/servicePrincipals(appId='{CLIENT}')/appRoleAssignedTo\"")),
@@ -120,17 +122,23 @@ fn not_assigned() -> Notice {
             ("Client ID", CLIENT),
             ("Tenant", "contoso.example"),
         ]),
-        ..notice(Kind::SignInFailed, 403, Whose::Admin, "You are not assigned to this app", what)
+        ..notice(NoticeKind::SignInFailed, 403, NoticeParty::Admin, "You are not assigned to this app", what)
     }
 }
 
 fn cancelled() -> Notice {
     Notice {
-        back: back(),
+        back: app_return(),
         next: texts(&["Sign in again whenever you like."]),
         action: action("Sign in again", START),
         details: pairs(&[("Error", "access_denied"), ("Reason", "cancel"), ("Time (UTC)", "2026-11-24 20:31:07Z")]),
-        ..notice(Kind::SignInNeeded, 403, Whose::You, "You canceled the sign-in", "The sign-in was canceled before it finished. Nothing has changed.")
+        ..notice(
+            NoticeKind::SignInNeeded,
+            403,
+            NoticeParty::You,
+            "You canceled the sign-in",
+            "The sign-in was canceled before it finished. Nothing has changed.",
+        )
     }
 }
 
@@ -138,8 +146,8 @@ fn secret_expired() -> Notice {
     let what = "The app could not prove its identity to Microsoft: its credential has expired.";
     Notice {
         next: texts(&["You cannot fix this yourself. Contact the app’s owner and send them this page."]),
-        remedy: remedy(Remedy {
-            reader: Whose::AppOwner,
+        remedy: remedy(NoticeRemedy {
+            reader: NoticeParty::AppOwner,
             what: "Create a new client secret, store its Value where entra.client_secret is read, and only then delete the old one.".to_owned(),
             place: format!(
                 "App registrations > All applications > the app with client ID {CLIENT} > Certificates & secrets > Client secrets > New client secret"
@@ -148,7 +156,7 @@ fn secret_expired() -> Notice {
         }),
         action: action("Try again", START),
         details: pairs(&[("Code", "AADSTS7000222"), ("Error", "invalid_client"), ("Time (UTC)", "2026-11-24 20:31:07Z")]),
-        ..notice(Kind::Unavailable, 503, Whose::AppOwner, "Sign-in is not available right now", what)
+        ..notice(NoticeKind::Unavailable, 503, NoticeParty::AppOwner, "Sign-in is not available right now", what)
     }
 }
 
@@ -157,7 +165,7 @@ fn sign_in_failed() -> Notice {
     Notice {
         details: pairs(&[("Check", "the token is for another audience")]),
         action: action("Try again", START),
-        ..notice(Kind::SignInFailed, 403, Whose::AppOwner, "We could not sign you in", what)
+        ..notice(NoticeKind::SignInFailed, 403, NoticeParty::AppOwner, "We could not sign you in", what)
     }
 }
 
@@ -165,7 +173,7 @@ fn sign_in_needed() -> Notice {
     Notice {
         next: texts(&["Sign in, go back to the form and send it again."]),
         action: action("Sign in", START),
-        ..notice(Kind::SignInNeeded, 401, Whose::You, "You are signed out", "To continue, sign in. The data you just sent was not forwarded.")
+        ..notice(NoticeKind::SignInNeeded, 401, NoticeParty::You, "You are signed out", "To continue, sign in. The data you just sent was not forwarded.")
     }
 }
 
@@ -174,9 +182,9 @@ fn forbidden() -> Notice {
         next: texts(&["If you need it for your work, ask your administrator for access and include the reference below."]),
         action: action("Go to the start page", "/"),
         ..notice(
-            Kind::Forbidden,
+            NoticeKind::Forbidden,
             403,
-            Whose::Admin,
+            NoticeParty::Admin,
             "You do not have access to this page",
             "You are signed in, but your account is not allowed to open this page.",
         )
@@ -186,21 +194,21 @@ fn forbidden() -> Notice {
 fn not_found() -> Notice {
     Notice {
         action: action("Go to the start page", "/"),
-        ..notice(Kind::NotFound, 404, Whose::You, "Page not found", "The sign-in service has no page at this address.")
+        ..notice(NoticeKind::NotFound, 404, NoticeParty::You, "Page not found", "The sign-in service has no page at this address.")
     }
 }
 
 fn bad_request() -> Notice {
     Notice {
         next: texts(&["Check the link or the address you typed."]),
-        ..notice(Kind::BadRequest, 400, Whose::You, "This address is ambiguous", "The address can be read in two ways, so it was not forwarded.")
+        ..notice(NoticeKind::BadRequest, 400, NoticeParty::You, "This address is ambiguous", "The address can be read in two ways, so it was not forwarded.")
     }
 }
 
 fn bad_gateway() -> Notice {
     Notice {
         next: texts(&["Try again in a moment."]),
-        ..notice(Kind::Unavailable, 502, Whose::AppOwner, "The app is not available", "The app at this address cannot be reached right now.")
+        ..notice(NoticeKind::Unavailable, 502, NoticeParty::AppOwner, "The app is not available", "The app at this address cannot be reached right now.")
     }
 }
 
@@ -209,27 +217,27 @@ fn entra_unreachable() -> Notice {
     Notice {
         next: texts(&["Try again in a few minutes."]),
         action: action("Try again", START),
-        ..notice(Kind::Unavailable, 503, Whose::Nobody, "Sign-in is not available right now", what)
+        ..notice(NoticeKind::Unavailable, 503, NoticeParty::Nobody, "Sign-in is not available right now", what)
     }
 }
 
 fn gateway_timeout() -> Notice {
-    notice(Kind::Unavailable, 504, Whose::Entra, "The app is not responding", "The app at this address took too long to respond.")
+    notice(NoticeKind::Unavailable, 504, NoticeParty::Entra, "The app is not responding", "The app at this address took too long to respond.")
 }
 
 fn turning() -> Notice {
     let what = "You were sent to sign in three times within a minute, because your browser does not return our cookies.";
     Notice {
         next: texts(&["Allow cookies for this site, or open it in its own tab instead of inside another page.", "Then wait a minute and try again."]),
-        remedy: remedy(Remedy {
-            reader: Whose::AppOwner,
+        remedy: remedy(NoticeRemedy {
+            reader: NoticeParty::AppOwner,
             what: "If many people see this page: look for a proxy in front that removes Set-Cookie or Cookie, or that people use with a different host name."
                 .to_owned(),
             place: "The proxies and load balancers in front of this service".to_owned(),
             command: None,
         }),
         details: pairs(&[("Cause", "cookie-not-returned"), ("Cookies", "sent, but not returned"), ("Host", "the public one"), ("Scheme", "https")]),
-        ..notice(Kind::Loop, 400, Whose::You, "Sign-in keeps looping", what)
+        ..notice(NoticeKind::Loop, 400, NoticeParty::You, "Sign-in keeps looping", what)
     }
 }
 
@@ -238,8 +246,8 @@ fn long_words() -> Notice {
     Notice {
         next: texts(&[long, "<b>Markup</b> & \"quotes\" stay text."]),
         action: action(long, "/"),
-        remedy: remedy(Remedy { reader: Whose::Admin, what: long.to_owned(), place: long.to_owned(), command: Some(long.to_owned()) }),
+        remedy: remedy(NoticeRemedy { reader: NoticeParty::Admin, what: long.to_owned(), place: long.to_owned(), command: Some(long.to_owned()) }),
         details: pairs(&[(long, long), ("山田", "Zoë Łukasiewicz")]),
-        ..notice(Kind::BadRequest, 400, Whose::You, long, long)
+        ..notice(NoticeKind::BadRequest, 400, NoticeParty::You, long, long)
     }
 }

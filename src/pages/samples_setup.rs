@@ -1,6 +1,9 @@
 //! One of every page of the set-up, and of every state that people meet.
 
-use super::setup::{Discovered, Failed, Head, Invitation, Met, SetUp, Sheet, Steps, Told, Trial, Typed, Wrong};
+use super::setup::{
+    DiscoveredTenant, FieldErrors, InvitationPage, MessagePage, SetUpHeader, SetUpPage, SetUpSteps, StaffSheet, TrialFailure, TrialPage, TrialPerson,
+    TypedFields,
+};
 
 const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
@@ -8,40 +11,43 @@ const HOME: &str = "/oauth2/setup";
 const APP: &str = "fleet.contoso.example";
 
 /// A name and a page for each case.
-pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUp)> {
-    let told = |what| SetUp::Told(Told { app: APP.to_owned(), home: HOME.to_owned(), what });
+pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUpPage)> {
+    let told = |what| SetUpPage::Message(MessagePage { app: APP.to_owned(), home: HOME.to_owned(), what });
     vec![
-        ("setup-draft", SetUp::Steps(Box::new(draft()))),
-        ("setup-refused", SetUp::Steps(Box::new(refused()))),
-        ("setup-saved", SetUp::Steps(Box::new(saved()))),
-        ("setup-on", SetUp::Steps(Box::new(on()))),
-        ("setup-file", SetUp::Steps(Box::new(Steps { in_file: true, done: None, ..on() }))),
-        ("setup-invitation", SetUp::Invitation(Invitation { app: APP.to_owned(), home: HOME.to_owned(), token: "Zm9yIHRoZSBzYW1wbGUgb25seQ".to_owned() })),
+        ("setup-draft", SetUpPage::Steps(Box::new(draft()))),
+        ("setup-refused", SetUpPage::Steps(Box::new(refused()))),
+        ("setup-saved", SetUpPage::Steps(Box::new(saved()))),
+        ("setup-on", SetUpPage::Steps(Box::new(steps_when_on()))),
+        ("setup-file", SetUpPage::Steps(Box::new(SetUpSteps { in_file: true, done: None, ..steps_when_on() }))),
+        (
+            "setup-invitation",
+            SetUpPage::Invitation(InvitationPage { app: APP.to_owned(), home: HOME.to_owned(), token: "Zm9yIHRoZSBzYW1wbGUgb25seQ".to_owned() }),
+        ),
         ("setup-link-used", told("link_used")),
         ("setup-link-over", told("link_over")),
         ("setup-visit-over", told("visit_over")),
         ("setup-trial-over", told("trial_over")),
         ("setup-left", told("left")),
         ("setup-turned-off", told("turned_off")),
-        ("setup-trial-well", SetUp::Trial(Box::new(trial(Some(Ok(met())), None)))),
-        ("setup-trial-guest", SetUp::Trial(Box::new(trial(Some(Err("not_guest")), None)))),
-        ("setup-trial-failed", SetUp::Trial(Box::new(trial(None, Some(failed()))))),
-        ("setup-sheet", SetUp::Sheet(Sheet { head: head(), address: format!("https://{APP}"), code: "contoso".to_owned() })),
+        ("setup-trial-well", SetUpPage::Trial(Box::new(trial(Some(Ok(trial_person())), None)))),
+        ("setup-trial-guest", SetUpPage::Trial(Box::new(trial(Some(Err("not_guest")), None)))),
+        ("setup-trial-failed", SetUpPage::Trial(Box::new(trial(None, Some(failed()))))),
+        ("setup-sheet", SetUpPage::Sheet(StaffSheet { head: head(), address: format!("https://{APP}"), code: "contoso".to_owned() })),
     ]
 }
 
-fn head() -> Head {
-    Head { app: APP.to_owned(), organization: "Contoso Freight".to_owned(), home: HOME.to_owned() }
+fn head() -> SetUpHeader {
+    SetUpHeader { app: APP.to_owned(), organization: "Contoso Freight".to_owned(), home: HOME.to_owned() }
 }
 
-fn draft() -> Steps {
-    Steps {
+fn draft() -> SetUpSteps {
+    SetUpSteps {
         head: head(),
         by_link: true,
         in_file: false,
         redirect_uri: format!("https://{APP}/v1/callback"),
-        typed: Typed::default(),
-        wrong: Wrong::default(),
+        typed: TypedFields::default(),
+        wrong: FieldErrors::default(),
         has_secret: false,
         waits: false,
         may_change_secret: true,
@@ -59,32 +65,40 @@ fn draft() -> Steps {
     }
 }
 
-fn refused() -> Steps {
-    let typed = Typed { tenant: "contoso.onmicrosoft.com".to_owned(), client_id: CLIENT.to_owned(), ends: "2024-01-31".to_owned(), secret: true };
-    let wrong = Wrong { tenant: Some("wrong_tenant"), client_id: None, client_secret: Some("wrong_secret_id"), ends: Some("wrong_past") };
-    Steps { typed, wrong, refused: Some("not_saved"), undiscovered: Some(("no_tenant", Some("AADSTS90002".to_owned()))), ..draft() }
+fn refused() -> SetUpSteps {
+    let typed = TypedFields { tenant: "contoso.onmicrosoft.com".to_owned(), client_id: CLIENT.to_owned(), ends: "2024-01-31".to_owned(), secret: true };
+    let wrong = FieldErrors { tenant: Some("wrong_tenant"), client_id: None, client_secret: Some("wrong_secret_id"), ends: Some("wrong_past") };
+    SetUpSteps { typed, wrong, refused: Some("not_saved"), undiscovered: Some(("no_tenant", Some("AADSTS90002".to_owned()))), ..draft() }
 }
 
-fn saved() -> Steps {
-    let typed = Typed { tenant: TENANT.to_owned(), client_id: CLIENT.to_owned(), ends: "2027-11-30".to_owned(), secret: false };
-    let discovered = Discovered {
+fn saved() -> SetUpSteps {
+    let typed = TypedFields { tenant: TENANT.to_owned(), client_id: CLIENT.to_owned(), ends: "2027-11-30".to_owned(), secret: false };
+    let discovered = DiscoveredTenant {
         tenant: Some(TENANT.to_owned()),
         cloud: Some("microsoftonline.com".to_owned()),
         region: Some("EU".to_owned()),
         issuer: format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
     };
-    Steps { typed, has_secret: true, discovered: Some(discovered), complete: true, done: Some("saved"), ..draft() }
+    SetUpSteps { typed, has_secret: true, discovered: Some(discovered), complete: true, done: Some("saved"), ..draft() }
 }
 
-fn on() -> Steps {
-    Steps { by_link: false, may_change_secret: false, waits: true, tested: Some("2026-11-25 09:12:07Z".to_owned()), state: "on", done: Some("on"), ..saved() }
+fn steps_when_on() -> SetUpSteps {
+    SetUpSteps {
+        by_link: false,
+        may_change_secret: false,
+        waits: true,
+        tested: Some("2026-11-25 09:12:07Z".to_owned()),
+        state: "on",
+        done: Some("on"),
+        ..saved()
+    }
 }
 
-fn met() -> Met {
-    Met { how: "met_made", username: "maya@contoso.example".to_owned(), role: "worker".to_owned() }
+fn trial_person() -> TrialPerson {
+    TrialPerson { how: "met_made", username: "maya@contoso.example".to_owned(), role: "worker".to_owned() }
 }
 
-fn trial(met: Option<Result<Met, &'static str>>, failed: Option<Failed>) -> Trial {
+fn trial(met: Option<Result<TrialPerson, &'static str>>, failed: Option<TrialFailure>) -> TrialPage {
     let claims = [
         ("claim_name", "Maya Okafor"),
         ("claim_username", "maya@contoso.example"),
@@ -95,11 +109,11 @@ fn trial(met: Option<Result<Met, &'static str>>, failed: Option<Failed>) -> Tria
         ("claim_tid", TENANT),
     ];
     let claims = if failed.is_some() { Vec::new() } else { claims.into_iter().map(|(word, value)| (word, value.to_owned())).collect() };
-    Trial { head: head(), claims, met, failed }
+    TrialPage { head: head(), claims, met, failed }
 }
 
-fn failed() -> Failed {
-    Failed {
+fn failed() -> TrialFailure {
+    TrialFailure {
         code: Some("AADSTS7000215".to_owned()),
         title: "Sign-in is not available right now".to_owned(),
         what: "The app could not prove its identity to Microsoft: its credential is wrong.".to_owned(),

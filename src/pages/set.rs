@@ -1,10 +1,10 @@
 //! Templates that belong together, and their style sheet.
 
 use super::page::Page;
-use super::phrases::Phrases;
+use super::phrases::NoticePhrases;
 use super::script;
-use super::style::Style;
-use super::words::{self, Words};
+use super::style::StyleSheet;
+use super::words::{self, WordCatalog};
 use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
@@ -34,27 +34,27 @@ pub(super) const TEMPLATES: [(&str, &str); 21] = [
 ];
 
 /// The file name of the style sheet.
-pub(super) const STYLE: &str = "style.css";
+pub(super) const STYLE_SHEET_NAME: &str = "style.css";
 
 /// Instructions that one page may take; ours take a few hundred.
-const FUEL: u64 = 100_000;
+const MAX_RENDER_INSTRUCTIONS: u64 = 100_000;
 
 /// Templates and their style sheet.
 #[derive(Clone, Debug)]
-pub(super) struct Set {
+pub(super) struct TemplateSet {
     environment: Environment<'static>,
-    style: Style,
-    words: Words,
+    style: StyleSheet,
+    words: WordCatalog,
 }
 
-impl Set {
+impl TemplateSet {
     /// Ours. A template of ours that does not parse would be named in `warnings`; a test keeps that from happening.
     pub(super) fn built_in(warnings: &mut Vec<String>) -> Self {
-        let style = Style::new(include_str!("templates/style.css")).unwrap_or_else(|it| {
+        let style = StyleSheet::new(include_str!("templates/style.css")).unwrap_or_else(|it| {
             warnings.push(format!("the built-in style sheet: {it}"));
-            Style::default()
+            StyleSheet::default()
         });
-        let mut set = Self { environment: environment(), style, words: Words::built_in(warnings) };
+        let mut set = Self { environment: environment(), style, words: WordCatalog::built_in(warnings) };
         for (name, source) in TEMPLATES {
             if let Err(error) = set.environment.add_template(name, source) {
                 warnings.push(format!("the built-in {name}: {}", cause(&error)));
@@ -69,17 +69,17 @@ impl Set {
     }
 
     /// Takes in another style sheet.
-    pub(super) fn restyle(&mut self, style: Style) {
+    pub(super) fn restyle(&mut self, style: StyleSheet) {
         self.style = style;
     }
 
     /// The style sheet.
-    pub(super) fn style(&self) -> &Style {
+    pub(super) fn style(&self) -> &StyleSheet {
         &self.style
     }
 
     /// What notices say.
-    pub(super) fn phrases(&self, language: Language) -> &Phrases {
+    pub(super) fn phrases(&self, language: Language) -> &NoticePhrases {
         self.words.phrases(language)
     }
 
@@ -106,7 +106,7 @@ fn environment() -> Environment<'static> {
     // By default the file's name decides, and a name without `.html` would escape nothing.
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(Some(MAX_RENDER_INSTRUCTIONS));
     environment.remove_filter("safe");
     environment.add_filter("fill", words::fill);
     environment

@@ -1,28 +1,28 @@
 //! What the set-up page of an organization says.
 
-use super::desk::{Desk, Tab};
+use super::admin::{AdminPage, AdminTab};
 use super::link::link;
 use minijinja::context;
 use minijinja::value::Value;
 
 /// A page of the set-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SetUp {
+pub enum SetUpPage {
     /// The steps up to turning on.
-    Steps(Box<Steps>),
+    Steps(Box<SetUpSteps>),
     /// The button that uses a link up.
-    Invitation(Invitation),
+    Invitation(InvitationPage),
     /// A page that only says something.
-    Told(Told),
+    Message(MessagePage),
     /// What a sign-in on trial brought.
-    Trial(Box<Trial>),
+    Trial(Box<TrialPage>),
     /// The sheet for staff.
-    Sheet(Sheet),
+    Sheet(StaffSheet),
 }
 
 /// Where one is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct SetUpHeader {
     /// The host name of the app.
     pub app: String,
     /// The organization's name.
@@ -33,9 +33,9 @@ pub struct Head {
 
 /// The steps up to turning on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Steps {
+pub struct SetUpSteps {
     /// Where one is.
-    pub head: Head,
+    pub head: SetUpHeader,
     /// Whether one came by a link.
     pub by_link: bool,
     /// Whether it stands in the configuration, which alone changes it.
@@ -43,9 +43,9 @@ pub struct Steps {
     /// What is registered at Entra.
     pub redirect_uri: String,
     /// What stands in the fields.
-    pub typed: Typed,
+    pub typed: TypedFields,
     /// What is wrong with it.
-    pub wrong: Wrong,
+    pub wrong: FieldErrors,
     /// Whether there is a client secret.
     pub has_secret: bool,
     /// Whether a new one waits beside it.
@@ -57,7 +57,7 @@ pub struct Steps {
     /// Where one signs in anew to be allowed to.
     pub fresh: String,
     /// What Entra told of the tenant.
-    pub discovered: Option<Discovered>,
+    pub discovered: Option<DiscoveredTenant>,
     /// A word why it told nothing, and its code.
     pub undiscovered: Option<(&'static str, Option<String>)>,
     /// Whether the connection is complete.
@@ -78,7 +78,7 @@ pub struct Steps {
 
 /// What stands in the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Typed {
+pub struct TypedFields {
     /// Tenant ID.
     pub tenant: String,
     /// Client ID.
@@ -91,7 +91,7 @@ pub struct Typed {
 
 /// A word for each field that cannot be right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wrong {
+pub struct FieldErrors {
     /// Tenant ID.
     pub tenant: Option<&'static str>,
     /// Client ID.
@@ -104,7 +104,7 @@ pub struct Wrong {
 
 /// What Entra's discovery told of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Discovered {
+pub struct DiscoveredTenant {
     /// Its id.
     pub tenant: Option<String>,
     /// The cloud.
@@ -117,7 +117,7 @@ pub struct Discovered {
 
 /// The button that uses a link up.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Invitation {
+pub struct InvitationPage {
     /// The host name of the app.
     pub app: String,
     /// The path of the set-up page.
@@ -128,7 +128,7 @@ pub struct Invitation {
 
 /// A page that only says something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct MessagePage {
     /// The host name of the app.
     pub app: String,
     /// The path of the set-up page.
@@ -139,20 +139,20 @@ pub struct Told {
 
 /// What a sign-in on trial brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trial {
+pub struct TrialPage {
     /// Where one is.
-    pub head: Head,
+    pub head: SetUpHeader,
     /// The claims that count: a word and a value.
     pub claims: Vec<(&'static str, String)>,
     /// Who it would be, or a word why nobody who may come in.
-    pub met: Option<Result<Met, &'static str>>,
+    pub met: Option<Result<TrialPerson, &'static str>>,
     /// Why there was no sign-in.
-    pub failed: Option<Failed>,
+    pub failed: Option<TrialFailure>,
 }
 
 /// Who somebody would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Met {
+pub struct TrialPerson {
     /// A word how.
     pub how: &'static str,
     /// The username.
@@ -163,7 +163,7 @@ pub struct Met {
 
 /// Why there was no sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
+pub struct TrialFailure {
     /// Entra's code, such as `AADSTS7000215`.
     pub code: Option<String>,
     /// What happened, in a few words.
@@ -184,22 +184,22 @@ pub struct Failed {
 
 /// The sheet for staff.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sheet {
+pub struct StaffSheet {
     /// Where one is.
-    pub head: Head,
+    pub head: SetUpHeader,
     /// The address of the app.
     pub address: String,
     /// The company code.
     pub code: String,
 }
 
-impl SetUp {
+impl SetUpPage {
     /// The file name of the template.
     pub(super) fn template(&self) -> &'static str {
         match self {
             Self::Steps(_) => "setup_steps.html",
             Self::Invitation(_) => "setup_invitation.html",
-            Self::Told(_) => "setup_told.html",
+            Self::Message(_) => "setup_told.html",
             Self::Trial(_) => "setup_trial.html",
             Self::Sheet(_) => "setup_sheet.html",
         }
@@ -215,24 +215,24 @@ impl SetUp {
         match self {
             Self::Steps(it) => it.context(),
             Self::Invitation(it) => context! { app => it.app.as_str(), home => link(&it.home), token => it.token.as_str() },
-            Self::Told(it) => context! { app => it.app.as_str(), home => link(&it.home), what => it.what },
+            Self::Message(it) => context! { app => it.app.as_str(), home => link(&it.home), what => it.what },
             Self::Trial(it) => it.context(),
             Self::Sheet(it) => context! { address => it.address.as_str(), code => it.code.as_str(), ..it.head.context() },
         }
     }
 }
 
-impl Head {
+impl SetUpHeader {
     fn context(&self) -> Value {
         context! { app => self.app.as_str(), organization => self.organization.as_str(), home => link(&self.home) }
     }
 }
 
-impl Steps {
+impl SetUpSteps {
     fn context(&self) -> Value {
-        let Typed { tenant, client_id, ends, secret } = &self.typed;
+        let TypedFields { tenant, client_id, ends, secret } = &self.typed;
         let wrong = &self.wrong;
-        let desk = Desk { organization: self.head.organization.clone(), base: self.head.home.clone() };
+        let desk = AdminPage { organization: self.head.organization.clone(), base: self.head.home.clone() };
         let discovered = self.discovered.as_ref().map(|it| {
             context! { tenant => it.tenant.as_deref(), cloud => it.cloud.as_deref(), region => it.region.as_deref(), issuer => it.issuer.as_str() }
         });
@@ -259,13 +259,13 @@ impl Steps {
             start => self.start.as_str(),
             done => self.done,
             refused => self.refused,
-            desk => desk.context(Tab::Setup),
+            desk => desk.context(AdminTab::Setup),
             ..self.head.context()
         }
     }
 }
 
-impl Trial {
+impl TrialPage {
     fn context(&self) -> Value {
         let claims: Vec<_> = self.claims.iter().map(|(word, value)| context! { word => *word, value => value.as_str() }).collect();
         let met = match &self.met {
@@ -276,12 +276,12 @@ impl Trial {
             Some(Err(word)) => Some(*word),
             _ => None,
         };
-        let failed = self.failed.as_ref().map(Failed::context);
+        let failed = self.failed.as_ref().map(TrialFailure::context);
         context! { claims, met, not_met, failed, ..self.head.context() }
     }
 }
 
-impl Failed {
+impl TrialFailure {
     fn context(&self) -> Value {
         let details: Vec<_> = self.details.iter().map(|(name, value)| context! { name => name.as_str(), value => value.as_str() }).collect();
         context! {
@@ -297,7 +297,7 @@ impl Failed {
     }
 }
 
-impl std::fmt::Debug for Invitation {
+impl std::fmt::Debug for InvitationPage {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Invitation")
     }

@@ -7,14 +7,14 @@ use minijinja::Value;
 
 /// A style sheet that can stand in a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Style {
+pub(super) struct StyleSheet {
     text: String,
     source: String,
 }
 
 /// Why a text is no style sheet of a page.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BadStyle {
+pub(super) enum BadStyleSheet {
     /// It would end the element it stands in.
     #[error("it contains \"</style\"")]
     Ends,
@@ -23,15 +23,15 @@ pub(super) enum BadStyle {
     Nul,
 }
 
-impl Style {
+impl StyleSheet {
     /// Line ends become plain ones, as HTML parsers make them before they compare the digest (HTML 13.2.3.5).
-    pub(super) fn new(text: &str) -> Result<Self, BadStyle> {
+    pub(super) fn new(text: &str) -> Result<Self, BadStyleSheet> {
         let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
         if text.contains('\0') {
-            return Err(BadStyle::Nul);
+            return Err(BadStyleSheet::Nul);
         }
         if text.to_ascii_lowercase().contains("</style") {
-            return Err(BadStyle::Ends);
+            return Err(BadStyleSheet::Ends);
         }
         let source = format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
         Ok(Self { text, source })
@@ -50,20 +50,20 @@ impl Style {
 
 #[cfg(test)]
 mod tests {
-    use super::Style;
+    use super::StyleSheet;
 
     #[test]
     fn the_digest_is_that_of_the_text_a_browser_sees() {
         // From `printf 'p{}\n' | openssl dgst -sha256 -binary | base64`.
-        let unix = Style::new("p{}\n").unwrap();
+        let unix = StyleSheet::new("p{}\n").unwrap();
         assert_eq!(unix.source(), "'sha256-ENciTu8dY6ZA4nEGXBqyKSkyCEnyvmHRBTrJoNuRdwE='");
-        assert_eq!(Style::new("\u{feff}p{}\r\n").unwrap(), unix);
+        assert_eq!(StyleSheet::new("\u{feff}p{}\r\n").unwrap(), unix);
         assert_eq!(unix.element().to_string(), "<style>p{}\n</style>");
     }
 
     #[test]
     fn a_style_sheet_cannot_leave_its_element() {
-        assert!(Style::new("p{}</STYLE ><b>").is_err());
-        assert!(Style::new("p{}\0").is_err());
+        assert!(StyleSheet::new("p{}</STYLE ><b>").is_err());
+        assert!(StyleSheet::new("p{}\0").is_err());
     }
 }

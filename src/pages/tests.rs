@@ -62,9 +62,9 @@ fn a_notice_says_what_happened_whose_move_it_is_what_to_do_and_gives_a_reference
 fn no_word_becomes_markup_on_any_page() {
     let pages = ours();
     for (name, page) in samples() {
-        let html = pages.render(&super::hostile::spoil(&page), Language::English);
+        let html = pages.render(&super::hostile::make_hostile(&page), Language::English);
         assert!(html.contains("x-entrada&gt;"), "{name} does not print its words: {html}");
-        assert!(!super::hostile::is_spoilt(&html), "{name}");
+        assert!(!super::hostile::contains_hostile_text(&html), "{name}");
     }
 }
 
@@ -120,7 +120,7 @@ fn an_operators_style_sheet_is_in_the_page_and_in_the_policy() {
     let (pages, warnings) = with(&[("style.css", "h1{color:red}\r\n")]);
     assert_eq!(warnings, Vec::<String>::new());
     assert!(pages.render(&sample("forbidden"), Language::English).contains("<style>h1{color:red}\n</style>"));
-    let source = super::style::Style::new("h1{color:red}\n").unwrap().source().to_owned();
+    let source = super::style::StyleSheet::new("h1{color:red}\n").unwrap().source().to_owned();
     assert!(policy(&pages, "forbidden").contains(&source));
 }
 

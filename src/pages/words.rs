@@ -1,6 +1,6 @@
 //! The words of pages: one file for each language, one table in it for each template, and what notices say.
 
-use super::phrases::Phrases;
+use super::phrases::NoticePhrases;
 use crate::base::language::Language;
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
@@ -9,44 +9,44 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Words by name, by template.
-pub(super) type Tables = BTreeMap<String, BTreeMap<String, String>>;
+pub(super) type WordTables = BTreeMap<String, BTreeMap<String, String>>;
 
 /// One file.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Catalog {
-    pub(super) phrases: Phrases,
+pub(super) struct WordFile {
+    pub(super) phrases: NoticePhrases,
     #[serde(flatten)]
-    pub(super) tables: Tables,
+    pub(super) tables: WordTables,
 }
 
 /// What is written, in each language.
 #[derive(Clone, Debug)]
-pub(super) struct Words {
-    english: Arc<Written>,
-    german: Arc<Written>,
+pub(super) struct WordCatalog {
+    english: Arc<LanguageWords>,
+    german: Arc<LanguageWords>,
 }
 
 #[derive(Debug)]
-struct Written {
+struct LanguageWords {
     tables: BTreeMap<String, Value>,
-    phrases: Phrases,
+    phrases: NoticePhrases,
 }
 
-impl Words {
+impl WordCatalog {
     /// What is built in. A file that cannot be read would be named in `warnings`; a test keeps that from happening.
     pub(super) fn built_in(warnings: &mut Vec<String>) -> Self {
         let mut values = |language| {
-            let Catalog { phrases, tables } = read(language).unwrap_or_else(|it| {
+            let WordFile { phrases, tables } = read(language).unwrap_or_else(|it| {
                 warnings.push(format!("the built-in words, {}: {it}", Language::tag(language)));
-                Catalog::default()
+                WordFile::default()
             });
-            Arc::new(Written { tables: tables.into_iter().map(|(name, words)| (name, Value::from(words))).collect(), phrases })
+            Arc::new(LanguageWords { tables: tables.into_iter().map(|(name, words)| (name, Value::from(words))).collect(), phrases })
         };
         Self { english: values(Language::English), german: values(Language::German) }
     }
 
     /// What notices say.
-    pub(super) fn phrases(&self, language: Language) -> &Phrases {
+    pub(super) fn phrases(&self, language: Language) -> &NoticePhrases {
         &self.written(language).phrases
     }
 
@@ -60,7 +60,7 @@ impl Words {
         }
     }
 
-    fn written(&self, language: Language) -> &Written {
+    fn written(&self, language: Language) -> &LanguageWords {
         match language {
             Language::English => &self.english,
             Language::German => &self.german,
@@ -69,7 +69,7 @@ impl Words {
 }
 
 /// The words of a language.
-pub(super) fn read(language: Language) -> Result<Catalog, toml::de::Error> {
+pub(super) fn read(language: Language) -> Result<WordFile, toml::de::Error> {
     toml::from_str(source(language))
 }
 

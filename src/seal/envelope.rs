@@ -1,26 +1,26 @@
 //! Sealed text: AES-256-GCM, bound to a purpose and to the name it travels under.
 
 use super::keyring::Keyring;
-use crate::base::random::Random;
+use crate::base::random::RandomSource;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-const VERSION: u8 = 1;
-const HEAD: usize = 1 + NONCE_LEN;
+const ENVELOPE_VERSION: u8 = 1;
+const HEAD_BYTES: usize = 1 + NONCE_LEN;
 
 /// The longest sealed text that is opened, in bytes.
-pub const MOST_BYTES: usize = 16 * 1024;
+pub const MAX_SEALED_BYTES: usize = 16 * 1024;
 
 /// Seals and opens for one purpose.
 pub struct Envelope {
     keys: Vec<LessSafeKey>,
-    random: Random,
+    random: RandomSource,
 }
 
 impl Envelope {
     /// The envelope of a purpose; what one purpose sealed no other opens.
-    pub fn new(keyring: &Keyring, purpose: &str, random: &Random) -> Self {
+    pub fn new(keyring: &Keyring, purpose: &str, random: &RandomSource) -> Self {
         let keys = keyring.keys::<32>(purpose);
         let keys = keys.iter().filter_map(|it| UnboundKey::new(&AES_256_GCM, it.as_ref()).ok()).map(LessSafeKey::new).collect();
         Self { keys, random: random.clone() }
@@ -32,8 +32,8 @@ impl Envelope {
         let mut sealed = plain.to_vec();
         let key = self.keys.first()?;
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound(name), &mut sealed).ok()?;
-        let mut out = Vec::with_capacity(HEAD + sealed.len());
-        out.push(VERSION);
+        let mut out = Vec::with_capacity(HEAD_BYTES + sealed.len());
+        out.push(ENVELOPE_VERSION);
         out.extend_from_slice(&nonce);
         out.extend_from_slice(&sealed);
         Some(URL_SAFE_NO_PAD.encode(out))
@@ -41,13 +41,13 @@ impl Envelope {
 
     /// Opens what any of the secrets sealed under the same purpose and name; nothing where that is not so.
     pub fn open(&self, name: &str, text: &str) -> Option<Vec<u8>> {
-        if text.len() > MOST_BYTES {
+        if text.len() > MAX_SEALED_BYTES {
             return None;
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (head, sealed) = bytes.split_at_checked(HEAD)?;
+        let (head, sealed) = bytes.split_at_checked(HEAD_BYTES)?;
         let (version, nonce) = head.split_first()?;
-        if *version != VERSION {
+        if *version != ENVELOPE_VERSION {
             return None;
         }
         self.keys.iter().find_map(|key| {

@@ -2,14 +2,14 @@
 
 use super::keyring::Keyring;
 use super::reduce;
-use crate::base::random::Random;
+use crate::base::random::RandomSource;
 use aws_lc_rs::agreement;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-const PURPOSE: &str = "assertion ES256";
+const KEY_PURPOSE: &str = "assertion ES256";
 
 /// Signs with the newest secret's key; publishes the keys of all.
 pub struct SigningKeys {
@@ -24,9 +24,9 @@ pub struct SigningKeys {
 /// A key could not be made from a secret; AWS-LC gives no reason.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot derive a signing key from the session secrets")]
-pub struct NoKey;
+pub struct KeyDerivationError;
 
-struct Made {
+struct DerivedKey {
     pair: EcdsaKeyPair,
     kid: String,
     public: String,
@@ -37,20 +37,20 @@ impl SigningKeys {
     /// Derives the keys; the same secrets give the same keys in every replica and after every restart.
     ///
     /// # Errors
-    /// `NoKey` if AWS-LC refuses, which no derived number causes.
-    pub fn new(keyring: &Keyring) -> Result<Self, NoKey> {
-        Self::of(keyring, PURPOSE)
+    /// `KeyDerivationError` if AWS-LC refuses, which no derived number causes.
+    pub fn new(keyring: &Keyring) -> Result<Self, KeyDerivationError> {
+        Self::of(keyring, KEY_PURPOSE)
     }
 
     /// The same for another purpose: what is signed for one is not taken for the other.
     ///
     /// # Errors
-    /// `NoKey` if AWS-LC refuses, which no derived number causes.
-    pub fn of(keyring: &Keyring, purpose: &str) -> Result<Self, NoKey> {
+    /// `KeyDerivationError` if AWS-LC refuses, which no derived number causes.
+    pub fn of(keyring: &Keyring, purpose: &str) -> Result<Self, KeyDerivationError> {
         let made = keyring.keys::<48>(purpose).iter().map(|it| make(it)).collect::<Result<Vec<_>, _>>()?;
         let jwks = format!(r#"{{"keys":[{}]}}"#, made.iter().map(|it| it.public.as_str()).collect::<Vec<_>>().join(","));
         let public = made.iter().map(|it| (it.kid.clone(), it.point.clone())).collect();
-        let first = made.into_iter().next().ok_or(NoKey)?;
+        let first = made.into_iter().next().ok_or(KeyDerivationError)?;
         Ok(Self { pair: first.pair, kid: first.kid, jwks, public, randomness: SystemRandom::new() })
     }
 
@@ -84,14 +84,14 @@ impl SigningKeys {
     /// Header and claims as a compact JWS (RFC 7515), signed with ES256 (RFC 7518 3.4).
     ///
     /// # Errors
-    /// `NoKey` if AWS-LC cannot sign.
-    pub fn sign(&self, typ: &str, claims: &[u8]) -> Result<String, NoKey> {
+    /// `KeyDerivationError` if AWS-LC cannot sign.
+    pub fn sign(&self, typ: &str, claims: &[u8]) -> Result<String, KeyDerivationError> {
         let header = head(typ, &self.kid);
         let mut out = String::with_capacity(claims.len() * 4 / 3 + 256);
         URL_SAFE_NO_PAD.encode_string(header, &mut out);
         out.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut out);
-        let signature = self.pair.sign(&self.randomness, out.as_bytes()).map_err(|_| NoKey)?;
+        let signature = self.pair.sign(&self.randomness, out.as_bytes()).map_err(|_| KeyDerivationError)?;
         out.push('.');
         URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut out);
         Ok(out)
@@ -102,22 +102,22 @@ fn head(typ: &str, kid: &str) -> String {
     format!(r#"{{"alg":"ES256","typ":"{typ}","kid":"{kid}"}}"#)
 }
 
-fn make(long: &[u8; 48]) -> Result<Made, NoKey> {
+fn make(long: &[u8; 48]) -> Result<DerivedKey, KeyDerivationError> {
     let private = zeroize::Zeroizing::new(reduce::to_private_key(long));
-    let point = agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, private.as_ref()).map_err(|_| NoKey)?;
-    let point = point.compute_public_key().map_err(|_| NoKey)?;
+    let point = agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, private.as_ref()).map_err(|_| KeyDerivationError)?;
+    let point = point.compute_public_key().map_err(|_| KeyDerivationError)?;
     // Uncompressed point (SEC 1, 2.3.3): 4, x, y.
-    let (x, y) = point.as_ref().get(1..).and_then(|it| it.split_at_checked(32)).ok_or(NoKey)?;
+    let (x, y) = point.as_ref().get(1..).and_then(|it| it.split_at_checked(32)).ok_or(KeyDerivationError)?;
     let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
     let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
     let kid = URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, thumbprint.as_bytes()));
     let public = format!(r#"{{"kty":"EC","use":"sig","alg":"ES256","crv":"P-256","kid":"{kid}","x":"{x}","y":"{y}"}}"#);
     let pair = EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, private.as_ref(), point.as_ref());
-    Ok(Made { pair: pair.map_err(|_| NoKey)?, kid, public, point: point.as_ref().to_vec() })
+    Ok(DerivedKey { pair: pair.map_err(|_| KeyDerivationError)?, kid, public, point: point.as_ref().to_vec() })
 }
 
 /// A short id, for `jti` and `sid`: 128 random bits in base64url.
-pub fn short_id(random: &Random) -> String {
+pub fn short_id(random: &RandomSource) -> String {
     random.text::<16>()
 }
 

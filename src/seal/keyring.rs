@@ -1,6 +1,6 @@
 //! The operator's secrets: the newest seals, all of them open.
 
-use crate::base::random::Random;
+use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
 use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
@@ -10,9 +10,9 @@ pub struct Keyring {
     masters: Vec<hkdf::Prk>,
 }
 
-struct Length(usize);
+struct KeyLength(usize);
 
-impl hkdf::KeyType for Length {
+impl hkdf::KeyType for KeyLength {
     fn len(&self) -> usize {
         self.0
     }
@@ -20,7 +20,7 @@ impl hkdf::KeyType for Length {
 
 impl Keyring {
     /// Takes the secrets in their order; without any, makes a random one that lives as long as the process.
-    pub fn new(secrets: &[Secret], random: &Random) -> Self {
+    pub fn new(secrets: &[Secret], random: &RandomSource) -> Self {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"entrada 1");
         let mut masters: Vec<_> = secrets.iter().map(|it| salt.extract(it.expose().as_bytes())).collect();
         if masters.is_empty() {
@@ -39,7 +39,7 @@ impl Keyring {
 
 fn derive<const N: usize>(master: &hkdf::Prk, purpose: &str) -> Option<Zeroizing<[u8; N]>> {
     let mut out = Zeroizing::new([0; N]);
-    master.expand(&[purpose.as_bytes()], Length(N)).ok()?.fill(out.as_mut()).ok()?;
+    master.expand(&[purpose.as_bytes()], KeyLength(N)).ok()?.fill(out.as_mut()).ok()?;
     Some(out)
 }
 

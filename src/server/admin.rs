@@ -1,19 +1,19 @@
 //! The admin listener: whether the process lives, whether it is ready, its figures, and what an operator orders.
 
-use super::api::{self, Call, Desk, NoCall, Refused};
-use super::connection::Handle;
-use super::gate::Gate;
+use super::api::{self, ApiCall, ApiContext, ApiError, UnknownCall};
+use super::connection::Handler;
+use super::gate::AdminGate;
 use super::listener::Listener;
 use super::revoke::revoke;
-use super::serve::{Settings, serve};
-use super::sweep::MOST_REFUSED;
+use super::serve::{ServerSettings, serve};
+use super::sweep::MAX_REFUSED_CONNECTIONS;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
-use crate::config::server::Limits;
+use crate::config::server::ServerLimits;
 use crate::directory::Directory;
-use crate::session::whom::{Ambiguous, Ended, Whom};
+use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
 use crate::telemetry::metrics;
-use crate::upstream::Tunnels;
+use crate::upstream::TunnelTracker;
 use crate::wire::body::Body;
 use crate::wire::handles::RESERVED_HANDLES;
 use crate::wire::peer::Peer;
@@ -29,12 +29,12 @@ use tokio_util::sync::CancellationToken;
 const MAX_CONNECTIONS: usize = 64;
 
 // Those, and the refused ones of both kinds of listeners, leave a quarter of the reserve.
-const _: () = assert!((MAX_CONNECTIONS + 2 * MOST_REFUSED) as u64 <= RESERVED_HANDLES / 4 * 3);
+const _: () = assert!((MAX_CONNECTIONS + 2 * MAX_REFUSED_CONNECTIONS) as u64 <= RESERVED_HANDLES / 4 * 3);
 
-const TEXT: &str = "text/plain; charset=utf-8";
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// What there is to tell, and who follows orders.
-pub trait Source: Send + Sync + 'static {
+pub trait AdminSource: Send + Sync + 'static {
     /// Whether requests can be served.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ pub trait Source: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where several people are meant.
-    fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous>;
+    fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson>;
 
     /// Who says it may give orders from wherever, as the newest configuration has it; without one, this machine may.
     fn token(&self) -> Option<Secret>;
@@ -64,60 +64,61 @@ pub trait Source: Send + Sync + 'static {
 }
 
 /// Serves health, figures and orders until `over`; then everything here ends at once.
-pub async fn serve_admin(listener: Listener, source: impl Source, over: CancellationToken) {
-    let limits = Limits { header_bytes: 16 * 1024, header_timeout: Duration::from_secs(5), connections: MAX_CONNECTIONS, streams: 16, ..Limits::default() };
+pub async fn serve_admin(listener: Listener, source: impl AdminSource, over: CancellationToken) {
+    let limits =
+        ServerLimits { header_bytes: 16 * 1024, header_timeout: Duration::from_secs(5), connections: MAX_CONNECTIONS, streams: 16, ..ServerLimits::default() };
     // Figures of its own, which nobody reads: those that are published tell of people's connections.
-    let settings = Settings { limits, tls: None, hsts: None, grace: Duration::ZERO, metrics: Arc::default() };
+    let settings = ServerSettings { limits, tls: None, hsts: None, grace: Duration::ZERO, metrics: Arc::default() };
     let near = listener.local_addr().is_none_or(|it| it.ip().to_canonical().is_loopback());
-    serve(vec![listener], settings, Admin { source: Arc::new(source), near }, Tunnels::new(), over).await;
+    serve(vec![listener], settings, AdminHandler { source: Arc::new(source), is_local: near }, TunnelTracker::new(), over).await;
 }
 
-struct Admin<S> {
+struct AdminHandler<S> {
     source: Arc<S>,
-    near: bool,
+    is_local: bool,
 }
 
-impl<S> Clone for Admin<S> {
+impl<S> Clone for AdminHandler<S> {
     fn clone(&self) -> Self {
-        Self { source: Arc::clone(&self.source), near: self.near }
+        Self { source: Arc::clone(&self.source), is_local: self.is_local }
     }
 }
 
-impl<S: Source> Handle for Admin<S> {
+impl<S: AdminSource> Handler for AdminHandler<S> {
     /// In a task of its own: a client that disconnects cancels no sign-out.
     fn handle(self, request: Request<Incoming>, _: Peer) -> impl Future<Output = Response<Body>> + Send {
         let task = tokio::spawn(self.respond(request));
-        async move { task.await.unwrap_or_else(|_| Refused::Broken.answer()) }
+        async move { task.await.unwrap_or_else(|_| ApiError::Broken.answer()) }
     }
 }
 
-impl<S: Source> Admin<S> {
+impl<S: AdminSource> AdminHandler<S> {
     async fn respond(self, request: Request<Incoming>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let (call, name) = match api::find(parts.method.as_str(), parts.uri.path()) {
             Ok(it) => it,
-            Err(NoCall::Path) => return Refused::Path.answer(),
-            Err(NoCall::Method(allowed)) => return Refused::Method(allowed).answer(),
+            Err(UnknownCall::Path) => return ApiError::Path.answer(),
+            Err(UnknownCall::Method(allowed)) => return ApiError::Method(allowed).answer(),
         };
         match call {
-            Call::Health => text(StatusCode::OK, TEXT, "ok\n".to_owned()),
-            Call::Ready => match self.source.ready() {
-                Ok(()) => text(StatusCode::OK, TEXT, "ready\n".to_owned()),
-                Err(reasons) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, reasons.join("\n") + "\n"),
+            ApiCall::Health => text(StatusCode::OK, PLAIN_TEXT, "ok\n".to_owned()),
+            ApiCall::Ready => match self.source.ready() {
+                Ok(()) => text(StatusCode::OK, PLAIN_TEXT, "ready\n".to_owned()),
+                Err(reasons) => text(StatusCode::SERVICE_UNAVAILABLE, PLAIN_TEXT, reasons.join("\n") + "\n"),
             },
-            Call::Metrics => text(StatusCode::OK, metrics::CONTENT_TYPE, self.source.metrics()),
-            Call::OpenApi => text(StatusCode::OK, "application/json", api::OPENAPI.to_owned()),
+            ApiCall::Metrics => text(StatusCode::OK, metrics::CONTENT_TYPE, self.source.metrics()),
+            ApiCall::OpenApi => text(StatusCode::OK, "application/json", api::OPENAPI.to_owned()),
             order => {
-                let gate = Gate { near: self.near, token: self.source.token() };
+                let gate = AdminGate { is_local: self.is_local, token: self.source.token() };
                 if let Err(shut) = gate.judge(&parts) {
-                    return Refused::from(shut).answer();
+                    return ApiError::from(shut).answer();
                 }
-                if order == Call::Revoke {
+                if order == ApiCall::Revoke {
                     let source = Arc::clone(&self.source);
-                    return revoke(move |whom: &Whom| source.revoke(whom), &parts, body).await;
+                    return revoke(move |whom: &PersonSelector| source.revoke(whom), &parts, body).await;
                 }
-                let Some(directory) = self.source.directory() else { return Refused::NoDirectory.answer() };
-                let desk = Desk { directory, site: self.source.site(), has_federated_token: self.source.has_federated_token() };
+                let Some(directory) = self.source.directory() else { return ApiError::NoDirectory.answer() };
+                let desk = ApiContext { directory, site: self.source.site(), has_federated_token: self.source.has_federated_token() };
                 let answer = Box::pin(api::follow(&desk, order, &name, &parts, body)).await;
                 answer.unwrap_or_else(|refused| refused.answer())
             }

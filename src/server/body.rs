@@ -1,8 +1,8 @@
 //! The body of an answer, watched: a request is over when this ends, not when the handler returns.
 
 use super::http2;
-use super::state::State;
-use super::streams::Stream;
+use super::state::ConnectionState;
+use super::streams::Http2Stream;
 use crate::wire::body::{Body, BoxError};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -19,16 +19,16 @@ const FIELD_BYTES: usize = 32;
 
 /// A request under way, until it is dropped.
 #[derive(Debug)]
-pub(super) struct InFlight {
-    state: Arc<State>,
+pub(super) struct InFlightRequest {
+    state: Arc<ConnectionState>,
     /// Its stream, over HTTP/2.
-    stream: Option<Arc<Stream>>,
+    stream: Option<Arc<Http2Stream>>,
     handed: bool,
 }
 
-impl InFlight {
+impl InFlightRequest {
     /// A request begins.
-    pub(super) fn begin(state: &Arc<State>, has_body: bool) -> Self {
+    pub(super) fn begin(state: &Arc<ConnectionState>, has_body: bool) -> Self {
         state.begins(has_body);
         let stream = state.streams().map(|it| it.begin(state.clock()));
         if let Some(stream) = &stream {
@@ -72,7 +72,7 @@ impl InFlight {
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlightRequest {
     fn drop(&mut self) {
         // The stream goes on until hyper has sent what it holds.
         if self.handed {
@@ -90,16 +90,16 @@ fn head_bytes(headers: &HeaderMap) -> u32 {
 
 /// A body that tells its connection when it waits for the client, and when it has ended.
 #[derive(Debug)]
-pub(super) struct Tracked {
+pub(super) struct TrackedBody {
     inner: Body,
     /// What was cut off the last part.
     rest: Option<Bytes>,
-    request: Option<InFlight>,
+    request: Option<InFlightRequest>,
 }
 
-impl Tracked {
+impl TrackedBody {
     /// The answer to `request`. It waits for the client from the start: over HTTP/2 a client can withhold even the first window.
-    pub(super) fn new(inner: Body, mut request: Option<InFlight>) -> Self {
+    pub(super) fn new(inner: Body, mut request: Option<InFlightRequest>) -> Self {
         if let Some(request) = &mut request {
             request.hand_out();
         }
@@ -122,7 +122,7 @@ impl Tracked {
     }
 }
 
-impl http_body::Body for Tracked {
+impl http_body::Body for TrackedBody {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -9,7 +9,7 @@ const END_HEADERS: u8 = 4;
 
 /// The kinds of frame that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     Data,
     Headers,
     Reset,
@@ -20,7 +20,7 @@ pub(super) enum Kind {
 /// One frame, by its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    pub(super) kind: Kind,
+    pub(super) kind: FrameKind,
     /// Nothing more comes on this stream from whoever sent it.
     pub(super) ends_stream: bool,
     pub(super) end_headers: bool,
@@ -69,7 +69,7 @@ impl FrameReader {
             if self.filled == HEADER_BYTES {
                 let frame = Frame::parse(self.header);
                 (self.filled, self.skip) = (0, frame.length);
-                if frame.length > 0 && matches!(frame.kind, Kind::Headers | Kind::Continuation) {
+                if frame.length > 0 && matches!(frame.kind, FrameKind::Headers | FrameKind::Continuation) {
                     self.partial = Some(frame);
                 } else {
                     tell(frame);
@@ -82,19 +82,19 @@ impl FrameReader {
 impl Frame {
     fn parse([a, b, c, kind, flags, stream @ ..]: [u8; HEADER_BYTES]) -> Self {
         let kind = match kind {
-            0 => Kind::Data,
-            1 => Kind::Headers,
-            3 => Kind::Reset,
-            9 => Kind::Continuation,
-            _ => Kind::Other,
+            0 => FrameKind::Data,
+            1 => FrameKind::Headers,
+            3 => FrameKind::Reset,
+            9 => FrameKind::Continuation,
+            _ => FrameKind::Other,
         };
         // The highest bit is reserved.
         let stream = u32::from_be_bytes(stream) & !(1 << 31);
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         let ends_stream = match kind {
-            Kind::Data | Kind::Headers => flags & END_STREAM != 0,
-            Kind::Reset => true,
-            Kind::Continuation | Kind::Other => false,
+            FrameKind::Data | FrameKind::Headers => flags & END_STREAM != 0,
+            FrameKind::Reset => true,
+            FrameKind::Continuation | FrameKind::Other => false,
         };
         Self { kind, ends_stream, end_headers: flags & END_HEADERS != 0, stream, length }
     }
@@ -131,11 +131,11 @@ mod tests {
         bytes.extend([0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8]);
         let frame = |kind, ends_stream, end_headers, stream, length| Frame { kind, ends_stream, end_headers, stream, length };
         let wanted = [
-            frame(Kind::Other, false, false, 0, 0),
-            frame(Kind::Headers, false, false, 1, 3),
-            frame(Kind::Continuation, false, true, 1, 1),
-            frame(Kind::Data, true, false, 0x1_0003, 2),
-            frame(Kind::Reset, true, false, 1, 4),
+            frame(FrameKind::Other, false, false, 0, 0),
+            frame(FrameKind::Headers, false, false, 1, 3),
+            frame(FrameKind::Continuation, false, true, 1, 1),
+            frame(FrameKind::Data, true, false, 0x1_0003, 2),
+            frame(FrameKind::Reset, true, false, 1, 4),
         ];
         for size in 1..=bytes.len() {
             let (mut reader, mut found) = (FrameReader::after(24), Vec::new());

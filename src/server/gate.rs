@@ -10,16 +10,16 @@ use http::{HeaderName, StatusCode};
 
 /// What stands before the orders of one listener.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct AdminGate {
     /// Whether the listener is reached from this machine alone.
-    pub(super) near: bool,
+    pub(super) is_local: bool,
     /// Without it nobody may, wherever they are; containers of one pod share their loopback address.
     pub(super) token: Option<Secret>,
 }
 
 /// Why an order is not listened to.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Shut {
+pub(super) enum GateRefusal {
     #[error("web pages cannot use the admin API, and a browser sent this request")]
     Browser,
     #[error("the token is missing: send Authorization: Bearer with the value of [server] admin_token")]
@@ -27,44 +27,44 @@ pub(super) enum Shut {
     #[error("the token does not match [server] admin_token")]
     OtherToken,
     #[error("without [server] admin_token, the admin API is available only on a unix socket or a loopback address, and this listener is neither")]
-    NotNear,
+    NotLocal,
     #[error("the host is not this machine: use localhost, 127.0.0.1 or [::1]")]
     Host,
 }
 
-impl Gate {
+impl AdminGate {
     /// What a web page can make a browser send is refused: each of these is enough against it, also where a name of the page's was bound to our
     /// address. No page can send the token.
-    pub(super) fn judge(&self, parts: &Parts) -> Result<(), Shut> {
+    pub(super) fn judge(&self, parts: &Parts) -> Result<(), GateRefusal> {
         let says_browser = |name: &HeaderName| *name == ORIGIN || *name == REFERER || name.as_str().starts_with("sec-");
         if parts.headers.keys().any(says_browser) {
-            return Err(Shut::Browser);
+            return Err(GateRefusal::Browser);
         }
         match &self.token {
             Some(token) => has(parts, token),
-            None if !self.near => Err(Shut::NotNear),
+            None if !self.is_local => Err(GateRefusal::NotLocal),
             None => is_for_this_machine(parts),
         }
     }
 }
 
 /// Compared by digests in constant time: neither length nor beginning is told.
-fn has(parts: &Parts, token: &Secret) -> Result<(), Shut> {
+fn has(parts: &Parts, token: &Secret) -> Result<(), GateRefusal> {
     let mut sent = parts.headers.get_all(AUTHORIZATION).iter();
-    let (Some(one), None) = (sent.next(), sent.next()) else { return Err(Shut::NoToken) };
-    let (scheme, sent) = one.to_str().ok().and_then(|it| it.split_once(' ')).ok_or(Shut::NoToken)?;
+    let (Some(one), None) = (sent.next(), sent.next()) else { return Err(GateRefusal::NoToken) };
+    let (scheme, sent) = one.to_str().ok().and_then(|it| it.split_once(' ')).ok_or(GateRefusal::NoToken)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Shut::NoToken);
+        return Err(GateRefusal::NoToken);
     }
     let of = |text: &str| digest(&SHA256, text.trim().as_bytes());
-    verify_slices_are_equal(of(sent).as_ref(), of(token.expose()).as_ref()).map_err(|_| Shut::OtherToken)
+    verify_slices_are_equal(of(sent).as_ref(), of(token.expose()).as_ref()).map_err(|_| GateRefusal::OtherToken)
 }
 
-fn is_for_this_machine(parts: &Parts) -> Result<(), Shut> {
+fn is_for_this_machine(parts: &Parts) -> Result<(), GateRefusal> {
     let written = parts.headers.get_all(HOST).iter().map(|it| it.to_str().unwrap_or_default());
     let mut hosts = written.chain(parts.uri.authority().map(http::uri::Authority::as_str)).peekable();
     let all_ours = hosts.peek().is_some() && hosts.all(|it| split_authority(it).is_some_and(|it| is_loopback(it.0)));
-    if all_ours { Ok(()) } else { Err(Shut::Host) }
+    if all_ours { Ok(()) } else { Err(GateRefusal::Host) }
 }
 
 /// Whether a body is of that type and of no other. A page can send only types of forms without being asked first.
@@ -74,11 +74,11 @@ pub(super) fn is_of_type(parts: &Parts, kind: &str) -> bool {
     one.is_some_and(|it| it.eq_ignore_ascii_case(kind)) && types.next().is_none()
 }
 
-impl Shut {
+impl GateRefusal {
     /// As HTTP says it.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Browser | Self::NotNear => StatusCode::FORBIDDEN,
+            Self::Browser | Self::NotLocal => StatusCode::FORBIDDEN,
             Self::NoToken | Self::OtherToken => StatusCode::UNAUTHORIZED,
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
         }
@@ -91,13 +91,13 @@ mod tests {
 
     const TOKEN: &str = "a-token-of-the-admin-listener-0123456789";
 
-    fn judged(near: bool, token: bool, headers: &[(&str, &str)]) -> Result<(), Shut> {
+    fn judged(near: bool, token: bool, headers: &[(&str, &str)]) -> Result<(), GateRefusal> {
         let mut request = http::Request::get("/organizations");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let token = token.then(|| Secret::new(TOKEN));
-        Gate { near, token }.judge(&request.body(()).unwrap().into_parts().0)
+        AdminGate { is_local: near, token }.judge(&request.body(()).unwrap().into_parts().0)
     }
 
     #[test]
@@ -106,24 +106,24 @@ mod tests {
         for near in [true, false] {
             assert_eq!(judged(near, true, &[("host", "entrada.internal"), ("authorization", &bearer)]), Ok(()));
             assert_eq!(judged(near, true, &[("host", "localhost"), ("authorization", &format!("bearer {TOKEN}"))]), Ok(()));
-            assert_eq!(judged(near, true, &[("host", "localhost")]), Err(Shut::NoToken));
+            assert_eq!(judged(near, true, &[("host", "localhost")]), Err(GateRefusal::NoToken));
             for other in [TOKEN, "Basic dTpw", "Bearer", ""] {
-                assert_eq!(judged(near, true, &[("authorization", other)]), Err(Shut::NoToken), "{other:?}");
+                assert_eq!(judged(near, true, &[("authorization", other)]), Err(GateRefusal::NoToken), "{other:?}");
             }
             for other in ["Bearer x", &format!("Bearer {TOKEN}x"), &bearer[..bearer.len() - 1], "Bearer  "] {
-                assert_eq!(judged(near, true, &[("authorization", other)]), Err(Shut::OtherToken), "{other:?}");
+                assert_eq!(judged(near, true, &[("authorization", other)]), Err(GateRefusal::OtherToken), "{other:?}");
             }
-            assert_eq!(judged(near, true, &[("authorization", &bearer), ("authorization", &bearer)]), Err(Shut::NoToken));
-            assert_eq!(judged(near, true, &[("authorization", &bearer), ("origin", "http://localhost")]), Err(Shut::Browser));
+            assert_eq!(judged(near, true, &[("authorization", &bearer), ("authorization", &bearer)]), Err(GateRefusal::NoToken));
+            assert_eq!(judged(near, true, &[("authorization", &bearer), ("origin", "http://localhost")]), Err(GateRefusal::Browser));
         }
     }
 
     #[test]
     fn without_a_token_only_this_machine_is_heard() {
         assert_eq!(judged(true, false, &[("host", "localhost:4181")]), Ok(()));
-        assert_eq!(judged(true, false, &[("host", "entrada.internal")]), Err(Shut::Host));
-        assert_eq!(judged(true, false, &[]), Err(Shut::Host));
-        assert_eq!(judged(false, false, &[("host", "localhost")]), Err(Shut::NotNear));
-        assert_eq!(judged(false, false, &[("host", "localhost"), ("authorization", &format!("Bearer {TOKEN}"))]), Err(Shut::NotNear));
+        assert_eq!(judged(true, false, &[("host", "entrada.internal")]), Err(GateRefusal::Host));
+        assert_eq!(judged(true, false, &[]), Err(GateRefusal::Host));
+        assert_eq!(judged(false, false, &[("host", "localhost")]), Err(GateRefusal::NotLocal));
+        assert_eq!(judged(false, false, &[("host", "localhost"), ("authorization", &format!("Bearer {TOKEN}"))]), Err(GateRefusal::NotLocal));
     }
 }

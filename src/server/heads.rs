@@ -3,7 +3,7 @@
 //! HTTP/2 has no flow control for heads (RFC 9113 section 5.2.1), and hyper does not tell when one is out. So each is counted from when hyper
 //! gets it until the first HEADERS frame of its stream goes out, or until the socket takes everything.
 
-use super::streams::Stream;
+use super::streams::Http2Stream;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,7 +34,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Head {
-    stream: Arc<Stream>,
+    stream: Arc<Http2Stream>,
     bytes: u32,
     /// The count of heads before it.
     number: u64,
@@ -44,7 +44,7 @@ struct Head {
 
 impl Heads {
     /// hyper gets the head of a stream's answer; says whether more wait than may.
-    pub(super) fn queues(&self, stream: &Arc<Stream>, bytes: u32) -> bool {
+    pub(super) fn queues(&self, stream: &Arc<Http2Stream>, bytes: u32) -> bool {
         let mut inner = self.lock();
         let number = inner.queued;
         inner.waiting.push_back(Head { stream: Arc::clone(stream), bytes, number, reset_at: None });
@@ -119,12 +119,12 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::streams::Streams;
+    use super::super::streams::Http2Streams;
     use super::*;
 
     /// A stream for each of these identifiers, with a head of 1000 bytes.
-    fn with_heads(ids: &[u32]) -> (Heads, Streams) {
-        let (heads, streams) = (Heads::default(), Streams::default());
+    fn with_heads(ids: &[u32]) -> (Heads, Http2Streams) {
+        let (heads, streams) = (Heads::default(), Http2Streams::default());
         ids.iter().for_each(|it| streams.arrives(*it));
         for _ in ids {
             heads.queues(&streams.begin(&Arc::default()), 1000);

@@ -3,9 +3,9 @@
 //! hyper does not say which stream a request came on, and HTTP/2's PING and SETTINGS make both sides write without any progress. So the
 //! frame headers that pass are read here too (RFC 9113 section 4.1), and only DATA counts.
 
-use super::frames::{Frame, FrameReader, Kind};
-use super::state::State;
-use super::streams::{Stream, Streams};
+use super::frames::{Frame, FrameKind, FrameReader};
+use super::state::ConnectionState;
+use super::streams::{Http2Stream, Http2Streams};
 use pin_project_lite::pin_project;
 use std::cell::RefCell;
 use std::future::Future;
@@ -20,10 +20,10 @@ const PREFACE_BYTES: usize = 24;
 
 /// A connection of HTTP/2, seen frame by frame on its way in and out.
 #[derive(Debug)]
-pub(super) struct Watched<T> {
+pub(super) struct WatchedConnection<T> {
     io: T,
-    state: Arc<State>,
-    streams: Arc<Streams>,
+    state: Arc<ConnectionState>,
+    streams: Arc<Http2Streams>,
     incoming: FrameReader,
     outgoing: FrameReader,
     /// The highest stream that the client has opened, and the one whose head goes on in CONTINUATION frames.
@@ -31,16 +31,16 @@ pub(super) struct Watched<T> {
     unfinished: Option<u32>,
 }
 
-impl<T> Watched<T> {
+impl<T> WatchedConnection<T> {
     /// Before its first byte.
-    pub(super) fn new(io: T, state: Arc<State>, streams: Arc<Streams>) -> Self {
+    pub(super) fn new(io: T, state: Arc<ConnectionState>, streams: Arc<Http2Streams>) -> Self {
         Self { io, state, streams, incoming: FrameReader::after(PREFACE_BYTES), outgoing: FrameReader::after(0), highest: 0, unfinished: None }
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
         let Self { state, streams, incoming, highest, unfinished, .. } = self;
         incoming.read(bytes, |Frame { kind, end_headers, stream, length, .. }| match kind {
-            Kind::Headers if stream > *highest => {
+            FrameKind::Headers if stream > *highest => {
                 *highest = stream;
                 if end_headers {
                     streams.arrives(stream);
@@ -48,13 +48,13 @@ impl<T> Watched<T> {
                     *unfinished = Some(stream);
                 }
             }
-            Kind::Continuation if end_headers => {
+            FrameKind::Continuation if end_headers => {
                 if let Some(stream) = unfinished.take() {
                     streams.arrives(stream);
                 }
             }
-            Kind::Data if length > 0 => state.has_read_data(),
-            Kind::Reset => {
+            FrameKind::Data if length > 0 => state.has_read_data(),
+            FrameKind::Reset => {
                 streams.closes(stream);
                 if let Some(heads) = state.heads() {
                     heads.is_reset(stream);
@@ -74,13 +74,13 @@ impl<T> Watched<T> {
             let taken = part.get(..count).unwrap_or(part);
             count -= taken.len();
             outgoing.read(taken, |frame| {
-                if frame.kind == Kind::Data && frame.length > 0 {
+                if frame.kind == FrameKind::Data && frame.length > 0 {
                     state.has_written_data();
                     streams.sends_data(frame.stream);
                 }
                 match (frame.kind, heads) {
-                    (Kind::Headers, Some(heads)) => heads.is_sent(frame.stream),
-                    (Kind::Reset, Some(heads)) => heads.is_reset(frame.stream),
+                    (FrameKind::Headers, Some(heads)) => heads.is_sent(frame.stream),
+                    (FrameKind::Reset, Some(heads)) => heads.is_reset(frame.stream),
                     _ => {}
                 }
                 if frame.ends_stream {
@@ -94,7 +94,7 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for WatchedConnection<T> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
@@ -103,7 +103,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedConnection<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let count = ready!(Pin::new(&mut self.io).poll_write(context, bytes))?;
         self.has_written(std::iter::once(bytes), count);
@@ -132,25 +132,25 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 thread_local! {
     /// hyper calls the service and hands the stream's future to the executor in one go, on one thread: what stands here in between is
     /// the stream of that future.
-    static CALLED: RefCell<Option<Arc<Stream>>> = const { RefCell::new(None) };
+    static CALLED_STREAM: RefCell<Option<Arc<Http2Stream>>> = const { RefCell::new(None) };
 }
 
 /// Notes which stream hyper is about to hand to the executor.
-pub(super) fn is_called(stream: &Arc<Stream>) {
-    CALLED.with_borrow_mut(|it| *it = Some(Arc::clone(stream)));
+pub(super) fn is_called(stream: &Arc<Http2Stream>) {
+    CALLED_STREAM.with_borrow_mut(|it| *it = Some(Arc::clone(stream)));
 }
 
 /// Runs the futures of one connection's streams, so that each can be ended alone, and counts its tunnels.
 #[derive(Clone, Debug)]
-pub(super) struct StreamExecutor(pub(super) Arc<State>);
+pub(super) struct StreamExecutor(pub(super) Arc<ConnectionState>);
 
 impl<F> hyper::rt::Executor<F> for StreamExecutor
 where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        match CALLED.with_borrow_mut(Option::take) {
-            Some(stream) => tokio::spawn(StreamTask { future, live: Live { state: Arc::clone(&self.0), stream } }),
+        match CALLED_STREAM.with_borrow_mut(Option::take) {
+            Some(stream) => tokio::spawn(StreamTask { future, live: LiveStream { state: Arc::clone(&self.0), stream } }),
             // The one other future that hyper hands over carries what a tunnel sends.
             None => {
                 let tunnel = TunnelCount::begin(&self.0);
@@ -168,17 +168,17 @@ pin_project! {
     struct StreamTask<F> {
         #[pin]
         future: F,
-        live: Live,
+        live: LiveStream,
     }
 }
 
 /// A stream that hyper works on, until it is dropped.
-struct Live {
-    state: Arc<State>,
-    stream: Arc<Stream>,
+struct LiveStream {
+    state: Arc<ConnectionState>,
+    stream: Arc<Http2Stream>,
 }
 
-impl Drop for Live {
+impl Drop for LiveStream {
     fn drop(&mut self) {
         if let Some(streams) = self.state.streams() {
             streams.is_left(&self.stream);
@@ -198,10 +198,10 @@ impl<F: Future<Output = ()>> Future for StreamTask<F> {
     }
 }
 
-struct TunnelCount(Arc<State>);
+struct TunnelCount(Arc<ConnectionState>);
 
 impl TunnelCount {
-    fn begin(state: &Arc<State>) -> Self {
+    fn begin(state: &Arc<ConnectionState>) -> Self {
         state.tunnel_begins();
         Self(Arc::clone(state))
     }

@@ -1,7 +1,7 @@
 //! Where people and front proxies come in: TCP, unix sockets, and what systemd hands over.
 
-use super::io::Socket;
-use crate::config::server::Listen;
+use super::sockets::AcceptedSocket;
+use crate::config::server::ListenAddress;
 use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -12,19 +12,19 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 
 /// Connections that the kernel holds until they are accepted; it caps this by `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+const ACCEPT_BACKLOG: i32 = 4096;
 /// When the kernel begins to ask whether a silent client still is there.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(60);
 
 /// A socket that listens. A unix socket's file goes with it.
 #[derive(Debug)]
 pub struct Listener {
-    kind: Kind,
+    kind: ListenerKind,
     _file: Option<SocketFile>,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum ListenerKind {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -34,50 +34,50 @@ impl Listener {
     ///
     /// # Errors
     /// Where it cannot be bound; on a unix socket also where somebody answers there, or where the file is no socket.
-    pub fn bind(listen: &Listen) -> io::Result<Vec<Self>> {
+    pub fn bind(listen: &ListenAddress) -> io::Result<Vec<Self>> {
         match listen {
-            Listen::Tcp(address) => Ok(vec![tcp(*address)?]),
-            Listen::Unix(path) => Ok(vec![unix(path)?]),
-            Listen::Systemd => systemd(),
+            ListenAddress::Tcp(address) => Ok(vec![tcp(*address)?]),
+            ListenAddress::Unix(path) => Ok(vec![unix(path)?]),
+            ListenAddress::Systemd => systemd(),
         }
     }
 
     /// Its address; none on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.kind {
-            Kind::Tcp(it) => it.local_addr().ok(),
-            Kind::Unix(_) => None,
+            ListenerKind::Tcp(it) => it.local_addr().ok(),
+            ListenerKind::Unix(_) => None,
         }
     }
 
     /// The next connection, and its address where it has one.
-    pub(super) async fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
+    pub(super) async fn accept(&self) -> io::Result<(AcceptedSocket, Option<SocketAddr>)> {
         match &self.kind {
-            Kind::Tcp(it) => {
+            ListenerKind::Tcp(it) => {
                 let (stream, address) = it.accept().await?;
                 // A connection that is gone already shows on its first read.
                 let _ = stream.set_nodelay(true);
-                Ok((Socket::Tcp(stream), Some(address)))
+                Ok((AcceptedSocket::Tcp(stream), Some(address)))
             }
-            Kind::Unix(it) => Ok((Socket::Unix(it.accept().await?.0), None)),
+            ListenerKind::Unix(it) => Ok((AcceptedSocket::Unix(it.accept().await?.0), None)),
         }
     }
 
     /// Whether TLS is spoken here where it is configured. Who comes by a unix socket is on this machine, and speaks in clear.
     pub(super) fn may_be_tls(&self) -> bool {
-        matches!(self.kind, Kind::Tcp(_))
+        matches!(self.kind, ListenerKind::Tcp(_))
     }
 
     fn from_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         // Accepted sockets take it over. A client that lost its power is noticed though nobody writes to it.
-        let _ = SockRef::from(&listener).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE));
-        Ok(Self { kind: Kind::Tcp(TcpListener::from_std(listener)?), _file: None })
+        let _ = SockRef::from(&listener).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_AFTER));
+        Ok(Self { kind: ListenerKind::Tcp(TcpListener::from_std(listener)?), _file: None })
     }
 
     fn from_unix(listener: std::os::unix::net::UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self { kind: Kind::Unix(UnixListener::from_std(listener)?), _file: file })
+        Ok(Self { kind: ListenerKind::Unix(UnixListener::from_std(listener)?), _file: file })
     }
 }
 
@@ -86,7 +86,7 @@ fn tcp(address: SocketAddr) -> io::Result<Listener> {
     // Else the port is taken for a minute after a restart.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(ACCEPT_BACKLOG)?;
     Listener::from_tcp(socket.into())
 }
 
@@ -95,7 +95,7 @@ fn unix(path: &Path) -> io::Result<Listener> {
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::new(path)?;
-    socket.listen(BACKLOG)?;
+    socket.listen(ACCEPT_BACKLOG)?;
     Listener::from_unix(socket.into(), Some(file))
 }
 

@@ -1,8 +1,8 @@
 //! `POST /sessions/revoke` of the admin listener: the sessions of one person end in this process.
 
-use super::api::Refused as Call;
+use super::api::ApiError as Call;
 use super::gate::is_of_type;
-use crate::session::whom::{Ambiguous, BadWhom, Ended, Whom};
+use crate::session::person::{AmbiguousPerson, BadPersonSelector, EndedSessions, PersonSelector};
 use crate::wire::body::Body;
 use crate::wire::reply;
 use http::request::Parts;
@@ -14,41 +14,41 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// An order has two names in it.
-const ORDER: usize = 4 * 1024;
-const ORDER_TIME: Duration = Duration::from_secs(5);
+const MAX_REQUEST_BYTES: usize = 4 * 1024;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why an order is not followed.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+enum RevokeError {
     #[error("cannot read the request: send {{\"user\": \"...\", \"tenant\": \"...\"}}; tenant is optional")]
     Order,
     #[error("{0}")]
-    Whom(#[from] BadWhom),
+    BadSelector(#[from] BadPersonSelector),
     #[error("{0}; send the object ID, or also the tenant")]
-    Ambiguous(#[from] Ambiguous),
+    Ambiguous(#[from] AmbiguousPerson),
     #[error("cannot search the sessions")]
     Broken,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Order {
+struct RevokeRequest {
     user: String,
     tenant: Option<String>,
 }
 
 /// Who follows an order.
-pub(super) trait Follow: FnOnce(&Whom) -> Result<Ended, Ambiguous> + Send + 'static {}
+pub(super) trait RevokeHandler: FnOnce(&PersonSelector) -> Result<EndedSessions, AmbiguousPerson> + Send + 'static {}
 
-impl<F: FnOnce(&Whom) -> Result<Ended, Ambiguous> + Send + 'static> Follow for F {}
+impl<F: FnOnce(&PersonSelector) -> Result<EndedSessions, AmbiguousPerson> + Send + 'static> RevokeHandler for F {}
 
 /// Ends the sessions of one person; whoever sent it may.
-pub(super) async fn revoke(follow: impl Follow, parts: &Parts, body: Incoming) -> Response<Body> {
+pub(super) async fn revoke(follow: impl RevokeHandler, parts: &Parts, body: Incoming) -> Response<Body> {
     if !is_of_type(parts, "application/json") {
         return Call::Type("application/json").answer();
     }
     match ended(follow, body).await {
-        Ok(Ended { person, sessions }) => {
+        Ok(EndedSessions { person, sessions }) => {
             let (user, tenant) = (person.map(|it| it.oid.to_string()), person.map(|it| it.tid.to_string()));
             reply::json(StatusCode::OK, &json!({ "ended": sessions, "user": user, "tenant": tenant }))
         }
@@ -56,20 +56,20 @@ pub(super) async fn revoke(follow: impl Follow, parts: &Parts, body: Incoming) -
     }
 }
 
-async fn ended(follow: impl Follow, body: Incoming) -> Result<Ended, Refused> {
-    let body = tokio::time::timeout(ORDER_TIME, Limited::new(body, ORDER).collect()).await.map_err(|_| Refused::Order)?;
-    let order: Order = serde_json::from_slice(&body.map_err(|_| Refused::Order)?.to_bytes()).map_err(|_| Refused::Order)?;
-    let whom = Whom::parse(&order.user, order.tenant.as_deref())?;
+async fn ended(follow: impl RevokeHandler, body: Incoming) -> Result<EndedSessions, RevokeError> {
+    let body = tokio::time::timeout(REQUEST_TIMEOUT, Limited::new(body, MAX_REQUEST_BYTES).collect()).await.map_err(|_| RevokeError::Order)?;
+    let order: RevokeRequest = serde_json::from_slice(&body.map_err(|_| RevokeError::Order)?.to_bytes()).map_err(|_| RevokeError::Order)?;
+    let whom = PersonSelector::parse(&order.user, order.tenant.as_deref())?;
     // A name is looked for in all sessions, which takes a while where there are many.
-    let ended = tokio::task::spawn_blocking(move || follow(&whom)).await.map_err(|_| Refused::Broken)??;
+    let ended = tokio::task::spawn_blocking(move || follow(&whom)).await.map_err(|_| RevokeError::Broken)??;
     tracing::info!(ended = ended.sessions, user = ended.person.map(|it| it.oid.to_string()), "sessions revoked through the admin API");
     Ok(ended)
 }
 
-impl Refused {
+impl RevokeError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Order | Self::Whom(_) => StatusCode::BAD_REQUEST,
+            Self::Order | Self::BadSelector(_) => StatusCode::BAD_REQUEST,
             Self::Ambiguous(_) => StatusCode::CONFLICT,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -81,7 +81,7 @@ impl Refused {
     }
 
     fn people(&self) -> Vec<Value> {
-        let Self::Ambiguous(Ambiguous(people)) = self else { return Vec::new() };
+        let Self::Ambiguous(AmbiguousPerson(people)) = self else { return Vec::new() };
         people.iter().map(|it| json!({ "user": it.oid.to_string(), "tenant": it.tid.to_string() })).collect()
     }
 }

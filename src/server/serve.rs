@@ -1,13 +1,13 @@
 //! Accept, serve, drain.
 
-use super::connection::{self, Handle, Protocol};
-use super::io::{Noted, Socket};
+use super::connection::{self, Handler, HttpProtocol};
 use super::listener::Listener;
-use super::sweep::{Phase, Registry};
-use super::tls::Certificates;
-use crate::config::server::Limits;
+use super::sockets::{AcceptedSocket, CountedSocket};
+use super::sweep::{ConnectionRegistry, ServerPhase};
+use super::tls::ServerCertificates;
+use crate::config::server::ServerLimits;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::Tunnels;
+use crate::upstream::TunnelTracker;
 use crate::wire::handles;
 use crate::wire::peer::Peer;
 use std::io::{self, Write as _};
@@ -22,20 +22,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What a client reads that found no place.
-const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 48\r\n\
+const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 48\r\n\
 cache-control: no-store\r\nconnection: close\r\n\r\nToo many connections. Try again in a few seconds";
 /// Rest after an accept that failed: out of file handles, most likely, which passes.
-const REST: Duration = Duration::from_millis(50);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long ends may take after the deadline.
-const LAST: Duration = Duration::from_secs(1);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 /// How to serve.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ServerSettings {
     /// Bounds of every wait and size.
-    pub limits: Limits,
+    pub limits: ServerLimits,
     /// Where we terminate TLS, on TCP.
-    pub tls: Option<Certificates>,
+    pub tls: Option<ServerCertificates>,
     /// `max-age` of `Strict-Transport-Security` there, if it is sent.
     pub hsts: Option<Duration>,
     /// How long requests under way may take to finish once `shutdown` is told.
@@ -46,16 +46,16 @@ pub struct Settings {
 
 /// Serves until `shutdown`, then drains: nothing new is accepted, what rests is closed, what is under way may finish within the
 /// grace, tunnels included; then everything ends.
-pub async fn serve<H: Handle>(listeners: Vec<Listener>, settings: Settings, handle: H, tunnels: Tunnels, shutdown: CancellationToken) {
+pub async fn serve<H: Handler>(listeners: Vec<Listener>, settings: ServerSettings, handle: H, tunnels: TunnelTracker, shutdown: CancellationToken) {
     let over = CancellationToken::new();
     // Also where this future is dropped midway.
     let _over = over.clone().drop_guard();
-    let front = Arc::new(Front {
-        registry: Arc::new(Registry::new()),
-        protocol: Arc::new(Protocol::new(&settings.limits, settings.hsts)),
-        places: Arc::new(Semaphore::new(settings.limits.connections.min(handles::max_connections()).min(Semaphore::MAX_PERMITS))),
+    let front = Arc::new(SharedState {
+        registry: Arc::new(ConnectionRegistry::new()),
+        protocol: Arc::new(HttpProtocol::new(&settings.limits, settings.hsts)),
+        connection_permits: Arc::new(Semaphore::new(settings.limits.connections.min(handles::max_connections()).min(Semaphore::MAX_PERMITS))),
         metrics: settings.metrics,
-        tls: settings.tls.as_ref().map(Certificates::acceptor),
+        tls: settings.tls.as_ref().map(ServerCertificates::acceptor),
         tasks: TaskTracker::new(),
         handle,
     });
@@ -73,17 +73,17 @@ pub async fn serve<H: Handle>(listeners: Vec<Listener>, settings: Settings, hand
 }
 
 /// What all listeners share.
-struct Front<H> {
-    registry: Arc<Registry>,
-    protocol: Arc<Protocol>,
-    places: Arc<Semaphore>,
+struct SharedState<H> {
+    registry: Arc<ConnectionRegistry>,
+    protocol: Arc<HttpProtocol>,
+    connection_permits: Arc<Semaphore>,
     tls: Option<TlsAcceptor>,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
     handle: H,
 }
 
-async fn accept<H: Handle>(listener: Listener, front: Arc<Front<H>>) {
+async fn accept<H: Handler>(listener: Listener, front: Arc<SharedState<H>>) {
     let mut failing = false;
     loop {
         match listener.accept().await {
@@ -101,26 +101,26 @@ async fn accept<H: Handle>(listener: Listener, front: Arc<Front<H>>) {
                     tracing::error!(%error, "cannot accept connections");
                 }
                 failing = true;
-                tokio::time::sleep(REST).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-impl<H: Handle> Front<H> {
-    fn admit(&self, socket: Socket, peer: Peer, tls: Option<TlsAcceptor>) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+impl<H: Handler> SharedState<H> {
+    fn admit(&self, socket: AcceptedSocket, peer: Peer, tls: Option<TlsAcceptor>) {
+        let Ok(place) = Arc::clone(&self.connection_permits).try_acquire_owned() else {
             self.metrics.connection_refused("limit");
             // A handshake for a refusal is work that an attacker would gladly order.
-            return self.registry.refuse(if tls.is_some() { None } else { tell(socket) });
+            return self.registry.refuse(if tls.is_some() { None } else { refuse(socket) });
         };
-        let noted = Noted::new(socket, self.registry.enter(), place);
+        let noted = CountedSocket::new(socket, self.registry.enter(), place);
         self.tasks.spawn(connection::serve(Arc::clone(&self.protocol), noted, tls, self.handle.clone(), peer));
     }
 
-    async fn drain(&self, grace: Duration, tunnels: &Tunnels) {
+    async fn drain(&self, grace: Duration, tunnels: &TunnelTracker) {
         self.tasks.close();
-        self.registry.enter_phase(Phase::Draining);
+        self.registry.enter_phase(ServerPhase::Draining);
         let finished = async {
             self.tasks.wait().await;
             // Only now: a request that finishes may have become a tunnel.
@@ -130,22 +130,22 @@ impl<H: Handle> Front<H> {
             return;
         }
         tunnels.end();
-        self.registry.enter_phase(Phase::Ending);
+        self.registry.enter_phase(ServerPhase::Ending);
         let ended = async {
             self.tasks.wait().await;
             tunnels.wait().await;
         };
-        if tokio::time::timeout(LAST, ended).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN_GRACE, ended).await.is_err() {
             tracing::warn!(connections = self.tasks.len(), "closed connections that did not finish in time");
         }
     }
 }
 
 /// Says that there is no place. The buffer of a new socket takes the few bytes at once; where it does not, nobody waits for it.
-fn tell(socket: Socket) -> Option<OwnedFd> {
+fn refuse(socket: AcceptedSocket) -> Option<OwnedFd> {
     let fd = socket.into_fd().ok()?;
     let socket = socket2::Socket::from(fd);
-    (&socket).write_all(NO_PLACE).ok()?;
+    (&socket).write_all(TOO_MANY_CONNECTIONS).ok()?;
     socket.shutdown(Shutdown::Write).ok()?;
     Some(socket.into())
 }

@@ -1,8 +1,8 @@
 //! What is known of one connection, noted by those who work on it and read by the sweeper.
 
-use super::coarse::Coarse;
+use super::coarse_clock::CoarseClock;
 use super::heads::Heads;
-use super::streams::{Stream, Streams};
+use super::streams::{Http2Stream, Http2Streams};
 use futures_util::task::AtomicWaker;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,7 +10,7 @@ use std::task::Context;
 
 /// What the sweeper tells a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum SweeperSignal {
     /// Nothing.
     Nothing,
     /// To finish what is under way and to begin nothing more.
@@ -19,13 +19,13 @@ pub(super) enum Told {
     Drop,
 }
 
-const CLOSE: u8 = 1;
-const DROP: u8 = 2;
+const SIGNAL_CLOSE: u8 = 1;
+const SIGNAL_DROP: u8 = 2;
 
-/// One connection. Times are `Coarse`; what they race with is only how many milliseconds late the sweeper sees them.
+/// One connection. Times are `CoarseClock`; what they race with is only how many milliseconds late the sweeper sees them.
 #[derive(Debug)]
-pub(super) struct State {
-    clock: Arc<Coarse>,
+pub(super) struct ConnectionState {
+    clock: Arc<CoarseClock>,
     /// Requests whose answer has not ended yet.
     in_flight: AtomicU32,
     /// Answers with a part that the connection took and has not come back for more: it waits for the client.
@@ -49,27 +49,27 @@ pub(super) struct State {
     /// Response heads that wait for the client, where HTTP/2 is spoken. hyper bounds those of HTTP/1.1 itself: it writes one answer at a time.
     heads: OnceLock<Box<Heads>>,
     /// There where HTTP/2 is spoken: bytes may arrive that begin no request.
-    streams: OnceLock<Arc<Streams>>,
+    streams: OnceLock<Arc<Http2Streams>>,
     /// WebSockets that run in streams of HTTP/2, which hyper does not count as requests.
     tunnels: AtomicU32,
     /// The last HTTP/1.1 request had a body.
     uploads: AtomicBool,
     /// Nobody serves this connection any more; as a tunnel it may live on.
     over: AtomicBool,
-    told: AtomicU8,
+    signal: AtomicU8,
     waker: AtomicWaker,
 }
 
 /// What the sweeper reads at once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct ConnectionSnapshot {
     /// Requests under way.
     pub(super) in_flight: bool,
     /// The client does not take what it is given.
     pub(super) handed: bool,
     /// The socket takes no more.
     pub(super) blocked: bool,
-    /// See `State`; it says something only where the socket takes no more.
+    /// See `ConnectionState`; it says something only where the socket takes no more.
     pub(super) blocked_at: u64,
     /// Whether HTTP/2 is spoken.
     pub(super) multiplexed: bool,
@@ -77,21 +77,21 @@ pub(super) struct Seen {
     pub(super) tunneled: bool,
     /// 0 where no head is under way.
     pub(super) head_since: u64,
-    /// See `State`.
+    /// See `ConnectionState`.
     pub(super) done_at: u64,
-    /// See `State`.
+    /// See `ConnectionState`.
     pub(super) waits_at: u64,
-    /// See `State`.
+    /// See `ConnectionState`.
     pub(super) read_at: u64,
-    /// See `State`.
+    /// See `ConnectionState`.
     pub(super) written_at: u64,
     /// 0 where it does not linger.
     pub(super) lingers_since: u64,
 }
 
-impl State {
+impl ConnectionState {
     /// A connection that was just accepted: its first head counts from now, with the TLS handshake before it.
-    pub(super) fn new(clock: Arc<Coarse>) -> Self {
+    pub(super) fn new(clock: Arc<CoarseClock>) -> Self {
         let now = clock.now();
         let at = || AtomicU64::new(now);
         Self {
@@ -111,7 +111,7 @@ impl State {
             tunnels: AtomicU32::new(0),
             uploads: AtomicBool::new(false),
             over: AtomicBool::new(false),
-            told: AtomicU8::new(0),
+            signal: AtomicU8::new(0),
             waker: AtomicWaker::new(),
         }
     }
@@ -145,18 +145,18 @@ impl State {
     }
 
     /// HTTP/2 is spoken from here on.
-    pub(super) fn multiplexes(&self) -> Arc<Streams> {
+    pub(super) fn multiplexes(&self) -> Arc<Http2Streams> {
         self.heads.get_or_init(Box::default);
         Arc::clone(self.streams.get_or_init(Arc::default))
     }
 
     /// Its streams, where HTTP/2 is spoken.
-    pub(super) fn streams(&self) -> Option<&Arc<Streams>> {
+    pub(super) fn streams(&self) -> Option<&Arc<Http2Streams>> {
         self.streams.get()
     }
 
     /// The time that its notes are kept in.
-    pub(super) fn clock(&self) -> &Arc<Coarse> {
+    pub(super) fn clock(&self) -> &Arc<CoarseClock> {
         &self.clock
     }
 
@@ -166,7 +166,7 @@ impl State {
     }
 
     /// The head of a stream's answer goes to hyper. A client that lets them pile up is dropped.
-    pub(super) fn queues_head(&self, stream: &Arc<Stream>, bytes: u32) {
+    pub(super) fn queues_head(&self, stream: &Arc<Http2Stream>, bytes: u32) {
         if self.heads().is_some_and(|it| it.queues(stream, bytes)) {
             self.drop_now();
         }
@@ -242,9 +242,9 @@ impl State {
     }
 
     /// What the sweeper judges by.
-    pub(super) fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> ConnectionSnapshot {
         let at = |it: &AtomicU64| it.load(Ordering::Relaxed);
-        Seen {
+        ConnectionSnapshot {
             in_flight: self.in_flight.load(Ordering::Acquire) > 0,
             handed: self.handed.load(Ordering::Acquire) > 0,
             blocked: self.blocked.load(Ordering::Relaxed),
@@ -262,27 +262,27 @@ impl State {
 
     /// Tells the connection to finish.
     pub(super) fn close(&self) {
-        self.tell(CLOSE);
+        self.signal(SIGNAL_CLOSE);
     }
 
     /// Tells the connection to end at once.
     pub(super) fn drop_now(&self) {
-        self.tell(DROP);
+        self.signal(SIGNAL_DROP);
     }
 
-    fn tell(&self, what: u8) {
-        if self.told.fetch_max(what, Ordering::AcqRel) < what {
+    fn signal(&self, what: u8) {
+        if self.signal.fetch_max(what, Ordering::AcqRel) < what {
             self.waker.wake();
         }
     }
 
     /// What the sweeper has told; the task is woken when that changes.
-    pub(super) fn told(&self, context: &Context<'_>) -> Told {
+    pub(super) fn poll_signal(&self, context: &Context<'_>) -> SweeperSignal {
         self.waker.register(context.waker());
-        match self.told.load(Ordering::Acquire) {
-            0 => Told::Nothing,
-            CLOSE => Told::Close,
-            _ => Told::Drop,
+        match self.signal.load(Ordering::Acquire) {
+            0 => SweeperSignal::Nothing,
+            SIGNAL_CLOSE => SweeperSignal::Close,
+            _ => SweeperSignal::Drop,
         }
     }
 }

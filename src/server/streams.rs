@@ -1,6 +1,6 @@
 //! The HTTP/2 streams of one connection: which of them wait for the client, and the end of one alone.
 
-use super::coarse::Coarse;
+use super::coarse_clock::CoarseClock;
 use futures_util::task::AtomicWaker;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -9,8 +9,8 @@ use std::task::Waker;
 
 /// One HTTP/2 stream with a request under way.
 #[derive(Debug)]
-pub(super) struct Stream {
-    clock: Arc<Coarse>,
+pub(super) struct Http2Stream {
+    clock: Arc<CoarseClock>,
     /// Its identifier; 0 while it is not known.
     id: AtomicU32,
     /// hyper holds a part of the answer and waits for the client's window.
@@ -25,7 +25,7 @@ pub(super) struct Stream {
     task: AtomicWaker,
 }
 
-impl Stream {
+impl Http2Stream {
     /// Its identifier; 0 while it is not known.
     pub(super) fn id(&self) -> u32 {
         self.id.load(Ordering::Relaxed)
@@ -70,21 +70,21 @@ impl Stream {
 
 /// All streams of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Streams(Mutex<Inner>);
+pub(super) struct Http2Streams(Mutex<StreamList>);
 
 #[derive(Debug, Default)]
-struct Inner {
-    live: Vec<Arc<Stream>>,
+struct StreamList {
+    live: Vec<Arc<Http2Stream>>,
     /// Identifiers whose request was read, in that order, until hyper's calls tell which stream is which; and whether the stream has closed
     /// meanwhile: a head and its reset may be read together.
     arrived: VecDeque<(u32, bool)>,
     /// Streams that hyper has called for, in that order.
-    called: VecDeque<Arc<Stream>>,
+    called: VecDeque<Arc<Http2Stream>>,
 }
 
 /// What the streams of a connection are doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stuck {
+pub(super) enum StuckStreams {
     /// No stream is stuck, or those that were are being reset while others go on.
     None,
     /// One that cannot be reset.
@@ -93,10 +93,10 @@ pub(super) enum Stuck {
     All,
 }
 
-impl Streams {
+impl Http2Streams {
     /// A request begins. hyper calls for requests in the order in which their heads were read.
-    pub(super) fn begin(&self, clock: &Arc<Coarse>) -> Arc<Stream> {
-        let stream = Arc::new(Stream {
+    pub(super) fn begin(&self, clock: &Arc<CoarseClock>) -> Arc<Http2Stream> {
+        let stream = Arc::new(Http2Stream {
             clock: Arc::clone(clock),
             id: AtomicU32::new(0),
             waits_for_client: AtomicBool::new(false),
@@ -113,7 +113,7 @@ impl Streams {
     }
 
     /// hyper is done with a stream. Where its identifier is known, its last frame is waited for.
-    pub(super) fn is_left(&self, stream: &Arc<Stream>) {
+    pub(super) fn is_left(&self, stream: &Arc<Http2Stream>) {
         let mut inner = self.lock();
         if stream.id.load(Ordering::Relaxed) == 0 || stream.is_closed.load(Ordering::Relaxed) {
             inner.live.retain(|it| !Arc::ptr_eq(it, stream));
@@ -143,7 +143,7 @@ impl Streams {
     /// matched, and for those only the pace of their bodies counts. `is_done` says that hyper has dealt with all that was read.
     pub(super) fn settle(&self, is_done: bool) {
         let mut inner = self.lock();
-        let Inner { arrived, called, .. } = &mut *inner;
+        let StreamList { arrived, called, .. } = &mut *inner;
         let match_one_by_one = arrived.len() == called.len();
         if match_one_by_one {
             for ((id, closed), stream) in arrived.iter().zip(called.iter()) {
@@ -158,26 +158,26 @@ impl Streams {
     }
 
     /// Resets the streams whose client has taken nothing for that many milliseconds, unless all are stuck.
-    pub(super) fn reset_stuck(&self, now: u64, timeout: u64) -> Stuck {
+    pub(super) fn reset_stuck(&self, now: u64, timeout: u64) -> StuckStreams {
         self.reset_those(now, timeout, false)
     }
 
     /// The same beside a tunnel that goes on, which is none of the streams here: all of them may be reset.
-    pub(super) fn reset_stuck_beside_tunnel(&self, now: u64, timeout: u64) -> Stuck {
+    pub(super) fn reset_stuck_beside_tunnel(&self, now: u64, timeout: u64) -> StuckStreams {
         self.reset_those(now, timeout, true)
     }
 
-    fn reset_those(&self, now: u64, timeout: u64, beside_tunnel: bool) -> Stuck {
+    fn reset_those(&self, now: u64, timeout: u64, beside_tunnel: bool) -> StuckStreams {
         let inner = self.lock();
         let stuck: Vec<_> = inner.live.iter().filter(|it| it.is_stuck(now, timeout)).collect();
         if stuck.is_empty() {
-            return Stuck::None;
+            return StuckStreams::None;
         }
         if stuck.len() == inner.live.len() && !beside_tunnel {
-            return Stuck::All;
+            return StuckStreams::All;
         }
         stuck.iter().for_each(|it| it.reset());
-        if stuck.iter().any(|it| it.is_tail.load(Ordering::Relaxed)) { Stuck::Tail } else { Stuck::None }
+        if stuck.iter().any(|it| it.is_tail.load(Ordering::Relaxed)) { StuckStreams::Tail } else { StuckStreams::None }
     }
 
     /// The head of a request was read.
@@ -192,7 +192,7 @@ impl Streams {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, StreamList> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -201,13 +201,13 @@ impl Streams {
 mod tests {
     use super::*;
 
-    fn headers(streams: &Streams, ids: &[u32]) {
+    fn headers(streams: &Http2Streams, ids: &[u32]) {
         ids.iter().for_each(|it| streams.arrives(*it));
     }
 
     #[test]
     fn data_counts_for_its_own_stream_only() {
-        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        let (streams, clock) = (Http2Streams::default(), Arc::<CoarseClock>::default());
         headers(&streams, &[1, 3]);
         let (one, three) = (streams.begin(&clock), streams.begin(&clock));
         streams.settle(true);
@@ -215,13 +215,13 @@ mod tests {
         three.hands_out();
         clock.set(1000);
         streams.sends_data(3);
-        assert_eq!(streams.reset_stuck(clock.now(), 1000), Stuck::None);
+        assert_eq!(streams.reset_stuck(clock.now(), 1000), StuckStreams::None);
         assert!(one.reset.load(Ordering::Relaxed) && !three.reset.load(Ordering::Relaxed));
     }
 
     #[test]
     fn where_a_head_was_refused_no_stream_is_taken_for_another() {
-        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        let (streams, clock) = (Http2Streams::default(), Arc::<CoarseClock>::default());
         headers(&streams, &[1, 3]);
         let three = streams.begin(&clock);
         streams.settle(false);
@@ -236,27 +236,27 @@ mod tests {
 
     #[test]
     fn all_are_stuck_only_where_not_one_goes_on() {
-        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
-        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::None);
+        let (streams, clock) = (Http2Streams::default(), Arc::<CoarseClock>::default());
+        assert_eq!(streams.reset_stuck(5000, 1000), StuckStreams::None);
         let (one, other) = (streams.begin(&clock), streams.begin(&clock));
         one.hands_out();
-        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::None);
+        assert_eq!(streams.reset_stuck(5000, 1000), StuckStreams::None);
         other.hands_out();
-        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::All);
+        assert_eq!(streams.reset_stuck(5000, 1000), StuckStreams::All);
         other.is_asked();
         streams.is_left(&one);
-        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::None);
+        assert_eq!(streams.reset_stuck(5000, 1000), StuckStreams::None);
     }
 
     #[test]
     fn a_stream_counts_until_its_last_frame_is_out() {
-        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        let (streams, clock) = (Http2Streams::default(), Arc::<CoarseClock>::default());
         headers(&streams, &[1, 3]);
         let (one, three) = (streams.begin(&clock), streams.begin(&clock));
         streams.settle(true);
         one.hands_out();
         streams.is_left(&one);
-        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::Tail);
+        assert_eq!(streams.reset_stuck(5000, 1000), StuckStreams::Tail);
         streams.closes(1);
         streams.closes(3);
         streams.is_left(&three);
@@ -266,7 +266,7 @@ mod tests {
     /// HEADERS and RST_STREAM that were read together left an entry behind for the life of the connection.
     #[test]
     fn a_stream_that_is_reset_before_its_call_leaves_nothing_behind() {
-        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        let (streams, clock) = (Http2Streams::default(), Arc::<CoarseClock>::default());
         headers(&streams, &[1]);
         streams.closes(1);
         headers(&streams, &[3]);
@@ -283,7 +283,7 @@ mod tests {
     /// The whole answer went out in the poll that read the head, and the future ended after it.
     #[test]
     fn a_stream_whose_last_frame_is_out_before_its_identifier_is_known_leaves_nothing_behind() {
-        let (streams, clock) = (Streams::default(), Arc::<Coarse>::default());
+        let (streams, clock) = (Http2Streams::default(), Arc::<CoarseClock>::default());
         headers(&streams, &[1]);
         let one = streams.begin(&clock);
         one.hands_out();
@@ -291,6 +291,6 @@ mod tests {
         streams.settle(true);
         streams.is_left(&one);
         assert!(streams.lock().live.is_empty());
-        assert_eq!(streams.reset_stuck(5000, 1000), Stuck::None);
+        assert_eq!(streams.reset_stuck(5000, 1000), StuckStreams::None);
     }
 }

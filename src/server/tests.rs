@@ -5,11 +5,11 @@ mod bounds;
 mod life;
 mod tls;
 
-use super::admin::{Source, serve_admin};
-use super::tls::Certificates;
-use super::{Handle, Listener, Settings, serve};
-use crate::config::server::{Limits, Listen, TlsFiles};
-use crate::upstream::Tunnels;
+use super::admin::{AdminSource, serve_admin};
+use super::tls::ServerCertificates;
+use super::{Handler, Listener, ServerSettings, serve};
+use crate::config::server::{ListenAddress, ServerLimits, TlsFiles};
+use crate::upstream::TunnelTracker;
 use crate::wire::body::{Body, BoxError};
 use crate::wire::peer::Peer;
 use bytes::Bytes;
@@ -71,7 +71,7 @@ impl http_body::Body for Parts {
     }
 }
 
-impl Handle for App {
+impl Handler for App {
     async fn handle(self, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
         match request.uri().path() {
             "/slow" => Response::new(parts(10, Bytes::from_static(b"part."), Duration::from_millis(200))),
@@ -119,21 +119,21 @@ struct World {
     served: JoinHandle<()>,
 }
 
-fn limits() -> Limits {
-    Limits { header_timeout: HEADER, idle_timeout: IDLE, body_timeout: BODY, ..Limits::default() }
+fn limits() -> ServerLimits {
+    ServerLimits { header_timeout: HEADER, idle_timeout: IDLE, body_timeout: BODY, ..ServerLimits::default() }
 }
 
 /// No client waits so long: what ends within a few seconds ends for another reason.
-fn patient() -> Limits {
-    Limits { header_timeout: Duration::from_secs(60), idle_timeout: Duration::from_secs(60), ..limits() }
+fn patient() -> ServerLimits {
+    ServerLimits { header_timeout: Duration::from_secs(60), idle_timeout: Duration::from_secs(60), ..limits() }
 }
 
-fn start_with(limits: Limits, tls: Option<Certificates>, grace: Duration) -> World {
-    let listeners = Listener::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+fn start_with(limits: ServerLimits, tls: Option<ServerCertificates>, grace: Duration) -> World {
+    let listeners = Listener::bind(&ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
     let address = listeners[0].local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let settings = Settings { limits, tls, hsts: None, grace, metrics: Arc::default() };
-    let served = tokio::spawn(serve(listeners, settings, App, Tunnels::new(), shutdown.clone()));
+    let settings = ServerSettings { limits, tls, hsts: None, grace, metrics: Arc::default() };
+    let served = tokio::spawn(serve(listeners, settings, App, TunnelTracker::new(), shutdown.clone()));
     World { address, shutdown, served }
 }
 

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
 /// How often the files are looked at.
-const EVERY: Duration = Duration::from_secs(30);
+const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,32 +61,32 @@ pub enum Error {
 
 /// The certificate that is shown, and where it comes from. Cheap to clone; all clones show the same.
 #[derive(Clone, Debug)]
-pub struct Certificates {
-    shared: Arc<Shared>,
+pub struct ServerCertificates {
+    shared: Arc<SharedCertificate>,
     config: Arc<ServerConfig>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SharedCertificate {
     files: TlsFiles,
     provider: CryptoProvider,
     current: ArcSwap<CertifiedKey>,
     /// Of the contents that were last tried, good or bad: what is wrong with them is said once.
-    tried: Mutex<Fingerprint>,
+    tried: Mutex<FileFingerprint>,
 }
 
-type Fingerprint = Vec<u8>;
+type FileFingerprint = Vec<u8>;
 
-impl Certificates {
+impl ServerCertificates {
     /// Reads both files.
     ///
     /// # Errors
     /// `Error` names the file and what is wrong with it.
     pub fn load(files: &TlsFiles) -> Result<Self, Error> {
         let provider = default_provider();
-        let contents = Contents::read(files)?;
+        let contents = CertificateFiles::read(files)?;
         let (current, tried) = (ArcSwap::from_pointee(contents.pair(files, &provider)?), Mutex::new(contents.fingerprint()));
-        let shared = Arc::new(Shared { files: files.clone(), provider: provider.clone(), current, tried });
+        let shared = Arc::new(SharedCertificate { files: files.clone(), provider: provider.clone(), current, tried });
         // TLS 1.3 and 1.2; of the key exchanges the hybrid post-quantum X25519MLKEM768 comes first.
         let config = ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()?.with_no_client_auth();
         let mut config = config.with_cert_resolver(Arc::clone(&shared) as Arc<dyn ResolvesServerCert>);
@@ -106,7 +106,7 @@ impl Certificates {
     /// Looks at the files every half minute, for as long as the task lives.
     pub(super) async fn watch(self) {
         loop {
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(RELOAD_INTERVAL).await;
             self.reload().await;
         }
     }
@@ -117,11 +117,11 @@ impl Certificates {
     }
 }
 
-impl Shared {
+impl SharedCertificate {
     fn reload(&self) {
-        let read = Contents::read(&self.files);
+        let read = CertificateFiles::read(&self.files);
         // A file that is gone counts as contents too, or it would be named every half minute.
-        let fingerprint = read.as_ref().map_or_else(|it| it.to_string().into_bytes(), Contents::fingerprint);
+        let fingerprint = read.as_ref().map_or_else(|it| it.to_string().into_bytes(), CertificateFiles::fingerprint);
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         if *tried == fingerprint {
             return;
@@ -137,24 +137,24 @@ impl Shared {
     }
 }
 
-impl ResolvesServerCert for Shared {
+impl ResolvesServerCert for SharedCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.current.load_full())
     }
 }
 
 /// Both files, as they lie there.
-struct Contents {
+struct CertificateFiles {
     certificate: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
 }
 
-impl Contents {
+impl CertificateFiles {
     fn read(files: &TlsFiles) -> Result<Self, Error> {
         Ok(Self { certificate: read(&files.certificate)?, key: Zeroizing::new(read(&files.key)?) })
     }
 
-    fn fingerprint(&self) -> Fingerprint {
+    fn fingerprint(&self) -> FileFingerprint {
         [&self.certificate, &*self.key].iter().flat_map(|it| digest(&SHA256, it).as_ref().to_vec()).collect()
     }
 

@@ -2,34 +2,34 @@
 
 use super::record::Session;
 use crate::base::guid::Guid;
-use crate::base::random::Random;
+use crate::base::random::RandomSource;
 use aws_lc_rs::hmac;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// A keyed digest of what is looked for, and a part of the session's own key: several sessions may have the first in common.
-type Place = (u64, u64);
+type IndexEntry = (u64, u64);
 
 /// Where sessions are found. A tree, since it grows without ever moving all of its entries while somebody waits.
 ///
 /// What is looked for is digested under a key of this process: nobody outside can choose values that meet, and a place holds 24 bytes.
 /// Two that meet by chance are told apart by the session itself.
-pub(in crate::session) struct Index {
+pub(in crate::session) struct SessionIndex {
     key: hmac::Key,
-    places: Mutex<BTreeMap<Place, Weak<Session>>>,
+    entries: Mutex<BTreeMap<IndexEntry, Weak<Session>>>,
 }
 
 /// What is looked for; one label each, so that no id is taken for another kind of id.
-enum Mark<'a> {
+enum IndexLabel<'a> {
     Sid(&'a str),
     Object(Guid),
     Person(Guid),
 }
 
-impl Index {
-    pub(in crate::session) fn new(random: &Random) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &random.bytes::<32>()), places: Mutex::default() }
+impl SessionIndex {
+    pub(in crate::session) fn new(random: &RandomSource) -> Self {
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &random.bytes::<32>()), entries: Mutex::default() }
     }
 
     /// Lets a session be found until it is removed.
@@ -52,21 +52,21 @@ impl Index {
 
     /// The sessions that began in that session at Entra.
     pub(in crate::session) fn by_sid(&self, sid: &str) -> Vec<Arc<Session>> {
-        let mut found = self.at(&Mark::Sid(sid));
+        let mut found = self.at(&IndexLabel::Sid(sid));
         found.retain(|it| it.sids().any(|it| *it == *sid));
         found
     }
 
     /// The sessions of whoever has that object id, in whatever tenant.
     pub(in crate::session) fn by_object(&self, oid: Guid) -> Vec<Arc<Session>> {
-        let mut found = self.at(&Mark::Object(oid));
+        let mut found = self.at(&IndexLabel::Object(oid));
         found.retain(|it| it.identity().oid == oid);
         found
     }
 
     /// The sessions of a person of the directory.
     pub(in crate::session) fn by_person(&self, person: Guid) -> Vec<Arc<Session>> {
-        let mut found = self.at(&Mark::Person(person));
+        let mut found = self.at(&IndexLabel::Person(person));
         found.retain(|it| it.identity().member.as_ref().is_some_and(|it| it.person == person));
         found
     }
@@ -77,32 +77,32 @@ impl Index {
         self.all().len()
     }
 
-    fn at(&self, mark: &Mark<'_>) -> Vec<Arc<Session>> {
+    fn at(&self, mark: &IndexLabel<'_>) -> Vec<Arc<Session>> {
         let digest = self.digest(mark);
         self.all().range((digest, 0)..=(digest, u64::MAX)).filter_map(|it| it.1.upgrade()).collect()
     }
 
     /// None of them changes during a session: what is removed is what was inserted.
-    fn of(&self, session: &Session) -> Vec<Place> {
+    fn of(&self, session: &Session) -> Vec<IndexEntry> {
         let own = u64::from_be_bytes(*session.key.first_chunk().unwrap_or(&[0; 8]));
-        let sids = session.sids().map(|it| self.digest(&Mark::Sid(&it))).collect::<Vec<_>>();
+        let sids = session.sids().map(|it| self.digest(&IndexLabel::Sid(&it))).collect::<Vec<_>>();
         let who = session.identity();
-        let person = who.member.as_ref().map(|it| self.digest(&Mark::Person(it.person)));
-        sids.into_iter().chain([self.digest(&Mark::Object(who.oid))]).chain(person).map(|it| (it, own)).collect()
+        let person = who.member.as_ref().map(|it| self.digest(&IndexLabel::Person(it.person)));
+        sids.into_iter().chain([self.digest(&IndexLabel::Object(who.oid))]).chain(person).map(|it| (it, own)).collect()
     }
 
-    fn digest(&self, mark: &Mark<'_>) -> u64 {
+    fn digest(&self, mark: &IndexLabel<'_>) -> u64 {
         let mut context = hmac::Context::with_key(&self.key);
         match mark {
-            Mark::Sid(sid) => {
+            IndexLabel::Sid(sid) => {
                 context.update(b"sid ");
                 context.update(sid.as_bytes());
             }
-            Mark::Object(oid) => {
+            IndexLabel::Object(oid) => {
                 context.update(b"oid ");
                 context.update(oid.bytes());
             }
-            Mark::Person(person) => {
+            IndexLabel::Person(person) => {
                 context.update(b"person ");
                 context.update(person.bytes());
             }
@@ -110,12 +110,12 @@ impl Index {
         u64::from_be_bytes(*context.sign().as_ref().first_chunk().unwrap_or(&[0; 8]))
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<Place, Weak<Session>>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all(&self) -> MutexGuard<'_, BTreeMap<IndexEntry, Weak<Session>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Index {
+impl fmt::Debug for SessionIndex {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Index")
     }

@@ -2,15 +2,15 @@
 //!
 //! A session begins only from a verified user. Stores know no cookies and no requests.
 
-pub mod bearers;
+pub mod bearer_cache;
+pub mod groups_age;
 mod index;
 pub mod pending;
+pub mod person;
 pub mod record;
 pub mod rounds;
 pub mod standing;
 pub mod store;
-pub mod told;
-pub mod whom;
 
 #[cfg(test)]
 mod tests;

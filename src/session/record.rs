@@ -1,11 +1,11 @@
 //! One sign-in that holds.
 
-use super::standing::{OtherPerson, Standing};
-use super::told::Told;
+use super::groups_age::GroupsAge;
+use super::standing::{EntraStanding, PersonMismatch};
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity, Member};
-use crate::base::texts::Texts;
-use crate::entra::graph::Membership;
+use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
+use crate::base::string_list::StringList;
+use crate::entra::graph::GroupMembership;
 use crate::entra::verified::VerifiedUser;
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -25,18 +25,18 @@ pub struct Session {
     /// Where it is kept: the digest of its id, which opens nothing.
     pub(in crate::session) key: [u8; 32],
     /// The sign-in on a client of the app's own; nothing where a browser's cookie leads here.
-    pub(in crate::session) family: Option<Guid>,
+    pub(in crate::session) client_sign_in: Option<Guid>,
     pub(in crate::session) identity: ArcSwap<Identity>,
     pub(in crate::session) user: Box<str>,
     /// The `session_state` of the sign-in, where it is not the `sid` of the token.
     pub(in crate::session) session_state: Option<Box<str>>,
-    pub(in crate::session) began: u64,
+    pub(in crate::session) started_at: u64,
     pub(in crate::session) ends: AtomicU64,
     pub(in crate::session) last_seen: AtomicU64,
-    pub(in crate::session) end: End,
+    pub(in crate::session) end: SessionEnd,
     pub(in crate::session) attached: ArcSwapOption<Box<Attachment>>,
-    pub(in crate::session) standing: Standing,
-    pub(in crate::session) told: Told,
+    pub(in crate::session) standing: EntraStanding,
+    pub(in crate::session) groups_age: GroupsAge,
     pub(in crate::session) answered: OnceLock<Box<str>>,
     pub(in crate::session) reauthenticated: AtomicBool,
 }
@@ -52,14 +52,14 @@ impl Session {
     /// that are known stay until Graph tells them anew.
     ///
     /// # Errors
-    /// `OtherPerson`, where the token is about somebody else: nothing changes.
-    pub fn renew(&self, user: VerifiedUser) -> Result<(), OtherPerson> {
+    /// `PersonMismatch`, where the token is about somebody else: nothing changes.
+    pub fn renew(&self, user: VerifiedUser) -> Result<(), PersonMismatch> {
         let now = user.into_identity();
         if !self.is_of((now.oid, now.tid)) {
-            return Err(OtherPerson);
+            return Err(PersonMismatch);
         }
-        let missing = now.groups == Groups::Overage;
-        self.told.renewed(missing, self.standing.answered());
+        let missing = now.groups == PersonGroups::Overage;
+        self.groups_age.renewed(missing, self.standing.answered());
         self.identity.rcu(|before| renewed(before, now.clone()));
         Ok(())
     }
@@ -67,21 +67,21 @@ impl Session {
     /// Takes over all groups that Graph told as of `at`; it is to be asked again at `again`. Both in seconds since 1970.
     ///
     /// # Errors
-    /// `OtherPerson`, where they are somebody else's: nothing changes.
-    pub fn told_groups(&self, membership: &Membership, at: u64, again: u64) -> Result<(), OtherPerson> {
+    /// `PersonMismatch`, where they are somebody else's: nothing changes.
+    pub fn set_groups_from_graph(&self, membership: &GroupMembership, at: u64, again: u64) -> Result<(), PersonMismatch> {
         if !self.is_of(membership.person()) {
-            return Err(OtherPerson);
+            return Err(PersonMismatch);
         }
         // The same ones are no news: the headers that were made of them stay.
         if self.identity().groups.ids() != Some(membership.ids()) {
-            self.set_groups(&Groups::Known(membership.ids().clone()));
+            self.set_groups(&PersonGroups::Known(membership.ids().clone()));
         }
-        self.told.told(at, again);
+        self.groups_age.set(at, again);
         Ok(())
     }
 
     /// Takes over what the directory says of the person now. The same once more is no news: the headers that were made of it stay.
-    pub fn stands_as(&self, member: &Member) {
+    pub fn set_member(&self, member: &DirectoryMember) {
         if self.identity().member.as_deref() != Some(member) {
             let member = Arc::new(member.clone());
             self.identity.rcu(|it| Identity { member: Some(Arc::clone(&member)), ..Identity::clone(it) });
@@ -90,11 +90,11 @@ impl Session {
 
     /// Lets go of groups that are too old to be believed: nobody knows them, which is not the same as none.
     pub fn forget_groups(&self) {
-        self.set_groups(&Groups::Overage);
-        self.told.forgotten();
+        self.set_groups(&PersonGroups::Overage);
+        self.groups_age.forgotten();
     }
 
-    fn set_groups(&self, groups: &Groups) {
+    fn set_groups(&self, groups: &PersonGroups) {
         self.identity.rcu(|it| Identity { groups: groups.clone(), ..Identity::clone(it) });
     }
 
@@ -104,13 +104,13 @@ impl Session {
     }
 
     /// When Graph told the groups, and when it is asked again.
-    pub fn told(&self) -> &Told {
-        &self.told
+    pub fn groups_age(&self) -> &GroupsAge {
+        &self.groups_age
     }
 
     /// Claims the asking for somebody who does not wait for the answer; `None` where another one has.
-    pub fn claim(self: &Arc<Self>) -> Option<Claim> {
-        self.standing.claim().then(|| Claim(Arc::clone(self)))
+    pub fn claim(self: &Arc<Self>) -> Option<RecheckClaim> {
+        self.standing.claim().then(|| RecheckClaim(Arc::clone(self)))
     }
 
     /// Takes over what the same person proved in the session that this one follows: a step-up brings what it was asked for, and no more.
@@ -153,13 +153,13 @@ impl Session {
     }
 
     /// What Entra last said of the session, and when it is to be asked again.
-    pub fn standing(&self) -> &Standing {
+    pub fn standing(&self) -> &EntraStanding {
         &self.standing
     }
 
     /// The sign-in on a client of the app's own that it stands for; nothing where it is a browser's.
-    pub fn family(&self) -> Option<Guid> {
-        self.family
+    pub fn client_sign_in(&self) -> Option<Guid> {
+        self.client_sign_in
     }
 
     /// `oid` as text, made once.
@@ -174,8 +174,8 @@ impl Session {
     }
 
     /// When it began, seconds since 1970.
-    pub fn began(&self) -> u64 {
-        self.began
+    pub fn started_at(&self) -> u64 {
+        self.started_at
     }
 
     /// When it ends at the latest, seconds since 1970.
@@ -216,7 +216,7 @@ impl Session {
 
 /// What of the earlier token outlives a refresh.
 fn renewed(before: &Identity, mut now: Identity) -> Identity {
-    if now.groups == Groups::Overage {
+    if now.groups == PersonGroups::Overage {
         now.groups = before.groups.clone();
     }
     now.auth_time = before.auth_time;
@@ -232,31 +232,31 @@ fn renewed(before: &Identity, mut now: Identity) -> Identity {
 
 /// Somebody asks Entra about a session already, or will: freed when dropped.
 #[derive(Debug)]
-pub struct Claim(Arc<Session>);
+pub struct RecheckClaim(Arc<Session>);
 
-impl Drop for Claim {
+impl Drop for RecheckClaim {
     fn drop(&mut self) {
         self.0.standing.free();
     }
 }
 
-fn joined(before: &Texts, now: &Texts) -> Texts {
+fn joined(before: &StringList, now: &StringList) -> StringList {
     before.iter().chain(now.iter().filter(|it| !before.contains(it))).collect()
 }
 
 /// Whether a session is over. Most have nothing that hangs on them: the token is made for the first that has.
 #[derive(Debug, Default)]
-pub(in crate::session) struct End {
+pub(in crate::session) struct SessionEnd {
     over: AtomicBool,
     token: OnceLock<Box<CancellationToken>>,
 }
 
-impl End {
+impl SessionEnd {
     pub(in crate::session) fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
 
-    pub(in crate::session) fn tell(&self) {
+    pub(in crate::session) fn notify(&self) {
         self.over.store(true, Ordering::SeqCst);
         if let Some(token) = self.token.get() {
             token.cancel();

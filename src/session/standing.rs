@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// So many seconds ahead are no reason to think that the clock was set back: machines correct their time by a little.
-const SLACK: u64 = 60;
+const CLOCK_SLACK_SECONDS: u64 = 60;
 
 /// How a session stands with Entra: read on every request, changed by whoever asks Entra.
 #[derive(Debug)]
-pub struct Standing {
+pub struct EntraStanding {
     /// When Entra last said that the person may be here, seconds since 1970.
     answered: AtomicU64,
     /// From when `wait` is counted, seconds since 1970.
@@ -19,25 +19,25 @@ pub struct Standing {
     wait: AtomicU64,
     /// How often Entra was asked; whoever waited for the lease sees by it that somebody else has.
     tries: AtomicU32,
-    asking: AtomicBool,
-    again: OnceLock<Again>,
-    grant: Mutex<Option<Secret>>,
+    is_refreshing: AtomicBool,
+    required_proof: OnceLock<RequiredProof>,
+    refresh_token: Mutex<Option<Secret>>,
 }
 
 /// What the person has to prove before a session may go on: a claims challenge, where Entra names one.
 #[derive(Debug)]
-struct Again(Option<Box<str>>);
+struct RequiredProof(Option<Box<str>>);
 
 /// The right to ask Entra about one session, held by one at a time. A store that several processes share hands out a lease of the same shape.
 #[derive(Debug)]
-pub struct Lease<'a>(MutexGuard<'a, Option<Secret>>);
+pub struct RecheckLease<'a>(MutexGuard<'a, Option<Secret>>);
 
 /// A refreshed token is about another person than the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the refreshed token is about another person")]
-pub struct OtherPerson;
+pub struct PersonMismatch;
 
-impl Standing {
+impl EntraStanding {
     /// As it stands right after a sign-in; when Entra is to be asked first is said by `ask_in`.
     pub(in crate::session) fn new(now: u64, grant: Option<Secret>) -> Self {
         Self {
@@ -45,9 +45,9 @@ impl Standing {
             since: AtomicU64::new(now),
             wait: AtomicU64::new(0),
             tries: AtomicU32::new(0),
-            asking: AtomicBool::new(false),
-            again: OnceLock::new(),
-            grant: Mutex::new(grant),
+            is_refreshing: AtomicBool::new(false),
+            required_proof: OnceLock::new(),
+            refresh_token: Mutex::new(grant),
         }
     }
 
@@ -62,12 +62,12 @@ impl Standing {
     }
 
     /// When Entra is to be asked next, seconds since 1970.
-    pub fn ask_at(&self) -> u64 {
+    pub fn set_due(&self) -> u64 {
         self.since.load(Ordering::Relaxed).saturating_add(self.wait.load(Ordering::Relaxed))
     }
 
     /// Entra is to be asked so many seconds from now.
-    pub fn ask_in(&self, now: u64, wait: u64) {
+    pub fn set_due_in(&self, now: u64, wait: u64) {
         self.wait.store(wait, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
     }
@@ -81,10 +81,10 @@ impl Standing {
     /// True where it is only a moment ahead of `now`, and nothing is due.
     pub fn is_ahead(&self, now: u64) -> bool {
         let since = self.since.load(Ordering::Relaxed);
-        if since > now && since - now <= SLACK {
+        if since > now && since - now <= CLOCK_SLACK_SECONDS {
             return true;
         }
-        if self.answered() > now.saturating_add(SLACK) {
+        if self.answered() > now.saturating_add(CLOCK_SLACK_SECONDS) {
             self.has_answered(now);
         }
         false
@@ -101,38 +101,38 @@ impl Standing {
     }
 
     /// Waits until nobody else asks. Whoever gets it looks first, by `tries`, whether somebody has asked meanwhile.
-    pub async fn lease(&self) -> Lease<'_> {
-        Lease(self.grant.lock().await)
+    pub async fn lease(&self) -> RecheckLease<'_> {
+        RecheckLease(self.refresh_token.lock().await)
     }
 
     /// What the next sign-in has to prove; `None` where the session did not end for that.
     pub fn again(&self) -> Option<Option<&str>> {
-        self.again.get().map(|it| it.0.as_deref())
+        self.required_proof.get().map(|it| it.0.as_deref())
     }
 
     /// True for the first; it frees with `free`.
     pub(in crate::session) fn claim(&self) -> bool {
-        !self.asking.swap(true, Ordering::AcqRel)
+        !self.is_refreshing.swap(true, Ordering::AcqRel)
     }
 
     pub(in crate::session) fn free(&self) {
-        self.asking.store(false, Ordering::Release);
+        self.is_refreshing.store(false, Ordering::Release);
     }
 
     /// The person has to sign in again. Said once.
     pub(in crate::session) fn needs_sign_in(&self, claims: Option<Box<str>>) {
-        self.again.get_or_init(|| Again(claims));
+        self.required_proof.get_or_init(|| RequiredProof(claims));
     }
 }
 
-impl Lease<'_> {
+impl RecheckLease<'_> {
     /// By what Entra is asked: the refresh token of the last answer.
-    pub fn grant(&self) -> Option<&Secret> {
+    pub fn refresh_token(&self) -> Option<&Secret> {
         self.0.as_ref()
     }
 
     /// Keeps the refresh token that took the last one's place.
-    pub fn keep(&mut self, grant: Secret) {
+    pub fn store_refresh_token(&mut self, grant: Secret) {
         *self.0 = Some(grant);
     }
 }
@@ -143,8 +143,8 @@ mod tests {
 
     #[test]
     fn it_is_due_when_its_time_has_come_and_when_the_clock_was_set_back() {
-        let standing = Standing::new(1_000_000, None);
-        standing.ask_in(1_000_000, 1800);
+        let standing = EntraStanding::new(1_000_000, None);
+        standing.set_due_in(1_000_000, 1800);
         assert!(!standing.is_due(1_000_000) && !standing.is_due(1_001_799));
         assert!(standing.is_due(1_001_800));
         assert!(standing.is_due(999_000) && !standing.is_ahead(999_000));
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn a_moment_ahead_is_no_clock_that_was_set_back() {
-        let standing = Standing::new(1_000_000, None);
-        standing.ask_in(1_000_000, 1800);
+        let standing = EntraStanding::new(1_000_000, None);
+        standing.set_due_in(1_000_000, 1800);
         assert!(standing.is_due(999_999) && standing.is_ahead(999_999));
         assert_eq!(standing.answered(), 1_000_000);
         assert!(!standing.is_ahead(1_001_800));
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn one_claims_until_it_frees() {
-        let standing = Standing::new(0, None);
+        let standing = EntraStanding::new(0, None);
         assert!(standing.claim() && !standing.claim());
         standing.free();
         assert!(standing.claim());

@@ -1,17 +1,17 @@
 //! Sessions in memory.
 
-use super::index::Index;
-use super::record::{End, Session};
-use super::standing::Standing;
-use super::told::Told;
-use super::whom::{Ambiguous, Ended, Person, User, Whom};
+use super::groups_age::GroupsAge;
+use super::index::SessionIndex;
+use super::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonName, PersonSelector};
+use super::record::{Session, SessionEnd};
+use super::standing::EntraStanding;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity, Member};
-use crate::base::random::Random;
+use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
+use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
 use crate::config;
-use crate::directory::family::Family;
+use crate::directory::client_sign_in::ClientSignIn;
 use crate::entra::verified::VerifiedUser;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -26,49 +26,49 @@ use std::time::Duration;
 
 /// Bytes of a session id (256 bits), and of its base64url text.
 const ID_BYTES: usize = 32;
-const ID_TEXT: usize = 43;
+const ID_CHARS: usize = 43;
 
-type Key = [u8; 32];
+type SessionKey = [u8; 32];
 
 /// Sessions in this process, found by the SHA-256 of the id in the cookie: what memory holds opens nothing.
 #[derive(Debug)]
-pub struct Store {
-    sessions: Cache<Key, Arc<Session>>,
-    index: Arc<Index>,
+pub struct SessionStore {
+    sessions: Cache<SessionKey, Arc<Session>>,
+    index: Arc<SessionIndex>,
     clock: Clock,
-    random: Random,
+    random: RandomSource,
     idle: u64,
     lifetime: u64,
     /// `[session] per_person`.
-    most_of_person: usize,
+    max_per_person: usize,
     /// Nothing where one person may have all there are.
     per_person: Option<usize>,
     /// Sign-ins on native clients that made room for others of their person: over here, and to be ended in their rows.
-    displaced: Mutex<HashSet<Guid>>,
+    displaced_sign_ins: Mutex<HashSet<Guid>>,
 }
 
 /// A live session that a request belongs to.
 #[derive(Debug)]
-pub struct Seen {
+pub struct SeenSession {
     /// The session.
     pub session: Arc<Session>,
     /// Whether Entra is to be asked about it.
     pub is_due: bool,
 }
 
-impl Store {
+impl SessionStore {
     /// An empty store. The one unused longest makes room when it is full: a newcomer is never turned away (LRU, not TinyLFU).
     ///
     /// The library drops what rests; the absolute life is looked at in `goes_on`, which costs each session less memory.
-    pub fn new(config: &config::session::Session, clock: Clock, random: Random) -> Self {
-        let index = Arc::new(Index::new(&random));
+    pub fn new(config: &config::session::SessionConfig, clock: Clock, random: RandomSource) -> Self {
+        let index = Arc::new(SessionIndex::new(&random));
         let found = Arc::clone(&index);
         let sessions = Cache::builder()
             .max_capacity(config.capacity)
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(config.idle + Duration::from_secs(1))
             .eviction_listener(move |_, session: Arc<Session>, _| {
-                session.end.tell();
+                session.end.notify();
                 found.remove(&session);
             })
             .build();
@@ -79,8 +79,8 @@ impl Store {
             random,
             idle: config.idle.as_secs(),
             lifetime: config.lifetime.as_secs(),
-            most_of_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
-            displaced: Mutex::default(),
+            max_per_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
+            displaced_sign_ins: Mutex::default(),
             per_person: usize::try_from(config.per_person).ok().filter(|_| config.per_person < config.capacity),
         }
     }
@@ -88,12 +88,12 @@ impl Store {
     /// Begins a session under a new id; the id goes to the browser and is kept nowhere.
     /// `member` is who it is to the directory, where there is one;
     /// `grant` is what Entra is asked by later whether the person may still be here; `session_state` is what the callback called the session at Entra.
-    pub fn begin(&self, user: VerifiedUser, member: Option<Member>, grant: Option<Secret>, session_state: Option<&str>) -> (Secret, Arc<Session>) {
+    pub fn create(&self, user: VerifiedUser, member: Option<DirectoryMember>, grant: Option<Secret>, session_state: Option<&str>) -> (Secret, Arc<Session>) {
         let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<ID_BYTES>());
         let now = self.clock.now();
         let identity = Identity { member: member.map(Arc::new), ..user.into_identity() };
         let session_state = session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from);
-        let session = self.keep(key(&id), None, identity, grant, session_state, now.saturating_add(self.lifetime));
+        let session = self.insert(key(&id), None, identity, grant, session_state, now.saturating_add(self.lifetime));
         self.make_room(&session);
         (Secret::new(id), session)
     }
@@ -106,62 +106,70 @@ impl Store {
         let mut own = self.index.by_object(who.oid);
         own.retain(|it| it.identity().tid == who.tid && !Arc::ptr_eq(it, newest));
         let Some(too_many) = (own.len() + 1).checked_sub(most).filter(|it| *it > 0) else { return };
-        own.sort_by_key(|it| (it.last_seen(), it.began()));
+        own.sort_by_key(|it| (it.last_seen(), it.started_at()));
         own.truncate(too_many);
-        self.displaced().extend(own.iter().filter_map(|it| it.family));
+        self.displaced().extend(own.iter().filter_map(|it| it.client_sign_in));
         let ended = self.end_each(own);
         tracing::warn!(ended, user = %who.oid, "person exceeded [session] per_person; the sessions unused longest ended");
     }
 
     /// Begins the session of a sign-in on a client of the app's own, which its row tells; whatever a cookie holds, it does not lead here.
     /// It is not found by the session at Entra: signing out of a browser there signs nobody out of a phone.
-    pub fn begin_of_family(&self, family: Family) -> Arc<Session> {
-        let (id, ends) = (family.id, family.ends);
-        let (identity, grant) = family.into_parts();
-        let session = self.keep(key_of_family(id), Some(id), Identity { entra_sid: None, ..identity }, grant, None, ends);
+    pub fn create_for_client(&self, client_sign_in: ClientSignIn) -> Arc<Session> {
+        let (id, ends) = (client_sign_in.id, client_sign_in.ends);
+        let (identity, grant) = client_sign_in.into_parts();
+        let session = self.insert(client_sign_in_key(id), Some(id), Identity { entra_sid: None, ..identity }, grant, None, ends);
         self.make_room(&session);
         session
     }
 
     /// `[session] per_person`: how many live sign-ins one person may have.
     pub fn most_of_person(&self) -> usize {
-        self.most_of_person
+        self.max_per_person
     }
 
     /// Sign-ins on native clients that made room for others of their person, and whose rows are not known to have ended.
-    pub fn displaced_families(&self) -> Vec<Guid> {
+    pub fn displaced_sign_ins(&self) -> Vec<Guid> {
         self.displaced().iter().copied().collect()
     }
 
     /// Whether that sign-in on a native client made room for another one of its person.
-    pub fn is_displaced(&self, family: Guid) -> bool {
-        self.displaced().contains(&family)
+    pub fn is_displaced(&self, client_sign_in: Guid) -> bool {
+        self.displaced().contains(&client_sign_in)
     }
 
     /// The row of a sign-in that made room has ended.
-    pub fn forget_displaced(&self, family: Guid) {
-        self.displaced().remove(&family);
+    pub fn forget_displaced(&self, client_sign_in: Guid) {
+        self.displaced().remove(&client_sign_in);
     }
 
     fn displaced(&self) -> MutexGuard<'_, HashSet<Guid>> {
-        self.displaced.lock().unwrap_or_else(PoisonError::into_inner)
+        self.displaced_sign_ins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, key: Key, family: Option<Guid>, identity: Identity, grant: Option<Secret>, session_state: Option<Box<str>>, ends: u64) -> Arc<Session> {
+    fn insert(
+        &self,
+        key: SessionKey,
+        client_sign_in: Option<Guid>,
+        identity: Identity,
+        grant: Option<Secret>,
+        session_state: Option<Box<str>>,
+        ends: u64,
+    ) -> Arc<Session> {
         let now = self.clock.now();
         let session = Arc::new(Session {
             key,
-            family,
+            client_sign_in,
             user: identity.oid.to_string().into(),
-            told: Told::new(identity.groups == Groups::Overage),
+            groups_age: GroupsAge::new(identity.groups == PersonGroups::Overage),
             session_state,
             identity: ArcSwap::from_pointee(identity),
-            began: now,
+            started_at: now,
             ends: AtomicU64::new(ends),
             last_seen: AtomicU64::new(now),
-            end: End::default(),
+            end: SessionEnd::default(),
             attached: ArcSwapOption::empty(),
-            standing: Standing::new(now, grant),
+            standing: EntraStanding::new(now, grant),
             answered: OnceLock::new(),
             reauthenticated: AtomicBool::new(false),
         });
@@ -172,36 +180,36 @@ impl Store {
     }
 
     /// The live session of a sign-in on a client of the app's own, where this process has begun it; notes that it was used.
-    pub fn find_family(&self, family: Guid) -> Option<Seen> {
-        self.seen(self.sessions.get(&key_of_family(family))?)
+    pub fn find_client_sign_in(&self, client_sign_in: Guid) -> Option<SeenSession> {
+        self.seen(self.sessions.get(&client_sign_in_key(client_sign_in))?)
     }
 
     /// A session that somebody holds, where it is live; notes that it was used.
-    pub fn find_held(&self, session: &Arc<Session>) -> Option<Seen> {
+    pub fn find_held(&self, session: &Arc<Session>) -> Option<SeenSession> {
         // So that the cache does not take it for one that rests.
         let _ = self.sessions.get(&session.key);
         self.seen(Arc::clone(session))
     }
 
-    fn seen(&self, session: Arc<Session>) -> Option<Seen> {
+    fn seen(&self, session: Arc<Session>) -> Option<SeenSession> {
         let now = self.clock.now();
-        self.goes_on(&session, now, true).then(|| Seen { is_due: session.standing.is_due(now), session })
+        self.goes_on(&session, now, true).then(|| SeenSession { is_due: session.standing.is_due(now), session })
     }
 
     /// Ends the session of a sign-in on a client of the app's own.
-    pub fn end_family(&self, family: Guid) {
-        if let Some(session) = self.sessions.get(&key_of_family(family)) {
+    pub fn end_client_sign_in(&self, client_sign_in: Guid) {
+        if let Some(session) = self.sessions.get(&client_sign_in_key(client_sign_in)) {
             self.end_held(&session);
         }
     }
 
     /// The live session of an id, and notes that it was used.
-    pub fn find(&self, id: &str) -> Option<Seen> {
+    pub fn find(&self, id: &str) -> Option<SeenSession> {
         let key = read(id)?;
         let session = self.sessions.get(&key)?;
         let now = self.clock.now();
         if self.goes_on(&session, now, true) {
-            return Some(Seen { is_due: session.standing.is_due(now), session });
+            return Some(SeenSession { is_due: session.standing.is_due(now), session });
         }
         if session.standing.again().is_none() || self.is_past(&session, now) {
             self.sessions.invalidate(&key);
@@ -216,7 +224,7 @@ impl Store {
     }
 
     /// The live session of an id, without noting a use: whoever asks how long it lasts does not make it last.
-    pub fn look(&self, id: &str) -> Option<Arc<Session>> {
+    pub fn peek(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.get(&read(id)?)?;
         self.goes_on(&session, self.clock.now(), false).then_some(session)
     }
@@ -232,7 +240,7 @@ impl Store {
     /// Whether a session that somebody holds is still live; `used` notes that it was used. One that is not live is told so.
     fn goes_on(&self, session: &Session, now: u64, used: bool) -> bool {
         if session.end.is_over() || self.is_past(session, now) {
-            session.end.tell();
+            session.end.notify();
             return false;
         }
         if used && now > session.last_seen() {
@@ -247,7 +255,7 @@ impl Store {
 
     /// Ends a session that somebody holds; whatever hangs on it ends too.
     pub fn end_held(&self, session: &Session) {
-        session.end.tell();
+        session.end.notify();
         self.sessions.invalidate(&session.key);
     }
 
@@ -255,13 +263,13 @@ impl Store {
     /// The record stays for its time, to tell the sign-in.
     pub fn end_for_sign_in(&self, session: &Session, claims: Option<Box<str>>) {
         session.standing.needs_sign_in(claims);
-        session.end.tell();
+        session.end.notify();
     }
 
     /// Ends the session of an id; whatever hangs on it ends too.
     pub fn end(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.remove(&read(id)?)?;
-        session.end.tell();
+        session.end.notify();
         Some(session)
     }
 
@@ -271,7 +279,7 @@ impl Store {
     }
 
     /// Ends all sessions of one person, and says how many they were.
-    pub fn end_all_of(&self, person: Person) -> usize {
+    pub fn end_all_of(&self, person: PersonKey) -> usize {
         let mut found = self.index.by_object(person.oid);
         found.retain(|it| it.identity().tid == person.tid);
         self.end_each(found)
@@ -291,7 +299,7 @@ impl Store {
     /// Ends the sessions of a person of the directory that had begun by then, and says how many they were; without a time, all of them.
     pub fn end_all_of_person(&self, person: Guid, begun_by: Option<u64>) -> usize {
         let mut found = self.index.by_person(person);
-        found.retain(|it| begun_by.is_none_or(|time| it.began() <= time));
+        found.retain(|it| begun_by.is_none_or(|time| it.started_at() <= time));
         self.end_each(found)
     }
 
@@ -304,24 +312,24 @@ impl Store {
     ///
     /// # Errors
     /// `Ambiguous`, where several people are meant: nothing ends.
-    pub fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
+    pub fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
         let mut people = match &whom.user {
-            User::Object(oid) => self.people(self.index.by_object(*oid)),
-            User::Name(name) => self.people(self.sessions.iter().map(|it| it.1).filter(|it| is_called(it, name))),
+            PersonName::Object(oid) => self.people(self.index.by_object(*oid)),
+            PersonName::Name(name) => self.people(self.sessions.iter().map(|it| it.1).filter(|it| is_called(it, name))),
         };
         people.retain(|it| whom.tenant.is_none_or(|tenant| it.tid == tenant));
         match people.as_slice() {
-            [] => Ok(Ended { person: None, sessions: 0 }),
-            [person] => Ok(Ended { person: Some(*person), sessions: self.end_all_of(*person) }),
-            _ => Err(Ambiguous(people)),
+            [] => Ok(EndedSessions { person: None, sessions: 0 }),
+            [person] => Ok(EndedSessions { person: Some(*person), sessions: self.end_all_of(*person) }),
+            _ => Err(AmbiguousPerson(people)),
         }
     }
 
     /// Whose live sessions these are, each person once.
-    fn people(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Person> {
+    fn people(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<PersonKey> {
         let person = |it: Arc<Session>| {
             let identity = it.identity();
-            Person { oid: identity.oid, tid: identity.tid }
+            PersonKey { oid: identity.oid, tid: identity.tid }
         };
         self.live(sessions).into_iter().map(person).collect::<BTreeSet<_>>().into_iter().collect()
     }
@@ -330,7 +338,7 @@ impl Store {
     fn end_each(&self, sessions: Vec<Arc<Session>>) -> usize {
         let end = |session: &Arc<Session>| {
             let live = self.goes_on(session, self.clock.now(), false);
-            session.end.tell();
+            session.end.notify();
             self.sessions.invalidate(&session.key);
             live
         };
@@ -338,7 +346,7 @@ impl Store {
     }
 
     /// When a session goes idle if nobody uses it, seconds since 1970.
-    pub fn goes_idle(&self, session: &Session) -> u64 {
+    pub fn idle_deadline(&self, session: &Session) -> u64 {
         session.last_seen().saturating_add(self.idle).min(session.ends())
     }
 
@@ -364,19 +372,19 @@ fn is_called(session: &Session, name: &str) -> bool {
     session.identity().preferred_username.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name))
 }
 
-fn read(id: &str) -> Option<Key> {
-    (id.len() == ID_TEXT).then(|| key(id))
+fn read(id: &str) -> Option<SessionKey> {
+    (id.len() == ID_CHARS).then(|| key(id))
 }
 
 /// No cookie's digest: what is digested is of another length.
-fn key_of_family(family: Guid) -> Key {
+fn client_sign_in_key(client_sign_in: Guid) -> SessionKey {
     let mut out = [0; 32];
-    out.copy_from_slice(digest(&SHA256, &[b"sign-in on a client of the app's own ".as_slice(), family.bytes()].concat()).as_ref());
+    out.copy_from_slice(digest(&SHA256, &[b"sign-in on a client of the app's own ".as_slice(), client_sign_in.bytes()].concat()).as_ref());
     out
 }
 
 /// Of the text, not of the bytes it stands for: nothing is decoded, and no second spelling of an id is found.
-fn key(id: &str) -> Key {
+fn key(id: &str) -> SessionKey {
     let mut out = [0; 32];
     out.copy_from_slice(digest(&SHA256, id.as_bytes()).as_ref());
     out

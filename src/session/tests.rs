@@ -1,12 +1,12 @@
 //! What every store has to do, whatever it is made of: sessions are found by the cookie, by Entra's session and by the person, and end once.
 
-use super::store::Store;
-use super::whom::{Ambiguous, Ended, Person, Whom};
+use super::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonSelector};
+use super::store::SessionStore;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity, Member};
+use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
 use crate::base::secret::Secret;
-use crate::base::texts::Texts;
+use crate::base::string_list::StringList;
 use crate::config;
 use crate::entra::verified::VerifiedUser;
 use std::time::Duration;
@@ -20,11 +20,11 @@ fn guid(text: &str) -> Guid {
     Guid::parse(text).unwrap()
 }
 
-fn person(oid: &str, tid: &str) -> Person {
-    Person { oid: guid(oid), tid: guid(tid) }
+fn person(oid: &str, tid: &str) -> PersonKey {
+    PersonKey { oid: guid(oid), tid: guid(tid) }
 }
 
-fn identity(who: Person, name: &str, sid: Option<&str>) -> Identity {
+fn identity(who: PersonKey, name: &str, sid: Option<&str>) -> Identity {
     Identity {
         oid: who.oid,
         tid: who.tid,
@@ -33,11 +33,11 @@ fn identity(who: Person, name: &str, sid: Option<&str>) -> Identity {
         email: None,
         email_verified: false,
         guest: false,
-        roles: Texts::default(),
-        groups: Groups::Known(Texts::default()),
+        roles: StringList::default(),
+        groups: PersonGroups::Known(StringList::default()),
         entra_sid: sid.map(Box::from),
         login_hint: None,
-        acrs: Texts::default(),
+        acrs: StringList::default(),
         auth_time: 0,
         has_auth_time: false,
         custom: Box::default(),
@@ -45,17 +45,22 @@ fn identity(who: Person, name: &str, sid: Option<&str>) -> Identity {
     }
 }
 
-fn store(clock: &Clock, capacity: u64) -> Store {
-    let config =
-        config::session::Session { secrets: Vec::new(), idle: Duration::from_mins(10), lifetime: Duration::from_hours(1), capacity, per_person: capacity };
-    Store::new(&config, clock.clone(), crate::seal::random::system())
+fn store(clock: &Clock, capacity: u64) -> SessionStore {
+    let config = config::session::SessionConfig {
+        secrets: Vec::new(),
+        idle: Duration::from_mins(10),
+        lifetime: Duration::from_hours(1),
+        capacity,
+        per_person: capacity,
+    };
+    SessionStore::new(&config, clock.clone(), crate::seal::random::system())
 }
 
-fn begin(store: &Store, who: Person, name: &str, sid: Option<&str>, session_state: Option<&str>) -> Secret {
-    store.begin(VerifiedUser::pretended(identity(who, name, sid)), None, None, session_state).0
+fn begin(store: &SessionStore, who: PersonKey, name: &str, sid: Option<&str>, session_state: Option<&str>) -> Secret {
+    store.create(VerifiedUser::pretended(identity(who, name, sid)), None, None, session_state).0
 }
 
-fn lives(store: &Store, id: &Secret) -> bool {
+fn lives(store: &SessionStore, id: &Secret) -> bool {
     store.find(id.expose()).is_some()
 }
 
@@ -100,22 +105,22 @@ fn an_operator_means_one_person_or_nobody_ends() {
     let store = store(&Clock::system(), 100);
     let (maya, tom) = (person(MAYA, HOME), person(TOM, ELSEWHERE));
     let one = begin(&store, maya, "maya@contoso.com", None, None);
-    let whom = |user: &str, tenant: Option<&str>| Whom::parse(user, tenant).unwrap();
-    let nobody = Ended { person: None, sessions: 0 };
+    let whom = |user: &str, tenant: Option<&str>| PersonSelector::parse(user, tenant).unwrap();
+    let nobody = EndedSessions { person: None, sessions: 0 };
     for (user, tenant) in [("tom@contoso.com", None), ("aya@contoso.com", None), (TOM, None), (MAYA, Some(ELSEWHERE)), ("maya@contoso.com", Some(ELSEWHERE))] {
         assert_eq!(store.revoke(&whom(user, tenant)), Ok(nobody), "{user} {tenant:?}");
     }
     // Another tenant lends its person the same name, or has the same object id.
     let lent = begin(&store, tom, "maya@contoso.com", None, None);
-    assert_eq!(store.revoke(&whom("maya@contoso.com", None)), Err(Ambiguous(vec![maya, tom])));
+    assert_eq!(store.revoke(&whom("maya@contoso.com", None)), Err(AmbiguousPerson(vec![maya, tom])));
     let same = begin(&store, person(MAYA, ELSEWHERE), "x@y", None, None);
-    assert_eq!(store.revoke(&whom(MAYA, None)), Err(Ambiguous(vec![person(MAYA, ELSEWHERE), maya])));
+    assert_eq!(store.revoke(&whom(MAYA, None)), Err(AmbiguousPerson(vec![person(MAYA, ELSEWHERE), maya])));
     assert!(lives(&store, &one) && lives(&store, &lent) && lives(&store, &same));
-    assert_eq!(store.revoke(&whom("MAYA@Contoso.com", Some(HOME))), Ok(Ended { person: Some(maya), sessions: 1 }));
+    assert_eq!(store.revoke(&whom("MAYA@Contoso.com", Some(HOME))), Ok(EndedSessions { person: Some(maya), sessions: 1 }));
     assert!(!lives(&store, &one) && lives(&store, &lent) && lives(&store, &same));
     // By name every session of the person goes, also one that began under an older name.
     let older = begin(&store, tom, "thomas@contoso.com", None, None);
-    assert_eq!(store.revoke(&whom("maya@contoso.com", None)), Ok(Ended { person: Some(tom), sessions: 2 }));
+    assert_eq!(store.revoke(&whom("maya@contoso.com", None)), Ok(EndedSessions { person: Some(tom), sessions: 2 }));
     assert!(!lives(&store, &older) && lives(&store, &same));
 }
 
@@ -125,7 +130,7 @@ fn what_is_over_by_itself_is_counted_by_nobody() {
     let store = store(&clock, 100);
     begin(&store, person(MAYA, HOME), "maya@contoso.com", Some("one"), None);
     clock.shift(601);
-    assert_eq!(store.revoke(&Whom::parse("maya@contoso.com", None).unwrap()), Ok(Ended { person: None, sessions: 0 }));
+    assert_eq!(store.revoke(&PersonSelector::parse("maya@contoso.com", None).unwrap()), Ok(EndedSessions { person: None, sessions: 0 }));
     assert_eq!(store.end_by_sid("one"), 0);
 }
 
@@ -133,7 +138,7 @@ fn what_is_over_by_itself_is_counted_by_nobody() {
 fn a_refreshed_token_does_not_change_by_what_a_session_is_found() {
     let store = store(&Clock::system(), 100);
     let maya = person(MAYA, HOME);
-    let (id, session) = store.begin(VerifiedUser::pretended(identity(maya, "maya", Some("one"))), None, None, None);
+    let (id, session) = store.create(VerifiedUser::pretended(identity(maya, "maya", Some("one"))), None, None, None);
     session.renew(VerifiedUser::pretended(identity(maya, "maya.new", Some("two")))).unwrap();
     assert_eq!((store.end_by_sid("two"), store.end_by_sid("one")), (0, 1));
     assert!(!lives(&store, &id));
@@ -159,9 +164,9 @@ fn nothing_is_kept_of_sessions_that_are_over_however_they_ended() {
     assert_eq!((store.count(), store.places()), (0, 0));
 }
 
-fn begin_of(store: &Store, who: Guid, organization: Guid) -> Secret {
-    let member = Member { person: who, role: "worker".into(), organization, code: "contoso".into() };
-    store.begin(VerifiedUser::pretended(identity(person(MAYA, HOME), "maya", None)), Some(member), None, None).0
+fn begin_of(store: &SessionStore, who: Guid, organization: Guid) -> Secret {
+    let member = DirectoryMember { person: who, role: "worker".into(), organization, code: "contoso".into() };
+    store.create(VerifiedUser::pretended(identity(person(MAYA, HOME), "maya", None)), Some(member), None, None).0
 }
 
 #[test]
@@ -202,8 +207,8 @@ fn the_sessions_of_an_organization_are_found_among_very_many_in_a_moment() {
 fn whoever_signs_in_again_and_again_makes_room_among_their_own_sessions() {
     let clock = Clock::system();
     let config =
-        config::session::Session { secrets: Vec::new(), idle: Duration::from_mins(10), lifetime: Duration::from_hours(1), capacity: 1000, per_person: 3 };
-    let store = Store::new(&config, clock.clone(), crate::seal::random::system());
+        config::session::SessionConfig { secrets: Vec::new(), idle: Duration::from_mins(10), lifetime: Duration::from_hours(1), capacity: 1000, per_person: 3 };
+    let store = SessionStore::new(&config, clock.clone(), crate::seal::random::system());
     let tom = begin(&store, person(TOM, HOME), "tom", None, None);
     // The same object in another tenant is somebody else.
     let abroad = begin(&store, person(MAYA, ELSEWHERE), "maya", None, None);

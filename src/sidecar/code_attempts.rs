@@ -46,14 +46,14 @@ pub enum CodeSource {
 /// Counts refused codes for each client.
 #[derive(Debug)]
 pub struct CodeAttempts {
-    seen: Cache<CodeSource, Arc<Mutex<Arc<Window>>>>,
+    windows: Cache<CodeSource, Arc<Mutex<Arc<AttemptWindow>>>>,
     clock: Clock,
 }
 
 #[derive(Debug)]
-struct Window {
+struct AttemptWindow {
     /// Seconds since 1970.
-    began: u64,
+    started_at: u64,
     /// A permit for each code that may still be refused; closed once so many were.
     attempts: Arc<Semaphore>,
     waiting: Semaphore,
@@ -63,8 +63,8 @@ struct Window {
 /// A code that may be redeemed. Unless it is released it counts as refused.
 #[derive(Debug)]
 #[must_use]
-pub struct Attempt {
-    window: Arc<Window>,
+pub struct CodeAttempt {
+    window: Arc<AttemptWindow>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -72,55 +72,55 @@ impl CodeAttempts {
     /// No code was refused yet.
     pub fn new(clock: Clock) -> Self {
         let idle = Duration::from_secs(2 * WINDOW_SECONDS);
-        Self { seen: Cache::builder().max_capacity(MAX_COUNTED_CLIENTS).eviction_policy(EvictionPolicy::lru()).time_to_idle(idle).build(), clock }
+        Self { windows: Cache::builder().max_capacity(MAX_COUNTED_CLIENTS).eviction_policy(EvictionPolicy::lru()).time_to_idle(idle).build(), clock }
     }
 
     /// Waits until it is clear that the code of this client may be redeemed.
     ///
     /// # Errors
     /// For how many seconds the client has to wait.
-    pub async fn begin(&self, from: CodeSource) -> Result<Attempt, u64> {
+    pub async fn start(&self, from: CodeSource) -> Result<CodeAttempt, u64> {
         let window = self.window(from);
         let waited = async {
             let _waiting = window.waiting.try_acquire().ok()?;
             timeout(MAX_WAIT, Arc::clone(&window.attempts).acquire_owned()).await.ok()?.ok()
         };
-        let rest = || WINDOW_SECONDS.saturating_sub(self.clock.now().abs_diff(window.began)).max(1);
+        let rest = || WINDOW_SECONDS.saturating_sub(self.clock.now().abs_diff(window.started_at)).max(1);
         match waited.await {
-            Some(permit) => Ok(Attempt { permit: Some(permit), window }),
+            Some(permit) => Ok(CodeAttempt { permit: Some(permit), window }),
             None => Err(rest()),
         }
     }
 
-    fn window(&self, from: CodeSource) -> Arc<Window> {
+    fn window(&self, from: CodeSource) -> Arc<AttemptWindow> {
         let key = match from {
             CodeSource::Address(address) => CodeSource::Address(Some(network(address))),
             person @ CodeSource::Person(..) => person,
         };
         let now = self.clock.now();
-        let entry = self.seen.get_with(key, || Arc::new(Mutex::new(Arc::new(Window::new(now)))));
+        let entry = self.windows.get_with(key, || Arc::new(Mutex::new(Arc::new(AttemptWindow::new(now)))));
         let mut window = entry.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.abs_diff(window.began) >= WINDOW_SECONDS {
-            *window = Arc::new(Window::new(now));
+        if now.abs_diff(window.started_at) >= WINDOW_SECONDS {
+            *window = Arc::new(AttemptWindow::new(now));
         }
         Arc::clone(&window)
     }
 }
 
-impl Window {
+impl AttemptWindow {
     fn new(began: u64) -> Self {
-        Self { began, attempts: Arc::new(Semaphore::new(MAX_WRONG_CODES)), waiting: Semaphore::new(MAX_WAITING_CODES), wrong: AtomicUsize::new(0) }
+        Self { started_at: began, attempts: Arc::new(Semaphore::new(MAX_WRONG_CODES)), waiting: Semaphore::new(MAX_WAITING_CODES), wrong: AtomicUsize::new(0) }
     }
 }
 
-impl Attempt {
+impl CodeAttempt {
     /// The code was not refused: it counts no more.
     pub fn release(mut self) {
         drop(self.permit.take());
     }
 }
 
-impl Drop for Attempt {
+impl Drop for CodeAttempt {
     fn drop(&mut self) {
         let Some(permit) = self.permit.take() else { return };
         permit.forget();
@@ -143,7 +143,7 @@ mod tests {
         let attempts = Arc::new(CodeAttempts::new(clock.clone()));
         let all = |right: bool| {
             let one = |attempts: Arc<CodeAttempts>| async move {
-                let attempt = attempts.begin(HERE).await.ok()?;
+                let attempt = attempts.start(HERE).await.ok()?;
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 if right {
                     attempt.release()
@@ -154,13 +154,13 @@ mod tests {
         };
         assert_eq!(all(true).await.iter().flatten().count(), 200);
         assert_eq!(all(false).await.iter().flatten().count(), MAX_WRONG_CODES);
-        assert!(attempts.begin(HERE).await.is_err_and(|it| (1..=WINDOW_SECONDS).contains(&it)));
+        assert!(attempts.start(HERE).await.is_err_and(|it| (1..=WINDOW_SECONDS).contains(&it)));
         let person = CodeSource::Person(Guid::PERSONAL, Guid::PERSONAL);
         for other in [person, CodeSource::Address(Some("192.0.2.2".parse().unwrap())), CodeSource::Address(None)] {
-            attempts.begin(other).await.unwrap().release();
+            attempts.start(other).await.unwrap().release();
         }
         clock.shift(60);
-        attempts.begin(HERE).await.unwrap().release();
+        attempts.start(HERE).await.unwrap().release();
     }
 
     #[tokio::test]
@@ -168,19 +168,19 @@ mod tests {
         let attempts = Arc::new(CodeAttempts::new(Clock::system()));
         let mut held = Vec::new();
         for _ in 0..MAX_WRONG_CODES {
-            held.push(attempts.begin(HERE).await.unwrap());
+            held.push(attempts.start(HERE).await.unwrap());
         }
         let mut waiting = tokio::task::JoinSet::new();
         for _ in 0..MAX_WAITING_CODES {
             let attempts = Arc::clone(&attempts);
-            waiting.spawn(async move { attempts.begin(HERE).await.map(Attempt::release) });
+            waiting.spawn(async move { attempts.start(HERE).await.map(CodeAttempt::release) });
         }
         // The scheduler may poll some of them only after several turns.
         for _ in 0..MAX_WAITING_CODES {
             tokio::task::yield_now().await;
         }
-        assert!(attempts.begin(HERE).now_or_never().is_some_and(|it| it.is_err()), "it waits beyond the limit");
-        held.into_iter().for_each(Attempt::release);
+        assert!(attempts.start(HERE).now_or_never().is_some_and(|it| it.is_err()), "it waits beyond the limit");
+        held.into_iter().for_each(CodeAttempt::release);
         assert!(waiting.join_all().await.iter().all(Result::is_ok));
     }
 }

@@ -2,23 +2,23 @@
 
 use crate::base::clock::Clock;
 use crate::directory::Directory;
-use crate::directory::organization::{Organization, State, days_until};
+use crate::directory::organization::{Organization, OrganizationState, days_until};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// From so many days before.
-const WARNED: i64 = 30;
+const WARNING_DAYS: i64 = 30;
 /// How often it is looked whether another day has begun.
-const LOOK: Duration = Duration::from_hours(1);
-const DAY: u64 = 86_400;
+const CHECK_INTERVAL: Duration = Duration::from_hours(1);
+const SECONDS_PER_DAY: u64 = 86_400;
 
 /// Writes a warning into the log for each, once a day, until `stop`; `own` is when that of `[entra]` ends.
 pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, clock: Clock, stop: CancellationToken) {
     let (mut warned, mut pause) = (None, Duration::ZERO);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-        pause = LOOK;
+        pause = CHECK_INTERVAL;
         let now = clock.now();
-        if warned == Some(now / DAY) {
+        if warned == Some(now / SECONDS_PER_DAY) {
             continue;
         }
         let all = match &directory {
@@ -29,7 +29,7 @@ pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, c
             Ok(all) => {
                 warn_of_own(own(), now);
                 all.iter().for_each(|it| warn_of(it, now));
-                warned = Some(now / DAY);
+                warned = Some(now / SECONDS_PER_DAY);
             }
             Err(cause) => tracing::warn!(%cause, "cannot look up the expiry of organizations' credentials"),
         }
@@ -37,7 +37,7 @@ pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, c
 }
 
 fn warn_of_own(ends: Option<u64>, now: u64) {
-    let Some(days) = ends.and_then(|it| i64::try_from(it).ok()).map(|it| days_until(it, now)).filter(|it| *it <= WARNED) else { return };
+    let Some(days) = ends.and_then(|it| i64::try_from(it).ok()).map(|it| days_until(it, now)).filter(|it| *it <= WARNING_DAYS) else { return };
     if days < 0 {
         tracing::error!("the [entra] certificate has expired");
     } else {
@@ -47,7 +47,7 @@ fn warn_of_own(ends: Option<u64>, now: u64) {
 
 fn warn_of(organization: &Organization, now: u64) {
     let Some(days) = expires(organization, now) else { return };
-    let (code, waiting) = (&organization.code, organization.waiting.is_some());
+    let (code, waiting) = (&organization.code, organization.pending_credential.is_some());
     if days < 0 {
         tracing::error!(organization = %code, new_credential_waiting = waiting, "organization's credential has expired");
     } else {
@@ -58,34 +58,34 @@ fn warn_of(organization: &Organization, now: u64) {
 /// In how many days, where that is soon and its people sign in by it.
 fn expires(organization: &Organization, now: u64) -> Option<i64> {
     let days = days_until(organization.credential_ends?, now);
-    (organization.state == State::On && days <= WARNED).then_some(days)
+    (organization.state == OrganizationState::On && days <= WARNING_DAYS).then_some(days)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::code::Code;
+    use crate::base::company_code::CompanyCode;
     use crate::base::guid::Guid;
-    use crate::directory::organization::{Provider, Source};
+    use crate::directory::organization::{IdentityProvider, OrganizationSource};
 
     const NOW: u64 = 1_000_000_000;
 
-    fn organization(state: State, ends: Option<i64>) -> Organization {
+    fn organization(state: OrganizationState, ends: Option<i64>) -> Organization {
         Organization {
             id: Guid::NIL,
-            code: Code::parse("contoso").unwrap(),
+            code: CompanyCode::parse("contoso").unwrap(),
             name: "Contoso".to_owned(),
-            provider: Provider::AzureAd,
+            provider: IdentityProvider::AzureAd,
             tenant: None,
             client_id: None,
             has_credential: true,
             credential_ends: ends,
-            waiting: None,
+            pending_credential: None,
             default_role: "worker".to_owned(),
             first_sign_in: None,
             guests: true,
             state,
-            source: Source::Database,
+            source: OrganizationSource::Database,
             created: 0,
             changed: 0,
             changed_by: String::new(),
@@ -98,8 +98,8 @@ mod tests {
         for (ends, expected) in
             [(None, None), (in_days(31), None), (in_days(30), Some(30)), (in_days(0), Some(0)), (in_days(-1), Some(-1)), (in_days(-90), Some(-90))]
         {
-            assert_eq!(expires(&organization(State::On, ends), NOW), expected);
-            assert_eq!(expires(&organization(State::Off, ends), NOW), None);
+            assert_eq!(expires(&organization(OrganizationState::On, ends), NOW), expected);
+            assert_eq!(expires(&organization(OrganizationState::Off, ends), NOW), None);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who typed what nobody is called: an address that guesses waits, and nobody else does.
 //!
-//! What is counted is answers, not questions: however many look-ups run at the same time, no more than `MOST` of a minute are told that they were
+//! What is counted is answers, not questions: however many look-ups run at the same time, no more than `MAX_WRONG_GUESSES` of a minute are told that they were
 //! wrong, and who is right waits only where the address has used them up.
 
 use crate::base::clock::Clock;
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// So many wrong ones in a minute are borne: a company behind one address mistypes too.
-pub const MOST: u32 = 30;
+pub const MAX_WRONG_GUESSES: u32 = 30;
 
 /// Seconds in which they are counted.
-const WINDOW: u64 = 60;
+const WINDOW_SECONDS: u64 = 60;
 
 /// Maximum number of clients that are remembered, counted once for each of `RequestSource`.
 const MAX_COUNTED_CLIENTS: u64 = 100_000;
@@ -38,16 +38,16 @@ pub struct GuessingClient {
 }
 
 /// When the count began, seconds since 1970, and how many there were.
-type Count = Arc<Mutex<(u64, u32)>>;
+type GuessCount = Arc<Mutex<(u64, u32)>>;
 
 /// Counts wrong answers for each address; never for an organization, which would let anybody lock one out.
 #[derive(Debug)]
-pub struct Guesses {
-    seen: Cache<(IpAddr, RequestSource), Count>,
+pub struct GuessCounter {
+    counts: Cache<(IpAddr, RequestSource), GuessCount>,
     clock: Clock,
 }
 
-impl Guesses {
+impl GuessCounter {
     /// Nobody has guessed yet.
     pub fn new(clock: Clock) -> Self {
         Self::with_capacity(MAX_COUNTED_CLIENTS, clock)
@@ -56,9 +56,9 @@ impl Guesses {
     /// The same for that many clients. The client that was counted least recently makes room for a new one. The default policy of the
     /// cache would drop the new one if the others are counted more often, and a new client could guess without a limit.
     fn with_capacity(clients: u64, clock: Clock) -> Self {
-        let idle = Duration::from_secs(2 * WINDOW);
+        let idle = Duration::from_secs(2 * WINDOW_SECONDS);
         let seen = Cache::builder().max_capacity(clients).eviction_policy(EvictionPolicy::lru()).time_to_idle(idle).build();
-        Self { seen, clock }
+        Self { counts: seen, clock }
     }
 
     /// For how many seconds the address has to wait; `None` where it may go on.
@@ -70,10 +70,10 @@ impl Guesses {
         {
             return Some(seconds);
         }
-        let count = self.seen.get(&key(from))?;
+        let count = self.counts.get(&key(from))?;
         let (since, wrong) = *count.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = self.clock.now().abs_diff(since);
-        (wrong >= MOST && passed < WINDOW).then(|| WINDOW - passed)
+        (wrong >= MAX_WRONG_GUESSES && passed < WINDOW_SECONDS).then(|| WINDOW_SECONDS - passed)
     }
 
     /// Counts a wrong one, before its answer is given.
@@ -85,16 +85,16 @@ impl Guesses {
             return Err(seconds);
         }
         let now = self.clock.now();
-        let count = self.seen.get_with(key(from), || Arc::new(Mutex::new((now, 0))));
+        let count = self.counts.get_with(key(from), || Arc::new(Mutex::new((now, 0))));
         let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, wrong) = *count;
         let passed = now.abs_diff(since);
-        if passed >= WINDOW {
+        if passed >= WINDOW_SECONDS {
             *count = (now, 1);
-        } else if wrong < MOST {
+        } else if wrong < MAX_WRONG_GUESSES {
             *count = (since, wrong + 1);
         } else {
-            return Err(WINDOW - passed);
+            return Err(WINDOW_SECONDS - passed);
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Guesses {
     ///
     /// # Errors
     /// For how many seconds the address has to wait.
-    pub fn may_tell(&self, from: GuessingClient, right: bool) -> Result<(), u64> {
+    pub fn record(&self, from: GuessingClient, right: bool) -> Result<(), u64> {
         if right { self.waits(from).map_or(Ok(()), Err) } else { self.was_wrong(from) }
     }
 }
@@ -132,48 +132,48 @@ mod tests {
 
     #[test]
     fn requests_that_other_sites_cause_use_up_no_limit_of_our_own_pages() {
-        let guesses = Guesses::new(Clock::system());
+        let guesses = GuessCounter::new(Clock::system());
         let other = GuessingClient { source: RequestSource::Other, ..own("192.0.2.1") };
-        let counted = (0..2 * MOST).filter(|_| guesses.was_wrong(other).is_ok()).count();
-        assert_eq!((counted, guesses.waits(other).is_some()), (MOST as usize, true));
-        assert_eq!((guesses.waits(own("192.0.2.1")), guesses.may_tell(own("192.0.2.1"), true)), (None, Ok(())));
+        let counted = (0..2 * MAX_WRONG_GUESSES).filter(|_| guesses.was_wrong(other).is_ok()).count();
+        assert_eq!((counted, guesses.waits(other).is_some()), (MAX_WRONG_GUESSES as usize, true));
+        assert_eq!((guesses.waits(own("192.0.2.1")), guesses.record(own("192.0.2.1"), true)), (None, Ok(())));
         // But not the other way around: links are no second limit for a client that has used up the first.
-        let counted = (0..2 * MOST).filter(|_| guesses.was_wrong(own("192.0.2.2")).is_ok()).count();
+        let counted = (0..2 * MAX_WRONG_GUESSES).filter(|_| guesses.was_wrong(own("192.0.2.2")).is_ok()).count();
         let other = GuessingClient { source: RequestSource::Other, ..own("192.0.2.2") };
-        assert_eq!((counted, guesses.may_tell(other, true).is_err(), guesses.was_wrong(other).is_err()), (MOST as usize, true, true));
+        assert_eq!((counted, guesses.record(other, true).is_err(), guesses.was_wrong(other).is_err()), (MAX_WRONG_GUESSES as usize, true, true));
     }
 
     /// With the cache's default policy (TinyLFU) a full table dropped new clients, which then guessed without a limit.
     #[test]
     fn a_full_table_still_counts_and_limits_a_new_client() {
-        let guesses = Guesses::with_capacity(100, Clock::system());
+        let guesses = GuessCounter::with_capacity(100, Clock::system());
         let old: Vec<_> = (0..100).map(|it| own(&format!("198.51.100.{it}"))).collect();
         for client in old.iter().cycle().take(1000) {
             let _ = guesses.was_wrong(*client);
-            guesses.seen.run_pending_tasks();
+            guesses.counts.run_pending_tasks();
         }
-        assert_eq!(guesses.seen.entry_count(), 100);
+        assert_eq!(guesses.counts.entry_count(), 100);
         let mut counted = 0;
-        for _ in 0..2 * MOST {
+        for _ in 0..2 * MAX_WRONG_GUESSES {
             counted += usize::from(guesses.was_wrong(own("192.0.2.1")).is_ok());
-            guesses.seen.run_pending_tasks();
+            guesses.counts.run_pending_tasks();
         }
-        assert_eq!((counted, guesses.waits(own("192.0.2.1")).is_some()), (MOST as usize, true));
-        assert_eq!(guesses.seen.entry_count(), 100);
+        assert_eq!((counted, guesses.waits(own("192.0.2.1")).is_some()), (MAX_WRONG_GUESSES as usize, true));
+        assert_eq!(guesses.counts.entry_count(), 100);
     }
 
     #[test]
     fn an_address_that_guesses_waits_and_its_neighbor_does_not() {
         let clock = Clock::system();
-        let guesses = Guesses::new(clock.clone());
+        let guesses = GuessCounter::new(clock.clone());
         let ip = own;
-        for _ in 0..MOST {
+        for _ in 0..MAX_WRONG_GUESSES {
             assert_eq!(guesses.waits(ip("2001:db8::1")), None);
             assert_eq!(guesses.was_wrong(ip("2001:db8::1")), Ok(()));
         }
-        assert!(guesses.was_wrong(ip("2001:db8::2")).is_err() && guesses.may_tell(ip("2001:db8::2"), true).is_err());
-        assert_eq!(guesses.may_tell(ip("192.0.2.1"), true), Ok(()));
-        assert!(guesses.waits(ip("2001:db8::ffff")).is_some_and(|it| (1..=WINDOW).contains(&it)));
+        assert!(guesses.was_wrong(ip("2001:db8::2")).is_err() && guesses.record(ip("2001:db8::2"), true).is_err());
+        assert_eq!(guesses.record(ip("192.0.2.1"), true), Ok(()));
+        assert!(guesses.waits(ip("2001:db8::ffff")).is_some_and(|it| (1..=WINDOW_SECONDS).contains(&it)));
         assert_eq!(
             (guesses.waits(ip("2001:db8:0:1::1")), guesses.waits(ip("192.0.2.1")), guesses.waits(GuessingClient { address: None, source: RequestSource::Own })),
             (None, None, None)
@@ -186,12 +186,12 @@ mod tests {
 
     #[test]
     fn of_many_at_once_no_more_than_that_are_told() {
-        let guesses = Guesses::new(Clock::system());
+        let guesses = GuessCounter::new(Clock::system());
         let from = own("192.0.2.1");
         let told = std::thread::scope(|scope| {
             let all: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..100).filter(|_| guesses.was_wrong(from).is_ok()).count())).collect();
             all.into_iter().map(|it| it.join().unwrap()).sum::<usize>()
         });
-        assert_eq!(told, MOST as usize);
+        assert_eq!(told, MAX_WRONG_GUESSES as usize);
     }
 }

@@ -5,20 +5,20 @@
 
 use crate::access::policy::Policy;
 use crate::base::clock::Clock;
-use crate::base::code::Code;
-use crate::base::credential::Credential;
+use crate::base::company_code::CompanyCode;
+use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
-use crate::base::identity::Member;
-use crate::base::random::Random;
+use crate::base::identity::DirectoryMember;
+use crate::base::random::RandomSource;
 use crate::config::directory::domain_of;
-use crate::config::entra::{Allowed, Entra as Config, Tenant};
-use crate::directory::organization::{Connection, Means, Organization, UNREAD};
-use crate::directory::proof::Proof;
-use crate::directory::recent::SignIn;
+use crate::config::entra::{AllowedTenants, EntraConfig as Config, TenantConfig};
+use crate::directory::organization::{ConnectionCredential, EntraConnection, Organization, UNREAD_REASON};
+use crate::directory::organization_credential::OrganizationCredential;
+use crate::directory::recent::FinishedSignIn;
 use crate::directory::{self, Directory};
-use crate::entra::proof::By;
+use crate::entra::registration_credentials::CredentialUsed;
 use crate::entra::{self, Entra};
-use crate::wire::client::Client;
+use crate::wire::client::HttpClient;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// So many are kept at once; one that has to make room is made again when it is needed.
-const MOST: u64 = 2000;
+const MAX_LOADED_ORGANIZATIONS: u64 = 2000;
 
 /// An organization of which nobody came for so long is let go of.
-const REST: Duration = Duration::from_hours(24);
+const IDLE_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// So many sign-ins at once wait to be written down.
-const WRITING: usize = 256;
+const MAX_WAITING_WRITES: usize = 256;
 
 /// Why an organization's Entra cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub enum Error {
 
 /// Why no tenant is known of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoTenant {
+pub enum UnknownTenant {
     /// The text is no domain.
     #[error("not a domain")]
     NoDomain,
@@ -65,13 +65,13 @@ pub enum NoTenant {
 
 /// What is the same for all of them.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct OrganizationDefaults {
     /// `[entra]`: cloud, authority, how often Entra is asked.
     pub entra: Config,
     /// One for all.
     pub redirect_uri: String,
     /// The way to Entra.
-    pub client: Client,
+    pub client: HttpClient,
     /// Claims that are kept as text.
     pub custom: Vec<String>,
 }
@@ -84,25 +84,25 @@ pub struct Authorities {
     /// As `[entra]` says.
     pub entra: Arc<Entra>,
     /// Where there are organizations, theirs.
-    pub organizations: Option<Arc<Organizations>>,
+    pub organizations: Option<Arc<OrganizationRegistry>>,
 }
 
 /// Every organization's Entra that is in use.
 #[derive(Debug)]
-pub struct Organizations {
+pub struct OrganizationRegistry {
     directory: Directory,
-    place: Place,
-    known: Cache<Guid, Arc<Registered>>,
+    defaults: OrganizationDefaults,
+    loaded: Cache<Guid, Arc<RegisteredOrganization>>,
     clock: Clock,
-    random: Random,
+    random: RandomSource,
     /// Places of those who write down a sign-in.
     writing: Semaphore,
 }
 
 /// One of them; its keys are kept fresh until it is dropped.
 #[derive(Debug)]
-struct Registered {
-    by: Connection,
+struct RegisteredOrganization {
+    by: EntraConnection,
     entra: Arc<Entra>,
     _fresh: DropGuard,
 }
@@ -112,7 +112,7 @@ impl Authorities {
     ///
     /// # Errors
     /// Why that is not known.
-    pub async fn of(&self, member: Option<&Member>) -> Result<Arc<Entra>, Error> {
+    pub async fn of(&self, member: Option<&DirectoryMember>) -> Result<Arc<Entra>, Error> {
         let Some(member) = member else { return Ok(Arc::clone(&self.entra)) };
         let organizations = self.organizations.as_ref().ok_or(Error::NotSetUp)?;
         let organization = organizations.directory.organization_by_id(member.organization).await?.ok_or(Error::NotSetUp)?;
@@ -120,22 +120,22 @@ impl Authorities {
     }
 
     /// The same, where somebody signed in there lately.
-    pub fn known(&self, member: Option<&Member>) -> Option<Arc<Entra>> {
+    pub fn known(&self, member: Option<&DirectoryMember>) -> Option<Arc<Entra>> {
         let Some(member) = member else { return Some(Arc::clone(&self.entra)) };
-        self.organizations.as_ref()?.known.get(&member.organization).map(|it| Arc::clone(&it.entra))
+        self.organizations.as_ref()?.loaded.get(&member.organization).map(|it| Arc::clone(&it.entra))
     }
 }
 
-impl Organizations {
+impl OrganizationRegistry {
     /// None is known yet; opens no connection.
-    pub fn new(directory: Directory, place: Place, clock: Clock, random: Random) -> Self {
+    pub fn new(directory: Directory, place: OrganizationDefaults, clock: Clock, random: RandomSource) -> Self {
         Self {
             directory,
-            place,
-            known: Cache::builder().max_capacity(MOST).eviction_policy(EvictionPolicy::lru()).time_to_idle(REST).build(),
+            defaults: place,
+            loaded: Cache::builder().max_capacity(MAX_LOADED_ORGANIZATIONS).eviction_policy(EvictionPolicy::lru()).time_to_idle(IDLE_TIMEOUT).build(),
             clock,
             random,
-            writing: Semaphore::new(WRITING),
+            writing: Semaphore::new(MAX_WAITING_WRITES),
         }
     }
 
@@ -146,7 +146,7 @@ impl Organizations {
 
     /// Whether the operator's token is there for organizations that trust its issuer.
     pub fn has_federated_token(&self) -> bool {
-        self.place.entra.federated_token.is_some()
+        self.defaults.entra.federated_token.is_some()
     }
 
     /// An organization's Entra, as its connection is now.
@@ -155,19 +155,19 @@ impl Organizations {
     /// Why it cannot be asked.
     pub async fn entra(&self, organization: &Organization) -> Result<Arc<Entra>, Error> {
         let by = self.directory.connection(organization).await?.ok_or(Error::NotSetUp)?;
-        if let Some(known) = self.known.get(&organization.id).filter(|it| it.is_by(&by)) {
+        if let Some(known) = self.loaded.get(&organization.id).filter(|it| it.is_by(&by)) {
             return Ok(Arc::clone(&known.entra));
         }
-        let before = self.known.get(&organization.id);
+        let before = self.loaded.get(&organization.id);
         self.register(organization.id, by, before.as_ref().map(|it| &*it.entra))
     }
 
     /// Says at which organizations nobody can sign in, since no secret opens what they prove themselves by. The others are served.
-    pub async fn tell_unopened(&self) {
+    pub async fn warn_of_unopened(&self) {
         match self.directory.unopened().await {
             Ok(codes) if codes.is_empty() => {}
             Ok(codes) => {
-                let codes: Vec<_> = codes.iter().map(Code::as_str).collect();
+                let codes: Vec<_> = codes.iter().map(CompanyCode::as_str).collect();
                 tracing::error!(
                     organizations = codes.join(" "),
                     "no secret in [session] secrets opens these organizations' credentials, so sign-ins with them fail; \
@@ -180,20 +180,20 @@ impl Organizations {
 
     /// Something was redeemed at an organization: a new credential by which that went takes the other's place, and of one that Entra refused it is
     /// noted why. Nobody waits for this, and where the database does not answer, the next sign-in tells the same.
-    pub async fn heard(&self, organization: Guid, entra: &Arc<Entra>, by: &By) {
-        let (By::Waiting | By::ProvenAfter(_) | By::Untried) = by else { return };
+    pub async fn credential_used(&self, organization: Guid, entra: &Arc<Entra>, by: &CredentialUsed) {
+        let (CredentialUsed::New | CredentialUsed::CurrentAfterRefusal(_) | CredentialUsed::NewUnreadable) = by else { return };
         // Where the connection has changed meanwhile, the next one tells.
-        let Some(known) = self.known.get(&organization).filter(|it| Arc::ptr_eq(&it.entra, entra)) else { return };
+        let Some(known) = self.loaded.get(&organization).filter(|it| Arc::ptr_eq(&it.entra, entra)) else { return };
         let Some(new) = &known.by.new else { return };
         let noted = match by {
-            By::Proven => Ok(()),
-            By::Untried => self.directory.credential_is_refused(organization, new, UNREAD).await,
-            By::Waiting => self.directory.credential_is_proven(organization, new).await.map(|took_place| {
+            CredentialUsed::Current => Ok(()),
+            CredentialUsed::NewUnreadable => self.directory.credential_is_refused(organization, new, UNREAD_REASON).await,
+            CredentialUsed::New => self.directory.confirm_credential(organization, new).await.map(|took_place| {
                 if took_place {
                     tracing::info!(%organization, "new credential proven; it replaces the previous one");
                 }
             }),
-            By::ProvenAfter(cause) => {
+            CredentialUsed::CurrentAfterRefusal(cause) => {
                 tracing::error!(%organization, %cause, "Entra rejects the new credential; the previous credential is still in use");
                 let reason = cause.code.map_or_else(|| cause.error.clone(), |it| format!("AADSTS{it}"));
                 self.directory.credential_is_refused(organization, new, &reason).await
@@ -205,9 +205,9 @@ impl Organizations {
     }
 
     /// Keeps a sign-in for the organization's admin. Where the database is too slow for all that come, some are not kept: nobody waits for it.
-    pub async fn keep_sign_in(&self, it: &SignIn) {
+    pub async fn record_sign_in(&self, it: &FinishedSignIn) {
         let Ok(_place) = self.writing.try_acquire() else { return };
-        if let Err(cause) = self.directory.keep_sign_in(it).await {
+        if let Err(cause) = self.directory.record_sign_in(it).await {
             tracing::warn!(%cause, "cannot store a sign-in for the organization's admin");
         }
     }
@@ -216,44 +216,44 @@ impl Organizations {
     ///
     /// # Errors
     /// Why none is known.
-    pub async fn tenant_of(&self, domain: &str) -> Result<Guid, NoTenant> {
-        let tenant = Tenant::Domain(domain_of(domain).ok_or(NoTenant::NoDomain)?);
-        let config = Config { tenant, allowed_tenants: Allowed::default(), ..self.place.entra.clone() };
-        let Place { redirect_uri, client, custom, .. } = self.place.clone();
+    pub async fn tenant_of(&self, domain: &str) -> Result<Guid, UnknownTenant> {
+        let tenant = TenantConfig::Domain(domain_of(domain).ok_or(UnknownTenant::NoDomain)?);
+        let config = Config { tenant, allowed_tenants: AllowedTenants::default(), ..self.defaults.entra.clone() };
+        let OrganizationDefaults { redirect_uri, client, custom, .. } = self.defaults.clone();
         let entra = Entra::new(&config, redirect_uri, Arc::default(), self.clock.clone(), self.random.clone(), client, custom);
         match entra.discovered().await {
-            Ok(it) => it.tenant.ok_or(NoTenant::Unknown),
-            Err(entra::Error::Refused(_)) => Err(NoTenant::Unknown),
-            Err(_) => Err(NoTenant::NoAnswer),
+            Ok(it) => it.tenant.ok_or(UnknownTenant::Unknown),
+            Err(entra::Error::Refused(_)) => Err(UnknownTenant::Unknown),
+            Err(_) => Err(UnknownTenant::NoAnswer),
         }
     }
 
     /// Takes over what another one knows: a reload in the middle of an outage forgets nothing.
     pub fn inherit(&self, old: &Self) {
-        for (id, it) in &old.known {
+        for (id, it) in &old.loaded {
             // Where it cannot be made any more, the next sign-in says why.
             let _ = self.register(*id, it.by.clone(), Some(&it.entra));
         }
     }
 
     /// What is sent to Entra; the operator's token lies where `[entra]` says.
-    fn credential(&self, proof: &Proof) -> Result<Credential, Error> {
-        let operators = || self.place.entra.federated_token.clone().map(Credential::Federated);
+    fn credential(&self, proof: &OrganizationCredential) -> Result<ClientCredential, Error> {
+        let operators = || self.defaults.entra.federated_token.clone().map(ClientCredential::Federated);
         proof.own().or_else(operators).ok_or(Error::NoToken)
     }
 
-    fn register(&self, id: Guid, by: Connection, before: Option<&Entra>) -> Result<Arc<Entra>, Error> {
+    fn register(&self, id: Guid, by: EntraConnection, before: Option<&Entra>) -> Result<Arc<Entra>, Error> {
         let config = Config {
-            tenant: Tenant::Id(by.tenant),
+            tenant: TenantConfig::Id(by.tenant),
             client_id: by.client_id,
             credential: match &by.by {
-                Means::Sealed(proof) => self.credential(proof)?,
-                Means::OfFile(credential) => credential.clone(),
+                ConnectionCredential::Sealed(proof) => self.credential(proof)?,
+                ConnectionCredential::OfFile(credential) => credential.clone(),
             },
-            allowed_tenants: Allowed::default(),
-            ..self.place.entra.clone()
+            allowed_tenants: AllowedTenants::default(),
+            ..self.defaults.entra.clone()
         };
-        let Place { redirect_uri, client, custom, .. } = self.place.clone();
+        let OrganizationDefaults { redirect_uri, client, custom, .. } = self.defaults.clone();
         // Which tenants rules mean by a domain is asked once, by `[entra]`.
         let entra = Entra::new(&config, redirect_uri, Arc::default(), self.clock.clone(), self.random.clone(), client, custom).beside_others();
         let entra = match &by.new {
@@ -272,14 +272,14 @@ impl Organizations {
         }
         let (entra, stop) = (Arc::new(entra), CancellationToken::new());
         tokio::spawn(Arc::clone(&entra).keep_fresh(stop.clone()));
-        self.known.insert(id, Arc::new(Registered { by, entra: Arc::clone(&entra), _fresh: stop.drop_guard() }));
+        self.loaded.insert(id, Arc::new(RegisteredOrganization { by, entra: Arc::clone(&entra), _fresh: stop.drop_guard() }));
         Ok(entra)
     }
 }
 
-impl Registered {
-    fn is_by(&self, other: &Connection) -> bool {
-        let Connection { tenant, client_id, by, new } = &self.by;
+impl RegisteredOrganization {
+    fn is_by(&self, other: &EntraConnection) -> bool {
+        let EntraConnection { tenant, client_id, by, new } = &self.by;
         let same_new = match (new, &other.new) {
             (Some(new), Some(other)) => new.is(other),
             (new, other) => new.is_none() && other.is_none(),

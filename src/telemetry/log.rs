@@ -1,6 +1,6 @@
 //! The log: a line for each request and for each event, written by a thread of its own.
 
-use crate::config::telemetry::{Format, Level, Telemetry};
+use crate::config::telemetry::{LogFormat, LogLevel, TelemetryConfig};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -15,20 +15,20 @@ const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// How long the writer lets lines gather after it has written some. Waking it for each line costs more than the line.
-const GATHER: Duration = Duration::from_millis(20);
+const WRITE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A buffer that has grown larger is not kept, in bytes.
 const MAX_KEPT_BUFFER_BYTES: usize = 256 * 1024;
 
 /// How long the last lines may take.
-const LAST: Duration = Duration::from_secs(1);
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Hands lines to the writer; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Log {
     sender: Arc<LogSender>,
-    format: Format,
-    level: Level,
+    format: LogFormat,
+    level: LogLevel,
 }
 
 /// Ends the writer once the last `Log` has gone.
@@ -73,7 +73,7 @@ impl Waiting {
 
 /// One request, as it is logged.
 #[derive(Debug, Serialize)]
-pub struct Request<'a> {
+pub struct RequestRecord<'a> {
     /// Milliseconds since 1970.
     pub time_ms: u64,
     /// Always `request`.
@@ -109,7 +109,7 @@ pub struct Request<'a> {
 
 /// A sign-in that Entra refused, as it is logged for the operator. Neither a code nor a token stands in it.
 #[derive(Debug, Serialize)]
-pub struct Refused<'a> {
+pub struct RefusedSignInRecord<'a> {
     /// Milliseconds since 1970.
     pub time_ms: u64,
     /// Always `sign_in_refused`.
@@ -147,7 +147,7 @@ impl Log {
     ///
     /// # Errors
     /// Where the thread cannot be started.
-    pub fn start(config: &Telemetry, to: impl Write + Send + 'static) -> io::Result<Self> {
+    pub fn start(config: &TelemetryConfig, to: impl Write + Send + 'static) -> io::Result<Self> {
         let waiting = Waiting { lines: Vec::new(), under_way: 0, is_idle: false, flushed: Vec::new(), dropped: 0, reported: 0, is_over: false };
         let queue = Arc::new(LogQueue { waiting: Mutex::new(waiting), wake: Condvar::new() });
         let writer = Arc::clone(&queue);
@@ -162,18 +162,18 @@ impl Log {
 
     /// Whether requests are written down at all.
     pub fn takes_requests(&self) -> bool {
-        self.level >= Level::Info
+        self.level >= LogLevel::Info
     }
 
     /// Writes the line of a request.
-    pub fn request(&self, it: &Request<'_>) {
+    pub fn request(&self, it: &RequestRecord<'_>) {
         if !self.takes_requests() {
             return;
         }
         let mut line = Vec::with_capacity(320);
         let written = match self.format {
-            Format::Json => serde_json::to_writer(&mut line, it).is_ok(),
-            Format::Text => text(&mut line, it).is_ok(),
+            LogFormat::Json => serde_json::to_writer(&mut line, it).is_ok(),
+            LogFormat::Text => text(&mut line, it).is_ok(),
         };
         if written {
             self.send(line);
@@ -181,14 +181,14 @@ impl Log {
     }
 
     /// Writes the line of a refused sign-in.
-    pub fn refused(&self, it: &Refused<'_>) {
-        let least = if it.level == "WARN" { Level::Warn } else { Level::Info };
+    pub fn refused(&self, it: &RefusedSignInRecord<'_>) {
+        let least = if it.level == "WARN" { LogLevel::Warn } else { LogLevel::Info };
         if self.level < least {
             return;
         }
         match self.format {
-            Format::Json => serde_json::to_vec(it).into_iter().for_each(|line| self.send(line)),
-            Format::Text => self.send(refused_as_text(it).into_bytes()),
+            LogFormat::Json => serde_json::to_vec(it).into_iter().for_each(|line| self.send(line)),
+            LogFormat::Text => self.send(refused_as_text(it).into_bytes()),
         }
     }
 
@@ -198,7 +198,7 @@ impl Log {
         self.sender.0.lock().flushed.push(written);
         self.sender.0.wake.notify_one();
         // A reader that takes nothing must not hold the end up.
-        let _ = told.recv_timeout(LAST);
+        let _ = told.recv_timeout(FINISH_TIMEOUT);
     }
 
     fn send(&self, mut line: Vec<u8>) {
@@ -266,7 +266,7 @@ impl LogQueue {
         let mut waiting = self.lock();
         waiting.under_way = 0;
         let keeps_gathering = |it: &mut Waiting| it.flushed.is_empty() && !it.is_over;
-        drop(self.wake.wait_timeout_while(waiting, GATHER, keeps_gathering));
+        drop(self.wake.wait_timeout_while(waiting, WRITE_INTERVAL, keeps_gathering));
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -276,19 +276,19 @@ impl LogQueue {
 
 /// A writer for `tracing-subscriber`: events go the way of the request lines.
 #[derive(Debug)]
-pub struct Line {
+pub struct EventWriter {
     log: Log,
     text: Vec<u8>,
 }
 
 impl Log {
     /// A writer of one event.
-    pub fn line(&self) -> Line {
-        Line { log: self.clone(), text: Vec::new() }
+    pub fn line(&self) -> EventWriter {
+        EventWriter { log: self.clone(), text: Vec::new() }
     }
 }
 
-impl Write for Line {
+impl Write for EventWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.text.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -299,7 +299,7 @@ impl Write for Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for EventWriter {
     fn drop(&mut self) {
         let mut text = std::mem::take(&mut self.text);
         while text.last() == Some(&b'\n') {
@@ -311,7 +311,7 @@ impl Drop for Line {
     }
 }
 
-fn text(out: &mut Vec<u8>, it: &Request<'_>) -> io::Result<()> {
+fn text(out: &mut Vec<u8>, it: &RequestRecord<'_>) -> io::Result<()> {
     write!(out, "{} {} {} {} {}us", it.status, it.method, it.path, it.route, it.duration_us)?;
     if let Some(user) = it.user {
         write!(out, " user={user}")?;
@@ -322,7 +322,7 @@ fn text(out: &mut Vec<u8>, it: &Request<'_>) -> io::Result<()> {
     write!(out, " id={}", it.request_id)
 }
 
-fn refused_as_text(it: &Refused<'_>) -> String {
+fn refused_as_text(it: &RefusedSignInRecord<'_>) -> String {
     let code = it.aadsts.map(|it| format!(" AADSTS{it}")).unwrap_or_default();
     let pairs = [("suberror", it.suberror), ("correlation_id", it.correlation_id), ("trace_id", it.trace_id), ("remedy", it.remedy), ("place", it.place)];
     let rest: String = pairs.iter().filter_map(|(name, value)| Some(format!(" {name}={:?}", (*value)?))).collect();
@@ -350,7 +350,7 @@ mod tests {
                 Ok(())
             }
         }
-        let config = Telemetry { log: Format::Text, level: Level::Info };
+        let config = TelemetryConfig { log: LogFormat::Text, level: LogLevel::Info };
         let log = Log::start(&config, Reader(Some(stalled), written)).unwrap();
         let (line, count) = (vec![b'x'; 4000], 5000);
         // That this returns says that no request waits: the reader goes on only afterwards.
@@ -383,7 +383,7 @@ mod tests {
                 Ok(())
             }
         }
-        let log = Log::start(&Telemetry { log: Format::Text, level: Level::Info }, Reader(written)).unwrap();
+        let log = Log::start(&TelemetryConfig { log: LogFormat::Text, level: LogLevel::Info }, Reader(written)).unwrap();
         log.send("€".repeat(MAX_LINE_BYTES).into_bytes());
         log.finish();
         drop(log);
@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_line_for_people_too() {
-        let it = Refused {
+        let it = RefusedSignInRecord {
             time_ms: 0,
             event: "sign_in_refused",
             level: "WARN",

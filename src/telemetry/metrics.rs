@@ -14,25 +14,25 @@ use std::sync::atomic::Ordering;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Answer {
+struct AnswerLabels {
     route: &'static str,
     status: u16,
 }
 
-const PASSED_ON: Answer = Answer { route: "app", status: 200 };
+const PASSED_ON: AnswerLabels = AnswerLabels { route: "app", status: 200 };
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Outcome {
+struct OutcomeLabels {
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Refused {
+struct RefusalLabels {
     whose: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Cause {
+struct CauseLabels {
     cause: &'static str,
 }
 
@@ -40,18 +40,18 @@ struct Cause {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Answer, Counter>,
+    requests: Family<AnswerLabels, Counter>,
     /// That of nearly all requests, found once: the family is behind a lock that all threads share.
     passed_on: OnceLock<Counter>,
     duration: Histogram,
-    sign_ins: Family<Outcome, Counter>,
-    rechecks: Family<Outcome, Counter>,
-    refusals: Family<Refused, Counter>,
-    lookups: Family<Outcome, Counter>,
-    grants: Family<Outcome, Counter>,
-    directory_ended: Family<Cause, Counter>,
+    sign_ins: Family<OutcomeLabels, Counter>,
+    rechecks: Family<OutcomeLabels, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
+    lookups: Family<OutcomeLabels, Counter>,
+    grants: Family<OutcomeLabels, Counter>,
+    directory_ended: Family<CauseLabels, Counter>,
     directory_silent: Gauge,
-    connections_refused: Family<Cause, Counter>,
+    connections_refused: Family<CauseLabels, Counter>,
     log_lines_dropped: Counter,
     sessions: Gauge,
     entra_rests: Gauge,
@@ -107,7 +107,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts a request.
     pub fn answered(&self, route: &'static str, status: u16, seconds: f64) {
-        let answer = Answer { route, status };
+        let answer = AnswerLabels { route, status };
         if answer == PASSED_ON {
             self.passed_on.get_or_init(|| self.requests.get_or_create(&answer).clone()).inc();
         } else {
@@ -118,37 +118,37 @@ impl Metrics {
 
     /// Counts a sign-in that came back.
     pub fn signed_in(&self, outcome: &'static str) {
-        self.sign_ins.get_or_create(&Outcome { outcome }).inc();
+        self.sign_ins.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Counts a time that Entra was asked about a live session.
     pub fn rechecked(&self, outcome: &'static str) {
-        self.rechecks.get_or_create(&Outcome { outcome }).inc();
+        self.rechecks.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Counts a refusal of Entra's by whose move it is: many that are the app owner's are an alarm.
     pub fn refused(&self, whose: &'static str) {
-        self.refusals.get_or_create(&Refused { whose }).inc();
+        self.refusals.get_or_create(&RefusalLabels { whose }).inc();
     }
 
     /// Counts a time that somebody typed where to sign in.
     pub fn looked_up(&self, outcome: &'static str) {
-        self.lookups.get_or_create(&Outcome { outcome }).inc();
+        self.lookups.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Counts a time that an app's own client asked for tokens.
     pub fn granted(&self, outcome: &'static str) {
-        self.grants.get_or_create(&Outcome { outcome }).inc();
+        self.grants.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Counts sessions that ended by a change in the directory.
     pub fn directory_ended(&self, cause: &'static str, sessions: usize) {
-        self.directory_ended.get_or_create(&Cause { cause }).inc_by(u64::try_from(sessions).unwrap_or_default());
+        self.directory_ended.get_or_create(&CauseLabels { cause }).inc_by(u64::try_from(sessions).unwrap_or_default());
     }
 
     /// Counts a connection that was not served.
     pub fn connection_refused(&self, cause: &'static str) {
-        self.connections_refused.get_or_create(&Cause { cause }).inc();
+        self.connections_refused.get_or_create(&CauseLabels { cause }).inc();
     }
 
     /// Whether changes in the directory are not heard of at the moment.

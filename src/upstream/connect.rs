@@ -1,9 +1,9 @@
 //! Connections to an app are opened here.
 
-use super::body::Outgoing;
 use super::error::{BadUpstream, Error};
+use super::request_body::RequestBody;
 use crate::config::server::TlsFiles;
-use crate::config::upstream::{Destination, Upstream as Config};
+use crate::config::upstream::{AppAddress, UpstreamConfig as Config};
 use crate::wire::handles;
 use crate::wire::tls::roots;
 use hyper::client::conn::{http1, http2};
@@ -23,40 +23,40 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 
 /// Largest head of a response, in bytes.
-const HEAD: usize = 128 * 1024;
+const MAX_HEAD_BYTES: usize = 128 * 1024;
 
 /// Where an app is, ready to be dialed.
-pub(super) struct Dial {
-    way: Way,
+pub(super) struct AppDialer {
+    route: DialRoute,
     timeout: Duration,
 }
 
-enum Way {
+enum DialRoute {
     Tcp { host: String, port: u16 },
     Tls { host: String, port: u16, name: ServerName<'static>, connector: TlsConnector },
     Unix(PathBuf),
 }
 
-trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+trait AppIo: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> AppIo for T {}
 
 /// Connections to all apps of this process: one client of HTTP/2 asks for as many as it has streams, and must not use up the handles that
 /// others are accepted with.
-static CONNECTIONS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(handles::max_connections().min(Semaphore::MAX_PERMITS))));
+static CONNECTION_PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(handles::max_connections().min(Semaphore::MAX_PERMITS))));
 
 /// A connection to an app, and its place among all of them.
-struct Counted {
-    io: Box<dyn Io>,
-    _place: OwnedSemaphorePermit,
+struct CountedConnection {
+    io: Box<dyn AppIo>,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for CountedConnection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(context, buffer)
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for CountedConnection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(context, bytes)
     }
@@ -78,24 +78,24 @@ impl AsyncWrite for Counted {
     }
 }
 
-impl Dial {
-    pub(super) fn new(to: &Destination, config: &Config) -> Result<Self, BadUpstream> {
-        let way = match to {
-            Destination::Http { host, port } | Destination::H2c { host, port } => Way::Tcp { host: host.clone(), port: *port },
-            Destination::Unix(path) => Way::Unix(path.clone()),
-            Destination::Https { host, port } => {
+impl AppDialer {
+    pub(super) fn new(to: &AppAddress, config: &Config) -> Result<Self, BadUpstream> {
+        let route = match to {
+            AppAddress::Http { host, port } | AppAddress::H2c { host, port } => DialRoute::Tcp { host: host.clone(), port: *port },
+            AppAddress::Unix(path) => DialRoute::Unix(path.clone()),
+            AppAddress::Https { host, port } => {
                 let name = ServerName::try_from(host.clone()).map_err(|_| BadUpstream::Name(host.clone()))?;
-                Way::Tls { host: host.clone(), port: *port, name, connector: TlsConnector::from(Arc::new(tls(config)?)) }
+                DialRoute::Tls { host: host.clone(), port: *port, name, connector: TlsConnector::from(Arc::new(tls(config)?)) }
             }
         };
-        Ok(Self { way, timeout: config.connect_timeout })
+        Ok(Self { route, timeout: config.connect_timeout })
     }
 
     /// A new HTTP/1.1 connection; a task of its own drives it, so that an end of file is seen while nobody uses it.
-    pub(super) async fn http1(&self) -> Result<http1::SendRequest<Outgoing>, Error> {
+    pub(super) async fn http1(&self) -> Result<http1::SendRequest<RequestBody>, Error> {
         let io = self.open().await?;
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(HEAD);
+        builder.max_buf_size(MAX_HEAD_BYTES);
         let (sender, connection) = builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
         // How it ends is told to whoever waits for a response.
         tokio::spawn(async move { drop(connection.with_upgrades().await) });
@@ -103,7 +103,7 @@ impl Dial {
     }
 
     /// A new HTTP/2 connection in clear, by prior knowledge (RFC 9113 3.3).
-    pub(super) async fn http2(&self) -> Result<http2::SendRequest<Outgoing>, Error> {
+    pub(super) async fn http2(&self) -> Result<http2::SendRequest<RequestBody>, Error> {
         let io = self.open().await?;
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_header_list_size(64 * 1024).keep_alive_interval(Duration::from_secs(20));
@@ -112,10 +112,10 @@ impl Dial {
         Ok(sender)
     }
 
-    async fn open(&self) -> Result<Counted, Error> {
+    async fn open(&self) -> Result<CountedConnection, Error> {
         let opening = async {
-            let place = Arc::clone(&CONNECTIONS).acquire_owned().await.map_err(io::Error::other)?;
-            Ok(Counted { io: self.dial().await?, _place: place })
+            let place = Arc::clone(&CONNECTION_PERMITS).acquire_owned().await.map_err(io::Error::other)?;
+            Ok(CountedConnection { io: self.dial().await?, _permit: place })
         };
         match tokio::time::timeout(self.timeout, opening).await {
             Ok(io) => io.map_err(Error::Connect),
@@ -123,11 +123,11 @@ impl Dial {
         }
     }
 
-    async fn dial(&self) -> io::Result<Box<dyn Io>> {
-        match &self.way {
-            Way::Tcp { host, port } => Ok(Box::new(tcp(host, *port).await?)),
-            Way::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-            Way::Tls { host, port, name, connector } => Ok(Box::new(connector.connect(name.clone(), tcp(host, *port).await?).await?)),
+    async fn dial(&self) -> io::Result<Box<dyn AppIo>> {
+        match &self.route {
+            DialRoute::Tcp { host, port } => Ok(Box::new(tcp(host, *port).await?)),
+            DialRoute::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            DialRoute::Tls { host, port, name, connector } => Ok(Box::new(connector.connect(name.clone(), tcp(host, *port).await?).await?)),
         }
     }
 }
@@ -161,11 +161,11 @@ fn pair(files: &TlsFiles) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer
     Ok((chain, key))
 }
 
-impl std::fmt::Debug for Dial {
+impl std::fmt::Debug for AppDialer {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.way {
-            Way::Tcp { host, port } | Way::Tls { host, port, .. } => write!(out, "{host}:{port}"),
-            Way::Unix(path) => write!(out, "unix:{}", path.display()),
+        match &self.route {
+            DialRoute::Tcp { host, port } | DialRoute::Tls { host, port, .. } => write!(out, "{host}:{port}"),
+            DialRoute::Unix(path) => write!(out, "unix:{}", path.display()),
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum Error {
 
 /// Whose fault it is, for the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum FaultSide {
     /// 502: the app cannot be reached, or answers nonsense.
     Unreachable,
     /// 504: the app is too slow.
@@ -56,17 +56,17 @@ pub enum Fault {
 
 impl Error {
     /// Whose fault it is.
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> FaultSide {
         match self {
-            Self::ConnectTimeout | Self::ResponseTimeout => Fault::Slow,
-            Self::ClientStalled | Self::ClientBroke | Self::SessionEnded | Self::NotAllowed => Fault::Client,
-            Self::UpgradeToH2c => Fault::NotSupported,
-            Self::Connect(_) | Self::Broken(_) | Self::Upgrade | Self::Unsendable(_) => Fault::Unreachable,
+            Self::ConnectTimeout | Self::ResponseTimeout => FaultSide::Slow,
+            Self::ClientStalled | Self::ClientBroke | Self::SessionEnded | Self::NotAllowed => FaultSide::Client,
+            Self::UpgradeToH2c => FaultSide::NotSupported,
+            Self::Connect(_) | Self::Broken(_) | Self::Upgrade | Self::Unsendable(_) => FaultSide::Unreachable,
         }
     }
 
     /// The client's fault where its body ended early, whatever hyper calls what came of that.
-    pub(super) fn or_client(self, broke: Option<Broke>) -> Self {
+    pub(super) fn or_client(self, broke: Option<RequestBodyError>) -> Self {
         match (self, broke) {
             (Self::Broken(_), Some(broke)) => broke.into(),
             (error, _) => error,
@@ -77,7 +77,7 @@ impl Error {
     pub(super) fn of_hyper(error: hyper::Error) -> Self {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(it) = cause {
-            match it.downcast_ref::<Broke>() {
+            match it.downcast_ref::<RequestBodyError>() {
                 Some(broke) => return (*broke).into(),
                 None => cause = it.source(),
             }
@@ -88,7 +88,7 @@ impl Error {
 
 /// How a client's body ended early.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-pub(super) enum Broke {
+pub(super) enum RequestBodyError {
     #[error("the client stopped sending")]
     Stalled,
     #[error("the client disconnected")]
@@ -99,13 +99,13 @@ pub(super) enum Broke {
     NotAllowed,
 }
 
-impl From<Broke> for Error {
-    fn from(broke: Broke) -> Self {
+impl From<RequestBodyError> for Error {
+    fn from(broke: RequestBodyError) -> Self {
         match broke {
-            Broke::Stalled => Self::ClientStalled,
-            Broke::Off => Self::ClientBroke,
-            Broke::SessionEnded => Self::SessionEnded,
-            Broke::NotAllowed => Self::NotAllowed,
+            RequestBodyError::Stalled => Self::ClientStalled,
+            RequestBodyError::Off => Self::ClientBroke,
+            RequestBodyError::SessionEnded => Self::SessionEnded,
+            RequestBodyError::NotAllowed => Self::NotAllowed,
         }
     }
 }
@@ -113,12 +113,12 @@ impl From<Broke> for Error {
 /// An app that sends no more of a response it began.
 #[derive(Debug, thiserror::Error)]
 #[error("the app stopped sending")]
-pub(super) struct Silent;
+pub(super) struct AppStalled;
 
 /// The permit of a request does not hold any more.
 #[derive(Debug, thiserror::Error)]
 #[error("the request is no longer allowed")]
-pub(super) struct NotAllowed;
+pub(super) struct PermitRevoked;
 
 pub(super) fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> BoxError {
     Box::new(error)

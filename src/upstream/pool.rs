@@ -1,7 +1,7 @@
 //! Connections to the app that wait for their next request.
 
-use super::body::{Outgoing, Progress};
-use super::patience::Patience;
+use super::deadline::ConnectionTimer;
+use super::request_body::{BodyProgress, RequestBody};
 use hyper::client::conn::http1::SendRequest;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,76 +10,76 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a connection waits for its next request; below the 5 s after which Node closes its own.
-const IDLE: Duration = Duration::from_secs(4);
+const MAX_IDLE_TIME: Duration = Duration::from_secs(4);
 
 /// Connections that wait at most; a further one is closed.
-const MOST: usize = 1024;
+const MAX_IDLE_CONNECTIONS: usize = 1024;
 
 /// From here on a connection counts as idle: the app may be about to close it.
-const REST: Duration = Duration::from_millis(20);
+const IDLE_AFTER: Duration = Duration::from_millis(20);
 
 /// Whether a connection was idle before it was taken.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rested(pub(super) bool);
+pub(super) struct WasIdle(pub(super) bool);
 
 /// The idle connections to one app. The one used last is taken first.
 #[derive(Debug, Default)]
-pub(super) struct Pool {
-    idle: Mutex<VecDeque<Idle>>,
+pub(super) struct ConnectionPool {
+    idle: Mutex<VecDeque<IdleConnection>>,
     sweeping: AtomicBool,
 }
 
 /// A connection, and the timer that stays with it.
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) sender: SendRequest<Outgoing>,
-    pub(super) patience: Patience,
+pub(super) struct PooledConnection {
+    pub(super) sender: SendRequest<RequestBody>,
+    pub(super) timer: ConnectionTimer,
 }
 
 #[derive(Debug)]
-struct Idle {
-    line: Line,
+struct IdleConnection {
+    connection: PooledConnection,
     since: Instant,
 }
 
 /// A connection in use, and where it goes afterwards. Dropped, it is closed.
 #[derive(Debug)]
-pub(super) struct Returning {
-    pool: Arc<Pool>,
-    line: Line,
-    sent: Option<Progress>,
+pub(super) struct BorrowedConnection {
+    pool: Arc<ConnectionPool>,
+    connection: PooledConnection,
+    sent: Option<BodyProgress>,
 }
 
-impl Returning {
-    pub(super) fn new(pool: Arc<Pool>, line: Line, sent: Option<Progress>) -> Self {
-        Self { pool, line, sent }
+impl BorrowedConnection {
+    pub(super) fn new(pool: Arc<ConnectionPool>, connection: PooledConnection, sent: Option<BodyProgress>) -> Self {
+        Self { pool, connection, sent }
     }
 
     /// The response has ended. An app that answered before it took the whole body has spoilt the connection.
     pub(super) fn give_back(self) {
-        if self.sent.as_ref().is_none_or(Progress::is_whole) && !self.line.sender.is_closed() {
-            self.pool.put(self.line);
+        if self.sent.as_ref().is_none_or(BodyProgress::is_whole) && !self.connection.sender.is_closed() {
+            self.pool.put(self.connection);
         }
     }
 }
 
-impl Pool {
+impl ConnectionPool {
     /// A connection that is likely to live, or none.
-    pub(super) fn take(&self, now: Instant) -> Option<(Line, Rested)> {
+    pub(super) fn take(&self, now: Instant) -> Option<(PooledConnection, WasIdle)> {
         loop {
             let idle = self.lock().pop_back()?;
             let rested = now.saturating_duration_since(idle.since);
-            if rested < IDLE && !idle.line.sender.is_closed() {
-                return Some((idle.line, Rested(rested >= REST)));
+            if rested < MAX_IDLE_TIME && !idle.connection.sender.is_closed() {
+                return Some((idle.connection, WasIdle(rested >= IDLE_AFTER)));
             }
         }
     }
 
-    fn put(self: &Arc<Self>, line: Line) {
+    fn put(self: &Arc<Self>, connection: PooledConnection) {
         {
             let mut idle = self.lock();
-            if idle.len() < MOST {
-                idle.push_back(Idle { line, since: Instant::now() });
+            if idle.len() < MAX_IDLE_CONNECTIONS {
+                idle.push_back(IdleConnection { connection, since: Instant::now() });
             }
         }
         if !self.sweeping.load(Ordering::Relaxed) && !self.sweeping.swap(true, Ordering::AcqRel) {
@@ -87,18 +87,18 @@ impl Pool {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<IdleConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Closes what waited too long, until nothing waits.
-async fn sweep(pool: std::sync::Weak<Pool>) {
+async fn sweep(pool: std::sync::Weak<ConnectionPool>) {
     loop {
-        tokio::time::sleep(IDLE / 4).await;
+        tokio::time::sleep(MAX_IDLE_TIME / 4).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut idle = pool.lock();
-        while idle.front().is_some_and(|it| it.since.elapsed() >= IDLE) {
+        while idle.front().is_some_and(|it| it.since.elapsed() >= MAX_IDLE_TIME) {
             idle.pop_front();
         }
         if idle.is_empty() {

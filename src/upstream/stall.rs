@@ -20,11 +20,11 @@ pin_project! {
 
 /// Why a wait was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Interrupted {
+pub(super) enum InterruptedWait {
     /// The wait has lasted long enough.
     TimedOut,
     /// It is time to look whether it may go on.
-    Look,
+    CheckDue,
 }
 
 impl Stall {
@@ -33,7 +33,7 @@ impl Stall {
     }
 
     /// Waits for as long as it may, interrupted `every` so often.
-    pub(super) fn poll_every(self: Pin<&mut Self>, context: &mut Context<'_>, every: Option<Duration>) -> Poll<Interrupted> {
+    pub(super) fn poll_every(self: Pin<&mut Self>, context: &mut Context<'_>, every: Option<Duration>) -> Poll<InterruptedWait> {
         let mut this = self.project();
         let next = |now: Instant, until: Instant| every.map_or(until, |it| until.min(now + it));
         let until = match *this.until {
@@ -53,10 +53,10 @@ impl Stall {
         ready!(sleep.as_mut().poll(context));
         let now = Instant::now();
         if now >= until {
-            return Poll::Ready(Interrupted::TimedOut);
+            return Poll::Ready(InterruptedWait::TimedOut);
         }
         sleep.reset(next(now, until));
-        Poll::Ready(Interrupted::Look)
+        Poll::Ready(InterruptedWait::CheckDue)
     }
 
     pub(super) fn moved(self: Pin<&mut Self>) {

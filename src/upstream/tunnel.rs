@@ -13,12 +13,12 @@ use tokio_util::task::TaskTracker;
 
 /// All upgraded connections of the process. hyper forgets them once they are upgraded, so the drain asks here.
 #[derive(Clone, Debug, Default)]
-pub struct Tunnels {
+pub struct TunnelTracker {
     tasks: TaskTracker,
     end: CancellationToken,
 }
 
-impl Tunnels {
+impl TunnelTracker {
     /// None yet.
     pub fn new() -> Self {
         Self::default()
@@ -36,9 +36,9 @@ impl Tunnels {
     }
 
     /// Joins two upgraded connections until one ends, `ends` says so, or nobody speaks for `silence`.
-    pub(super) fn join(&self, client: OnUpgrade, app: OnUpgrade, ends: Option<Ends>, silence: Duration) {
+    pub(super) fn join(&self, client: OnUpgrade, app: OnUpgrade, ends: Option<TunnelEnd>, silence: Duration) {
         let end = self.end.clone();
-        let (told, goes_on) = ends.map(|it| (it.told, it.goes_on)).unzip();
+        let (told, goes_on) = ends.map(|it| (it.cancelled, it.check)).unzip();
         self.tasks.spawn(async move {
             let told = async {
                 match told {
@@ -58,22 +58,22 @@ impl Tunnels {
 }
 
 /// How often a tunnel's session is looked at.
-const LOOK: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-type GoesOn = Box<dyn FnMut(bool) -> bool + Send>;
+type TunnelCheck = Box<dyn FnMut(bool) -> bool + Send>;
 
 /// What a tunnel hangs on.
-pub(super) struct Ends {
+pub(super) struct TunnelEnd {
     /// Canceled at its end.
-    pub(super) told: CancellationToken,
+    pub(super) cancelled: CancellationToken,
     /// Asked every few seconds whether it goes on, and told whether bytes passed meanwhile.
-    pub(super) goes_on: GoesOn,
+    pub(super) check: TunnelCheck,
 }
 
-async fn carry(client: OnUpgrade, app: OnUpgrade, goes_on: Option<GoesOn>, silence: Duration) {
+async fn carry(client: OnUpgrade, app: OnUpgrade, goes_on: Option<TunnelCheck>, silence: Duration) {
     let (Ok(client), Ok(app)) = tokio::join!(client, app) else { return };
     let spoke = Arc::new(AtomicBool::new(true));
-    let mut client = Heard { io: TokioIo::new(client), spoke: Arc::clone(&spoke) };
+    let mut client = ActivityNote { io: TokioIo::new(client), spoke: Arc::clone(&spoke) };
     let mut app = TokioIo::new(app);
     tokio::select! {
         // One side is gone: so is the tunnel.
@@ -83,8 +83,8 @@ async fn carry(client: OnUpgrade, app: OnUpgrade, goes_on: Option<GoesOn>, silen
 }
 
 /// Returns when nobody has spoken for `silence`, or what the tunnel hangs on has ended.
-async fn over(spoke: &AtomicBool, mut goes_on: Option<GoesOn>, silence: Duration) {
-    let look = LOOK.min(silence);
+async fn over(spoke: &AtomicBool, mut goes_on: Option<TunnelCheck>, silence: Duration) {
+    let look = CHECK_INTERVAL.min(silence);
     let mut quiet = Duration::ZERO;
     loop {
         let spoke = spoke.swap(false, Ordering::Relaxed);
@@ -97,12 +97,12 @@ async fn over(spoke: &AtomicBool, mut goes_on: Option<GoesOn>, silence: Duration
 }
 
 /// Notes that a byte came from or went to the client; every byte of a tunnel does one of both.
-struct Heard<T> {
+struct ActivityNote<T> {
     io: T,
     spoke: Arc<AtomicBool>,
 }
 
-impl<T> Heard<T> {
+impl<T> ActivityNote<T> {
     fn note<R>(&self, polled: Poll<R>) -> Poll<R> {
         if polled.is_ready() {
             self.spoke.store(true, Ordering::Relaxed);
@@ -111,14 +111,14 @@ impl<T> Heard<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for ActivityNote<T> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         let polled = Pin::new(&mut self.io).poll_read(context, into);
         self.note(polled)
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Heard<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for ActivityNote<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(context, bytes);
         self.note(polled)

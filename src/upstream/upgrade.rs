@@ -1,7 +1,7 @@
 //! An upgrade as the client asks for it, and as the app is asked.
 
-use super::body::Outgoing;
 use super::error::Error;
+use super::request_body::RequestBody;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,19 +14,19 @@ const UPGRADE_VALUE: HeaderValue = HeaderValue::from_static("upgrade");
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
 /// Appended to the key (RFC 6455 1.3).
-const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const ACCEPT_MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// What the client asks to change to.
-pub(super) struct Upgrade {
+pub(super) struct UpgradeProtocol {
     client: OnUpgrade,
     protocol: HeaderValue,
     /// The key we send in place of a client of HTTP/2, which has none (RFC 8441 5).
     key: Option<HeaderValue>,
 }
 
-impl Upgrade {
+impl UpgradeProtocol {
     /// Takes the upgrade out of a request: before it is sent on.
-    pub(super) fn of(request: &mut Request<Outgoing>, request_id: &HeaderValue) -> Option<Self> {
+    pub(super) fn of(request: &mut Request<RequestBody>, request_id: &HeaderValue) -> Option<Self> {
         let client = hyper::upgrade::on(&mut *request);
         if request.method() == Method::CONNECT {
             // Our reference is sixteen characters and new for each request: it serves as the nonce of RFC 6455 4.1.
@@ -39,11 +39,11 @@ impl Upgrade {
     }
 
     /// Asks the app: after hop-by-hop headers have gone.
-    pub(super) fn ask(&self, request: &mut Request<Outgoing>) {
+    pub(super) fn write_request(&self, request: &mut Request<RequestBody>) {
         let connect = request.method() == Method::CONNECT;
         if connect {
             *request.method_mut() = Method::GET;
-            *request.body_mut() = Outgoing::empty();
+            *request.body_mut() = RequestBody::empty();
             request.extensions_mut().remove::<hyper::ext::Protocol>();
         }
         let headers = request.headers_mut();
@@ -63,7 +63,7 @@ impl Upgrade {
         let app = hyper::upgrade::on(&mut response);
         let mut answer = Response::new(());
         *answer.headers_mut() = std::mem::take(response.headers_mut());
-        super::hop::strip(answer.headers_mut());
+        super::hop_by_hop::strip(answer.headers_mut());
         match &self.key {
             None => {
                 *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -79,6 +79,6 @@ impl Upgrade {
 /// Towards HTTP/2 there is no `Sec-WebSocket-Accept`; we asked, so we check it.
 fn accepted(key: &HeaderValue, headers: &mut HeaderMap) -> Result<(), Error> {
     let said = headers.remove(SEC_WEBSOCKET_ACCEPT).ok_or(Error::Upgrade)?;
-    let expected = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), MAGIC].concat()));
+    let expected = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), ACCEPT_MAGIC].concat()));
     if said.as_bytes() == expected.as_bytes() { Ok(()) } else { Err(Error::Upgrade) }
 }

@@ -9,30 +9,30 @@ use std::task::{Context, Poll};
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A stream of somebody else's bytes; never held, only passed on.
-pub type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
+pub type ByteStream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
 
 /// The body of an answer.
-pub struct Body(Kind);
+pub struct Body(BodyKind);
 
-enum Kind {
+enum BodyKind {
     Full(Option<Bytes>),
-    Stream(Stream),
+    Stream(ByteStream),
 }
 
 impl Body {
     /// Nothing.
     pub fn empty() -> Self {
-        Self(Kind::Full(None))
+        Self(BodyKind::Full(None))
     }
 
     /// A text of ours.
     pub fn full(text: impl Into<Bytes>) -> Self {
-        Self(Kind::Full(Some(text.into()).filter(|it| !it.is_empty())))
+        Self(BodyKind::Full(Some(text.into()).filter(|it| !it.is_empty())))
     }
 
     /// A stream.
     pub fn stream(stream: impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
-        Self(Kind::Stream(Box::pin(stream)))
+        Self(BodyKind::Stream(Box::pin(stream)))
     }
 }
 
@@ -42,22 +42,22 @@ impl http_body::Body for Body {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.0 {
-            Kind::Full(text) => Poll::Ready(text.take().map(|it| Ok(Frame::data(it)))),
-            Kind::Stream(stream) => stream.as_mut().poll_frame(context),
+            BodyKind::Full(text) => Poll::Ready(text.take().map(|it| Ok(Frame::data(it)))),
+            BodyKind::Stream(stream) => stream.as_mut().poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Full(text) => text.is_none(),
-            Kind::Stream(stream) => stream.is_end_stream(),
+            BodyKind::Full(text) => text.is_none(),
+            BodyKind::Stream(stream) => stream.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Full(text) => SizeHint::with_exact(text.as_ref().map_or(0, |it| it.len() as u64)),
-            Kind::Stream(stream) => stream.size_hint(),
+            BodyKind::Full(text) => SizeHint::with_exact(text.as_ref().map_or(0, |it| it.len() as u64)),
+            BodyKind::Stream(stream) => stream.size_hint(),
         }
     }
 }

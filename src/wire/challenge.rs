@@ -4,11 +4,11 @@ use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
 /// Bytes of a line that is looked through; no challenge that people meet comes near it.
-const MOST_BYTES: usize = 8 * 1024;
+const MAX_LINE_BYTES: usize = 8 * 1024;
 
-const BLANKS: [char; 2] = [' ', '\t'];
+const BLANK_CHARS: [char; 2] = [' ', '\t'];
 /// What may stand between two of a list.
-const BETWEEN: [char; 3] = [' ', '\t', ','];
+const SEPARATOR_CHARS: [char; 3] = [' ', '\t', ','];
 
 /// One challenge: a scheme and its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +32,19 @@ impl Challenge {
 
 /// All challenges of an answer, in order. Reading a line ends where it is no list of challenges.
 pub fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
-    let lines = headers.get_all(WWW_AUTHENTICATE).iter().filter(|it| it.len() <= MOST_BYTES);
+    let lines = headers.get_all(WWW_AUTHENTICATE).iter().filter(|it| it.len() <= MAX_LINE_BYTES);
     lines.filter_map(|it| it.to_str().ok()).flat_map(read).collect()
 }
 
 fn read(line: &str) -> Vec<Challenge> {
     let mut all: Vec<Challenge> = Vec::new();
-    let mut rest = line.trim_start_matches(BETWEEN);
+    let mut rest = line.trim_start_matches(SEPARATOR_CHARS);
     while !rest.is_empty() {
         // A parameter belongs to the scheme before it; whatever else begins with a token is a scheme.
         rest = match (parameter(rest), all.last_mut()) {
             (Some((name, value, after)), Some(challenge)) => {
                 challenge.parameters.push((name.to_owned(), value));
-                let after = after.trim_start_matches(BLANKS);
+                let after = after.trim_start_matches(BLANK_CHARS);
                 if !after.is_empty() && !after.starts_with(',') {
                     break;
                 }
@@ -53,10 +53,10 @@ fn read(line: &str) -> Vec<Challenge> {
             _ => {
                 let Some((scheme, after)) = token(rest).filter(|it| !it.1.starts_with('=')) else { break };
                 all.push(Challenge { scheme: scheme.to_owned(), parameters: Vec::new() });
-                after_word(after.trim_start_matches(BLANKS))
+                after_word(after.trim_start_matches(BLANK_CHARS))
             }
         };
-        rest = rest.trim_start_matches(BETWEEN);
+        rest = rest.trim_start_matches(SEPARATOR_CHARS);
     }
     all
 }
@@ -70,7 +70,7 @@ fn token(text: &str) -> Option<(&str, &str)> {
 /// `name = value`, where the value is a token or a quoted text.
 fn parameter(text: &str) -> Option<(&str, String, &str)> {
     let (name, rest) = token(text)?;
-    let rest = rest.trim_start_matches(BLANKS).strip_prefix('=')?.trim_start_matches(BLANKS);
+    let rest = rest.trim_start_matches(BLANK_CHARS).strip_prefix('=')?.trim_start_matches(BLANK_CHARS);
     let (value, rest) = match rest.strip_prefix('"') {
         Some(quoted) => unquoted(quoted)?,
         // Base64 that nobody quoted is no token, but has one reading.
@@ -83,7 +83,7 @@ fn parameter(text: &str) -> Option<(&str, String, &str)> {
 }
 
 fn word(text: &str) -> Option<(&str, &str)> {
-    text.split_at_checked(text.find(BETWEEN).unwrap_or(text.len()))
+    text.split_at_checked(text.find(SEPARATOR_CHARS).unwrap_or(text.len()))
 }
 
 /// Up to the closing quote; a backslash takes the next sign as it is.
@@ -101,7 +101,7 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 
 /// Behind the one word that some schemes have in place of parameters (`Negotiate`).
 fn after_word(text: &str) -> &str {
-    let alone = |rest: &str| rest.trim_start_matches(BLANKS).is_empty() || rest.trim_start_matches(BLANKS).starts_with(',');
+    let alone = |rest: &str| rest.trim_start_matches(BLANK_CHARS).is_empty() || rest.trim_start_matches(BLANK_CHARS).starts_with(',');
     match word(text) {
         Some((_, rest)) if alone(rest) && parameter(text).is_none() => rest,
         _ => text,
@@ -146,7 +146,7 @@ mod tests {
         assert!(one.is("bearer") && one.parameter("error") == Some("x") && one.parameter("claims").is_none());
         let mut headers = HeaderMap::new();
         headers.append(WWW_AUTHENTICATE, "Negotiate".parse().unwrap());
-        headers.append(WWW_AUTHENTICATE, format!("Bearer a=\"{}\"", "x".repeat(MOST_BYTES)).parse().unwrap());
+        headers.append(WWW_AUTHENTICATE, format!("Bearer a=\"{}\"", "x".repeat(MAX_LINE_BYTES)).parse().unwrap());
         headers.append(WWW_AUTHENTICATE, "Bearer b=1".parse().unwrap());
         assert_eq!(challenges(&headers).len(), 2);
     }

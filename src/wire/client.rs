@@ -18,33 +18,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Until a TCP connection stands.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until the whole answer is here, the connection included.
-const TOTAL: Duration = Duration::from_secs(10);
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest body of an answer, in bytes.
-const BODY: usize = 1024 * 1024;
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// A connection that idles longer is not used again: it may be closed at the other end, and a code cannot be sent twice.
-const IDLE: Duration = Duration::from_secs(15);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-type Direct = HttpsConnector<HttpConnector>;
-type Tunneled = HttpsConnector<Tunnel<Direct>>;
+type DirectClient = HttpsConnector<HttpConnector>;
+type TunneledClient = HttpsConnector<Tunnel<DirectClient>>;
 
 /// Sends one request and reads one answer; follows no redirect, keeps no cookie, repeats nothing.
 #[derive(Clone)]
-pub struct Client {
-    direct: legacy::Client<Direct, Full<Bytes>>,
-    proxy: Option<Proxy>,
+pub struct HttpClient {
+    direct: legacy::Client<DirectClient, Full<Bytes>>,
+    proxy: Option<HttpProxy>,
 }
 
 #[derive(Clone)]
-struct Proxy {
-    tunneled: legacy::Client<Tunneled, Full<Bytes>>,
+struct HttpProxy {
+    tunneled: legacy::Client<TunneledClient, Full<Bytes>>,
     matcher: Arc<Matcher>,
 }
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
-pub enum BadClient {
+pub enum BadHttpClient {
     /// `ca_file` cannot be used.
     #[error("ca_file: {0}")]
     Roots(#[from] BadRoots),
@@ -66,28 +66,28 @@ pub enum Error {
     #[error("{0}")]
     Connect(String),
     /// The time was over.
-    #[error("no answer within {} s", TOTAL.as_secs())]
+    #[error("no answer within {} s", TOTAL_TIMEOUT.as_secs())]
     Timeout,
     /// The connection broke; the text is the cause.
     #[error("the connection failed: {0}")]
     Broken(String),
     /// The answer is larger than 1 MiB.
-    #[error("the answer is larger than {BODY} bytes")]
+    #[error("the answer is larger than {MAX_BODY_BYTES} bytes")]
     TooLarge,
 }
 
-impl Client {
+impl HttpClient {
     /// A client that believes the system's roots and those of `ca_file`, and uses the proxy that `environment` names.
     ///
     /// Read are `HTTPS_PROXY` and `NO_PROXY`, else their lower-case forms. What is on this machine is never asked through a proxy.
     ///
     /// # Errors
     /// Where the roots, TLS or the proxy cannot be used.
-    pub fn new(ca_file: Option<&Path>, environment: &[(String, String)]) -> Result<Self, BadClient> {
+    pub fn new(ca_file: Option<&Path>, environment: &[(String, String)]) -> Result<Self, BadHttpClient> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let config = config.with_root_certificates(tls::roots(ca_file)?).with_no_client_auth();
-        let direct = Direct::from((tcp(), config.clone()));
+        let direct = DirectClient::from((tcp(), config.clone()));
         let variable = |upper: &str| {
             let lower = upper.to_ascii_lowercase();
             let named = |name: &str| environment.iter().find(|it| it.0 == name).map_or("", |it| it.1.trim());
@@ -95,7 +95,7 @@ impl Client {
         };
         let proxy = match variable("HTTPS_PROXY") {
             address if address.is_empty() => None,
-            address => Some(Proxy::new(&address, &variable("NO_PROXY"), &direct, &config).ok_or(BadClient::Proxy)?),
+            address => Some(HttpProxy::new(&address, &variable("NO_PROXY"), &direct, &config).ok_or(BadHttpClient::Proxy)?),
         };
         Ok(Self { direct: pool().build(direct), proxy })
     }
@@ -118,25 +118,25 @@ impl Client {
             }
             .map_err(|it| if it.is_connect() { Error::Connect(chain(&it)) } else { Error::Broken(chain(&it)) })?
             .into_parts();
-            let body = Limited::new(body, BODY).collect().await.map_err(|it| broken(&*it))?;
+            let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|it| broken(&*it))?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
-        tokio::time::timeout(TOTAL, exchange).await.map_err(|_| Error::Timeout)?
+        tokio::time::timeout(TOTAL_TIMEOUT, exchange).await.map_err(|_| Error::Timeout)?
     }
 }
 
-impl Proxy {
-    fn new(address: &str, no_proxy: &str, direct: &Direct, config: &ClientConfig) -> Option<Self> {
+impl HttpProxy {
+    fn new(address: &str, no_proxy: &str, direct: &DirectClient, config: &ClientConfig) -> Option<Self> {
         // Asked without exceptions: what the address means, whichever host is asked later.
         let intercept = Matcher::builder().https(address).build().intercept(&Uri::from_static("https://host.invalid/"))?;
         let tunnel = tunnel(&intercept, direct)?;
         let matcher = Matcher::builder().https(address).no(no_proxy).build();
-        let tunneled = pool().build(Tunneled::from((tunnel, config.clone())));
+        let tunneled = pool().build(TunneledClient::from((tunnel, config.clone())));
         Some(Self { tunneled, matcher: Arc::new(matcher) })
     }
 }
 
-fn tunnel(intercept: &Intercept, direct: &Direct) -> Option<Tunnel<Direct>> {
+fn tunnel(intercept: &Intercept, direct: &DirectClient) -> Option<Tunnel<DirectClient>> {
     if !matches!(intercept.uri().scheme_str(), Some("http" | "https")) {
         return None;
     }
@@ -151,13 +151,13 @@ fn tcp() -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(CONNECT));
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     tcp
 }
 
 fn pool() -> legacy::Builder {
     let mut builder = legacy::Client::builder(TokioExecutor::new());
-    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(4);
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_TIMEOUT).pool_max_idle_per_host(4);
     builder
 }
 
@@ -171,7 +171,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     causes.collect::<Vec<_>>().join(": ")
 }
 
-impl std::fmt::Debug for Client {
+impl std::fmt::Debug for HttpClient {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Client")
     }
@@ -183,9 +183,9 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    fn client(environment: &[(&str, &str)]) -> Result<Client, BadClient> {
+    fn client(environment: &[(&str, &str)]) -> Result<HttpClient, BadHttpClient> {
         let environment: Vec<_> = environment.iter().map(|it| (it.0.to_owned(), it.1.to_owned())).collect();
-        Client::new(None, &environment)
+        HttpClient::new(None, &environment)
     }
 
     /// Answers one connection with `answer`, and tells what it heard.
@@ -203,7 +203,7 @@ mod tests {
         (port, heard)
     }
 
-    async fn ask(client: &Client, uri: &str) -> Result<Response<Bytes>, Error> {
+    async fn ask(client: &HttpClient, uri: &str) -> Result<Response<Bytes>, Error> {
         client.send(Request::get(uri).body(Bytes::new()).unwrap()).await
     }
 
@@ -224,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_past_the_limit_is_refused_with_and_without_a_length() {
-        let body = vec![b'x'; BODY + 1];
+        let body = vec![b'x'; MAX_BODY_BYTES + 1];
         for length in [format!("content-length: {}\r\n", body.len()), String::new()] {
             let answer = [format!("HTTP/1.1 200 OK\r\n{length}\r\n").as_bytes(), &body].concat();
             let (port, _) = one(answer).await;
@@ -265,7 +265,7 @@ mod tests {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\ninner").await.unwrap();
             }
         });
-        let client = Client::new(Some(file.path()), &[("HTTPS_PROXY".to_owned(), address)]).unwrap();
+        let client = HttpClient::new(Some(file.path()), &[("HTTPS_PROXY".to_owned(), address)]).unwrap();
         assert_eq!(&ask(&client, "https://login.example.com/").await.unwrap().body()[..], b"inner");
         let error = ask(&client, "https://other.example.com/").await.unwrap_err();
         assert!(error.to_string().contains("certificate"), "{error}");
@@ -288,7 +288,7 @@ mod tests {
     fn a_proxy_that_cannot_be_one_is_named_without_its_value() {
         for value in ["socks5://127.0.0.1:1080", "::", "ftp://secret@proxy"] {
             let error = client(&[("HTTPS_PROXY", value)]).unwrap_err();
-            assert!(matches!(error, BadClient::Proxy), "{value}");
+            assert!(matches!(error, BadHttpClient::Proxy), "{value}");
             assert!(!error.to_string().contains(value));
         }
         assert!(client(&[("HTTPS_PROXY", "proxy.example.com:3128")]).is_ok());
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_of_roots_is_named() {
-        let error = Client::new(Some(Path::new("/nowhere/ca.pem")), &[]).unwrap_err();
+        let error = HttpClient::new(Some(Path::new("/nowhere/ca.pem")), &[]).unwrap_err();
         assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
     }
 }

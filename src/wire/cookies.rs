@@ -5,21 +5,21 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 /// Bytes of all `Cookie` lines that are looked through; past it none of ours is found.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_COOKIE_BYTES: usize = 64 * 1024;
 
 /// How much of its `state` stands in the name of a sign-in under way, in bytes.
 const PENDING_SUFFIX_BYTES: usize = 8;
 
 /// What our cookies are called on this site.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
+pub struct CookieNames {
     session: String,
     secure: bool,
 }
 
 /// What a request says of one of our names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum CookieMatch<'a> {
     /// It is not there.
     None,
     /// It stands once.
@@ -28,7 +28,7 @@ pub enum Found<'a> {
     Several,
 }
 
-impl Names {
+impl CookieNames {
     /// `__Host-entrada` on https, where browsers refuse it from sibling hosts (RFC 6265bis 4.1.3.2); plain on http.
     pub fn new(https: bool) -> Self {
         let session = if https { "__Host-entrada" } else { "entrada" };
@@ -95,7 +95,7 @@ pub fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn all_pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let mut left = MOST_BYTES;
+    let mut left = MAX_COOKIE_BYTES;
     let lines = headers.get_all(COOKIE).iter().take_while(move |it| {
         left = left.saturating_sub(it.len());
         left > 0
@@ -104,14 +104,14 @@ fn all_pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Looks for one of our names.
-pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Found<'a> {
+pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> CookieMatch<'a> {
     let value_of = |it: &'a [u8]| it.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
     // Only what bears the name is looked at as text.
     let mut values = all_pairs(headers).filter_map(|it| std::str::from_utf8(value_of(it)?).ok());
     match (values.next(), values.next()) {
-        (None, _) => Found::None,
-        (Some(value), None) => Found::One(value),
-        (Some(_), Some(_)) => Found::Several,
+        (None, _) => CookieMatch::None,
+        (Some(value), None) => CookieMatch::One(value),
+        (Some(_), Some(_)) => CookieMatch::Several,
     }
 }
 
@@ -120,7 +120,7 @@ pub fn hide(headers: &mut HeaderMap) {
     if !headers.get_all(COOKIE).iter().any(|it| pairs(it).any(|it| is_ours_in(it, b'='))) {
         return;
     }
-    let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(without_ours).collect();
+    let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(strip_own).collect();
     let mut lines = lines.into_iter();
     match lines.next() {
         Some(first) => headers.insert(COOKIE, first),
@@ -152,13 +152,13 @@ impl CookieLines {
 }
 
 /// The client's cookies without ours, in one line; empty where there is none.
-pub fn theirs(headers: &HeaderMap) -> HeaderValue {
-    let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(without_ours).collect();
+pub fn app_cookies(headers: &HeaderMap) -> HeaderValue {
+    let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(strip_own).collect();
     let joined = lines.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
     HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(HeaderValue::from_static(""))
 }
 
-fn without_ours(line: &HeaderValue) -> Option<HeaderValue> {
+fn strip_own(line: &HeaderValue) -> Option<HeaderValue> {
     let mut left = Vec::with_capacity(line.len());
     for pair in pairs(line).filter(|it| !is_ours_in(it, b'=') && !it.is_empty()) {
         if !left.is_empty() {
@@ -194,7 +194,7 @@ fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 /// Whether a pair's name is ours; a cookie without a name has its value read as one by some servers.
 fn is_ours_in(pair: &[u8], end: u8) -> bool {
     let name = pair.split(|it| *it == end || *it == b';').find(|it| !it.trim_ascii().is_empty()).unwrap_or_default();
-    Names::is_ours(name.trim_ascii())
+    CookieNames::is_ours(name.trim_ascii())
 }
 
 #[cfg(test)]
@@ -204,11 +204,11 @@ mod tests {
     #[test]
     fn theirs_are_one_line_without_ours() {
         let mut headers = HeaderMap::new();
-        assert_eq!(theirs(&headers), "");
+        assert_eq!(app_cookies(&headers), "");
         headers.append(COOKIE, HeaderValue::from_static("a=1; entrada=secret"));
         headers.append(COOKIE, HeaderValue::from_static("__Host-entrada-s-12345678=x"));
         headers.append(COOKIE, HeaderValue::from_static("b=2;c=3"));
-        assert_eq!(theirs(&headers), "a=1; b=2; c=3");
+        assert_eq!(app_cookies(&headers), "a=1; b=2; c=3");
     }
 
     fn request(lines: &[&str]) -> HeaderMap {
@@ -221,12 +221,12 @@ mod tests {
 
     #[test]
     fn finds_ours_among_theirs_and_sees_doubles() {
-        let names = Names::new(true);
-        assert_eq!(find(&request(&["a=b; __Host-entrada=xyz; c"]), names.session()), Found::One("xyz"));
-        assert_eq!(find(&request(&["a=b", "__Host-entrada=xyz"]), names.session()), Found::One("xyz"));
-        assert_eq!(find(&request(&["__Host-entrada=1; __Host-entrada=2"]), names.session()), Found::Several);
-        assert_eq!(find(&request(&["__Host-entrada=1", "__Host-entrada=1"]), names.session()), Found::Several);
-        assert_eq!(find(&request(&["__host-entrada=1; x__Host-entrada=1"]), names.session()), Found::None);
+        let names = CookieNames::new(true);
+        assert_eq!(find(&request(&["a=b; __Host-entrada=xyz; c"]), names.session()), CookieMatch::One("xyz"));
+        assert_eq!(find(&request(&["a=b", "__Host-entrada=xyz"]), names.session()), CookieMatch::One("xyz"));
+        assert_eq!(find(&request(&["__Host-entrada=1; __Host-entrada=2"]), names.session()), CookieMatch::Several);
+        assert_eq!(find(&request(&["__Host-entrada=1", "__Host-entrada=1"]), names.session()), CookieMatch::Several);
+        assert_eq!(find(&request(&["__host-entrada=1; x__Host-entrada=1"]), names.session()), CookieMatch::None);
     }
 
     #[test]
@@ -234,8 +234,8 @@ mod tests {
         let first = |bytes: usize| format!("a={}", "x".repeat(bytes - 2));
         let ours = "entrada=1";
         let after = |bytes: usize| request(&[&first(bytes), ours]);
-        assert_eq!(find(&after(64 * 1024 - 1 - ours.len()), "entrada"), Found::One("1"));
-        assert_eq!(find(&after(64 * 1024 - ours.len()), "entrada"), Found::None);
+        assert_eq!(find(&after(64 * 1024 - 1 - ours.len()), "entrada"), CookieMatch::One("1"));
+        assert_eq!(find(&after(64 * 1024 - ours.len()), "entrada"), CookieMatch::None);
     }
 
     #[test]
@@ -247,10 +247,10 @@ mod tests {
     #[test]
     fn each_kind_of_ours_has_a_name_of_its_own() {
         for (https, prefix) in [(true, "__Host-entrada"), (false, "entrada")] {
-            let names = Names::new(https);
+            let names = CookieNames::new(https);
             let all = [names.session().to_owned(), names.pending("12345678abc"), names.rounds(), names.organization(), names.visit()];
             assert_eq!(all, ["", "-s-12345678", "-r", "-o", "-v"].map(|it| format!("{prefix}{it}")));
-            assert!(all.iter().all(Names::is_ours));
+            assert!(all.iter().all(CookieNames::is_ours));
         }
     }
 
@@ -280,16 +280,16 @@ mod tests {
     #[test]
     fn ours_are_known_by_name_in_either_scheme() {
         for name in ["entrada", "entrada-s-12345678", "__Host-entrada", "__Host-entrada-r"] {
-            assert!(Names::is_ours(name), "{name}");
+            assert!(CookieNames::is_ours(name), "{name}");
         }
         for name in ["entradas", "my-entrada", "__Host-other", ""] {
-            assert!(!Names::is_ours(name), "{name}");
+            assert!(!CookieNames::is_ours(name), "{name}");
         }
     }
 
     #[test]
     fn a_sign_in_under_way_has_a_name_of_one_form() {
-        let names = Names::new(true);
+        let names = CookieNames::new(true);
         assert!(names.is_pending(&names.pending("aB3_-xyz0123")));
         for name in
             ["__Host-entrada-s-", "__Host-entrada-s-1234567", "__Host-entrada-s-123456789", "__Host-entrada-s-1234 678", "entrada-s-12345678", "__Host-entrada"]
@@ -321,14 +321,14 @@ mod tests {
     fn bytes_that_are_no_text_hide_nothing() {
         let mut headers = HeaderMap::new();
         headers.append(COOKIE, HeaderValue::from_bytes(b"g=\xff; entrada=1").unwrap());
-        assert_eq!(find(&headers, "entrada"), Found::One("1"));
+        assert_eq!(find(&headers, "entrada"), CookieMatch::One("1"));
     }
 
     #[test]
     fn what_is_set_is_kept_from_scripts_and_other_sites() {
-        let set = Names::new(true).set("__Host-entrada", "v", None).unwrap();
+        let set = CookieNames::new(true).set("__Host-entrada", "v", None).unwrap();
         assert_eq!(set, "__Host-entrada=v; HttpOnly; SameSite=Lax; Secure; Path=/");
-        let gone = Names::new(false).remove("entrada").unwrap();
+        let gone = CookieNames::new(false).remove("entrada").unwrap();
         assert_eq!(gone, "entrada=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The largest form, in bytes.
-const MOST: usize = 16 * 1024;
+const MAX_FORM_BYTES: usize = 16 * 1024;
 
 /// The most names: each is compared with those before it, and thousands of short ones would keep a core busy.
-const NAMES: usize = 64;
+const MAX_FIELDS: usize = 64;
 
 /// How long a form may take.
-const TIME: Duration = Duration::from_secs(10);
+const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a form was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,18 +28,18 @@ pub enum Error {
 
 /// Names and values; a secret may be among them.
 #[derive(Default)]
-pub struct Form(Vec<(String, Zeroizing<String>)>);
+pub struct FormFields(Vec<(String, Zeroizing<String>)>);
 
 /// The bytes of a posted form.
 ///
 /// # Errors
 /// `Error::Broken`.
 pub async fn bytes(body: Incoming) -> Result<Bytes, Error> {
-    let body = tokio::time::timeout(TIME, Limited::new(body, MOST).collect()).await.map_err(|_| Error::Broken)?;
+    let body = tokio::time::timeout(FORM_TIMEOUT, Limited::new(body, MAX_FORM_BYTES).collect()).await.map_err(|_| Error::Broken)?;
     Ok(body.map_err(|_| Error::Broken)?.to_bytes())
 }
 
-impl Form {
+impl FormFields {
     /// Reads a posted form.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Form {
             if out.iter().any(|it| it.0 == name) {
                 return Err(Error::Twice);
             }
-            if out.len() == NAMES {
+            if out.len() == MAX_FIELDS {
                 return Err(Error::Broken);
             }
             out.push((name.into_owned(), Zeroizing::new(value.into_owned())));
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_form_gives_what_was_sent_and_what_was_typed() {
-        let form = Form::parse(b"a=+x+&b=&c=+&d=%C3%A4").unwrap();
+        let form = FormFields::parse(b"a=+x+&b=&c=+&d=%C3%A4").unwrap();
         assert_eq!((form.sent("a"), form.typed("a"), form.text("a")), (Some(" x "), Some("x"), "x"));
         assert_eq!((form.sent("b"), form.sent("c"), form.typed("c"), form.text("c")), (None, Some(" "), None, ""));
         assert_eq!((form.text("d"), form.sent("e")), ("\u{e4}", None));
@@ -97,12 +97,12 @@ mod tests {
     #[test]
     fn a_form_of_very_many_names_is_none() {
         let names = |count: usize| (0..count).map(|it| format!("n{it}=")).collect::<Vec<_>>().join("&");
-        assert!(Form::parse(names(NAMES).as_bytes()).is_ok());
-        assert_eq!(Form::parse(names(NAMES + 1).as_bytes()).err(), Some(Error::Broken));
+        assert!(FormFields::parse(names(MAX_FIELDS).as_bytes()).is_ok());
+        assert_eq!(FormFields::parse(names(MAX_FIELDS + 1).as_bytes()).err(), Some(Error::Broken));
     }
 
     #[test]
     fn a_name_that_stands_twice_has_no_one_reading() {
-        assert_eq!(Form::parse(b"a=1&b=2&%61=3").err(), Some(Error::Twice));
+        assert_eq!(FormFields::parse(b"a=1&b=2&%61=3").err(), Some(Error::Twice));
     }
 }

@@ -1,17 +1,17 @@
 //! Who may speak for the client. The only place that reads `X-Forwarded-*`, `Forwarded` and `X-Original-*`.
 
 use super::peer::Peer;
-use crate::base::target::{Ambiguous, Strictness, Target};
-use crate::config::server::Trust;
+use crate::base::target::{AmbiguousTarget, PathStrictness, Target};
+use crate::config::server::TrustedProxies;
 use http::{HeaderMap, HeaderValue, Method};
 use std::net::IpAddr;
 
 /// Entries of `X-Forwarded-For` that are walked at most.
-const MOST_HOPS: usize = 32;
+const MAX_HOPS: usize = 32;
 
 /// What is believed of the way a request came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct RequestOrigin {
     /// The client's address: the peer's, or what a trusted peer says of it.
     pub client: Option<IpAddr>,
     /// Whoever holds the other end of the connection.
@@ -28,7 +28,7 @@ pub struct Way {
 
 /// Why a request counts as one by http.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Http {
+pub enum PlainHttpReason {
     /// `X-Forwarded-Proto` came from a peer that is not believed.
     Untrusted,
     /// Nobody says how the client came, and the connection is not TLS.
@@ -39,7 +39,7 @@ pub enum Http {
 
 /// Why a forward-auth question is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAsked {
+pub enum ForwardAuthError {
     /// Not from `trusted_proxies`.
     #[error("the caller is not one of [server] trusted_proxies")]
     Untrusted,
@@ -51,11 +51,11 @@ pub enum NotAsked {
     OtherHost,
     /// The target can be read two ways.
     #[error("the requested target is rejected: {0}")]
-    Ambiguous(#[from] Ambiguous),
+    Ambiguous(#[from] AmbiguousTarget),
 }
 
 /// Whether the peer's forwarded headers are believed.
-pub fn is_trusted(peer: &Peer, trust: &Trust) -> bool {
+pub fn is_trusted(peer: &Peer, trust: &TrustedProxies) -> bool {
     match peer.ip() {
         Some(ip) => trust.networks.iter().any(|it| it.contains(&ip)),
         None => trust.unix,
@@ -63,11 +63,11 @@ pub fn is_trusted(peer: &Peer, trust: &Trust) -> bool {
 }
 
 /// Why a request that did not come by https counts as one by http.
-pub fn why_http(headers: &HeaderMap, way: &Way) -> Http {
-    match (way.trusted, headers.contains_key("x-forwarded-proto")) {
-        (false, true) => Http::Untrusted,
-        _ if way.https == Some(false) => Http::Said,
-        _ => Http::NotSaid,
+pub fn why_http(headers: &HeaderMap, origin: &RequestOrigin) -> PlainHttpReason {
+    match (origin.trusted, headers.contains_key("x-forwarded-proto")) {
+        (false, true) => PlainHttpReason::Untrusted,
+        _ if origin.https == Some(false) => PlainHttpReason::Said,
+        _ => PlainHttpReason::NotSaid,
     }
 }
 
@@ -78,9 +78,9 @@ pub fn ignored_header(headers: &HeaderMap) -> Option<&'static str> {
 }
 
 /// Reads what is believed of the way; of a peer that is not trusted, nothing but its own address.
-pub fn read(headers: &HeaderMap, peer: &Peer, trust: &Trust) -> Way {
+pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> RequestOrigin {
     if !is_trusted(peer, trust) {
-        return Way { client: peer.ip(), peer: peer.ip(), https: None, host: None, chain: None, trusted: false };
+        return RequestOrigin { client: peer.ip(), peer: peer.ip(), https: None, host: None, chain: None, trusted: false };
     }
     let chain = listed(headers, "x-forwarded-for");
     let https = match only(headers, "x-forwarded-proto").map(HeaderValue::as_bytes) {
@@ -89,7 +89,7 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &Trust) -> Way {
         _ => None,
     };
     let client = chain.as_ref().and_then(|it| client(it, trust)).or(peer.ip());
-    Way { client, peer: peer.ip(), https, host: only(headers, "x-forwarded-host").cloned(), chain, trusted: true }
+    RequestOrigin { client, peer: peer.ip(), https, host: only(headers, "x-forwarded-host").cloned(), chain, trusted: true }
 }
 
 /// The target that nginx asks about: `X-Original-URL` or `X-Original-URI`, and `X-Original-Method`.
@@ -98,49 +98,49 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &Trust) -> Way {
 /// header at most once: a second line would be the client's.
 ///
 /// # Errors
-/// `NotAsked` says why there is nothing to judge.
-pub fn asked_by_nginx(headers: &HeaderMap, way: &Way, strictness: Strictness) -> Result<Asked, NotAsked> {
-    if !way.trusted {
-        return Err(NotAsked::Untrusted);
+/// `ForwardAuthError` says why there is nothing to judge.
+pub fn from_nginx(headers: &HeaderMap, origin: &RequestOrigin, strictness: PathStrictness) -> Result<ForwardAuthRequest, ForwardAuthError> {
+    if !origin.trusted {
+        return Err(ForwardAuthError::Untrusted);
     }
-    let method = once(headers, "x-original-method")?.ok_or(NotAsked::Header("X-Original-Method"))?;
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| NotAsked::Header("X-Original-Method"))?;
+    let method = once(headers, "x-original-method")?.ok_or(ForwardAuthError::Header("X-Original-Method"))?;
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| ForwardAuthError::Header("X-Original-Method"))?;
     let uri = once(headers, "x-original-uri")?;
     let url = once(headers, "x-original-url")?.map(split_url).transpose()?;
     let (host, path) = match (uri, url) {
         (Some(uri), None) => (None, uri),
         (None, Some((host, path))) => (Some(host), path),
         (Some(uri), Some((host, path))) if uri == path => (Some(host), uri),
-        (Some(_), Some(_)) => return Err(NotAsked::Header("X-Original-URL")),
-        (None, None) => return Err(NotAsked::Header("X-Original-URI")),
+        (Some(_), Some(_)) => return Err(ForwardAuthError::Header("X-Original-URL")),
+        (None, None) => return Err(ForwardAuthError::Header("X-Original-URI")),
     };
     let target = Target::parse(&method, path, strictness)?;
-    Ok(Asked { target, host: host.map(str::to_owned) })
+    Ok(ForwardAuthRequest { target, host: host.map(str::to_owned) })
 }
 
 /// What a front proxy asks about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct ForwardAuthRequest {
     /// The target to judge.
     pub target: Target,
     /// The host that the client asked, where the dialect says.
     pub host: Option<String>,
 }
 
-fn split_url(url: &str) -> Result<(&str, &str), NotAsked> {
-    let bad = NotAsked::Header("X-Original-URL");
+fn split_url(url: &str) -> Result<(&str, &str), ForwardAuthError> {
+    let bad = ForwardAuthError::Header("X-Original-URL");
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or(bad)?;
     let split = rest.find('/').ok_or(bad)?;
     rest.split_at_checked(split).ok_or(bad)
 }
 
-fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, NotAsked> {
+fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ForwardAuthError> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() {
-        return Err(NotAsked::Header(name));
+        return Err(ForwardAuthError::Header(name));
     }
-    first.map(|it| it.to_str().map_err(|_| NotAsked::Header(name))).transpose()
+    first.map(|it| it.to_str().map_err(|_| ForwardAuthError::Header(name))).transpose()
 }
 
 /// The value of a header that stands once; a second line makes both worthless.
@@ -167,10 +167,10 @@ fn listed(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
 }
 
 /// From the right, the first address that is not a trusted proxy's own.
-fn client(chain: &HeaderValue, trust: &Trust) -> Option<IpAddr> {
+fn client(chain: &HeaderValue, trust: &TrustedProxies) -> Option<IpAddr> {
     let chain = chain.to_str().ok()?;
     let mut last = None;
-    for entry in chain.rsplit(',').take(MOST_HOPS) {
+    for entry in chain.rsplit(',').take(MAX_HOPS) {
         let address = address(entry.trim())?;
         last = Some(address);
         if !trust.networks.iter().any(|it| it.contains(&address)) {
@@ -194,8 +194,8 @@ fn address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn trust() -> Trust {
-        Trust { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false }
+    fn trust() -> TrustedProxies {
+        TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false }
     }
 
     fn peer(ip: &str) -> Peer {
@@ -212,8 +212,12 @@ mod tests {
 
     #[test]
     fn a_stranger_speaks_for_nobody() {
-        let way = read(&headers(&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil")]), &peer("192.0.2.1"), &trust());
-        assert_eq!(way, Way { client: peer("192.0.2.1").ip(), peer: peer("192.0.2.1").ip(), https: None, host: None, chain: None, trusted: false });
+        let origin =
+            read(&headers(&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil")]), &peer("192.0.2.1"), &trust());
+        assert_eq!(
+            origin,
+            RequestOrigin { client: peer("192.0.2.1").ip(), peer: peer("192.0.2.1").ip(), https: None, host: None, chain: None, trusted: false }
+        );
     }
 
     #[test]
@@ -225,17 +229,17 @@ mod tests {
             ("junk, 10.0.0.9", "10.0.0.1"),
             ("1.2.3.4:80", "1.2.3.4"),
         ] {
-            let way = read(&headers(&[("x-forwarded-for", chain)]), &peer("10.0.0.1"), &trust());
-            assert_eq!(way.client, Some(client.parse().unwrap()), "{chain}");
+            let origin = read(&headers(&[("x-forwarded-for", chain)]), &peer("10.0.0.1"), &trust());
+            assert_eq!(origin.client, Some(client.parse().unwrap()), "{chain}");
         }
     }
 
     #[test]
     fn the_lines_of_a_chain_are_one_list_in_their_order() {
         let lines = headers(&[("x-forwarded-for", "6.6.6.6, 1.2.3.4"), ("x-forwarded-for", "10.0.0.7"), ("x-forwarded-for", "10.0.0.8")]);
-        let way = read(&lines, &peer("10.0.0.1"), &trust());
-        assert_eq!(way.client, Some("1.2.3.4".parse().unwrap()));
-        assert_eq!(way.chain.unwrap(), "6.6.6.6, 1.2.3.4, 10.0.0.7, 10.0.0.8");
+        let origin = read(&lines, &peer("10.0.0.1"), &trust());
+        assert_eq!(origin.client, Some("1.2.3.4".parse().unwrap()));
+        assert_eq!(origin.chain.unwrap(), "6.6.6.6, 1.2.3.4, 10.0.0.7, 10.0.0.8");
         let stranger = read(&lines, &peer("192.0.2.1"), &trust());
         assert_eq!((stranger.client, stranger.chain), (peer("192.0.2.1").ip(), None));
         // The line that the proxy added counts, whatever the client wrote into its own.
@@ -245,8 +249,8 @@ mod tests {
 
     #[test]
     fn a_header_that_stands_twice_is_worth_nothing() {
-        let way = read(&headers(&[("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")]), &peer("10.0.0.1"), &trust());
-        assert_eq!(way.https, None);
+        let origin = read(&headers(&[("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")]), &peer("10.0.0.1"), &trust());
+        assert_eq!(origin.https, None);
     }
 
     #[test]
@@ -254,14 +258,14 @@ mod tests {
         for (proto, https) in [("https", Some(true)), ("wss", Some(true)), ("http", Some(false)), ("ws", Some(false)), ("HTTPS", None), ("", None)] {
             assert_eq!(read(&headers(&[("x-forwarded-proto", proto)]), &peer("10.0.0.1"), &trust()).https, https, "{proto}");
         }
-        let way = read(&headers(&[("x-forwarded-host", "a.example")]), &peer("10.0.0.1"), &trust());
-        assert_eq!((way.host.unwrap(), way.https, way.trusted), (HeaderValue::from_static("a.example"), None, true));
+        let origin = read(&headers(&[("x-forwarded-host", "a.example")]), &peer("10.0.0.1"), &trust());
+        assert_eq!((origin.host.unwrap(), origin.https, origin.trusted), (HeaderValue::from_static("a.example"), None, true));
     }
 
     #[test]
     fn a_unix_socket_is_trusted_where_the_operator_says_so() {
         let nobody = Peer { address: None, tls: false };
-        let trusts = |unix| is_trusted(&nobody, &Trust { unix, ..trust() });
+        let trusts = |unix| is_trusted(&nobody, &TrustedProxies { unix, ..trust() });
         assert_eq!((trusts(true), trusts(false)), (true, false));
     }
 
@@ -269,12 +273,12 @@ mod tests {
     fn why_a_request_counts_as_one_by_http_is_known() {
         let said = [("x-forwarded-proto", "http")];
         for (headers, ip, why) in [
-            (headers(&said), "192.0.2.1", Http::Untrusted),
-            (headers(&[("x-forwarded-proto", "https")]), "192.0.2.1", Http::Untrusted),
-            (headers(&[]), "192.0.2.1", Http::NotSaid),
-            (headers(&said), "10.0.0.1", Http::Said),
-            (headers(&[("x-forwarded-proto", "gopher")]), "10.0.0.1", Http::NotSaid),
-            (headers(&[]), "10.0.0.1", Http::NotSaid),
+            (headers(&said), "192.0.2.1", PlainHttpReason::Untrusted),
+            (headers(&[("x-forwarded-proto", "https")]), "192.0.2.1", PlainHttpReason::Untrusted),
+            (headers(&[]), "192.0.2.1", PlainHttpReason::NotSaid),
+            (headers(&said), "10.0.0.1", PlainHttpReason::Said),
+            (headers(&[("x-forwarded-proto", "gopher")]), "10.0.0.1", PlainHttpReason::NotSaid),
+            (headers(&[]), "10.0.0.1", PlainHttpReason::NotSaid),
         ] {
             assert_eq!(why_http(&headers, &read(&headers, &peer(ip), &trust())), why, "{headers:?} {ip}");
         }
@@ -290,7 +294,7 @@ mod tests {
 
     #[test]
     fn nginx_is_heard_only_with_its_own_headers_once_each() {
-        let ask = |pairs: &[(&'static str, &str)], ip| asked_by_nginx(&headers(pairs), &read(&HeaderMap::new(), &peer(ip), &trust()), Strictness::Strict);
+        let ask = |pairs: &[(&'static str, &str)], ip| from_nginx(&headers(pairs), &read(&HeaderMap::new(), &peer(ip), &trust()), PathStrictness::Strict);
         let good = ask(&[("x-original-uri", "/a?b"), ("x-original-method", "POST")], "10.0.0.1").unwrap();
         assert_eq!((good.target.method().as_str(), good.target.path()), ("POST", "/a"));
         let url = ask(&[("x-original-url", "https://app.example/a"), ("x-original-method", "GET")], "10.0.0.1").unwrap();
@@ -299,16 +303,19 @@ mod tests {
         assert_eq!((both.target.path_and_query().as_str(), both.host.as_deref()), ("/a?b", Some("h:1")));
         for url in ["ftp://h/a", "https://h", "//h/a", "/a"] {
             let outcome = ask(&[("x-original-url", url), ("x-original-method", "GET")], "10.0.0.1");
-            assert_eq!(outcome, Err(NotAsked::Header("X-Original-URL")), "{url}");
+            assert_eq!(outcome, Err(ForwardAuthError::Header("X-Original-URL")), "{url}");
         }
-        assert_eq!(ask(&[("x-original-method", "GET")], "10.0.0.1"), Err(NotAsked::Header("X-Original-URI")));
-        assert_eq!(ask(&[("x-original-uri", "/a"), ("x-original-method", "GET")], "192.0.2.1"), Err(NotAsked::Untrusted));
-        assert!(matches!(ask(&[("x-original-uri", "/a")], "10.0.0.1"), Err(NotAsked::Header(_))));
-        assert!(matches!(ask(&[("x-original-uri", "/a"), ("x-original-uri", "/b"), ("x-original-method", "GET")], "10.0.0.1"), Err(NotAsked::Header(_))));
+        assert_eq!(ask(&[("x-original-method", "GET")], "10.0.0.1"), Err(ForwardAuthError::Header("X-Original-URI")));
+        assert_eq!(ask(&[("x-original-uri", "/a"), ("x-original-method", "GET")], "192.0.2.1"), Err(ForwardAuthError::Untrusted));
+        assert!(matches!(ask(&[("x-original-uri", "/a")], "10.0.0.1"), Err(ForwardAuthError::Header(_))));
+        assert!(matches!(
+            ask(&[("x-original-uri", "/a"), ("x-original-uri", "/b"), ("x-original-method", "GET")], "10.0.0.1"),
+            Err(ForwardAuthError::Header(_))
+        ));
         assert!(matches!(
             ask(&[("x-original-uri", "/a"), ("x-original-url", "http://h/b"), ("x-original-method", "GET")], "10.0.0.1"),
-            Err(NotAsked::Header(_))
+            Err(ForwardAuthError::Header(_))
         ));
-        assert!(matches!(ask(&[("x-original-uri", "/a/../b"), ("x-original-method", "GET")], "10.0.0.1"), Err(NotAsked::Ambiguous(_))));
+        assert!(matches!(ask(&[("x-original-uri", "/a/../b"), ("x-original-method", "GET")], "10.0.0.1"), Err(ForwardAuthError::Ambiguous(_))));
     }
 }

@@ -10,8 +10,8 @@ pub const RESERVED_HANDLES: u64 = 256;
 /// Most connections of clients, and as many of the app, that the system backs. The first call raises the soft limit of open files to the
 /// hard one (getrlimit(2), `RLIMIT_NOFILE`): many systems start services with 1,024, for the sake of select(2), which nothing here calls.
 pub fn max_connections() -> usize {
-    static MAX: OnceLock<usize> = OnceLock::new();
-    *MAX.get_or_init(|| share(raised()))
+    static MAX_HANDLES: OnceLock<usize> = OnceLock::new();
+    *MAX_HANDLES.get_or_init(|| share(raised()))
 }
 
 /// The soft limit after it was raised as far as it can be; `None` is no limit.

@@ -1,11 +1,11 @@
 //! What is true of a request, read once.
 
-use super::forwarded::{self, Way};
+use super::forwarded::{self, RequestOrigin};
 use super::peer::Peer;
-use crate::base::ids::Ids;
+use crate::base::ids::RequestIds;
 use crate::base::language::Language;
-use crate::base::target::{Ambiguous, Strictness, Target};
-use crate::config::server::Trust;
+use crate::base::target::{AmbiguousTarget, PathStrictness, Target};
+use crate::config::server::TrustedProxies;
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, Method, Version};
@@ -17,17 +17,17 @@ const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with")
 
 /// A request, as far as it is known before anybody is asked who sent it.
 #[derive(Debug)]
-pub struct Inbound {
+pub struct InboundRequest {
     /// What is asked for, in its one reading.
     pub target: Target,
     /// The host that was asked, as it was written.
     pub host: HeaderValue,
     /// The way it came.
-    pub way: Way,
+    pub origin: RequestOrigin,
     /// Whether the client spoke https.
     pub https: bool,
     /// What kind of caller it is, for the shape of a refusal.
-    pub asker: Asker,
+    pub caller: CallerKind,
     /// Our reference for this request: in the answer, the log and the page.
     pub request_id: HeaderValue,
     /// Whether it wants to leave HTTP (`Upgrade`, or extended `CONNECT`).
@@ -38,7 +38,7 @@ pub struct Inbound {
 
 /// What kind of caller asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asker {
+pub enum CallerKind {
     /// A browser that goes to a page: it can be redirected.
     Navigation,
     /// A form that a browser sends: it gets a page, but what was typed is not sent on.
@@ -49,10 +49,10 @@ pub enum Asker {
 
 /// Why a request is not read at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum InboundError {
     /// The target can be read two ways.
     #[error("the target can be read two ways: {0}")]
-    Target(#[from] Ambiguous),
+    Target(#[from] AmbiguousTarget),
     /// No host, two hosts, or two that differ (RFC 9112 3.2).
     #[error("the host is missing or repeated")]
     Host,
@@ -61,27 +61,27 @@ pub enum Refused {
     Framing,
 }
 
-impl Inbound {
+impl InboundRequest {
     /// Reads the head of a request.
     ///
     /// # Errors
-    /// `Refused` where two readers could disagree on it.
-    pub fn read(parts: &Parts, peer: &Peer, trust: &Trust, strictness: Strictness, ids: &Ids) -> Result<Self, Refused> {
+    /// `InboundError` where two readers could disagree on it.
+    pub fn read(parts: &Parts, peer: &Peer, trust: &TrustedProxies, strictness: PathStrictness, ids: &RequestIds) -> Result<Self, InboundError> {
         if parts.headers.get_all(TRANSFER_ENCODING).iter().enumerate().any(|(at, it)| at > 0 || !it.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-            return Err(Refused::Framing);
+            return Err(InboundError::Framing);
         }
         let host = host(parts)?;
         let connect = parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_some_and(|it| it.as_str() == "websocket");
         // RFC 8441: an extended CONNECT asks for a page as GET would; it is judged as one.
         let method = if connect { &Method::GET } else { &parts.method };
         let target = Target::read(method, &parts.uri, strictness)?;
-        let way = forwarded::read(&parts.headers, peer, trust);
-        let https = way.https.unwrap_or(peer.tls);
+        let origin = forwarded::read(&parts.headers, peer, trust);
+        let https = origin.https.unwrap_or(peer.tls);
         let upgrade = connect || asks_to_upgrade(parts);
-        let asker = if upgrade { Asker::Script } else { asker(&parts.method, &parts.headers) };
-        let request_id = HeaderValue::from_bytes(&ids.next()).map_err(|_| Refused::Host)?;
-        let host = way.host.clone().unwrap_or(host);
-        Ok(Self { target, host, way, https, asker, request_id, upgrade, language: Language::default() })
+        let caller = if upgrade { CallerKind::Script } else { kind_of_caller(&parts.method, &parts.headers) };
+        let request_id = HeaderValue::from_bytes(&ids.next()).map_err(|_| InboundError::Host)?;
+        let host = origin.host.clone().unwrap_or(host);
+        Ok(Self { target, host, origin, https, caller, request_id, upgrade, language: Language::default() })
     }
 
     /// The reference as text.
@@ -91,18 +91,18 @@ impl Inbound {
 }
 
 /// The one host of a request: `Host` in HTTP/1.1, `:authority` in HTTP/2, and never two that differ.
-fn host(parts: &Parts) -> Result<HeaderValue, Refused> {
+fn host(parts: &Parts) -> Result<HeaderValue, InboundError> {
     let mut lines = parts.headers.get_all(HOST).iter();
     let line = lines.next();
     if lines.next().is_some() {
-        return Err(Refused::Host);
+        return Err(InboundError::Host);
     }
     let authority = parts.uri.authority().map(|it| it.as_str());
     match (line, authority) {
         (Some(line), None) => Ok(line.clone()),
         (Some(line), Some(authority)) if line.as_bytes().eq_ignore_ascii_case(authority.as_bytes()) => Ok(line.clone()),
-        (None, Some(authority)) if parts.version >= Version::HTTP_2 => HeaderValue::from_str(authority).map_err(|_| Refused::Host),
-        _ => Err(Refused::Host),
+        (None, Some(authority)) if parts.version >= Version::HTTP_2 => HeaderValue::from_str(authority).map_err(|_| InboundError::Host),
+        _ => Err(InboundError::Host),
     }
 }
 
@@ -117,7 +117,7 @@ fn asks_to_upgrade(parts: &Parts) -> bool {
 }
 
 /// What kind of caller it is, by what browsers say of themselves (Fetch Metadata) and by what it accepts.
-pub fn asker(method: &Method, headers: &HeaderMap) -> Asker {
+pub fn kind_of_caller(method: &Method, headers: &HeaderMap) -> CallerKind {
     let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
     // Asked in this order, and only as far as it matters: each is a search in every request.
     let early = || text(SEC_PURPOSE).or_else(|| text(PURPOSE)).is_some_and(|it| it.contains("prefetch") || it.contains("prerender"));
@@ -127,9 +127,9 @@ pub fn asker(method: &Method, headers: &HeaderMap) -> Asker {
         None => html() && text(X_REQUESTED_WITH).is_none(),
     };
     match *method {
-        Method::GET | Method::HEAD if navigates() && !early() => Asker::Navigation,
-        Method::POST if navigates() && html() && !early() => Asker::Form,
-        _ => Asker::Script,
+        Method::GET | Method::HEAD if navigates() && !early() => CallerKind::Navigation,
+        Method::POST if navigates() && html() && !early() => CallerKind::Form,
+        _ => CallerKind::Script,
     }
 }
 
@@ -137,7 +137,7 @@ pub fn asker(method: &Method, headers: &HeaderMap) -> Asker {
 pub fn language(headers: &HeaderMap) -> Language {
     let mut lines = headers.get_all(ACCEPT_LANGUAGE).iter();
     match (lines.next().and_then(|it| it.to_str().ok()), lines.next()) {
-        (Some(accepted), None) => Language::wanted(accepted),
+        (Some(accepted), None) => Language::preferred(accepted),
         _ => Language::default(),
     }
 }
@@ -156,21 +156,21 @@ mod tests {
     use super::*;
     use http::Request;
 
-    fn read(request: http::request::Builder) -> Result<Inbound, Refused> {
+    fn read(request: http::request::Builder) -> Result<InboundRequest, InboundError> {
         let parts = request.body(()).unwrap().into_parts().0;
         let peer = Peer { address: Some("192.0.2.1:1".parse().unwrap()), tls: false };
-        Inbound::read(&parts, &peer, &Trust::default(), Strictness::Strict, &Ids::new(&crate::seal::random::system()))
+        InboundRequest::read(&parts, &peer, &TrustedProxies::default(), PathStrictness::Strict, &RequestIds::new(&crate::seal::random::system()))
     }
 
     #[test]
     fn one_host_or_none_at_all() {
         assert!(read(Request::get("/").header("host", "a")).is_ok());
         assert!(read(Request::get("http://a/").header("host", "A")).is_ok());
-        assert_eq!(read(Request::get("/")).unwrap_err(), Refused::Host);
-        assert_eq!(read(Request::get("/").header("host", "a").header("host", "a")).unwrap_err(), Refused::Host);
-        assert_eq!(read(Request::get("http://b/").header("host", "a")).unwrap_err(), Refused::Host);
+        assert_eq!(read(Request::get("/")).unwrap_err(), InboundError::Host);
+        assert_eq!(read(Request::get("/").header("host", "a").header("host", "a")).unwrap_err(), InboundError::Host);
+        assert_eq!(read(Request::get("http://b/").header("host", "a")).unwrap_err(), InboundError::Host);
         assert!(read(Request::get("http://b/").version(Version::HTTP_2)).is_ok());
-        assert!(matches!(read(Request::builder().method("CONNECT").uri("a:443").header("host", "a:443")), Err(Refused::Target(_))));
+        assert!(matches!(read(Request::builder().method("CONNECT").uri("a:443").header("host", "a:443")), Err(InboundError::Target(_))));
     }
 
     #[test]
@@ -186,16 +186,16 @@ mod tests {
 
     #[test]
     fn who_can_be_redirected_and_who_cannot() {
-        let asker = |method: &str, headers: &[(&str, &str)]| {
+        let caller = |method: &str, headers: &[(&str, &str)]| {
             let mut request = Request::builder().method(method).uri("/").header("host", "a");
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
-            read(request).unwrap().asker
+            read(request).unwrap().caller
         };
-        assert_eq!(asker("GET", &[("sec-fetch-mode", "navigate")]), Asker::Navigation);
-        assert_eq!(asker("GET", &[("accept", "text/html,*/*;q=0.8")]), Asker::Navigation);
-        assert_eq!(asker("POST", &[("accept", "text/html"), ("sec-fetch-mode", "navigate")]), Asker::Form);
+        assert_eq!(caller("GET", &[("sec-fetch-mode", "navigate")]), CallerKind::Navigation);
+        assert_eq!(caller("GET", &[("accept", "text/html,*/*;q=0.8")]), CallerKind::Navigation);
+        assert_eq!(caller("POST", &[("accept", "text/html"), ("sec-fetch-mode", "navigate")]), CallerKind::Form);
         for script in [
             &[("sec-fetch-mode", "cors"), ("accept", "text/html")][..],
             &[("accept", "*/*")],
@@ -205,9 +205,9 @@ mod tests {
             &[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")],
             &[("accept", "text/html"), ("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")],
         ] {
-            assert_eq!(asker("GET", script), Asker::Script, "{script:?}");
+            assert_eq!(caller("GET", script), CallerKind::Script, "{script:?}");
         }
-        assert_eq!(asker("OPTIONS", &[("accept", "text/html")]), Asker::Script);
-        assert_eq!(asker("PUT", &[("accept", "text/html")]), Asker::Script);
+        assert_eq!(caller("OPTIONS", &[("accept", "text/html")]), CallerKind::Script);
+        assert_eq!(caller("PUT", &[("accept", "text/html")]), CallerKind::Script);
     }
 }

@@ -1,26 +1,26 @@
 //! `[directory] unknown = "ask-entra"`: whatever is typed goes to Entra first, and only an account of its own tenant leads on to a company.
 
-use crate::organizations::{Town, query};
-use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
+use crate::organizations::{OrganizationsWorld, query};
+use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::company::{CONTOSO, FRIDA, MAYA, TOM};
 use crate::world::raw::talk;
-use crate::world::{CLIENT_ID, Plan};
-use entrada::emulator::Wrong;
+use crate::world::{CLIENT_ID, WorldPlan};
+use entrada::emulator::TokenDefect;
 use url::Url;
 
 const CALM: &str = "We could not find that username or company code.";
 
-async fn town() -> Town {
+async fn town() -> OrganizationsWorld {
     with("").await
 }
 
-async fn with(more: &str) -> Town {
+async fn with(more: &str) -> OrganizationsWorld {
     let entra = "tenant = \"organizations\"\nallowed_tenants = [\"*\"]".to_owned();
-    Town::with(&format!("unknown = \"ask-entra\"\n{more}"), |it| Plan { entra, time_stands: true, ..it }).await
+    OrganizationsWorld::with(&format!("unknown = \"ask-entra\"\n{more}"), |it| WorldPlan { entra, time_stands: true, ..it }).await
 }
 
 /// Where a redirect to Entra leads, without what is new each time.
-fn asked(page: &Page) -> Url {
+fn asked(page: &BrowserPage) -> Url {
     let mut url = Url::parse(page.header("location")).unwrap_or_else(|it| panic!("{it}: {} {}", page.status, page.body));
     let kept: Vec<_> = url.query_pairs().into_owned().filter(|it| !["state", "nonce", "code_challenge", "login_hint"].contains(&it.0.as_str())).collect();
     url.query_pairs_mut().clear().extend_pairs(kept);
@@ -28,7 +28,7 @@ fn asked(page: &Page) -> Url {
 }
 
 /// Types that, and picks an account at both legs.
-async fn comes(town: &Town, browser: &mut Browser, typed: &str, person: &str) -> Page {
+async fn comes(town: &OrganizationsWorld, browser: &mut TestBrowser, typed: &str, person: &str) -> BrowserPage {
     let shown = town.types(browser, typed).await;
     assert!(shown.is_the_sign_in_at_entra() && shown.url.path().starts_with("/organizations/"), "{} {}", shown.status, shown.url);
     let shown = browser.signs_in_as(person).await;
@@ -36,10 +36,10 @@ async fn comes(town: &Town, browser: &mut Browser, typed: &str, person: &str) ->
 }
 
 /// Types that, and comes back from Entra with an account of a tenant that no company has.
-async fn stranger_comes(town: &Town, browser: &mut Browser, typed: &str) -> Page {
+async fn stranger_comes(town: &OrganizationsWorld, browser: &mut TestBrowser, typed: &str) -> BrowserPage {
     let shown = town.types(browser, typed).await;
     assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
-    town.world.emulator.control().wrong(Wrong::Stranger);
+    town.world.emulator.control().wrong(TokenDefect::Stranger);
     browser.signs_in_as(MAYA).await
 }
 
@@ -152,7 +152,7 @@ async fn attack_a_code_of_the_second_step_does_not_pass_for_one_of_the_first() {
 #[tokio::test]
 async fn what_entra_refuses_at_the_first_step_is_told_and_leads_back() {
     let town = town().await;
-    for wrong in [Wrong::Nonce, Wrong::Signature, Wrong::Audience, Wrong::Tid, Wrong::Expired] {
+    for wrong in [TokenDefect::Nonce, TokenDefect::Signature, TokenDefect::Audience, TokenDefect::Tid, TokenDefect::Expired] {
         let mut maya = town.world.browser();
         town.types(&mut maya, "contoso").await;
         town.world.emulator.control().wrong(wrong);
@@ -204,7 +204,7 @@ async fn an_app_of_a_phone_gets_its_code_by_two_steps_and_a_calm_page_where_nobo
     // Nobody signs in by it: the page asks again on behalf of the app.
     let mut browser = town.world.browser();
     browser.visits(&format!("/oauth2/native/authorize?{asked}")).await;
-    town.world.emulator.control().wrong(Wrong::Stranger);
+    town.world.emulator.control().wrong(TokenDefect::Stranger);
     let page = browser.signs_in_as(MAYA).await;
     assert!(page.status == 404 && page.body.contains(CALM) && page.body.contains("Fleet for phones"), "{} {}", page.status, page.body);
     let action = page.body.split("action=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
@@ -221,7 +221,7 @@ async fn attack_links_of_other_sites_make_nobody_wait_who_types_on_our_own_page(
         let page = browser.asks("GET", "/oauth2/start?organization=guess", &link).await;
         let shown = browser.opens(&Url::parse(page.header("location")).unwrap()).await;
         let callback = browser.stops_at_the_callback(FRIDA, shown).await;
-        town.world.emulator.control().wrong(Wrong::Stranger);
+        town.world.emulator.control().wrong(TokenDefect::Stranger);
         let status = browser.asks("GET", callback.as_str(), &link).await.status;
         assert_eq!(status, if at < 30 { 404 } else { 429 }, "{at}");
     }

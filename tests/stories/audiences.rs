@@ -1,8 +1,8 @@
 //! Several apps behind one sign-in: what one of them receives about a person is worth nothing at another.
 
-use crate::world::browser::{Browser, SCRIPT};
-use crate::world::echo::Echo;
-use crate::world::{Plan, RULES, World};
+use crate::world::browser::{SCRIPT, TestBrowser};
+use crate::world::echo::EchoApp;
+use crate::world::{RULES, World, WorldPlan};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -19,9 +19,9 @@ const AUDIENCES: [(&str, &str); 8] = [
     ("/%72eports/x", ""),
 ];
 
-async fn town(server: &str) -> (World, [Echo; 3]) {
-    let apps = [Echo::start().await, Echo::start().await, Echo::start().await];
-    let route = |path: &str, app: &Echo, audience: &str| format!("[[upstream.route]]\npath = \"{path}\"\nurl = \"http://{}\"\n{audience}\n", app.address);
+async fn town(server: &str) -> (World, [EchoApp; 3]) {
+    let apps = [EchoApp::start().await, EchoApp::start().await, EchoApp::start().await];
+    let route = |path: &str, app: &EchoApp, audience: &str| format!("[[upstream.route]]\npath = \"{path}\"\nurl = \"http://{}\"\n{audience}\n", app.address);
     let [reports, billing, plain] = &apps;
     let billed = "audience = \"https://billing.example\"";
     let routes = [
@@ -30,7 +30,7 @@ async fn town(server: &str) -> (World, [Echo; 3]) {
         route("/billing", billing, billed),
         route("/plain", plain, ""),
     ];
-    let plan = Plan { more: format!("{}{RULES}", routes.concat()), server: server.to_owned(), ..Plan::default() };
+    let plan = WorldPlan { more: format!("{}{RULES}", routes.concat()), server: server.to_owned(), ..WorldPlan::default() };
     (World::with(plan).await, apps)
 }
 
@@ -38,7 +38,7 @@ fn claims(assertion: &str) -> Value {
     jsonwebtoken::dangerous::insecure_decode::<Value>(assertion).unwrap().claims
 }
 
-async fn heard(browser: &mut Browser, path: &str) -> Value {
+async fn heard(browser: &mut TestBrowser, path: &str) -> Value {
     let page = browser.asks("GET", path, SCRIPT).await;
     assert_eq!((page.status, page.app_heard_all("x-entrada-assertion").len()), (200, 1), "{path} {}", page.body);
     claims(&page.app_heard("x-entrada-assertion"))

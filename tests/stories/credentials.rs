@@ -1,9 +1,9 @@
 //! What an app proves itself to Entra by instead of a client secret: a certificate, or the token of another issuer.
 
-use crate::organizations::Town;
+use crate::organizations::OrganizationsWorld;
 use crate::world::browser::{SCRIPT, SECRETS};
 use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company, company_of_file};
-use crate::world::{CLIENT_ID, Plan, Told, World};
+use crate::world::{CLIENT_ID, CapturedEvents, World, WorldPlan};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -12,8 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use entrada::base::secret::Secret;
 use entrada::directory::change::{NewOrganization, OrganizationChange};
-use entrada::directory::proof::Proof;
-use entrada::emulator::Trusted;
+use entrada::directory::organization_credential::OrganizationCredential;
+use entrada::emulator::FederatedIssuer;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -23,14 +23,14 @@ const ISSUER: &str = "https://oidc.cluster.example/";
 const SUBJECT: &str = "system:serviceaccount:apps:entrada";
 
 /// A certificate and its key, as openssl writes them.
-struct Made {
+struct MadeCertificate {
     pair: KeyPair,
     der: Vec<u8>,
     certificate: String,
     key: String,
 }
 
-fn made(until: i32) -> Made {
+fn made(until: i32) -> MadeCertificate {
     let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
     let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
     let signer = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8.as_ref()), &rcgen::PKCS_RSA_SHA256).unwrap();
@@ -41,10 +41,10 @@ fn made(until: i32) -> Made {
     // No part of the key may stand in any log.
     SECRETS.lock().unwrap().extend(lines.lines().skip(2).map(str::to_owned));
     let key = format!("-----BEGIN PRIVATE KEY-----\n{lines}-----END PRIVATE KEY-----\n");
-    Made { der: certificate.der().to_vec(), certificate: certificate.pem(), key, pair }
+    MadeCertificate { der: certificate.der().to_vec(), certificate: certificate.pem(), key, pair }
 }
 
-impl Made {
+impl MadeCertificate {
     fn write(&self, place: &Path) -> (PathBuf, PathBuf) {
         let (certificate, key) = (place.join("app.crt"), place.join("app.key"));
         std::fs::write(&certificate, &self.certificate).unwrap();
@@ -69,8 +69,8 @@ impl Made {
         token
     }
 
-    fn trusted(&self) -> Trusted {
-        Trusted { issuer: ISSUER.to_owned(), subject: SUBJECT.to_owned(), key: self.pair.public_key().as_ref().to_vec() }
+    fn trusted(&self) -> FederatedIssuer {
+        FederatedIssuer { issuer: ISSUER.to_owned(), subject: SUBJECT.to_owned(), key: self.pair.public_key().as_ref().to_vec() }
     }
 }
 
@@ -79,7 +79,7 @@ fn by_certificate((certificate, key): &(PathBuf, PathBuf)) -> String {
 }
 
 async fn world(entra: String) -> World {
-    World::with(Plan { entra, ..Plan::default() }).await
+    World::with(WorldPlan { entra, ..WorldPlan::default() }).await
 }
 
 #[tokio::test]
@@ -113,14 +113,14 @@ async fn by_a_certificate_people_sign_in_and_are_asked_about_and_a_new_one_needs
 
 #[tokio::test]
 async fn before_a_certificate_of_the_configuration_ends_the_log_warns() {
-    let (told, place) = (Told::listens(), tempfile::tempdir().unwrap());
+    let (told, place) = (CapturedEvents::listens(), tempfile::tempdir().unwrap());
     let entra = by_certificate(&made(2020).write(place.path()));
     let (certificate, key) = made(2021).write(&place.path().join(""));
     let directory = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
     let company = company_of_file("contoso", CONTOSO);
     let company = company.lines().filter(|it| !it.starts_with("client_secret")).collect::<Vec<_>>().join("\n");
     let more = format!("{directory}{company}\ncertificate = {{ certificate = {certificate:?}, key = {key:?} }}\n");
-    let world = World::with(Plan { entra, more, ..Plan::default() }).await;
+    let world = World::with(WorldPlan { entra, more, ..WorldPlan::default() }).await;
     for says in ["the [entra] certificate has expired", "organization's credential has expired"] {
         for _ in 0..200 {
             if told.times(says) > 0 {
@@ -173,14 +173,14 @@ async fn by_the_token_of_another_issuer_people_sign_in_and_the_file_is_read_anew
 }
 
 /// A town whose companies stand in the database.
-async fn town(entra: String) -> Town {
+async fn town(entra: String) -> OrganizationsWorld {
     let place = tempfile::tempdir().unwrap();
     let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
-    let world = World::with(Plan { more, entra, headers: "send = [\"x-forwarded\"]".to_owned(), ..Plan::default() }).await;
-    Town { world, place }
+    let world = World::with(WorldPlan { more, entra, headers: "send = [\"x-forwarded\"]".to_owned(), ..WorldPlan::default() }).await;
+    OrganizationsWorld { world, place }
 }
 
-async fn comes(town: &Town, code: &str, person: &str) -> crate::world::browser::Page {
+async fn comes(town: &OrganizationsWorld, code: &str, person: &str) -> crate::world::browser::BrowserPage {
     town.comes(&mut town.world.browser(), code, person).await
 }
 
@@ -189,7 +189,7 @@ async fn an_organization_proves_itself_by_a_certificate_which_is_replaced_withou
     let town = town(String::new()).await;
     let (old, new) = (made(2099), made(2098));
     town.world.emulator.control().add_certificate(&old.der);
-    let founded = NewOrganization { proof: Some(Proof::of_certificate(&old.pem()).unwrap()), ..company("contoso", CONTOSO) };
+    let founded = NewOrganization { proof: Some(OrganizationCredential::of_certificate(&old.pem()).unwrap()), ..company("contoso", CONTOSO) };
     town.directory().add_organization(founded, "story").await.unwrap();
     assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
     let contoso = town.organization("contoso").await;
@@ -198,10 +198,10 @@ async fn an_organization_proves_itself_by_a_certificate_which_is_replaced_withou
     town.changes("contoso", OrganizationChange { credential_ends: Some(4_099_680_000), ..OrganizationChange::default() }).await;
     assert_eq!(town.organization("contoso").await.credential_ends, Some(4_083_868_800));
     // The new one is not uploaded yet: people come in by the old one, and it is told why.
-    let change = OrganizationChange { proof: Some(Proof::of_certificate(&new.pem()).unwrap()), ..OrganizationChange::default() };
+    let change = OrganizationChange { proof: Some(OrganizationCredential::of_certificate(&new.pem()).unwrap()), ..OrganizationChange::default() };
     town.changes("contoso", change).await;
     assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
-    let refused = async || town.organization("contoso").await.waiting.and_then(|it| it.refused);
+    let refused = async || town.organization("contoso").await.pending_credential.and_then(|it| it.refused);
     for _ in 0..200 {
         if refused().await.is_some() {
             break;
@@ -212,13 +212,13 @@ async fn an_organization_proves_itself_by_a_certificate_which_is_replaced_withou
     town.world.emulator.control().add_certificate(&new.der);
     assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
     for _ in 0..200 {
-        if town.organization("contoso").await.waiting.is_none() {
+        if town.organization("contoso").await.pending_credential.is_none() {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     let contoso = town.organization("contoso").await;
-    assert_eq!((contoso.waiting.is_none(), contoso.credential_ends), (true, Some(4_052_332_800)));
+    assert_eq!((contoso.pending_credential.is_none(), contoso.credential_ends), (true, Some(4_052_332_800)));
     // Neither of the keys stands in the database as it is, nor does the history tell one.
     let history = town.history("contoso").await;
     assert!(history.iter().any(|it| it.contains("new certificate waits beside the other")), "{history:?}");
@@ -239,7 +239,7 @@ async fn an_organization_trusts_the_operators_issuer_and_says_nothing_of_files()
     let town = town(format!("tenant = \"organizations\"\nallowed_tenants = [\"*\"]\nfederated_token = {{ file = {file:?} }}")).await;
     town.world.emulator.control().trust(cluster.trusted());
     for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
-        let founded = NewOrganization { proof: Some(Proof::Operators), ..company(code, tenant) };
+        let founded = NewOrganization { proof: Some(OrganizationCredential::Operators), ..company(code, tenant) };
         town.directory().add_organization(founded, "story").await.unwrap();
     }
     assert_eq!(comes(&town, "contoso", MAYA).await.app_heard("x-entrada-organization"), "contoso");
@@ -248,7 +248,7 @@ async fn an_organization_trusts_the_operators_issuer_and_says_nothing_of_files()
     assert_eq!((town.directory().credential_of(&contoso).await.unwrap().words, contoso.credential_ends), ("federated", None));
     // Without the operator's token nobody signs in by it, and everybody else does.
     let without = self::town(String::new()).await;
-    let founded = NewOrganization { proof: Some(Proof::Operators), ..company("contoso", CONTOSO) };
+    let founded = NewOrganization { proof: Some(OrganizationCredential::Operators), ..company("contoso", CONTOSO) };
     without.directory().add_organization(founded, "story").await.unwrap();
     without.directory().add_organization(company("fabrikam", FABRIKAM), "story").await.unwrap();
     let page = without.types(&mut without.world.browser(), "contoso").await;
@@ -259,21 +259,21 @@ async fn an_organization_trusts_the_operators_issuer_and_says_nothing_of_files()
 
 #[tokio::test]
 async fn a_new_credential_whose_token_is_not_there_keeps_nobody_out_and_is_told_to_the_operator() {
-    let (told, place) = (Told::listens(), tempfile::tempdir().unwrap());
+    let (told, place) = (CapturedEvents::listens(), tempfile::tempdir().unwrap());
     let (cluster, file) = (made(2099), place.path().join("azure-identity-token"));
     std::fs::write(&file, cluster.token(SUBJECT, "api://AzureADTokenExchange")).unwrap();
     let town = town(format!("tenant = \"organizations\"\nallowed_tenants = [\"*\"]\nfederated_token = {{ file = {file:?} }}")).await;
     town.directory().add_organization(company("contoso", CONTOSO), "story").await.unwrap();
-    town.changes("contoso", OrganizationChange { proof: Some(Proof::Operators), ..OrganizationChange::default() }).await;
+    town.changes("contoso", OrganizationChange { proof: Some(OrganizationCredential::Operators), ..OrganizationChange::default() }).await;
     std::fs::remove_file(&file).unwrap();
     assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
     for _ in 0..100 {
-        if town.organization("contoso").await.waiting.unwrap().refused.as_deref() == Some("unread") {
+        if town.organization("contoso").await.pending_credential.unwrap().refused.as_deref() == Some("unread") {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    assert_eq!(town.organization("contoso").await.waiting.unwrap().refused.as_deref(), Some("unread"));
+    assert_eq!(town.organization("contoso").await.pending_credential.unwrap().refused.as_deref(), Some("unread"));
     assert_eq!(told.times("cannot try a new credential; the previous credential is still in use"), 1, "{}", told.text());
 }
 
@@ -287,9 +287,9 @@ async fn in_the_file_an_organization_has_a_certificate_as_entra_has() {
          certificate = {{ certificate = {certificate:?}, key = {key:?} }}\n",
         place.path().join("people.db").display()
     );
-    let world = World::with(Plan { more, ..Plan::default() }).await;
+    let world = World::with(WorldPlan { more, ..WorldPlan::default() }).await;
     world.emulator.control().add_certificate(&made.der);
-    let town = Town { world, place };
+    let town = OrganizationsWorld { world, place };
     assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
 }
 

@@ -1,17 +1,17 @@
 //! Companies whose people live in PostgreSQL.
 
-use crate::organizations::Town;
+use crate::organizations::OrganizationsWorld;
 use crate::postgres;
 use crate::world::company::{FRIDA, MAYA};
-use entrada::base::code::Code;
+use entrada::base::company_code::CompanyCode;
 use entrada::base::username::Username;
 use entrada::directory::change::PersonChange;
 use tokio::task::JoinSet;
 
 /// A town on PostgreSQL; nothing where there is none on this machine.
-async fn town() -> Option<Town> {
+async fn town() -> Option<OrganizationsWorld> {
     let address = postgres::database()?;
-    Some(Town::at(&address, tempfile::tempdir().unwrap(), "", |it| it).await)
+    Some(OrganizationsWorld::at(&address, tempfile::tempdir().unwrap(), "", |it| it).await)
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_hundred_first_sign_ins_at_once_make_one_person() {
     assert_eq!(people.len(), 100);
     people.dedup();
     assert_eq!(people.len(), 1);
-    let fabrikam = town.directory().organization(&Code::parse("fabrikam").unwrap()).await.unwrap().unwrap();
+    let fabrikam = town.directory().organization(&CompanyCode::parse("fabrikam").unwrap()).await.unwrap().unwrap();
     assert_eq!(town.directory().count(fabrikam.id).await.unwrap(), 1);
 }
 
@@ -68,7 +68,7 @@ async fn a_hundred_first_sign_ins_at_once_make_one_person() {
 async fn the_database_is_reached_by_tls_whose_certificate_and_name_are_verified() {
     let Some(address) = postgres::database() else { return };
     let by_tls = postgres::by_tls(&address, "localhost", None);
-    let town = Town::at(&by_tls, tempfile::tempdir().unwrap(), "", |it| it).await;
+    let town = OrganizationsWorld::at(&by_tls, tempfile::tempdir().unwrap(), "", |it| it).await;
     let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
     assert_eq!(page.status, 200, "{}", page.body);
 }

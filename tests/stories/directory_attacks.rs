@@ -14,16 +14,16 @@
 //! | letters that look alike or turn around | `letters_that_look_alike_are_nobodys_name` |
 //! | a client secret read back | `a_client_secret_stands_in_no_file_page_or_answer`; of commands, each story of `cli`; of logs, the end of each world |
 
-use crate::organizations::{Town, query};
+use crate::organizations::{OrganizationsWorld, query};
 use crate::world::browser::{FORM, NAVIGATION, SCRIPT};
 use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM};
-use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan};
-use entrada::base::code::Code;
+use crate::world::{CLIENT_ID, CLIENT_SECRET, WorldPlan};
+use entrada::base::company_code::CompanyCode;
 use entrada::base::guid::Guid;
 use entrada::base::username::Username;
 use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange};
-use entrada::directory::organization::State;
-use entrada::directory::proof::Proof;
+use entrada::directory::organization::OrganizationState;
+use entrada::directory::organization_credential::OrganizationCredential;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ const INES: &str = "ines@contoso.example";
 const FELIX: &str = "felix@fabrikam.example";
 const PRIYA: &str = "priya@fabrikam.example";
 
-impl Town {
+impl OrganizationsWorld {
     fn oid(&self, name: &str) -> String {
         self.world.emulator.people().iter().find(|it| it.user_name == name).unwrap().oid.clone()
     }
@@ -42,21 +42,21 @@ impl Town {
     }
 
     /// An organization that stands in the database.
-    async fn founds(&self, code: &str, new: NewOrganization) -> Code {
-        let code = Code::parse(code).unwrap();
+    async fn founds(&self, code: &str, new: NewOrganization) -> CompanyCode {
+        let code = CompanyCode::parse(code).unwrap();
         let new = NewOrganization { code: Some(code.clone()), name: code.to_string(), client_id: Guid::parse(CLIENT_ID), on: true, ..new };
         self.directory().add_organization(new, "story").await.unwrap();
         code
     }
 }
 
-fn behind_a_front(plan: Plan) -> Plan {
-    Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..plan }
+fn behind_a_front(plan: WorldPlan) -> WorldPlan {
+    WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..plan }
 }
 
 #[tokio::test]
 async fn a_name_or_an_address_changed_at_entra_takes_nobody_over() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let control = town.world.emulator.control();
     let maya = town.knows(MAYA, "contoso", "owner").await;
     town.comes(&mut town.world.browser(), MAYA, MAYA).await;
@@ -81,7 +81,7 @@ async fn a_name_or_an_address_changed_at_entra_takes_nobody_over() {
 
 #[tokio::test]
 async fn a_guest_with_somebodys_name_is_a_guest() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let control = town.world.emulator.control();
     town.knows(MAYA, "contoso", "owner").await;
     let at_home = town.knows(PRIYA, "fabrikam", "owner").await;
@@ -95,7 +95,7 @@ async fn a_guest_with_somebodys_name_is_a_guest() {
     let page = town.comes(&mut town.world.browser(), MAYA, PRIYA).await;
     assert_eq!((page.app_heard("x-entrada-person"), page.app_heard("x-entrada-role").as_str()), (guest, "worker"));
     // The same where the guest comes under her name the first time.
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     town.knows(MAYA, "contoso", "owner").await;
     let control = town.world.emulator.control();
     control.set_user_name(&town.oid(PRIYA), MAYA);
@@ -107,8 +107,8 @@ async fn a_guest_with_somebodys_name_is_a_guest() {
 
 #[tokio::test]
 async fn a_guest_stays_outside_where_none_may_come() {
-    let town = Town::start().await;
-    let secret = Some(Proof::of_value(CLIENT_SECRET).unwrap());
+    let town = OrganizationsWorld::start().await;
+    let secret = Some(OrganizationCredential::of_value(CLIENT_SECRET).unwrap());
     town.founds("northwind", NewOrganization { tenant: Guid::parse(CONTOSO), proof: secret, no_guests: true, ..NewOrganization::default() }).await;
     let mut priya = town.world.browser();
     let page = town.comes(&mut priya, "northwind", PRIYA).await;
@@ -120,7 +120,7 @@ async fn a_guest_stays_outside_where_none_may_come() {
 
 #[tokio::test]
 async fn a_second_tenant_takes_nobody_over_whatever_it_says() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let control = town.world.emulator.control();
     town.knows(MAYA, "contoso", "owner").await;
     // Fabrikam's own directory calls Maya's address verified, and her name its member's: the domain is bound to Contoso.
@@ -138,7 +138,7 @@ async fn a_second_tenant_takes_nobody_over_whatever_it_says() {
 
 #[tokio::test]
 async fn guesses_are_counted_for_a_whole_network_in_every_form() {
-    let town = Town::with("", behind_a_front).await;
+    let town = OrganizationsWorld::with("", behind_a_front).await;
     let from = async |address: String, kind: usize, typed: &str| {
         let mut browser = town.world.browser();
         let with = |it: &[(&'static str, &'static str)]| it.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>();
@@ -179,7 +179,7 @@ async fn guesses_are_counted_for_a_whole_network_in_every_form() {
 
 #[tokio::test]
 async fn no_text_of_a_browser_is_taken_for_sql() {
-    let town = Town::with("", behind_a_front).await;
+    let town = OrganizationsWorld::with("", behind_a_front).await;
     town.knows(MAYA, "contoso", "owner").await;
     let hostile = [
         "' OR '1'='1",
@@ -221,7 +221,7 @@ async fn no_text_of_a_browser_is_taken_for_sql() {
 
 #[tokio::test]
 async fn letters_that_look_alike_are_nobodys_name() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let maya = town.knows(MAYA, "contoso", "owner").await;
     for typed in ["m\u{430}ya@contoso.example", "\u{202e}maya@contoso.example", "ma\u{200b}ya@contoso.example", "maya@cont\u{43e}so.example", "cont\u{43e}so"] {
         assert_eq!(town.types(&mut town.world.browser(), typed).await.status, 404, "{typed:?}");
@@ -245,8 +245,12 @@ async fn letters_that_look_alike_are_nobodys_name() {
 /// A reload that changes what seals keeps everybody signing in, whether it was sealed before or after.
 #[tokio::test]
 async fn client_secrets_open_under_the_secrets_of_the_newest_configuration() {
-    let town = Town::start().await;
-    let new = || NewOrganization { tenant: Guid::parse(FABRIKAM), proof: Some(Proof::of_value(CLIENT_SECRET).unwrap()), ..NewOrganization::default() };
+    let town = OrganizationsWorld::start().await;
+    let new = || NewOrganization {
+        tenant: Guid::parse(FABRIKAM),
+        proof: Some(OrganizationCredential::of_value(CLIENT_SECRET).unwrap()),
+        ..NewOrganization::default()
+    };
     town.founds("northwind", new()).await;
     // The secret of the stories stands for a newer one that seals from now on.
     let seal = "secrets = [{ env = \"STORY_SEAL\" }]";
@@ -271,8 +275,8 @@ async fn client_secrets_open_under_the_secrets_of_the_newest_configuration() {
 async fn a_client_secret_stands_in_no_file_page_or_answer() {
     use sqlx::Connection as _;
     const OTHER: &str = "b~another.client.secret-Value_of_a_story-4567";
-    let town = Town::start().await;
-    let secret = |it: &str| Some(Proof::of_value(it).unwrap());
+    let town = OrganizationsWorld::start().await;
+    let secret = |it: &str| Some(OrganizationCredential::of_value(it).unwrap());
     let code = town.founds("northwind", NewOrganization { tenant: Guid::parse(FABRIKAM), proof: secret(CLIENT_SECRET), ..NewOrganization::default() }).await;
     let mut frida = town.world.browser();
     let mut said = vec![town.comes(&mut frida, "northwind", FRIDA).await.body];
@@ -321,13 +325,13 @@ async fn no_clock_tells_what_the_answer_does_not() {
         ("no username at a bound domain", "mara@contoso.example", 302),
         ("a code", "contoso", 302),
     ];
-    let town = Town::with("", behind_a_front).await;
+    let town = OrganizationsWorld::with("", behind_a_front).await;
     let code = town
         .founds(
             "northwind",
             NewOrganization {
                 tenant: Guid::parse(FABRIKAM),
-                proof: Some(Proof::of_value(CLIENT_SECRET).unwrap()),
+                proof: Some(OrganizationCredential::of_value(CLIENT_SECRET).unwrap()),
                 domains: vec!["northwind.example".to_owned()],
                 ..NewOrganization::default()
             },
@@ -335,7 +339,7 @@ async fn no_clock_tells_what_the_answer_does_not() {
         .await;
     let nora = NewPerson { username: Username::parse("nora@northwind.example").unwrap(), name: None, email: None, role: None };
     town.directory().add_person(&code, &nora, "story").await.unwrap();
-    town.changes(code.as_str(), OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() }).await;
+    town.changes(code.as_str(), OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() }).await;
     town.knows(MAYA, "contoso", "worker").await;
     let mut took: Vec<Vec<Duration>> = vec![Vec::new(); KINDS.len()];
     for round in 0..120_u32 {

@@ -1,7 +1,7 @@
 //! The program as a process of its own: what it weighs, and how it stands many and slow clients.
 
 use crate::world::raw::{self, talk};
-use crate::world::{CLIENT_SECRET, Plan, SEAL, World, free_port};
+use crate::world::{CLIENT_SECRET, SEAL, World, WorldPlan, free_port};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::combinators::BoxBody;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// `entrada run` beside a world: the same Entra, the same app, the same address; it ends with the story.
-pub struct Program {
+pub struct FloodedProgram {
     pub address: SocketAddr,
     pub host: String,
     admin: SocketAddr,
@@ -26,15 +26,15 @@ pub struct Program {
 
 /// How the program is started.
 #[derive(Default)]
-pub struct Launch {
+pub struct ProgramLaunch {
     /// Soft and hard limit of open files.
     pub open_files: Option<(u32, u32)>,
-    pub output: Output,
+    pub output: ProgramOutput,
 }
 
 /// Who reads the log.
 #[derive(Default, PartialEq, Eq)]
-pub enum Output {
+pub enum ProgramOutput {
     /// It is thrown away.
     #[default]
     Discarded,
@@ -44,19 +44,19 @@ pub enum Output {
     Kept,
 }
 
-impl Drop for Program {
+impl Drop for FloodedProgram {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-impl Program {
+impl FloodedProgram {
     pub async fn start(world: &World) -> Self {
-        Self::launch(world, Launch::default()).await
+        Self::launch(world, ProgramLaunch::default()).await
     }
 
-    pub async fn launch(world: &World, launch: Launch) -> Self {
+    pub async fn launch(world: &World, launch: ProgramLaunch) -> Self {
         let (port, admin) = (free_port(), free_port());
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("entrada.toml");
@@ -68,9 +68,9 @@ impl Program {
             .env("STORY_CLIENT_SECRET", CLIENT_SECRET)
             .env("STORY_SEAL", SEAL)
             .stdout(match launch.output {
-                Output::Discarded => Stdio::null(),
-                Output::Stalled => Stdio::piped(),
-                Output::Kept => std::fs::File::create(directory.path().join("log")).unwrap().into(),
+                ProgramOutput::Discarded => Stdio::null(),
+                ProgramOutput::Stalled => Stdio::piped(),
+                ProgramOutput::Kept => std::fs::File::create(directory.path().join("log")).unwrap().into(),
             })
             .stderr(std::fs::File::create(directory.path().join("said")).unwrap())
             .spawn()
@@ -159,7 +159,7 @@ const MIB: u64 = 1 << 20;
 async fn gigabytes_stream_both_ways_and_the_program_does_not_grow() {
     let size: u64 = std::env::var("STORY_GIB").map_or(5, |it| it.parse().unwrap()) * GIB;
     let world = World::start().await;
-    let program = Program::start(&world).await;
+    let program = FloodedProgram::start(&world).await;
     assert!(program.serves().await);
     let before = program.weighs();
     let mut most = before;
@@ -206,7 +206,7 @@ fn upload(host: &str, size: u64) -> Request<BoxBody<Bytes, Infallible>> {
 #[tokio::test]
 async fn two_thousand_connections_at_rest_cost_little_and_block_nobody() {
     let world = World::start().await;
-    let program = Program::start(&world).await;
+    let program = FloodedProgram::start(&world).await;
     assert!(program.serves().await);
     let before = program.weighs();
     let mut held = Vec::new();
@@ -234,8 +234,8 @@ async fn two_thousand_connections_at_rest_cost_little_and_block_nobody() {
 
 #[tokio::test]
 async fn a_flood_beyond_the_last_place_is_told_at_once_and_passes() {
-    let world = World::with(Plan { server: "[server.limits]\nconnections = 50".into(), ..Plan::default() }).await;
-    let program = Program::start(&world).await;
+    let world = World::with(WorldPlan { server: "[server.limits]\nconnections = 50".into(), ..WorldPlan::default() }).await;
+    let program = FloodedProgram::start(&world).await;
     let mut held = Vec::new();
     for _ in 0..50 {
         let mut stream = TcpStream::connect(program.address).await.unwrap();
@@ -262,8 +262,8 @@ async fn a_flood_beyond_the_last_place_is_told_at_once_and_passes() {
 
 #[tokio::test]
 async fn a_download_that_nobody_takes_is_dropped_and_the_app_is_freed() {
-    let world = World::with(Plan { server: "[server.limits]\nbody_timeout = \"1s\"".into(), ..Plan::default() }).await;
-    let program = Program::start(&world).await;
+    let world = World::with(WorldPlan { server: "[server.limits]\nbody_timeout = \"1s\"".into(), ..WorldPlan::default() }).await;
+    let program = FloodedProgram::start(&world).await;
     assert!(program.serves().await);
     let before = program.weighs();
     let socket = TcpSocket::new_v4().unwrap();

@@ -1,19 +1,19 @@
 //! Whoever reads German is told in German what did not work, and what to do.
 
 use crate::world::World;
-use crate::world::browser::{Browser, NAVIGATION, SCRIPT};
+use crate::world::browser::{NAVIGATION, SCRIPT, TestBrowser};
 use entrada::base::language::Language;
 use entrada::entra::aadsts;
 
 /// A browser of somebody in Vienna.
-fn german(world: &World) -> Browser {
+fn german(world: &World) -> TestBrowser {
     let mut browser = world.browser();
     browser.says.push(("accept-language", "de-AT,de;q=0.9,en;q=0.5".to_owned()));
     browser
 }
 
 /// A sign-in under way, and the address that Entra sends it back to with that refusal.
-async fn refused(browser: &mut Browser, told: &str) -> String {
+async fn refused(browser: &mut TestBrowser, told: &str) -> String {
     browser.forgets();
     let page = browser.until("/reports", "authorize").await;
     let state = page.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();

@@ -1,8 +1,8 @@
 //! The groups that a token does not tell: Microsoft Graph, asked once and for all who wait.
 
-use crate::world::browser::{Browser, NAVIGATION, SCRIPT};
+use crate::world::browser::{NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::raw::{self, talk};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use entrada::emulator::{GraphFault, TokenFault, UNTIL_CLEARED};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
@@ -15,13 +15,13 @@ const PAGES: u64 = 6;
 /// Past the time after which groups are asked for anew, and before the known ones are too old.
 const RECHECK: i64 = 31 * 60;
 
-fn entra(line: &str) -> Plan {
-    Plan { entra: line.to_owned(), ..Plan::default() }
+fn entra(line: &str) -> WorldPlan {
+    WorldPlan { entra: line.to_owned(), ..WorldPlan::default() }
 }
 
 /// Rules that no group decides.
-fn no_rules() -> Plan {
-    Plan { more: String::new(), ..Plan::default() }
+fn no_rules() -> WorldPlan {
+    WorldPlan { more: String::new(), ..WorldPlan::default() }
 }
 
 fn groups(numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {
@@ -29,7 +29,7 @@ fn groups(numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {
 }
 
 /// Looks again and again until it is so.
-async fn soon(browser: &mut Browser, path: &str, holds: impl Fn(&crate::world::browser::Page) -> bool) {
+async fn soon(browser: &mut TestBrowser, path: &str, holds: impl Fn(&crate::world::browser::BrowserPage) -> bool) {
     for _ in 0..200 {
         let page = browser.asks("GET", path, SCRIPT).await;
         if holds(&page) {
@@ -236,7 +236,7 @@ async fn groups_graph_asks_graph_whatever_the_token_says() {
 
 #[tokio::test]
 async fn groups_off_tells_nobody_any() {
-    let world = World::with(Plan { entra: "groups = \"off\"".to_owned(), ..no_rules() }).await;
+    let world = World::with(WorldPlan { entra: "groups = \"off\"".to_owned(), ..no_rules() }).await;
     for person in ["maya@contoso.example", GRACES] {
         let mut browser = world.signed_in(person).await;
         let page = browser.visits("/x").await;
@@ -269,14 +269,14 @@ async fn p6_groups_that_graph_told_outlive_a_refreshed_token_that_does_not_tell_
     let mut grace = world.signed_in(GRACES).await;
     assert_eq!(grace.visits("/group/x").await.status, 200);
     control.graph(GraphFault::Down, UNTIL_CLEARED);
-    let house = world.service.house();
-    let session = house.lasting.store.look(&grace.cookie("entrada").unwrap()).unwrap();
+    let sidecar = world.service.sidecar();
+    let session = sidecar.process.store.peek(&grace.cookie("entrada").unwrap()).unwrap();
     for _ in 0..3 {
         let mut lease = session.standing().lease().await;
-        let mut refreshed = house.entra.refresh(lease.grant().unwrap()).await.unwrap();
-        lease.keep(refreshed.grant.take().unwrap());
+        let mut refreshed = sidecar.entra.refresh(lease.refresh_token().unwrap()).await.unwrap();
+        lease.store_refresh_token(refreshed.grant.take().unwrap());
         drop(lease);
-        session.renew(house.entra.verify(refreshed).await.unwrap()).unwrap();
+        session.renew(sidecar.entra.verify(refreshed).await.unwrap()).unwrap();
         assert_eq!(grace.asks("GET", "/group/x", NAVIGATION).await.status, 200);
         world.later(61);
     }
@@ -315,7 +315,7 @@ async fn refresh_tokens_that_are_good_for_once_are_shared_by_recheck_and_graph()
 async fn p6_the_pointer_in_a_token_is_never_followed() {
     let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     // Whatever is not on this machine would be asked through it.
-    let world = World::with(Plan { proxy: Some(format!("http://{}", proxy.local_addr().unwrap())), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { proxy: Some(format!("http://{}", proxy.local_addr().unwrap())), ..WorldPlan::default() }).await;
     let mut grace = world.signed_in(GRACES).await;
     assert_eq!(grace.visits("/group/x").await.status, 200);
     world.emulator.control().graph(GraphFault::ForeignLink, UNTIL_CLEARED);

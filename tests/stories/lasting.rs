@@ -1,7 +1,7 @@
 //! Answers that last longer than the groups of their session are believed.
 
-use crate::world::browser::Browser;
-use crate::world::{Plan, Told, World};
+use crate::world::browser::TestBrowser;
+use crate::world::{CapturedEvents, World, WorldPlan};
 use entrada::emulator::{GraphFault, TokenFault, UNTIL_CLEARED};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,7 +15,7 @@ const RECHECK: i64 = 31 * 60;
 /// Past the time for which a session goes on without an answer of Entra.
 const PAST_GRACE: i64 = 5 * 3600;
 
-async fn events(world: &World, browser: &Browser) -> TcpStream {
+async fn events(world: &World, browser: &TestBrowser) -> TcpStream {
     let mut io = TcpStream::connect(world.address).await.unwrap();
     let host = world.public_url.split_once("://").unwrap().1;
     let request = format!("GET /group/events HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n", browser.cookie_header());
@@ -45,7 +45,7 @@ async fn an_answer_ends_once_its_person_is_out_of_the_group_though_no_other_requ
 
 #[tokio::test]
 async fn an_answer_ends_when_its_groups_are_too_old_to_be_believed() {
-    let told = Told::listens();
+    let told = CapturedEvents::listens();
     let world = World::start().await;
     let grace = world.signed_in(GRACES).await;
     let mut stream = events(&world, &grace).await;
@@ -59,8 +59,8 @@ async fn an_answer_ends_when_its_groups_are_too_old_to_be_believed() {
 
 #[tokio::test]
 async fn an_answer_that_ends_with_the_grace_is_logged_as_such() {
-    let told = Told::listens();
-    let world = World::with(Plan { session: "idle = \"10h\"\nlifetime = \"12h\"".into(), ..Plan::default() }).await;
+    let told = CapturedEvents::listens();
+    let world = World::with(WorldPlan { session: "idle = \"10h\"\nlifetime = \"12h\"".into(), ..WorldPlan::default() }).await;
     let grace = world.signed_in(GRACES).await;
     let mut stream = events(&world, &grace).await;
     world.emulator.control().token_answer(TokenFault::Html(503), UNTIL_CLEARED);

@@ -2,7 +2,7 @@
 
 use crate::world::browser::SCRIPT;
 use crate::world::raw::{self, talk, talk_for};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,7 +14,7 @@ fn get(world: &World, path: &str) -> String {
 
 #[tokio::test]
 async fn a_silent_or_slow_connection_is_closed_and_a_working_one_is_not() {
-    let world = World::with(Plan { server: "[server.limits]\nheader_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { server: "[server.limits]\nheader_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..WorldPlan::default() }).await;
     for bytes in [&b""[..], b"P", b"GET /public/x HTTP/1.1\r\nHos", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         let began = Instant::now();
         talk_for(world.address, bytes, Duration::from_secs(15)).await;
@@ -27,7 +27,7 @@ async fn a_silent_or_slow_connection_is_closed_and_a_working_one_is_not() {
 
 #[tokio::test]
 async fn beyond_the_last_place_a_client_is_told_to_come_again() {
-    let world = World::with(Plan { server: "[server.limits]\nconnections = 3".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { server: "[server.limits]\nconnections = 3".into(), ..WorldPlan::default() }).await;
     let mut held = Vec::new();
     for _ in 0..3 {
         let mut stream = TcpStream::connect(world.address).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_reload_takes_new_rules_and_keeps_the_people() {
 #[tokio::test]
 async fn a_reload_of_headers_is_heard_at_once_and_no_value_slips_under_another_name() {
     let headers = "custom = { \"X-Employee-Id\" = \"acct\" }";
-    let world = World::with(Plan { headers: headers.into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { headers: headers.into(), ..WorldPlan::default() }).await;
     let mut maya = world.signed_in("maya@contoso.example").await;
     let page = maya.visits("/x").await;
     assert_eq!(page.app_heard("x-employee-id"), "0");
@@ -188,7 +188,7 @@ async fn one_line_a_request_with_the_reference_of_the_answer() {
 async fn it_listens_on_a_unix_socket_too() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("entrada.sock");
-    let plan = Plan { server: format!("listen = \"unix:{}\"\ntrusted_proxies = [\"unix\"]", path.display()), ..Plan::default() };
+    let plan = WorldPlan { server: format!("listen = \"unix:{}\"\ntrusted_proxies = [\"unix\"]", path.display()), ..WorldPlan::default() };
     let world = World::with(plan).await;
     let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
     let request = get(&world, "/public/x").replace("Connection", "X-Forwarded-For: 192.0.2.9\r\nConnection");

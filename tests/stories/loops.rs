@@ -1,13 +1,13 @@
 //! Signing in that goes round in circles: it is stopped, and its cause is named.
 
-use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
-use crate::world::{Plan, World, free_port};
+use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT, TestBrowser};
+use crate::world::{World, WorldPlan, free_port};
 use url::Url;
 
 const PERSON: &str = "maya@contoso.example";
 
 /// Goes on signing in until something else than Entra's page is shown.
-async fn signs_in_until_told(browser: &mut Browser) -> Page {
+async fn signs_in_until_told(browser: &mut TestBrowser) -> BrowserPage {
     for _ in 0..6 {
         if !browser.page.is_the_sign_in_at_entra() {
             break;
@@ -18,17 +18,17 @@ async fn signs_in_until_told(browser: &mut Browser) -> Page {
 }
 
 /// The cause on the page of a loop.
-fn cause(page: &Page) -> &str {
+fn cause(page: &BrowserPage) -> &str {
     assert!(page.status == 400 && page.body.contains("<h1>Sign-in keeps looping</h1>"), "no loop: {} {}", page.status, page.body);
     page.body.split_once("<dt>Cause</dt><dd>").unwrap().1.split_once('<').unwrap().0
 }
 
 /// Signs in three times within a minute, and loses the session each time; nothing else.
-async fn loses_its_session(world: &World, browser: &mut Browser) -> Page {
+async fn loses_its_session(world: &World, browser: &mut TestBrowser) -> BrowserPage {
     for _ in 0..3 {
         assert!(browser.visits("/x").await.is_the_sign_in_at_entra());
         assert_eq!(browser.signs_in_as(PERSON).await.status, 200);
-        world.service.house().lasting.store.end(&browser.cookie("entrada").unwrap());
+        world.service.sidecar().process.store.end(&browser.cookie("entrada").unwrap());
     }
     browser.visits("/x").await
 }
@@ -68,7 +68,7 @@ async fn p5_another_host_than_the_public_one() {
         if page.status == 400 {
             break;
         }
-        world.service.house().lasting.store.end(&tom.cookie("entrada").unwrap());
+        world.service.sidecar().process.store.end(&tom.cookie("entrada").unwrap());
     }
     assert_eq!(cause(&tom.page), "other-host");
 }
@@ -81,7 +81,7 @@ async fn p5_http_where_the_sign_in_is_for_https() {
         ("trusted_proxies = [\"127.0.0.1\"]", Some("http"), "as reported by the proxy in front"),
     ] {
         let port = free_port();
-        let plan = Plan { port: Some(port), public_url: Some(format!("https://localhost:{port}")), server: server.into(), ..Plan::default() };
+        let plan = WorldPlan { port: Some(port), public_url: Some(format!("https://localhost:{port}")), server: server.into(), ..WorldPlan::default() };
         let world = World::with(plan).await;
         let mut maya = world.browser();
         // A browser keeps no __Host- cookie that came by http.
@@ -178,7 +178,7 @@ async fn choosing_another_account_again_and_again_is_no_loop() {
 async fn p4_cookies_of_sign_ins_neither_pile_up_nor_go_missing_for_good() {
     let world = World::start().await;
     let mut maya = world.browser();
-    let under_way = |it: &Browser| it.cookie_names().iter().filter(|it| it.starts_with("entrada-s-")).count();
+    let under_way = |it: &TestBrowser| it.cookie_names().iter().filter(|it| it.starts_with("entrada-s-")).count();
     for at in 0..30 {
         let page = maya.asks("GET", &format!("/api/{at}"), SCRIPT).await;
         assert_eq!((page.status, page.headers.contains_key("set-cookie")), (401, false));

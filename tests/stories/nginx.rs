@@ -1,9 +1,9 @@
 //! nginx stays in front and asks: the files of examples/nginx, as they lie there, before a real nginx.
 
 use crate::outside;
-use crate::world::browser::{Browser, FORM, NAVIGATION, SCRIPT};
+use crate::world::browser::{FORM, NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::raw::{self, talk};
-use crate::world::{Plan, RULES, World, free_port};
+use crate::world::{RULES, World, WorldPlan, free_port};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -15,30 +15,31 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 /// nginx before a world.
-struct Front {
+struct NginxFront {
     address: SocketAddr,
     world: World,
     nginx: Child,
     _directory: tempfile::TempDir,
 }
 
-impl Drop for Front {
+impl Drop for NginxFront {
     fn drop(&mut self) {
         let _ = self.nginx.kill();
         let _ = self.nginx.wait();
     }
 }
 
-impl Front {
+impl NginxFront {
     /// `None` where there is no nginx.
     async fn start() -> Option<Self> {
         Self::with(|plan| plan).await
     }
 
-    async fn with(change: impl FnOnce(Plan) -> Plan) -> Option<Self> {
+    async fn with(change: impl FnOnce(WorldPlan) -> WorldPlan) -> Option<Self> {
         let program = outside::tool("nginx")?;
         let port = free_port();
-        let plan = Plan { public_url: Some(format!("http://localhost:{port}")), server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..Plan::default() };
+        let plan =
+            WorldPlan { public_url: Some(format!("http://localhost:{port}")), server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..WorldPlan::default() };
         let world = World::with(change(plan)).await;
         let directory = tempfile::tempdir().unwrap();
         for file in ["nginx.conf", "entrada.conf", "entrada_headers.conf"] {
@@ -66,11 +67,11 @@ impl Front {
         panic!("nginx did not start: {}", std::fs::read_to_string(front._directory.path().join("log")).unwrap());
     }
 
-    fn browser(&self) -> Browser {
+    fn browser(&self) -> TestBrowser {
         self.world.browser_at(self.address)
     }
 
-    async fn signed_in(&self, person: &str) -> Browser {
+    async fn signed_in(&self, person: &str) -> TestBrowser {
         let mut browser = self.browser();
         browser.visits("/").await;
         assert_eq!(browser.signs_in_as(person).await.status, 200);
@@ -105,7 +106,7 @@ fn a_server_of_ones_own_needs_few_lines() {
 
 #[tokio::test]
 async fn a_stranger_is_sent_to_sign_in_and_comes_back_to_his_page() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let mut maya = front.browser();
     let page = maya.visits("/reports/2026?month=11&sort=a%20b").await;
     assert!(page.is_the_sign_in_at_entra(), "{} {}", page.status, page.body);
@@ -128,7 +129,7 @@ async fn a_stranger_is_sent_to_sign_in_and_comes_back_to_his_page() {
 #[tokio::test]
 async fn a_rule_that_wants_a_stronger_proof_leads_through_entra_to_the_page() {
     let strong = "[[access.rule]]\npath = \"/strong/**\"\nallow = { acrs = [\"c1\"] }\n";
-    let Some(front) = Front::with(|plan| Plan { more: format!("{RULES}{strong}"), ..plan }).await else { return };
+    let Some(front) = NginxFront::with(|plan| WorldPlan { more: format!("{RULES}{strong}"), ..plan }).await else { return };
     let mut maya = front.signed_in("maya@contoso.example").await;
     let script = maya.asks("GET", "/strong/x", SCRIPT).await;
     assert_eq!((script.status, script.header("location")), (401, ""));
@@ -146,7 +147,7 @@ async fn a_rule_that_wants_a_stronger_proof_leads_through_entra_to_the_page() {
 
 #[tokio::test]
 async fn the_redirect_is_not_stored_and_a_script_hears_401() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let mut maya = front.browser();
     let page = maya.asks("GET", "/x", NAVIGATION).await;
     assert_eq!((page.status, page.header("cache-control")), (302, "no-store"));
@@ -165,7 +166,7 @@ async fn the_redirect_is_not_stored_and_a_script_hears_401() {
 
 #[tokio::test]
 async fn the_assertion_verifies() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let mut maya = front.signed_in("maya@contoso.example").await;
     let assertion = maya.visits("/x").await.app_heard("x-entrada-assertion");
     let keys = maya.asks("GET", "/oauth2/jwks.json", SCRIPT).await.json();
@@ -227,7 +228,7 @@ const NAMES: &[&str] = &[
 
 #[tokio::test]
 async fn what_a_client_makes_up_never_arrives() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let ines = front.signed_in("ines@contoso.example").await;
     let mut names: Vec<String> = Vec::new();
     for name in NAMES {
@@ -271,7 +272,7 @@ fn every_name_of_ours_is_set_or_blanked_by_the_example() {
 
 #[tokio::test]
 async fn our_cookies_stay_between_browser_and_entrada() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let mut maya = front.signed_in("maya@contoso.example").await;
     maya.plants("theme", "dark");
     maya.plants("cart", "7");
@@ -285,7 +286,7 @@ async fn our_cookies_stay_between_browser_and_entrada() {
 
 #[tokio::test]
 async fn a_forged_question_opens_nothing() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let tom = front.signed_in("tom@contoso.example").await;
     let before = front.world.app.seen.count();
     let public = format!("{}/public/x", front.world.public_url);
@@ -309,7 +310,7 @@ async fn a_forged_question_opens_nothing() {
 
 #[tokio::test]
 async fn the_rules_decide_by_the_path_and_method_that_were_asked() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let mut maya = front.signed_in("maya@contoso.example").await;
     let mut tom = front.signed_in("tom@contoso.example").await;
     assert_eq!(maya.visits("/admin/x").await.status, 200);
@@ -331,7 +332,7 @@ async fn the_rules_decide_by_the_path_and_method_that_were_asked() {
 
 #[tokio::test]
 async fn a_path_that_nginx_and_the_app_read_differently_is_refused() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let maya = front.signed_in("maya@contoso.example").await;
     let before = front.world.app.seen.count();
     let cookie = format!("Cookie: {}\r\n", maya.cookie_header());
@@ -358,7 +359,7 @@ async fn a_path_that_nginx_and_the_app_read_differently_is_refused() {
 
 #[tokio::test]
 async fn nobody_but_nginx_asks_the_question() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let maya = front.signed_in("maya@contoso.example").await;
     let forged = format!("Cookie: {}\r\nX-Original-URL: {}/x\r\nX-Original-Method: GET\r\n", maya.cookie_header(), front.world.public_url);
     for path in [
@@ -380,7 +381,7 @@ async fn nobody_but_nginx_asks_the_question() {
 
 #[tokio::test]
 async fn a_caller_that_is_not_trusted_is_no_front_proxy() {
-    let Some(front) = Front::with(|plan| Plan { server: "trusted_proxies = [\"192.0.2.1\"]".into(), ..plan }).await else { return };
+    let Some(front) = NginxFront::with(|plan| WorldPlan { server: "trusted_proxies = [\"192.0.2.1\"]".into(), ..plan }).await else { return };
     let mut maya = front.browser();
     assert_eq!(maya.asks("GET", "/public/x", NAVIGATION).await.status, 403);
     assert!(front.world.logged().await.contains("not one of [server] trusted_proxies"));
@@ -389,7 +390,7 @@ async fn a_caller_that_is_not_trusted_is_no_front_proxy() {
 
 #[tokio::test]
 async fn another_site_of_the_same_nginx_is_not_judged_by_our_rules() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let answer = talk(front.address, "GET /public/x HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n").await;
     assert_eq!(raw::status(&answer), 403);
     let answer = talk(front.address, "GET /public/x HTTP/1.0\r\nConnection: close\r\n\r\n").await;
@@ -399,7 +400,7 @@ async fn another_site_of_the_same_nginx_is_not_judged_by_our_rules() {
 
 #[tokio::test]
 async fn a_body_goes_to_the_app_and_not_to_entrada() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let mut maya = front.signed_in("maya@contoso.example").await;
     let body = "b".repeat(300_000);
     let page = maya.posts("/x", SCRIPT, &body).await;
@@ -412,7 +413,7 @@ async fn a_body_goes_to_the_app_and_not_to_entrada() {
 
 #[tokio::test]
 async fn a_web_socket_goes_through_and_not_from_another_site() {
-    let Some(front) = Front::start().await else { return };
+    let Some(front) = NginxFront::start().await else { return };
     let maya = front.signed_in("maya@contoso.example").await;
     let own = front.world.public_url.clone();
     let mut socket = web_socket(&front, &maya.cookie_header(), Some(&own)).await.unwrap();
@@ -423,7 +424,7 @@ async fn a_web_socket_goes_through_and_not_from_another_site() {
     assert_eq!(web_socket(&front, "", Some(&own)).await.unwrap_err(), 401);
 }
 
-async fn web_socket(front: &Front, cookie: &str, origin: Option<&str>) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, u16> {
+async fn web_socket(front: &NginxFront, cookie: &str, origin: Option<&str>) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, u16> {
     use tungstenite::client::IntoClientRequest as _;
     let mut request = format!("ws://{}/live/ws", front.host()).into_client_request().unwrap();
     let mut more = HeaderMap::new();
@@ -441,7 +442,7 @@ async fn web_socket(front: &Front, cookie: &str, origin: Option<&str>) -> Result
 
 #[tokio::test]
 async fn while_entrada_is_down_nothing_is_open() {
-    let Some(mut front) = Front::start().await else { return };
+    let Some(mut front) = NginxFront::start().await else { return };
     let mut maya = front.signed_in("maya@contoso.example").await;
     let before = front.world.app.seen.count();
     front.world.shutdown.cancel();
@@ -456,7 +457,7 @@ async fn while_entrada_is_down_nothing_is_open() {
 #[tokio::test]
 async fn names_beyond_ascii_and_many_groups_fit_through() {
     let rules = format!("{RULES}\n[headers.assertion]\naudience = \"an app\"\n");
-    let Some(front) = Front::with(|plan| Plan { more: rules, ..plan }).await else { return };
+    let Some(front) = NginxFront::with(|plan| WorldPlan { more: rules, ..plan }).await else { return };
     let mut zoe = front.signed_in("zoe@contoso.example").await;
     assert!(zoe.visits("/x").await.app_heard("x-auth-request-name").starts_with("Zo%C3%AB %C5%81ukasiewicz"));
     let mut grace = front.signed_in("grace@contoso.example").await;

@@ -1,25 +1,25 @@
 //! Companies with tenants of their own: who types what, who that makes them, and what it does not make them.
 
-use crate::world::browser::{Browser, FORM, NAVIGATION, Page, SCRIPT};
+use crate::world::browser::{BrowserPage, FORM, NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, company_of_file};
-use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
-use entrada::base::code::Code;
+use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
+use entrada::base::company_code::CompanyCode;
 use entrada::base::guid::Guid;
 use entrada::base::username::Username;
 use entrada::directory::change::{NewOrganization, OrganizationChange, PersonChange};
-use entrada::directory::organization::State;
-use entrada::directory::proof::Proof;
-use entrada::emulator::Wrong;
+use entrada::directory::organization::OrganizationState;
+use entrada::directory::organization_credential::OrganizationCredential;
+use entrada::emulator::TokenDefect;
 use std::ops::Deref;
 use std::time::Duration;
 
 /// A world with two companies, and the directory that its database is in.
-pub struct Town {
+pub struct OrganizationsWorld {
     pub world: World,
     pub place: tempfile::TempDir,
 }
 
-impl Deref for Town {
+impl Deref for OrganizationsWorld {
     type Target = World;
 
     fn deref(&self) -> &World {
@@ -27,21 +27,21 @@ impl Deref for Town {
     }
 }
 
-impl Town {
+impl OrganizationsWorld {
     pub async fn start() -> Self {
         Self::with("", |it| it).await
     }
 
-    pub async fn with(directory: &str, plan: impl FnOnce(Plan) -> Plan) -> Self {
+    pub async fn with(directory: &str, plan: impl FnOnce(WorldPlan) -> WorldPlan) -> Self {
         let place = tempfile::tempdir().unwrap();
         let database = format!("sqlite:{}", place.path().join("people.db").display());
         Self::at(&database, place, directory, plan).await
     }
 
-    pub async fn at(database: &str, place: tempfile::TempDir, directory: &str, plan: impl FnOnce(Plan) -> Plan) -> Self {
+    pub async fn at(database: &str, place: tempfile::TempDir, directory: &str, plan: impl FnOnce(WorldPlan) -> WorldPlan) -> Self {
         let more =
             format!("[directory]\ndatabase = \"{database}\"\n{directory}\n{}{}", company_of_file("contoso", CONTOSO), company_of_file("fabrikam", FABRIKAM));
-        let world = World::with(plan(Plan { more, headers: "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned(), ..Plan::default() })).await;
+        let world = World::with(plan(WorldPlan { more, headers: "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned(), ..WorldPlan::default() })).await;
         Self { world, place }
     }
 
@@ -51,7 +51,7 @@ impl Town {
     }
 
     /// Asks the app until its answer is so.
-    pub async fn until(&self, browser: &mut Browser, what: &str, is_so: impl Fn(&Page) -> bool) {
+    pub async fn until(&self, browser: &mut TestBrowser, what: &str, is_so: impl Fn(&BrowserPage) -> bool) {
         for _ in 0..200 {
             if is_so(&browser.asks("GET", "/api/x", SCRIPT).await) {
                 return;
@@ -62,7 +62,7 @@ impl Town {
     }
 
     /// Goes to a page of the app signed out, and types that.
-    pub async fn types(&self, browser: &mut Browser, typed: &str) -> Page {
+    pub async fn types(&self, browser: &mut TestBrowser, typed: &str) -> BrowserPage {
         let page = browser.visits("/x?y=1").await;
         assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/sign_in?rd=%2Fx%3Fy%3D1"), "{}", page.body);
         assert!(page.body.contains("<label for=\"identifier\">Username or company code</label>"), "{}", page.body);
@@ -70,14 +70,14 @@ impl Town {
     }
 
     /// Types that and signs in as somebody.
-    pub async fn comes(&self, browser: &mut Browser, typed: &str, person: &str) -> Page {
+    pub async fn comes(&self, browser: &mut TestBrowser, typed: &str, person: &str) -> BrowserPage {
         let shown = self.types(browser, typed).await;
         assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
         browser.signs_in_as(person).await
     }
 }
 
-fn assertion(page: &Page) -> serde_json::Value {
+fn assertion(page: &BrowserPage) -> serde_json::Value {
     jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&page.app_heard("x-entrada-assertion")).unwrap().claims
 }
 
@@ -87,7 +87,7 @@ pub fn query(url: &url::Url, name: &str) -> Option<String> {
 
 #[tokio::test]
 async fn a_known_person_signs_in_by_username_and_the_app_hears_who_it_is() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let id = town.knows(MAYA, "contoso", "admin").await;
     let mut maya = town.world.browser();
     let page = town.comes(&mut maya, " Maya@Contoso.example ", MAYA).await;
@@ -105,7 +105,7 @@ async fn a_known_person_signs_in_by_username_and_the_app_hears_who_it_is() {
 
 #[tokio::test]
 async fn somebody_unknown_signs_in_by_company_code_and_is_made_a_worker() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let mut frida = town.world.browser();
     let page = town.comes(&mut frida, "Fabrikam", FRIDA).await;
     assert_eq!(page.status, 200, "{}", page.body);
@@ -120,7 +120,7 @@ async fn somebody_unknown_signs_in_by_company_code_and_is_made_a_worker() {
 
 #[tokio::test]
 async fn a_typed_username_is_a_hint_for_entra_and_a_code_is_none() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     town.knows(MAYA, "contoso", "worker").await;
     let mut someone = town.world.browser();
     for (typed, tenant, hint) in [
@@ -143,7 +143,7 @@ async fn a_typed_username_is_a_hint_for_entra_and_a_code_is_none() {
 
 #[tokio::test]
 async fn attack_whoever_types_a_colleagues_name_and_signs_in_is_still_oneself() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let maya = town.knows(MAYA, "contoso", "owner").await;
     let mut tom = town.world.browser();
     let page = town.comes(&mut tom, MAYA, TOM).await;
@@ -162,9 +162,9 @@ async fn attack_whoever_types_a_colleagues_name_and_signs_in_is_still_oneself() 
 
 #[tokio::test]
 async fn attack_a_code_of_one_company_is_never_redeemed_for_another() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let mut frida = town.world.browser();
-    let callback = async |browser: &mut Browser, typed: &str, person: &str| {
+    let callback = async |browser: &mut TestBrowser, typed: &str, person: &str| {
         let shown = town.types(browser, typed).await;
         browser.stops_at_the_callback(person, shown).await
     };
@@ -177,7 +177,7 @@ async fn attack_a_code_of_one_company_is_never_redeemed_for_another() {
         assert_eq!(frida.cookie("entrada"), None);
     }
     // A token of another tenant than the company's is nobody's, whatever was typed.
-    for wrong in [Wrong::Tid, Wrong::Issuer, Wrong::Stranger] {
+    for wrong in [TokenDefect::Tid, TokenDefect::Issuer, TokenDefect::Stranger] {
         town.world.emulator.control().wrong(wrong);
         let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
         assert_eq!(page.status, 403, "{wrong:?}");
@@ -189,7 +189,7 @@ async fn attack_a_code_of_one_company_is_never_redeemed_for_another() {
 /// Contoso could call somebody by an address of Northwind, a company whose domain nobody had bound yet, and then got Northwind's sign-ins.
 #[tokio::test]
 async fn attack_an_address_at_a_domain_that_is_not_bound_leads_to_no_company_that_took_it_as_a_username() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let northwind = "ceo@northwind.example";
     town.knows(northwind, "contoso", "worker").await;
     let file = "username,name\ncfo@northwind.example,The CFO\n";
@@ -211,7 +211,7 @@ async fn attack_an_address_at_a_domain_that_is_not_bound_leads_to_no_company_tha
 
 #[tokio::test]
 async fn what_nobody_is_called_leads_back_to_the_page_with_one_calm_sentence() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let mut someone = town.world.browser();
     for typed in ["nobody@nowhere.example", "not-there", "\u{202e}evil", "' OR 1=1 --", &"x".repeat(300)] {
         let page = town.types(&mut someone, typed).await;
@@ -235,7 +235,7 @@ async fn what_nobody_is_called_leads_back_to_the_page_with_one_calm_sentence() {
 
 #[tokio::test]
 async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
-    let town = Town::with("", |it| Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), time_stands: true, ..it }).await;
+    let town = OrganizationsWorld::with("", |it| WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), time_stands: true, ..it }).await;
     let from = async |address: &str, headers: &[(&str, &str)], typed: &str| {
         let headers: Vec<_> = headers.iter().copied().chain([("x-forwarded-for", address)]).collect();
         town.world.browser().posts("/oauth2/sign_in", &headers, &format!("identifier={typed}")).await
@@ -262,7 +262,7 @@ async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
 
 #[tokio::test]
 async fn of_many_guesses_at_once_no_more_are_told_than_one_after_the_other_and_many_right_ones_all_pass() {
-    let town = Town::with("", |it| Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), time_stands: true, ..it }).await;
+    let town = OrganizationsWorld::with("", |it| WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), time_stands: true, ..it }).await;
     let from = async |address: &'static str, typed: &str| {
         let headers = [FORM, &[("x-forwarded-for", address)]].concat();
         town.world.browser().posts("/oauth2/sign_in", &headers, &format!("identifier={typed}")).await.status
@@ -276,7 +276,7 @@ async fn of_many_guesses_at_once_no_more_are_told_than_one_after_the_other_and_m
 
 #[tokio::test]
 async fn pictures_and_frames_of_another_site_look_nobody_up_and_make_nobody_wait() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let of = |site: &'static str, dest: &'static str| [("accept", "*/*"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-site", site), ("sec-fetch-dest", dest)];
     let paths = ["/oauth2/start?organization=guess", "/oauth2/sign_in?organization=guess", "/oauth2/sign_in?organization=contoso"];
     for at in 0..12 {
@@ -301,7 +301,7 @@ async fn pictures_and_frames_of_another_site_look_nobody_up_and_make_nobody_wait
 /// front proxy that is not trusted, everybody.
 #[tokio::test]
 async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_our_own_page() {
-    let town = Town::with("", |it| Plan { time_stands: true, ..it }).await;
+    let town = OrganizationsWorld::with("", |it| WorldPlan { time_stands: true, ..it }).await;
     let html = ("accept", "text/html");
     let links: [&[(&str, &str)]; 6] = [
         &[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "document")],
@@ -335,13 +335,13 @@ async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_ou
     assert_eq!(town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status, 429, "typing has its limit still");
 }
 
-async fn figures_of(town: &Town) -> String {
+async fn figures_of(town: &OrganizationsWorld) -> String {
     crate::world::raw::talk(town.world.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await
 }
 
 #[tokio::test]
 async fn a_person_who_is_switched_off_is_out_at_the_next_recheck_and_reads_why() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     town.knows(MAYA, "contoso", "worker").await;
     let mut maya = town.world.browser();
     town.comes(&mut maya, MAYA, MAYA).await;
@@ -364,14 +364,14 @@ async fn a_person_who_is_switched_off_is_out_at_the_next_recheck_and_reads_why()
 
 #[tokio::test]
 async fn an_organization_that_is_switched_off_is_out_and_nobodys_to_know_of() {
-    let town = Town::start().await;
-    let code = Code::parse("northwind").unwrap();
+    let town = OrganizationsWorld::start().await;
+    let code = CompanyCode::parse("northwind").unwrap();
     let new = NewOrganization {
         code: Some(code.clone()),
         name: "Northwind".to_owned(),
         tenant: Guid::parse(FABRIKAM),
         client_id: Guid::parse(CLIENT_ID),
-        proof: Some(Proof::of_value("not~the~secret").unwrap()),
+        proof: Some(OrganizationCredential::of_value("not~the~secret").unwrap()),
         on: true,
         ..NewOrganization::default()
     };
@@ -380,14 +380,15 @@ async fn an_organization_that_is_switched_off_is_out_and_nobodys_to_know_of() {
     let mut frida = town.world.browser();
     let page = town.comes(&mut frida, "northwind", FRIDA).await;
     assert!(page.status == 503 && page.body.contains("AADSTS7000215") && page.body.contains(FABRIKAM), "{}", page.body);
-    town.changes(code.as_str(), OrganizationChange { proof: Some(Proof::of_value(CLIENT_SECRET).unwrap()), ..OrganizationChange::default() }).await;
+    town.changes(code.as_str(), OrganizationChange { proof: Some(OrganizationCredential::of_value(CLIENT_SECRET).unwrap()), ..OrganizationChange::default() })
+        .await;
     let page = town.comes(&mut frida, "northwind", FRIDA).await;
     assert_eq!((page.status, page.app_heard("x-entrada-organization").as_str()), (200, "northwind"), "{}", page.body);
     // Switched off while somebody is at Entra, and while somebody is here.
     let mut felix = town.world.browser();
     let shown = town.types(&mut felix, "northwind").await;
     let callback = felix.stops_at_the_callback("felix@fabrikam.example", shown).await;
-    town.changes(code.as_str(), OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() }).await;
+    town.changes(code.as_str(), OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() }).await;
     let page = felix.opens(&callback).await;
     assert!(page.status == 403 && page.body.contains("Your company cannot sign in here"), "{}", page.body);
     town.world.later(30 * 60);
@@ -397,7 +398,7 @@ async fn an_organization_that_is_switched_off_is_out_and_nobodys_to_know_of() {
 
 #[tokio::test]
 async fn the_device_remembers_the_company_and_nothing_of_the_person() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let mut maya = town.world.browser();
     let page = town.comes(&mut maya, "contoso", MAYA).await;
     assert_eq!(maya.cookie("entrada-o").as_deref(), Some("contoso"));
@@ -414,7 +415,7 @@ async fn the_device_remembers_the_company_and_nothing_of_the_person() {
 
 #[tokio::test]
 async fn where_first_sign_in_refuses_nobody_is_made() {
-    let town = Town::with("first_sign_in = \"refuse\"", |it| it).await;
+    let town = OrganizationsWorld::with("first_sign_in = \"refuse\"", |it| it).await;
     let page = town.comes(&mut town.world.browser(), "contoso", TOM).await;
     assert!(page.status == 403 && page.body.contains("You are not known here yet"), "{}", page.body);
     assert!(town.directory().person(&Username::parse(TOM).unwrap()).await.unwrap().is_none());
@@ -425,7 +426,7 @@ async fn where_first_sign_in_refuses_nobody_is_made() {
 
 #[tokio::test]
 async fn a_database_that_is_gone_is_503_and_signs_nobody_out() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let mut maya = town.world.browser();
     town.comes(&mut maya, "contoso", MAYA).await;
     let shown = town.types(&mut town.world.browser(), "contoso").await;
@@ -445,7 +446,7 @@ async fn a_database_that_is_gone_is_503_and_signs_nobody_out() {
 #[tokio::test]
 async fn a_database_that_somebody_else_holds_is_503_and_the_next_try_finds_it_free() {
     use sqlx::Connection as _;
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let mut frida = town.world.browser();
     let shown = town.types(&mut frida, "fabrikam").await;
     let callback = frida.stops_at_the_callback(FRIDA, shown).await;
@@ -464,7 +465,7 @@ async fn rules_name_organizations_and_what_people_are_there() {
     const RULES: &str = "[[access.rule]]\npath = \"/fleet/**\"\nallow = { organizations = [\"contoso\"], directory_roles = [\"owner\", \"admin\"] }\n\
         [[access.rule]]\npath = \"/fabrikam/**\"\nallow = { organizations = [\"Fabrikam\"] }\n\
         [[access.rule]]\npath = \"/roles/**\"\nallow = { roles = [\"Admin\"], organizations = [\"contoso\"] }\n";
-    let town = Town::with("", |it| Plan { more: format!("{}{RULES}", it.more), ..it }).await;
+    let town = OrganizationsWorld::with("", |it| WorldPlan { more: format!("{}{RULES}", it.more), ..it }).await;
     let frida_id = town.world.emulator.people().iter().find(|it| it.user_name == FRIDA).unwrap().oid.clone();
     town.world.emulator.control().set_roles(&frida_id, vec!["Admin".to_owned()]);
     town.knows(MAYA, "contoso", "admin").await;
@@ -481,7 +482,7 @@ async fn rules_name_organizations_and_what_people_are_there() {
 
 #[tokio::test]
 async fn companies_need_no_registration_of_the_operators_own_and_outlive_a_reload_while_entra_is_down() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     let mut maya = town.world.browser();
     town.comes(&mut maya, "contoso", MAYA).await;
     let own = format!("tenant = \"{CONTOSO}\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\nauthority");
@@ -501,7 +502,7 @@ async fn companies_need_no_registration_of_the_operators_own_and_outlive_a_reloa
 
 #[tokio::test]
 async fn a_socket_ends_with_the_person_and_more_proof_is_asked_where_they_signed_in() {
-    let town = Town::start().await;
+    let town = OrganizationsWorld::start().await;
     town.knows(FRIDA, "fabrikam", "worker").await;
     let mut frida = town.world.browser();
     town.comes(&mut frida, FRIDA, FRIDA).await;
@@ -517,7 +518,7 @@ async fn a_socket_ends_with_the_person_and_more_proof_is_asked_where_they_signed
 
 #[tokio::test]
 async fn a_front_proxy_hears_of_the_person_and_readiness_asks_no_entra() {
-    let town = Town::with("", |it| Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), entra_down: true, ..it }).await;
+    let town = OrganizationsWorld::with("", |it| WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), entra_down: true, ..it }).await;
     let ready = "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert_eq!(crate::world::raw::status(&crate::world::raw::talk(town.world.admin, ready).await), 200);
     // Entra is down: the page asks all the same, and what follows says whose fault it is.

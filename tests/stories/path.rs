@@ -1,9 +1,9 @@
 //! The way of a request to the app and back.
 
 use crate::world::browser::SCRIPT;
-use crate::world::echo::Echo;
+use crate::world::echo::EchoApp;
 use crate::world::raw::{self, ask2, http2, talk};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -103,7 +103,7 @@ async fn the_app_hears_how_the_request_came() {
 
 #[tokio::test]
 async fn a_trusted_proxy_speaks_for_its_clients() {
-    let plan = Plan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), public_url: Some("https://app.example.com".into()), ..Plan::default() };
+    let plan = WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), public_url: Some("https://app.example.com".into()), ..WorldPlan::default() };
     let world = World::with(plan).await;
     let mut maya = world.browser();
     maya.says = vec![("x-forwarded-for", "6.6.6.6, 192.0.2.7".into()), ("x-forwarded-proto", "https".into()), ("x-forwarded-host", "app.example.com".into())];
@@ -190,8 +190,8 @@ async fn http2_without_tls_works_and_cookies_are_joined() {
 
 #[tokio::test]
 async fn grpc_with_trailers_goes_through_to_an_h2c_app() {
-    let app = Echo::start().await;
-    let world = World::with(Plan { upstream: format!("url = \"h2c://{}\"", app.address), ..Plan::default() }).await;
+    let app = EchoApp::start().await;
+    let world = World::with(WorldPlan { upstream: format!("url = \"h2c://{}\"", app.address), ..WorldPlan::default() }).await;
     let maya = world.signed_in("maya@contoso.example").await;
     let before = app.seen.connections.load(Ordering::SeqCst);
     let mut sender = http2(world.address).await;
@@ -242,7 +242,7 @@ async fn head_has_no_body_and_the_right_length() {
 
 #[tokio::test]
 async fn an_app_that_is_down_or_slow_is_told() {
-    let world = World::with(Plan { upstream: "response_timeout = \"1s\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { upstream: "response_timeout = \"1s\"".into(), ..WorldPlan::default() }).await;
     let mut maya = world.browser();
     let page = maya.visits("/public/never").await;
     assert_eq!(page.status, 504);
@@ -258,7 +258,7 @@ async fn an_app_that_is_down_or_slow_is_told() {
 
 #[tokio::test]
 async fn a_long_upload_is_no_slow_app() {
-    let world = World::with(Plan { upstream: "response_timeout = \"1s\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { upstream: "response_timeout = \"1s\"".into(), ..WorldPlan::default() }).await;
     let mut stream = TcpStream::connect(world.address).await.unwrap();
     let head = format!("POST /public/x HTTP/1.1\r\nHost: {}\r\nContent-Length: 8\r\nConnection: close\r\n\r\n", authority(&world));
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -273,7 +273,7 @@ async fn a_long_upload_is_no_slow_app() {
 
 #[tokio::test]
 async fn a_client_that_stops_sending_is_cut_off() {
-    let world = World::with(Plan { server: "[server.limits]\nbody_timeout = \"1s\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { server: "[server.limits]\nbody_timeout = \"1s\"".into(), ..WorldPlan::default() }).await;
     let began = Instant::now();
     let head = format!("POST /public/x HTTP/1.1\r\nHost: {}\r\nContent-Length: 8\r\n\r\nhal", authority(&world));
     let answer = raw::talk_for(world.address, head.as_bytes(), Duration::from_secs(8)).await;
@@ -296,8 +296,8 @@ async fn a_method_that_is_too_long_is_refused_and_not_logged() {
 
 #[tokio::test]
 async fn a_head_that_an_app_in_http2_finds_too_large_ends_no_other_request() {
-    let app = Echo::start().await;
-    let world = World::with(Plan { upstream: format!("url = \"h2c://{}\"", app.address), ..Plan::default() }).await;
+    let app = EchoApp::start().await;
+    let world = World::with(WorldPlan { upstream: format!("url = \"h2c://{}\"", app.address), ..WorldPlan::default() }).await;
     let head = |path: &str, more: &str| format!("GET /public/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{more}\r\n", authority(&world));
     let (slow, large) = (head("slow", ""), head("x", &format!("x-long: {}\r\n", "a".repeat(60_000))));
     let slow = async { talk(world.address, &slow).await };
@@ -313,10 +313,10 @@ async fn a_head_that_an_app_in_http2_finds_too_large_ends_no_other_request() {
 /// With an app in HTTP/2 this was a 502, as if the app could not be reached: hyper's error for the stream does not carry its cause.
 #[tokio::test]
 async fn a_body_that_ends_early_is_the_clients_fault_whatever_the_app_speaks() {
-    let app = Echo::start().await;
+    let app = EchoApp::start().await;
     for scheme in ["http", "h2c"] {
         let upstream = format!("url = \"{scheme}://{}\"", app.address);
-        let world = World::with(Plan { upstream, server: "[server.limits]\nbody_timeout = \"1s\"".into(), ..Plan::default() }).await;
+        let world = World::with(WorldPlan { upstream, server: "[server.limits]\nbody_timeout = \"1s\"".into(), ..WorldPlan::default() }).await;
         let head = format!("POST /public/x HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", authority(&world));
         for rest in ["", "no chunk\r\n", "fffffffffffffffff\r\n"] {
             let answer = raw::talk_for(world.address, format!("{head}{rest}").as_bytes(), Duration::from_secs(8)).await;
@@ -327,7 +327,7 @@ async fn a_body_that_ends_early_is_the_clients_fault_whatever_the_app_speaks() {
 
 #[tokio::test]
 async fn an_app_that_falls_silent_midway_is_cut_off() {
-    let world = World::with(Plan { server: "[server.limits]\nstream_timeout = \"1s\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { server: "[server.limits]\nstream_timeout = \"1s\"".into(), ..WorldPlan::default() }).await;
     let began = Instant::now();
     let head = format!("GET /public/half HTTP/1.1\r\nHost: {}\r\n\r\n", authority(&world));
     let answer = raw::talk_for(world.address, head.as_bytes(), Duration::from_secs(8)).await;
@@ -364,7 +364,7 @@ async fn closing_app() -> (SocketAddr, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn a_connection_that_the_app_had_closed_is_tried_again_only_where_that_is_safe() {
     let (address, received) = closing_app().await;
-    let world = World::with(Plan { upstream: format!("url = \"http://{address}\""), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { upstream: format!("url = \"http://{address}\""), ..WorldPlan::default() }).await;
     let mut maya = world.browser();
     assert_eq!(maya.asks("GET", "/public/x", SCRIPT).await.status, 200);
     // The second request on that connection is read and dropped.
@@ -379,7 +379,7 @@ async fn a_connection_that_the_app_had_closed_is_tried_again_only_where_that_is_
 
 #[tokio::test]
 async fn routes_go_to_other_apps_by_the_longest_path() {
-    let (one, two) = (Echo::start().await, Echo::start().await);
+    let (one, two) = (EchoApp::start().await, EchoApp::start().await);
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("app.sock");
     two.on_unix(&socket);
@@ -388,7 +388,7 @@ async fn routes_go_to_other_apps_by_the_longest_path() {
         one.address,
         socket.display()
     );
-    let world = World::with(Plan { more: format!("{routes}\n{}", crate::world::RULES), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { more: format!("{routes}\n{}", crate::world::RULES), ..WorldPlan::default() }).await;
     let mut maya = world.browser();
     for path in ["/public/a", "/public/a/x", "/public/a/b", "/public/a/b/c", "/public/ab", "/public"] {
         assert_eq!(maya.asks("GET", path, SCRIPT).await.status, 200, "{path}");
@@ -398,7 +398,7 @@ async fn routes_go_to_other_apps_by_the_longest_path() {
 
 #[tokio::test]
 async fn the_host_can_be_the_apps_own() {
-    let world = World::with(Plan { upstream: "host = \"upstream\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { upstream: "host = \"upstream\"".into(), ..WorldPlan::default() }).await;
     let page = world.browser().asks("GET", "/public/x", SCRIPT).await;
     assert_eq!(page.app_heard("host"), world.app.address.to_string());
     assert_eq!(page.app_heard("x-forwarded-host"), authority(&world));

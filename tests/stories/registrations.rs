@@ -1,34 +1,34 @@
 //! Two organizations in one tenant, each with its own app registration: what one registration says is worth nothing in the other.
 
-use crate::organizations::Town;
-use crate::world::browser::{Browser, SCRIPT};
+use crate::organizations::OrganizationsWorld;
+use crate::world::browser::{SCRIPT, TestBrowser};
 use crate::world::company::{CONTOSO, MAYA, TOM, company_of_file};
-use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
-use entrada::base::domains::Named;
+use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
+use entrada::base::domains::TenantName;
 use entrada::base::guid::Guid;
 use entrada::config::access::Allow;
-use entrada::emulator::Registration;
+use entrada::emulator::EmulatedRegistration;
 
 const EVILCO_CLIENT_ID: &str = "66667777-eeee-8888-ffff-9999aaaa0000";
 
 const RULES: &str = "[[access.rule]]\npath = \"/admin/**\"\nallow = { roles = [\"Admin\"], organizations = [\"contoso\"] }\n\
     [[access.rule]]\npath = \"/group/**\"\nallow = { groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"], tenants = [\"aaaabbbb-0000-cccc-1111-dddd2222eeee\"] }\n";
 
-async fn town() -> Town {
+async fn town() -> OrganizationsWorld {
     let place = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", place.path().join("people.db").display());
     let evilco = company_of_file("evilco", CONTOSO).replace(CLIENT_ID, EVILCO_CLIENT_ID);
     let more = format!("[directory]\ndatabase = \"{database}\"\n{}{evilco}{RULES}", company_of_file("contoso", CONTOSO));
-    let evilco = Registration {
+    let evilco = EmulatedRegistration {
         tenant: CONTOSO.to_owned(),
         client_id: EVILCO_CLIENT_ID.to_owned(),
         client_secret: CLIENT_SECRET.to_owned(),
         secret_id: "77778888-ffff-9999-aaaa-0000bbbb1111".to_owned(),
     };
-    Town { world: World::with(Plan { more, registrations: vec![evilco], ..Plan::default() }).await, place }
+    OrganizationsWorld { world: World::with(WorldPlan { more, registrations: vec![evilco], ..WorldPlan::default() }).await, place }
 }
 
-impl Town {
+impl OrganizationsWorld {
     /// The role Admin and a group, as a registration's owner gives them to anyone.
     fn gives_everything(&self, person: &str) {
         let oid = self.world.emulator.people().iter().find(|it| it.user_name == person).unwrap().oid.clone();
@@ -36,7 +36,7 @@ impl Town {
         self.world.emulator.control().set_groups(&oid, vec!["0a1b2c3d-0000-4000-8000-000000000001".to_owned()]);
     }
 
-    async fn signed_in_at(&self, company: &str, person: &str) -> Browser {
+    async fn signed_in_at(&self, company: &str, person: &str) -> TestBrowser {
         let mut browser = self.world.browser();
         let page = self.comes(&mut browser, company, person).await;
         assert_eq!((page.status, page.app_heard("x-entrada-organization").as_str()), (200, company), "{}", page.body);
@@ -44,7 +44,7 @@ impl Town {
     }
 }
 
-async fn statuses(browser: &mut Browser) -> [u16; 2] {
+async fn statuses(browser: &mut TestBrowser) -> [u16; 2] {
     [browser.asks("GET", "/admin/x", SCRIPT).await.status, browser.asks("GET", "/group/x", SCRIPT).await.status]
 }
 
@@ -61,7 +61,7 @@ async fn attack_an_app_role_of_another_registration_in_the_same_tenant_opens_not
     // The rules do not depend on `check`: a table without organizations lets nobody in by a role.
     let mut config = town.world.changed(named, &format!("{named}, tenants = [\"{CONTOSO}\"]"));
     let Allow::Tables(tables) = &mut config.access.rules[0].allow else { panic!("a table") };
-    assert_eq!((tables[0].organizations.drain(..).count(), tables[0].tenants.as_slice()), (1, &[Named::Id(Guid::parse(CONTOSO).unwrap())][..]));
+    assert_eq!((tables[0].organizations.drain(..).count(), tables[0].tenants.as_slice()), (1, &[TenantName::Id(Guid::parse(CONTOSO).unwrap())][..]));
     assert_eq!(town.world.service.reload(&config).await.unwrap(), Vec::<String>::new());
     assert_eq!(statuses(&mut tom).await, [403, 200]);
     assert_eq!(statuses(&mut maya).await, [403, 200]);
@@ -71,7 +71,7 @@ async fn attack_an_app_role_of_another_registration_in_the_same_tenant_opens_not
 async fn attack_what_was_proven_for_one_organization_is_not_taken_over_by_another() {
     let town = town().await;
     let mut maya = town.world.browser();
-    let proves = async |browser: &mut Browser, company: &str, acrs: &str| {
+    let proves = async |browser: &mut TestBrowser, company: &str, acrs: &str| {
         let shown = browser.visits(&format!("/oauth2/start?rd=/x&organization={company}&acrs={acrs}")).await;
         let page = if shown.is_the_sign_in_at_entra() { browser.signs_in_as(MAYA).await } else { shown };
         assert_eq!((page.status, page.app_heard("x-entrada-organization").as_str()), (200, company), "{}", page.body);

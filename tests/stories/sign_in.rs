@@ -1,8 +1,8 @@
 //! Signing in, and how a session goes on.
 
 use crate::world::browser::{NAVIGATION, SCRIPT};
-use crate::world::{CLIENT_ID, Plan, World};
-use entrada::emulator::Wrong;
+use crate::world::{CLIENT_ID, World, WorldPlan};
+use entrada::emulator::TokenDefect;
 
 #[tokio::test]
 async fn a_stranger_signs_in_and_comes_back_to_the_page_she_asked_for() {
@@ -155,7 +155,16 @@ async fn a_sign_in_that_takes_too_long_begins_afresh() {
 #[tokio::test]
 async fn a_token_that_is_wrong_in_any_way_signs_nobody_in() {
     let world = World::start().await;
-    for wrong in [Wrong::Nonce, Wrong::Issuer, Wrong::Audience, Wrong::Signature, Wrong::Expired, Wrong::NotYet, Wrong::AlgNone, Wrong::Tid] {
+    for wrong in [
+        TokenDefect::Nonce,
+        TokenDefect::Issuer,
+        TokenDefect::Audience,
+        TokenDefect::Signature,
+        TokenDefect::Expired,
+        TokenDefect::NotYet,
+        TokenDefect::AlgNone,
+        TokenDefect::Tid,
+    ] {
         let mut maya = world.browser();
         maya.visits("/x").await;
         world.emulator.control().wrong(wrong);
@@ -180,7 +189,7 @@ async fn a_new_key_of_entra_is_fetched_once_it_is_met() {
 
 #[tokio::test]
 async fn entra_may_be_down_at_the_start_and_later() {
-    let world = World::with(Plan { entra_down: true, ..Plan::default() }).await;
+    let world = World::with(WorldPlan { entra_down: true, ..WorldPlan::default() }).await;
     let mut maya = world.browser();
     let page = maya.visits("/x").await;
     assert_eq!(page.status, 503, "{}", page.body);
@@ -245,7 +254,7 @@ async fn every_person_of_the_tenant_is_told_as_what_they_are() {
 
 #[tokio::test]
 async fn guests_can_be_kept_out() {
-    let world = World::with(Plan { entra: "guests = false".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { entra: "guests = false".into(), ..WorldPlan::default() }).await;
     let mut priya = world.browser();
     priya.visits("/").await;
     let page = priya.signs_in_as("priya@fabrikam.example").await;
@@ -290,7 +299,7 @@ async fn a_planted_name_that_is_no_header_stops_no_sign_in() {
 
 #[tokio::test]
 async fn asking_how_long_a_session_lasts_does_not_make_it_last() {
-    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
     let mut maya = world.signed_in("maya@contoso.example").await;
     for _ in 0..2 {
         world.later(290);
@@ -313,7 +322,7 @@ async fn a_posted_callback_is_sent_round_by_get() {
 
 #[tokio::test]
 async fn the_callback_can_be_anywhere_of_ours() {
-    let world = World::with(Plan { entra: "redirect_path = \"/v1/callback\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { entra: "redirect_path = \"/v1/callback\"".into(), ..WorldPlan::default() }).await;
     let mut maya = world.browser();
     maya.visits("/reports").await;
     let page = maya.signs_in_as("maya@contoso.example").await;
@@ -323,7 +332,7 @@ async fn the_callback_can_be_anywhere_of_ours() {
 
 #[tokio::test]
 async fn a_session_goes_idle_and_ends() {
-    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
     let mut maya = world.signed_in("maya@contoso.example").await;
     for _ in 0..6 {
         world.later(540);

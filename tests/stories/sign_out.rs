@@ -2,7 +2,7 @@
 
 use crate::tunnels::{Socket, web_socket};
 use crate::world::World;
-use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
+use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::raw::talk;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::time::{Duration, Instant};
@@ -22,22 +22,22 @@ fn register(world: &World) {
 }
 
 /// Signs out at Entra without coming by us, as by another app's button.
-async fn signs_out_at_entra(world: &World, browser: &mut Browser) -> Page {
+async fn signs_out_at_entra(world: &World, browser: &mut TestBrowser) -> BrowserPage {
     let url = format!("{}/{}/oauth2/v2.0/logout", world.emulator.authority(), world.emulator.tenant_id());
     browser.opens(&Url::parse(&url).unwrap()).await
 }
 
 /// The address in the frame of Entra's page.
-fn framed(page: &Page) -> Url {
+fn framed(page: &BrowserPage) -> Url {
     let (_, rest) = page.body.split_once("<iframe").unwrap_or_else(|| panic!("no frame: {}", page.body));
     Url::parse(rest.split_once("src=\"").unwrap().1.split('"').next().unwrap()).unwrap()
 }
 
-async fn asks_the_frame(world: &World, url: &Url) -> Page {
+async fn asks_the_frame(world: &World, url: &Url) -> BrowserPage {
     world.browser().asks("GET", &url[url::Position::BeforePath..], FRAME).await
 }
 
-async fn status(browser: &mut Browser) -> u16 {
+async fn status(browser: &mut TestBrowser) -> u16 {
     browser.asks("GET", "/api/x", SCRIPT).await.status
 }
 

@@ -1,10 +1,10 @@
 //! Step-up: a rule or the app wants a stronger proof than being signed in.
 
-use crate::world::browser::{FORM, NAVIGATION, Page, SCRIPT};
-use crate::world::{Plan, RULES, World};
+use crate::world::browser::{BrowserPage, FORM, NAVIGATION, SCRIPT};
+use crate::world::{RULES, World, WorldPlan};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use entrada::emulator::{Refused, Wrong};
+use entrada::emulator::{InjectedRefusal, TokenDefect};
 use serde_json::{Value, json};
 
 const MAYA: &str = "maya@contoso.example";
@@ -25,25 +25,25 @@ path = "/api-strong/**"
 allow = { acrs = ["c1"] }
 signed_out = "401"
 "#;
-    World::with(Plan { more: format!("{RULES}{strong}"), ..Plan::default() }).await
+    World::with(WorldPlan { more: format!("{RULES}{strong}"), ..WorldPlan::default() }).await
 }
 
 /// What was asked of Entra on the way to a page, where anything was.
-fn asked(page: &Page) -> Option<String> {
+fn asked(page: &BrowserPage) -> Option<String> {
     let at_entra = page.way.iter().find(|it| it.path().ends_with("/authorize"))?;
     at_entra.query_pairs().find(|it| it.0 == "claims").map(|it| it.1.into_owned())
 }
 
-fn hint(page: &Page) -> Option<String> {
+fn hint(page: &BrowserPage) -> Option<String> {
     let at_entra = page.way.iter().find(|it| it.path().ends_with("/authorize"))?;
     at_entra.query_pairs().find(|it| it.0 == "login_hint").map(|it| it.1.into_owned())
 }
 
-fn went_to_entra(page: &Page) -> bool {
+fn went_to_entra(page: &BrowserPage) -> bool {
     page.way.iter().any(|it| it.path().ends_with("/authorize"))
 }
 
-fn assertion(page: &Page) -> Value {
+fn assertion(page: &BrowserPage) -> Value {
     jsonwebtoken::dangerous::insecure_decode::<Value>(&page.app_heard("x-entrada-assertion")).unwrap().claims
 }
 
@@ -64,7 +64,7 @@ async fn a_rule_sends_a_person_to_entra_for_the_proof_and_back_to_her_page() {
     assert!(hint(&page).is_some());
     assert_eq!(assertion(&page)["acrs"], json!(["c1"]));
     assert_ne!(maya.cookie("entrada").unwrap(), before, "a new id at each sign-in");
-    assert!(world.service.house().lasting.store.look(&before).is_none());
+    assert!(world.service.sidecar().process.store.peek(&before).is_none());
     // What was proven holds, and a further proof comes on top.
     assert!(!went_to_entra(&maya.visits("/strong/other").await));
     let page = maya.visits("/payers").await;
@@ -148,7 +148,7 @@ async fn somebody_else_who_comes_back_is_simply_signed_in() {
     // Nor is anything taken over from a session that is over.
     let mut maya = world.signed_in(MAYA).await;
     maya.visits("/strong/x").await;
-    world.service.house().lasting.store.end(&maya.cookie("entrada").unwrap());
+    world.service.sidecar().process.store.end(&maya.cookie("entrada").unwrap());
     let page = maya.visits("/oauth2/start?rd=%2Fx&login_hint=maya%40contoso.example").await;
     assert_eq!((page.status, assertion(&page).get("acrs")), (200, None));
 }
@@ -157,7 +157,7 @@ async fn somebody_else_who_comes_back_is_simply_signed_in() {
 async fn entra_that_brings_no_proof_ends_on_a_page_that_says_whose_move_it_is() {
     let world = world().await;
     let mut maya = world.signed_in(MAYA).await;
-    world.emulator.control().wrong(Wrong::NoContext);
+    world.emulator.control().wrong(TokenDefect::NoContext);
     let page = maya.visits("/strong/x").await;
     assert_eq!((page.status, asked(&page).as_deref()), (403, Some(C1)));
     assert!(page.body.contains("You do not have access to this page yet") && page.body.contains("Conditional Access"), "{}", page.body);
@@ -174,7 +174,7 @@ async fn a_step_up_that_fails_leaves_her_signed_in_as_she_was() {
     let world = world().await;
     let mut maya = world.signed_in(MAYA).await;
     let before = maya.cookie("entrada").unwrap();
-    let refused = Refused { error: "invalid_grant".to_owned(), code: 53003, suberror: None, claims: None };
+    let refused = InjectedRefusal { error: "invalid_grant".to_owned(), code: 53003, suberror: None, claims: None };
     world.emulator.control().refuse_next_token(refused);
     let page = maya.visits("/strong/x").await;
     assert!(page.status == 403 && page.body.contains("AADSTS53003"), "{} {}", page.status, page.body);

@@ -1,8 +1,8 @@
 //! Answers that last: they end with the session that was let in, as tunnels do.
 
-use crate::world::browser::{Browser, NAVIGATION, SCRIPT};
+use crate::world::browser::{NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::raw::{self, talk};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
@@ -20,7 +20,7 @@ fn host(world: &World) -> &str {
 }
 
 /// A stream of events over HTTP/1.1, begun.
-async fn events1(world: &World, path: &str, browser: &Browser) -> TcpStream {
+async fn events1(world: &World, path: &str, browser: &TestBrowser) -> TcpStream {
     let mut io = TcpStream::connect(world.address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", host(world), browser.cookie_header());
     io.write_all(request.as_bytes()).await.unwrap();
@@ -31,7 +31,7 @@ async fn events1(world: &World, path: &str, browser: &Browser) -> TcpStream {
 }
 
 /// The same over HTTP/2.
-async fn events2(world: &World, path: &str, browser: &Browser) -> Incoming {
+async fn events2(world: &World, path: &str, browser: &TestBrowser) -> Incoming {
     let mut sender = raw::http2(world.address).await;
     let request = Request::get(format!("http://{}{path}", host(world))).header("cookie", browser.cookie_header()).body(Full::<Bytes>::default()).unwrap();
     let response = sender.send_request(request).await.unwrap();
@@ -70,7 +70,7 @@ async fn ends2(mut body: Incoming) -> (Duration, bool) {
 /// 196 more events reached a client after its session was revoked.
 #[tokio::test]
 async fn a_stream_of_events_ends_with_its_session_over_both_versions_and_the_log_says_why() {
-    let told = crate::world::Told::listens();
+    let told = crate::world::CapturedEvents::listens();
     let world = World::start().await;
     let mut maya = world.signed_in(MAYA).await;
     let (one, two, silent) = (events1(&world, "/events", &maya).await, events2(&world, "/events", &maya).await, events2(&world, "/half", &maya).await);
@@ -88,7 +88,7 @@ async fn a_stream_of_events_ends_with_its_session_over_both_versions_and_the_log
 
 #[tokio::test]
 async fn an_answer_ends_when_the_rules_no_longer_let_its_person_in() {
-    let told = crate::world::Told::listens();
+    let told = crate::world::CapturedEvents::listens();
     let world = World::start().await;
     let maya = world.signed_in(MAYA).await;
     let stream = events2(&world, "/events", &maya).await;
@@ -104,7 +104,7 @@ async fn an_answer_ends_when_the_rules_no_longer_let_its_person_in() {
 
 #[tokio::test]
 async fn bytes_that_reach_the_client_are_use_and_the_lifetime_ends_an_answer_all_the_same() {
-    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
     let mut maya = world.signed_in(MAYA).await;
     let mut stream = events2(&world, "/events", &maya).await;
     for _ in 0..3 {
@@ -121,7 +121,7 @@ async fn bytes_that_reach_the_client_are_use_and_the_lifetime_ends_an_answer_all
 
 #[tokio::test]
 async fn a_silent_answer_does_not_keep_its_session_alive() {
-    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
     let maya = world.signed_in(MAYA).await;
     let stream = events2(&world, "/half", &maya).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
@@ -152,7 +152,7 @@ async fn an_answer_whose_head_comes_after_its_session_has_ended_is_not_passed_on
 /// An answer that took the app longer than `[session] idle` was withheld, since the session had gone idle over it.
 #[tokio::test]
 async fn a_request_that_the_app_works_on_is_use() {
-    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
     let mut maya = world.signed_in(MAYA).await;
     let request = format!("GET /held HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n", host(&world), maya.cookie_header());
     let address = world.address;
@@ -168,7 +168,7 @@ async fn a_request_that_the_app_works_on_is_use() {
 }
 
 /// An upload of somebody, begun.
-async fn upload(world: &World, browser: &Browser) -> TcpStream {
+async fn upload(world: &World, browser: &TestBrowser) -> TcpStream {
     let mut io = TcpStream::connect(world.address).await.unwrap();
     let head = format!("POST /upload HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nTransfer-Encoding: chunked\r\n\r\n", host(world), browser.cookie_header());
     io.write_all(head.as_bytes()).await.unwrap();
@@ -191,7 +191,7 @@ async fn uploads(io: &mut TcpStream, time: Duration) -> Option<String> {
 /// An upload of more than `[session] idle` was cut off although bytes flowed, and one of more than `lifetime` was not.
 #[tokio::test]
 async fn an_upload_is_use_and_the_lifetime_ends_it_all_the_same() {
-    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
     let mut maya = world.signed_in(MAYA).await;
     let mut io = upload(&world, &maya).await;
     for _ in 0..2 {
@@ -207,7 +207,7 @@ async fn an_upload_is_use_and_the_lifetime_ends_it_all_the_same() {
 
 #[tokio::test]
 async fn an_upload_ends_when_the_rules_no_longer_let_its_person_in() {
-    let told = crate::world::Told::listens();
+    let told = crate::world::CapturedEvents::listens();
     let world = World::start().await;
     let maya = world.signed_in(MAYA).await;
     let mut io = upload(&world, &maya).await;

@@ -1,9 +1,9 @@
 //! Whose people: several tenants, personal accounts, guests, and tokens that are not what they seem.
 
-use crate::world::browser::{Page, SCRIPT};
+use crate::world::browser::{BrowserPage, SCRIPT};
 use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA};
-use crate::world::{Plan, World};
-use entrada::emulator::{TokenFault, Wrong};
+use crate::world::{World, WorldPlan};
+use entrada::emulator::{TokenDefect, TokenFault};
 
 const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 const FRIDA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee000b";
@@ -27,17 +27,17 @@ allow = { roles = ["Admin"], tenants = ["fabrikam.example"] }
 
 async fn world(tenant: &str, allowed: &str) -> World {
     let entra = format!("tenant = \"{tenant}\"\nallowed_tenants = {allowed}");
-    World::with(Plan { entra, more: RULES.to_owned(), headers: "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned(), ..Plan::default() }).await
+    World::with(WorldPlan { entra, more: RULES.to_owned(), headers: "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned(), ..WorldPlan::default() }).await
 }
 
 /// Where a sign-in of that person ends.
-async fn comes(world: &World, person: &str) -> Page {
+async fn comes(world: &World, person: &str) -> BrowserPage {
     let mut browser = world.browser();
     browser.visits("/x").await;
     browser.signs_in_as(person).await
 }
 
-fn claims(page: &Page) -> serde_json::Value {
+fn claims(page: &BrowserPage) -> serde_json::Value {
     jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&page.app_heard("x-entrada-assertion")).unwrap().claims
 }
 
@@ -64,7 +64,7 @@ async fn any_organization_comes_in_where_it_is_said_on_purpose() {
     assert_eq!(comes(&world, MAYA).await.app_heard("x-forwarded-tenant"), CONTOSO);
     assert_eq!(comes(&world, FRIDA).await.app_heard("x-forwarded-tenant"), FABRIKAM);
     // Signed in well, and of a tenant that nobody knows: any is any.
-    world.emulator.control().wrong(Wrong::Stranger);
+    world.emulator.control().wrong(TokenDefect::Stranger);
     assert_eq!(comes(&world, MAYA).await.status, 200);
 }
 
@@ -97,7 +97,7 @@ async fn a_guest_comes_in_as_one_or_stays_outside() {
     assert!(claims(&maya.visits("/x").await).get("guest").is_none());
     assert_eq!(maya.asks("GET", "/oauth2/userinfo", SCRIPT).await.json()["guest"], false);
 
-    let world = World::with(Plan { entra: "guests = false".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { entra: "guests = false".into(), ..WorldPlan::default() }).await;
     let page = comes(&world, PRIYA).await;
     assert_eq!(page.status, 403);
     assert!(page.body.contains("does not allow guests"), "{}", page.body);
@@ -108,13 +108,13 @@ async fn a_guest_comes_in_as_one_or_stays_outside() {
 async fn attack_15_a_token_of_another_issuer_key_or_cloud_signs_nobody_in() {
     let world = world("common", &format!("[\"{CONTOSO}\", \"{FABRIKAM}\", \"consumers\"]")).await;
     for (wrong, check) in [
-        (Wrong::Tid, "the token is from another issuer"),
-        (Wrong::Issuer, "the token is from another issuer"),
-        (Wrong::Stranger, "of the tenant 99999999-"),
-        (Wrong::PersonalKey, "signed with a key of another issuer"),
-        (Wrong::GovernmentKey, "signed with a key of another issuer"),
-        (Wrong::Twice, "repeats a member"),
-        (Wrong::Hs256, "not signed with RS256"),
+        (TokenDefect::Tid, "the token is from another issuer"),
+        (TokenDefect::Issuer, "the token is from another issuer"),
+        (TokenDefect::Stranger, "of the tenant 99999999-"),
+        (TokenDefect::PersonalKey, "signed with a key of another issuer"),
+        (TokenDefect::GovernmentKey, "signed with a key of another issuer"),
+        (TokenDefect::Twice, "repeats a member"),
+        (TokenDefect::Hs256, "not signed with RS256"),
     ] {
         world.emulator.control().wrong(wrong);
         let page = comes(&world, MAYA).await;
@@ -246,7 +246,7 @@ async fn a_domain_is_asked_for_once_and_a_misspelled_one_keeps_nobody_else_out()
 
 #[tokio::test]
 async fn a_thousand_tokens_with_unknown_keys_ask_for_the_keys_twice_a_minute() {
-    let world = std::sync::Arc::new(World::with(Plan { time_stands: true, ..Plan::default() }).await);
+    let world = std::sync::Arc::new(World::with(WorldPlan { time_stands: true, ..WorldPlan::default() }).await);
     let before = world.emulator.control().keys_calls();
     // Time goes on by half a minute in the middle: a whole minute of attack.
     for half in 0..2 {
@@ -257,7 +257,7 @@ async fn a_thousand_tokens_with_unknown_keys_ask_for_the_keys_twice_a_minute() {
             let world = std::sync::Arc::clone(&world);
             tokio::spawn(async move {
                 for _ in 0..50 {
-                    world.emulator.control().wrong(Wrong::UnknownKid);
+                    world.emulator.control().wrong(TokenDefect::UnknownKid);
                     assert_eq!(comes(&world, MAYA).await.status, 503);
                 }
             })

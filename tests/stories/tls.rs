@@ -1,9 +1,9 @@
 //! TLS in every direction, the other ways to listen, and a proxy towards Entra.
 
-use crate::world::browser::{Browser, NAVIGATION, SCRIPT};
-use crate::world::echo::Echo;
+use crate::world::browser::{NAVIGATION, SCRIPT, TestBrowser};
+use crate::world::echo::EchoApp;
 use crate::world::raw::{self, talk_for};
-use crate::world::{Plan, RULES, World, free_port};
+use crate::world::{RULES, World, WorldPlan, free_port};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -24,13 +24,13 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// A private authority, and a folder for what it makes.
-pub struct Authority {
+pub struct TestAuthority {
     directory: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
 }
 
-impl Authority {
+impl TestAuthority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -91,16 +91,16 @@ impl Authority {
 }
 
 /// A world that people reach by https, with TLS ended here.
-pub async fn https_world(authority: &Authority) -> World {
+pub async fn https_world(authority: &TestAuthority) -> World {
     https_world_with(authority, "").await
 }
 
 /// The same with further keys in `[server.tls]`, each with a comma before it.
-async fn https_world_with(authority: &Authority, tls: &str) -> World {
+async fn https_world_with(authority: &TestAuthority, tls: &str) -> World {
     let (certificate, key) = authority.makes("tls", "localhost");
     let port = free_port();
     let server = format!("tls = {{ certificate = \"{}\", key = \"{}\"{tls} }}", certificate.display(), key.display());
-    World::with(Plan { server, port: Some(port), public_url: Some(format!("https://localhost:{port}")), ..Plan::default() }).await
+    World::with(WorldPlan { server, port: Some(port), public_url: Some(format!("https://localhost:{port}")), ..WorldPlan::default() }).await
 }
 
 async fn connect(world: &World, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
@@ -108,7 +108,7 @@ async fn connect(world: &World, config: Arc<ClientConfig>) -> std::io::Result<Tl
     TlsConnector::from(config).connect(ServerName::try_from("localhost").unwrap(), stream).await
 }
 
-fn https_browser(world: &World, authority: &Authority) -> Browser {
+fn https_browser(world: &World, authority: &TestAuthority) -> TestBrowser {
     let mut browser = world.browser();
     browser.tls = Some(authority.client(rustls::ALL_VERSIONS, &["http/1.1"]));
     browser
@@ -116,7 +116,7 @@ fn https_browser(world: &World, authority: &Authority) -> Browser {
 
 #[tokio::test]
 async fn a_person_signs_in_over_tls_that_ends_here() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     let world = https_world(&authority).await;
     let mut maya = https_browser(&world, &authority);
     maya.visits("/reports?x=1").await;
@@ -133,7 +133,7 @@ async fn a_person_signs_in_over_tls_that_ends_here() {
 
 #[tokio::test]
 async fn both_versions_of_http_and_of_tls_are_spoken_and_the_hybrid_key_exchange_is_taken() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     let world = https_world(&authority).await;
     let host = world.public_url.split_once("://").unwrap().1;
     for versions in [&[&rustls::version::TLS13][..], &[&rustls::version::TLS12]] {
@@ -176,7 +176,7 @@ const ANSWERED: [(&str, u16); 10] = [
 
 #[tokio::test]
 async fn strict_transport_security_is_on_every_answer_over_our_own_tls() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     let world = https_world_with(&authority, ", hsts = \"2d\"").await;
     let host = world.public_url.split_once("://").unwrap().1.to_owned();
     let stream = connect(&world, authority.client(rustls::ALL_VERSIONS, &["h2"])).await.unwrap();
@@ -207,7 +207,7 @@ async fn strict_transport_security_is_on_every_answer_over_our_own_tls() {
 // RFC 6797 section 7.2: anyone on the way can write an answer in clear, and what a proxy says of https is not our TLS.
 #[tokio::test]
 async fn strict_transport_security_is_never_sent_in_clear_or_unasked() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("entrada.sock");
     let (certificate, key) = authority.makes("tls", "localhost");
@@ -218,7 +218,7 @@ async fn strict_transport_security_is_never_sent_in_clear_or_unasked() {
         certificate.display(),
         key.display()
     );
-    let world = World::with(Plan { server, port: Some(port), public_url: Some(format!("https://localhost:{port}")), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { server, port: Some(port), public_url: Some(format!("https://localhost:{port}")), ..WorldPlan::default() }).await;
     for (path, _) in ANSWERED {
         let mut stream = UnixStream::connect(&socket).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n");
@@ -237,10 +237,10 @@ async fn strict_transport_security_is_never_sent_in_clear_or_unasked() {
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_without_a_restart() {
     // A process of its own, told by SIGHUP as an operator's renewal hook does.
-    let (old, new) = (Authority::new(), Authority::new());
+    let (old, new) = (TestAuthority::new(), TestAuthority::new());
     let world = https_world(&old).await;
-    let program = crate::flood::Program::start(&world).await;
-    let shows = async |authority: &Authority| {
+    let program = crate::flood::FloodedProgram::start(&world).await;
+    let shows = async |authority: &TestAuthority| {
         let stream = TcpStream::connect(program.address).await.unwrap();
         let config = authority.client(rustls::ALL_VERSIONS, &["http/1.1"]);
         TlsConnector::from(config).connect(ServerName::try_from("localhost").unwrap(), stream).await.is_ok()
@@ -264,11 +264,11 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
 }
 
 /// The status that a stranger gets on an open path of an app behind TLS.
-async fn through(authority: &Authority, app: ServerConfig, upstream: &str) -> (u16, World) {
-    let echo = Echo::start().await;
+async fn through(authority: &TestAuthority, app: ServerConfig, upstream: &str) -> (u16, World) {
+    let echo = EchoApp::start().await;
     let port = echo.on_tls(app).await.port();
     let upstream = format!("url = \"https://localhost:{port}\"\n{upstream}").replace("CA", &authority.ca_file().display().to_string());
-    let world = World::with(Plan { upstream, ..Plan::default() }).await;
+    let world = World::with(WorldPlan { upstream, ..WorldPlan::default() }).await;
     let page = world.browser().asks("GET", "/public/x", SCRIPT).await;
     let reached = echo.seen.count();
     assert_eq!(reached > 0, page.status == 200, "{}", page.body);
@@ -277,10 +277,12 @@ async fn through(authority: &Authority, app: ServerConfig, upstream: &str) -> (u
 
 #[tokio::test]
 async fn an_app_behind_tls_is_believed_only_by_its_name_and_its_authority() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     let ca = "ca_file = \"CA\"";
     assert_eq!(through(&authority, authority.app("localhost", None), ca).await.0, 200);
-    for (app, upstream) in [(authority.app("localhost", None), ""), (authority.app("other.example", None), ca), (Authority::new().app("localhost", None), ca)] {
+    for (app, upstream) in
+        [(authority.app("localhost", None), ""), (authority.app("other.example", None), ca), (TestAuthority::new().app("localhost", None), ca)]
+    {
         let (status, world) = through(&authority, app, upstream).await;
         assert_eq!(status, 502);
         let log = world.logged().await;
@@ -290,15 +292,15 @@ async fn an_app_behind_tls_is_believed_only_by_its_name_and_its_authority() {
 
 #[tokio::test]
 async fn an_app_that_asks_for_a_certificate_is_shown_the_one_of_the_configuration() {
-    let authority = Authority::new();
-    let show = |file: &str, authority: &Authority| {
+    let authority = TestAuthority::new();
+    let show = |file: &str, authority: &TestAuthority| {
         let (certificate, key) = authority.makes(file, "entrada.example");
         format!("ca_file = \"CA\"\nclient_certificate = {{ certificate = \"{}\", key = \"{}\" }}", certificate.display(), key.display())
     };
     let asking = || authority.app("localhost", Some(&authority));
     assert_eq!(through(&authority, asking(), &show("client", &authority)).await.0, 200);
     assert_eq!(through(&authority, asking(), "ca_file = \"CA\"").await.0, 502);
-    let elsewhere = Authority::new();
+    let elsewhere = TestAuthority::new();
     assert_eq!(through(&authority, asking(), &show("client", &elsewhere)).await.0, 502);
 }
 
@@ -309,7 +311,7 @@ async fn every_kind_of_listener_serves_at_once() {
     let (port, six) = (free_port(), free_port());
     let listen = format!("listen = [\"127.0.0.1:{port}\", \"[::1]:{six}\", \"unix:{}\"]\ntrusted_proxies = [\"unix\"]", socket.display());
     let host = format!("localhost:{port}");
-    let world = World::with(Plan { server: listen, port: Some(port), public_url: Some(format!("http://{host}")), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { server: listen, port: Some(port), public_url: Some(format!("http://{host}")), ..WorldPlan::default() }).await;
     let request = format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-For: 192.0.2.9\r\nConnection: close\r\n\r\n");
     let four = talk_for(world.address, request.as_bytes(), Duration::from_secs(5)).await;
     assert!(raw::status(&four) == 200 && four.contains("[\"x-forwarded-for\",\"127.0.0.1\"]"), "{four}");
@@ -333,7 +335,7 @@ async fn every_kind_of_listener_serves_at_once() {
 }
 
 /// A company's proxy: it knows the way to one name, and can be unplugged.
-struct Tunnels {
+struct TlsTunnels {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
     unplugged: Arc<AtomicBool>,
@@ -342,7 +344,7 @@ struct Tunnels {
 
 const ENTRA: &str = "login.story.example";
 
-impl Tunnels {
+impl TlsTunnels {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let out = Self { address: listener.local_addr().unwrap(), asked: Arc::default(), unplugged: Arc::default(), leads_to: Arc::default() };
@@ -387,11 +389,11 @@ const PASSWORD_IN_BASE64: &str = "c3Rvcnk6cGFzcy1vZi10aGUtcHJveHk=";
 
 #[tokio::test]
 async fn a_sign_in_reaches_entra_through_the_companys_proxy_and_fails_closed_without_it() {
-    let tunnels = Tunnels::start().await;
+    let tunnels = TlsTunnels::start().await;
     let entra_port = free_port();
     *tunnels.leads_to.lock().unwrap() = Some(SocketAddr::from(([127, 0, 0, 1], entra_port)));
     let proxy = format!("http://story:pass-of-the-proxy@{}", tunnels.address);
-    let world = World::with(Plan { entra_name: Some(ENTRA.into()), entra_port: Some(entra_port), proxy: Some(proxy), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { entra_name: Some(ENTRA.into()), entra_port: Some(entra_port), proxy: Some(proxy), ..WorldPlan::default() }).await;
     let mut maya = world.browser();
     maya.tls = Some(believing(world.entra_ca.as_deref().unwrap()));
     maya.entra = Some(SocketAddr::from(([127, 0, 0, 1], entra_port)));
@@ -433,17 +435,17 @@ fn believing(ca: &Path) -> Arc<ClientConfig> {
 
 #[tokio::test]
 async fn an_entra_with_a_certificate_of_somebody_else_is_not_believed() {
-    let tunnels = Tunnels::start().await;
+    let tunnels = TlsTunnels::start().await;
     let entra_port = free_port();
     *tunnels.leads_to.lock().unwrap() = Some(SocketAddr::from(([127, 0, 0, 1], entra_port)));
-    let authority = Authority::new();
-    let plan = Plan {
+    let authority = TestAuthority::new();
+    let plan = WorldPlan {
         entra_name: Some(ENTRA.into()),
         entra_port: Some(entra_port),
         proxy: Some(format!("http://story:pass-of-the-proxy@{}", tunnels.address)),
         entra_ca: Some(authority.ca_file()),
         entra_down: true,
-        ..Plan::default()
+        ..WorldPlan::default()
     };
     let world = World::with(plan).await;
     world.emulator.control().be_down(false);
@@ -456,7 +458,7 @@ async fn an_entra_with_a_certificate_of_somebody_else_is_not_believed() {
     }
     let page = maya.asks("GET", "/x", NAVIGATION).await;
     assert_eq!(page.status, 503, "{}", page.body);
-    let ready = world.service.house().entra.ready().unwrap_err();
+    let ready = world.service.sidecar().entra.ready().unwrap_err();
     assert!(ready.contains("certificate"), "{ready}");
 }
 
@@ -483,7 +485,7 @@ async fn a_redirect_of_the_authority_is_not_followed() {
     world.service.reload(&config).await.unwrap();
     assert!(asked.load(Ordering::SeqCst) > 0);
     assert_eq!(world.emulator.control().discovery_calls(), before);
-    assert!(world.service.house().entra.ready().is_err());
+    assert!(world.service.sidecar().entra.ready().is_err());
     assert_eq!(world.browser().asks("GET", "/x", NAVIGATION).await.status, 503);
     assert_eq!(world.browser().asks("GET", "/public/x", NAVIGATION).await.status, 200, "{RULES}");
 }

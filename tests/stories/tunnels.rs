@@ -3,7 +3,7 @@
 use crate::path::authority;
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::{self, talk};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Method, Request, StatusCode};
@@ -36,7 +36,7 @@ async fn a_web_socket_carries_messages_and_ends_with_its_session() {
 
 #[tokio::test]
 async fn a_web_socket_keeps_its_session_alive_while_somebody_speaks_and_ends_with_its_life() {
-    let world = World::with(Plan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
     let mut maya = world.signed_in("maya@contoso.example").await;
     let mut socket = web_socket(&world, "/ws", &maya.cookie_header(), None).await.unwrap();
     for _ in 0..2 {
@@ -54,7 +54,7 @@ async fn a_web_socket_keeps_its_session_alive_while_somebody_speaks_and_ends_wit
 /// In real time: the cache that holds the sessions has an idle clock of its own, which no test can move.
 #[tokio::test]
 async fn a_busy_web_socket_keeps_its_session_in_the_cache_too() {
-    let world = World::with(Plan { session: "idle = \"10s\"\nlifetime = \"1m\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { session: "idle = \"10s\"\nlifetime = \"1m\"".into(), ..WorldPlan::default() }).await;
     let mut maya = world.signed_in("maya@contoso.example").await;
     let mut socket = web_socket(&world, "/ws", &maya.cookie_header(), None).await.unwrap();
     for _ in 0..15 {

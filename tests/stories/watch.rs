@@ -2,15 +2,15 @@
 
 use crate::postgres;
 use crate::tunnels::{Socket, web_socket};
-use crate::world::browser::{Browser, SCRIPT};
+use crate::world::browser::{SCRIPT, TestBrowser};
 use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, company};
 use crate::world::raw::talk;
-use crate::world::{CLIENT_SECRET, Plan, SEAL, World};
-use entrada::base::code::Code;
+use crate::world::{CLIENT_SECRET, SEAL, World, WorldPlan};
+use entrada::base::company_code::CompanyCode;
 use entrada::base::username::Username;
-use entrada::directory::admin::{Act, Acting};
+use entrada::directory::admin::{AdminScope, PersonAction};
 use entrada::directory::change::PersonChange;
-use entrada::directory::organization::State;
+use entrada::directory::organization::OrganizationState;
 use futures_util::StreamExt as _;
 use sqlx::Connection as _;
 use std::path::PathBuf;
@@ -20,13 +20,13 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_millis(5500);
 
 /// Two replicas; whoever signs in here comes to the second, and whatever is changed is changed at the first.
-struct Pair {
+struct TwoReplicas {
     first: World,
     second: World,
     place: tempfile::TempDir,
 }
 
-impl Pair {
+impl TwoReplicas {
     async fn start() -> Self {
         let place = tempfile::tempdir().unwrap();
         let database = format!("sqlite:{}", place.path().join("people.db").display());
@@ -35,8 +35,8 @@ impl Pair {
 
     async fn on(database: &str, place: tempfile::TempDir) -> Self {
         let more = format!("[directory]\ndatabase = \"{database}\"\n");
-        let first = World::with(Plan { more: more.clone(), ..Plan::default() }).await;
-        let second = World::with(Plan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..Plan::default() }).await;
+        let first = World::with(WorldPlan { more: more.clone(), ..WorldPlan::default() }).await;
+        let second = World::with(WorldPlan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..WorldPlan::default() }).await;
         let pair = Self { first, second, place };
         for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
             pair.first.directory().add_organization(company(code, tenant), "story").await.unwrap();
@@ -48,7 +48,7 @@ impl Pair {
         self.place.path().join("people.db")
     }
 
-    async fn signed_in(&self, person: &str) -> Browser {
+    async fn signed_in(&self, person: &str) -> TestBrowser {
         let mut browser = self.second.browser();
         browser.visits("/x").await;
         let shown = browser.fills("/oauth2/sign_in?rd=%2Fx", &[("identifier", person)]).await;
@@ -77,11 +77,11 @@ fn role(role: &str) -> PersonChange {
     PersonChange { role: Some(role.to_owned()), ..PersonChange::default() }
 }
 
-async fn status(browser: &mut Browser) -> u16 {
+async fn status(browser: &mut TestBrowser) -> u16 {
     browser.asks("GET", "/api/x", SCRIPT).await.status
 }
 
-async fn hears(browser: &mut Browser, header: &str) -> String {
+async fn hears(browser: &mut TestBrowser, header: &str) -> String {
     let page = browser.asks("GET", "/api/x", SCRIPT).await;
     if page.status == 200 { page.app_heard(header) } else { page.status.to_string() }
 }
@@ -102,14 +102,14 @@ async fn ends(socket: &mut Socket) {
 
 #[tokio::test]
 async fn whoever_is_switched_off_at_one_replica_is_out_at_the_other_with_pages_calls_and_sockets() {
-    is_out_at_the_other(Pair::start().await).await;
+    is_out_at_the_other(TwoReplicas::start().await).await;
     // The same where replicas have no file in common.
     if let Some(database) = postgres::database() {
-        is_out_at_the_other(Pair::on(&database, tempfile::tempdir().unwrap()).await).await;
+        is_out_at_the_other(TwoReplicas::on(&database, tempfile::tempdir().unwrap()).await).await;
     }
 }
 
-async fn is_out_at_the_other(pair: Pair) {
+async fn is_out_at_the_other(pair: TwoReplicas) {
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
     let mut socket = web_socket(&pair.second, "/ws", &maya.cookie_header(), Some(&pair.second.public_url)).await.unwrap();
     pair.first.changes_person(MAYA, off()).await;
@@ -125,11 +125,11 @@ async fn is_out_at_the_other(pair: Pair) {
 
 #[tokio::test]
 async fn an_organization_that_is_switched_off_is_out_everywhere_and_no_other_one_is() {
-    let pair = Pair::start().await;
+    let pair = TwoReplicas::start().await;
     let (mut maya, mut tom, mut frida) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await, pair.signed_in(FRIDA).await);
     let mut socket = web_socket(&pair.second, "/ws", &tom.cookie_header(), Some(&pair.second.public_url)).await.unwrap();
-    pair.first.directory().change_code(&Code::parse("fabrikam").unwrap(), &Code::parse("fabrikam-eu").unwrap(), 9, "story").await.unwrap();
-    pair.first.turns("contoso", State::Off).await;
+    pair.first.directory().change_code(&CompanyCode::parse("fabrikam").unwrap(), &CompanyCode::parse("fabrikam-eu").unwrap(), 9, "story").await.unwrap();
+    pair.first.turns("contoso", OrganizationState::Off).await;
     ends(&mut socket).await;
     assert_eq!((status(&mut maya).await, status(&mut tom).await), (401, 401));
     soon("the new code", async || hears(&mut frida, "x-entrada-organization").await == "fabrikam-eu").await;
@@ -137,17 +137,17 @@ async fn an_organization_that_is_switched_off_is_out_everywhere_and_no_other_one
 
 #[tokio::test]
 async fn a_role_and_a_sign_out_everywhere_are_heard_of_at_the_other_replica() {
-    let pair = Pair::start().await;
+    let pair = TwoReplicas::start().await;
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
     pair.first.changes_person(MAYA, role("admin")).await;
     soon("the role", async || hears(&mut maya, "x-entrada-role").await == "admin").await;
     // An import tells the history of its people together.
-    let contoso = pair.first.directory().organization(&Code::parse("contoso").unwrap()).await.unwrap().unwrap();
+    let contoso = pair.first.directory().organization(&CompanyCode::parse("contoso").unwrap()).await.unwrap().unwrap();
     pair.first.directory().import(&contoso, format!("username,role\n{TOM},owner\n").as_bytes(), "story", |_| ()).await.unwrap();
     soon("the role of the file", async || hears(&mut tom, "x-entrada-role").await == "owner").await;
     let person = pair.first.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
-    let acting = Acting { organization: contoso.id, person: None, by: "story".to_owned() };
-    pair.first.directory().act(&acting, person.id, &Act::SignOut).await.unwrap();
+    let acting = AdminScope { organization: contoso.id, person: None, by: "story".to_owned() };
+    pair.first.directory().apply_action(&acting, person.id, &PersonAction::SignOut).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     // A session that begins after it goes on, also past the second look at that change.
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -158,13 +158,13 @@ async fn a_role_and_a_sign_out_everywhere_are_heard_of_at_the_other_replica() {
 
 #[tokio::test]
 async fn a_sign_out_everywhere_counts_at_a_replica_whose_clock_is_ahead() {
-    let pair = Pair::start().await;
+    let pair = TwoReplicas::start().await;
     pair.second.later(40);
     let mut maya = pair.signed_in(MAYA).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let person = pair.first.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
-    let acting = Acting { organization: person.organization, person: None, by: "story".to_owned() };
-    pair.first.directory().act(&acting, person.id, &Act::SignOut).await.unwrap();
+    let acting = AdminScope { organization: person.organization, person: None, by: "story".to_owned() };
+    pair.first.directory().apply_action(&acting, person.id, &PersonAction::SignOut).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     let mut again = pair.signed_in(MAYA).await;
     tokio::time::sleep(Duration::from_secs(8)).await;
@@ -173,7 +173,7 @@ async fn a_sign_out_everywhere_counts_at_a_replica_whose_clock_is_ahead() {
 
 #[tokio::test]
 async fn an_account_that_is_no_longer_the_persons_is_out_as_if_it_were_switched_off() {
-    let pair = Pair::start().await;
+    let pair = TwoReplicas::start().await;
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
     pair.first.changes_person(MAYA, PersonChange { unlink: true, ..PersonChange::default() }).await;
     soon("Maya is out", async || status(&mut maya).await == 401).await;
@@ -186,7 +186,7 @@ async fn an_account_that_is_no_longer_the_persons_is_out_as_if_it_were_switched_
 
 #[tokio::test]
 async fn what_was_changed_while_a_replica_could_not_ask_counts_when_it_can_again() {
-    let pair = Pair::start().await;
+    let pair = TwoReplicas::start().await;
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(pair.file());
     let mut database = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
@@ -212,6 +212,6 @@ async fn what_was_changed_while_a_replica_could_not_ask_counts_when_it_can_again
     }
 }
 
-async fn figures(pair: &Pair) -> String {
+async fn figures(pair: &TwoReplicas) -> String {
     talk(pair.second.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await
 }

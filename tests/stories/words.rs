@@ -1,11 +1,11 @@
 //! What people, programs and operators are told when a sign-in does not go as meant.
 
-use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
+use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::raw;
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World};
 use entrada::base::language::Language;
-use entrada::emulator::Wrong;
-use entrada::entra::aadsts::{self, Mover};
+use entrada::emulator::TokenDefect;
+use entrada::entra::aadsts::{self, ResponsibleParty};
 use std::collections::BTreeSet;
 
 const TRACE: &str = "0000aaaa-11bb-cccc-dd33-eeeeee333333";
@@ -13,7 +13,7 @@ const CORRELATION: &str = "aaaa0000-bb11-2222-33cc-444444dddddd";
 const TIME: &str = "2026-01-09 02:02:12Z";
 
 /// A browser with a sign-in under way, and the address that Entra sends it back to with that answer.
-async fn answered(browser: &mut Browser, pairs: &[(&str, &str)]) -> String {
+async fn answered(browser: &mut TestBrowser, pairs: &[(&str, &str)]) -> String {
     browser.forgets();
     let page = browser.until("/reports?year=2026", "authorize").await;
     let state = page.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
@@ -27,7 +27,7 @@ fn description(code: u32) -> String {
 }
 
 /// The page as a reader sees it.
-fn read(page: &Page) -> String {
+fn read(page: &BrowserPage) -> String {
     [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&#39;", "'"), ("&amp;", "&")]
         .iter()
         .fold(page.body.clone(), |text, (from, to)| text.replace(from, to))
@@ -75,7 +75,7 @@ async fn p17_every_code_has_a_page_and_json_with_all_that_is_needed() {
             assert_eq!(json[member], value, "{code}: {json}");
         }
         assert!(json["title"].as_str().unwrap().len() > 5 && !json["next"][0].as_str().unwrap().is_empty() && !json["whose"].as_str().unwrap().is_empty());
-        if matches!(entry.whose, Mover::Admin | Mover::Owner | Mover::IdentityProvider) {
+        if matches!(entry.whose, ResponsibleParty::Admin | ResponsibleParty::Owner | ResponsibleParty::IdentityProvider) {
             let (what, place) = (json["remedy"]["what"].as_str().unwrap(), json["remedy"]["place"].as_str().unwrap());
             assert!(words.contains(what) && words.contains(place) && place.len() > 15, "{code}: {json}");
             if let Some(command) = json["remedy"]["command"].as_str() {
@@ -218,7 +218,7 @@ async fn p17_a_token_of_another_time_names_the_clock() {
     let world = World::start().await;
     let mut maya = world.browser();
     maya.visits("/x").await;
-    world.emulator.control().wrong(Wrong::Expired);
+    world.emulator.control().wrong(TokenDefect::Expired);
     let page = maya.signs_in_as("maya@contoso.example").await;
     let words = read(&page);
     assert_eq!(page.status, 403);

@@ -1,6 +1,6 @@
 //! Who may know whom.
 
-use crate::tree::{Reference, Tree};
+use crate::tree::{ModuleReference, SourceTree};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// From the ground up. A module imports only from layers below its own; modules on one layer do not know each other.
@@ -45,7 +45,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
 const WHOLE_CONFIG: &[&str] = &["config", "sidecar", "cli", "lib", "main"];
 
 /// What each import across modules does against the layers.
-pub fn against_the_layers(tree: &Tree) -> Vec<String> {
+pub fn against_the_layers(tree: &SourceTree) -> Vec<String> {
     let mut out = BTreeSet::new();
     for file in &tree.files {
         let here = file.module.first().map_or("lib", String::as_str);
@@ -67,7 +67,7 @@ pub fn against_the_layers(tree: &Tree) -> Vec<String> {
 }
 
 /// What reads more of the configuration than its own section.
-pub fn beyond_its_section(tree: &Tree) -> Vec<String> {
+pub fn beyond_its_section(tree: &SourceTree) -> Vec<String> {
     let mut out = BTreeSet::new();
     for it in tree.references() {
         let (here, there) = ends(&it);
@@ -82,7 +82,7 @@ pub fn beyond_its_section(tree: &Tree) -> Vec<String> {
 }
 
 /// Files that import each other in a ring; a `mod.rs` and a child of its that imports it are one.
-pub fn rings(tree: &Tree) -> Vec<String> {
+pub fn rings(tree: &SourceTree) -> Vec<String> {
     let mut below: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let imported = tree.references();
     let imports = imported.iter().filter_map(|it| Some((it.file.path.as_str(), tree.file_of(&it.to)?)));
@@ -112,7 +112,7 @@ fn layer(module: &str) -> Option<usize> {
 }
 
 /// The modules that a reference leads from and to; an item of the root is `lib`'s.
-fn ends<'a>(it: &'a Reference<'_>) -> (&'a str, &'a str) {
+fn ends<'a>(it: &'a ModuleReference<'_>) -> (&'a str, &'a str) {
     let top = |place: &'a [String]| place.first().map(String::as_str).filter(|it| layer(it).is_some()).unwrap_or("lib");
     let here = it.file.module.first().map_or("lib", String::as_str);
     (here, top(&it.to))

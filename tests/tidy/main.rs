@@ -8,7 +8,7 @@ mod shape;
 mod source;
 mod tree;
 
-use tree::Tree;
+use tree::SourceTree;
 
 fn nothing(wrong: &[String]) {
     assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));
@@ -16,40 +16,40 @@ fn nothing(wrong: &[String]) {
 
 #[test]
 fn every_module_imports_only_from_layers_below() {
-    nothing(&layers::against_the_layers(&Tree::of_this_crate()));
+    nothing(&layers::against_the_layers(&SourceTree::of_this_crate()));
 }
 
 #[test]
 fn every_module_reads_only_its_own_section_of_the_configuration() {
-    nothing(&layers::beyond_its_section(&Tree::of_this_crate()));
+    nothing(&layers::beyond_its_section(&SourceTree::of_this_crate()));
 }
 
 #[test]
 fn no_files_import_each_other_in_a_ring() {
-    nothing(&layers::rings(&Tree::of_this_crate()));
+    nothing(&layers::rings(&SourceTree::of_this_crate()));
 }
 
 #[test]
 fn files_and_functions_can_be_read_at_one_sitting() {
-    nothing(&shape::too_long(&Tree::of_this_crate()));
+    nothing(&shape::too_long(&SourceTree::of_this_crate()));
 }
 
 #[test]
 fn no_lint_is_switched_off_outside_tests() {
-    nothing(&shape::lints_switched_off(&Tree::of_this_crate()));
+    nothing(&shape::lints_switched_off(&SourceTree::of_this_crate()));
 }
 
 #[test]
 fn no_cache_rejects_new_entries() {
-    nothing(&shape::caches_that_reject_newcomers(&Tree::of_this_crate()));
+    nothing(&shape::caches_that_reject_newcomers(&SourceTree::of_this_crate()));
 }
 
 #[test]
 fn every_file_is_the_module_that_its_path_says() {
-    nothing(&shape::hidden_files(&Tree::of_this_crate()));
+    nothing(&shape::hidden_files(&SourceTree::of_this_crate()));
 }
 
 #[test]
 fn forwarded_headers_are_read_in_one_place() {
-    nothing(&shape::forwarded_read_elsewhere(&Tree::of_this_crate()));
+    nothing(&shape::forwarded_read_elsewhere(&SourceTree::of_this_crate()));
 }

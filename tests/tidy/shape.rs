@@ -1,9 +1,9 @@
 //! What one file may hold.
 
-use crate::tree::{File, Tree};
+use crate::tree::{SourceFile, SourceTree};
 
-const MOST_LINES_OF_A_FUNCTION: usize = 60;
-const MOST_LINES_OF_A_FILE: usize = 400;
+const MAX_FUNCTION_LINES: usize = 60;
+const MAX_FILE_LINES: usize = 400;
 
 /// What clippy and rustc refuse for the whole package (Cargo.toml), and what nobody may switch off again.
 pub const REFUSED: &[(&str, &[&str])] = &[
@@ -17,15 +17,15 @@ const READS_FORWARDED: &[&str] = &["src/wire/forwarded.rs"];
 const NAMES_FORWARDED: &[&str] = &["src/headers/", "src/upstream/", "src/config/", "src/demo/"];
 
 /// Functions and files that cannot be read at one sitting.
-pub fn too_long(tree: &Tree) -> Vec<String> {
+pub fn too_long(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in &tree.files {
         let lines = file.text.lines().count() - file.source.test_lines;
-        if lines > MOST_LINES_OF_A_FILE {
-            out.push(format!("{}: {lines} lines without tests, {MOST_LINES_OF_A_FILE} at most", file.path));
+        if lines > MAX_FILE_LINES {
+            out.push(format!("{}: {lines} lines without tests, {MAX_FILE_LINES} at most", file.path));
         }
-        for (name, line, lines) in file.source.functions.iter().filter(|it| it.2 > MOST_LINES_OF_A_FUNCTION) {
-            out.push(format!("{}:{line}: {name} has {lines} lines, {MOST_LINES_OF_A_FUNCTION} at most", file.path));
+        for (name, line, lines) in file.source.functions.iter().filter(|it| it.2 > MAX_FUNCTION_LINES) {
+            out.push(format!("{}:{line}: {name} has {lines} lines, {MAX_FUNCTION_LINES} at most", file.path));
         }
     }
     out
@@ -33,7 +33,7 @@ pub fn too_long(tree: &Tree) -> Vec<String> {
 
 /// Caches that may drop a new entry: moka's default policy keeps what is used often and rejects newcomers, so that a full table of counts
 /// counts no new client, and a full table of answers asks again for each request.
-pub fn caches_that_reject_newcomers(tree: &Tree) -> Vec<String> {
+pub fn caches_that_reject_newcomers(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in &tree.files {
         for (at, _) in file.text.match_indices("Cache::builder()").chain(file.text.match_indices("Cache::new(")) {
@@ -47,7 +47,7 @@ pub fn caches_that_reject_newcomers(tree: &Tree) -> Vec<String> {
 }
 
 /// Lints that are switched off outside tests: never by `allow`; by `expect` with a reason where an invariant makes it right.
-pub fn lints_switched_off(tree: &Tree) -> Vec<String> {
+pub fn lints_switched_off(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in &tree.files {
         for (line, text) in &file.source.attributes {
@@ -66,16 +66,16 @@ pub fn lints_switched_off(tree: &Tree) -> Vec<String> {
 }
 
 /// Files that are compiled from elsewhere than where they seem to be.
-pub fn hidden_files(tree: &Tree) -> Vec<String> {
+pub fn hidden_files(tree: &SourceTree) -> Vec<String> {
     let moved =
-        |file: &File| file.source.attributes.iter().filter(|it| it.1 == "path").map(|it| format!("{}:{}: #[path]", file.path, it.0)).collect::<Vec<_>>();
+        |file: &SourceFile| file.source.attributes.iter().filter(|it| it.1 == "path").map(|it| format!("{}:{}: #[path]", file.path, it.0)).collect::<Vec<_>>();
     tree.files.iter().flat_map(moved).collect()
 }
 
 /// Forwarded headers that are read elsewhere than in `wire/forwarded.rs`.
 ///
 /// A name of theirs may stand as a string only in these places; and outside of the first nobody asks a header map for it.
-pub fn forwarded_read_elsewhere(tree: &Tree) -> Vec<String> {
+pub fn forwarded_read_elsewhere(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in tree.files.iter().filter(|it| !READS_FORWARDED.contains(&it.path.as_str())) {
         let names = NAMES_FORWARDED.iter().any(|it| file.path.starts_with(it));

@@ -6,14 +6,14 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, Item, Lit, Meta, UseTree};
 
 /// A module's path from the crate's root; the root is empty.
-pub type Place = Vec<String>;
+pub type ModulePath = Vec<String>;
 
 /// A path as it is written, and where.
 #[derive(Clone, Debug)]
-pub struct Named {
+pub struct NamedPath {
     pub line: usize,
     /// The module that the path is written in.
-    pub at: Place,
+    pub at: ModulePath,
     /// Its segments, with `crate`, `self` and `super`.
     pub path: Vec<String>,
     /// What a `use` calls it here; nothing for a path in the open.
@@ -24,7 +24,7 @@ pub struct Named {
 
 /// A string in the code.
 #[derive(Clone, Debug)]
-pub struct Text {
+pub struct StringLiteral {
     pub line: usize,
     pub value: String,
     /// Whether a header map is asked for it on the spot.
@@ -33,8 +33,8 @@ pub struct Text {
 
 /// A child module.
 #[derive(Clone, Debug)]
-pub struct Child {
-    pub at: Place,
+pub struct ChildModule {
+    pub at: ModulePath,
     pub name: String,
     pub inline: bool,
     pub test: bool,
@@ -42,24 +42,24 @@ pub struct Child {
 
 /// What the rules judge of one file.
 #[derive(Debug, Default)]
-pub struct Source {
-    pub named: Vec<Named>,
-    pub texts: Vec<Text>,
-    pub children: Vec<Child>,
+pub struct ParsedSource {
+    pub named: Vec<NamedPath>,
+    pub texts: Vec<StringLiteral>,
+    pub children: Vec<ChildModule>,
     /// Name, first line, and number of lines of each function.
     pub functions: Vec<(String, usize, usize)>,
     /// Attributes that are no documentation, as `name(tokens)`.
     pub attributes: Vec<(usize, String)>,
     /// Lines that are under `#[cfg(test)]`.
     pub test_lines: usize,
-    at: Place,
+    at: ModulePath,
     asking: usize,
 }
 
 /// Method names by which a header map is read.
 const ASKS: &[&str] = &["get", "get_all", "get_mut", "contains_key", "entry"];
 
-impl Source {
+impl ParsedSource {
     /// Reads the text of the file that is module `at`.
     pub fn read(text: &str, at: &[String]) -> Self {
         let ast = syn::parse_file(text).unwrap_or_else(|it| panic!("{at:?} is not Rust: {it}"));
@@ -69,7 +69,7 @@ impl Source {
     }
 
     fn name(&mut self, line: usize, path: Vec<String>) {
-        self.named.push(Named { line, at: self.at.clone(), path, alias: None, glob: false });
+        self.named.push(NamedPath { line, at: self.at.clone(), path, alias: None, glob: false });
     }
 
     fn uses(&mut self, tree: &UseTree, mut path: Vec<String>) {
@@ -93,7 +93,7 @@ impl Source {
             }
             UseTree::Glob(_) => (None, true),
         };
-        self.named.push(Named { line, at: self.at.clone(), path, alias, glob });
+        self.named.push(NamedPath { line, at: self.at.clone(), path, alias, glob });
     }
 
     /// Macros are not expanded: whatever reads as a path or a string in them counts.
@@ -144,7 +144,7 @@ impl Source {
     }
 
     fn text(&mut self, line: usize, value: String) {
-        self.texts.push(Text { line, value, asked: self.asking > 0 });
+        self.texts.push(StringLiteral { line, value, asked: self.asking > 0 });
     }
 
     /// `#[serde(with = "super::x")]`: a string in an attribute may be a path.
@@ -179,11 +179,11 @@ impl Source {
     }
 }
 
-impl<'a> Visit<'a> for Source {
+impl<'a> Visit<'a> for ParsedSource {
     fn visit_item(&mut self, item: &'a Item) {
         if let Item::Mod(it) = item {
             let (at, name, test) = (self.at.clone(), it.ident.to_string(), it.attrs.iter().any(is_for_tests));
-            self.children.push(Child { at, name, inline: it.content.is_some(), test });
+            self.children.push(ChildModule { at, name, inline: it.content.is_some(), test });
         }
         if !self.skip(item, attributes_of(item)) {
             visit::visit_item(self, item);
@@ -219,7 +219,7 @@ impl<'a> Visit<'a> for Source {
     fn visit_item_extern_crate(&mut self, item: &'a syn::ItemExternCrate) {
         if let (true, Some((_, alias))) = (item.ident == "self", &item.rename) {
             let line = item.ident.span().start().line;
-            self.named.push(Named { line, at: self.at.clone(), path: vec!["crate".to_owned()], alias: Some(alias.to_string()), glob: false });
+            self.named.push(NamedPath { line, at: self.at.clone(), path: vec!["crate".to_owned()], alias: Some(alias.to_string()), glob: false });
         }
     }
 

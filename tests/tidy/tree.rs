@@ -1,49 +1,49 @@
 //! All files together: which module a path means, and which file that is.
 
-use crate::source::{Named, Place, Source};
+use crate::source::{ModulePath, NamedPath, ParsedSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 /// A file of `src/`.
 #[derive(Debug)]
-pub struct File {
+pub struct SourceFile {
     /// From the repository's root: `src/flow/route.rs`.
     pub path: String,
     pub text: String,
-    pub module: Place,
-    pub source: Source,
+    pub module: ModulePath,
+    pub source: ParsedSource,
 }
 
 /// A path of ours: from a file, to an item or module of the crate.
 #[derive(Debug)]
-pub struct Reference<'a> {
-    pub file: &'a File,
+pub struct ModuleReference<'a> {
+    pub file: &'a SourceFile,
     pub line: usize,
     /// Where it leads, from the root.
-    pub to: Place,
+    pub to: ModulePath,
     /// Everything that stands there.
     pub glob: bool,
 }
 
 /// The crate's modules.
 #[derive(Debug, Default)]
-pub struct Tree {
-    pub files: Vec<File>,
-    modules: BTreeMap<Place, Module>,
+pub struct SourceTree {
+    pub files: Vec<SourceFile>,
+    modules: BTreeMap<ModulePath, ModuleNode>,
 }
 
 #[derive(Debug, Default)]
-struct Module {
+struct ModuleNode {
     file: String,
     children: BTreeSet<String>,
-    uses: Vec<Named>,
+    uses: Vec<NamedPath>,
 }
 
 /// Aliases of aliases that are followed; more is a ring of `use`.
 const DEPTH: usize = 12;
 
-impl Tree {
+impl SourceTree {
     /// Reads `src/`.
     pub fn of_this_crate() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -56,8 +56,8 @@ impl Tree {
     /// From path and text of each file; files that only tests compile are left out.
     pub fn new(texts: Vec<(String, String)>) -> Self {
         let mut files: Vec<_> = texts.into_iter().map(|(path, text)| file(path, text)).collect();
-        let declared = |it: &File| it.source.children.iter().filter(|it| it.test && !it.inline).map(|it| below(&it.at, &it.name)).collect::<Vec<_>>();
-        let tests: Vec<Place> = files.iter().flat_map(declared).collect();
+        let declared = |it: &SourceFile| it.source.children.iter().filter(|it| it.test && !it.inline).map(|it| below(&it.at, &it.name)).collect::<Vec<_>>();
+        let tests: Vec<ModulePath> = files.iter().flat_map(declared).collect();
         files.retain(|it| !tests.iter().any(|test| it.module.starts_with(test)));
         let mut tree = Self { files: Vec::new(), modules: BTreeMap::new() };
         for file in &files {
@@ -67,7 +67,7 @@ impl Tree {
         tree
     }
 
-    fn add(&mut self, file: &File) {
+    fn add(&mut self, file: &SourceFile) {
         self.modules.entry(file.module.clone()).or_default().file.clone_from(&file.path);
         for child in file.source.children.iter().filter(|it| !it.test) {
             self.modules.entry(child.at.clone()).or_default().children.insert(child.name.clone());
@@ -81,14 +81,14 @@ impl Tree {
     }
 
     /// Every path in the crate that leads to something of ours.
-    pub fn references(&self) -> Vec<Reference<'_>> {
+    pub fn references(&self) -> Vec<ModuleReference<'_>> {
         let mut out = Vec::new();
         for file in &self.files {
             for named in &file.source.named {
                 // An alias of the root is judged by what is reached through it.
                 let only_an_alias = named.alias.is_some() && named.path.len() == 1;
                 if let (false, Some(to)) = (only_an_alias, self.resolve(&named.at, &named.path, DEPTH)) {
-                    out.push(Reference { file, line: named.line, to, glob: named.glob });
+                    out.push(ModuleReference { file, line: named.line, to, glob: named.glob });
                 }
             }
         }
@@ -100,7 +100,7 @@ impl Tree {
         (0..=to.len()).rev().find_map(|it| self.modules.get(&to[..it])).map(|it| it.file.as_str()).filter(|it| !it.is_empty())
     }
 
-    fn resolve(&self, at: &[String], path: &[String], depth: usize) -> Option<Place> {
+    fn resolve(&self, at: &[String], path: &[String], depth: usize) -> Option<ModulePath> {
         let (first, rest) = path.split_first()?;
         let depth = depth.checked_sub(1)?;
         match first.as_str() {
@@ -111,7 +111,7 @@ impl Tree {
         }
     }
 
-    fn resolve_up(&self, mut at: &[String], mut path: &[String]) -> Place {
+    fn resolve_up(&self, mut at: &[String], mut path: &[String]) -> ModulePath {
         while let Some(("super", rest)) = path.split_first().map(|(first, rest)| (first.as_str(), rest)) {
             at = at.split_last().map_or(at, |it| it.1);
             path = rest;
@@ -119,7 +119,7 @@ impl Tree {
         at.iter().chain(path).cloned().collect()
     }
 
-    fn resolve_name(&self, at: &[String], name: &str, rest: &[String], depth: usize) -> Option<Place> {
+    fn resolve_name(&self, at: &[String], name: &str, rest: &[String], depth: usize) -> Option<ModulePath> {
         let module = self.modules.get(at)?;
         if module.children.contains(name) {
             return Some(at.iter().cloned().chain([name.to_owned()]).chain(rest.iter().cloned()).collect());
@@ -136,17 +136,17 @@ impl Tree {
     }
 }
 
-fn file(path: String, text: String) -> File {
+fn file(path: String, text: String) -> SourceFile {
     let parts: Vec<_> = path.strip_prefix("src/").unwrap().trim_end_matches(".rs").split('/').map(str::to_owned).collect();
     let module = match parts.split_last() {
         Some((last, above)) if last == "mod" || (last == "lib" && above.is_empty()) => above.to_vec(),
         _ => parts,
     };
-    let source = Source::read(&text, &module);
-    File { path, text, module, source }
+    let source = ParsedSource::read(&text, &module);
+    SourceFile { path, text, module, source }
 }
 
-fn below(at: &[String], name: &str) -> Place {
+fn below(at: &[String], name: &str) -> ModulePath {
     at.iter().cloned().chain([name.to_owned()]).collect()
 }
 

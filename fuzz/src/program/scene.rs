@@ -3,9 +3,9 @@
 use super::answers;
 use super::app::App;
 use super::script::{Names, Script};
-use crate::world::browser::{Browser, NAVIGATION};
+use crate::world::browser::{NAVIGATION, TestBrowser};
 use crate::world::company::{self, CONTOSO, MAYA};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
@@ -44,7 +44,7 @@ const ASSERTION: &str = "x-entrada-assertion";
 pub struct Scene {
     pub world: World,
     pub app: App,
-    pub browser: Browser,
+    pub browser: TestBrowser,
     /// What inputs can name.
     pub names: Names,
     /// The identity headers of the person, without the assertion.
@@ -62,8 +62,8 @@ impl Scene {
         // An app in HTTP/2 hears trailers too.
         let upstream = format!("url = \"{}://{}\"", if full { "h2c" } else { "http" }, app.address);
         let headers = "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned();
-        let plan = if full { company::full(&directory.path().join("people.db")) } else { Plan::default() };
-        let world = World::with(Plan { upstream, headers, ..plan }).await;
+        let plan = if full { company::full(&directory.path().join("people.db")) } else { WorldPlan::default() };
+        let world = World::with(WorldPlan { upstream, headers, ..plan }).await;
         let mut browser = world.browser();
         let keys = serde_json::from_str(&browser.asks("GET", "/oauth2/jwks.json", NAVIGATION).await.body).unwrap();
         let (names, identity) = (Names::new(), BTreeMap::new());

@@ -5,7 +5,7 @@ use super::*;
 /// Every key of a table and what is written for it, tables in arrays and behind keys too.
 fn walk(table: &DeTable<'_>, section: &str, text: &str, out: &mut BTreeMap<String, String>) {
     for (key, value) in table {
-        let name = written::join(section, key.get_ref());
+        let name = source::join(section, key.get_ref());
         out.insert(name.clone(), text[value.span()].to_owned());
         match value.get_ref() {
             DeValue::Table(inner) => walk(inner, &name, text, out),
@@ -55,7 +55,7 @@ fn the_example_shows_every_key_with_its_default() {
 #[test]
 fn defaults_are_those_of_the_code() {
     let (small, example) = (meant(SMALL, &[("CLIENT", SECRET)]), meant(EXAMPLE, &[("AZURE_CLIENT_SECRET", SECRET), ("ENTRADA_SECRET", SECRET)]));
-    assert_eq!(small.server.limits, server::Limits::default());
+    assert_eq!(small.server.limits, server::ServerLimits::default());
     assert_eq!(small.server.limits, example.server.limits);
     assert_eq!(small.server.listen, example.server.listen);
     assert_eq!(small.server.site, example.server.site);

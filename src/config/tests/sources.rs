@@ -57,8 +57,8 @@ fn our_variables_count_before_the_file_and_the_file_before_those_that_platforms_
         ("ENTRADA_SESSION_SECRETS", "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"),
     ];
     let config = meant(SMALL, &pairs);
-    assert_eq!(config.entra.tenant, entra::Tenant::Domain("contoso.com".into()));
-    assert_eq!(config.upstream.destination, upstream::Destination::Unix("/run/app.sock".into()));
+    assert_eq!(config.entra.tenant, entra::TenantConfig::Domain("contoso.com".into()));
+    assert_eq!(config.upstream.destination, upstream::AppAddress::Unix("/run/app.sock".into()));
     assert_eq!(config.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>(), ["127.0.0.1:1", "[::1]:1"]);
     assert_eq!((config.server.limits.idle_timeout, config.server.limits.streams), (Duration::from_secs(20), 7));
     assert!(!config.entra.guests);

@@ -29,7 +29,7 @@ fn many_tenants_need_a_list_and_one_needs_none() {
     }
     assert_eq!(of_many("common", "[\"*\", \"consumers\"]", ""), "");
     let outcome = read("f", &SMALL.replace("contoso.com", "consumers"), &environment(&[("CLIENT", SECRET)]));
-    assert_eq!(outcome.config.unwrap().entra.tenant, entra::Tenant::Id(crate::base::guid::Guid::PERSONAL));
+    assert_eq!(outcome.config.unwrap().entra.tenant, entra::TenantConfig::Id(crate::base::guid::Guid::PERSONAL));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn where_companies_bring_their_own_registrations_entra_needs_none_and_half_of_on
     let own = "tenant = \"contoso.com\"\nclient_id = \"11112222-bbbb-3333-cccc-4444dddd5555\"\nclient_secret = { env = \"CLIENT\" }\n";
     let without = SMALL.replace(own, "");
     let config = meant(&format!("{without}{DIRECTORY}"), &[("CLIENT", SECRET)]);
-    assert_eq!((config.entra.tenant, config.entra.allowed_tenants), (entra::Tenant::Organizations, entra::Allowed::default()));
+    assert_eq!((config.entra.tenant, config.entra.allowed_tenants), (entra::TenantConfig::Organizations, entra::AllowedTenants::default()));
     assert!(told(&without, &[]).contains("entra.client_id"), "without a directory it is needed");
     let half = SMALL.replace("tenant = \"contoso.com\"\n", "");
     assert!(told(&format!("{half}{DIRECTORY}"), &[("CLIENT", SECRET)]).contains("entra.tenant"));

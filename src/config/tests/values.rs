@@ -267,16 +267,16 @@ custom = { "X-Employee-Id" = "employeeid" }
 "#;
     let text = format!("{SMALL}{more}").replace("[server]\n", "[server]\ntrusted_proxies = [\"10.1.2.3\", \"fd00::/8\", \"unix\"]\nlisten = \"systemd\"\n");
     let config = meant(&text, &[("CLIENT", SECRET)]);
-    assert_eq!(config.server.listen, [server::Listen::Systemd]);
+    assert_eq!(config.server.listen, [server::ListenAddress::Systemd]);
     let networks = ["10.1.2.3/32", "fd00::/8"].map(|it| it.parse().unwrap());
-    assert_eq!(config.server.trusted_proxies, server::Trust { networks: networks.to_vec(), unix: true });
+    assert_eq!(config.server.trusted_proxies, server::TrustedProxies { networks: networks.to_vec(), unix: true });
     assert_eq!(config.entra.authority, "http://127.0.0.1:9000");
     let routes: Vec<_> = config.upstream.routes.iter().map(|it| (it.path.to_string(), it.destination.clone())).collect();
-    let h2c = upstream::Destination::H2c { host: "api.example".into(), port: 80 };
-    assert_eq!(routes, [("/a/long/**".into(), h2c), ("/a/**".into(), upstream::Destination::Http { host: "::1".into(), port: 81 })]);
+    let h2c = upstream::AppAddress::H2c { host: "api.example".into(), port: 80 };
+    assert_eq!(routes, [("/a/long/**".into(), h2c), ("/a/**".into(), upstream::AppAddress::Http { host: "::1".into(), port: 81 })]);
     let rule = config.access.rules.first().unwrap();
     let line = text.lines().position(|it| it == "[[access.rule]]").unwrap() + 1;
-    assert_eq!((rule.line, rule.signed_out), (line, access::SignedOut::Unauthorized));
+    assert_eq!((rule.line, rule.signed_out), (line, access::SignedOutAnswer::Unauthorized));
     assert!(matches!(&rule.allow, access::Allow::Tables(tables) if tables.len() == 2));
     assert!(rule.path.has_suffixes() && rule.path.matches("/x.json"));
     assert!(config.headers.send.is_empty());
@@ -296,7 +296,7 @@ domains = ["Contoso.com"]
 fn organizations_take_what_they_do_not_say_from_the_directory() {
     let more = format!("[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\ndefault_role = \"owner\"\n{COMPANY}");
     let directory = meant(&format!("{SMALL}{more}"), &[("CLIENT", SECRET)]).directory.unwrap();
-    assert!(matches!(&directory.database, directory::Database::Sqlite(path) if path == std::path::Path::new("entrada.db")));
+    assert!(matches!(&directory.database, directory::DatabaseConfig::Sqlite(path) if path == std::path::Path::new("entrada.db")));
     let [contoso] = directory.organizations.as_slice() else { panic!("{directory:?}") };
     assert_eq!((contoso.code.as_str(), contoso.name.as_str(), contoso.default_role.as_str()), ("contoso", "contoso", "owner"));
     assert_eq!((contoso.domains.as_slice(), contoso.first_sign_in, contoso.guests), (["contoso.com".to_owned()].as_slice(), None, true));
@@ -366,7 +366,7 @@ fn one_credential_is_meant_and_what_is_none_is_told() {
     }
     let federated = SMALL.replace(secret, &format!("federated_token = {{ file = {certificate:?} }}"));
     let config = meant(&federated, &[]);
-    assert!(matches!(config.entra.credential, crate::base::credential::Credential::Federated(_)) && config.entra.federated_token.is_some());
+    assert!(matches!(config.entra.credential, crate::base::credential::ClientCredential::Federated(_)) && config.entra.federated_token.is_some());
     // The variable of workload identity counts where nothing is written.
     let injected = meant(&SMALL.replace(secret, ""), &[("AZURE_FEDERATED_TOKEN_FILE", &certificate.display().to_string())]);
     assert_eq!(injected.entra.federated_token, Some(certificate));

@@ -1,6 +1,6 @@
 //! Questions that the phone asks over plain HTTP on this machine.
 
-use super::super::fetch::Place;
+use super::super::fetch::LocalAddress;
 use bytes::Bytes;
 use http::Request;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
@@ -8,14 +8,14 @@ use serde_json::Value;
 
 /// What came back.
 #[derive(Clone, Debug)]
-pub(super) enum Told {
+pub(super) enum PhoneResponse {
     /// A status, and the JSON that came with it; `null` without any.
     Answer(u16, Value),
     /// Why nothing did.
     Nothing(String),
 }
 
-impl Told {
+impl PhoneResponse {
     /// What a good answer says.
     pub(super) fn good(&self) -> Option<&Value> {
         if let Self::Answer(200, json) = self { Some(json) } else { None }
@@ -23,29 +23,29 @@ impl Told {
 }
 
 /// `GET`, with a bearer token where there is one.
-pub(super) async fn get(url: &str, bearer: Option<&str>) -> Told {
+pub(super) async fn get(url: &str, bearer: Option<&str>) -> PhoneResponse {
     let mut request = Request::get("/").header(ACCEPT, "application/json");
     if let Some(token) = bearer {
         request = request.header(AUTHORIZATION, format!("Bearer {token}"));
     }
-    ask(url, request.body(Bytes::new())).await
+    send(url, request.body(Bytes::new())).await
 }
 
 /// `POST` of a form.
-pub(super) async fn post(url: &str, fields: &[(&str, &str)]) -> Told {
+pub(super) async fn post(url: &str, fields: &[(&str, &str)]) -> PhoneResponse {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = Request::post("/").header(ACCEPT, "application/json").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-    ask(url, request.body(Bytes::from(body))).await
+    send(url, request.body(Bytes::from(body))).await
 }
 
-async fn ask(url: &str, request: http::Result<Request<Bytes>>) -> Told {
-    let place = match Place::read(url) {
+async fn send(url: &str, request: http::Result<Request<Bytes>>) -> PhoneResponse {
+    let place = match LocalAddress::read(url) {
         Ok(place) => place,
-        Err(bad) => return Told::Nothing(format!("{url}: {bad}")),
+        Err(bad) => return PhoneResponse::Nothing(format!("{url}: {bad}")),
     };
-    let Ok(request) = request else { return Told::Nothing("the request cannot be written".to_owned()) };
-    match place.ask(request).await {
-        Ok(answer) => Told::Answer(answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap_or(Value::Null)),
-        Err(failed) => Told::Nothing(failed.to_string()),
+    let Ok(request) = request else { return PhoneResponse::Nothing("the request cannot be written".to_owned()) };
+    match place.send(request).await {
+        Ok(answer) => PhoneResponse::Answer(answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap_or(Value::Null)),
+        Err(failed) => PhoneResponse::Nothing(failed.to_string()),
     }
 }

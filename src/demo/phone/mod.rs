@@ -5,10 +5,10 @@
 
 mod answer;
 mod step;
-mod walk;
+mod visit;
 
-use super::web::{self, Reply};
-use crate::base::random::Random;
+use super::web::{self, DemoReply};
+use crate::base::random::RandomSource;
 use crate::wire::body::Body;
 use bytes::Bytes;
 use http::header::{ALLOW, COOKIE, HOST, LOCATION, SET_COOKIE};
@@ -20,137 +20,137 @@ use minijinja::value::Value;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use walk::{Place, Walk};
+use visit::{PhoneBuild, PhoneVisit};
 
 /// Walks that are kept at a time; the oldest goes.
-const MOST_WALKS: usize = 32;
+const MAX_PHONE_VISITS: usize = 32;
 /// The longest form in bytes.
-const MOST_FORM: usize = 4096;
+const MAX_FORM_BYTES: usize = 4096;
 /// The cookie that tells one walk from another.
-const NAME: &str = "phone";
+const PHONE_COOKIE: &str = "phone";
 
 /// A client that is registered for the phone, with the redirect URI `http://127.0.0.1/phone/back`, whose port is free (RFC 8252 7.3).
 #[derive(Clone, Debug)]
-pub struct Registered {
+pub struct PhoneClient {
     /// `client_id`.
     pub client_id: String,
     /// The authorization server (RFC 8414).
     pub issuer: String,
     /// Where verifiers and states come from.
-    pub random: Random,
+    pub random: RandomSource,
 }
 
 /// The phone.
 #[derive(Debug)]
-pub(super) struct Phone {
-    place: Place,
-    random: Random,
+pub(super) struct DemoPhone {
+    build: PhoneBuild,
+    random: RandomSource,
     /// Host and port of the demo itself.
     own: String,
-    walks: Mutex<VecDeque<(String, Walk)>>,
+    walks: Mutex<VecDeque<(String, PhoneVisit)>>,
 }
 
 /// What the phone answers: a page, or something that is whole already.
-pub(super) enum Answer {
+pub(super) enum PhoneAnswer {
     Page(Value),
-    Whole(Reply),
+    Whole(DemoReply),
 }
 
-impl Phone {
+impl DemoPhone {
     /// That of a demo that listens there.
-    pub(super) fn new(it: Registered, own: SocketAddr) -> Self {
-        let place = Place { client_id: it.client_id, issuer: it.issuer, redirect_uri: format!("http://{own}/phone/back") };
-        Self { place, random: it.random, own: own.to_string(), walks: Mutex::default() }
+    pub(super) fn new(it: PhoneClient, own: SocketAddr) -> Self {
+        let place = PhoneBuild { client_id: it.client_id, issuer: it.issuer, redirect_uri: format!("http://{own}/phone/back") };
+        Self { build: place, random: it.random, own: own.to_string(), walks: Mutex::default() }
     }
 
     /// Answers below `/phone`.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> PhoneAnswer {
         if request.headers().get(HOST).is_none_or(|it| it.as_bytes() != self.own.as_bytes()) {
             // Behind the sign-in: a phone is another device, which is not.
-            return Answer::Page(context! { elsewhere => format!("http://{}/phone", self.own) });
+            return PhoneAnswer::Page(context! { elsewhere => format!("http://{}/phone", self.own) });
         }
         let (head, body) = request.into_parts();
         match (&head.method, head.uri.path()) {
-            (&Method::GET | &Method::HEAD, "/phone") => Answer::Page(self.shown(&head.headers)),
+            (&Method::GET | &Method::HEAD, "/phone") => PhoneAnswer::Page(self.shown(&head.headers)),
             (&Method::GET, "/phone/back") => {
                 let query = head.uri.query().unwrap_or_default().to_owned();
-                self.goes_on(&head.headers, async |walk, place| walk.comes_back(place, &query)).await
+                self.advance(&head.headers, async |walk, place| walk.return_with(place, &query)).await
             }
             (&Method::POST, path) => self.posted(path, &head.headers, body).await,
-            _ => Answer::Whole(only_posts()),
+            _ => PhoneAnswer::Whole(only_posts()),
         }
     }
 
-    async fn posted(&self, path: &str, headers: &HeaderMap, body: Incoming) -> Answer {
+    async fn posted(&self, path: &str, headers: &HeaderMap, body: Incoming) -> PhoneAnswer {
         match path {
             "/phone/begin" => {
                 let typed = typed(body).await;
-                self.begins(&typed).await
+                self.start(&typed).await
             }
-            "/phone/token" => self.goes_on(headers, Walk::redeems).await,
-            "/phone/call" => self.goes_on(headers, Walk::calls).await,
-            "/phone/refresh" => self.goes_on(headers, Walk::refreshes).await,
-            "/phone/revoke" => self.goes_on(headers, Walk::revokes).await,
-            _ => Answer::Whole(web::text(StatusCode::NOT_FOUND, "The phone has no such page.\n")),
+            "/phone/token" => self.advance(headers, PhoneVisit::redeems).await,
+            "/phone/call" => self.advance(headers, PhoneVisit::calls).await,
+            "/phone/refresh" => self.advance(headers, PhoneVisit::refreshes).await,
+            "/phone/revoke" => self.advance(headers, PhoneVisit::revokes).await,
+            _ => PhoneAnswer::Whole(web::text(StatusCode::NOT_FOUND, "The phone has no such page.\n")),
         }
     }
 
     /// A new walk; that before is forgotten with its cookie.
-    async fn begins(&self, typed: &str) -> Answer {
-        let walk = Walk::begin(&self.place, typed, &self.random).await;
+    async fn start(&self, typed: &str) -> PhoneAnswer {
+        let walk = PhoneVisit::start(&self.build, typed, &self.random).await;
         let id = self.random.text::<18>();
         let mut walks = self.lock();
-        walks.truncate(MOST_WALKS - 1);
+        walks.truncate(MAX_PHONE_VISITS - 1);
         walks.push_front((id.clone(), walk));
         drop(walks);
         let mut out = to_the_page();
         // Lax: the way back from the authorization server comes from another site, and brings it.
-        let cookie = HeaderValue::from_str(&format!("{NAME}={id}; Path=/phone; HttpOnly; SameSite=Lax"));
+        let cookie = HeaderValue::from_str(&format!("{PHONE_COOKIE}={id}; Path=/phone; HttpOnly; SameSite=Lax"));
         out.headers_mut().extend(cookie.ok().map(|it| (SET_COOKIE, it)));
-        Answer::Whole(out)
+        PhoneAnswer::Whole(out)
     }
 
     /// The next step of the walk that the browser is on; without one, the first page.
-    async fn goes_on(&self, headers: &HeaderMap, step: impl AsyncFnOnce(&mut Walk, &Place)) -> Answer {
-        let found = walk_of(headers).and_then(|id| self.lock().iter().find(|it| it.0 == id).cloned());
+    async fn advance(&self, headers: &HeaderMap, step: impl AsyncFnOnce(&mut PhoneVisit, &PhoneBuild)) -> PhoneAnswer {
+        let found = visit_id(headers).and_then(|id| self.lock().iter().find(|it| it.0 == id).cloned());
         if let Some((id, mut walk)) = found {
-            step(&mut walk, &self.place).await;
+            step(&mut walk, &self.build).await;
             if let Some(kept) = self.lock().iter_mut().find(|it| it.0 == id) {
                 kept.1 = walk;
             }
         }
-        Answer::Whole(to_the_page())
+        PhoneAnswer::Whole(to_the_page())
     }
 
     fn shown(&self, headers: &HeaderMap) -> Value {
-        let walk = walk_of(headers).and_then(|id| self.lock().iter().find(|it| it.0 == id).map(|it| it.1.clone()));
-        walk.map_or_else(|| context! { steps => Vec::<Value>::new(), next => "begin" }, |it| it.shown(&self.place))
+        let walk = visit_id(headers).and_then(|id| self.lock().iter().find(|it| it.0 == id).map(|it| it.1.clone()));
+        walk.map_or_else(|| context! { steps => Vec::<Value>::new(), next => "begin" }, |it| it.shown(&self.build))
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, Walk)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, PhoneVisit)>> {
         self.walks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn walk_of(headers: &HeaderMap) -> Option<&str> {
+fn visit_id(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(';'));
-    cookies.filter_map(|it| it.trim().split_once('=')).find(|it| it.0 == NAME).map(|it| it.1)
+    cookies.filter_map(|it| it.trim().split_once('=')).find(|it| it.0 == PHONE_COOKIE).map(|it| it.1)
 }
 
 /// What the person typed into the app, as a form says it.
 async fn typed(body: Incoming) -> String {
-    let bytes = Limited::new(body, MOST_FORM).collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+    let bytes = Limited::new(body, MAX_FORM_BYTES).collect().await.map(|it| it.to_bytes()).unwrap_or_default();
     let field = url::form_urlencoded::parse(&bytes).find(|it| it.0 == "identifier").map(|it| it.1.trim().to_owned());
     field.unwrap_or_default()
 }
 
-fn to_the_page() -> Reply {
+fn to_the_page() -> DemoReply {
     let mut out = web::reply(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", Body::full(Bytes::new()));
     out.headers_mut().insert(LOCATION, HeaderValue::from_static("/phone"));
     out
 }
 
-fn only_posts() -> Reply {
+fn only_posts() -> DemoReply {
     let mut out = web::text(StatusCode::METHOD_NOT_ALLOWED, "Begin at /phone.\n");
     out.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     out

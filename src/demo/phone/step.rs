@@ -1,18 +1,18 @@
 //! A step of the walk as it is shown: what is asked, and what comes back, with tokens shortened.
 
-use super::answer::Told;
+use super::answer::PhoneResponse;
 use minijinja::context;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
 /// Whatever is longer than this in a token's place is shortened.
-const SHOWN: usize = 24;
+const MAX_SHOWN_TOKEN_CHARS: usize = 24;
 /// What is shortened wherever it stands.
-const TOKENS: [&str; 6] = ["access_token", "refresh_token", "code", "code_verifier", "token", "x-entrada-assertion"];
+const TOKEN_MEMBERS: [&str; 6] = ["access_token", "refresh_token", "code", "code_verifier", "token", "x-entrada-assertion"];
 
 /// A step that was taken.
 #[derive(Clone, Debug)]
-pub(super) struct Step {
+pub(super) struct PhoneStep {
     /// Of its words in the catalog.
     pub(super) name: &'static str,
     pub(super) request: String,
@@ -20,7 +20,7 @@ pub(super) struct Step {
     pub(super) is_well: bool,
 }
 
-impl Step {
+impl PhoneStep {
     /// For the template.
     pub(super) fn shown(&self) -> Value {
         context! { name => self.name, request => self.request.as_str(), answer => self.answer.as_str(), is_well => self.is_well }
@@ -34,22 +34,22 @@ pub(super) fn form(endpoint: &str, fields: &[(&str, &str)]) -> String {
 }
 
 /// An answer: its status, and its JSON in lines.
-pub(super) fn answer(told: &Told) -> String {
+pub(super) fn answer(told: &PhoneResponse) -> String {
     match told {
-        Told::Answer(status, Json::Null) => format!("HTTP {status}"),
-        Told::Answer(status, json) => {
+        PhoneResponse::Answer(status, Json::Null) => format!("HTTP {status}"),
+        PhoneResponse::Answer(status, json) => {
             let mut shown = json.clone();
             shorten(&mut shown);
             format!("HTTP {status}\n\n{}", serde_json::to_string_pretty(&shown).unwrap_or_default())
         }
-        Told::Nothing(why) => format!("no answer: {why}"),
+        PhoneResponse::Nothing(why) => format!("no answer: {why}"),
     }
 }
 
 /// The beginning of what opens something.
 pub(super) fn shortened(name: &str, value: &str) -> String {
-    if TOKENS.contains(&name) && value.chars().count() > SHOWN {
-        format!("{}… ({} characters)", value.chars().take(SHOWN).collect::<String>(), value.chars().count())
+    if TOKEN_MEMBERS.contains(&name) && value.chars().count() > MAX_SHOWN_TOKEN_CHARS {
+        format!("{}… ({} characters)", value.chars().take(MAX_SHOWN_TOKEN_CHARS).collect::<String>(), value.chars().count())
     } else {
         value.to_owned()
     }
@@ -66,13 +66,13 @@ fn shorten(json: &mut Json) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Told, answer, form};
+    use super::{PhoneResponse, answer, form};
     use serde_json::json;
 
     #[test]
     fn what_opens_something_is_shown_by_its_beginning_only() {
         let long = "abcdefghijklmnopqrstuvwxyz0123456789";
-        let shown = answer(&Told::Answer(200, json!({"access_token": long, "heard": {"x-entrada-assertion": long}, "scope": long})));
+        let shown = answer(&PhoneResponse::Answer(200, json!({"access_token": long, "heard": {"x-entrada-assertion": long}, "scope": long})));
         assert_eq!(shown.matches("abcdefghijklmnopqrstuvwx… (36 characters)").count(), 2, "{shown}");
         assert!(shown.contains(&format!("\"scope\": \"{long}\"")), "{shown}");
         assert!(!form("http://localhost/token", &[("code", long)]).contains("0123456789"));

@@ -1,7 +1,7 @@
 //! The demo as a phone, before a server that knows one code and one refresh token at a time.
 
 use super::*;
-use crate::demo::phone::Registered;
+use crate::demo::phone::PhoneClient;
 
 /// What the server was sent, and what it answers.
 struct Server {
@@ -71,7 +71,7 @@ impl Walker {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (own, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
         let random = crate::seal::random::system();
-        let phone = Registered { client_id: "demo-phone".to_owned(), issuer: format!("http://{issuer}"), random };
+        let phone = PhoneClient { client_id: "demo-phone".to_owned(), issuer: format!("http://{issuer}"), random };
         tokio::spawn(serve(listener, Options { phone: Some(phone), ..options("http://127.0.0.1:9/") }, shutdown.clone()));
         Self { own, cookie: String::new(), language: "en", _shutdown: shutdown.drop_guard() }
     }

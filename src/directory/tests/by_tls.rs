@@ -10,7 +10,7 @@ async fn a_postgresql_that_cannot_prove_who_it_is_is_not_spoken_to() {
     let stranger = folder.path().join("ca.pem");
     std::fs::write(&stranger, rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem()).unwrap();
     let open = async |address: String| {
-        let ground = Ground { config: config(Database::Postgres(Secret::new(address))), clock: Clock::system(), _folder: None };
+        let ground = Ground { config: config(DatabaseConfig::Postgres(Secret::new(address))), clock: Clock::system(), _folder: None };
         ground.opened_with(&["a secret of the stories, longer than 32 bytes"]).await
     };
     assert!(open(postgres::by_tls(&address, "127.0.0.1", None)).await.is_err(), "a name that is not the certificate's");

@@ -1,11 +1,11 @@
 //! Sign-ins of the app's own clients: codes, refresh tokens, and their ends.
 
 use super::*;
-use crate::directory::admin::{Act, Acting};
+use crate::directory::admin::{AdminScope, PersonAction};
 use crate::directory::change::OrganizationChange;
-use crate::directory::families::{Asked, Granted, Refused};
-use crate::directory::family::NewFamily;
-use crate::directory::organization::State;
+use crate::directory::client_sign_in::NewClientSignIn;
+use crate::directory::client_sign_ins::{RedeemError, RedeemedSignIn, RefreshLease};
+use crate::directory::organization::OrganizationState;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,8 +22,8 @@ async fn maya(directory: &Directory) -> (Person, Identity) {
         Some(it) => it,
         None => organization(directory, "contoso", CONTOSO, &[]).await,
     };
-    let who = Identity { groups: Groups::Known(["one"].into_iter().collect()), ..who(CONTOSO, 1, "maya@contoso.com") };
-    (directory.welcome_identity(&who, &contoso).await.unwrap(), who)
+    let who = Identity { groups: PersonGroups::Known(["one"].into_iter().collect()), ..who(CONTOSO, 1, "maya@contoso.com") };
+    (directory.admit_identity(&who, &contoso).await.unwrap(), who)
 }
 
 fn challenge() -> String {
@@ -33,7 +33,7 @@ fn challenge() -> String {
 async fn begun(directory: &Directory) -> Secret {
     let (person, identity) = maya(directory).await;
     let (challenge, grant) = (challenge(), Secret::new("a refresh token of Entra's"));
-    let new = NewFamily {
+    let new = NewClientSignIn {
         client: "phone",
         redirect_uri: HOME,
         challenge: &challenge,
@@ -41,13 +41,13 @@ async fn begun(directory: &Directory) -> Secret {
         person: person.id,
         organization: person.organization,
         identity: &identity,
-        grant: Some(&grant),
+        refresh_token: Some(&grant),
         lifetime: LIFETIME,
     };
-    directory.begin_family(new).await.unwrap()
+    directory.start_sign_in(new).await.unwrap()
 }
 
-async fn signed_in(directory: &Directory) -> Granted {
+async fn signed_in(directory: &Directory) -> RedeemedSignIn {
     let code = begun(directory).await;
     directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap()
 }
@@ -56,13 +56,13 @@ async fn signed_in(directory: &Directory) -> Granted {
 async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
-        let Granted { family, .. } = signed_in(&directory).await;
+        let RedeemedSignIn { sign_in, .. } = signed_in(&directory).await;
         let (person, who) = maya(&directory).await;
-        let member = family.identity().member.clone().unwrap();
+        let member = sign_in.identity().member.clone().unwrap();
         assert_eq!((member.person, &*member.role, &*member.code), (person.id, "worker", "contoso"));
-        assert_eq!(Identity { member: None, ..family.identity().clone() }, who);
-        assert_eq!((family.client.as_str(), family.scope.as_deref()), ("phone", Some("jobs")));
-        assert_eq!(family.grant.as_ref().unwrap().expose(), "a refresh token of Entra's");
+        assert_eq!(Identity { member: None, ..sign_in.identity().clone() }, who);
+        assert_eq!((sign_in.client.as_str(), sign_in.scope.as_deref()), ("phone", Some("jobs")));
+        assert_eq!(sign_in.entra_refresh_token.as_ref().unwrap().expose(), "a refresh token of Entra's");
         let other = "a-verifier-of-somebody-else-who-saw-the-code-only";
         let wrong = [
             ("tablet", Some(HOME), VERIFIER),
@@ -75,14 +75,14 @@ async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
         for (client, place, verifier) in wrong {
             let code = begun(&directory).await;
             let refused = directory.redeem_code(&code, client, place, verifier, 100).await.unwrap_err();
-            assert!(matches!(refused, Refused::Code(..)), "{refused}");
+            assert!(matches!(refused, RedeemError::Code(..)), "{refused}");
             // And it is spoilt.
             assert!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.is_err());
         }
-        assert!(matches!(directory.redeem_code(&Secret::new("x"), "phone", Some(HOME), VERIFIER, 100).await, Err(Refused::Unknown)));
+        assert!(matches!(directory.redeem_code(&Secret::new("x"), "phone", Some(HOME), VERIFIER, 100).await, Err(RedeemError::Unknown)));
         let late = begun(&directory).await;
         ground.clock.shift(60);
-        assert!(matches!(directory.redeem_code(&late, "phone", Some(HOME), VERIFIER, 100).await, Err(Refused::Code(..))));
+        assert!(matches!(directory.redeem_code(&late, "phone", Some(HOME), VERIFIER, 100).await, Err(RedeemError::Code(..))));
     })
     .await;
 }
@@ -92,14 +92,14 @@ async fn a_code_used_twice_ends_what_it_began() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let code = begun(&directory).await;
-        let Granted { family, refresh, .. } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
-        assert!(directory.family(family.id).await.unwrap().is_some());
-        assert!(matches!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await, Err(Refused::Code("was used already", _))));
-        assert!(directory.family(family.id).await.unwrap().is_none());
-        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        let RedeemedSignIn { sign_in, refresh, .. } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
+        assert!(directory.sign_in(sign_in.id).await.unwrap().is_some());
+        assert!(matches!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await, Err(RedeemError::Code("was used already", _))));
+        assert!(directory.sign_in(sign_in.id).await.unwrap().is_none());
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         // So that every process hears of it.
         let told = directory.changed(0, None).await.unwrap();
-        let member = family.identity().member.clone().unwrap();
+        let member = sign_in.identity().member.clone().unwrap();
         assert_eq!(told.last().map(|it| (it.person, it.organization)), Some((Some(member.person), Some(member.organization))));
     })
     .await;
@@ -111,19 +111,19 @@ async fn a_refresh_token_is_told_again_for_half_a_minute_and_used_later_ends_all
         let directory = ground.open().await;
         let first = signed_in(&directory).await.refresh;
         let second = directory.rotate(&first, "phone", IDLE).await.unwrap().refresh;
-        assert!(matches!(directory.rotate(&first, "tablet", IDLE).await, Err(Refused::OtherClient)));
+        assert!(matches!(directory.rotate(&first, "tablet", IDLE).await, Err(RedeemError::OtherClient)));
         ground.clock.shift(15);
         assert_eq!(directory.rotate(&first, "phone", IDLE).await.unwrap().refresh.expose(), second.expose(), "the same successor");
-        assert!(directory.family_of_token(&first, "phone", IDLE).await.is_ok());
+        assert!(directory.sign_in_of_token(&first, "phone", IDLE).await.is_ok());
         let third = directory.rotate(&second, "phone", IDLE).await.unwrap();
         assert_ne!(third.refresh.expose(), second.expose());
         // Two back, however lately.
-        assert!(matches!(directory.rotate(&first, "phone", IDLE).await, Err(Refused::Reused(_))));
-        assert!(matches!(directory.rotate(&third.refresh, "phone", IDLE).await, Err(Refused::Over)));
+        assert!(matches!(directory.rotate(&first, "phone", IDLE).await, Err(RedeemError::Reused(_))));
+        assert!(matches!(directory.rotate(&third.refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         let again = signed_in(&directory).await.refresh;
         directory.rotate(&again, "phone", IDLE).await.unwrap();
         ground.clock.shift(31);
-        assert!(matches!(directory.family_of_token(&again, "phone", IDLE).await, Err(Refused::Reused(_))), "too late, asked or used");
+        assert!(matches!(directory.sign_in_of_token(&again, "phone", IDLE).await, Err(RedeemError::Reused(_))), "too late, asked or used");
     })
     .await;
 }
@@ -132,7 +132,7 @@ async fn a_refresh_token_is_told_again_for_half_a_minute_and_used_later_ends_all
 async fn what_somebody_makes_up_ends_nothing() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
-        let Granted { family, refresh, .. } = signed_in(&directory).await;
+        let RedeemedSignIn { sign_in, refresh, .. } = signed_in(&directory).await;
         let newest = directory.rotate(&refresh, "phone", IDLE).await.unwrap().refresh;
         let bytes = URL_SAFE_NO_PAD.decode(refresh.expose()).unwrap();
         for generation in 0_u32..4 {
@@ -140,16 +140,16 @@ async fn what_somebody_makes_up_ends_nothing() {
             forged[16..20].copy_from_slice(&generation.to_be_bytes());
             forged[51] ^= 1;
             let forged = Secret::new(URL_SAFE_NO_PAD.encode(forged));
-            assert!(matches!(directory.rotate(&forged, "phone", IDLE).await, Err(Refused::Unknown)), "{generation}");
+            assert!(matches!(directory.rotate(&forged, "phone", IDLE).await, Err(RedeemError::Unknown)), "{generation}");
             assert_eq!(directory.end_by_token(&forged, "phone", "a story").await.unwrap(), None);
         }
         for text in ["", "x", &"A".repeat(70), &"é".repeat(35)] {
-            assert!(matches!(directory.rotate(&Secret::new(text), "phone", IDLE).await, Err(Refused::Unknown)), "{text}");
+            assert!(matches!(directory.rotate(&Secret::new(text), "phone", IDLE).await, Err(RedeemError::Unknown)), "{text}");
         }
         assert_eq!(directory.end_by_token(&newest, "tablet", "a story").await.unwrap(), None);
         assert!(directory.rotate(&newest, "phone", IDLE).await.is_ok());
-        assert_eq!(directory.end_by_token(&refresh, "phone", "a story").await.unwrap(), Some(family.id), "an old one ends it too");
-        assert!(directory.live_families(&[family.id]).await.unwrap().is_empty());
+        assert_eq!(directory.end_by_token(&refresh, "phone", "a story").await.unwrap(), Some(sign_in.id), "an old one ends it too");
+        assert!(directory.live_sign_ins(&[sign_in.id]).await.unwrap().is_empty());
     })
     .await;
 }
@@ -191,8 +191,8 @@ async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keep
             given.extend(it.await.unwrap());
         }
         assert!(given.len() <= 1, "{}", given.len());
-        for Granted { refresh, .. } in given {
-            assert!(matches!(one.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        for RedeemedSignIn { refresh, .. } in given {
+            assert!(matches!(one.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         }
     })
     .await;
@@ -208,12 +208,12 @@ async fn it_ends_when_nobody_refreshes_and_when_its_time_is_over() {
             ground.clock.shift(i64::try_from(IDLE / 2).unwrap());
             busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
         }
-        assert!(matches!(directory.rotate(&idle, "phone", IDLE).await, Err(Refused::Over)));
+        assert!(matches!(directory.rotate(&idle, "phone", IDLE).await, Err(RedeemError::Over)));
         // Some of this time passes by itself.
         ground.clock.shift(i64::try_from(IDLE).unwrap() - 60);
         busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
         ground.clock.shift(60);
-        assert!(matches!(directory.rotate(&busy, "phone", IDLE).await, Err(Refused::Over)), "ninety days, however busy");
+        assert!(matches!(directory.rotate(&busy, "phone", IDLE).await, Err(RedeemError::Over)), "ninety days, however busy");
     })
     .await;
 }
@@ -224,35 +224,35 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
         let directory = ground.open().await;
         let (person, _) = maya(&directory).await;
         let change = |on| PersonChange { on: Some(on), ..PersonChange::default() };
-        let Granted { family, refresh, .. } = signed_in(&directory).await;
+        let RedeemedSignIn { sign_in, refresh, .. } = signed_in(&directory).await;
         directory.change_person(&person.username, change(false), "a story").await.unwrap();
-        assert!(directory.family(family.id).await.unwrap().is_none());
+        assert!(directory.sign_in(sign_in.id).await.unwrap().is_none());
         directory.change_person(&person.username, change(true), "a story").await.unwrap();
-        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)), "on again is no sign-in");
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)), "on again is no sign-in");
         let refresh = signed_in(&directory).await.refresh;
         directory.change_person(&person.username, PersonChange { unlink: true, ..PersonChange::default() }, "a story").await.unwrap();
-        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         maya(&directory).await;
         let refresh = signed_in(&directory).await.refresh;
-        let off = OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() };
+        let off = OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() };
         directory.change_organization(&code("contoso"), off, "a story").await.unwrap();
-        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
-        let on = OrganizationChange { state: Some(State::On), ..OrganizationChange::default() };
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
+        let on = OrganizationChange { state: Some(OrganizationState::On), ..OrganizationChange::default() };
         directory.change_organization(&code("contoso"), on, "a story").await.unwrap();
-        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(Refused::Over)));
+        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         let (person, _) = maya(&directory).await;
-        let acting = Acting { organization: person.organization, person: None, by: "a story".to_owned() };
-        let (first, second) = (signed_in(&directory).await.family.id, signed_in(&directory).await.family.id);
-        assert_eq!(directory.live_families(&[first, second, family.id]).await.unwrap().len(), 2);
-        directory.act(&acting, person.id, &Act::SignOut).await.unwrap();
-        assert!(directory.live_families(&[first, second]).await.unwrap().is_empty(), "signed out everywhere");
+        let acting = AdminScope { organization: person.organization, person: None, by: "a story".to_owned() };
+        let (first, second) = (signed_in(&directory).await.sign_in.id, signed_in(&directory).await.sign_in.id);
+        assert_eq!(directory.live_sign_ins(&[first, second, sign_in.id]).await.unwrap().len(), 2);
+        directory.apply_action(&acting, person.id, &PersonAction::SignOut).await.unwrap();
+        assert!(directory.live_sign_ins(&[first, second]).await.unwrap().is_empty(), "signed out everywhere");
         for (tenant, left) in [(FABRIKAM, 1), (CONTOSO, 0)] {
-            let id = signed_in(&directory).await.family.id;
-            let oid = family.identity().oid;
-            directory.end_families_of_account(oid, Guid::parse(tenant), "a story").await.unwrap();
-            assert_eq!(directory.live_families(&[id]).await.unwrap().len(), left, "{tenant}");
-            directory.end_families_of_account(oid, None, "a story").await.unwrap();
-            assert!(directory.live_families(&[id]).await.unwrap().is_empty());
+            let id = signed_in(&directory).await.sign_in.id;
+            let oid = sign_in.identity().oid;
+            directory.end_sign_ins_of_account(oid, Guid::parse(tenant), "a story").await.unwrap();
+            assert_eq!(directory.live_sign_ins(&[id]).await.unwrap().len(), left, "{tenant}");
+            directory.end_sign_ins_of_account(oid, None, "a story").await.unwrap();
+            assert!(directory.live_sign_ins(&[id]).await.unwrap().is_empty());
         }
     })
     .await;
@@ -278,25 +278,25 @@ async fn a_code_that_nobody_redeems_leaves_no_sign_in() {
 async fn one_process_asks_entra_at_a_time_by_the_newest_grant() {
     on_both(async |ground: Ground| {
         let (one, other) = (ground.open().await, ground.open().await);
-        let id = signed_in(&one).await.family.id;
-        let Asked::Turn(Some(grant)) = one.ask_about(id).await.unwrap() else { panic!("no turn") };
+        let id = signed_in(&one).await.sign_in.id;
+        let RefreshLease::Held(Some(grant)) = one.lease_refresh(id).await.unwrap() else { panic!("no turn") };
         assert_eq!(grant.expose(), "a refresh token of Entra's");
-        assert!(matches!(other.ask_about(id).await.unwrap(), Asked::Elsewhere));
-        one.keep_grant(id, &Secret::new("the next")).await.unwrap();
+        assert!(matches!(other.lease_refresh(id).await.unwrap(), RefreshLease::Elsewhere));
+        one.store_refresh_token(id, &Secret::new("the next")).await.unwrap();
         let (_, who) = maya(&one).await;
         ground.clock.shift(10);
         let now = Identity { roles: ["Fleet.Admin"].into_iter().collect(), ..who };
-        one.family_answered(id, &now).await.unwrap();
-        one.asked_about(id).await.unwrap();
-        let Asked::Turn(Some(grant)) = other.ask_about(id).await.unwrap() else { panic!("no turn") };
+        one.refresh_succeeded(id, &now).await.unwrap();
+        one.release_refresh(id).await.unwrap();
+        let RefreshLease::Held(Some(grant)) = other.lease_refresh(id).await.unwrap() else { panic!("no turn") };
         assert_eq!(grant.expose(), "the next");
-        let family = other.family(id).await.unwrap().unwrap();
-        assert!(family.identity().roles.contains("Fleet.Admin") && family.answered + 8 >= ground.clock.now());
+        let sign_in = other.sign_in(id).await.unwrap().unwrap();
+        assert!(sign_in.identity().roles.contains("Fleet.Admin") && sign_in.answered + 8 >= ground.clock.now());
         // One that asked and died keeps nobody else from it for long.
         ground.clock.shift(61);
-        assert!(matches!(one.ask_about(id).await.unwrap(), Asked::Turn(_)));
-        one.end_family(id, "a story").await.unwrap();
-        assert!(matches!(one.ask_about(id).await.unwrap(), Asked::Over));
+        assert!(matches!(one.lease_refresh(id).await.unwrap(), RefreshLease::Held(_)));
+        one.end_sign_in(id, "a story").await.unwrap();
+        assert!(matches!(one.lease_refresh(id).await.unwrap(), RefreshLease::Over));
     })
     .await;
 }
@@ -306,7 +306,7 @@ async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let code = begun(&directory).await;
-        let Granted { family, refresh, .. } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
+        let RedeemedSignIn { sign_in, refresh, .. } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
         let columns = ["code", "salt", "token", "identity", "entra_grant", "challenge"];
         let row = directory.database.row("SELECT code, salt, token, identity, entra_grant, challenge FROM family", Vec::new()).await.unwrap().unwrap();
         for column in columns {
@@ -316,13 +316,13 @@ async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself
             }
         }
         // Somebody who writes to the database makes one person of another.
-        let other = signed_in(&directory).await.family.id;
-        let mut changes = directory.database.begin().await.unwrap();
-        let values = vec![family.id.to_string().into(), other.to_string().into()];
+        let other = signed_in(&directory).await.sign_in.id;
+        let mut changes = directory.database.begin_transaction().await.unwrap();
+        let values = vec![sign_in.id.to_string().into(), other.to_string().into()];
         changes.run("UPDATE family SET identity = (SELECT identity FROM family WHERE id = $2) WHERE id = $1", values).await.unwrap();
         changes.commit().await.unwrap();
-        assert!(matches!(directory.family(family.id).await, Err(Error::UnopenedFamily)));
-        assert!(directory.family(other).await.unwrap().is_some());
+        assert!(matches!(directory.sign_in(sign_in.id).await, Err(Error::UnopenedSignIn)));
+        assert!(directory.sign_in(other).await.unwrap().is_some());
     })
     .await;
 }
@@ -345,11 +345,11 @@ async fn a_new_secret_in_front_keeps_people_signed_in_and_answers_a_retry_alike(
 async fn groups_that_are_too_many_for_a_row_are_left_to_graph() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
-        let id = signed_in(&directory).await.family.id;
+        let id = signed_in(&directory).await.sign_in.id;
         let (_, who) = maya(&directory).await;
-        let many: Texts = (0..600).map(|it| format!("{it:036}")).collect();
-        directory.family_answered(id, &Identity { groups: Groups::Known(many), ..who }).await.unwrap();
-        assert_eq!(directory.family(id).await.unwrap().unwrap().identity().groups, Groups::Overage);
+        let many: StringList = (0..600).map(|it| format!("{it:036}")).collect();
+        directory.refresh_succeeded(id, &Identity { groups: PersonGroups::Known(many), ..who }).await.unwrap();
+        assert_eq!(directory.sign_in(id).await.unwrap().unwrap().identity().groups, PersonGroups::Overage);
     })
     .await;
 }
@@ -359,19 +359,19 @@ async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_i
     on_both(async |ground: Ground| {
         let (old, new) = ("a secret of the stories, longer than 32 bytes", "another secret of the stories, long enough");
         let before = ground.opened_with(&[old]).await.unwrap();
-        let Granted { family: first, refresh, .. } = signed_in(&before).await;
+        let RedeemedSignIn { sign_in: first, refresh, .. } = signed_in(&before).await;
         let keyring = Keyring::new(&[Secret::new(new), Secret::new(old)], &random::system());
         let after = before.sealed_by(&keyring);
-        assert!(after.family(first.id).await.unwrap().is_some());
+        assert!(after.sign_in(first.id).await.unwrap().is_some());
         assert!(after.rotate(&refresh, "phone", IDLE).await.is_ok());
         let second = signed_in(&after).await;
         // Where the old one is dropped, what it sealed is no more than unreadable, and what the new one sealed lives on.
         let fresh = ground.opened_with(&[new]).await.unwrap();
-        assert!(fresh.family(second.family.id).await.unwrap().is_some());
+        assert!(fresh.sign_in(second.sign_in.id).await.unwrap().is_some());
         assert!(fresh.rotate(&second.refresh, "phone", IDLE).await.is_ok());
-        assert!(matches!(fresh.family(first.id).await, Err(Error::UnopenedFamily)));
+        assert!(matches!(fresh.sign_in(first.id).await, Err(Error::UnopenedSignIn)));
         // It can come back.
-        assert!(ground.opened_with(&[new, old]).await.unwrap().family(first.id).await.unwrap().is_some());
+        assert!(ground.opened_with(&[new, old]).await.unwrap().sign_in(first.id).await.unwrap().is_some());
     })
     .await;
 }
@@ -394,23 +394,23 @@ async fn a_person_has_no_more_live_sign_ins_on_clients_than_allowed_and_the_one_
         ground.clock.shift(1);
         let code = begun(&directory).await;
         let fourth = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap();
-        assert_eq!(fourth.ended, [all[1].family.id]);
-        let live = async |id| directory.family(id).await.unwrap().is_some();
-        let lives = [live(all[0].family.id).await, live(all[1].family.id).await, live(all[2].family.id).await, live(fourth.family.id).await];
+        assert_eq!(fourth.ended, [all[1].sign_in.id]);
+        let live = async |id| directory.sign_in(id).await.unwrap().is_some();
+        let lives = [live(all[0].sign_in.id).await, live(all[1].sign_in.id).await, live(all[2].sign_in.id).await, live(fourth.sign_in.id).await];
         assert_eq!(lives, [true, false, true, true]);
         assert!(directory.rotate(&used.refresh, "phone", IDLE).await.is_ok() && directory.rotate(&all[1].refresh, "phone", IDLE).await.is_err());
-        let history = directory.history(fourth.family.identity().member.clone().unwrap().organization, None, 10).await.unwrap();
-        assert_eq!(history.iter().filter(|it| it.what.ends_with(crate::directory::families::MORE_THAN_PER_PERSON)).count(), 1, "replicas hear of it");
+        let history = directory.history(fourth.sign_in.identity().member.clone().unwrap().organization, None, 10).await.unwrap();
+        assert_eq!(history.iter().filter(|it| it.what.ends_with(crate::directory::client_sign_ins::MORE_THAN_PER_PERSON)).count(), 1, "replicas hear of it");
         // Ten at once are counted one after the other.
         let mut codes = Vec::new();
         for _ in 0..10 {
             codes.push(begun(&directory).await);
         }
-        let redeem = async |code: Secret| directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap().family.id;
+        let redeem = async |code: Secret| directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap().sign_in.id;
         let mut ids = futures_util::future::join_all(codes.into_iter().map(redeem)).await;
         // The first was used in the same second, and may be one of those that stay.
-        ids.extend(all.iter().chain([&fourth]).map(|it| it.family.id));
-        assert_eq!(directory.live_families(&ids).await.unwrap().len(), 3);
+        ids.extend(all.iter().chain([&fourth]).map(|it| it.sign_in.id));
+        assert_eq!(directory.live_sign_ins(&ids).await.unwrap().len(), 3);
     })
     .await;
 }

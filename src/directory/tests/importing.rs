@@ -1,9 +1,9 @@
 //! People by the file.
 
 use super::*;
-use crate::directory::transfer::{Broken, Imported};
+use crate::directory::transfer::{ImportError, ImportReport};
 
-async fn import(directory: &Directory, organization: &Organization, text: &str) -> Result<Imported, Broken> {
+async fn import(directory: &Directory, organization: &Organization, text: &str) -> Result<ImportReport, ImportError> {
     directory.import(organization, text.as_bytes(), "a story", |_| {}).await
 }
 
@@ -30,7 +30,7 @@ async fn a_file_makes_people_and_tells_each_line_that_it_left_out() {
             yan,'=1+1,,\n";
         let outcome = import(&directory, &contoso, text).await.unwrap();
         assert_eq!((outcome.made, outcome.changed, outcome.unchanged, outcome.left_out), (3, 0, 0, 10), "{outcome:?}");
-        let lines: Vec<_> = outcome.wrong.iter().map(|it| it.0).collect();
+        let lines: Vec<_> = outcome.errors.iter().map(|it| it.0).collect();
         assert_eq!(lines, [4, 5, 6, 7, 8, 9, 10, 11, 12, 13], "{outcome:?}");
         let maya = directory.person(&name("maya")).await.unwrap().unwrap();
         assert_eq!((maya.name.as_deref(), maya.email.as_deref(), maya.role.as_str()), (Some("Maya Okafor"), Some("maya@contoso.com"), "admin"));
@@ -50,7 +50,7 @@ async fn a_file_of_something_else_is_refused_before_anybody_is_made() {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         for text in ["", "name\nmaya\n", "username,password\nmaya,x\n", "\u{0}\u{1}\n"] {
-            assert!(matches!(import(&directory, &contoso, text).await, Err(Broken::File(_))), "{text:?}");
+            assert!(matches!(import(&directory, &contoso, text).await, Err(ImportError::File(_))), "{text:?}");
         }
         assert_eq!(directory.count(contoso.id).await.unwrap(), 0);
     })
@@ -99,7 +99,7 @@ async fn many_batches_are_one_file() {
 #[ignore = "a million people take a while"]
 async fn a_sign_in_finds_one_of_a_million_people_within_a_millisecond() {
     let folder = tempfile::tempdir().unwrap();
-    let ground = Ground { config: config(Database::Sqlite(folder.path().join("entrada.db"))), clock: Clock::system(), _folder: Some(folder) };
+    let ground = Ground { config: config(DatabaseConfig::Sqlite(folder.path().join("entrada.db"))), clock: Clock::system(), _folder: Some(folder) };
     let directory = ground.open().await;
     let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
     let lines = (0..1_000_000).map(|it| format!("user{it}@contoso.com,Name {it},user{it}@contoso.com\n"));
@@ -124,7 +124,7 @@ async fn a_sign_in_finds_one_of_a_million_people_within_a_millisecond() {
     }
     let begin = std::time::Instant::now();
     for it in 0..100_u8 {
-        directory.welcome_identity(&who(CONTOSO, it, &format!("user{}@contoso.com", u32::from(it) * 9999)), &contoso).await.unwrap();
+        directory.admit_identity(&who(CONTOSO, it, &format!("user{}@contoso.com", u32::from(it) * 9999)), &contoso).await.unwrap();
     }
     let linked = begin.elapsed() / 100;
     let begin = std::time::Instant::now();

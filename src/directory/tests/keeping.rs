@@ -1,22 +1,22 @@
 //! What is kept after an organization is on: two secrets, recent sign-ins, the history.
 
 use super::*;
-use crate::directory::admin::{Act, Acting, NotDone};
+use crate::directory::admin::{ActionError, AdminScope, PersonAction};
 use crate::directory::change::{OrganizationChange, SIGNED_OUT};
-use crate::directory::organization::{Connection, State};
-use crate::directory::recent::{Asked, KEPT, MOST, SignIn, TIDIED};
+use crate::directory::organization::{EntraConnection, OrganizationState};
+use crate::directory::recent::{FinishedSignIn, MAX_ROWS_PER_OUTCOME, RETENTION_SECONDS, ROWS_BETWEEN_CLEANUPS, RecentSignInQuery};
 
 fn anew(secret: &str) -> OrganizationChange {
-    OrganizationChange { proof: Some(Proof::secret(secret)), ..OrganizationChange::default() }
+    OrganizationChange { proof: Some(OrganizationCredential::secret(secret)), ..OrganizationChange::default() }
 }
 
-async fn by(directory: &Directory, code: &Code) -> (Organization, Connection) {
+async fn by(directory: &Directory, code: &CompanyCode) -> (Organization, EntraConnection) {
     let found = directory.organization(code).await.unwrap().unwrap();
     let by = directory.connection(&found).await.unwrap().unwrap();
     (found, by)
 }
 
-fn secrets(by: &Connection) -> (&str, Option<&str>) {
+fn secrets(by: &EntraConnection) -> (&str, Option<&str>) {
     (in_use(by), by.new.as_ref().map(|it| it.proof.value()))
 }
 
@@ -28,18 +28,18 @@ async fn a_new_secret_waits_beside_the_other_until_it_is_proven() {
         directory.change_organization(&contoso.code, anew("second"), "maya").await.unwrap();
         let (found, first) = by(&directory, &contoso.code).await;
         assert_eq!(secrets(&first), (VALUE, Some("second")));
-        let waiting = found.waiting.unwrap();
+        let waiting = found.pending_credential.unwrap();
         assert_eq!((waiting.by.as_str(), waiting.refused), ("maya", None));
         // Another one takes the place of the one that waits, and what waited before proves nothing any more.
         directory.change_organization(&contoso.code, anew("third"), "tom").await.unwrap();
-        assert!(!directory.credential_is_proven(contoso.id, first.new.as_ref().unwrap()).await.unwrap());
+        assert!(!directory.confirm_credential(contoso.id, first.new.as_ref().unwrap()).await.unwrap());
         let (_, second) = by(&directory, &contoso.code).await;
         assert_eq!(secrets(&second), (VALUE, Some("third")));
-        assert!(directory.credential_is_proven(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
+        assert!(directory.confirm_credential(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
         let (found, third) = by(&directory, &contoso.code).await;
-        assert_eq!((secrets(&third), found.waiting), (("third", None), None));
+        assert_eq!((secrets(&third), found.pending_credential), (("third", None), None));
         // Once is enough, whoever says it again.
-        assert!(!directory.credential_is_proven(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
+        assert!(!directory.confirm_credential(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
         let history = directory.history(contoso.id, None, 10).await.unwrap();
         assert_eq!(history.iter().filter(|it| it.what.starts_with("credential proven")).count(), 1, "{history:?}");
     })
@@ -55,14 +55,14 @@ async fn a_secret_that_waits_is_taken_back_and_what_entra_says_against_it_is_kep
         let (_, both) = by(&directory, &contoso.code).await;
         directory.credential_is_refused(contoso.id, both.new.as_ref().unwrap(), "AADSTS7000215").await.unwrap();
         let (found, _) = by(&directory, &contoso.code).await;
-        assert_eq!(found.waiting.unwrap().refused.as_deref(), Some("AADSTS7000215"));
+        assert_eq!(found.pending_credential.unwrap().refused.as_deref(), Some("AADSTS7000215"));
         // What is said against the next one is another matter.
         directory.change_organization(&contoso.code, anew("better"), "maya").await.unwrap();
         directory.credential_is_refused(contoso.id, both.new.as_ref().unwrap(), "AADSTS7000222").await.unwrap();
-        assert_eq!(by(&directory, &contoso.code).await.0.waiting.unwrap().refused, None);
-        let back = OrganizationChange { take_back: true, ..OrganizationChange::default() };
+        assert_eq!(by(&directory, &contoso.code).await.0.pending_credential.unwrap().refused, None);
+        let back = OrganizationChange { withdraw_new: true, ..OrganizationChange::default() };
         let found = directory.change_organization(&contoso.code, back, "maya").await.unwrap();
-        assert_eq!((found.waiting, secrets(&by(&directory, &contoso.code).await.1)), (None, (VALUE, None)));
+        assert_eq!((found.pending_credential, secrets(&by(&directory, &contoso.code).await.1)), (None, (VALUE, None)));
     })
     .await;
 }
@@ -82,10 +82,13 @@ async fn a_new_secret_takes_the_place_at_once_where_no_other_could_go_on_working
         // The same one once more: it waits.
         assert_eq!(second(OrganizationChange { client_id: Guid::parse(FABRIKAM), ..anew("b") }).await, None);
         // While it is off, nobody signs in by any.
-        directory.change_organization(&contoso.code, OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() }, "maya").await.unwrap();
+        directory
+            .change_organization(&contoso.code, OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() }, "maya")
+            .await
+            .unwrap();
         assert_eq!(second(anew("c")).await.as_deref(), Some("c"));
         // Opened by no secret, the other is of no use.
-        let on = OrganizationChange { state: Some(State::On), ..OrganizationChange::default() };
+        let on = OrganizationChange { state: Some(OrganizationState::On), ..OrganizationChange::default() };
         directory.change_organization(&contoso.code, on, "maya").await.unwrap();
         let later = ground.opened_with(&["another secret of the stories, long enough"]).await.unwrap();
         later.change_organization(&contoso.code, anew("d"), "maya").await.unwrap();
@@ -110,7 +113,7 @@ async fn both_secrets_are_sealed_and_sealed_anew() {
         let (_, both) = by(&after, &contoso.code).await;
         assert_eq!(secrets(&both), (VALUE, Some("second-Value")));
         // What was read before is the same secret in another seal: the next sign-in proves it.
-        assert!(after.credential_is_proven(contoso.id, both.new.as_ref().unwrap()).await.unwrap());
+        assert!(after.confirm_credential(contoso.id, both.new.as_ref().unwrap()).await.unwrap());
         assert_eq!(secrets(&by(&after, &contoso.code).await.1), ("second-Value", None));
     })
     .await;
@@ -127,7 +130,7 @@ async fn many_who_prove_a_secret_at_once_put_it_in_place_once() {
             let new = by(&one, &contoso.code).await.1.new.unwrap();
             let all = (0..20).map(|at| {
                 let (directory, new) = (if at % 2 == 0 { one.clone() } else { other.clone() }, new.clone());
-                tokio::spawn(async move { directory.credential_is_proven(contoso.id, &new).await.unwrap() })
+                tokio::spawn(async move { directory.confirm_credential(contoso.id, &new).await.unwrap() })
             });
             let took_place = futures_util::future::join_all(all).await.into_iter().filter(|it| *it.as_ref().unwrap()).count();
             assert_eq!((took_place, secrets(&by(&other, &contoso.code).await.1)), (1, (value, None)));
@@ -136,8 +139,8 @@ async fn many_who_prove_a_secret_at_once_put_it_in_place_once() {
     .await;
 }
 
-fn sign_in(organization: &Organization, at: usize, refused: Option<&str>) -> SignIn {
-    SignIn {
+fn sign_in(organization: &Organization, at: usize, refused: Option<&str>) -> FinishedSignIn {
+    FinishedSignIn {
         organization: organization.id,
         person: None,
         name: Some(format!("person {at}")),
@@ -146,8 +149,8 @@ fn sign_in(organization: &Organization, at: usize, refused: Option<&str>) -> Sig
     }
 }
 
-fn all(most: u32) -> Asked {
-    Asked { before: None, refused_only: false, most }
+fn all(most: u32) -> RecentSignInQuery {
+    RecentSignInQuery { before: None, refused_only: false, limit: most }
 }
 
 #[tokio::test]
@@ -159,13 +162,13 @@ async fn sign_ins_are_read_newest_first_and_page_by_page() {
         let maya = person(&directory, &contoso, "maya", None).await;
         for at in 0..7 {
             let refused = (at % 3 == 0).then_some("AADSTS50105");
-            directory.keep_sign_in(&SignIn { person: (at == 6).then_some(maya.id), ..sign_in(&contoso, at, refused) }).await.unwrap();
+            directory.record_sign_in(&FinishedSignIn { person: (at == 6).then_some(maya.id), ..sign_in(&contoso, at, refused) }).await.unwrap();
         }
-        directory.keep_sign_in(&sign_in(&fabrikam, 9, None)).await.unwrap();
+        directory.record_sign_in(&sign_in(&fabrikam, 9, None)).await.unwrap();
         let mut read = Vec::new();
         loop {
-            let before = read.last().map(|it: &crate::directory::recent::Kept| it.id);
-            let page = directory.sign_ins(contoso.id, Asked { before, ..all(3) }).await.unwrap();
+            let before = read.last().map(|it: &crate::directory::recent::RecentSignIn| it.id);
+            let page = directory.sign_ins(contoso.id, RecentSignInQuery { before, ..all(3) }).await.unwrap();
             if page.is_empty() {
                 break;
             }
@@ -174,11 +177,11 @@ async fn sign_ins_are_read_newest_first_and_page_by_page() {
         let names: Vec<_> = read.iter().map(|it| it.sign_in.reference.clone()).collect();
         assert_eq!(names, (0..7).rev().map(|at| format!("reference{at}")).collect::<Vec<_>>());
         assert_eq!((read[0].username.as_ref(), read[1].username.as_ref()), (Some(&maya.username), None));
-        let refused = directory.sign_ins(contoso.id, Asked { refused_only: true, ..all(9) }).await.unwrap();
+        let refused = directory.sign_ins(contoso.id, RecentSignInQuery { refused_only: true, ..all(9) }).await.unwrap();
         assert_eq!(refused.iter().map(|it| it.sign_in.refused.as_deref()).collect::<Vec<_>>(), [Some("AADSTS50105"); 3]);
         // Whatever somebody is called at Entra is kept plain and short.
-        let odd = SignIn { name: Some(format!("a\n\u{1b}[31m{}", "b".repeat(999))), reference: "x".repeat(99), ..sign_in(&fabrikam, 0, Some("c\0")) };
-        directory.keep_sign_in(&odd).await.unwrap();
+        let odd = FinishedSignIn { name: Some(format!("a\n\u{1b}[31m{}", "b".repeat(999))), reference: "x".repeat(99), ..sign_in(&fabrikam, 0, Some("c\0")) };
+        directory.record_sign_in(&odd).await.unwrap();
         let kept = directory.sign_ins(fabrikam.id, all(1)).await.unwrap().remove(0).sign_in;
         assert_eq!((kept.name.unwrap().len(), kept.reference.len(), kept.refused.as_deref()), (128, 40, Some("c")));
     })
@@ -191,22 +194,22 @@ async fn sign_ins_are_kept_for_a_month_and_a_flood_of_refusals_takes_out_none() 
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let count = async |sql: &'static str| directory.database.row(sql, Vec::new()).await.unwrap().unwrap().number("count").unwrap();
-        directory.keep_sign_in(&sign_in(&contoso, 0, None)).await.unwrap();
-        let flood = usize::from(MOST) + 2 * usize::from(TIDIED);
+        directory.record_sign_in(&sign_in(&contoso, 0, None)).await.unwrap();
+        let flood = usize::from(MAX_ROWS_PER_OUTCOME) + 2 * usize::from(ROWS_BETWEEN_CLEANUPS);
         for at in 0..flood {
-            directory.keep_sign_in(&sign_in(&contoso, at, Some("access_denied"))).await.unwrap();
+            directory.record_sign_in(&sign_in(&contoso, at, Some("access_denied"))).await.unwrap();
         }
         let refused = count("SELECT COUNT(*) AS count FROM sign_in WHERE outcome = 'refused'").await;
-        assert!((i64::from(MOST)..i64::from(MOST + TIDIED)).contains(&refused), "{refused}");
+        assert!((i64::from(MAX_ROWS_PER_OUTCOME)..i64::from(MAX_ROWS_PER_OUTCOME + ROWS_BETWEEN_CLEANUPS)).contains(&refused), "{refused}");
         let newest = directory.sign_ins(contoso.id, all(1)).await.unwrap().remove(0);
         assert_eq!(newest.sign_in.reference, format!("reference{}", flood - 1));
         assert_eq!(count("SELECT COUNT(*) AS count FROM sign_in WHERE outcome = 'signed_in'").await, 1);
-        ground.clock.shift(i64::try_from(KEPT).unwrap() + 1);
+        ground.clock.shift(i64::try_from(RETENTION_SECONDS).unwrap() + 1);
         assert_eq!(directory.sign_ins(contoso.id, all(9)).await.unwrap(), []);
-        for at in 0..usize::from(TIDIED) {
-            directory.keep_sign_in(&sign_in(&contoso, at, None)).await.unwrap();
+        for at in 0..usize::from(ROWS_BETWEEN_CLEANUPS) {
+            directory.record_sign_in(&sign_in(&contoso, at, None)).await.unwrap();
         }
-        assert_eq!(count("SELECT COUNT(*) AS count FROM sign_in").await, i64::from(TIDIED));
+        assert_eq!(count("SELECT COUNT(*) AS count FROM sign_in").await, i64::from(ROWS_BETWEEN_CLEANUPS));
     })
     .await;
 }
@@ -226,10 +229,10 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
                 ground.clock.shift(2);
             }
         }
-        directory.act(&Acting { organization: contoso.id, person: None, by: "tom".to_owned() }, maya.id, &Act::SignOut).await.unwrap();
+        directory.apply_action(&AdminScope { organization: contoso.id, person: None, by: "tom".to_owned() }, maya.id, &PersonAction::SignOut).await.unwrap();
         let mut read = Vec::new();
         loop {
-            let page = directory.history(contoso.id, read.last().map(|it: &crate::directory::history::Change| it.id), 4).await.unwrap();
+            let page = directory.history(contoso.id, read.last().map(|it: &crate::directory::history::HistoryEntry| it.id), 4).await.unwrap();
             if page.is_empty() {
                 break;
             }
@@ -242,7 +245,7 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
         assert_eq!(told, expected);
         // Who is one of its people is told by what they are called.
         let by = format!("person {}", maya.id);
-        directory.act(&Acting { organization: contoso.id, person: None, by: by.clone() }, maya.id, &Act::SignOut).await.unwrap();
+        directory.apply_action(&AdminScope { organization: contoso.id, person: None, by: by.clone() }, maya.id, &PersonAction::SignOut).await.unwrap();
         let newest = directory.history(contoso.id, None, 2).await.unwrap();
         assert_eq!((newest[0].by.as_str(), newest[0].by_username.as_ref(), newest[1].by_username.as_ref()), (by.as_str(), Some(&maya.username), None));
         assert_eq!((read[0].by.as_str(), read[0].person, read[0].username.as_ref()), ("tom", Some(maya.id), Some(&maya.username)));
@@ -270,33 +273,33 @@ async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
             made(&contoso, "walt", "worker").await,
         );
         let felix = made(&fabrikam, "felix", "worker").await;
-        let by = |person: Option<Guid>| Acting { organization: contoso.id, person, by: "whoever".to_owned() };
-        let does = async |who: Option<&Person>, whom: &Person, act: Act| directory.act(&by(who.map(|it| it.id)), whom.id, &act).await;
-        let role = |it: &str| Act::Role(it.to_owned());
+        let by = |person: Option<Guid>| AdminScope { organization: contoso.id, person, by: "whoever".to_owned() };
+        let does = async |who: Option<&Person>, whom: &Person, act: PersonAction| directory.apply_action(&by(who.map(|it| it.id)), whom.id, &act).await;
+        let role = |it: &str| PersonAction::Role(it.to_owned());
 
         // Up to one's own, and back.
         assert_eq!(does(Some(&anna), &walt, role("admin")).await.unwrap().role, "admin");
         let lowered = does(Some(&anna), &walt, role("worker")).await.unwrap();
         assert_eq!((lowered.role.as_str(), lowered.role_source.as_str()), ("worker", "hand"));
-        assert!(!does(Some(&anna), &adam, Act::On(false)).await.unwrap().on);
+        assert!(!does(Some(&anna), &adam, PersonAction::On(false)).await.unwrap().on);
         // Whoever is off changes nothing any more.
-        assert!(matches!(does(Some(&adam), &walt, Act::SignOut).await, Err(NotDone::NotYou)));
-        assert!(does(Some(&anna), &adam, Act::On(true)).await.unwrap().on);
+        assert!(matches!(does(Some(&adam), &walt, PersonAction::SignOut).await, Err(ActionError::NotYou)));
+        assert!(does(Some(&anna), &adam, PersonAction::On(true)).await.unwrap().on);
         // Not above.
-        assert!(matches!(does(Some(&anna), &walt, role("owner")).await, Err(NotDone::TooHigh)));
-        for act in [role("worker"), Act::On(false), Act::SignOut] {
-            assert!(matches!(does(Some(&anna), &olga, act).await, Err(NotDone::Above)));
+        assert!(matches!(does(Some(&anna), &walt, role("owner")).await, Err(ActionError::TooHigh)));
+        for act in [role("worker"), PersonAction::On(false), PersonAction::SignOut] {
+            assert!(matches!(does(Some(&anna), &olga, act).await, Err(ActionError::Above)));
         }
         assert_eq!(does(Some(&olga), &anna, role("owner")).await.unwrap().role, "owner");
         // Not oneself, but for signing out.
-        for act in [role("worker"), Act::On(false)] {
-            assert!(matches!(does(Some(&olga), &olga, act).await, Err(NotDone::Yourself)));
+        for act in [role("worker"), PersonAction::On(false)] {
+            assert!(matches!(does(Some(&olga), &olga, act).await, Err(ActionError::Yourself)));
         }
-        does(Some(&olga), &olga, Act::SignOut).await.unwrap();
+        does(Some(&olga), &olga, PersonAction::SignOut).await.unwrap();
         // Nobody of another company, as whom or by whom; no role that is none.
-        assert!(matches!(does(Some(&olga), &felix, Act::On(false)).await, Err(NotDone::Nobody)));
-        assert!(matches!(does(Some(&felix), &walt, Act::On(false)).await, Err(NotDone::NotYou)));
-        assert!(matches!(does(Some(&olga), &walt, role("boss")).await, Err(NotDone::Directory(Error::NoRole(_)))));
+        assert!(matches!(does(Some(&olga), &felix, PersonAction::On(false)).await, Err(ActionError::Nobody)));
+        assert!(matches!(does(Some(&felix), &walt, PersonAction::On(false)).await, Err(ActionError::NotYou)));
+        assert!(matches!(does(Some(&olga), &walt, role("boss")).await, Err(ActionError::Directory(Error::NoRole(_)))));
         // Whoever the operator gave a link to stands above all.
         assert_eq!(does(None, &olga, role("admin")).await.unwrap().role, "admin");
 

@@ -1,11 +1,11 @@
 //! Organizations and people, as an operator changes them.
 
 use super::*;
-use crate::base::credential::Credential;
-use crate::directory::admin::{Act, Acting, NotDone};
+use crate::base::credential::ClientCredential;
+use crate::directory::admin::{ActionError, AdminScope, PersonAction};
 use crate::directory::change::OrganizationChange;
-use crate::directory::organization::State;
-use crate::directory::people::Asked;
+use crate::directory::organization::OrganizationState;
+use crate::directory::people::PeopleQuery;
 
 #[tokio::test]
 async fn of_two_owners_who_switch_each_other_off_at_once_one_stays() {
@@ -19,13 +19,13 @@ async fn of_two_owners_who_switch_each_other_off_at_once_one_stays() {
         }
         let [olga, oskar] = two[..] else { unreachable!() };
         let off = async |by: Guid, whom: Guid| {
-            let acting = Acting { organization: contoso.id, person: Some(by), by: format!("person {by}") };
-            directory.act(&acting, whom, &Act::On(false)).await
+            let acting = AdminScope { organization: contoso.id, person: Some(by), by: format!("person {by}") };
+            directory.apply_action(&acting, whom, &PersonAction::On(false)).await
         };
         for round in 0..20 {
             let (one, other) = tokio::join!(off(olga, oskar), off(oskar, olga));
             assert!(one.is_ok() != other.is_ok(), "{round}: {one:?} {other:?}");
-            assert!(matches!(one.and(other), Err(NotDone::NotYou)), "{round}");
+            assert!(matches!(one.and(other), Err(ActionError::NotYou)), "{round}");
             for username in ["olga", "oskar"] {
                 let back = PersonChange { on: Some(true), ..PersonChange::default() };
                 directory.change_person(&name(username), back, "a story").await.unwrap();
@@ -73,7 +73,7 @@ async fn a_former_code_holds_until_its_end_and_is_free_after_it() {
         ground.clock.shift(86_401);
         assert_eq!(directory.organization(&code("contoso")).await.unwrap(), None);
         let other = directory.add_organization(new(), "a story").await.unwrap();
-        assert_eq!((other.state, other.code.as_str()), (State::Draft, "contoso"));
+        assert_eq!((other.state, other.code.as_str()), (OrganizationState::Draft, "contoso"));
         // Its own former code may come back.
         let back = directory.change_code(&code("contoso-eu"), &code("contoso-x"), 9, "a story").await.unwrap();
         assert_eq!(directory.change_code(&back.code, &code("contoso-eu"), 9, "a story").await.unwrap().id, contoso.id);
@@ -112,11 +112,11 @@ async fn an_organization_is_turned_on_only_when_it_is_complete() {
         let directory = ground.open().await;
         let new = NewOrganization { name: "Northwind Traders".to_owned(), tenant: Guid::parse(CONTOSO), ..NewOrganization::default() };
         let draft = directory.add_organization(new, "a story").await.unwrap();
-        assert_eq!((draft.code.as_str(), draft.state), ("northwind-traders", State::Draft));
-        let on = || OrganizationChange { state: Some(State::On), ..OrganizationChange::default() };
+        assert_eq!((draft.code.as_str(), draft.state), ("northwind-traders", OrganizationState::Draft));
+        let on = || OrganizationChange { state: Some(OrganizationState::On), ..OrganizationChange::default() };
         assert!(matches!(directory.change_organization(&draft.code, on(), "a story").await, Err(Error::Incomplete(_, "a client ID"))));
-        let rest = OrganizationChange { client_id: Guid::parse(CLIENT), proof: Some(Proof::secret(VALUE)), ..on() };
-        assert_eq!(directory.change_organization(&draft.code, rest, "a story").await.unwrap().state, State::On);
+        let rest = OrganizationChange { client_id: Guid::parse(CLIENT), proof: Some(OrganizationCredential::secret(VALUE)), ..on() };
+        assert_eq!(directory.change_organization(&draft.code, rest, "a story").await.unwrap().state, OrganizationState::On);
         let role = OrganizationChange { default_role: Some("boss".to_owned()), ..OrganizationChange::default() };
         assert!(matches!(directory.change_organization(&draft.code, role, "a story").await, Err(Error::NoRole(_))));
         let second = NewOrganization { name: "Northwind Traders".to_owned(), ..NewOrganization::default() };
@@ -140,13 +140,13 @@ async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_
         assert!(!before.contains(VALUE));
         assert_eq!(in_use(&directory.connection(&contoso).await.unwrap().unwrap()), VALUE);
         // Moved to another row it opens nothing.
-        let mut changes = directory.database.begin().await.unwrap();
+        let mut changes = directory.database.begin_transaction().await.unwrap();
         let values = vec![fabrikam.id.to_string().into(), before.as_str().into()];
         changes.run("UPDATE organization SET credential = $2 WHERE id = $1", values).await.unwrap();
         changes.commit().await.unwrap();
         assert!(matches!(directory.connection(&fabrikam).await, Err(Error::Unopened(_))));
         assert_eq!(directory.unopened().await.unwrap(), [code("fabrikam")]);
-        let anew = OrganizationChange { proof: Some(Proof::secret(VALUE)), ..OrganizationChange::default() };
+        let anew = OrganizationChange { proof: Some(OrganizationCredential::secret(VALUE)), ..OrganizationChange::default() };
         directory.change_organization(&fabrikam.code, anew, "a story").await.unwrap();
 
         assert_eq!(ground.opened_with(&[new]).await.unwrap().unopened().await.unwrap().len(), 2, "dropped too early");
@@ -166,13 +166,13 @@ async fn people_are_listed_page_by_page_and_found_by_how_they_begin() {
         for it in ["anna", "anton", "an_x", "berta", "carl"] {
             person(&directory, &contoso, it, Some(&format!("{it}@mail.example"))).await;
         }
-        let asked = |begins: Option<&str>, after: Option<&str>| Asked {
+        let asked = |begins: Option<&str>, after: Option<&str>| PeopleQuery {
             organization: Some(contoso.id),
-            begins: begins.map(str::to_owned),
+            prefix: begins.map(str::to_owned),
             after: after.map(name),
-            most: 2,
+            limit: 2,
         };
-        let names = async |it: Asked| directory.people(&it).await.unwrap().iter().map(|it| it.username.to_string()).collect::<Vec<_>>();
+        let names = async |it: PeopleQuery| directory.people(&it).await.unwrap().iter().map(|it| it.username.to_string()).collect::<Vec<_>>();
         let mut all = Vec::new();
         loop {
             let page = names(asked(None, all.last().map(String::as_str))).await;
@@ -196,9 +196,9 @@ async fn every_change_is_in_the_history_and_no_credential_is() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
-        let anew = OrganizationChange { proof: Some(Proof::secret(VALUE)), name: Some("C".to_owned()), ..OrganizationChange::default() };
+        let anew = OrganizationChange { proof: Some(OrganizationCredential::secret(VALUE)), name: Some("C".to_owned()), ..OrganizationChange::default() };
         directory.change_organization(&contoso.code, anew, "maya").await.unwrap();
-        directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
+        directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
         let rows = directory.database.rows("SELECT actor, what FROM audit ORDER BY what", Vec::new()).await.unwrap();
         let told: Vec<_> = rows.iter().map(|it| format!("{}: {}", it.text("actor").unwrap(), it.text("what").unwrap())).collect();
         assert_eq!(told.len(), 3, "{told:?}");
@@ -211,12 +211,12 @@ async fn every_change_is_in_the_history_and_no_credential_is() {
 #[tokio::test]
 async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
     on_both(async |mut ground: Ground| {
-        let of_file = crate::config::directory::Organization {
+        let of_file = crate::config::directory::OrganizationConfig {
             code: code("contoso"),
             name: "Contoso".to_owned(),
             tenant: Guid::parse(CONTOSO).unwrap(),
             client_id: Guid::parse(CLIENT).unwrap(),
-            credential: Credential::Secret(Secret::new(VALUE)),
+            credential: ClientCredential::Secret(Secret::new(VALUE)),
             domains: vec!["contoso.com".to_owned()],
             default_role: "admin".to_owned(),
             first_sign_in: None,
@@ -225,23 +225,23 @@ async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
         ground.config.organizations = vec![of_file.clone()];
         let directory = ground.open().await;
         let contoso = directory.organization_of("maya@contoso.com").await.unwrap().unwrap();
-        assert_eq!((contoso.state, contoso.has_credential), (State::On, true));
+        assert_eq!((contoso.state, contoso.has_credential), (OrganizationState::On, true));
         let by = directory.connection(&contoso).await.unwrap().unwrap().by;
-        assert!(by.is(&Means::OfFile(Credential::Secret(Secret::new(VALUE)))), "{by:?}");
-        assert_eq!(directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap().role, "admin");
+        assert!(by.is(&ConnectionCredential::OfFile(ClientCredential::Secret(Secret::new(VALUE)))), "{by:?}");
+        assert_eq!(directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap().role, "admin");
         assert!(matches!(directory.change_organization(&contoso.code, OrganizationChange::default(), "a story").await, Err(Error::InFile(_))));
 
-        ground.config.organizations = vec![crate::config::directory::Organization { name: "Contoso Freight".to_owned(), ..of_file }];
+        ground.config.organizations = vec![crate::config::directory::OrganizationConfig { name: "Contoso Freight".to_owned(), ..of_file }];
         let directory = ground.open().await;
         let renamed = directory.organization_by_id(contoso.id).await.unwrap().unwrap();
-        assert_eq!((renamed.name.as_str(), renamed.state), ("Contoso Freight", State::On));
+        assert_eq!((renamed.name.as_str(), renamed.state), ("Contoso Freight", OrganizationState::On));
 
         ground.config.organizations = Vec::new();
         let keyring = Keyring::new(&[], &random::system());
         let directory = directory.reconfigured(&ground.config, &keyring).await.unwrap();
         let gone = directory.organization_by_id(contoso.id).await.unwrap().unwrap();
-        assert_eq!((gone.state, gone.has_credential), (State::Off, false));
-        assert!(matches!(directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &gone).await, Err(Refused::OrganizationOff)));
+        assert_eq!((gone.state, gone.has_credential), (OrganizationState::Off, false));
+        assert!(matches!(directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &gone).await, Err(MembershipRefusal::OrganizationOff)));
     })
     .await;
 }

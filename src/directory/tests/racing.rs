@@ -12,7 +12,7 @@ async fn a_hundred_first_sign_ins_at_once_make_one_person() {
             .map(|at| {
                 let directory = if at % 2 == 0 { one.clone() } else { other.clone() };
                 let contoso = contoso.clone();
-                tokio::spawn(async move { directory.welcome_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap().id })
+                tokio::spawn(async move { directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap().id })
             })
             .collect();
         let mut ids = std::collections::HashSet::new();
@@ -35,7 +35,7 @@ async fn one_unlinked_person_is_linked_once_and_by_one_alone() {
                 let directory = if at.is_multiple_of(2) { one.clone() } else { other.clone() };
                 let contoso = contoso.clone();
                 // Four accounts that had the same name one after the other.
-                tokio::spawn(async move { (at % 4, directory.welcome_identity(&who(CONTOSO, at % 4, "maya@contoso.com"), &contoso).await.unwrap().id) })
+                tokio::spawn(async move { (at % 4, directory.admit_identity(&who(CONTOSO, at % 4, "maya@contoso.com"), &contoso).await.unwrap().id) })
             })
             .collect();
         let mut ids = std::collections::HashMap::new();
@@ -83,8 +83,8 @@ const OTHER: &str = "STORY_DIRECTORY";
 /// Starts this very program again, as one that signs everybody in.
 fn another_program(ground: &Ground) -> std::process::Child {
     let address = match &ground.config.database {
-        Database::Sqlite(path) => format!("sqlite:{}", path.display()),
-        Database::Postgres(address) => address.expose().to_owned(),
+        DatabaseConfig::Sqlite(path) => format!("sqlite:{}", path.display()),
+        DatabaseConfig::Postgres(address) => address.expose().to_owned(),
     };
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "directory::tests::racing::everybody_signs_in_for_the_first_time"]).env(OTHER, address);
@@ -96,7 +96,7 @@ async fn everybody(directory: &Directory) {
     let contoso = directory.organization(&code("contoso")).await.unwrap().unwrap();
     for number in 0..=PEOPLE {
         let it = who(CONTOSO, number, &format!("person{number}@contoso.com"));
-        let four = (0..4).map(|_| directory.welcome_identity(&it, &contoso));
+        let four = (0..4).map(|_| directory.admit_identity(&it, &contoso));
         let ids: std::collections::HashSet<_> = futures_util::future::join_all(four).await.into_iter().map(|it| it.unwrap().id).collect();
         assert_eq!(ids.len(), 1);
     }
@@ -109,8 +109,8 @@ const PEOPLE: u8 = 60;
 async fn everybody_signs_in_for_the_first_time() {
     let Ok(address) = std::env::var(OTHER) else { return };
     let database = match address.strip_prefix("sqlite:") {
-        Some(path) => Database::Sqlite(path.into()),
-        None => Database::Postgres(Secret::new(address)),
+        Some(path) => DatabaseConfig::Sqlite(path.into()),
+        None => DatabaseConfig::Postgres(Secret::new(address)),
     };
     everybody(&Ground { config: config(database), clock: Clock::system(), _folder: None }.open().await).await;
 }
@@ -144,7 +144,7 @@ async fn a_program_killed_at_any_moment_leaves_nobody_half_and_nobody_twice() {
             }
             other.kill().unwrap();
             other.wait().unwrap();
-            let asked = crate::directory::people::Asked { organization: Some(contoso.id), most: 1000, ..Default::default() };
+            let asked = crate::directory::people::PeopleQuery { organization: Some(contoso.id), limit: 1000, ..Default::default() };
             for it in directory.people(&asked).await.unwrap().iter().filter(|it| it.username.as_str() != "person3@contoso.com") {
                 assert!(it.linked.is_some() && it.last_sign_in.is_some() && it.name.is_some(), "{it:?}");
             }

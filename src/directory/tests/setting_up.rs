@@ -1,10 +1,10 @@
 //! Links by which an organization is set up, and sign-ins on trial.
 
 use super::*;
-use crate::directory::change::{Asking, OrganizationChange};
-use crate::directory::invitation::{LINK, NotAccepted, VISIT};
-use crate::directory::organization::State;
-use crate::directory::welcome::How;
+use crate::directory::change::{ChangeOrigin, OrganizationChange};
+use crate::directory::first_sign_in::PersonMatch;
+use crate::directory::invitation::{InvitationError, LINK_LIFETIME_SECONDS, VISIT_LIFETIME_SECONDS};
+use crate::directory::organization::OrganizationState;
 
 fn seconds(it: u64) -> i64 {
     i64::try_from(it).unwrap()
@@ -21,11 +21,11 @@ async fn a_link_is_used_once_whoever_tries_at_the_same_time_and_names_its_organi
         let (one, two, three) = tokio::join!(directory.accept(&made.token), directory.accept(&made.token), directory.accept(&made.token));
         let all = [one, two, three];
         assert_eq!(all.iter().filter(|it| it.is_ok()).count(), 1, "{all:?}");
-        assert_eq!(all.iter().filter(|it| matches!(it, Err(NotAccepted::Used))).count(), 2, "{all:?}");
+        assert_eq!(all.iter().filter(|it| matches!(it, Err(InvitationError::Used))).count(), 2, "{all:?}");
         let visit = all.into_iter().find_map(Result::ok).unwrap();
         assert_eq!(visit.organization.id, contoso.id);
         assert_eq!(directory.invitation(visit.id).await.unwrap().unwrap().organization.id, contoso.id);
-        assert!(matches!(directory.accept(&Secret::new("another")).await, Err(NotAccepted::Unknown)));
+        assert!(matches!(directory.accept(&Secret::new("another")).await, Err(InvitationError::Unknown)));
         let history = directory.history(contoso.id, None, 10).await.unwrap();
         assert_eq!(history.iter().filter(|it| it.by == format!("invitation {}", visit.id)).count(), 1, "{history:?}");
         assert!(history.iter().all(|it| !it.what.contains(made.token.expose())));
@@ -40,18 +40,18 @@ async fn a_link_ends_after_a_day_a_visit_after_two_hours_and_both_with_another_l
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let invited = async || directory.invite(&contoso.code, "a story").await.unwrap().token;
         let late = invited().await;
-        ground.clock.shift(seconds(LINK));
-        assert!(matches!(directory.accept(&late).await, Err(NotAccepted::Over)));
+        ground.clock.shift(seconds(LINK_LIFETIME_SECONDS));
+        assert!(matches!(directory.accept(&late).await, Err(InvitationError::Over)));
         let visit = directory.accept(&invited().await).await.unwrap();
         // Some of this time passes by itself.
-        ground.clock.shift(seconds(VISIT) - 60);
+        ground.clock.shift(seconds(VISIT_LIFETIME_SECONDS) - 60);
         assert!(directory.invitation(visit.id).await.unwrap().is_some());
         ground.clock.shift(60);
         assert!(directory.invitation(visit.id).await.unwrap().is_none());
         let before = invited().await;
         let visit = directory.accept(&invited().await).await.unwrap();
-        assert!(matches!(directory.accept(&before).await, Err(NotAccepted::Over)));
-        let off = OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() };
+        assert!(matches!(directory.accept(&before).await, Err(InvitationError::Over)));
+        let off = OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() };
         directory.change_organization(&contoso.code, off, "a story").await.unwrap();
         assert!(directory.invitation(visit.id).await.unwrap().is_none());
         assert!(matches!(directory.invite(&code("nobody"), "a story").await, Err(Error::NoOrganization(_))));
@@ -71,7 +71,7 @@ async fn of_two_links_made_at_once_one_holds() {
             for made in [one, two, three] {
                 match directory.accept(&made.unwrap().token).await {
                     Ok(_) => held += 1,
-                    Err(it) => assert!(matches!(it, NotAccepted::Over), "{round}: {it:?}"),
+                    Err(it) => assert!(matches!(it, InvitationError::Over), "{round}: {it:?}"),
                 }
             }
             assert_eq!(held, 1, "{round}");
@@ -85,11 +85,11 @@ async fn whoever_guesses_codes_and_links_waits_for_no_writer_and_keeps_none_wait
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         // SQLite has one writer at a time, and this one does not come to an end.
-        let writing = directory.database.begin().await.unwrap();
+        let writing = directory.database.begin_transaction().await.unwrap();
         let junk = Secret::new("A".repeat(43));
         let answers = async { (directory.redeem_code(&junk, "phone", None, "x", 100).await.err(), directory.accept(&junk).await.err()) };
         let answers = tokio::time::timeout(std::time::Duration::from_secs(3), answers).await.expect("a guess waits for a writer");
-        assert!(matches!(answers, (Some(crate::directory::families::Refused::Unknown), Some(NotAccepted::Unknown))), "{answers:?}");
+        assert!(matches!(answers, (Some(crate::directory::client_sign_ins::RedeemError::Unknown), Some(InvitationError::Unknown))), "{answers:?}");
         drop(writing);
     })
     .await;
@@ -100,19 +100,19 @@ async fn a_preview_says_what_a_sign_in_would_make_and_changes_nothing() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
-        let off = OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() };
+        let off = OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() };
         let maya = person(&directory, &contoso, "maya@contoso.com", None).await;
-        let tom = directory.welcome_identity(&who(CONTOSO, 7, "tom@contoso.com"), &contoso).await.unwrap();
+        let tom = directory.admit_identity(&who(CONTOSO, 7, "tom@contoso.com"), &contoso).await.unwrap();
         directory.change_organization(&contoso.code, off, "a story").await.unwrap();
         let history = directory.history(contoso.id, None, 100).await.unwrap().len();
         let preview = async |it: Identity| directory.preview_identity(&it, &contoso).await;
         let made = preview(Identity { roles: ["Fleet.Owner"].iter().collect(), ..who(CONTOSO, 1, "new@contoso.com") }).await.unwrap();
-        assert_eq!((made.how, made.person.username.as_str(), made.person.role.as_str()), (How::Made, "new@contoso.com", "owner"));
+        assert_eq!((made.person_match, made.person.username.as_str(), made.person.role.as_str()), (PersonMatch::Made, "new@contoso.com", "owner"));
         let linked = preview(who(CONTOSO, 2, "Maya@contoso.com")).await.unwrap();
-        assert_eq!((linked.how, linked.person.id), (How::Linked, maya.id));
+        assert_eq!((linked.person_match, linked.person.id), (PersonMatch::Linked, maya.id));
         let known = preview(who(CONTOSO, 7, "tom@contoso.com")).await.unwrap();
-        assert_eq!((known.how, known.person.id), (How::Known, tom.id));
-        assert!(matches!(preview(who(FABRIKAM, 1, "frida@fabrikam.com")).await, Err(Refused::OtherTenant)));
+        assert_eq!((known.person_match, known.person.id), (PersonMatch::Known, tom.id));
+        assert!(matches!(preview(who(FABRIKAM, 1, "frida@fabrikam.com")).await, Err(MembershipRefusal::OtherTenant)));
         // As it was.
         assert_eq!(directory.count(contoso.id).await.unwrap(), 2);
         assert_eq!(directory.person_by_id(maya.id).await.unwrap().unwrap(), maya);
@@ -132,7 +132,7 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
         let whole = || OrganizationChange {
             tenant: Guid::parse(CONTOSO),
             client_id: Guid::parse(CLIENT),
-            proof: Some(Proof::secret(VALUE)),
+            proof: Some(OrganizationCredential::secret(VALUE)),
             credential_ends: Some(4_099_680_000),
             ..OrganizationChange::default()
         };
@@ -151,14 +151,14 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
         // What was tested before does not count once more.
         directory.note_trial(&draft, &mark, "a story").await.unwrap();
         assert_eq!(directory.tested(&draft).await.unwrap(), None);
-        let on = || OrganizationChange { state: Some(State::On), asking: Asking::Invited, ..OrganizationChange::default() };
+        let on = || OrganizationChange { state: Some(OrganizationState::On), origin: ChangeOrigin::Invited, ..OrganizationChange::default() };
         assert!(matches!(directory.change_organization(&draft.code, on(), "a story").await, Err(Error::NotTested(_))));
         let mark = directory.connection_mark(&draft).await.unwrap().unwrap();
         directory.note_trial(&draft, &mark, "a story").await.unwrap();
         // Nor does the test of the connection before for one that comes in the same change.
-        let both = OrganizationChange { state: Some(State::On), asking: Asking::Invited, ..whole() };
+        let both = OrganizationChange { state: Some(OrganizationState::On), origin: ChangeOrigin::Invited, ..whole() };
         assert!(matches!(directory.change_organization(&draft.code, both, "a story").await, Err(Error::NotTested(_))));
-        assert_eq!(directory.change_organization(&draft.code, on(), "a story").await.unwrap().state, State::On);
+        assert_eq!(directory.change_organization(&draft.code, on(), "a story").await.unwrap().state, OrganizationState::On);
     })
     .await;
 }
@@ -175,18 +175,18 @@ async fn an_admin_changes_nothing_that_can_lock_out_somebody_of_a_higher_role() 
         };
         let (owner, admin) = (with_role("olga@contoso.com", "owner").await, with_role("adam@contoso.com", "admin").await);
         let change = async |person: Guid, change: OrganizationChange| {
-            let change = OrganizationChange { asking: Asking::Admin(person), ..change };
+            let change = OrganizationChange { origin: ChangeOrigin::Admin(person), ..change };
             directory.change_organization(&contoso.code, change, &format!("person {person}")).await
         };
         let empty = OrganizationChange::default;
-        let secret = |text: &str| Some(Proof::secret(text));
+        let secret = |text: &str| Some(OrganizationCredential::secret(text));
         let acts: [(&str, &dyn Fn() -> OrganizationChange); 10] = [
-            ("turn off", &|| OrganizationChange { state: Some(State::Off), ..empty() }),
-            ("back to a draft", &|| OrganizationChange { state: Some(State::Draft), ..empty() }),
+            ("turn off", &|| OrganizationChange { state: Some(OrganizationState::Off), ..empty() }),
+            ("back to a draft", &|| OrganizationChange { state: Some(OrganizationState::Draft), ..empty() }),
             ("another tenant", &|| OrganizationChange { tenant: Guid::parse(FABRIKAM), ..empty() }),
             ("another client ID", &|| OrganizationChange { client_id: Guid::parse(FABRIKAM), ..empty() }),
             ("no guests", &|| OrganizationChange { guests: Some(false), ..empty() }),
-            ("nobody new", &|| OrganizationChange { first_sign_in: Some(FirstSignIn::Refuse), ..empty() }),
+            ("nobody new", &|| OrganizationChange { first_sign_in: Some(FirstSignInRule::Refuse), ..empty() }),
             ("another default role", &|| OrganizationChange { default_role: Some("owner".to_owned()), ..empty() }),
             ("let a domain go", &|| OrganizationChange { unbind: vec!["contoso.net".to_owned()], ..empty() }),
             ("bind a domain", &|| OrganizationChange { bind: vec!["contoso.org".to_owned()], ..empty() }),
@@ -198,18 +198,19 @@ async fn an_admin_changes_nothing_that_can_lock_out_somebody_of_a_higher_role() 
         }
         // A new secret waits beside the one that works, and locks nobody out.
         change(admin, OrganizationChange { proof: secret("the-admins-new-secret-0123456789"), ..empty() }).await.unwrap();
-        change(admin, OrganizationChange { take_back: true, ..empty() }).await.unwrap();
+        change(admin, OrganizationChange { withdraw_new: true, ..empty() }).await.unwrap();
         // One that the owner or the operator set may be the only one that is not expired.
         change(owner, OrganizationChange { proof: secret("the-owners-new-secret-0123456789"), ..empty() }).await.unwrap();
         for by in ["the owner", "the operator"] {
-            for act in [OrganizationChange { take_back: true, ..empty() }, OrganizationChange { proof: secret("another-new-secret-0123456789"), ..empty() }] {
+            for act in [OrganizationChange { withdraw_new: true, ..empty() }, OrganizationChange { proof: secret("another-new-secret-0123456789"), ..empty() }]
+            {
                 assert!(matches!(change(admin, act).await, Err(Error::NeedsHighestRole(_))), "{by}");
             }
             let operators = OrganizationChange { proof: secret("the-operators-new-secret-0123456789"), ..empty() };
             directory.change_organization(&contoso.code, operators, "operator").await.unwrap();
         }
         // The owner may, but for what stays while it is on; and so may the admin once nobody who is on stands above.
-        change(owner, OrganizationChange { take_back: true, ..empty() }).await.unwrap();
+        change(owner, OrganizationChange { withdraw_new: true, ..empty() }).await.unwrap();
         for (what, act) in &acts[4..] {
             assert!(change(owner, act()).await.is_ok(), "{what}");
         }
@@ -217,7 +218,7 @@ async fn an_admin_changes_nothing_that_can_lock_out_somebody_of_a_higher_role() 
         let off = PersonChange { on: Some(false), ..PersonChange::default() };
         directory.change_person(&name("olga@contoso.com"), off, "operator").await.unwrap();
         assert!(matches!(change(owner, acts[0].1()).await, Err(Error::NeedsHighestRole(_))), "somebody who is off");
-        assert_eq!(change(admin, acts[0].1()).await.unwrap().state, State::Off);
+        assert_eq!(change(admin, acts[0].1()).await.unwrap().state, OrganizationState::Off);
     })
     .await;
 }

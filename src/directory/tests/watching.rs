@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::directory::change::{OrganizationChange, SIGNED_OUT};
-use crate::directory::organization::State;
-use crate::directory::watch::PAGE;
+use crate::directory::organization::OrganizationState;
+use crate::directory::watch::MAX_CHANGES_PER_PAGE;
 
 #[tokio::test]
 async fn changes_are_told_from_a_time_on_page_by_page_and_none_twice() {
@@ -17,8 +17,8 @@ async fn changes_are_told_from_a_time_on_page_by_page_and_none_twice() {
         assert_eq!(told.len(), 2);
         assert!(told.contains(&(Some(contoso.id), None, false)) && told.contains(&(Some(contoso.id), Some(maya.id), false)), "{told:?}");
         assert_eq!(directory.changed(now + 2, None).await.unwrap(), []);
-        let mut changes = directory.database.begin().await.unwrap();
-        for _ in 0..2 * PAGE {
+        let mut changes = directory.database.begin_transaction().await.unwrap();
+        for _ in 0..2 * MAX_CHANGES_PER_PAGE {
             directory.audit(&mut changes, "a story", Some(contoso.id), Some(maya.id), SIGNED_OUT).await.unwrap();
         }
         changes.commit().await.unwrap();
@@ -27,12 +27,12 @@ async fn changes_are_told_from_a_time_on_page_by_page_and_none_twice() {
             let page = directory.changed(now - 60, last.as_ref()).await.unwrap();
             assert!(page.iter().all(|it| seen.insert(it.id)), "told twice");
             pages += 1;
-            if page.len() < PAGE as usize {
+            if page.len() < MAX_CHANGES_PER_PAGE as usize {
                 break;
             }
             last = page.into_iter().next_back();
         }
-        assert_eq!((seen.len(), pages), (2 * PAGE as usize + 2, 3));
+        assert_eq!((seen.len(), pages), (2 * MAX_CHANGES_PER_PAGE as usize + 2, 3));
     })
     .await;
 }
@@ -49,17 +49,17 @@ async fn many_people_are_asked_about_at_once_and_stand_as_one_by_one() {
             .change_person(&maya.username, PersonChange { on: Some(false), role: Some("admin".to_owned()), ..PersonChange::default() }, "a story")
             .await
             .unwrap();
-        let change = OrganizationChange { state: Some(State::Off), ..OrganizationChange::default() };
+        let change = OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() };
         directory.change_organization(&fabrikam.code, change, "a story").await.unwrap();
         let strangers = (0..1100_u32).map(|it| Guid::from_random([it.to_be_bytes(), [7; 4], [7; 4], [7; 4]].concat().try_into().unwrap()));
         let people: Vec<_> = strangers.chain([maya.id, tom.id, frida.id]).collect();
-        let all = directory.standings(&people).await.unwrap();
+        let all = directory.person_statuses(&people).await.unwrap();
         assert_eq!(all.len(), 3);
         for it in [&maya, &tom, &frida] {
-            assert_eq!(all.get(&it.id), directory.standing(it.id).await.unwrap().as_ref(), "{}", it.username);
+            assert_eq!(all.get(&it.id), directory.person_status(it.id).await.unwrap().as_ref(), "{}", it.username);
         }
         assert_eq!((all[&maya.id].on, all[&tom.id].on, all[&frida.id].on), (false, true, false));
-        assert_eq!(directory.standings(&[]).await.unwrap().len(), 0);
+        assert_eq!(directory.person_statuses(&[]).await.unwrap().len(), 0);
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use http::StatusCode;
 
-use super::super::table::{Place, ROWS};
+use super::super::refusals::{ROWS, RefusalStage};
 use super::{ask, authorize, begin, pick, redeem, refused};
 
 #[tokio::test]
@@ -15,16 +15,16 @@ async fn each_code_shows_where_it_belongs() {
         assert_eq!(person.user_name, format!("aadsts{}@contoso.example", row.code));
         let page = ask(&authorize(&emulator, &[]), None, &[]).await;
         let seen = pick(&emulator, &page, ("person", &person.oid)).await;
-        match row.place {
-            Place::Page => {
+        match row.stage {
+            RefusalStage::Page => {
                 assert!(seen.headers.get("location").is_none() && seen.body.contains(&format!("AADSTS{}: ", row.code)), "{}", seen.body);
             }
-            Place::Callback => {
+            RefusalStage::Callback => {
                 let back = seen.sent_back();
                 assert_eq!((back["error"].as_str(), back["state"].as_str()), (row.error, "s 1"));
                 assert!(back["error_description"].starts_with(&format!("AADSTS{}: ", row.code)), "{back:?}");
             }
-            Place::Token => {
+            RefusalStage::Token => {
                 let status = if row.at_token == "invalid_client" { 401 } else { 400 };
                 refused(&redeem(&emulator, &seen.sent_back()["code"], &[]).await, status, row.at_token, u64::from(row.code));
             }

@@ -166,7 +166,7 @@ async fn the_panel_pulls_every_lever_with_plain_forms() {
     let emulator = begin().await;
     let page = ask(&format!("{}/", emulator.authority()), None, &[]).await;
     assert!(page.header("content-security-policy").contains("form-action 'self'") && !page.body.contains("<script"));
-    for lever in super::super::orders::LEVERS.iter().filter(|it| **it != "enable") {
+    for lever in super::super::control_request::LEVERS.iter().filter(|it| **it != "enable") {
         assert!(page.body.contains(&format!("name=\"lever\" value=\"{lever}\"")), "{lever} is not on the panel");
     }
     let maya = oid(&emulator, "maya");

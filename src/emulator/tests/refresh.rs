@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::super::{Emulator, Refused, TokenFault, UNTIL_CLEARED, Wrong};
+use super::super::{Emulator, InjectedRefusal, TokenDefect, TokenFault, UNTIL_CLEARED};
 use super::{Seen, ask, at, authorize, begin, id_claims, oid, own, pick, redeem, refused, sign_in, tokens, try_ask, verified};
 
 async fn refresh(emulator: &Emulator, token: &str) -> Seen {
@@ -112,7 +112,8 @@ async fn a_refresh_is_refused_with_any_code_of_the_table_and_a_challenge_where_o
 async fn the_next_token_request_is_refused_as_written() {
     let emulator = begin().await;
     let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
-    let told = Refused { error: "interaction_required".to_owned(), code: 50_079, suberror: Some("basic_action".to_owned()), claims: Some(claims.to_owned()) };
+    let told =
+        InjectedRefusal { error: "interaction_required".to_owned(), code: 50_079, suberror: Some("basic_action".to_owned()), claims: Some(claims.to_owned()) };
     emulator.control().refuse_next_token(told);
     let seen = redeem(&emulator, "x", &[]).await;
     refused(&seen, 400, "interaction_required", 50_079);
@@ -208,7 +209,7 @@ async fn a_sign_out_tells_the_app_in_a_frame_by_its_session_alone() {
 async fn the_token_of_somebody_else_can_come_at_a_refresh() {
     let emulator = begin().await;
     let first = tokens(&emulator, "maya").await;
-    emulator.control().wrong(Wrong::Person);
+    emulator.control().wrong(TokenDefect::Person);
     let after = claims(&emulator, &refresh(&emulator, &refresh_token(&first)).await.json()).await;
     let before = claims(&emulator, &first).await;
     assert!(after["oid"] != before["oid"] && after["sub"] != before["sub"]);

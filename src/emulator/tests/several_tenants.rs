@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::tenants::{CONTOSO, FABRIKAM, NORTHWIND, PERSONAL};
-use super::super::{Emulator, Options, Registration, Wrong};
+use super::super::{EmulatedRegistration, Emulator, Options, TokenDefect};
 use super::{APP, Seen, VERIFIER, ask, authorize, begin, oid, options, refused, tokens};
 
 async fn document(emulator: &Emulator, rest: &str) -> Value {
@@ -139,24 +139,24 @@ async fn a_code_is_redeemed_where_it_was_asked_for_and_the_app_names_one_tenant(
 #[tokio::test]
 async fn tokens_can_be_signed_by_keys_of_other_families_and_in_other_wrong_ways() {
     let emulator = begin().await;
-    let wrong = async |wrong: Wrong| {
+    let wrong = async |wrong: TokenDefect| {
         emulator.control().wrong(wrong);
         tokens(&emulator, "maya").await["id_token"].as_str().unwrap().to_owned()
     };
-    let personal = read(&emulator, &wrong(Wrong::PersonalKey).await).await.unwrap();
+    let personal = read(&emulator, &wrong(TokenDefect::PersonalKey).await).await.unwrap();
     assert_ne!(personal.0["iss"], personal.1["issuer"]);
-    let government = read(&emulator, &wrong(Wrong::GovernmentKey).await).await.unwrap();
+    let government = read(&emulator, &wrong(TokenDefect::GovernmentKey).await).await.unwrap();
     assert_eq!(government.1["cloud_instance_name"], "microsoftonline.us");
-    let stranger = read(&emulator, &wrong(Wrong::Stranger).await).await.unwrap().0;
+    let stranger = read(&emulator, &wrong(TokenDefect::Stranger).await).await.unwrap().0;
     assert!(stranger["iss"].as_str().unwrap().contains(stranger["tid"].as_str().unwrap()) && stranger["tid"] != CONTOSO.id);
-    assert!(read(&emulator, &wrong(Wrong::UnknownKid).await).await.is_none());
-    let token = wrong(Wrong::Hs256).await;
+    assert!(read(&emulator, &wrong(TokenDefect::UnknownKid).await).await.is_none());
+    let token = wrong(TokenDefect::Hs256).await;
     assert_eq!(jsonwebtoken::decode_header(&token).unwrap().alg, jsonwebtoken::Algorithm::HS256);
     let modulus = document(&emulator, "common/discovery/v2.0/keys").await["keys"][0]["n"].as_str().unwrap().to_owned();
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::HS256);
     rules.set_audience(&[emulator.client_id()]);
     assert!(jsonwebtoken::decode::<Value>(&token, &jsonwebtoken::DecodingKey::from_secret(modulus.as_bytes()), &rules).is_ok());
-    let twice = wrong(Wrong::Twice).await;
+    let twice = wrong(TokenDefect::Twice).await;
     let payload = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, twice.split('.').nth(1).unwrap()).unwrap();
     assert_eq!(String::from_utf8(payload).unwrap().matches("\"tid\":").count(), 2);
     assert!(read(&emulator, &twice).await.is_some());
@@ -164,7 +164,7 @@ async fn tokens_can_be_signed_by_keys_of_other_families_and_in_other_wrong_ways(
 
 #[tokio::test]
 async fn an_app_that_is_registered_in_one_tenant_is_known_there_alone_and_by_its_own_secret() {
-    let app = Registration {
+    let app = EmulatedRegistration {
         tenant: NORTHWIND.id.to_owned(),
         client_id: "33334444-dddd-4555-eeee-6666ffff7777".to_owned(),
         client_secret: "the Value".to_owned(),

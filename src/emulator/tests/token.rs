@@ -70,22 +70,22 @@ async fn wrong_tokens_are_wrong_once() {
     use jsonwebtoken::errors::ErrorKind;
     let emulator = begin().await;
     for (wrong, kind) in [
-        (Wrong::Issuer, ErrorKind::InvalidIssuer),
-        (Wrong::Audience, ErrorKind::InvalidAudience),
-        (Wrong::Signature, ErrorKind::InvalidSignature),
-        (Wrong::Expired, ErrorKind::ExpiredSignature),
-        (Wrong::NotYet, ErrorKind::ImmatureSignature),
+        (TokenDefect::Issuer, ErrorKind::InvalidIssuer),
+        (TokenDefect::Audience, ErrorKind::InvalidAudience),
+        (TokenDefect::Signature, ErrorKind::InvalidSignature),
+        (TokenDefect::Expired, ErrorKind::ExpiredSignature),
+        (TokenDefect::NotYet, ErrorKind::ImmatureSignature),
     ] {
         emulator.control().wrong(wrong);
         let tokens = tokens(&emulator, "maya").await;
         assert_eq!(verified(&emulator, tokens["id_token"].as_str().unwrap()).await.unwrap_err().kind(), &kind);
     }
-    emulator.control().wrong(Wrong::AlgNone);
+    emulator.control().wrong(TokenDefect::AlgNone);
     let none = tokens(&emulator, "maya").await["id_token"].as_str().unwrap().to_owned();
     assert!(none.ends_with('.') && verified(&emulator, &none).await.is_err());
-    emulator.control().wrong(Wrong::Nonce);
+    emulator.control().wrong(TokenDefect::Nonce);
     assert_eq!(id_claims(&emulator, "maya").await["nonce"], "another");
-    emulator.control().wrong(Wrong::Tid);
+    emulator.control().wrong(TokenDefect::Tid);
     assert_ne!(id_claims(&emulator, "maya").await["tid"], TENANT);
     assert_eq!(id_claims(&emulator, "maya").await["tid"], TENANT);
 }

@@ -22,7 +22,7 @@ async fn a_sign_in_goes_through_while_the_keys_rotate() {
 #[tokio::test]
 async fn a_storm_of_unknown_keys_asks_once_in_a_cool_down() {
     let world = World::start().await;
-    world.entra.begin(&Hints::default(), "s").await.unwrap();
+    world.entra.begin(&SignInHints::default(), "s").await.unwrap();
     let control = world.emulator.control();
     let storm = || async {
         let tries: Vec<_> = (0..50)
@@ -52,10 +52,10 @@ async fn what_is_known_serves_while_entra_is_down() {
     let kid = world.entra.source.known().unwrap();
     world.emulator.control().be_down(true);
     let endpoint = "discovery endpoint";
-    assert_eq!(world.entra.source.ask_again().await.unwrap_err(), Error::Status { endpoint, status: 503, retry_after: None });
+    assert_eq!(world.entra.source.refetch().await.unwrap_err(), Error::Status { endpoint, status: 503, retry_after: None });
     assert!(Arc::ptr_eq(&kid, &world.entra.source.known().unwrap()));
     assert_eq!(world.entra.ready(), Ok(()));
-    assert!(world.entra.begin(&Hints::default(), "s").await.is_ok());
+    assert!(world.entra.begin(&SignInHints::default(), "s").await.is_ok());
     assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err().error, Error::Status { endpoint: "token endpoint", status: 503, retry_after: None });
     world.emulator.control().be_down(false);
     world.redeems("maya").await.unwrap();
@@ -69,7 +69,7 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     let stop = CancellationToken::new();
     let keeping = tokio::spawn(Arc::clone(&world.entra).keep_fresh(stop.clone()));
     soon(|| world.entra.ready().is_err_and(|it| it.ends_with("the discovery endpoint returned status 503"))).await;
-    assert!(matches!(world.entra.begin(&Hints::default(), "s").await, Err(Error::Status { status: 503, .. })));
+    assert!(matches!(world.entra.begin(&SignInHints::default(), "s").await, Err(Error::Status { status: 503, .. })));
     assert_eq!(world.entra.sign_out_url(&landing(), None), None);
     world.emulator.control().be_down(false);
     soon(|| world.entra.ready().is_ok()).await;
@@ -88,7 +88,7 @@ async fn many_who_come_first_ask_once_and_a_failure_holds_for_a_second() {
         let all: Vec<_> = (0..20)
             .map(|_| {
                 let entra = Arc::clone(&world.entra);
-                tokio::spawn(async move { entra.begin(&Hints::default(), "s").await.is_ok() })
+                tokio::spawn(async move { entra.begin(&SignInHints::default(), "s").await.is_ok() })
             })
             .collect();
         let mut outcomes = Vec::new();
@@ -110,7 +110,7 @@ async fn many_who_come_first_ask_once_and_a_failure_holds_for_a_second() {
 #[tokio::test]
 async fn nobody_listens_at_the_authority() {
     let world = World::with(None, |it| it.authority = "http://127.0.0.1:1".to_owned()).await;
-    let error = world.entra.begin(&Hints::default(), "s").await.unwrap_err();
+    let error = world.entra.begin(&SignInHints::default(), "s").await.unwrap_err();
     assert!(matches!(&error, Error::Unreachable { endpoint: "discovery endpoint", cause: client::Error::Connect(_) }), "{error}");
     assert!(world.entra.ready().unwrap_err().contains("Connection refused"), "{:?}", world.entra.ready());
 }
@@ -146,9 +146,9 @@ async fn an_authority_that_talks_nonsense_is_named() {
         (200, DOCUMENT, Error::Keys(BadKeys::None)),
     ] {
         let authority = always(status, body).await;
-        let tenant = Tenant::Domain("contoso.example".to_owned());
+        let tenant = TenantConfig::Domain("contoso.example".to_owned());
         let world = World::with(None, |it| (it.authority, it.tenant) = (authority, tenant)).await;
-        assert_eq!(world.entra.begin(&Hints::default(), "s").await.unwrap_err(), expected);
+        assert_eq!(world.entra.begin(&SignInHints::default(), "s").await.unwrap_err(), expected);
     }
 }
 
@@ -158,13 +158,13 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
     for (status, body, expected) in [
         (200, r#"{"access_token":"secret","token_type":"Bearer"}"#, Error::Answer),
         (200, r#"{"access_token":"secret","token_type":"mac","id_token":"secret"}"#, Error::Answer),
-        (200, r#"{"access_token":"secret","token_type":"bearer","id_token":"secret"}"#, Error::Token(Invalid::Malformed)),
+        (200, r#"{"access_token":"secret","token_type":"bearer","id_token":"secret"}"#, Error::Token(InvalidToken::Malformed)),
         (200, "secret", Error::Answer),
         (400, "secret", Error::Answer),
         (502, "secret", Error::Status { endpoint: "token endpoint", status: 502, retry_after: None }),
     ] {
         let authority = always(status, body).await;
-        let metadata = metadata::Metadata {
+        let metadata = metadata::EntraMetadata {
             issuer: format!("{authority}/{tenant}/v2.0"),
             tenant: Some(tenant),
             authorization: format!("{authority}/a"),
@@ -175,13 +175,18 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
             region: None,
             graph: None,
         };
-        let registration = Registration {
+        let registration = AppRegistration {
             client_id: tenant,
-            credential: crate::base::credential::Credential::Secret(Secret::new("s")),
+            credential: crate::base::credential::ClientCredential::Secret(Secret::new("s")),
             redirect_uri: BACK.to_owned(),
             scopes: Vec::new(),
         };
-        let sender = redeem::Sender::new(Client::new(None, &[]).unwrap(), Skew::new(Clock::system()), Clock::system(), crate::seal::random::system());
+        let sender = redeem::TokenRequestSender::new(
+            HttpClient::new(None, &[]).unwrap(),
+            ClockSkew::new(Clock::system()),
+            Clock::system(),
+            crate::seal::random::system(),
+        );
         let outcome = redeem::redeem(&registration, &metadata, &sender, "code", "verifier").await;
         let error = match outcome {
             Ok(tokens) => tokens.id_token.map_or(Error::Answer, |it| Error::Token(token::parse(it.expose().as_bytes()).unwrap_err())),

@@ -4,17 +4,17 @@ mod kept;
 mod keys_document;
 mod tenants;
 
-use super::super::invalid::Invalid;
-use super::super::keys::{self, BadKeys, Key, Keys};
-use super::super::metadata::Metadata;
-use super::super::rules::{Expected, judge};
-use super::super::tenants::Admitted;
-use super::super::token::{self, Claims};
-use crate::base::domains::{Domains, Named};
+use super::super::invalid::InvalidToken;
+use super::super::keys::{self, BadKeys, KnownKeys, VerificationKey};
+use super::super::metadata::EntraMetadata;
+use super::super::rules::{ExpectedToken, judge};
+use super::super::tenants::AdmittedTenants;
+use super::super::token::{self, TokenClaims};
+use crate::base::domains::{TenantDomains, TenantName};
 use crate::base::guid::Guid;
-use crate::base::identity::{Groups, Identity};
-use crate::base::texts::Texts;
-use crate::config::entra::Allowed;
+use crate::base::identity::{Identity, PersonGroups};
+use crate::base::string_list::StringList;
+use crate::config::entra::AllowedTenants;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512};
@@ -58,11 +58,11 @@ fn document(all: &[Value]) -> Vec<u8> {
     json!({"keys": all}).to_string().into_bytes()
 }
 
-fn key_of(jwk: &Value) -> Key {
+fn key_of(jwk: &Value) -> VerificationKey {
     keys::read(&document(std::slice::from_ref(jwk))).unwrap().remove(0)
 }
 
-fn key() -> Key {
+fn key() -> VerificationKey {
     key_of(&jwk(&PAIR, "k1"))
 }
 
@@ -86,8 +86,8 @@ fn signed(header: &Value, claims: &Value) -> String {
     signed_with(&PAIR, &header.to_string(), &claims.to_string())
 }
 
-fn metadata() -> Metadata {
-    Metadata {
+fn metadata() -> EntraMetadata {
+    EntraMetadata {
         issuer: ISSUER.to_owned(),
         tenant: Guid::parse(TENANT),
         authorization: String::new(),
@@ -100,33 +100,40 @@ fn metadata() -> Metadata {
     }
 }
 
-fn verified(token: &str, key: &Key) -> Result<Claims, Invalid> {
+fn verified(token: &str, key: &VerificationKey) -> Result<TokenClaims, InvalidToken> {
     token::parse(token.as_bytes())?.verify(key)
 }
 
-fn judged_with(token: &str, key: &Key, guests: bool, custom: &[&str]) -> Result<Identity, Invalid> {
-    judged_by(&metadata(), Allowed::default(), token, key, guests, custom)
+fn judged_with(token: &str, key: &VerificationKey, guests: bool, custom: &[&str]) -> Result<Identity, InvalidToken> {
+    judged_by(&metadata(), AllowedTenants::default(), token, key, guests, custom)
 }
 
-fn judged_by(metadata: &Metadata, allowed: Allowed, token: &str, key: &Key, guests: bool, custom: &[&str]) -> Result<Identity, Invalid> {
+fn judged_by(
+    metadata: &EntraMetadata,
+    allowed: AllowedTenants,
+    token: &str,
+    key: &VerificationKey,
+    guests: bool,
+    custom: &[&str],
+) -> Result<Identity, InvalidToken> {
     let custom: Vec<_> = custom.iter().map(|it| (*it).to_owned()).collect();
-    let domains = Domains::default();
-    domains.keep("contoso.example", Guid::parse(TENANT).unwrap());
-    let admitted = Admitted::new(allowed, Arc::new(domains));
+    let domains = TenantDomains::default();
+    domains.record("contoso.example", Guid::parse(TENANT).unwrap());
+    let admitted = AdmittedTenants::new(allowed, Arc::new(domains));
     let client_id = Guid::parse(CLIENT).unwrap();
-    let expected = Expected { metadata, admitted: &admitted, client_id, nonce: Some("n1"), guests, beside_others: false, now: NOW, custom: &custom };
+    let expected = ExpectedToken { metadata, admitted: &admitted, client_id, nonce: Some("n1"), guests, beside_others: false, now: NOW, custom: &custom };
     judge(&verified(token, key)?, key, &expected)
 }
 
 /// One of many tenants, let in by that list.
-fn judged_among(allowed: &[&str], token: &str, key: &Key) -> Result<Identity, Invalid> {
-    let metadata = Metadata { issuer: TEMPLATE.to_owned(), tenant: None, ..metadata() };
-    let named = |it: &str| Guid::parse(it).map_or_else(|| Named::Domain(it.to_owned()), Named::Id);
+fn judged_among(allowed: &[&str], token: &str, key: &VerificationKey) -> Result<Identity, InvalidToken> {
+    let metadata = EntraMetadata { issuer: TEMPLATE.to_owned(), tenant: None, ..metadata() };
+    let named = |it: &str| Guid::parse(it).map_or_else(|| TenantName::Domain(it.to_owned()), TenantName::Id);
     let tenants = allowed.iter().filter(|it| **it != "*").map(|it| named(it)).collect();
-    judged_by(&metadata, Allowed { any: allowed.contains(&"*"), tenants }, token, key, true, &["email", "name"])
+    judged_by(&metadata, AllowedTenants { any: allowed.contains(&"*"), tenants }, token, key, true, &["email", "name"])
 }
 
-fn judged(token: &str) -> Result<Identity, Invalid> {
+fn judged(token: &str) -> Result<Identity, InvalidToken> {
     judged_with(token, &key(), true, &[])
 }
 
@@ -170,56 +177,56 @@ fn a_good_token_is_accepted_here_and_by_another_implementation() {
 #[test]
 fn claims_that_break_a_rule_are_refused_by_name() {
     for (name, value, expected) in [
-        ("iss", json!(null), Invalid::Issuer),
-        ("iss", json!(7), Invalid::Issuer),
-        ("iss", json!([ISSUER]), Invalid::Issuer),
-        ("iss", json!(format!("{ISSUER}/")), Invalid::Issuer),
-        ("iss", json!(ISSUER.replace(TENANT, OTHER)), Invalid::Issuer),
-        ("iss", json!(ISSUER.replace("https", "HTTPS")), Invalid::Issuer),
-        ("iss", json!(TEMPLATE), Invalid::Issuer),
-        ("iss", json!(format!("https://sts.windows.net/{TENANT}/")), Invalid::Issuer),
-        ("aud", json!(null), Invalid::Audience),
-        ("aud", json!(7), Invalid::Audience),
-        ("aud", json!(OTHER), Invalid::Audience),
-        ("aud", json!(format!("api://{CLIENT}")), Invalid::Audience),
-        ("aud", json!([CLIENT, OTHER]), Invalid::Audience),
-        ("aud", json!([CLIENT, CLIENT]), Invalid::Audience),
-        ("aud", json!([]), Invalid::Audience),
-        ("azp", json!(OTHER), Invalid::Party),
-        ("azp", json!([CLIENT]), Invalid::Party),
-        ("exp", json!(null), Invalid::Times),
-        ("exp", json!(NOW - 60), Invalid::Expired),
-        ("exp", json!((NOW + 3600).to_string()), Invalid::Times),
-        ("exp", json!(NOW as f64 + 0.5), Invalid::Times),
-        ("exp", json!(-1), Invalid::Times),
-        ("exp", json!(u64::MAX), Invalid::Times),
-        ("exp", json!(1e300), Invalid::Times),
-        ("exp", json!(NOW + 2 * 24 * 3600 + 1), Invalid::Times),
-        ("nbf", json!(NOW + 61), Invalid::NotYet),
-        ("nbf", json!(u64::MAX), Invalid::NotYet),
-        ("nbf", json!("soon"), Invalid::Times),
-        ("iat", json!(null), Invalid::Times),
-        ("iat", json!(NOW + 61), Invalid::NotYet),
-        ("iat", json!(true), Invalid::Times),
-        ("nonce", json!(null), Invalid::Nonce),
-        ("nonce", json!(""), Invalid::Nonce),
-        ("nonce", json!("n2"), Invalid::Nonce),
-        ("nonce", json!("n1 "), Invalid::Nonce),
-        ("nonce", json!(["n1"]), Invalid::Nonce),
-        ("tid", json!(null), Invalid::Tenant),
-        ("tid", json!(OTHER), Invalid::Tenant),
-        ("tid", json!("contoso.com"), Invalid::Tenant),
-        ("tid", json!([TENANT]), Invalid::Tenant),
-        ("oid", json!(null), Invalid::NoOid),
-        ("oid", json!("maya@contoso.com"), Invalid::NoOid),
-        ("oid", json!(format!("{{{OID}}}")), Invalid::NoOid),
-        ("ver", json!(null), Invalid::Version),
-        ("ver", json!("1.0"), Invalid::Version),
-        ("ver", json!(2.0), Invalid::Version),
-        ("roles", json!({"Admin": true}), Invalid::Lists),
-        ("roles", json!(["Admin", 7]), Invalid::Lists),
-        ("groups", json!(7), Invalid::Lists),
-        ("TID", json!(OTHER), Invalid::Twice),
+        ("iss", json!(null), InvalidToken::Issuer),
+        ("iss", json!(7), InvalidToken::Issuer),
+        ("iss", json!([ISSUER]), InvalidToken::Issuer),
+        ("iss", json!(format!("{ISSUER}/")), InvalidToken::Issuer),
+        ("iss", json!(ISSUER.replace(TENANT, OTHER)), InvalidToken::Issuer),
+        ("iss", json!(ISSUER.replace("https", "HTTPS")), InvalidToken::Issuer),
+        ("iss", json!(TEMPLATE), InvalidToken::Issuer),
+        ("iss", json!(format!("https://sts.windows.net/{TENANT}/")), InvalidToken::Issuer),
+        ("aud", json!(null), InvalidToken::Audience),
+        ("aud", json!(7), InvalidToken::Audience),
+        ("aud", json!(OTHER), InvalidToken::Audience),
+        ("aud", json!(format!("api://{CLIENT}")), InvalidToken::Audience),
+        ("aud", json!([CLIENT, OTHER]), InvalidToken::Audience),
+        ("aud", json!([CLIENT, CLIENT]), InvalidToken::Audience),
+        ("aud", json!([]), InvalidToken::Audience),
+        ("azp", json!(OTHER), InvalidToken::Party),
+        ("azp", json!([CLIENT]), InvalidToken::Party),
+        ("exp", json!(null), InvalidToken::Times),
+        ("exp", json!(NOW - 60), InvalidToken::Expired),
+        ("exp", json!((NOW + 3600).to_string()), InvalidToken::Times),
+        ("exp", json!(NOW as f64 + 0.5), InvalidToken::Times),
+        ("exp", json!(-1), InvalidToken::Times),
+        ("exp", json!(u64::MAX), InvalidToken::Times),
+        ("exp", json!(1e300), InvalidToken::Times),
+        ("exp", json!(NOW + 2 * 24 * 3600 + 1), InvalidToken::Times),
+        ("nbf", json!(NOW + 61), InvalidToken::NotYet),
+        ("nbf", json!(u64::MAX), InvalidToken::NotYet),
+        ("nbf", json!("soon"), InvalidToken::Times),
+        ("iat", json!(null), InvalidToken::Times),
+        ("iat", json!(NOW + 61), InvalidToken::NotYet),
+        ("iat", json!(true), InvalidToken::Times),
+        ("nonce", json!(null), InvalidToken::Nonce),
+        ("nonce", json!(""), InvalidToken::Nonce),
+        ("nonce", json!("n2"), InvalidToken::Nonce),
+        ("nonce", json!("n1 "), InvalidToken::Nonce),
+        ("nonce", json!(["n1"]), InvalidToken::Nonce),
+        ("tid", json!(null), InvalidToken::Tenant),
+        ("tid", json!(OTHER), InvalidToken::Tenant),
+        ("tid", json!("contoso.com"), InvalidToken::Tenant),
+        ("tid", json!([TENANT]), InvalidToken::Tenant),
+        ("oid", json!(null), InvalidToken::NoOid),
+        ("oid", json!("maya@contoso.com"), InvalidToken::NoOid),
+        ("oid", json!(format!("{{{OID}}}")), InvalidToken::NoOid),
+        ("ver", json!(null), InvalidToken::Version),
+        ("ver", json!("1.0"), InvalidToken::Version),
+        ("ver", json!(2.0), InvalidToken::Version),
+        ("roles", json!({"Admin": true}), InvalidToken::Lists),
+        ("roles", json!(["Admin", 7]), InvalidToken::Lists),
+        ("groups", json!(7), InvalidToken::Lists),
+        ("TID", json!(OTHER), InvalidToken::Twice),
     ] {
         assert_eq!(judged(&with(name, value.clone())).unwrap_err(), expected, "{name} {value}");
     }
@@ -247,7 +254,7 @@ fn claims_within_the_leeway_and_in_their_other_forms_are_accepted() {
 
 #[test]
 fn a_token_does_not_end_before_it_was_issued() {
-    assert_eq!(judged(&with_times(NOW + 30, NOW + 29)).unwrap_err(), Invalid::Times);
+    assert_eq!(judged(&with_times(NOW + 30, NOW + 29)).unwrap_err(), InvalidToken::Times);
     assert!(judged(&with_times(NOW + 30, NOW + 30)).is_ok());
     assert!(judged(&with_times(NOW - 300, NOW - 59)).is_ok());
 }
@@ -260,31 +267,31 @@ fn with_times(iat: u64, exp: u64) -> String {
 #[test]
 fn a_header_that_is_not_plainly_ours_is_refused() {
     for (name, value, expected) in [
-        ("alg", json!(null), Invalid::Algorithm),
-        ("alg", json!("none"), Invalid::Algorithm),
-        ("alg", json!("None"), Invalid::Algorithm),
-        ("alg", json!("rs256"), Invalid::Algorithm),
-        ("alg", json!("HS256"), Invalid::Algorithm),
-        ("alg", json!("RS512"), Invalid::Algorithm),
-        ("alg", json!("PS256"), Invalid::Algorithm),
-        ("alg", json!("ES256"), Invalid::Algorithm),
-        ("alg", json!("ML-DSA-65"), Invalid::Algorithm),
-        ("alg", json!(["RS256"]), Invalid::Algorithm),
-        ("kid", json!(null), Invalid::NoKeyId),
-        ("kid", json!(""), Invalid::NoKeyId),
-        ("kid", json!(1), Invalid::NoKeyId),
-        ("kid", json!("k".repeat(257)), Invalid::NoKeyId),
-        ("kid", json!("k2"), Invalid::Signature),
-        ("kid", json!("../../dev/null"), Invalid::Signature),
-        ("crit", json!(["exp"]), Invalid::Critical),
-        ("crit", json!([]), Invalid::Critical),
-        ("b64", json!(false), Invalid::Critical),
-        ("zip", json!("DEF"), Invalid::Critical),
-        ("enc", json!("A256GCM"), Invalid::Critical),
-        ("typ", json!("at+jwt"), Invalid::Type),
-        ("typ", json!("entrada+jwt"), Invalid::Type),
-        ("typ", json!(1), Invalid::Type),
-        ("cty", json!("JWT"), Invalid::Type),
+        ("alg", json!(null), InvalidToken::Algorithm),
+        ("alg", json!("none"), InvalidToken::Algorithm),
+        ("alg", json!("None"), InvalidToken::Algorithm),
+        ("alg", json!("rs256"), InvalidToken::Algorithm),
+        ("alg", json!("HS256"), InvalidToken::Algorithm),
+        ("alg", json!("RS512"), InvalidToken::Algorithm),
+        ("alg", json!("PS256"), InvalidToken::Algorithm),
+        ("alg", json!("ES256"), InvalidToken::Algorithm),
+        ("alg", json!("ML-DSA-65"), InvalidToken::Algorithm),
+        ("alg", json!(["RS256"]), InvalidToken::Algorithm),
+        ("kid", json!(null), InvalidToken::NoKeyId),
+        ("kid", json!(""), InvalidToken::NoKeyId),
+        ("kid", json!(1), InvalidToken::NoKeyId),
+        ("kid", json!("k".repeat(257)), InvalidToken::NoKeyId),
+        ("kid", json!("k2"), InvalidToken::Signature),
+        ("kid", json!("../../dev/null"), InvalidToken::Signature),
+        ("crit", json!(["exp"]), InvalidToken::Critical),
+        ("crit", json!([]), InvalidToken::Critical),
+        ("b64", json!(false), InvalidToken::Critical),
+        ("zip", json!("DEF"), InvalidToken::Critical),
+        ("enc", json!("A256GCM"), InvalidToken::Critical),
+        ("typ", json!("at+jwt"), InvalidToken::Type),
+        ("typ", json!("entrada+jwt"), InvalidToken::Type),
+        ("typ", json!(1), InvalidToken::Type),
+        ("cty", json!("JWT"), InvalidToken::Type),
     ] {
         let token = signed(&changed(header(), name, value.clone()), &claims());
         assert_eq!(judged(&token).unwrap_err(), expected, "{name} {value}");
@@ -299,7 +306,7 @@ fn a_key_that_the_token_brings_along_is_not_looked_at() {
     let own = changed(header(), "jwk", jwk(&OTHER_PAIR, "k1"));
     let own = changed(own, "jku", json!("https://attacker.example/keys"));
     let token = signed_with(&OTHER_PAIR, &own.to_string(), &claims().to_string());
-    assert_eq!(judged(&token).unwrap_err(), Invalid::Signature);
+    assert_eq!(judged(&token).unwrap_err(), InvalidToken::Signature);
 }
 
 #[test]
@@ -325,13 +332,13 @@ fn what_is_not_one_plain_token_is_malformed() {
         format!("{}.{}.{}", "A".repeat(8193), parts[1], parts[2]),
         format!("{good}é"),
     ] {
-        assert_eq!(judged(&token).unwrap_err(), Invalid::Malformed, "{token}");
+        assert_eq!(judged(&token).unwrap_err(), InvalidToken::Malformed, "{token}");
         assert!(!second_opinion(&token));
     }
-    assert_eq!(token::parse(&[0xff, 0xfe]).unwrap_err(), Invalid::Malformed);
-    assert_eq!(judged(&"a".repeat(64 * 1024 + 1)).unwrap_err(), Invalid::TooLarge);
+    assert_eq!(token::parse(&[0xff, 0xfe]).unwrap_err(), InvalidToken::Malformed);
+    assert_eq!(judged(&"a".repeat(64 * 1024 + 1)).unwrap_err(), InvalidToken::TooLarge);
     for payload in ["[]", "7", "", "{", "{}{}", "\"a\""] {
-        assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), payload)).unwrap_err(), Invalid::Malformed, "{payload}");
+        assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), payload)).unwrap_err(), InvalidToken::Malformed, "{payload}");
     }
 }
 
@@ -339,12 +346,12 @@ fn what_is_not_one_plain_token_is_malformed() {
 fn nothing_may_be_said_twice() {
     let claims = claims().to_string();
     let doubled = format!("{{\"tid\":\"{OTHER}\",{}", &claims[1..]);
-    assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), &doubled)).unwrap_err(), Invalid::Twice);
+    assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), &doubled)).unwrap_err(), InvalidToken::Twice);
     let deep = format!("{{\"a\":[{{\"b\":1,\"b\":2}}],{}", &claims[1..]);
-    assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), &deep)).unwrap_err(), Invalid::Twice);
+    assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), &deep)).unwrap_err(), InvalidToken::Twice);
     let header = header().to_string();
     let doubled = format!("{{\"alg\":\"none\",{}", &header[1..]);
-    assert_eq!(judged(&signed_with(&PAIR, &doubled, &claims)).unwrap_err(), Invalid::Twice);
+    assert_eq!(judged(&signed_with(&PAIR, &doubled, &claims)).unwrap_err(), InvalidToken::Twice);
 }
 
 #[test]
@@ -352,18 +359,18 @@ fn a_signature_fits_one_text_under_one_key_and_one_hash() {
     let good = signed(&header(), &claims());
     let (input, signature) = good.rsplit_once('.').unwrap();
     let other = signed(&header(), &changed(claims(), "oid", json!(OTHER)));
-    assert_eq!(judged(&format!("{}.{signature}", other.rsplit_once('.').unwrap().0)).unwrap_err(), Invalid::Signature);
-    assert_eq!(judged(&format!("{input}.")).unwrap_err(), Invalid::Signature);
-    assert_eq!(judged(&signed_with(&OTHER_PAIR, &header().to_string(), &claims().to_string())).unwrap_err(), Invalid::Signature);
+    assert_eq!(judged(&format!("{}.{signature}", other.rsplit_once('.').unwrap().0)).unwrap_err(), InvalidToken::Signature);
+    assert_eq!(judged(&format!("{input}.")).unwrap_err(), InvalidToken::Signature);
+    assert_eq!(judged(&signed_with(&OTHER_PAIR, &header().to_string(), &claims().to_string())).unwrap_err(), InvalidToken::Signature);
     let mut wide = vec![0; PAIR.public_modulus_len()];
     PAIR.sign(&RSA_PKCS1_SHA512, &SystemRandom::new(), input.as_bytes(), &mut wide).unwrap();
-    assert_eq!(judged(&format!("{input}.{}", encode(wide))).unwrap_err(), Invalid::Signature);
+    assert_eq!(judged(&format!("{input}.{}", encode(wide))).unwrap_err(), InvalidToken::Signature);
     // The public key as the secret of an HMAC: the oldest of these tricks.
     let hs = changed(header(), "alg", json!("HS256"));
     let input = format!("{}.{}", encode(hs.to_string()), encode(claims().to_string()));
     let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, PAIR.public_key().as_ref());
     let token = format!("{input}.{}", encode(aws_lc_rs::hmac::sign(&secret, input.as_bytes())));
-    assert_eq!(judged(&token).unwrap_err(), Invalid::Algorithm);
+    assert_eq!(judged(&token).unwrap_err(), InvalidToken::Algorithm);
 }
 
 proptest! {
@@ -371,13 +378,13 @@ proptest! {
     fn no_bytes_make_the_parsers_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = token::parse(&bytes);
         let _ = keys::read(&bytes);
-        let _ = super::super::failure::Refusal::of_body(&bytes);
-        let _ = super::super::metadata::read(&bytes, "https://login.microsoftonline.com", &crate::config::entra::Tenant::Domain("a.b".to_owned()));
+        let _ = super::super::failure::EntraRefusal::of_body(&bytes);
+        let _ = super::super::metadata::read(&bytes, "https://login.microsoftonline.com", &crate::config::entra::TenantConfig::Domain("a.b".to_owned()));
     }
 
     #[test]
     fn no_text_makes_the_reading_of_a_callback_panic(error in ".{0,80}", text in "(AADSTS|Trace ID:|Timestamp:|[0-9]{1,12}|.){0,40}") {
-        let refusal = super::super::failure::Refusal::of_callback(&error, Some(&text));
+        let refusal = super::super::failure::EntraRefusal::of_callback(&error, Some(&text));
         prop_assert!(refusal.to_string().is_ascii());
     }
 

@@ -1,114 +1,114 @@
 //! An app sends somebody's browser to sign in.
 
-use super::super::facts::Facts;
-use super::super::organization::{self, At};
+use super::super::facts::RequestFacts;
+use super::super::organization::{self, OrganizationHint};
 use super::super::origin::is_post_of_our_own_page;
 use super::super::refusal::Refusal;
-use super::super::sign_in::{self, Start, only};
-use super::back;
-use super::request::{self, Request, Wrong};
-use crate::base::redirect_uri::Kind;
+use super::super::sign_in::{self, SignInStart, only};
+use super::app_return;
+use super::request::{self, NativeRequest, NativeRequestError};
+use crate::base::redirect_uri::RedirectUriKind;
 use crate::base::return_to::ReturnTo;
-use crate::entra::authorize::Hints;
-use crate::pages::{Identify, NativeConfirm, Page};
-use crate::session::pending::Native;
+use crate::entra::authorize::SignInHints;
+use crate::pages::{IdentifyPage, NativeConfirmPage, Page};
+use crate::session::pending::NativeSignIn;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::form::Form;
-use crate::wire::inbound::Inbound;
+use crate::wire::form::FormFields;
+use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
 
 /// What a page of ours was answered.
 #[derive(Default)]
-struct Said {
+struct PageAnswer {
     cancel: bool,
     identifier: Option<String>,
 }
 
 /// `GET /native/authorize`: off to Entra, or the page that asks first. `POST` is what that page sends, with the same query.
 pub(in crate::flow) async fn authorize(
-    house: &Sidecar,
-    inbound: &Inbound,
+    sidecar: &Sidecar,
+    inbound: &InboundRequest,
     headers: &HeaderMap,
     body: &mut Option<Incoming>,
-    facts: &mut Facts,
+    facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
-    let native = house.native.as_ref().ok_or(Refusal::NotFound)?;
+    let native = sidecar.native.as_ref().ok_or(Refusal::NotFound)?;
     let request = match request::read(native, inbound.target.query().unwrap_or_default()) {
         Ok(request) => request,
-        Err(Wrong::Unregistered(what)) => return Err(Refusal::Unregistered(what)),
-        Err(Wrong::Told(asker, error, why)) => {
+        Err(NativeRequestError::Unregistered(what)) => return Err(Refusal::Unregistered(what)),
+        Err(NativeRequestError::Reported(asker, error, why)) => {
             facts.cause = Some(format!("{error}: {why}"));
-            return back::go(house, inbound, asker.with_error(house, error, why), false);
+            return app_return::go(sidecar, inbound, asker.with_error(sidecar, error, why), false);
         }
     };
     if inbound.target.method() != Method::POST {
         return match request.typed() {
-            None => Ok(identify(house, inbound, headers, &request)),
+            None => Ok(identify(sidecar, inbound, headers, &request)),
             // Only a claimed address is sure to lead to the app that asks: any program of the device can take a scheme, or listen on loopback.
-            Some(_) if request.asker.target.kind() != Kind::Https => Ok(confirm(house, inbound, &request)),
-            Some(typed) => begin(house, inbound, headers, &request, typed).await,
+            Some(_) if request.app.target.kind() != RedirectUriKind::Https => Ok(confirm(sidecar, inbound, &request)),
+            Some(typed) => start(sidecar, inbound, headers, &request, typed).await,
         };
     }
-    if !is_post_of_our_own_page(house, headers) {
+    if !is_post_of_our_own_page(sidecar, headers) {
         return Err(Refusal::ForeignOrigin);
     }
-    let said = Said::read(body.take().ok_or(Refusal::Internal("no body"))?).await?;
+    let said = PageAnswer::read(body.take().ok_or(Refusal::Internal("no body"))?).await?;
     if said.cancel {
-        return back::go(house, inbound, request.asker.with_error(house, "access_denied", "the person canceled the sign-in"), false);
+        return app_return::go(sidecar, inbound, request.app.with_error(sidecar, "access_denied", "the person canceled the sign-in"), false);
     }
     match said.identifier.as_deref().or(request.typed()) {
-        None => Ok(identify(house, inbound, headers, &request)),
-        Some(typed) => begin(house, inbound, headers, &request, typed).await,
+        None => Ok(identify(sidecar, inbound, headers, &request)),
+        Some(typed) => start(sidecar, inbound, headers, &request, typed).await,
     }
 }
 
-impl Request<'_> {
+impl NativeRequest<'_> {
     /// What says where to sign in. Where the app gives both, the code does, and the other is a hint for Entra.
     fn typed(&self) -> Option<&str> {
         self.organization.as_deref().or(self.login_hint.as_deref())
     }
 }
 
-impl Said {
+impl PageAnswer {
     async fn read(body: Incoming) -> Result<Self, Refusal> {
-        let form = Form::read(body).await?;
+        let form = FormFields::read(body).await?;
         Ok(Self { cancel: form.text("choice") == "cancel", identifier: form.typed("identifier").map(str::to_owned) })
     }
 }
 
 /// Asks for a username or a company code; whoever types one into this page, which names the app, has agreed to sign in there.
-fn identify(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, request: &Request<'_>) -> Response<Body> {
-    let page = Page::Identify(asking(house, headers, &request.native, request.asker.name));
-    reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page))
+fn identify(sidecar: &Sidecar, inbound: &InboundRequest, headers: &HeaderMap, request: &NativeRequest<'_>) -> Response<Body> {
+    let page = Page::Identify(identify_page(sidecar, headers, &request.native, request.app.name));
+    reply::page(StatusCode::OK, sidecar.pages.render(&page, inbound.language), sidecar.pages.policy(&page))
 }
 
 /// The page that asks on behalf of an app of that name.
-pub(in crate::flow) fn asking(house: &Sidecar, headers: &HeaderMap, native: &Native, app: &str) -> Identify {
-    let last = organization::last(house, headers, |code| request::url(&house.site, native, Some(code)));
-    Identify { action: request::url(&house.site, native, None), app: app.to_owned(), unknown: None, last }
+pub(in crate::flow) fn identify_page(sidecar: &Sidecar, headers: &HeaderMap, native: &NativeSignIn, app: &str) -> IdentifyPage {
+    let last = organization::last(sidecar, headers, |code| request::url(&sidecar.site, native, Some(code)));
+    IdentifyPage { action: request::url(&sidecar.site, native, None), app: app.to_owned(), unknown: None, last }
 }
 
 /// Any app can claim a private-use scheme, and Entra may sign somebody in without a word: so the person is asked (RFC 8252 8.6).
-fn confirm(house: &Sidecar, inbound: &Inbound, request: &Request<'_>) -> Response<Body> {
+fn confirm(sidecar: &Sidecar, inbound: &InboundRequest, request: &NativeRequest<'_>) -> Response<Body> {
     let action = inbound.target.path_and_query().as_str().to_owned();
-    let page = Page::NativeConfirm(NativeConfirm { action, app: request.asker.name.to_owned(), site: house.site.host().to_owned() });
-    reply::page(StatusCode::OK, house.pages.render(&page, inbound.language), house.pages.policy(&page))
+    let page = Page::NativeConfirm(NativeConfirmPage { action, app: request.app.name.to_owned(), site: sidecar.site.host().to_owned() });
+    reply::page(StatusCode::OK, sidecar.pages.render(&page, inbound.language), sidecar.pages.policy(&page))
 }
 
-async fn begin(house: &Sidecar, inbound: &Inbound, headers: &HeaderMap, request: &Request<'_>, typed: &str) -> Result<Response<Body>, Refusal> {
-    let all = house.organizations.as_ref().ok_or(Refusal::NotFound)?;
-    let asks = || asking(house, headers, &request.native, request.asker.name);
-    let at = match house.asks_entra {
-        true if organization::is_short(typed) => At::Typed(typed.to_owned()),
+async fn start(sidecar: &Sidecar, inbound: &InboundRequest, headers: &HeaderMap, request: &NativeRequest<'_>, typed: &str) -> Result<Response<Body>, Refusal> {
+    let all = sidecar.organizations.as_ref().ok_or(Refusal::NotFound)?;
+    let asks = || identify_page(sidecar, headers, &request.native, request.app.name);
+    let at = match sidecar.asks_entra {
+        true if organization::is_short(typed) => OrganizationHint::Typed(typed.to_owned()),
         true => return Err(organization::unknown(typed, asks())),
-        false => At::This(Box::new(organization::find_by(house, all, (inbound, headers), typed, asks).await?)),
+        false => OrganizationHint::Found(Box::new(organization::find_by(sidecar, all, (inbound, headers), typed, asks).await?)),
     };
     let login_hint = organization::hint(typed).or_else(|| request.login_hint.clone());
-    let hints = Hints { login_hint, prompt: request.prompt.clone(), ..Hints::default() };
-    let start = Start { hints, at, native: Some(request.native.clone()), ..Start::at(ReturnTo::home()) };
-    sign_in::begin(house, inbound, headers, start).await
+    let hints = SignInHints { login_hint, prompt: request.prompt.clone(), ..SignInHints::default() };
+    let start = SignInStart { hints, at, native: Some(request.native.clone()), ..SignInStart::at(ReturnTo::home()) };
+    sign_in::start_sign_in(sidecar, inbound, headers, start).await
 }

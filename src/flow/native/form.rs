@@ -1,6 +1,6 @@
 //! What a client posts, and what it hears where that is no good (RFC 6749 section 5.2).
 
-use crate::config::native::Client;
+use crate::config::native::NativeClient;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::form;
@@ -11,11 +11,11 @@ use hyper::body::Incoming;
 use serde::Serialize;
 
 /// What was posted; codes and tokens are among it.
-pub(super) struct Form(form::Form);
+pub(super) struct TokenForm(form::FormFields);
 
 /// An error that a client understands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
+pub(super) struct OAuthError {
     status: StatusCode,
     error: &'static str,
     description: &'static str,
@@ -23,12 +23,12 @@ pub(super) struct Told {
 }
 
 #[derive(Serialize)]
-struct Written {
+struct OAuthErrorBody {
     error: &'static str,
     error_description: &'static str,
 }
 
-impl Told {
+impl OAuthError {
     pub(super) const fn new(error: &'static str, description: &'static str) -> Self {
         Self { status: StatusCode::BAD_REQUEST, error, description, wait: None }
     }
@@ -55,7 +55,7 @@ impl Told {
     }
 
     pub(super) fn answer(&self) -> Response<Body> {
-        let mut response = reply::json(self.status, &Written { error: self.error, error_description: self.description });
+        let mut response = reply::json(self.status, &OAuthErrorBody { error: self.error, error_description: self.description });
         if let Some(seconds) = self.wait {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -67,25 +67,25 @@ impl Told {
     }
 }
 
-impl Form {
+impl TokenForm {
     /// Reads what a client posted.
-    pub(super) async fn read(headers: &HeaderMap, body: &mut Option<Incoming>) -> Result<Self, Told> {
+    pub(super) async fn read(headers: &HeaderMap, body: &mut Option<Incoming>) -> Result<Self, OAuthError> {
         if headers.contains_key(AUTHORIZATION) {
-            let told = Told::new("invalid_client", "clients are public here: send client_id and no secret");
-            return Err(Told { status: StatusCode::UNAUTHORIZED, ..told });
+            let told = OAuthError::new("invalid_client", "clients are public here: send client_id and no secret");
+            return Err(OAuthError { status: StatusCode::UNAUTHORIZED, ..told });
         }
         let kind = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).and_then(|it| it.split(';').next()).unwrap_or_default();
         if !kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(Told::new("invalid_request", "the body must be application/x-www-form-urlencoded"));
+            return Err(OAuthError::new("invalid_request", "the body must be application/x-www-form-urlencoded"));
         }
-        let unread = Told::new("invalid_request", "the body is too long, too slow or incomplete");
-        let form = form::Form::read(body.take().ok_or(unread)?).await.map_err(|it| match it {
+        let unread = OAuthError::new("invalid_request", "the body is too long, too slow or incomplete");
+        let form = form::FormFields::read(body.take().ok_or(unread)?).await.map_err(|it| match it {
             form::Error::Broken => unread,
-            form::Error::Twice => Told::new("invalid_request", "a parameter is repeated"),
+            form::Error::Twice => OAuthError::new("invalid_request", "a parameter is repeated"),
         })?;
         let form = Self(form);
         if ["client_secret", "client_assertion", "client_assertion_type"].iter().any(|it| form.text(it).is_some()) {
-            return Err(Told::new("invalid_client", "clients are public here: send client_id and no secret"));
+            return Err(OAuthError::new("invalid_client", "clients are public here: send client_id and no secret"));
         }
         Ok(form)
     }
@@ -95,13 +95,13 @@ impl Form {
         self.0.sent(name)
     }
 
-    pub(super) fn needed(&self, name: &str, missing: &'static str) -> Result<&str, Told> {
-        self.text(name).ok_or(Told::new("invalid_request", missing))
+    pub(super) fn needed(&self, name: &str, missing: &'static str) -> Result<&str, OAuthError> {
+        self.text(name).ok_or(OAuthError::new("invalid_request", missing))
     }
 
     /// The registered client that asks.
-    pub(super) fn client<'a>(&self, house: &'a Sidecar) -> Result<&'a Client, Told> {
+    pub(super) fn client<'a>(&self, sidecar: &'a Sidecar) -> Result<&'a NativeClient, OAuthError> {
         let id = self.needed("client_id", "client_id is missing")?;
-        house.native.as_ref().and_then(|it| it.client(id)).ok_or(Told::new("invalid_client", "the client is not registered"))
+        sidecar.native.as_ref().and_then(|it| it.client(id)).ok_or(OAuthError::new("invalid_client", "the client is not registered"))
     }
 }

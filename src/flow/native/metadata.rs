@@ -4,20 +4,20 @@ use super::super::refusal::Refusal;
 use super::super::sign_in::only;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::Inbound;
+use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 
 /// Where clients look for it (RFC 8414 3); the app's own path where no client is registered.
-pub(in crate::flow) const PATH: &str = "/.well-known/oauth-authorization-server";
+pub(in crate::flow) const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
 
 /// `GET /.well-known/oauth-authorization-server`.
-pub(in crate::flow) fn metadata(house: &Sidecar, inbound: &Inbound) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) fn metadata(sidecar: &Sidecar, inbound: &InboundRequest) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;
-    let issuer = house.site.origin();
-    let at = |name: &str| format!("{issuer}{}/native/{name}", house.site.prefix());
+    let issuer = sidecar.site.origin();
+    let at = |name: &str| format!("{issuer}{}/native/{name}", sidecar.site.prefix());
     let document = json!({
         "issuer": issuer,
         "authorization_endpoint": at("authorize"),

@@ -1,13 +1,13 @@
 //! The app's own clients on phones and command lines: OAuth 2.1 in front of Entra (RFC 6749, RFC 7636, RFC 8252, RFC 9207).
 
+pub(super) mod app_return;
 pub(super) mod authorize;
-pub(super) mod back;
 pub(super) mod bearer;
 pub(super) mod finish;
 mod form;
+pub(super) mod lease_turn;
 pub(super) mod metadata;
 pub(super) mod request;
 pub(super) mod revoke;
 pub(super) mod token;
-pub(super) mod turn;
 pub(super) mod unregistered;

@@ -2,20 +2,20 @@
 //!
 //! Client and place are judged first: whoever is not registered is told by our own page, and nobody is sent anywhere.
 
-use super::back::Asker;
+use super::app_return::RequestingApp;
 use super::unregistered::Unregistered;
 use crate::base::site::Site;
-use crate::config::native::{self, Client, MAX_SCOPE_BYTES};
-use crate::session::pending::Native;
+use crate::config::native::{self, MAX_SCOPE_BYTES, NativeClient};
+use crate::session::pending::NativeSignIn;
 use std::borrow::Cow;
 
 /// The longest `state`, in bytes: it travels in a cookie.
-const MOST_STATE: usize = 512;
+const MAX_STATE_BYTES: usize = 512;
 /// The longest username, code or hint, in bytes.
-const MOST_TYPED: usize = 256;
+const MAX_TYPED_BYTES: usize = 256;
 
 /// All parameters that are read; none of them may stand twice (RFC 6749 3.1).
-const READ: [&str; 13] = [
+const KNOWN_PARAMETERS: [&str; 13] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -33,9 +33,9 @@ const READ: [&str; 13] = [
 
 /// A request that may be answered.
 #[derive(Debug)]
-pub(in crate::flow) struct Request<'a> {
-    pub(in crate::flow) asker: Asker<'a>,
-    pub(in crate::flow) native: Native,
+pub(in crate::flow) struct NativeRequest<'a> {
+    pub(in crate::flow) app: RequestingApp<'a>,
+    pub(in crate::flow) native: NativeSignIn,
     /// What the person typed into the app: a company code.
     pub(in crate::flow) organization: Option<String>,
     /// What the person typed into the app: a username, or what the app knows of them.
@@ -46,16 +46,16 @@ pub(in crate::flow) struct Request<'a> {
 
 /// Why it may not.
 #[derive(Debug)]
-pub(in crate::flow) enum Wrong<'a> {
+pub(in crate::flow) enum NativeRequestError<'a> {
     /// Nobody can be told but the person.
     Unregistered(Unregistered),
     /// The client hears of it: an error of RFC 6749 4.1.2.1, and what is wrong.
-    Told(Asker<'a>, &'static str, &'static str),
+    Reported(RequestingApp<'a>, &'static str, &'static str),
 }
 
-struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+struct AuthorizeParameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl Parameters<'_> {
+impl AuthorizeParameters<'_> {
     fn is_twice(&self, name: &str) -> bool {
         self.0.iter().filter(|it| it.0 == name).count() > 1
     }
@@ -73,29 +73,29 @@ impl Parameters<'_> {
 }
 
 /// Reads a query.
-pub(in crate::flow) fn read<'a>(native: &'a native::Native, query: &'a str) -> Result<Request<'a>, Wrong<'a>> {
-    let all = Parameters(url::form_urlencoded::parse(query.as_bytes()).collect());
-    let client: &Client = all.one("client_id").and_then(|it| native.client(it)).ok_or(Wrong::Unregistered(Unregistered::Client))?;
-    let target = all.one("redirect_uri").and_then(|it| client.target(it)).ok_or(Wrong::Unregistered(Unregistered::Place))?;
+pub(in crate::flow) fn read<'a>(native: &'a native::NativeConfig, query: &'a str) -> Result<NativeRequest<'a>, NativeRequestError<'a>> {
+    let all = AuthorizeParameters(url::form_urlencoded::parse(query.as_bytes()).collect());
+    let client: &NativeClient = all.one("client_id").and_then(|it| native.client(it)).ok_or(NativeRequestError::Unregistered(Unregistered::Client))?;
+    let target = all.one("redirect_uri").and_then(|it| client.target(it)).ok_or(NativeRequestError::Unregistered(Unregistered::RedirectUri))?;
     let redirect_uri = target.as_str().to_owned();
-    let state = all.one("state").filter(|it| it.len() <= MOST_STATE).map(str::to_owned);
-    let asker = Asker { name: &client.name, target, state: state.clone() };
+    let state = all.one("state").filter(|it| it.len() <= MAX_STATE_BYTES).map(str::to_owned);
+    let asker = RequestingApp { name: &client.name, target, state: state.clone() };
     if let Err((error, why)) = judge(&all) {
-        return Err(Wrong::Told(asker, error, why));
+        return Err(NativeRequestError::Reported(asker, error, why));
     }
     let text = |name: &str| all.one(name).map(str::to_owned);
     // What is not listed for the client is dropped here, so that it is never stored or signed. Empty is not the same as not asked for: the
     // client has to learn that it was granted nothing (RFC 6749 section 5.1).
     let scope = all.has("scope").then(|| client.granted(all.one("scope").unwrap_or_default()));
-    let native = Native { client: client.id.clone(), redirect_uri, challenge: text("code_challenge").unwrap_or_default(), state, scope };
-    let short = |name: &str| text(name).filter(|it| it.len() <= MOST_TYPED);
+    let native = NativeSignIn { client: client.id.clone(), redirect_uri, challenge: text("code_challenge").unwrap_or_default(), state, scope };
+    let short = |name: &str| text(name).filter(|it| it.len() <= MAX_TYPED_BYTES);
     let prompt = text("prompt").filter(|it| matches!(it.as_str(), "login" | "select_account"));
-    Ok(Request { asker, native, organization: short("organization"), login_hint: short("login_hint"), prompt })
+    Ok(NativeRequest { app: asker, native, organization: short("organization"), login_hint: short("login_hint"), prompt })
 }
 
-fn judge(all: &Parameters<'_>) -> Result<(), (&'static str, &'static str)> {
+fn judge(all: &AuthorizeParameters<'_>) -> Result<(), (&'static str, &'static str)> {
     let invalid = |why| Err(("invalid_request", why));
-    if READ.iter().any(|it| all.is_twice(it)) {
+    if KNOWN_PARAMETERS.iter().any(|it| all.is_twice(it)) {
         return invalid("a parameter is repeated");
     }
     match all.one("response_type") {
@@ -116,7 +116,7 @@ fn judge(all: &Parameters<'_>) -> Result<(), (&'static str, &'static str)> {
     if all.one("code_challenge_method") != Some("S256") || !all.one("code_challenge").is_some_and(is_challenge) {
         return invalid("PKCE is required: code_challenge of 43 to 128 characters, and code_challenge_method=S256");
     }
-    if all.one("state").is_some_and(|it| it.len() > MOST_STATE) {
+    if all.one("state").is_some_and(|it| it.len() > MAX_STATE_BYTES) {
         return invalid("state is too long");
     }
     if all.one("scope").is_some_and(|it| !is_scope(it)) {
@@ -139,7 +139,7 @@ fn is_scope(text: &str) -> bool {
 }
 
 /// Where the same is asked for again: at that organization, or of whoever is asked for one.
-pub(in crate::flow) fn url(site: &Site, native: &Native, organization: Option<&str>) -> String {
+pub(in crate::flow) fn url(site: &Site, native: &NativeSignIn, organization: Option<&str>) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("client_id", &native.client).append_pair("redirect_uri", &native.redirect_uri);
     query.append_pair("response_type", "code").append_pair("code_challenge", &native.challenge).append_pair("code_challenge_method", "S256");

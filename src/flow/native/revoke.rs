@@ -1,31 +1,31 @@
 //! `POST <prefix>/native/revoke`: a client gives a token back, and the whole sign-in ends (RFC 7009).
 
-use super::super::facts::Facts;
+use super::super::facts::RequestFacts;
 use super::super::refusal::Refusal;
 use super::super::sign_in::only;
-use super::form::{Form, Told};
+use super::form::{OAuthError, TokenForm};
 use crate::base::secret::Secret;
 use crate::directory::Error;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::Inbound;
+use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
 
-const WHY: &str = "signed out by the client";
+const REVOKE_REASON: &str = "signed out by the client";
 
 /// 200 for whatever is no token of this client's: it is as gone as the client wants it.
 pub(in crate::flow) async fn revoke(
-    house: &Sidecar,
-    inbound: &Inbound,
+    sidecar: &Sidecar,
+    inbound: &InboundRequest,
     headers: &HeaderMap,
     body: &mut Option<Incoming>,
-    facts: &mut Facts,
+    facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
     only(inbound, &[Method::POST], "POST")?;
-    let outcome = match Form::read(headers, body).await {
-        Ok(form) => end(house, &form).await,
+    let outcome = match TokenForm::read(headers, body).await {
+        Ok(form) => end(sidecar, &form).await,
         Err(told) => Err(told),
     };
     Ok(match outcome {
@@ -37,25 +37,25 @@ pub(in crate::flow) async fn revoke(
     })
 }
 
-async fn end(house: &Sidecar, form: &Form) -> Result<(), Told> {
-    let client = form.client(house)?;
+async fn end(sidecar: &Sidecar, form: &TokenForm) -> Result<(), OAuthError> {
+    let client = form.client(sidecar)?;
     let token = Secret::new(form.needed("token", "token is missing")?);
-    let (Some(directory), Some(passes)) = (&house.lasting.directory, &house.passes) else { return Ok(()) };
+    let (Some(directory), Some(passes)) = (&sidecar.process.directory, &sidecar.access_tokens) else { return Ok(()) };
     let failed = |cause: Error| {
         tracing::error!(%cause, "cannot revoke a native client's token");
-        Told::later(5, "the directory is not available right now")
+        OAuthError::later(5, "the directory is not available right now")
     };
     // Whatever `token_type_hint` says: what it is shows.
-    let family = if passes.is_ours(token.expose()) {
+    let client_sign_in = if passes.is_own_token(token.expose()) {
         let read = passes.read_of_any_age(token.expose()).ok().filter(|it| it.client == client.id);
         let Some(read) = read else { return Ok(()) };
-        directory.end_family(read.family, WHY).await.map_err(failed)?;
-        Some(read.family)
+        directory.end_sign_in(read.sign_in, REVOKE_REASON).await.map_err(failed)?;
+        Some(read.sign_in)
     } else {
-        directory.end_by_token(&token, &client.id, WHY).await.map_err(failed)?
+        directory.end_by_token(&token, &client.id, REVOKE_REASON).await.map_err(failed)?
     };
-    if let Some(family) = family {
-        house.lasting.store.end_family(family);
+    if let Some(client_sign_in) = client_sign_in {
+        sidecar.process.store.end_client_sign_in(client_sign_in);
     }
     Ok(())
 }

@@ -8,5 +8,5 @@ pub(in crate::flow) enum Unregistered {
     Client,
     /// The redirect URI that would receive the answer.
     #[error("the redirect_uri is missing, repeated or not registered for this client")]
-    Place,
+    RedirectUri,
 }

@@ -2,73 +2,79 @@
 
 use super::super::organization::url;
 use super::super::refusal::Refusal;
-use super::desk::{address, called, desk, done, shown, to};
-use super::gate::Visit;
+use super::admin_page::{address, admin_page, called, done, shown, to};
+use super::gate::SetUpVisit;
 use crate::base::calendar;
 use crate::base::return_to::ReturnTo;
 use crate::directory::change::OrganizationChange;
-use crate::directory::organization::{Source, days_until};
-use crate::directory::proof::{Kind, NoValue, Proof};
+use crate::directory::organization::{OrganizationSource, days_until};
+use crate::directory::organization_credential::{BadClientSecret, CredentialKind, OrganizationCredential};
 use crate::directory::{Directory, Error};
 use crate::pages::Page;
-use crate::pages::desk::{Credential, Waiting};
+use crate::pages::admin::{CredentialPage, NewCredentialView};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::form::Form;
-use crate::wire::inbound::Inbound;
+use crate::wire::form::FormFields;
+use crate::wire::inbound::InboundRequest;
 use http::{Response, StatusCode};
 
 /// What can be said to have been done.
-const DONE: [&str; 3] = ["waits", "set", "taken_back"];
+const DONE_VALUES: [&str; 3] = ["waits", "set", "taken_back"];
 
 /// How it stands.
-pub(super) async fn show(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit) -> Result<Response<Body>, Refusal> {
-    let page = page(house, directory, visit).await?;
-    Ok(shown(house, inbound, StatusCode::OK, &Page::Credential(Box::new(Credential { done: done(inbound, DONE), ..page }))))
+pub(super) async fn show(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    let page = page(sidecar, directory, visit).await?;
+    Ok(shown(sidecar, inbound, StatusCode::OK, &Page::Credential(Box::new(CredentialPage { done: done(inbound, DONE_VALUES), ..page }))))
 }
 
 /// Does what a form says.
-pub(super) async fn change(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit, form: &Form) -> Result<Response<Body>, Refusal> {
+pub(super) async fn change(
+    sidecar: &Sidecar,
+    inbound: &InboundRequest,
+    directory: &Directory,
+    visit: &SetUpVisit,
+    form: &FormFields,
+) -> Result<Response<Body>, Refusal> {
     let organization = visit.organization();
-    if organization.source == Source::File || !visit.may_change_secret(house.lasting.clock.now()) {
-        let page = page(house, directory, visit).await?;
-        return Ok(shown(house, inbound, StatusCode::FORBIDDEN, &Page::Credential(Box::new(page))));
+    if organization.source == OrganizationSource::File || !visit.may_change_secret(sidecar.process.clock.now()) {
+        let page = page(sidecar, directory, visit).await?;
+        return Ok(shown(sidecar, inbound, StatusCode::FORBIDDEN, &Page::Credential(Box::new(page))));
     }
     let change = match form.text("do") {
-        "take_back" => OrganizationChange { take_back: true, ..OrganizationChange::default() },
-        "set" => match anew(form, house.lasting.clock.now()) {
+        "take_back" => OrganizationChange { withdraw_new: true, ..OrganizationChange::default() },
+        "set" => match new_secret(form, sidecar.process.clock.now()) {
             Ok(change) => change,
             Err(problem) => {
-                let page = Credential { problem: Some(problem), ..page(house, directory, visit).await? };
-                return Ok(shown(house, inbound, StatusCode::UNPROCESSABLE_ENTITY, &Page::Credential(Box::new(page))));
+                let page = CredentialPage { problem: Some(problem), ..page(sidecar, directory, visit).await? };
+                return Ok(shown(sidecar, inbound, StatusCode::UNPROCESSABLE_ENTITY, &Page::Credential(Box::new(page))));
             }
         },
         _ => return Err(Refusal::BadForm),
     };
-    let change = OrganizationChange { asking: visit.asking(), ..change };
-    let took_back = change.take_back;
+    let change = OrganizationChange { origin: visit.change_origin(), ..change };
+    let took_back = change.withdraw_new;
     let after = match directory.change_organization(&organization.code, change, &visit.by()).await {
         Ok(after) => after,
         Err(Error::NeedsHighestRole(_)) => {
-            let page = Credential { problem: Some("not_highest"), ..page(house, directory, visit).await? };
-            return Ok(shown(house, inbound, StatusCode::CONFLICT, &Page::Credential(Box::new(page))));
+            let page = CredentialPage { problem: Some("not_highest"), ..page(sidecar, directory, visit).await? };
+            return Ok(shown(sidecar, inbound, StatusCode::CONFLICT, &Page::Credential(Box::new(page))));
         }
         Err(other) => return Err(other.into()),
     };
-    tracing::info!(organization = %after.code, by = visit.by(), withdrawn = took_back, waiting = after.waiting.is_some(), "organization's credential changed on the set-up page");
-    let done = match after.waiting {
+    tracing::info!(organization = %after.code, by = visit.by(), withdrawn = took_back, waiting = after.pending_credential.is_some(), "organization's credential changed on the set-up page");
+    let done = match after.pending_credential {
         Some(_) => "waits",
         None if took_back => "taken_back",
         None => "set",
     };
-    to(house, "credential", &[("done", done)])
+    to(sidecar, "credential", &[("done", done)])
 }
 
 /// What was typed; or what is wrong with it.
-fn anew(form: &Form, now: u64) -> Result<OrganizationChange, &'static str> {
-    let proof = Proof::of_value(form.text("secret")).map_err(|it| match it {
-        NoValue::SecretId => "id",
-        NoValue::Other => "none",
+fn new_secret(form: &FormFields, now: u64) -> Result<OrganizationChange, &'static str> {
+    let proof = OrganizationCredential::of_value(form.text("secret")).map_err(|it| match it {
+        BadClientSecret::SecretId => "id",
+        BadClientSecret::Other => "none",
     })?;
     let ends = match form.text("ends") {
         "" => None,
@@ -80,22 +86,25 @@ fn anew(form: &Form, now: u64) -> Result<OrganizationChange, &'static str> {
     Ok(OrganizationChange { proof: Some(proof), credential_ends: ends, ..OrganizationChange::default() })
 }
 
-async fn page(house: &Sidecar, directory: &Directory, visit: &Visit) -> Result<Credential, Refusal> {
-    let (organization, now) = (visit.organization(), house.lasting.clock.now());
+async fn page(sidecar: &Sidecar, directory: &Directory, visit: &SetUpVisit) -> Result<CredentialPage, Refusal> {
+    let (organization, now) = (visit.organization(), sidecar.process.clock.now());
     let held = directory.credential_of(organization).await?;
-    let waiting = match &organization.waiting {
-        Some(it) => {
-            Some(Waiting { kind: held.waiting.map(Kind::as_str), since: it.since, by: called(directory, visit, &it.by).await?, refused: it.refused.clone() })
-        }
+    let waiting = match &organization.pending_credential {
+        Some(it) => Some(NewCredentialView {
+            kind: held.waiting.map(CredentialKind::as_str),
+            since: it.since,
+            by: called(directory, visit, &it.by).await?,
+            refused: it.refused.clone(),
+        }),
         None => None,
     };
     // Asked for the password again: a sign-in that Entra remembers would prove nothing new.
-    let here = ReturnTo::parse(&address(house, "credential", &[]), &house.site);
-    let again = || format!("{}&prompt=login", url(&house.site, "start", &here, &[], Some(organization.code.as_str())));
-    Ok(Credential {
-        desk: desk(house, visit),
-        in_file: organization.source == Source::File,
-        kind: held.kind.map(Kind::as_str),
+    let here = ReturnTo::parse(&address(sidecar, "credential", &[]), &sidecar.site);
+    let again = || format!("{}&prompt=login", url(&sidecar.site, "start", &here, &[], Some(organization.code.as_str())));
+    Ok(CredentialPage {
+        desk: admin_page(sidecar, visit),
+        in_file: organization.source == OrganizationSource::File,
+        kind: held.kind.map(CredentialKind::as_str),
         ends: organization.credential_ends.map(|it| (it, days_until(it, now))),
         waiting,
         again: (!visit.may_change_secret(now)).then(again),

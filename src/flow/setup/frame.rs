@@ -2,21 +2,21 @@
 
 use super::super::refusal::Refusal;
 use super::super::{organization, sign_in};
-use super::gate::Visit;
+use super::gate::SetUpVisit;
 use crate::base::return_to::ReturnTo;
-use crate::config::access::SignedOut;
+use crate::config::access::SignedOutAnswer;
 use crate::pages::Page;
-use crate::pages::setup::{Head, SetUp, Told};
+use crate::pages::setup::{MessagePage, SetUpHeader, SetUpPage};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::Inbound;
+use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::header::REFERRER_POLICY;
 use http::{HeaderValue, Response, StatusCode};
 
 /// What is said on a page of its own.
 #[derive(Clone, Copy)]
-pub(super) enum Say {
+pub(super) enum SetUpMessage {
     /// The link was used already.
     LinkUsed,
     /// The link has ended, or there was none.
@@ -32,46 +32,46 @@ pub(super) enum Say {
 }
 
 /// A page. Its address may hold a token, which goes nowhere; the origin does, by which forms are known to be ours.
-pub(super) fn show(house: &Sidecar, inbound: &Inbound, status: StatusCode, page: SetUp) -> Response<Body> {
+pub(super) fn show(sidecar: &Sidecar, inbound: &InboundRequest, status: StatusCode, page: SetUpPage) -> Response<Body> {
     let page = Page::SetUp(Box::new(page));
-    let mut response = reply::page(status, house.pages.render(&page, inbound.language), house.pages.policy(&page));
+    let mut response = reply::page(status, sidecar.pages.render(&page, inbound.language), sidecar.pages.policy(&page));
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
     response
 }
 
 /// The same on each page: where one is.
-pub(super) fn head(house: &Sidecar, visit: &Visit) -> Head {
+pub(super) fn head(sidecar: &Sidecar, visit: &SetUpVisit) -> SetUpHeader {
     let organization = visit.organization();
-    Head { app: house.site.authority().to_owned(), organization: organization.name.clone(), home: house.site.setup_path() }
+    SetUpHeader { app: sidecar.site.authority().to_owned(), organization: organization.name.clone(), home: sidecar.site.setup_path() }
 }
 
 /// A page that only says something.
-pub(super) fn told(house: &Sidecar, inbound: &Inbound, say: Say) -> Response<Body> {
+pub(super) fn message_page(sidecar: &Sidecar, inbound: &InboundRequest, say: SetUpMessage) -> Response<Body> {
     let (status, what) = match say {
-        Say::LinkUsed => (StatusCode::GONE, "link_used"),
-        Say::LinkOver => (StatusCode::GONE, "link_over"),
-        Say::VisitOver => (StatusCode::FORBIDDEN, "visit_over"),
-        Say::TrialOver => (StatusCode::FORBIDDEN, "trial_over"),
-        Say::Left => (StatusCode::OK, "left"),
-        Say::TurnedOff => (StatusCode::OK, "turned_off"),
+        SetUpMessage::LinkUsed => (StatusCode::GONE, "link_used"),
+        SetUpMessage::LinkOver => (StatusCode::GONE, "link_over"),
+        SetUpMessage::VisitOver => (StatusCode::FORBIDDEN, "visit_over"),
+        SetUpMessage::TrialOver => (StatusCode::FORBIDDEN, "trial_over"),
+        SetUpMessage::Left => (StatusCode::OK, "left"),
+        SetUpMessage::TurnedOff => (StatusCode::OK, "turned_off"),
     };
-    show(house, inbound, status, SetUp::Told(Told { app: house.site.authority().to_owned(), home: house.site.setup_path(), what }))
+    show(sidecar, inbound, status, SetUpPage::Message(MessagePage { app: sidecar.site.authority().to_owned(), home: sidecar.site.setup_path(), what }))
 }
 
 /// Back to the steps, after something was done; `done` names it there.
-pub(super) fn back(house: &Sidecar, done: &str) -> Result<Response<Body>, Refusal> {
-    reply::redirect(StatusCode::SEE_OTHER, &format!("{}?done={done}", house.site.setup_path())).ok_or(Refusal::Internal("no redirect"))
+pub(super) fn redirect_back(sidecar: &Sidecar, done: &str) -> Result<Response<Body>, Refusal> {
+    reply::redirect(StatusCode::SEE_OTHER, &format!("{}?done={done}", sidecar.site.setup_path())).ok_or(Refusal::Internal("no redirect"))
 }
 
 /// Somebody who is signed out signs in, and comes back.
-pub(super) fn to_sign_in(house: &Sidecar, inbound: &Inbound) -> Result<Response<Body>, Refusal> {
+pub(super) fn to_sign_in(sidecar: &Sidecar, inbound: &InboundRequest) -> Result<Response<Body>, Refusal> {
     let return_to = if inbound.target.method() == http::Method::POST {
-        ReturnTo::parse(&house.site.setup_path(), &house.site)
+        ReturnTo::parse(&sidecar.site.setup_path(), &sidecar.site)
     } else {
-        ReturnTo::of(&inbound.target, &house.site)
+        ReturnTo::of(&inbound.target, &sidecar.site)
     };
-    let page = organization::url(&house.site, "sign_in", &return_to, &[], None);
-    if !sign_in::redirects(inbound.asker, SignedOut::Auto) {
+    let page = organization::url(&sidecar.site, "sign_in", &return_to, &[], None);
+    if !sign_in::redirects(inbound.caller, SignedOutAnswer::Auto) {
         return Err(Refusal::SignedOut(page));
     }
     reply::redirect(StatusCode::FOUND, &page).ok_or(Refusal::Internal("no redirect"))

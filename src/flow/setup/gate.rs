@@ -3,30 +3,30 @@
 //! Read anew at each visit, from the directory: it is no request path, and whoever is not an admin any more is out at once.
 
 use super::super::authenticate::by_cookie;
-use super::super::facts::Facts;
+use super::super::facts::RequestFacts;
 use super::super::refusal::Refusal;
 use crate::base::guid::Guid;
-use crate::directory::change::Asking;
-use crate::directory::invitation::{Invitation, VISIT};
-use crate::directory::organization::{Organization, State};
+use crate::directory::change::ChangeOrigin;
+use crate::directory::invitation::{Invitation, VISIT_LIFETIME_SECONDS};
+use crate::directory::organization::{Organization, OrganizationState};
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
-use crate::sidecar::organizations::Organizations;
-use crate::wire::cookies::{Found, find};
+use crate::sidecar::organizations::OrganizationRegistry;
+use crate::wire::cookies::{CookieMatch, find};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 
 /// For so many seconds after somebody proved who they are, a session may change what the organization proves itself by.
-pub(super) const FRESH: u64 = 600;
+pub(super) const FRESH_SIGN_IN_SECONDS: u64 = 600;
 
 /// Somebody who may set up this organization, and no other. Made here only.
-pub(super) struct Visit {
+pub(super) struct SetUpVisit {
     organization: Organization,
-    who: Who,
+    who: SetUpVisitor,
 }
 
 /// Who comes.
-enum Who {
+enum SetUpVisitor {
     /// An admin, and when they proved who they are, in seconds since 1970, where that is known.
     Person { id: Guid, proved: Option<u64> },
     /// Whoever used that link.
@@ -34,7 +34,7 @@ enum Who {
 }
 
 /// Why somebody does not come in.
-pub(super) enum NoEntry {
+pub(super) enum SetUpDenied {
     /// Nobody is signed in, and nobody came by a link.
     SignedOut,
     /// The visit that a link began is over.
@@ -43,13 +43,13 @@ pub(super) enum NoEntry {
     Not(Refusal),
 }
 
-impl<E: Into<Refusal>> From<E> for NoEntry {
+impl<E: Into<Refusal>> From<E> for SetUpDenied {
     fn from(error: E) -> Self {
         Self::Not(error.into())
     }
 }
 
-impl Visit {
+impl SetUpVisit {
     /// The organization.
     pub(super) fn organization(&self) -> &Organization {
         &self.organization
@@ -58,90 +58,90 @@ impl Visit {
     /// As the history calls whoever comes.
     pub(super) fn by(&self) -> String {
         match &self.who {
-            Who::Person { id, .. } => format!("person {id}"),
-            Who::Invited(id) => format!("invitation {id}"),
+            SetUpVisitor::Person { id, .. } => format!("person {id}"),
+            SetUpVisitor::Invited(id) => format!("invitation {id}"),
         }
     }
 
     /// As what they ask for a change of the organization.
-    pub(super) fn asking(&self) -> Asking {
+    pub(super) fn change_origin(&self) -> ChangeOrigin {
         match &self.who {
-            Who::Person { id, .. } => Asking::Admin(*id),
-            Who::Invited(_) => Asking::Invited,
+            SetUpVisitor::Person { id, .. } => ChangeOrigin::Admin(*id),
+            SetUpVisitor::Invited(_) => ChangeOrigin::Invited,
         }
     }
 
     /// The admin, where it is one; nobody where it is whoever used a link.
     pub(super) fn person(&self) -> Option<Guid> {
         match &self.who {
-            Who::Person { id, .. } => Some(*id),
-            Who::Invited(_) => None,
+            SetUpVisitor::Person { id, .. } => Some(*id),
+            SetUpVisitor::Invited(_) => None,
         }
     }
 
     /// The link, where it is whoever used one.
     pub(super) fn invitation(&self) -> Option<Guid> {
         match &self.who {
-            Who::Person { .. } => None,
-            Who::Invited(id) => Some(*id),
+            SetUpVisitor::Person { .. } => None,
+            SetUpVisitor::Invited(id) => Some(*id),
         }
     }
 
     /// Whether the client secret may be changed: by a link, or soon after signing in.
     pub(super) fn may_change_secret(&self, now: u64) -> bool {
         match &self.who {
-            Who::Person { proved, .. } => proved.is_some_and(|it| now < it.saturating_add(FRESH)),
-            Who::Invited(_) => true,
+            SetUpVisitor::Person { proved, .. } => proved.is_some_and(|it| now < it.saturating_add(FRESH_SIGN_IN_SECONDS)),
+            SetUpVisitor::Invited(_) => true,
         }
     }
 }
 
 /// Looks who comes. A link that was used in this browser goes before its session: somebody chose it.
-pub(super) async fn enter(house: &Sidecar, all: &Organizations, headers: &HeaderMap, facts: &mut Facts) -> Result<Visit, NoEntry> {
-    let link = linked(house, headers);
+pub(super) async fn enter(sidecar: &Sidecar, all: &OrganizationRegistry, headers: &HeaderMap, facts: &mut RequestFacts) -> Result<SetUpVisit, SetUpDenied> {
+    let link = linked(sidecar, headers);
     if let Some(id) = link
         && let Some(Invitation { id, organization }) = all.directory().invitation(id).await?
     {
-        return Ok(Visit { organization, who: Who::Invited(id) });
+        return Ok(SetUpVisit { organization, who: SetUpVisitor::Invited(id) });
     }
-    let session = by_cookie(house, headers).await?;
+    let session = by_cookie(sidecar, headers).await?;
     facts.session.clone_from(&session);
     match session {
         Some(session) => admin(all, &session).await,
-        None if link.is_some() => Err(NoEntry::LinkOver),
-        None => Err(NoEntry::SignedOut),
+        None if link.is_some() => Err(SetUpDenied::LinkOver),
+        None => Err(SetUpDenied::SignedOut),
     }
 }
 
-async fn admin(all: &Organizations, session: &Arc<Session>) -> Result<Visit, NoEntry> {
-    let forbidden = || NoEntry::Not(Refusal::Forbidden);
+async fn admin(all: &OrganizationRegistry, session: &Arc<Session>) -> Result<SetUpVisit, SetUpDenied> {
+    let forbidden = || SetUpDenied::Not(Refusal::Forbidden);
     let member = session.identity().member.clone().ok_or_else(forbidden)?;
     let person = all.directory().person_by_id(member.person).await?.filter(|it| it.on && it.organization == member.organization).ok_or_else(forbidden)?;
     if !all.directory().may_set_up(&person.role) {
         return Err(forbidden());
     }
-    let organization = all.directory().organization_by_id(person.organization).await?.filter(|it| it.state == State::On).ok_or_else(forbidden)?;
+    let organization = all.directory().organization_by_id(person.organization).await?.filter(|it| it.state == OrganizationState::On).ok_or_else(forbidden)?;
     // A silent sign-in begins a session as well, and proves nothing new. The claim says when the person last did; it is optional, and without
     // it only a sign-in that Entra was asked to show the person counts. With it, it counts alone: the person's browser carries the request
     // to Entra and could leave `prompt=login` out.
     let identity = session.identity();
     let proved = match (identity.has_auth_time, session.is_reauthenticated()) {
-        (true, _) => Some(identity.auth_time.min(session.began())),
-        (false, true) => Some(session.began()),
+        (true, _) => Some(identity.auth_time.min(session.started_at())),
+        (false, true) => Some(session.started_at()),
         (false, false) => None,
     };
-    Ok(Visit { organization, who: Who::Person { id: person.id, proved } })
+    Ok(SetUpVisit { organization, who: SetUpVisitor::Person { id: person.id, proved } })
 }
 
 /// The visit that the cookie names, whether it lasts or not.
-fn linked(house: &Sidecar, headers: &HeaderMap) -> Option<Guid> {
-    let name = house.names.visit();
-    let Found::One(sealed) = find(headers, &name) else { return None };
-    Guid::parse(std::str::from_utf8(&house.visits.open(&name, sealed)?).ok()?)
+fn linked(sidecar: &Sidecar, headers: &HeaderMap) -> Option<Guid> {
+    let name = sidecar.names.visit();
+    let CookieMatch::One(sealed) = find(headers, &name) else { return None };
+    Guid::parse(std::str::from_utf8(&sidecar.visits.open(&name, sealed)?).ok()?)
 }
 
 /// The cookie of a visit that began with a link.
-pub(super) fn cookie(house: &Sidecar, invitation: &Invitation) -> Option<HeaderValue> {
-    let name = house.names.visit();
-    house.names.set(&name, &house.visits.seal(&name, invitation.id.to_string().as_bytes())?, Some(VISIT))
+pub(super) fn cookie(sidecar: &Sidecar, invitation: &Invitation) -> Option<HeaderValue> {
+    let name = sidecar.names.visit();
+    sidecar.names.set(&name, &sidecar.visits.seal(&name, invitation.id.to_string().as_bytes())?, Some(VISIT_LIFETIME_SECONDS))
 }

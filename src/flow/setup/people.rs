@@ -1,47 +1,47 @@
 //! `/setup/people`: who is there, and what an admin may do about it.
 
 use super::super::refusal::Refusal;
-use super::desk::{acting, address, asked, desk, done, one_more, rows, shown, to};
-use super::gate::Visit;
+use super::admin_page::{address, admin_page, admin_scope, done, one_more, query_value, rows, shown, to};
+use super::gate::SetUpVisit;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
-use crate::directory::admin::{Act, NotDone};
-use crate::directory::people::Asked;
+use crate::directory::admin::{ActionError, PersonAction};
+use crate::directory::people::PeopleQuery;
 use crate::directory::person::Person;
 use crate::directory::{Directory, Error};
 use crate::pages::Page;
-use crate::pages::desk::{Listed, May, OnePerson, People};
+use crate::pages::admin::{PeoplePage, PersonPage, PersonPermissions, PersonRow};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::form::Form;
-use crate::wire::inbound::Inbound;
+use crate::wire::form::FormFields;
+use crate::wire::inbound::InboundRequest;
 use http::{Response, StatusCode};
 
 /// People on one page.
-const PAGE: usize = 25;
+const PEOPLE_PER_PAGE: usize = 25;
 /// The longest text that is searched for, in characters.
-const SEARCHED: usize = 128;
+const MAX_SEARCH_CHARS: usize = 128;
 
 /// Shows everybody, those who are found, or one.
-pub(super) async fn show(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit) -> Result<Response<Body>, Refusal> {
-    match asked(inbound, "person") {
-        Some(id) => one(house, inbound, directory, visit, &id).await,
-        None => all(house, inbound, directory, visit).await,
+pub(super) async fn show(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    match query_value(inbound, "person") {
+        Some(id) => one(sidecar, inbound, directory, visit, &id).await,
+        None => all(sidecar, inbound, directory, visit).await,
     }
 }
 
-async fn all(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit) -> Result<Response<Body>, Refusal> {
-    let searched: String = asked(inbound, "q").map(|it| it.trim().chars().take(SEARCHED).collect()).unwrap_or_default();
-    let after = asked(inbound, "after").and_then(|it| Username::parse(&it));
+async fn all(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    let searched: String = query_value(inbound, "q").map(|it| it.trim().chars().take(MAX_SEARCH_CHARS).collect()).unwrap_or_default();
+    let after = query_value(inbound, "after").and_then(|it| Username::parse(&it));
     let begins = Some(searched.clone()).filter(|it| !it.is_empty());
-    let wanted = Asked { organization: Some(visit.organization().id), begins, after, most: one_more(PAGE) };
-    let (found, last) = rows(directory.people(&wanted).await?, PAGE);
-    let next = last.map(|it| address(house, "people", &[("q", &searched), ("after", it.username.as_str())]));
-    let people = found.iter().map(|it| listed(house, it)).collect();
-    Ok(shown(house, inbound, StatusCode::OK, &Page::People(Box::new(People { desk: desk(house, visit), asked: searched, people, next }))))
+    let wanted = PeopleQuery { organization: Some(visit.organization().id), prefix: begins, after, limit: one_more(PEOPLE_PER_PAGE) };
+    let (found, last) = rows(directory.people(&wanted).await?, PEOPLE_PER_PAGE);
+    let next = last.map(|it| address(sidecar, "people", &[("q", &searched), ("after", it.username.as_str())]));
+    let people = found.iter().map(|it| listed(sidecar, it)).collect();
+    Ok(shown(sidecar, inbound, StatusCode::OK, &Page::People(Box::new(PeoplePage { desk: admin_page(sidecar, visit), asked: searched, people, next }))))
 }
 
-async fn one(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &Visit, id: &str) -> Result<Response<Body>, Refusal> {
+async fn one(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory, visit: &SetUpVisit, id: &str) -> Result<Response<Body>, Refusal> {
     let Some(id) = Guid::parse(id) else { return Err(Refusal::NotFound) };
     // Of another organization is as good as nobody.
     let found = directory.person_by_id(id).await?.filter(|it| it.organization == visit.organization().id).ok_or(Refusal::NotFound)?;
@@ -51,66 +51,66 @@ async fn one(house: &Sidecar, inbound: &Inbound, directory: &Directory, visit: &
     };
     let roles = directory.roles_below(myself.as_ref().map(|it| it.role.as_str())).to_vec();
     let may = match found.id {
-        id if visit.person() == Some(id) => May::Yourself,
+        id if visit.person() == Some(id) => PersonPermissions::Yourself,
         // A role that is none any more stands below all.
-        _ if roles.contains(&found.role) || !directory.roles().contains(&found.role) => May::Everything,
-        _ => May::Above,
+        _ if roles.contains(&found.role) || !directory.roles().contains(&found.role) => PersonPermissions::Everything,
+        _ => PersonPermissions::Above,
     };
-    let page = OnePerson {
-        desk: desk(house, visit),
+    let page = PersonPage {
+        desk: admin_page(sidecar, visit),
         id: found.id.to_string(),
-        listed: listed(house, &found),
+        listed: listed(sidecar, &found),
         email: found.email.clone(),
         role_source: found.role_source.as_str(),
         created: found.created,
         roles,
         may,
-        done: done(inbound, DONE),
+        done: done(inbound, DONE_VALUES),
     };
-    Ok(shown(house, inbound, StatusCode::OK, &Page::OnePerson(Box::new(page))))
+    Ok(shown(sidecar, inbound, StatusCode::OK, &Page::OnePerson(Box::new(page))))
 }
 
-fn listed(house: &Sidecar, it: &Person) -> Listed {
-    Listed {
+fn listed(sidecar: &Sidecar, it: &Person) -> PersonRow {
+    PersonRow {
         name: it.name.clone().filter(|it| !it.trim().is_empty()).unwrap_or_else(|| it.username.to_string()),
         username: it.username.to_string(),
         role: it.role.clone(),
         on: it.on,
         last: it.last_sign_in,
-        href: address(house, "people", &[("person", &it.id.to_string())]),
+        href: address(sidecar, "people", &[("person", &it.id.to_string())]),
     }
 }
 
 /// What can be said to have been done.
-const DONE: [&str; 4] = ["role", "on", "off", "sign_out"];
+const DONE_VALUES: [&str; 4] = ["role", "on", "off", "sign_out"];
 
 /// Does what a form says, and shows the person as they are then.
-pub(super) async fn change(house: &Sidecar, directory: &Directory, visit: &Visit, form: &Form) -> Result<Response<Body>, Refusal> {
+pub(super) async fn change(sidecar: &Sidecar, directory: &Directory, visit: &SetUpVisit, form: &FormFields) -> Result<Response<Body>, Refusal> {
     let person = Guid::parse(form.text("person")).ok_or(Refusal::NotFound)?;
     let (act, done) = match form.text("do") {
-        "role" => (Act::Role(form.text("role").to_owned()), "role"),
-        "on" => (Act::On(true), "on"),
-        "off" => (Act::On(false), "off"),
-        "sign_out" => (Act::SignOut, "sign_out"),
+        "role" => (PersonAction::Role(form.text("role").to_owned()), "role"),
+        "on" => (PersonAction::On(true), "on"),
+        "off" => (PersonAction::On(false), "off"),
+        "sign_out" => (PersonAction::SignOut, "sign_out"),
         _ => return Err(Refusal::BadForm),
     };
-    let done = match directory.act(&acting(visit), person, &act).await {
+    let done = match directory.apply_action(&admin_scope(visit), person, &act).await {
         Ok(after) => {
-            if matches!(act, Act::SignOut | Act::On(false)) {
+            if matches!(act, PersonAction::SignOut | PersonAction::On(false)) {
                 // Here at once; other replicas hear of it by the history.
-                house.lasting.store.end_all_of_person(after.id, None);
+                sidecar.process.store.end_all_of_person(after.id, None);
             }
             tracing::info!(organization = %visit.organization().code, by = visit.by(), %person, done, "person changed on the set-up page");
             Some(done)
         }
         // Somebody else changed the same: the page shows what is so now.
-        Err(NotDone::Directory(Error::Twice)) => None,
-        Err(NotDone::Nobody) => return Err(Refusal::NotFound),
-        Err(NotDone::Directory(Error::NoRole(_))) => return Err(Refusal::BadForm),
-        Err(NotDone::Directory(it)) => return Err(it.into()),
-        Err(NotDone::NotYou | NotDone::Above | NotDone::TooHigh | NotDone::Yourself) => return Err(Refusal::Forbidden),
+        Err(ActionError::Directory(Error::Twice)) => None,
+        Err(ActionError::Nobody) => return Err(Refusal::NotFound),
+        Err(ActionError::Directory(Error::NoRole(_))) => return Err(Refusal::BadForm),
+        Err(ActionError::Directory(it)) => return Err(it.into()),
+        Err(ActionError::NotYou | ActionError::Above | ActionError::TooHigh | ActionError::Yourself) => return Err(Refusal::Forbidden),
     };
     let id = person.to_string();
     let query = [("person", id.as_str())].into_iter().chain(done.map(|it| ("done", it))).collect::<Vec<_>>();
-    to(house, "people", &query)
+    to(sidecar, "people", &query)
 }

@@ -2,67 +2,76 @@
 
 use super::super::refusal::Refusal;
 use super::frame;
-use super::gate::Visit;
+use super::gate::SetUpVisit;
 use super::steps;
 use crate::base::calendar;
 use crate::base::guid::Guid;
 use crate::directory::Error;
-use crate::directory::change::{Asking, OrganizationChange};
-use crate::directory::organization::State;
-use crate::directory::proof::{NoValue, Proof};
-use crate::pages::setup::{Typed, Wrong};
+use crate::directory::change::{ChangeOrigin, OrganizationChange};
+use crate::directory::organization::OrganizationState;
+use crate::directory::organization_credential::{BadClientSecret, OrganizationCredential};
+use crate::pages::setup::{FieldErrors, TypedFields};
 use crate::sidecar::Sidecar;
-use crate::sidecar::organizations::{NoTenant, Organizations};
+use crate::sidecar::organizations::{OrganizationRegistry, UnknownTenant};
 use crate::wire::body::Body;
-use crate::wire::form::Form;
-use crate::wire::inbound::Inbound;
+use crate::wire::form::FormFields;
+use crate::wire::inbound::InboundRequest;
 use http::Response;
 
 /// `POST /setup/connection`.
-pub(super) async fn save(house: &Sidecar, all: &Organizations, inbound: &Inbound, visit: &Visit, form: &Form) -> Result<Response<Body>, Refusal> {
-    let now = house.lasting.clock.now();
+pub(super) async fn save(
+    sidecar: &Sidecar,
+    all: &OrganizationRegistry,
+    inbound: &InboundRequest,
+    visit: &SetUpVisit,
+    form: &FormFields,
+) -> Result<Response<Body>, Refusal> {
+    let now = sidecar.process.clock.now();
     let tenant = tenant(all, form.text("tenant")).await;
     let (change, wrong) = read(form, visit, tenant, now);
-    if matches!(visit.asking(), Asking::Admin(_)) && change.moves(visit.organization()) {
-        return steps::again(house, all, inbound, visit, "stays").await;
+    if matches!(visit.change_origin(), ChangeOrigin::Admin(_)) && change.moves(visit.organization()) {
+        return steps::again(sidecar, all, inbound, visit, "stays").await;
     }
-    if wrong != Wrong::default() {
-        return steps::refused(house, all, inbound, visit, (typed(form), wrong)).await;
+    if wrong != FieldErrors::default() {
+        return steps::refused(sidecar, all, inbound, visit, (typed(form), wrong)).await;
     }
     match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
         Ok(organization) => {
             tracing::info!(organization = %organization.code, by = visit.by(), "organization's connection changed on the set-up page");
             // By a link, another tenant or client ID turned it off.
-            frame::back(house, if visit.organization().state == State::On && organization.state == State::Off { "moved" } else { "saved" })
+            frame::redirect_back(
+                sidecar,
+                if visit.organization().state == OrganizationState::On && organization.state == OrganizationState::Off { "moved" } else { "saved" },
+            )
         }
-        Err(Error::StaysWhileOn(_)) => steps::again(house, all, inbound, visit, "stays").await,
-        Err(Error::NeedsHighestRole(_)) => steps::again(house, all, inbound, visit, "not_highest").await,
-        Err(Error::InFile(_)) => steps::again(house, all, inbound, visit, "in_file").await,
+        Err(Error::StaysWhileOn(_)) => steps::again(sidecar, all, inbound, visit, "stays").await,
+        Err(Error::NeedsHighestRole(_)) => steps::again(sidecar, all, inbound, visit, "not_highest").await,
+        Err(Error::InFile(_)) => steps::again(sidecar, all, inbound, visit, "in_file").await,
         Err(other) => Err(other.into()),
     }
 }
 
 /// What is shown again; never the secret.
-fn typed(form: &Form) -> Typed {
+fn typed(form: &FormFields) -> TypedFields {
     let short = |name: &str| form.text(name).chars().take(100).collect();
-    Typed { tenant: short("tenant"), client_id: short("client_id"), ends: short("ends"), secret: !form.text("client_secret").is_empty() }
+    TypedFields { tenant: short("tenant"), client_id: short("client_id"), ends: short("ends"), secret: !form.text("client_secret").is_empty() }
 }
 
 /// The tenant that was typed: its ID, or a domain that is verified there.
-async fn tenant(all: &Organizations, typed: &str) -> Result<Guid, &'static str> {
+async fn tenant(all: &OrganizationRegistry, typed: &str) -> Result<Guid, &'static str> {
     if let Some(id) = Guid::parse(typed) {
         return Ok(id);
     }
     all.tenant_of(typed).await.map_err(|it| match it {
-        NoTenant::NoDomain => "wrong_tenant",
-        NoTenant::Unknown => "wrong_domain",
-        NoTenant::NoAnswer => "no_answer",
+        UnknownTenant::NoDomain => "wrong_tenant",
+        UnknownTenant::Unknown => "wrong_domain",
+        UnknownTenant::NoAnswer => "no_answer",
     })
 }
 
-fn read(form: &Form, visit: &Visit, tenant: Result<Guid, &'static str>, now: u64) -> (OrganizationChange, Wrong) {
+fn read(form: &FormFields, visit: &SetUpVisit, tenant: Result<Guid, &'static str>, now: u64) -> (OrganizationChange, FieldErrors) {
     let organization = visit.organization();
-    let mut wrong = Wrong { tenant: tenant.err(), ..Wrong::default() };
+    let mut wrong = FieldErrors { tenant: tenant.err(), ..FieldErrors::default() };
     let tenant = tenant.ok();
     let client_id = Guid::parse(form.text("client_id"));
     wrong.client_id = match client_id {
@@ -71,7 +80,7 @@ fn read(form: &Form, visit: &Visit, tenant: Result<Guid, &'static str>, now: u64
         Some(_) => None,
     };
     let secret = form.text("client_secret");
-    let proof = Proof::of_value(secret);
+    let proof = OrganizationCredential::of_value(secret);
     wrong.client_secret = match secret {
         // The one that is there stays, unless it is that of another app registration.
         "" if organization.has_credential && organization.client_id == client_id && organization.tenant == tenant => None,
@@ -80,8 +89,8 @@ fn read(form: &Form, visit: &Visit, tenant: Result<Guid, &'static str>, now: u64
         _ if !visit.may_change_secret(now) => Some("wrong_stale"),
         _ => match &proof {
             Ok(_) => None,
-            Err(NoValue::SecretId) => Some("wrong_secret_id"),
-            Err(NoValue::Other) => Some("wrong_secret"),
+            Err(BadClientSecret::SecretId) => Some("wrong_secret_id"),
+            Err(BadClientSecret::Other) => Some("wrong_secret"),
         },
     };
     let ends = form.text("ends");
@@ -93,7 +102,7 @@ fn read(form: &Form, visit: &Visit, tenant: Result<Guid, &'static str>, now: u64
     };
     let changed = |new: Option<Guid>, old: Option<Guid>| new.filter(|_| new != old);
     let change = OrganizationChange {
-        asking: visit.asking(),
+        origin: visit.change_origin(),
         tenant: changed(tenant, organization.tenant),
         client_id: changed(client_id, organization.client_id),
         proof: proof.ok(),

@@ -8,7 +8,7 @@ pub(in crate::server) const OPENAPI: &str = include_str!("../../../docs/openapi.
 
 /// One call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Call {
+pub(in crate::server) enum ApiCall {
     Health,
     Ready,
     Metrics,
@@ -33,33 +33,33 @@ pub(in crate::server) enum Call {
 }
 
 /// Method and path of each; a name in braces stands for one segment.
-pub(in crate::server) const CALLS: [(Call, &str, &str); 21] = [
-    (Call::Health, "GET", "/healthz"),
-    (Call::Ready, "GET", "/readyz"),
-    (Call::Metrics, "GET", "/metrics"),
-    (Call::OpenApi, "GET", "/openapi.json"),
-    (Call::Revoke, "POST", "/sessions/revoke"),
-    (Call::Organizations, "GET", "/organizations"),
-    (Call::AddOrganization, "POST", "/organizations"),
-    (Call::Organization, "GET", "/organizations/{code}"),
-    (Call::ChangeOrganization, "PATCH", "/organizations/{code}"),
-    (Call::ChangeCode, "POST", "/organizations/{code}/code"),
-    (Call::Invite, "POST", "/organizations/{code}/invitations"),
-    (Call::History, "GET", "/organizations/{code}/history"),
-    (Call::PeopleOf, "GET", "/organizations/{code}/people"),
-    (Call::AddPerson, "POST", "/organizations/{code}/people"),
-    (Call::ExportOf, "GET", "/organizations/{code}/people.csv"),
-    (Call::Import, "POST", "/organizations/{code}/people.csv"),
-    (Call::People, "GET", "/people"),
-    (Call::Export, "GET", "/people.csv"),
-    (Call::Person, "GET", "/people/{username}"),
-    (Call::ChangePerson, "PATCH", "/people/{username}"),
-    (Call::SignOut, "POST", "/people/{username}/sign_out"),
+pub(in crate::server) const CALLS: [(ApiCall, &str, &str); 21] = [
+    (ApiCall::Health, "GET", "/healthz"),
+    (ApiCall::Ready, "GET", "/readyz"),
+    (ApiCall::Metrics, "GET", "/metrics"),
+    (ApiCall::OpenApi, "GET", "/openapi.json"),
+    (ApiCall::Revoke, "POST", "/sessions/revoke"),
+    (ApiCall::Organizations, "GET", "/organizations"),
+    (ApiCall::AddOrganization, "POST", "/organizations"),
+    (ApiCall::Organization, "GET", "/organizations/{code}"),
+    (ApiCall::ChangeOrganization, "PATCH", "/organizations/{code}"),
+    (ApiCall::ChangeCode, "POST", "/organizations/{code}/code"),
+    (ApiCall::Invite, "POST", "/organizations/{code}/invitations"),
+    (ApiCall::History, "GET", "/organizations/{code}/history"),
+    (ApiCall::PeopleOf, "GET", "/organizations/{code}/people"),
+    (ApiCall::AddPerson, "POST", "/organizations/{code}/people"),
+    (ApiCall::ExportOf, "GET", "/organizations/{code}/people.csv"),
+    (ApiCall::Import, "POST", "/organizations/{code}/people.csv"),
+    (ApiCall::People, "GET", "/people"),
+    (ApiCall::Export, "GET", "/people.csv"),
+    (ApiCall::Person, "GET", "/people/{username}"),
+    (ApiCall::ChangePerson, "PATCH", "/people/{username}"),
+    (ApiCall::SignOut, "POST", "/people/{username}/sign_out"),
 ];
 
 /// Why there is no such call.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::server) enum NoCall {
+pub(in crate::server) enum UnknownCall {
     /// Nothing is there.
     Path,
     /// Something is, for these methods.
@@ -67,18 +67,18 @@ pub(in crate::server) enum NoCall {
 }
 
 /// The call of a method and a path, with what stands for the name in braces.
-pub(in crate::server) fn find<'a>(method: &str, path: &'a str) -> Result<(Call, Cow<'a, str>), NoCall> {
+pub(in crate::server) fn find<'a>(method: &str, path: &'a str) -> Result<(ApiCall, Cow<'a, str>), UnknownCall> {
     let mut allowed = Vec::new();
     // HEAD is GET without the body.
     let asked = if method == "HEAD" { "GET" } else { method };
     for (call, method, pattern) in CALLS {
         let Some(name) = matched(pattern, path) else { continue };
         if method == asked {
-            return percent_decode_str(name).decode_utf8().map(|it| (call, it)).map_err(|_| NoCall::Path);
+            return percent_decode_str(name).decode_utf8().map(|it| (call, it)).map_err(|_| UnknownCall::Path);
         }
         allowed.push(if method == "GET" { "GET, HEAD" } else { method });
     }
-    Err(if allowed.is_empty() { NoCall::Path } else { NoCall::Method(allowed.join(", ")) })
+    Err(if allowed.is_empty() { UnknownCall::Path } else { UnknownCall::Method(allowed.join(", ")) })
 }
 
 /// What stands for the name in braces; empty where there is none.
@@ -101,13 +101,13 @@ mod tests {
 
     #[test]
     fn a_call_is_found_by_method_and_path_and_names_are_decoded_once() {
-        assert_eq!(find("GET", "/organizations/contoso/people").unwrap(), (Call::PeopleOf, "contoso".into()));
-        assert_eq!(find("HEAD", "/healthz").unwrap().0, Call::Health);
-        assert_eq!(find("PATCH", "/people/maya%40contoso.com").unwrap(), (Call::ChangePerson, "maya@contoso.com".into()));
+        assert_eq!(find("GET", "/organizations/contoso/people").unwrap(), (ApiCall::PeopleOf, "contoso".into()));
+        assert_eq!(find("HEAD", "/healthz").unwrap().0, ApiCall::Health);
+        assert_eq!(find("PATCH", "/people/maya%40contoso.com").unwrap(), (ApiCall::ChangePerson, "maya@contoso.com".into()));
         assert_eq!(find("GET", "/people/a%252fb").unwrap().1, "a%2fb");
-        assert_eq!(find("DELETE", "/organizations"), Err(NoCall::Method("GET, HEAD, POST".to_owned())));
+        assert_eq!(find("DELETE", "/organizations"), Err(UnknownCall::Method("GET, HEAD, POST".to_owned())));
         for path in ["", "/", "/organizations/", "/organizations//people", "/people/a/b", "/organizations/contoso/people/", "/people/%ff"] {
-            assert_eq!(find("GET", path), Err(NoCall::Path), "{path}");
+            assert_eq!(find("GET", path), Err(UnknownCall::Path), "{path}");
         }
     }
 

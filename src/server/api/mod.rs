@@ -8,11 +8,11 @@ mod people;
 mod read;
 mod refused;
 
-pub(super) use calls::{Call, NoCall, OPENAPI, find};
-pub(super) use refused::Refused;
+pub(super) use calls::{ApiCall, OPENAPI, UnknownCall, find};
+pub(super) use refused::ApiError;
 
 use crate::base::site::Site;
-use crate::directory::{Directory, told};
+use crate::directory::{Directory, organization_json};
 use crate::wire::body::Body;
 use crate::wire::reply;
 use http::request::Parts;
@@ -21,36 +21,36 @@ use hyper::body::Incoming;
 use serde_json::Value;
 
 /// What calls work on.
-pub(super) struct Desk {
+pub(super) struct ApiContext {
     pub(super) directory: Directory,
     pub(super) site: Site,
     pub(super) has_federated_token: bool,
 }
 
 /// Follows a call; whoever sent it may. `name` is what stands in its path.
-pub(super) async fn follow(desk: &Desk, call: Call, name: &str, parts: &Parts, body: Incoming) -> Result<Response<Body>, Refused> {
-    let (directory, by) = (&desk.directory, read::actor(parts)?);
+pub(super) async fn follow(context: &ApiContext, call: ApiCall, name: &str, parts: &Parts, body: Incoming) -> Result<Response<Body>, ApiError> {
+    let (directory, by) = (&context.directory, read::actor(parts)?);
     let of = async || organizations::found(directory, name).await;
     let ok = |value: Value| reply::json(StatusCode::OK, &value);
     let made = |value: Value| reply::json(StatusCode::CREATED, &value);
     let answer = match call {
-        Call::Organizations => ok(organizations::list(directory).await?),
-        Call::AddOrganization => made(organizations::add((directory, desk.has_federated_token), &by, parts, body).await?),
-        Call::Organization => ok(directory.told(&of().await?).await?),
-        Call::ChangeOrganization => ok(organizations::change((directory, desk.has_federated_token), &by, name, parts, body).await?),
-        Call::ChangeCode => ok(organizations::change_code(directory, &by, name, parts, body).await?),
-        Call::Invite => made(organizations::invite(directory, &desk.site, &by, name).await?),
-        Call::History => ok(organizations::history(directory, name, parts).await?),
-        Call::PeopleOf => ok(people::list(directory, Some(&of().await?), parts).await?),
-        Call::AddPerson => made(people::add(directory, &by, &of().await?, parts, body).await?),
-        Call::ExportOf => people::export(directory.clone(), Some(of().await?.id)),
-        Call::Import => ok(people::import(directory, &by, &of().await?, parts, body).await?),
-        Call::People => ok(people::list(directory, None, parts).await?),
-        Call::Export => people::export(directory.clone(), None),
-        Call::Person => ok(told::person(&people::found(directory, name).await?)),
-        Call::ChangePerson => ok(people::change(directory, &by, name, parts, body).await?),
-        Call::SignOut => ok(people::sign_out(directory, &by, name).await?),
-        Call::Health | Call::Ready | Call::Metrics | Call::OpenApi | Call::Revoke => return Err(Refused::Path),
+        ApiCall::Organizations => ok(organizations::list(directory).await?),
+        ApiCall::AddOrganization => made(organizations::add((directory, context.has_federated_token), &by, parts, body).await?),
+        ApiCall::Organization => ok(directory.organization_json(&of().await?).await?),
+        ApiCall::ChangeOrganization => ok(organizations::change((directory, context.has_federated_token), &by, name, parts, body).await?),
+        ApiCall::ChangeCode => ok(organizations::change_code(directory, &by, name, parts, body).await?),
+        ApiCall::Invite => made(organizations::invite(directory, &context.site, &by, name).await?),
+        ApiCall::History => ok(organizations::history(directory, name, parts).await?),
+        ApiCall::PeopleOf => ok(people::list(directory, Some(&of().await?), parts).await?),
+        ApiCall::AddPerson => made(people::add(directory, &by, &of().await?, parts, body).await?),
+        ApiCall::ExportOf => people::export(directory.clone(), Some(of().await?.id)),
+        ApiCall::Import => ok(people::import(directory, &by, &of().await?, parts, body).await?),
+        ApiCall::People => ok(people::list(directory, None, parts).await?),
+        ApiCall::Export => people::export(directory.clone(), None),
+        ApiCall::Person => ok(organization_json::person(&people::found(directory, name).await?)),
+        ApiCall::ChangePerson => ok(people::change(directory, &by, name, parts, body).await?),
+        ApiCall::SignOut => ok(people::sign_out(directory, &by, name).await?),
+        ApiCall::Health | ApiCall::Ready | ApiCall::Metrics | ApiCall::OpenApi | ApiCall::Revoke => return Err(ApiError::Path),
     };
     if parts.method != http::Method::GET && parts.method != http::Method::HEAD {
         tracing::info!(by, method = %parts.method, path = parts.uri.path(), "admin API request handled");

@@ -1,31 +1,31 @@
 //! Calls about organizations.
 
 use super::read::{json, most, parsed, query, some};
-use super::refused::Refused;
-use crate::base::code::Code;
+use super::refused::ApiError;
+use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
-use crate::directory::change::{self, Asking, NewOrganization, OrganizationChange};
-use crate::directory::organization::{Organization, State};
-use crate::directory::proof::{NoValue, Proof};
-use crate::directory::{Directory, Error, told};
+use crate::directory::change::{self, ChangeOrigin, NewOrganization, OrganizationChange};
+use crate::directory::organization::{Organization, OrganizationState};
+use crate::directory::organization_credential::{BadClientSecret, OrganizationCredential};
+use crate::directory::{Directory, Error, organization_json};
 use http::request::Parts;
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// The longest time that a former code holds, in days.
-const MOST_DAYS: u64 = 3650;
+const MAX_FORMER_CODE_DAYS: u64 = 3650;
 
-const CODE: &str = "must be 4 to 32 characters: a-z, 0-9 and inner hyphens, like contoso";
-const ID: &str = "must be an ID like aaaabbbb-0000-cccc-1111-dddd2222eeee, as shown in the Entra admin center";
-const FIRST: &str = "must be create or refuse";
-const DOMAIN: &str = "must be domains like contoso.com";
+const CODE_HINT: &str = "must be 4 to 32 characters: a-z, 0-9 and inner hyphens, like contoso";
+const ID_HINT: &str = "must be an ID like aaaabbbb-0000-cccc-1111-dddd2222eeee, as shown in the Entra admin center";
+const FIRST_SIGN_IN_HINT: &str = "must be create or refuse";
+const DOMAIN_HINT: &str = "must be domains like contoso.com";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Add {
+struct AddOrganization {
     #[serde(default, deserialize_with = "some")]
     code: Option<String>,
     #[serde(default, deserialize_with = "some")]
@@ -56,7 +56,7 @@ struct Add {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Change {
+struct ChangeOrganization {
     #[serde(default, deserialize_with = "some")]
     name: Option<String>,
     #[serde(default, deserialize_with = "some")]
@@ -96,114 +96,116 @@ struct NewCode {
 }
 
 /// All of them.
-pub(super) async fn list(directory: &Directory) -> Result<Value, Refused> {
+pub(super) async fn list(directory: &Directory) -> Result<Value, ApiError> {
     let mut out = Vec::new();
     for it in directory.organizations().await? {
-        out.push(directory.told_briefly(&it, directory.credential_of(&it).await?));
+        out.push(directory.organization_summary(&it, directory.credential_of(&it).await?));
     }
     Ok(json!({ "organizations": out }))
 }
 
 /// The one of a code, or of a former one that still holds.
-pub(super) async fn found(directory: &Directory, code: &str) -> Result<Organization, Refused> {
+pub(super) async fn found(directory: &Directory, code: &str) -> Result<Organization, ApiError> {
     let code = code_of(code)?;
     Ok(directory.organization(&code).await?.ok_or(Error::NoOrganization(code))?)
 }
 
 /// Makes one.
-pub(super) async fn add((directory, has_token): (&Directory, bool), by: &str, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
-    let it: Add = json(parts, body).await?;
+pub(super) async fn add((directory, has_token): (&Directory, bool), by: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
+    let it: AddOrganization = json(parts, body).await?;
     let code = it.code.as_deref().map(code_of).transpose()?;
-    let name = it.name.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).or_else(|| code.as_ref().map(Code::to_string));
+    let name = it.name.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).or_else(|| code.as_ref().map(CompanyCode::to_string));
     let new = NewOrganization {
         code,
-        name: name.ok_or(Refused::Field("name", "an organization requires a code or a name"))?,
+        name: name.ok_or(ApiError::Field("name", "an organization requires a code or a name"))?,
         tenant: id("tenant", it.tenant.as_deref())?,
         client_id: id("client_id", it.client_id.as_deref())?,
         proof: proof(it.client_secret, it.certificate, (it.federated == Some(true), has_token))?,
         credential_ends: it.client_secret_ends,
         domains: domains("domains", &it.domains)?,
         default_role: it.default_role,
-        first_sign_in: parsed("first_sign_in", FIRST, it.first_sign_in.as_deref(), change::first_sign_in)?,
+        first_sign_in: parsed("first_sign_in", FIRST_SIGN_IN_HINT, it.first_sign_in.as_deref(), change::first_sign_in)?,
         no_guests: it.guests == Some(false),
         on: parsed("state", "must be draft or on", it.state.as_deref(), |it| ["draft", "on"].iter().position(|known| *known == it))? == Some(1),
     };
-    Ok(directory.told(&directory.add_organization(new, by).await?).await?)
+    Ok(directory.organization_json(&directory.add_organization(new, by).await?).await?)
 }
 
 /// Changes one.
-pub(super) async fn change((directory, has_token): (&Directory, bool), by: &str, code: &str, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
+pub(super) async fn change((directory, has_token): (&Directory, bool), by: &str, code: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
     let code = code_of(code)?;
-    let it: Change = json(parts, body).await?;
+    let it: ChangeOrganization = json(parts, body).await?;
     let change = OrganizationChange {
-        asking: Asking::Operator,
+        origin: ChangeOrigin::Operator,
         name: it.name,
         tenant: id("tenant", it.tenant.as_deref())?,
         client_id: id("client_id", it.client_id.as_deref())?,
         proof: proof(it.client_secret, it.certificate, (it.federated == Some(true), has_token))?,
         credential_ends: it.client_secret_ends,
-        take_back: it.take_back_secret,
+        withdraw_new: it.take_back_secret,
         default_role: it.default_role,
-        first_sign_in: parsed("first_sign_in", FIRST, it.first_sign_in.as_deref(), change::first_sign_in)?,
+        first_sign_in: parsed("first_sign_in", FIRST_SIGN_IN_HINT, it.first_sign_in.as_deref(), change::first_sign_in)?,
         guests: it.guests,
-        state: parsed("state", "must be on or off", it.state.as_deref(), |it| [State::On, State::Off].into_iter().find(|known| known.as_str() == it))?,
+        state: parsed("state", "must be on or off", it.state.as_deref(), |it| {
+            [OrganizationState::On, OrganizationState::Off].into_iter().find(|known| known.as_str() == it)
+        })?,
         bind: domains("bind", &it.bind)?,
         unbind: domains("unbind", &it.unbind)?,
     };
-    Ok(directory.told(&directory.change_organization(&code, change, by).await?).await?)
+    Ok(directory.organization_json(&directory.change_organization(&code, change, by).await?).await?)
 }
 
 /// Gives one another code.
-pub(super) async fn change_code(directory: &Directory, by: &str, code: &str, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
+pub(super) async fn change_code(directory: &Directory, by: &str, code: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
     let code = code_of(code)?;
     let it: NewCode = json(parts, body).await?;
     let days = it.keep_days.unwrap_or(90);
-    if days > MOST_DAYS {
-        return Err(Refused::Field("keep_days", "must be 0 to 3650"));
+    if days > MAX_FORMER_CODE_DAYS {
+        return Err(ApiError::Field("keep_days", "must be 0 to 3650"));
     }
-    Ok(directory.told(&directory.change_code(&code, &code_of(&it.code)?, days, by).await?).await?)
+    Ok(directory.organization_json(&directory.change_code(&code, &code_of(&it.code)?, days, by).await?).await?)
 }
 
 /// Makes a link by which somebody sets one up.
-pub(super) async fn invite(directory: &Directory, site: &Site, by: &str, code: &str) -> Result<Value, Refused> {
+pub(super) async fn invite(directory: &Directory, site: &Site, by: &str, code: &str) -> Result<Value, ApiError> {
     let made = directory.invite(&code_of(code)?, by).await?;
     Ok(json!({ "organization": made.organization.code.as_str(), "url": site.invitation_url(made.token.expose()), "ends": made.ends }))
 }
 
 /// What was changed of one and its people.
-pub(super) async fn history(directory: &Directory, code: &str, parts: &Parts) -> Result<Value, Refused> {
+pub(super) async fn history(directory: &Directory, code: &str, parts: &Parts) -> Result<Value, ApiError> {
     let [before, number] = query(parts, ["before", "most"])?;
     let before = parsed("before", "must be the ID of a change", before.as_deref(), Guid::parse)?;
     let number = most(number.as_deref())?;
     let found = found(directory, code).await?;
     let all = directory.history(found.id, before, number).await?;
-    Ok(json!({ "changes": all.iter().map(told::change).collect::<Vec<_>>() }))
+    Ok(json!({ "changes": all.iter().map(organization_json::change).collect::<Vec<_>>() }))
 }
 
-fn code_of(text: &str) -> Result<Code, Refused> {
-    Code::parse(text).ok_or(Refused::Field("code", CODE))
+fn code_of(text: &str) -> Result<CompanyCode, ApiError> {
+    CompanyCode::parse(text).ok_or(ApiError::Field("code", CODE_HINT))
 }
 
-fn id(name: &'static str, text: Option<&str>) -> Result<Option<Guid>, Refused> {
-    parsed(name, ID, text, Guid::parse)
+fn id(name: &'static str, text: Option<&str>) -> Result<Option<Guid>, ApiError> {
+    parsed(name, ID_HINT, text, Guid::parse)
 }
 
-fn domains(name: &'static str, all: &[String]) -> Result<Vec<String>, Refused> {
-    all.iter().map(|it| change::domain(it).ok_or(Refused::Field(name, DOMAIN))).collect()
+fn domains(name: &'static str, all: &[String]) -> Result<Vec<String>, ApiError> {
+    all.iter().map(|it| change::domain(it).ok_or(ApiError::Field(name, DOMAIN_HINT))).collect()
 }
 
 /// By what it proves itself: one of them, or nothing.
-fn proof(client_secret: Option<String>, certificate: Option<String>, (federated, has_token): (bool, bool)) -> Result<Option<Proof>, Refused> {
+fn proof(client_secret: Option<String>, certificate: Option<String>, (federated, has_token): (bool, bool)) -> Result<Option<OrganizationCredential>, ApiError> {
     let (client_secret, certificate) = (client_secret.map(Secret::new), certificate.map(Secret::new));
     match (client_secret, certificate, federated) {
         (None, None, false) => Ok(None),
-        (Some(value), None, false) => Proof::of_value(value.expose()).map(Some).map_err(|it| match it {
-            NoValue::SecretId => Refused::Field("client_secret", "this is the Secret ID; copy the Value, which is shown only once"),
-            NoValue::Other => Refused::Field("client_secret", "must be the Value of a client secret"),
+        (Some(value), None, false) => OrganizationCredential::of_value(value.expose()).map(Some).map_err(|it| match it {
+            BadClientSecret::SecretId => ApiError::Field("client_secret", "this is the Secret ID; copy the Value, which is shown only once"),
+            BadClientSecret::Other => ApiError::Field("client_secret", "must be the Value of a client secret"),
         }),
-        (None, Some(pem), false) => Proof::of_certificate(&pem).map(Some).map_err(|it| Refused::Field("certificate", it.hint())),
-        (None, None, true) if has_token => Ok(Some(Proof::Operators)),
-        (None, None, true) => Err(Refused::Field("federated", "the configuration has no token: set federated_token in [entra]")),
-        _ => Err(Refused::Field("certificate", "send only one of client_secret, certificate and federated")),
+        (None, Some(pem), false) => OrganizationCredential::of_certificate(&pem).map(Some).map_err(|it| ApiError::Field("certificate", it.hint())),
+        (None, None, true) if has_token => Ok(Some(OrganizationCredential::Operators)),
+        (None, None, true) => Err(ApiError::Field("federated", "the configuration has no token: set federated_token in [entra]")),
+        _ => Err(ApiError::Field("certificate", "send only one of client_secret, certificate and federated")),
     }
 }

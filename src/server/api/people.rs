@@ -1,16 +1,16 @@
 //! Calls about people.
 
 use super::read::{csv, json, most, parsed, query, some};
-use super::refused::Refused;
+use super::refused::ApiError;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
-use crate::directory::admin::{Act, Acting};
+use crate::directory::admin::{AdminScope, PersonAction};
 use crate::directory::change::{NewPerson, PersonChange};
 use crate::directory::organization::Organization;
-use crate::directory::people::Asked;
+use crate::directory::people::PeopleQuery;
 use crate::directory::person::Person;
-use crate::directory::transfer::{CSV_PAGE, csv_head, csv_lines};
-use crate::directory::{Directory, Error, told};
+use crate::directory::transfer::{PEOPLE_PER_PAGE, csv_head, csv_lines};
+use crate::directory::{Directory, Error, organization_json};
 use crate::wire::body::{Body, BoxError};
 use crate::wire::reply;
 use bytes::Bytes;
@@ -24,11 +24,11 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const USERNAME: &str = "must be Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com";
+const USERNAME_HINT: &str = "must be Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Add {
+struct AddPerson {
     username: String,
     #[serde(default, deserialize_with = "some")]
     name: Option<String>,
@@ -40,7 +40,7 @@ struct Add {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Change {
+struct ChangePerson {
     #[serde(default, deserialize_with = "some")]
     username: Option<String>,
     #[serde(default, deserialize_with = "some")]
@@ -58,39 +58,39 @@ struct Change {
 }
 
 /// People by username, of one organization or all.
-pub(super) async fn list(directory: &Directory, organization: Option<&Organization>, parts: &Parts) -> Result<Value, Refused> {
+pub(super) async fn list(directory: &Directory, organization: Option<&Organization>, parts: &Parts) -> Result<Value, ApiError> {
     let [after, number, search] = query(parts, ["after", "most", "search"])?;
-    let asked = Asked {
+    let asked = PeopleQuery {
         organization: organization.map(|it| it.id),
-        begins: search,
-        after: parsed("after", USERNAME, after.as_deref(), Username::parse)?,
-        most: most(number.as_deref())?,
+        prefix: search,
+        after: parsed("after", USERNAME_HINT, after.as_deref(), Username::parse)?,
+        limit: most(number.as_deref())?,
     };
     let people = directory.people(&asked).await?;
     // A page that is not full is the last.
-    let next = people.last().filter(|_| u32::try_from(people.len()) == Ok(asked.most)).map(|it| it.username.as_str());
-    Ok(json!({ "people": people.iter().map(told::person).collect::<Vec<_>>(), "next": next }))
+    let next = people.last().filter(|_| u32::try_from(people.len()) == Ok(asked.limit)).map(|it| it.username.as_str());
+    Ok(json!({ "people": people.iter().map(organization_json::person).collect::<Vec<_>>(), "next": next }))
 }
 
 /// The one of a username.
-pub(super) async fn found(directory: &Directory, username: &str) -> Result<Person, Refused> {
+pub(super) async fn found(directory: &Directory, username: &str) -> Result<Person, ApiError> {
     let username = username_of(username)?;
     Ok(directory.person(&username).await?.ok_or(Error::NoPerson(username))?)
 }
 
 /// Makes one who has not signed in yet.
-pub(super) async fn add(directory: &Directory, by: &str, organization: &Organization, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
-    let it: Add = json(parts, body).await?;
+pub(super) async fn add(directory: &Directory, by: &str, organization: &Organization, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
+    let it: AddPerson = json(parts, body).await?;
     let new = NewPerson { username: username_of(&it.username)?, name: it.name, email: address(it.email)?, role: it.role };
-    Ok(told::person(&directory.add_person(&organization.code, &new, by).await?))
+    Ok(organization_json::person(&directory.add_person(&organization.code, &new, by).await?))
 }
 
 /// Changes one.
-pub(super) async fn change(directory: &Directory, by: &str, username: &str, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
+pub(super) async fn change(directory: &Directory, by: &str, username: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
     let username = username_of(username)?;
-    let it: Change = json(parts, body).await?;
+    let it: ChangePerson = json(parts, body).await?;
     if it.role_by_entra && it.role.is_some() {
-        return Err(Refused::Field("role_by_entra", "send either a role or role_by_entra"));
+        return Err(ApiError::Field("role_by_entra", "send either a role or role_by_entra"));
     }
     let change = PersonChange {
         username: it.username.as_deref().map(username_of).transpose()?,
@@ -101,33 +101,33 @@ pub(super) async fn change(directory: &Directory, by: &str, username: &str, part
         on: parsed("state", "must be on or off", it.state.as_deref(), |it| ["off", "on"].iter().position(|known| *known == it))?.map(|it| it == 1),
         unlink: it.unlink,
     };
-    Ok(told::person(&directory.change_person(&username, change, by).await?))
+    Ok(organization_json::person(&directory.change_person(&username, change, by).await?))
 }
 
 /// Ends all sessions of one, on every replica.
-pub(super) async fn sign_out(directory: &Directory, by: &str, username: &str) -> Result<Value, Refused> {
+pub(super) async fn sign_out(directory: &Directory, by: &str, username: &str) -> Result<Value, ApiError> {
     let person = found(directory, username).await?;
-    let acting = Acting { organization: person.organization, person: None, by: by.to_owned() };
-    Ok(told::person(&directory.act(&acting, person.id, &Act::SignOut).await?))
+    let acting = AdminScope { organization: person.organization, person: None, by: by.to_owned() };
+    Ok(organization_json::person(&directory.apply_action(&acting, person.id, &PersonAction::SignOut).await?))
 }
 
 /// Takes in a file of people.
-pub(super) async fn import(directory: &Directory, by: &str, organization: &Organization, parts: &Parts, body: Incoming) -> Result<Value, Refused> {
+pub(super) async fn import(directory: &Directory, by: &str, organization: &Organization, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
     let file = csv(parts, body).await?;
     let outcome = directory.import(organization, &*file, by, |_| ()).await?;
-    let wrong: Vec<_> = outcome.wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
+    let wrong: Vec<_> = outcome.errors.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
     let (made, changed, unchanged, left_out) = (outcome.made, outcome.changed, outcome.unchanged, outcome.left_out);
     Ok(json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "wrong": wrong }))
 }
 
 /// People as a file, page by page as it is taken.
 pub(super) fn export(directory: Directory, organization: Option<Guid>) -> Response<Body> {
-    let first = Asked { organization, most: CSV_PAGE, ..Asked::default() };
+    let first = PeopleQuery { organization, limit: PEOPLE_PER_PAGE, ..PeopleQuery::default() };
     let pages = stream::try_unfold((directory, Some(first), csv_head()), |(directory, asked, mut text)| async move {
         let Some(mut asked) = asked else { return Ok::<_, BoxError>(None) };
         let people = directory.people(&asked).await?;
         text.extend(csv_lines(&people));
-        let next = people.last().filter(|_| u32::try_from(people.len()) == Ok(CSV_PAGE)).map(|it| {
+        let next = people.last().filter(|_| u32::try_from(people.len()) == Ok(PEOPLE_PER_PAGE)).map(|it| {
             asked.after = Some(it.username.clone());
             asked
         });
@@ -140,11 +140,11 @@ pub(super) fn export(directory: Directory, organization: Option<Guid>) -> Respon
     out
 }
 
-fn username_of(text: &str) -> Result<Username, Refused> {
-    Username::parse(text).ok_or(Refused::Field("username", USERNAME))
+fn username_of(text: &str) -> Result<Username, ApiError> {
+    Username::parse(text).ok_or(ApiError::Field("username", USERNAME_HINT))
 }
 
-fn address(text: Option<String>) -> Result<Option<String>, Refused> {
+fn address(text: Option<String>) -> Result<Option<String>, ApiError> {
     parsed("email", "must be an address like maya@contoso.com", text.as_deref(), |it| {
         let fits = it.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty()) && !it.contains(char::is_whitespace);
         fits.then(|| it.to_lowercase())

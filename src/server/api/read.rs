@@ -1,6 +1,6 @@
 //! What a call brings: its body, its query, and who is behind it. Everything is bounded, and what is not known is refused.
 
-use super::refused::Refused;
+use super::refused::ApiError;
 use crate::server::gate::is_of_type;
 use bytes::Bytes;
 use http::request::Parts;
@@ -10,36 +10,36 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use std::time::Duration;
 
 /// The longest body in JSON, in bytes.
-const JSON: usize = 64 * 1024;
-const JSON_TIME: Duration = Duration::from_secs(5);
+const MAX_JSON_BYTES: usize = 64 * 1024;
+const JSON_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest file of people, in bytes: some 300 000 of them.
-const CSV: usize = 32 * 1024 * 1024;
-const CSV_TIME: Duration = Duration::from_mins(2);
+const MAX_CSV_BYTES: usize = 32 * 1024 * 1024;
+const CSV_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// By which the app names whoever did it there.
-const ACTOR: &str = "x-entrada-actor";
+const ACTOR_HEADER: &str = "x-entrada-actor";
 /// The longest such name, in bytes.
-const MOST_ACTOR: usize = 128;
+const MAX_ACTOR_BYTES: usize = 128;
 
 /// The body of a call, in JSON.
-pub(super) async fn json<T: DeserializeOwned>(parts: &Parts, body: Incoming) -> Result<T, Refused> {
-    let bytes = whole(parts, body, "application/json", JSON, JSON_TIME).await?;
-    serde_json::from_slice(&bytes).map_err(|it| Refused::Body(why(&it)))
+pub(super) async fn json<T: DeserializeOwned>(parts: &Parts, body: Incoming) -> Result<T, ApiError> {
+    let bytes = whole(parts, body, "application/json", MAX_JSON_BYTES, JSON_TIMEOUT).await?;
+    serde_json::from_slice(&bytes).map_err(|it| ApiError::Body(why(&it)))
 }
 
 /// The body of a call, as a file of people.
-pub(super) async fn csv(parts: &Parts, body: Incoming) -> Result<Bytes, Refused> {
-    whole(parts, body, "text/csv", CSV, CSV_TIME).await
+pub(super) async fn csv(parts: &Parts, body: Incoming) -> Result<Bytes, ApiError> {
+    whole(parts, body, "text/csv", MAX_CSV_BYTES, CSV_TIMEOUT).await
 }
 
-async fn whole(parts: &Parts, body: Incoming, kind: &'static str, most: usize, time: Duration) -> Result<Bytes, Refused> {
+async fn whole(parts: &Parts, body: Incoming, kind: &'static str, most: usize, time: Duration) -> Result<Bytes, ApiError> {
     if !is_of_type(parts, kind) {
-        return Err(Refused::Type(kind));
+        return Err(ApiError::Type(kind));
     }
     match tokio::time::timeout(time, Limited::new(body, most).collect()).await {
-        Err(_) => Err(Refused::TooSlow),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLong(most)),
-        Ok(Err(_)) => Err(Refused::Body("it is incomplete".to_owned())),
+        Err(_) => Err(ApiError::TooSlow),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLong(most)),
+        Ok(Err(_)) => Err(ApiError::Body("it is incomplete".to_owned())),
         Ok(Ok(it)) => Ok(it.to_bytes()),
     }
 }
@@ -57,33 +57,33 @@ pub(super) fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> R
 }
 
 /// Who does it, for the history.
-pub(super) fn actor(parts: &Parts) -> Result<String, Refused> {
-    let mut named = parts.headers.get_all(ACTOR).iter();
+pub(super) fn actor(parts: &Parts) -> Result<String, ApiError> {
+    let mut named = parts.headers.get_all(ACTOR_HEADER).iter();
     let Some(first) = named.next() else { return Ok("admin api".to_owned()) };
-    let text = first.to_str().ok().map(str::trim).filter(|it| (1..=MOST_ACTOR).contains(&it.len()) && named.next().is_none());
-    let text = text.ok_or(Refused::Field("X-Entrada-Actor", "must be up to 128 visible ASCII characters, sent once"))?;
+    let text = first.to_str().ok().map(str::trim).filter(|it| (1..=MAX_ACTOR_BYTES).contains(&it.len()) && named.next().is_none());
+    let text = text.ok_or(ApiError::Field("X-Entrada-Actor", "must be up to 128 visible ASCII characters, sent once"))?;
     Ok(format!("admin api for {text}"))
 }
 
 /// The values of a query, each name once and none but these.
-pub(super) fn query<const N: usize>(parts: &Parts, names: [&str; N]) -> Result<[Option<String>; N], Refused> {
+pub(super) fn query<const N: usize>(parts: &Parts, names: [&str; N]) -> Result<[Option<String>; N], ApiError> {
     let mut out = [const { None }; N];
     for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-        let slot = names.iter().zip(&mut out).find(|it| *it.0 == name).ok_or(Refused::Query("it has an unknown parameter"))?.1;
+        let slot = names.iter().zip(&mut out).find(|it| *it.0 == name).ok_or(ApiError::Query("it has an unknown parameter"))?.1;
         if slot.replace(value.into_owned()).is_some() {
-            return Err(Refused::Query("a parameter is repeated"));
+            return Err(ApiError::Query("a parameter is repeated"));
         }
     }
     Ok(out)
 }
 
 /// How many are asked for: 100, or what is said.
-pub(super) fn most(text: Option<&str>) -> Result<u32, Refused> {
+pub(super) fn most(text: Option<&str>) -> Result<u32, ApiError> {
     let Some(text) = text else { return Ok(100) };
-    text.parse().ok().filter(|it| (1..=1000).contains(it)).ok_or(Refused::Query("most must be a number from 1 to 1000"))
+    text.parse().ok().filter(|it| (1..=1000).contains(it)).ok_or(ApiError::Query("most must be a number from 1 to 1000"))
 }
 
 /// What a text stands for.
-pub(super) fn parsed<T>(name: &'static str, why: &'static str, text: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Refused> {
-    text.map(|it| read(it).ok_or(Refused::Field(name, why))).transpose()
+pub(super) fn parsed<T>(name: &'static str, why: &'static str, text: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
+    text.map(|it| read(it).ok_or(ApiError::Field(name, why))).transpose()
 }

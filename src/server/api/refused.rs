@@ -1,9 +1,9 @@
 //! Reasons why a call is rejected, as a problem in JSON (RFC 9457).
 
 use crate::directory::Error;
-use crate::directory::admin::NotDone;
-use crate::directory::transfer::Broken;
-use crate::server::gate::Shut;
+use crate::directory::admin::ActionError;
+use crate::directory::transfer::ImportError;
+use crate::server::gate::GateRefusal;
 use crate::wire::body::Body;
 use crate::wire::reply;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
@@ -12,13 +12,13 @@ use serde_json::json;
 
 /// The reason why a call is rejected.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::server) enum Refused {
+pub(in crate::server) enum ApiError {
     #[error("no such endpoint; see /openapi.json")]
     Path,
     #[error("method not allowed; use {0}")]
     Method(String),
     #[error(transparent)]
-    Gate(#[from] Shut),
+    Gate(#[from] GateRefusal),
     #[error("the configuration has no [directory] section")]
     NoDirectory,
     #[error("the content type must be {0}")]
@@ -41,26 +41,26 @@ pub(in crate::server) enum Refused {
     Directory(#[from] Error),
 }
 
-impl From<Broken> for Refused {
-    fn from(broken: Broken) -> Self {
+impl From<ImportError> for ApiError {
+    fn from(broken: ImportError) -> Self {
         match broken {
-            Broken::File(why) => Self::File(why),
-            Broken::Directory(error) => Self::Directory(error),
+            ImportError::File(why) => Self::File(why),
+            ImportError::Directory(error) => Self::Directory(error),
         }
     }
 }
 
-impl From<NotDone> for Refused {
-    fn from(it: NotDone) -> Self {
+impl From<ActionError> for ApiError {
+    fn from(it: ActionError) -> Self {
         match it {
-            NotDone::Directory(error) => Self::Directory(error),
+            ActionError::Directory(error) => Self::Directory(error),
             // The operator stands above all, so only this is left: gone since it was looked for.
             _ => Self::Directory(Error::Twice),
         }
     }
 }
 
-impl Refused {
+impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Path | Self::NoDirectory => StatusCode::NOT_FOUND,
@@ -88,7 +88,7 @@ impl Refused {
         let mut out = reply::problem(status, &json!({ "title": title, "status": status.as_u16() }));
         match self {
             Self::Method(allowed) => drop(HeaderValue::from_str(allowed).map(|it| out.headers_mut().insert(ALLOW, it))),
-            Self::Gate(Shut::NoToken | Shut::OtherToken) => drop(out.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::Gate(GateRefusal::NoToken | GateRefusal::OtherToken) => drop(out.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             _ => {}
         }
         out
@@ -99,7 +99,7 @@ fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::NoOrganization(_) | Error::NoPerson(_) => StatusCode::NOT_FOUND,
         Error::NoRole(_) | Error::NotPlain(_) => StatusCode::BAD_REQUEST,
-        Error::Database(_) | Error::File(_) | Error::Unopened(_) | Error::UnopenedFamily | Error::NotSealed => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Database(_) | Error::File(_) | Error::Unopened(_) | Error::UnopenedSignIn | Error::NotSealed => StatusCode::SERVICE_UNAVAILABLE,
         // What stands against it is there already.
         _ => StatusCode::CONFLICT,
     }

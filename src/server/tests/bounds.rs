@@ -106,7 +106,7 @@ async fn a_client_that_withholds_the_http2_window_is_dropped() {
 
 #[tokio::test]
 async fn beyond_the_limit_it_is_a_quick_503_until_a_place_is_free() {
-    let world = start_with(Limits { connections: 1, ..patient() }, None, Duration::ZERO);
+    let world = start_with(ServerLimits { connections: 1, ..patient() }, None, Duration::ZERO);
     let mut first = world.ask(GET).await;
     answer(&mut first).await;
     let mut second = world.ask(GET).await;
@@ -130,7 +130,7 @@ async fn beyond_the_limit_it_is_a_quick_503_until_a_place_is_free() {
 
 #[tokio::test]
 async fn an_upgraded_connection_outlives_the_idle_timeout_and_keeps_its_place() {
-    let world = start_with(Limits { connections: 1, ..limits() }, None, Duration::ZERO);
+    let world = start_with(ServerLimits { connections: 1, ..limits() }, None, Duration::ZERO);
     let mut stream = world.ask(b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n").await;
     let mut head = [0; 1024];
     let count = stream.read(&mut head).await.unwrap();
@@ -147,7 +147,7 @@ async fn an_upgraded_connection_outlives_the_idle_timeout_and_keeps_its_place() 
 
 #[tokio::test]
 async fn a_head_of_too_many_bytes_is_refused_though_it_fits_a_buffer() {
-    let world = start_with(Limits { header_bytes: 20_000, ..limits() }, None, Duration::ZERO);
+    let world = start_with(ServerLimits { header_bytes: 20_000, ..limits() }, None, Duration::ZERO);
     for (length, status) in [(19_000, 200), (21_000, 431), (39_000, 431), (100_000, 431)] {
         let mut stream = world.ask(format!("GET / HTTP/1.1\r\nHost: a\r\nx: {}\r\n\r\n", "x".repeat(length)).as_bytes()).await;
         assert!(answer(&mut stream).await.starts_with(&format!("HTTP/1.1 {status} ")), "{length}");
@@ -156,7 +156,7 @@ async fn a_head_of_too_many_bytes_is_refused_though_it_fits_a_buffer() {
 
 #[tokio::test]
 async fn too_many_header_fields_are_refused_over_both_versions() {
-    let world = start_with(Limits { headers: 20, ..limits() }, None, Duration::ZERO);
+    let world = start_with(ServerLimits { headers: 20, ..limits() }, None, Duration::ZERO);
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(30));
     let mut text = String::new();
     world.ask(head.as_bytes()).await.read_to_string(&mut text).await.unwrap();

@@ -5,7 +5,7 @@ use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::directory::Directory;
-use crate::session::whom::{Ambiguous, Ended, Person, User, Whom};
+use crate::session::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonName, PersonSelector};
 
 #[tokio::test]
 async fn the_drain_lets_an_answer_finish_and_closes_what_rests() {
@@ -56,12 +56,12 @@ async fn a_unix_socket_has_no_address_takes_over_a_dead_one_and_leaves_no_file()
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("entrada.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    let listen = Listen::Unix(path.clone());
+    let listen = ListenAddress::Unix(path.clone());
     let listeners = Listener::bind(&listen).unwrap();
     assert_eq!(Listener::bind(&listen).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
     let shutdown = CancellationToken::new();
-    let settings = Settings { limits: limits(), tls: None, hsts: None, grace: Duration::ZERO, metrics: Arc::default() };
-    let served = tokio::spawn(serve(listeners, settings, App, Tunnels::new(), shutdown.clone()));
+    let settings = ServerSettings { limits: limits(), tls: None, hsts: None, grace: Duration::ZERO, metrics: Arc::default() };
+    let served = tokio::spawn(serve(listeners, settings, App, TunnelTracker::new(), shutdown.clone()));
     let mut stream = UnixStream::connect(&path).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut text = String::new();
@@ -77,7 +77,7 @@ async fn a_unix_socket_has_no_address_takes_over_a_dead_one_and_leaves_no_file()
 
 struct Told(Result<(), Vec<String>>);
 
-impl Source for Told {
+impl AdminSource for Told {
     fn ready(&self) -> Result<(), Vec<String>> {
         self.0.clone()
     }
@@ -86,12 +86,12 @@ impl Source for Told {
         "# EOF\n".to_owned()
     }
 
-    fn revoke(&self, whom: &Whom) -> Result<Ended, Ambiguous> {
+    fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
         let oid = Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap();
-        let person = Person { oid, tid: oid };
+        let person = PersonKey { oid, tid: oid };
         match whom.user {
-            User::Object(_) => Ok(Ended { person: Some(person), sessions: 2 }),
-            User::Name(_) => Err(Ambiguous(vec![person, person])),
+            PersonName::Object(_) => Ok(EndedSessions { person: Some(person), sessions: 2 }),
+            PersonName::Name(_) => Err(AmbiguousPerson(vec![person, person])),
         }
     }
 
@@ -113,7 +113,7 @@ impl Source for Told {
 }
 
 async fn admin(told: Result<(), Vec<String>>) -> World {
-    let mut listeners = Listener::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+    let mut listeners = Listener::bind(&ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
     let listener = listeners.pop().unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
     let served = tokio::spawn(serve_admin(listener, Told(told), shutdown.clone()));
@@ -198,7 +198,7 @@ async fn sessions_are_revoked_in_json_from_this_machine_and_a_web_page_cannot_as
 
 #[tokio::test]
 async fn a_listener_that_others_reach_takes_no_order() {
-    let listener = Listener::bind(&Listen::Tcp("0.0.0.0:0".parse().unwrap())).unwrap().pop().unwrap();
+    let listener = Listener::bind(&ListenAddress::Tcp("0.0.0.0:0".parse().unwrap())).unwrap().pop().unwrap();
     let (port, shutdown) = (listener.local_addr().unwrap().port(), CancellationToken::new());
     let served = tokio::spawn(serve_admin(listener, Told(Ok(())), shutdown.clone()));
     let world = World { address: ([127, 0, 0, 1], port).into(), shutdown, served };

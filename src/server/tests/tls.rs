@@ -50,7 +50,7 @@ fn roots(path: &Path) -> rustls::RootCertStore {
 #[tokio::test]
 async fn tls_speaks_both_versions_by_alpn_and_prefers_the_hybrid_key_exchange() {
     let files = Files::new();
-    let world = start_with(limits(), Some(Certificates::load(&files.files).unwrap()), Duration::ZERO);
+    let world = start_with(limits(), Some(ServerCertificates::load(&files.files).unwrap()), Duration::ZERO);
     let stream = files.connect(&world, b"h2").await.unwrap();
     let group = stream.get_ref().1.negotiated_key_exchange_group().unwrap().name();
     assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
@@ -71,7 +71,7 @@ async fn tls_speaks_both_versions_by_alpn_and_prefers_the_hybrid_key_exchange() 
 #[tokio::test]
 async fn a_tls_handshake_that_stands_still_is_closed_after_the_header_timeout() {
     let files = Files::new();
-    let world = start_with(limits(), Some(Certificates::load(&files.files).unwrap()), Duration::ZERO);
+    let world = start_with(limits(), Some(ServerCertificates::load(&files.files).unwrap()), Duration::ZERO);
     for sent in [&b""[..], b"\x16\x03\x01"] {
         in_time(closes(&mut world.ask(sent).await).await, HEADER);
     }
@@ -83,7 +83,7 @@ async fn a_tls_handshake_that_stands_still_is_closed_after_the_header_timeout() 
 #[tokio::test]
 async fn a_new_certificate_is_shown_while_old_connections_live_and_a_bad_pair_keeps_the_old() {
     let files = Files::new();
-    let certificates = Certificates::load(&files.files).unwrap();
+    let certificates = ServerCertificates::load(&files.files).unwrap();
     let world = start_with(limits(), Some(certificates.clone()), Duration::ZERO);
     let mut old = files.connect(&world, b"http/1.1").await.unwrap();
     files.renew();
@@ -105,7 +105,7 @@ async fn a_new_certificate_is_shown_while_old_connections_live_and_a_bad_pair_ke
 #[tokio::test]
 async fn certificates_that_cannot_be_used_at_start_are_named() {
     let files = Files::new();
-    let told = |files: &TlsFiles| Certificates::load(files).unwrap_err().to_string();
+    let told = |files: &TlsFiles| ServerCertificates::load(files).unwrap_err().to_string();
     files.spoil();
     let both = told(&files.files);
     assert!(both.contains("tls.crt") && both.contains("tls.key"), "{both}");

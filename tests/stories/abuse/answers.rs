@@ -1,10 +1,10 @@
 //! No answer of ours grows with what a stranger sends.
 
 use super::MIB;
-use crate::flood::{Launch, Output, Program};
+use crate::flood::{FloodedProgram, ProgramLaunch, ProgramOutput};
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::talk_for;
-use crate::world::{MAX_BODY_BYTES, MAX_COOKIES, MAX_HEAD_BYTES, Plan, World, company};
+use crate::world::{MAX_BODY_BYTES, MAX_COOKIES, MAX_HEAD_BYTES, World, WorldPlan, company};
 use std::time::Duration;
 
 /// How much more processor time the largest request of a route may take than the largest one that goes to the app, which is forwarded.
@@ -77,9 +77,9 @@ fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
     let directory = tempfile::tempdir().unwrap();
-    let plan = Plan { entra: "redirect_path = \"/v1/callback\"".into(), ..company::full(&directory.path().join("people.db")) };
+    let plan = WorldPlan { entra: "redirect_path = \"/v1/callback\"".into(), ..company::full(&directory.path().join("people.db")) };
     let world = World::with(plan).await;
-    let program = Program::launch(&world, Launch { output: Output::Kept, ..Launch::default() }).await;
+    let program = FloodedProgram::launch(&world, ProgramLaunch { output: ProgramOutput::Kept, ..ProgramLaunch::default() }).await;
     let (mut slowest, mut largest_head, mut largest_body) = ((0.0, String::new()), (0, String::new()), (0, String::new()));
     let before = program.weighs();
     let forwarded = measured(&program, &largest(&program.host, "/public/x")[0].1, MANY_ROUNDS).await.0;
@@ -123,7 +123,7 @@ fn every_route_was_asked(log: &str) {
 }
 
 /// The processor time that one of several takes, in seconds, and the last answer.
-async fn measured(program: &Program, request: &str, rounds: u32) -> (f64, String) {
+async fn measured(program: &FloodedProgram, request: &str, rounds: u32) -> (f64, String) {
     let before = program.processor_time();
     let mut answer = String::new();
     for _ in 0..rounds {

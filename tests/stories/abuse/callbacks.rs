@@ -1,14 +1,14 @@
 //! A posted callback is sent around by GET, and its answer does not grow with it.
 
-use crate::flood::Program;
+use crate::flood::FloodedProgram;
 use crate::world::raw::{status, talk_for};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use std::time::Duration;
 
 /// Largest head of an answer of ours.
 const MAX_HEAD_BYTES: usize = 12 * 1024;
 
-async fn posted(program: &Program, form: &str) -> String {
+async fn posted(program: &FloodedProgram, form: &str) -> String {
     let head = format!("POST /oauth2/callback HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", program.host);
     let head = format!("{head}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n", form.len());
     talk_for(program.address, (head + form).as_bytes(), Duration::from_secs(10)).await
@@ -17,8 +17,8 @@ async fn posted(program: &Program, form: &str) -> String {
 /// Characters that a form need not escape are three bytes each in a query: a form of 16 kB brought an answer of 48 kB.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_a_posted_callback_is_not_answered_by_a_longer_one() {
-    let world = World::with(Plan::default()).await;
-    let program = Program::start(&world).await;
+    let world = World::with(WorldPlan::default()).await;
+    let program = FloodedProgram::start(&world).await;
     for part in ["\"", "<", "a", "%22", "\u{e9}"] {
         for name in ["state", "code", "error_description"] {
             let form = format!("{name}={}", part.repeat(15_000 / part.len()));
@@ -32,8 +32,8 @@ async fn attack_a_posted_callback_is_not_answered_by_a_longer_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_code_comes_through_a_posted_callback() {
-    let world = World::with(Plan::default()).await;
-    let program = Program::start(&world).await;
+    let world = World::with(WorldPlan::default()).await;
+    let program = FloodedProgram::start(&world).await;
     let (code, state) = ("c".repeat(3000), "s".repeat(2000));
     let answer = posted(&program, &format!("code={code}&state={state}&session_state=x")).await;
     assert_eq!(status(&answer), 303);

@@ -1,7 +1,7 @@
 //! Floods of all kinds beside a second client.
 
 use super::{MIB, under_attack};
-use crate::flood::Program;
+use crate::flood::FloodedProgram;
 use crate::world::World;
 use crate::world::h2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, RawHttp2, SETTINGS, SETTINGS_HEADER_TABLE_SIZE, WINDOW_UPDATE, frame,
@@ -98,7 +98,7 @@ fn compressed_head(host: &str, is_first: bool) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_of_junk_cookies_over_http2_cost_no_memory() {
     let world = World::start().await;
-    let program = Program::start(&world).await;
+    let program = FloodedProgram::start(&world).await;
     let (address, host) = (program.address, program.host.clone());
     let all = Instant::now();
     under_attack(
@@ -127,7 +127,7 @@ async fn heads_of_junk_cookies_over_http2_cost_no_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_reads_no_heads_is_dropped_once_a_mebibyte_of_them_waits() {
     let world = World::start().await;
-    let program = Program::start(&world).await;
+    let program = FloodedProgram::start(&world).await;
     let host = program.host.clone();
     let mut client = RawHttp2::connect_narrow(program.address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
     let (mut asked, before) = (0, world.app.seen.count());
@@ -152,7 +152,7 @@ async fn a_client_that_reads_no_heads_is_dropped_once_a_mebibyte_of_them_waits()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_requests_whose_answers_nobody_reads_cost_little() {
     let world = World::start().await;
-    let program = Program::start(&world).await;
+    let program = FloodedProgram::start(&world).await;
     let (address, host) = (program.address, program.host.clone());
     let request = format!("GET /oauth2/start?rd=/{} HTTP/1.1\r\nHost: {host}\r\n\r\n", "a".repeat(1800)).repeat(20);
     under_attack(
@@ -169,7 +169,7 @@ async fn pipelined_requests_whose_answers_nobody_reads_cost_little() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_heads_and_slow_bodies_and_silent_connections_block_no_client() {
     let world = World::start().await;
-    let program = Program::start(&world).await;
+    let program = FloodedProgram::start(&world).await;
     let (address, host) = (program.address, program.host.clone());
     let cost = under_attack(
         &program,
@@ -202,7 +202,7 @@ async fn slow_heads_and_slow_bodies_and_silent_connections_block_no_client() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn floods_of_header_fields_are_refused_at_once() {
     let world = World::start().await;
-    let program = Program::start(&world).await;
+    let program = FloodedProgram::start(&world).await;
     let address = program.address;
     let many = format!("GET /public/x HTTP/1.1\r\nHost: {}\r\n{}\r\n", program.host, "x: y\r\n".repeat(5000));
     let long = format!("GET /public/x HTTP/1.1\r\nHost: {}\r\nx: {}\r\n\r\n", program.host, "y".repeat(1 << 20));
@@ -225,7 +225,7 @@ async fn floods_of_header_fields_are_refused_at_once() {
 
 /// One kind of frame, again and again, on connections that read nothing.
 async fn frames(world: &World, repeated: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) {
-    let program = Program::start(world).await;
+    let program = FloodedProgram::start(world).await;
     let (address, host) = (program.address, program.host.clone());
     let bytes = repeated(&host);
     under_attack(
@@ -272,7 +272,7 @@ async fn a_head_that_never_ends_in_continuation_frames_is_cut_off() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rapid_resets_cost_little() {
     let world = World::start().await;
-    let program = Program::start(&world).await;
+    let program = FloodedProgram::start(&world).await;
     let (address, host) = (program.address, program.host.clone());
     under_attack(
         &program,

@@ -1,6 +1,6 @@
 //! Connections beyond what the system backs.
 
-use crate::flood::{Launch, Program};
+use crate::flood::{FloodedProgram, ProgramLaunch};
 use crate::world::World;
 use crate::world::raw::{status, talk_for};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beyond_the_file_handles_of_the_process_it_is_a_quick_503() {
     let world = World::start().await;
-    let program = Program::launch(&world, Launch { open_files: Some((1024, 1024)), ..Launch::default() }).await;
+    let program = FloodedProgram::launch(&world, ProgramLaunch { open_files: Some((1024, 1024)), ..ProgramLaunch::default() }).await;
     assert!(program.said().await.contains("the limit of open files allows 384 connections"), "{}", program.said().await);
     let mut held = Vec::new();
     for _ in 0..1100 {
@@ -30,7 +30,7 @@ async fn beyond_the_file_handles_of_the_process_it_is_a_quick_503() {
 #[tokio::test]
 async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
     let world = World::start().await;
-    let program = Program::launch(&world, Launch { open_files: Some((300, 2048)), ..Launch::default() }).await;
+    let program = FloodedProgram::launch(&world, ProgramLaunch { open_files: Some((300, 2048)), ..ProgramLaunch::default() }).await;
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", program.id())).unwrap();
     let line = limits.lines().find(|it| it.starts_with("Max open files")).unwrap();
     assert_eq!(line.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["2048", "2048"]);

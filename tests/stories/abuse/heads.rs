@@ -1,6 +1,6 @@
 //! Response heads that a slow client does take.
 
-use crate::flood::Program;
+use crate::flood::FloodedProgram;
 use crate::world::World;
 use crate::world::h2::{DATA, HEADERS, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const ROUNDS: usize = 4;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_that_a_client_reads_on_a_full_line_do_not_count() {
     let world = World::start().await;
-    let program = Program::start(&world).await;
+    let program = FloodedProgram::start(&world).await;
     let host = program.host.clone();
     let mut client = RawHttp2::connect_narrow(program.address, &[(SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30)]).await;
     client.opens_window(0, 1 << 30).await;

@@ -1,7 +1,7 @@
 //! Whoever reads the log may stop to: requests go on, and memory does not grow.
 
 use super::MIB;
-use crate::flood::{Launch, Output, Program};
+use crate::flood::{FloodedProgram, ProgramLaunch, ProgramOutput};
 use crate::world::World;
 use crate::world::raw::{self, talk};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_of_the_log_that_stalls_costs_lines_and_neither_time_nor_memory() {
     let world = World::start().await;
-    let program = Program::launch(&world, Launch { output: Output::Stalled, ..Launch::default() }).await;
+    let program = FloodedProgram::launch(&world, ProgramLaunch { output: ProgramOutput::Stalled, ..ProgramLaunch::default() }).await;
     assert!(program.serves().await);
     let before = program.weighs();
     // A host that is not ours is the shortest way to a line, and no page is made for a program.

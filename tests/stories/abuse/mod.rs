@@ -12,7 +12,7 @@ mod logs;
 mod streams;
 mod tunnels;
 
-use crate::flood::Program;
+use crate::flood::FloodedProgram;
 use std::time::{Duration, Instant};
 
 const MIB: u64 = 1 << 20;
@@ -21,16 +21,16 @@ const MIB: u64 = 1 << 20;
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// What an attack did to the program.
-struct Cost {
+struct ResourceCost {
     longest_wait: Duration,
     grown: u64,
 }
 
 /// Runs an attack, and asks as a second client meanwhile.
-async fn under_attack(program: &Program, attack: impl Future<Output = ()>) -> Cost {
+async fn under_attack(program: &FloodedProgram, attack: impl Future<Output = ()>) -> ResourceCost {
     assert!(program.serves().await);
     let before = program.weighs();
-    let mut cost = Cost { longest_wait: Duration::ZERO, grown: 0 };
+    let mut cost = ResourceCost { longest_wait: Duration::ZERO, grown: 0 };
     let mut attack = std::pin::pin!(attack);
     loop {
         let asking = async {
@@ -54,7 +54,7 @@ async fn under_attack(program: &Program, attack: impl Future<Output = ()>) -> Co
     cost
 }
 
-impl Cost {
+impl ResourceCost {
     #[track_caller]
     fn is_borne(&self, ceiling: u64) {
         println!("longest wait {:?}, grown by {} KiB", self.longest_wait, self.grown / 1024);

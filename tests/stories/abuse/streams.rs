@@ -1,7 +1,7 @@
 //! HTTP/2: only DATA that moves is progress, and each stream has its own time.
 
 use crate::world::h2::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, frame, head};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(4);
 
 async fn hasty() -> World {
-    World::with(Plan { server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..Plan::default() }).await
+    World::with(WorldPlan { server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..WorldPlan::default() }).await
 }
 
 /// PONGs once counted as bytes that the client took: a stream that takes nothing lived as long as its client sent PINGs.

@@ -1,7 +1,7 @@
 //! HTTP/2: what becomes of a WebSocket when the streams beside it are stuck.
 
 use crate::world::h2::{DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, head};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use std::time::{Duration, Instant};
 
 const WITHHELD: &[(u16, u32)] = &[(SETTINGS_INITIAL_WINDOW_SIZE, 0)];
@@ -12,7 +12,7 @@ const LATE: Duration = Duration::from_secs(4);
 const HI: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
 
 async fn hasty() -> World {
-    World::with(Plan { server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..Plan::default() }).await
+    World::with(WorldPlan { server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..WorldPlan::default() }).await
 }
 
 /// A tunnel is no request under way: one stuck download beside it was all there was, and the WebSocket went down with it.

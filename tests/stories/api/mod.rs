@@ -6,42 +6,42 @@ mod shut;
 use crate::world::browser::SCRIPT;
 use crate::world::company::{CONTOSO, MAYA};
 use crate::world::raw::{status, talk};
-use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
-use schema::Document;
+use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
+use schema::OpenApiDocument;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
 /// A world with a directory, and somebody who calls its admin listener. Whatever goes either way is held against the document.
-struct Office {
+struct ApiWorld {
     world: World,
-    document: Document,
+    document: OpenApiDocument,
     place: tempfile::TempDir,
 }
 
-struct Answer {
+struct ApiAnswer {
     status: u16,
     body: Value,
     text: String,
 }
 
-impl Office {
+impl ApiWorld {
     async fn start() -> Self {
         Self::with(|it| it).await
     }
 
-    async fn with(plan: impl FnOnce(Plan) -> Plan) -> Self {
+    async fn with(plan: impl FnOnce(WorldPlan) -> WorldPlan) -> Self {
         let place = tempfile::tempdir().unwrap();
         let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
         let headers = "send = [\"x-forwarded\"]".to_owned();
-        Self { world: World::with(plan(Plan { more, headers, ..Plan::default() })).await, document: Document::read(), place }
+        Self { world: World::with(plan(WorldPlan { more, headers, ..WorldPlan::default() })).await, document: OpenApiDocument::read(), place }
     }
 
-    async fn gets(&self, path: &str) -> Answer {
+    async fn gets(&self, path: &str) -> ApiAnswer {
         self.calls("GET", path, &Value::Null).await
     }
 
     /// A call in JSON that the document allows.
-    async fn calls(&self, method: &str, path: &str, body: &Value) -> Answer {
+    async fn calls(&self, method: &str, path: &str, body: &Value) -> ApiAnswer {
         if !body.is_null() {
             assert_eq!(self.document.judge_request(method, path, "application/json", body), None, "{method} {path} {body}");
         }
@@ -49,12 +49,12 @@ impl Office {
     }
 
     /// A call that the document may not allow; the answer is one of the document all the same.
-    async fn tries(&self, method: &str, path: &str, body: &Value) -> Answer {
+    async fn tries(&self, method: &str, path: &str, body: &Value) -> ApiAnswer {
         let (head, body) = if body.is_null() { (String::new(), String::new()) } else { ("Content-Type: application/json\r\n".to_owned(), body.to_string()) };
         self.sends(self.world.admin, method, path, &format!("Host: localhost\r\nX-Entrada-Actor: ines@app.example\r\n{head}"), &body).await
     }
 
-    async fn sends(&self, address: SocketAddr, method: &str, path: &str, head: &str, body: &str) -> Answer {
+    async fn sends(&self, address: SocketAddr, method: &str, path: &str, head: &str, body: &str) -> ApiAnswer {
         let request = format!("{method} {path} HTTP/1.1\r\n{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let text = talk(address, &request).await;
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -63,7 +63,7 @@ impl Office {
         let value = if kind.contains("json") { serde_json::from_str(&body).unwrap() } else { Value::String(body.clone()) };
         self.document.holds_answer(method, path, status(&text), kind, &value);
         assert!(!body.contains(CLIENT_SECRET), "a secret was read back: {method} {path}");
-        Answer { status: status(&text), body: value, text }
+        ApiAnswer { status: status(&text), body: value, text }
     }
 
     /// Contoso as an organization that is on.
@@ -90,7 +90,7 @@ fn unchunked(body: &str) -> String {
 
 #[tokio::test]
 async fn an_organization_is_made_changed_and_invited_and_its_secret_is_never_read_back() {
-    let office = Office::start().await;
+    let office = ApiWorld::start().await;
     assert_eq!(office.gets("/organizations").await.body, json!({ "organizations": [] }));
     let draft = office.calls("POST", "/organizations", &json!({ "name": "Fabrikam & Söhne" })).await;
     assert_eq!((draft.status, &draft.body["state"], &draft.body["credential"]), (201, &json!("draft"), &json!("none")));
@@ -129,7 +129,7 @@ async fn an_organization_is_made_changed_and_invited_and_its_secret_is_never_rea
 
 #[tokio::test]
 async fn people_are_made_changed_paged_and_switched_off_at_once() {
-    let office = Office::start().await;
+    let office = ApiWorld::start().await;
     office.contoso().await;
     let maya = office.calls("POST", "/organizations/contoso/people", &json!({ "username": MAYA, "name": "Maya", "role": "admin" })).await;
     assert_eq!((maya.status, &maya.body["organization"], &maya.body["role_source"]), (201, &json!("contoso"), &json!("hand")));
@@ -164,7 +164,7 @@ async fn people_are_made_changed_paged_and_switched_off_at_once() {
     until(&mut browser, 401, "").await;
 }
 
-async fn until(browser: &mut crate::world::browser::Browser, status: u16, role: &str) {
+async fn until(browser: &mut crate::world::browser::TestBrowser, status: u16, role: &str) {
     let began = std::time::Instant::now();
     loop {
         let page = browser.asks("GET", "/api/x", SCRIPT).await;
@@ -178,7 +178,7 @@ async fn until(browser: &mut crate::world::browser::Browser, status: u16, role: 
 
 #[tokio::test]
 async fn people_come_in_and_go_out_as_a_file() {
-    let office = Office::start().await;
+    let office = ApiWorld::start().await;
     office.contoso().await;
     let head = "Host: localhost\r\nContent-Type: text/csv\r\n";
     let mut file = "username,name,role\n".to_owned();
@@ -201,7 +201,7 @@ async fn people_come_in_and_go_out_as_a_file() {
 
 #[tokio::test]
 async fn the_document_is_served_and_every_call_of_it_is_asked_for_here() {
-    let office = Office::start().await;
+    let office = ApiWorld::start().await;
     let served = office.gets("/openapi.json").await;
     assert_eq!(served.body, serde_json::from_str::<Value>(&std::fs::read_to_string("docs/openapi.json").unwrap()).unwrap());
     for path in ["/healthz", "/readyz", "/metrics"] {

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 /// The document.
-pub struct Document(Value);
+pub struct OpenApiDocument(Value);
 
-impl Document {
+impl OpenApiDocument {
     pub fn read() -> Self {
         let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json")).unwrap();
         Self(serde_json::from_str(&text).unwrap())

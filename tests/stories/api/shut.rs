@@ -1,8 +1,8 @@
 //! What the admin listener does not listen to.
 
-use super::{MAYA, Office};
+use super::{ApiWorld, MAYA};
 use crate::world::browser::SECRETS;
-use crate::world::{CLIENT_SECRET, Plan, World, free_port};
+use crate::world::{CLIENT_SECRET, World, WorldPlan, free_port};
 use serde_json::{Value, json};
 use std::net::{SocketAddr, UdpSocket};
 
@@ -17,7 +17,7 @@ fn own_address() -> Option<std::net::IpAddr> {
 
 #[tokio::test]
 async fn what_is_not_understood_too_long_or_in_the_way_changes_nothing() {
-    let office = Office::start().await;
+    let office = ApiWorld::start().await;
     office.contoso().await;
     let long = "x".repeat(400);
     let (people, contoso) = ("/organizations/contoso/people", "/organizations/contoso");
@@ -87,7 +87,7 @@ async fn what_is_not_understood_too_long_or_in_the_way_changes_nothing() {
 
 #[tokio::test]
 async fn a_web_page_in_the_operators_browser_reaches_none_of_it() {
-    let office = Office::start().await;
+    let office = ApiWorld::start().await;
     let json = "Content-Type: application/json\r\n";
     for (head, status) in [
         (format!("Host: localhost\r\n{json}Origin: http://localhost\r\n"), 403),
@@ -112,7 +112,7 @@ async fn another_machine_needs_the_token_and_so_does_this_one_where_there_is_one
     let Some(ip) = own_address() else { panic!("this machine has no address but loopback") };
     let port = free_port();
     let listen = format!("admin_listen = \"0.0.0.0:{port}\"\n");
-    let bare = Office::with(|it| Plan { server: listen.clone(), ..it }).await;
+    let bare = ApiWorld::with(|it| WorldPlan { server: listen.clone(), ..it }).await;
     for address in [SocketAddr::new(ip, port), ([127, 0, 0, 1], port).into()] {
         let answer = bare.sends(address, "GET", "/organizations", "Host: localhost\r\n", "").await;
         assert_eq!(answer.status, 403, "without a token such a listener takes no order");
@@ -125,7 +125,7 @@ async fn another_machine_needs_the_token_and_so_does_this_one_where_there_is_one
     std::fs::write(file.path(), format!("{TOKEN}\n")).unwrap();
     let port = free_port();
     let server = format!("admin_listen = \"0.0.0.0:{port}\"\nadmin_token = {{ file = \"{}\" }}\n", file.path().display());
-    let office = Office::with(|it| Plan { server, ..it }).await;
+    let office = ApiWorld::with(|it| WorldPlan { server, ..it }).await;
     for address in [SocketAddr::new(ip, port), ([127, 0, 0, 1], port).into()] {
         for (authorization, status) in [
             (format!("Authorization: Bearer {TOKEN}\r\n"), 200),
@@ -145,7 +145,7 @@ async fn another_machine_needs_the_token_and_so_does_this_one_where_there_is_one
     a_new_token_counts_after_a_reload(&office.world, file.path(), &office, SocketAddr::new(ip, port)).await;
 }
 
-async fn a_new_token_counts_after_a_reload(world: &World, file: &std::path::Path, office: &Office, address: SocketAddr) {
+async fn a_new_token_counts_after_a_reload(world: &World, file: &std::path::Path, office: &ApiWorld, address: SocketAddr) {
     let other = "another-token-of-the-stories-0123456789";
     SECRETS.lock().unwrap().push(other.to_owned());
     std::fs::write(file, other).unwrap();
@@ -158,7 +158,7 @@ async fn a_new_token_counts_after_a_reload(world: &World, file: &std::path::Path
 
 #[tokio::test]
 async fn nothing_that_the_database_or_the_log_keeps_holds_the_secret() {
-    let office = Office::start().await;
+    let office = ApiWorld::start().await;
     office.contoso().await;
     office.calls("PATCH", "/organizations/contoso", &json!({ "client_secret": CLIENT_SECRET })).await;
     assert!(office.calls("POST", "/organizations/contoso/people", &json!({ "username": MAYA })).await.status == 201);

@@ -1,9 +1,9 @@
 //! Classes 7 to 10: what opens a door is a live session, found by one cookie that we set.
 
-use super::{BOTH, Http, ask};
+use super::{BOTH, HttpVersion, ask};
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::talk_for;
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use std::time::Duration;
@@ -40,7 +40,7 @@ async fn junk_in_cookies_opens_nothing_and_breaks_nothing() {
     junk.push(format!("entrada={}", "A".repeat(15_000)));
     junk.push(";".repeat(5000));
     for cookie in &junk {
-        let answer = ask(&world, Http::One, "GET", "/api/x", &[("Cookie", cookie)]).await;
+        let answer = ask(&world, HttpVersion::One, "GET", "/api/x", &[("Cookie", cookie)]).await;
         assert_eq!(answer.status, 401, "{cookie}: {answer:?}");
     }
     for (target, status) in CLOSED {
@@ -123,15 +123,15 @@ async fn an_old_cookie_opens_nothing_after_sign_out() {
         }
     }
     let upgrade = [("Connection", "close, Upgrade"), ("Upgrade", "websocket"), ("Cookie", &old)];
-    assert_eq!(ask(&world, Http::One, "GET", "/ws", &upgrade).await.status, 401);
+    assert_eq!(ask(&world, HttpVersion::One, "GET", "/ws", &upgrade).await.status, 401);
     assert_eq!(world.app.seen.count(), before);
-    assert!(ask(&world, Http::One, "GET", "/public/x", &[("Cookie", &old)]).await.heard("x-forwarded-user").is_empty());
+    assert!(ask(&world, HttpVersion::One, "GET", "/public/x", &[("Cookie", &old)]).await.heard("x-forwarded-user").is_empty());
 }
 
 /// Cut, bent, moved to another name, or sealed by another installation: nothing is redeemed.
 #[tokio::test]
 async fn a_pending_cookie_opens_only_as_it_was_sealed_and_where_it_was_put() {
-    let other = World::with(Plan { session: "secrets = [\"another installation's secret, of 32 bytes and more\"]".into(), ..Plan::default() }).await;
+    let other = World::with(WorldPlan { session: "secrets = [\"another installation's secret, of 32 bytes and more\"]".into(), ..WorldPlan::default() }).await;
     let foreign = {
         let mut eve = other.browser();
         eve.visits("/x").await;

@@ -1,9 +1,9 @@
 //! Classes 1, 2, 3 and 18: who may write the headers that say who somebody is.
 
-use super::{Answer, BOTH, EVIL, Http, OURS, ask, authority};
-use crate::world::echo::Echo;
+use super::{BOTH, EVIL, HttpVersion, OURS, RawAnswer, ask, authority};
+use crate::world::echo::EchoApp;
 use crate::world::raw::{http2, talk};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, StreamBody};
@@ -58,8 +58,8 @@ const OWNED: &[&str] = &[
     "Proxy",
 ];
 
-fn with_custom() -> Plan {
-    Plan { headers: "send = [\"x-forwarded\", \"x-auth-request\"]\ncustom = { \"X-Employee-Id\" = \"employeeid\" }".into(), ..Plan::default() }
+fn with_custom() -> WorldPlan {
+    WorldPlan { headers: "send = [\"x-forwarded\", \"x-auth-request\"]\ncustom = { \"X-Employee-Id\" = \"employeeid\" }".into(), ..WorldPlan::default() }
 }
 
 /// The ways to write a name that some server reads as the same.
@@ -75,7 +75,7 @@ fn spellings(name: &str) -> [String; 7] {
     ]
 }
 
-async fn tries(world: &World, http: Http, cookie: &str, method: &str, target: &str, at: usize, more: &[(&str, &str)]) -> Answer {
+async fn tries(world: &World, http: HttpVersion, cookie: &str, method: &str, target: &str, at: usize, more: &[(&str, &str)]) -> RawAnswer {
     let names: Vec<_> = OWNED.iter().map(|it| spellings(it)[at].clone()).collect();
     let mut headers: Vec<_> = names.iter().flat_map(|it| [(it.as_str(), EVIL), (it.as_str(), EVIL)]).collect();
     headers.push(("x-harmless", "stays"));
@@ -117,7 +117,7 @@ async fn no_spelling_of_our_headers_survives_an_upgrade() {
     let upgrade = [("Connection", "close, Upgrade"), ("Upgrade", "mine/1")];
     for at in 0..spellings("").len() {
         for (target, cookie) in [("/public/x", String::new()), ("/x", maya.cookie_header())] {
-            let answer = tries(&world, Http::One, &cookie, "GET", target, at, &upgrade).await;
+            let answer = tries(&world, HttpVersion::One, &cookie, "GET", target, at, &upgrade).await;
             assert_eq!(answer.status, 200, "{answer:?}");
             assert!(!answer.body.contains(EVIL), "{at}: {}", answer.body);
         }
@@ -144,11 +144,11 @@ async fn no_spelling_of_our_headers_signs_anyone_in_or_is_repeated_by_our_own_an
 
 #[tokio::test]
 async fn trailers_carry_none_of_our_headers() {
-    let two = Echo::start().await;
-    for (upstream, http) in [(String::new(), Http::One), (format!("url = \"h2c://{}\"", two.address), Http::Two)] {
-        let world = World::with(Plan { upstream, ..with_custom() }).await;
+    let two = EchoApp::start().await;
+    for (upstream, http) in [(String::new(), HttpVersion::One), (format!("url = \"h2c://{}\"", two.address), HttpVersion::Two)] {
+        let world = World::with(WorldPlan { upstream, ..with_custom() }).await;
         let body = match http {
-            Http::One => {
+            HttpVersion::One => {
                 let request = format!(
                     "POST /public/x HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Forwarded-User, X_Forwarded_User, X-Fine\r\n\r\n\
                      2\r\nhi\r\n0\r\nX-Forwarded-User: {EVIL}\r\nX_Forwarded_User: {EVIL}\r\nX-Entrada-Assertion: {EVIL}\r\nX-Fine: 1\r\n\r\n",
@@ -156,7 +156,7 @@ async fn trailers_carry_none_of_our_headers() {
                 );
                 talk(world.address, &request).await
             }
-            Http::Two => {
+            HttpVersion::Two => {
                 let stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
                 let io = hyper_util::rt::TokioIo::new(stream);
                 let (mut sender, connection) = hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), io).await.unwrap();
@@ -191,7 +191,7 @@ async fn connection_talks_none_of_ours_away() {
     ] {
         let connection = format!("close, {listed}");
         let headers = [("Connection", connection.as_str()), ("Cookie", &cookie), ("Authorization", "Bearer theirs"), ("X-Forwarded-User", EVIL)];
-        let answer = ask(&world, Http::One, "GET", "/admin/x", &headers).await;
+        let answer = ask(&world, HttpVersion::One, "GET", "/admin/x", &headers).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.heard("x-forwarded-user"), ["00aa00aa-bb11-cc22-dd33-44ee44ee0001"]);
         assert_eq!(answer.heard("x-forwarded-roles"), ["Admin"]);
@@ -202,7 +202,7 @@ async fn connection_talks_none_of_ours_away() {
         }
     }
     // Nor does it make a signed-out caller of a signed-in one, or the other way round.
-    assert_eq!(ask(&world, Http::One, "GET", "/api/x", &[("Connection", "close, cookie")]).await.status, 401);
+    assert_eq!(ask(&world, HttpVersion::One, "GET", "/api/x", &[("Connection", "close, cookie")]).await.status, 401);
 }
 
 #[tokio::test]

@@ -51,23 +51,23 @@ const EVIL: &str = "EVIL-0000";
 
 /// How a request is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Http {
+enum HttpVersion {
     One,
     Two,
 }
 
-const BOTH: [Http; 2] = [Http::One, Http::Two];
+const BOTH: [HttpVersion; 2] = [HttpVersion::One, HttpVersion::Two];
 
 /// An answer in either version.
 #[derive(Debug)]
-struct Answer {
+struct RawAnswer {
     status: u16,
     /// Lines of the head; names in lower case.
     head: Vec<(String, String)>,
     body: String,
 }
 
-impl Answer {
+impl RawAnswer {
     fn header(&self, name: &str) -> &str {
         self.head.iter().find(|it| it.0 == name).map_or("", |it| it.1.as_str())
     }
@@ -85,28 +85,28 @@ fn authority(world: &World) -> &str {
 }
 
 /// One request as an attacker writes it; in HTTP/1.1 byte for byte.
-async fn ask(world: &World, http: Http, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+async fn ask(world: &World, http: HttpVersion, method: &str, target: &str, headers: &[(&str, &str)]) -> RawAnswer {
     match http {
-        Http::One => one(world, method, target, headers).await,
-        Http::Two => two(world, method, target, headers).await,
+        HttpVersion::One => one(world, method, target, headers).await,
+        HttpVersion::Two => two(world, method, target, headers).await,
     }
 }
 
-async fn one(world: &World, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+async fn one(world: &World, method: &str, target: &str, headers: &[(&str, &str)]) -> RawAnswer {
     let host = if headers.iter().any(|it| it.0.eq_ignore_ascii_case("host")) { String::new() } else { format!("Host: {}\r\n", authority(world)) };
     let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let close = if lines.to_ascii_lowercase().contains("connection:") { "" } else { "Connection: close\r\n" };
     read(&talk(world.address, &format!("{method} {target} HTTP/1.1\r\n{host}{lines}{close}\r\n")).await)
 }
 
-fn read(answer: &str) -> Answer {
+fn read(answer: &str) -> RawAnswer {
     let status = raw::status(answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let head = head.lines().skip(1).filter_map(|it| it.split_once(": ")).map(|it| (it.0.to_ascii_lowercase(), it.1.to_owned())).collect();
-    Answer { status, head, body: body.to_owned() }
+    RawAnswer { status, head, body: body.to_owned() }
 }
 
-async fn two(world: &World, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+async fn two(world: &World, method: &str, target: &str, headers: &[(&str, &str)]) -> RawAnswer {
     let mut sender = http2(world.address).await;
     let mut request = Request::builder().method(method).uri(format!("http://{}{target}", authority(world)));
     for (name, value) in headers {
@@ -115,7 +115,7 @@ async fn two(world: &World, method: &str, target: &str, headers: &[(&str, &str)]
     }
     let response = ask2(&mut sender, request.body(Full::new(Bytes::new())).unwrap()).await;
     let head = response.headers().iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
-    Answer { status: response.status().as_u16(), head, body: response.into_body() }
+    RawAnswer { status: response.status().as_u16(), head, body: response.into_body() }
 }
 
 /// The paths that are ours.

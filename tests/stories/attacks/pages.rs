@@ -1,8 +1,8 @@
 //! Classes 14, 19 and 21: our own answers carry nothing of the app's and nothing secret, and another site orders nothing.
 
-use super::{BOTH, Http, ask};
+use super::{BOTH, HttpVersion, ask};
 use crate::world::browser::{NAVIGATION, SCRIPT};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 
 const HUSH: &str = "hush-1234";
 
@@ -34,7 +34,7 @@ async fn nothing_of_the_app_stands_in_a_refusal() {
 /// The one place that may carry a query is the way back after a sign-in.
 #[tokio::test]
 async fn our_pages_and_headers_repeat_no_query_no_cookie_and_no_token() {
-    let world = World::with(Plan { upstream: "response_timeout = \"1s\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { upstream: "response_timeout = \"1s\"".into(), ..WorldPlan::default() }).await;
     let tom = format!("{}; theirs={HUSH}", world.signed_in("tom@contoso.example").await.cookie_header());
     let session = tom.split(['=', ';']).nth(1).unwrap().to_owned();
     let bearer = format!("Bearer {HUSH}");
@@ -111,7 +111,7 @@ async fn another_site_signs_nobody_out_in_any_dress() {
             let answer = ask(&world, http, method, "/oauth2/sign_out?rd=/", &all).await;
             assert!(matches!(answer.status, 200 | 403 | 405), "{method} {headers:?}: {answer:?}");
             assert_eq!(answer.header("set-cookie"), "", "{method} {headers:?}");
-            assert_eq!(ask(&world, Http::One, "GET", "/admin/x", &[("Cookie", &maya)]).await.status, 200, "{method} {headers:?}");
+            assert_eq!(ask(&world, HttpVersion::One, "GET", "/admin/x", &[("Cookie", &maya)]).await.status, 200, "{method} {headers:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Classes 5 and 6: one path and one host, read by us as by the app.
 
-use super::{BOTH, Http, ask, authority};
-use crate::world::{Plan, World};
+use super::{BOTH, HttpVersion, ask, authority};
+use crate::world::{World, WorldPlan};
 
 /// Ways from an open place to a closed one, and names for a closed place that a rule does not spell.
 fn tricks() -> Vec<String> {
@@ -53,12 +53,12 @@ async fn no_trick_of_the_path_leads_past_a_rule() {
     assert!(tricks.len() > 100);
     for trick in &tricks {
         for cookie in ["", &tom.cookie_header()] {
-            let answer = ask(&world, Http::One, "GET", trick, &[("cookie", cookie)]).await;
+            let answer = ask(&world, HttpVersion::One, "GET", trick, &[("cookie", cookie)]).await;
             assert!(matches!(answer.status, 400 | 401 | 403), "{trick}: {answer:?}");
             if let Ok(uri) = format!("http://{}{trick}", authority(&world)).parse::<http::Uri>()
                 && uri.path_and_query().is_some_and(|it| it.as_str() == trick)
             {
-                let answer = ask(&world, Http::Two, "GET", trick, &[("cookie", cookie)]).await;
+                let answer = ask(&world, HttpVersion::Two, "GET", trick, &[("cookie", cookie)]).await;
                 assert!(matches!(answer.status, 400 | 401 | 403), "{trick}: {answer:?}");
             }
         }
@@ -66,7 +66,7 @@ async fn no_trick_of_the_path_leads_past_a_rule() {
     assert_eq!(world.app.seen.count(), before);
     // A fragment is cut before anything is judged, and is not sent on (Envoy CVE-2021-32779).
     for trick in ["/public#/../admin/x", "/public#admin", "/public/x#/../../admin"] {
-        let answer = ask(&world, Http::One, "GET", trick, &[]).await;
+        let answer = ask(&world, HttpVersion::One, "GET", trick, &[]).await;
         assert!(answer.status == 400 || !answer.body.contains("admin"), "{trick}: {answer:?}");
     }
 }
@@ -99,17 +99,17 @@ async fn a_path_in_another_spelling_passes_no_rule() {
 
 #[tokio::test]
 async fn lenient_paths_are_judged_in_both_readings() {
-    let world = World::with(Plan { upstream: "paths = \"lenient\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { upstream: "paths = \"lenient\"".into(), ..WorldPlan::default() }).await;
     let (maya, tom) = (world.signed_in("maya@contoso.example").await, world.signed_in("tom@contoso.example").await);
     for path in ["/admin%2fx", "/admin;a=b/x", "/x/..%2fadmin", "/;/admin/x", "/%61dmin%2Fx", "/admin;/x", "/;a=b/admin"] {
-        let answer = ask(&world, Http::One, "GET", path, &[("cookie", &tom.cookie_header())]).await;
+        let answer = ask(&world, HttpVersion::One, "GET", path, &[("cookie", &tom.cookie_header())]).await;
         assert!(matches!(answer.status, 400 | 403), "{path}: {answer:?}");
     }
     for path in ["/public/a//b;c=d%2fe", "/public;a/x"] {
-        let answer = ask(&world, Http::One, "GET", path, &[("cookie", &maya.cookie_header())]).await;
+        let answer = ask(&world, HttpVersion::One, "GET", path, &[("cookie", &maya.cookie_header())]).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
     }
-    assert_eq!(ask(&world, Http::One, "GET", "/public/../admin/x", &[]).await.status, 400);
+    assert_eq!(ask(&world, HttpVersion::One, "GET", "/public/../admin/x", &[]).await.status, 400);
 }
 
 #[tokio::test]
@@ -119,8 +119,8 @@ async fn a_host_in_another_spelling_changes_nothing_and_another_host_is_told() {
     let tom = world.signed_in("tom@contoso.example").await;
     for host in [format!("LOCALHOST:{port}"), format!("localhost.:{port}"), format!("127.0.0.1:{port}")] {
         let headers = [("Host", host.as_str()), ("Cookie", &tom.cookie_header())];
-        assert_eq!(ask(&world, Http::One, "GET", "/admin/x", &headers).await.status, 403, "{host}");
-        assert_eq!(ask(&world, Http::One, "GET", "/x", &headers).await.status, 200, "{host}");
+        assert_eq!(ask(&world, HttpVersion::One, "GET", "/admin/x", &headers).await.status, 403, "{host}");
+        assert_eq!(ask(&world, HttpVersion::One, "GET", "/x", &headers).await.status, 200, "{host}");
     }
     let count = world.app.seen.count();
     let evil = [
@@ -139,14 +139,14 @@ async fn a_host_in_another_spelling_changes_nothing_and_another_host_is_told() {
     for host in evil {
         for target in ["/public/x", "/x", "/oauth2/sign_in", "/oauth2/start", "/oauth2/callback", "/oauth2/sign_out", "/oauth2/userinfo"] {
             let headers = [("Host", host), ("Cookie", &tom.cookie_header())];
-            let answer = ask(&world, Http::One, "GET", target, &headers).await;
+            let answer = ask(&world, HttpVersion::One, "GET", target, &headers).await;
             assert!(matches!(answer.status, 400 | 421), "{host} {target}: {answer:?}");
             assert!(host.is_empty() || !answer.head.iter().any(|it| it.1.contains("evil")), "{answer:?}");
         }
     }
     let twice = [("Host", authority(&world)), ("Host", "evil.example")];
-    assert_eq!(ask(&world, Http::One, "GET", "/public/x", &twice).await.status, 400);
-    assert_eq!(ask(&world, Http::Two, "GET", "/public/x", &[("host", "evil.example")]).await.status, 400);
+    assert_eq!(ask(&world, HttpVersion::One, "GET", "/public/x", &twice).await.status, 400);
+    assert_eq!(ask(&world, HttpVersion::Two, "GET", "/public/x", &[("host", "evil.example")]).await.status, 400);
     assert_eq!(world.app.seen.count(), count);
 }
 
@@ -158,7 +158,7 @@ const SUFFIXES: &str = "[[access.rule]]\npath = \"/admin/**\"\nsuffixes = true\n
 #[tokio::test]
 async fn no_suffix_leads_past_a_rule_that_covers_suffixes() {
     for paths in ["strict", "lenient"] {
-        let world = World::with(Plan { upstream: format!("paths = \"{paths}\""), more: SUFFIXES.into(), ..Plan::default() }).await;
+        let world = World::with(WorldPlan { upstream: format!("paths = \"{paths}\""), more: SUFFIXES.into(), ..WorldPlan::default() }).await;
         let (maya, tom) = (world.signed_in("maya@contoso.example").await, world.signed_in("tom@contoso.example").await);
         let suffixes = [
             ".json",
@@ -180,7 +180,7 @@ async fn no_suffix_leads_past_a_rule_that_covers_suffixes() {
             ";.json",
         ];
         for suffix in suffixes {
-            for http in [Http::One, Http::Two] {
+            for http in [HttpVersion::One, HttpVersion::Two] {
                 for (path, cookie) in [
                     (format!("/admin{suffix}"), tom.cookie_header()),
                     (format!("/%61dmin{suffix}"), tom.cookie_header()),
@@ -194,7 +194,7 @@ async fn no_suffix_leads_past_a_rule_that_covers_suffixes() {
             }
         }
         for (path, status) in [("/admin.json", 200), ("/administrator", 200), ("/admin%20x", 200), ("/plain.json", 200), ("/plain/x", 403)] {
-            assert_eq!(ask(&world, Http::One, "GET", path, &[("cookie", &maya.cookie_header())]).await.status, status, "{path}");
+            assert_eq!(ask(&world, HttpVersion::One, "GET", path, &[("cookie", &maya.cookie_header())]).await.status, status, "{path}");
         }
     }
 }
@@ -203,17 +203,17 @@ async fn no_suffix_leads_past_a_rule_that_covers_suffixes() {
 #[tokio::test]
 async fn overlong_utf_8_is_refused_in_both_readings() {
     for paths in ["strict", "lenient"] {
-        let world = World::with(Plan { upstream: format!("paths = \"{paths}\""), ..Plan::default() }).await;
+        let world = World::with(WorldPlan { upstream: format!("paths = \"{paths}\""), ..WorldPlan::default() }).await;
         for slash in
             ["%c0%af", "%e0%80%af", "%F0%80%80%AF", "%f8%80%80%80%af", "%fc%80%80%80%80%af", "%e0%80%ae", "%f0%80%80%ae", "%e0%81%9c", "%f0%80%81%9c", "%ff"]
         {
-            for http in [Http::One, Http::Two] {
+            for http in [HttpVersion::One, HttpVersion::Two] {
                 for path in [format!("/public/x{slash}y"), format!("/public/{slash}"), format!("/public{slash}{slash}admin;x")] {
                     assert_eq!(ask(&world, http, "GET", &path, &[]).await.status, 400, "{paths} {path}");
                 }
             }
         }
-        assert_eq!(ask(&world, Http::One, "GET", "/public/caf%c3%a9", &[]).await.status, 200);
+        assert_eq!(ask(&world, HttpVersion::One, "GET", "/public/caf%c3%a9", &[]).await.status, 200);
         assert_eq!(world.app.seen.count(), 1);
     }
 }

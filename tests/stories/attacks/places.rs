@@ -1,8 +1,8 @@
 //! Classes 22, 23 and 25: what is for this machine stays on it, and what is for the operator is not for the public.
 
-use super::{BOTH, Http, ask, authority};
+use super::{BOTH, HttpVersion, ask, authority};
 use crate::world::raw::{self, talk};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use entrada::emulator::{Emulator, Error, Options};
 use entrada::seal::random;
 use proptest::prelude::*;
@@ -51,7 +51,7 @@ async fn a_foreign_name_for_this_machine_reaches_neither_the_emulator_nor_the_ap
             }
         }
         for target in ["/public/x", "/x", "/oauth2/sign_in", "/oauth2/userinfo"] {
-            assert_eq!(ask(&world, Http::One, "GET", target, &[("Host", &host)]).await.status, 421, "{host}");
+            assert_eq!(ask(&world, HttpVersion::One, "GET", target, &[("Host", &host)]).await.status, 421, "{host}");
         }
     }
     assert_eq!(world.app.seen.count(), 0);
@@ -80,7 +80,7 @@ async fn the_operators_paths_are_not_public_and_the_publics_not_the_operators() 
 /// Whatever a stranger asks, in whatever dress: yes only where a rule or a page of ours is open to anyone.
 #[tokio::test]
 async fn a_yes_of_forward_auth_needs_a_session_whatever_is_asked() {
-    let world = World::with(Plan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..WorldPlan::default() }).await;
     let piece = prop::sample::select(vec![
         "/x",
         "/admin",
@@ -114,7 +114,7 @@ async fn a_yes_of_forward_auth_needs_a_session_whatever_is_asked() {
         let public = path == "/public" || path.starts_with("/public/") || path.starts_with("/public?");
         let before = world.app.seen.count();
         let answer = if shape == "path" {
-            ask(&world, Http::One, method, &path, &[("user-agent", agent)]).await
+            ask(&world, HttpVersion::One, method, &path, &[("user-agent", agent)]).await
         } else {
             let question = [("x-original-uri", path.as_str()), ("x-original-method", method), ("user-agent", agent)];
             ask(&world, BOTH[round % 2], ["GET", "POST", "OPTIONS"][round % 3], shape, &question).await

@@ -1,18 +1,18 @@
 //! Class 11: nobody is sent to another site, whatever `rd` says, on the way in or out.
 
-use super::{BOTH, Http, ask};
+use super::{BOTH, HttpVersion, ask};
 use crate::world::browser::NAVIGATION;
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use std::collections::BTreeSet;
 use url::Url;
 
 const PUBLIC: &str = "https://app.example.com";
 
-fn listed() -> Plan {
-    Plan {
+fn listed() -> WorldPlan {
+    WorldPlan {
         server: "return_hosts = [\".example.com\", \"one.example.org\"]\ntrusted_proxies = [\"127.0.0.1\"]".into(),
         public_url: Some(PUBLIC.into()),
-        ..Plan::default()
+        ..WorldPlan::default()
     }
 }
 
@@ -188,7 +188,7 @@ async fn listed_hosts_end_at_a_label_and_honest_places_survive() {
     let world = World::with(listed()).await;
     let carried_to = async |place: &str| {
         let target = format!("/oauth2/sign_in?rd={}", encode(place));
-        carried(&ask(&world, Http::One, "GET", &target, &[("Host", "app.example.com"), FRONT[1]]).await.body)
+        carried(&ask(&world, HttpVersion::One, "GET", &target, &[("Host", "app.example.com"), FRONT[1]]).await.body)
     };
     for place in [
         "https://badexample.com/",
@@ -227,7 +227,7 @@ async fn the_path_that_was_asked_for_is_no_way_out() {
         for target in
             ["//evil.example/x", "/\\evil.example", "/%5cevil.example", "/%2fevil.example", "/;//evil.example", "/.//evil.example", "/x//evil.example"]
         {
-            if http == Http::Two && target.contains('\\') {
+            if http == HttpVersion::Two && target.contains('\\') {
                 continue;
             }
             let answer = ask(&world, http, "GET", target, NAVIGATION).await;

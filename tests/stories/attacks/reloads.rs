@@ -1,7 +1,7 @@
 //! People who do not wait for Entra.
 
 use crate::world::browser::NAVIGATION;
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use entrada::emulator::{TokenFault, UNTIL_CLEARED};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
@@ -11,7 +11,7 @@ use url::Url;
 /// A callback that its client dropped counted as a refused code: while Entra was slow, thirty reloads made a whole office wait.
 #[tokio::test]
 async fn callbacks_that_are_dropped_while_entra_is_silent_count_as_no_refused_codes() {
-    let world = World::with(Plan { time_stands: true, ..Plan::default() }).await;
+    let world = World::with(WorldPlan { time_stands: true, ..WorldPlan::default() }).await;
     let control = world.emulator.control();
     let mut maya = world.browser();
     let begun = maya.asks("GET", "/x", NAVIGATION).await;
@@ -31,7 +31,7 @@ async fn callbacks_that_are_dropped_while_entra_is_silent_count_as_no_refused_co
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     drop(gone);
-    let background = &world.service.house().lasting.background;
+    let background = &world.service.sidecar().process.background;
     let until = Instant::now() + Duration::from_secs(30);
     while !background.is_empty() {
         assert!(Instant::now() < until, "{} redemptions are under way", background.len());

@@ -1,7 +1,7 @@
 //! Every option of a rule denies, on the way and in forward-auth; and a name is no key.
 
 use super::{BOTH, ask};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 
 const RULES: &str = r#"
 [[access.rule]]
@@ -55,10 +55,10 @@ async fn every_option_of_a_rule_denies() {
     let probe = World::start().await;
     let tenant = probe.emulator.tenant_id().to_owned();
     let rules = rules.replace("00000000-0000-0000-0000-000000000000", &tenant);
-    let world = World::with(Plan {
+    let world = World::with(WorldPlan {
         more: format!("{}{rules}", "[[access.rule]]\npath = \"/\"\nallow = \"signed-in\"\n"),
         server: "trusted_proxies = [\"127.0.0.1\"]".into(),
-        ..Plan::default()
+        ..WorldPlan::default()
     })
     .await;
     let (maya, tom) = (world.signed_in("maya@contoso.example").await.cookie_header(), world.signed_in("tom@contoso.example").await.cookie_header());
@@ -95,7 +95,7 @@ async fn every_option_of_a_rule_denies() {
         }
     }
     // `signed_out = "401"` keeps a navigation from being redirected.
-    let answer = ask(&world, super::Http::One, "GET", "/signedout/x", crate::world::browser::NAVIGATION).await;
+    let answer = ask(&world, super::HttpVersion::One, "GET", "/signedout/x", crate::world::browser::NAVIGATION).await;
     assert_eq!((answer.status, answer.header("location")), (401, ""));
 }
 

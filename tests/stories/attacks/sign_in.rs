@@ -1,8 +1,8 @@
 //! Classes 12, 15 and 16: a sign-in belongs to the browser that began it, once, and a token is what Entra signed for us.
 
 use crate::world::browser::{NAVIGATION, SCRIPT};
-use crate::world::{CLIENT_ID, Plan, World};
-use entrada::emulator::Wrong;
+use crate::world::{CLIENT_ID, World, WorldPlan};
+use entrada::emulator::TokenDefect;
 use url::Url;
 
 fn parameter(url: &Url, name: &str) -> String {
@@ -153,7 +153,16 @@ async fn a_token_that_is_wrong_signs_nobody_in_and_takes_nothing() {
     let world = World::start().await;
     let mut maya = world.signed_in("maya@contoso.example").await;
     let id = maya.cookie("entrada").unwrap();
-    for wrong in [Wrong::Nonce, Wrong::Issuer, Wrong::Audience, Wrong::Signature, Wrong::Expired, Wrong::NotYet, Wrong::AlgNone, Wrong::Tid] {
+    for wrong in [
+        TokenDefect::Nonce,
+        TokenDefect::Issuer,
+        TokenDefect::Audience,
+        TokenDefect::Signature,
+        TokenDefect::Expired,
+        TokenDefect::NotYet,
+        TokenDefect::AlgNone,
+        TokenDefect::Tid,
+    ] {
         world.later(61);
         maya.visits("/oauth2/start?rd=/x&prompt=select_account").await;
         world.emulator.control().wrong(wrong);
@@ -169,7 +178,7 @@ async fn a_token_that_is_wrong_signs_nobody_in_and_takes_nothing() {
 /// Whoever had begun a sign-in made as many token requests as they sent junk codes, and Entra throttles an app for too many of them.
 #[tokio::test]
 async fn attack_junk_codes_of_one_address_make_few_token_requests_and_stop_no_sign_in_for_good() {
-    let world = World::with(Plan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), time_stands: true, ..Plan::default() }).await;
+    let world = World::with(WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), time_stands: true, ..WorldPlan::default() }).await;
     let at = |address: &'static str| ("x-forwarded-for", address.to_owned());
     let (mut maya, mut tom, mut signed_in) = (world.browser(), world.browser(), world.browser());
     maya.says.push(at("192.0.2.7"));

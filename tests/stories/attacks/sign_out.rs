@@ -1,6 +1,6 @@
 //! Class 21: a sign-out that somebody else sends, and what it does beside ending sessions. Then: what is over is over in every way.
 
-use super::{BOTH, Http, OURS, ask, authority};
+use super::{BOTH, HttpVersion, OURS, ask, authority};
 use crate::world::World;
 use crate::world::raw::{self, talk};
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 const FRONT: &str = "/oauth2/front_channel_logout";
 
 /// Maya's session at Entra, as its page says it in the frame.
-async fn sid(world: &World, maya: &mut crate::world::browser::Browser) -> String {
+async fn sid(world: &World, maya: &mut crate::world::browser::TestBrowser) -> String {
     world.emulator.control().front_channel_url(Some(&format!("{}{FRONT}", world.public_url)));
     let url = format!("{}/{}/oauth2/v2.0/logout", world.emulator.authority(), world.emulator.tenant_id());
     let page = maya.opens(&url::Url::parse(&url).unwrap()).await;
@@ -57,11 +57,11 @@ async fn the_front_channel_ends_nothing_by_a_guess_a_cookie_or_an_id_of_ours() {
         }
         assert_eq!(ask(&world, http, "HEAD", &format!("{FRONT}?sid={sid}"), &[]).await.status, 200);
     }
-    assert_eq!(ask(&world, Http::One, "GET", &format!("{FRONT}?sid={sid}"), &[("Host", "evil.example")]).await.status, 421);
-    assert_eq!(ask(&world, Http::One, "GET", "/admin/x", &[("cookie", &cookie)]).await.status, 200, "she was signed out by a guess");
+    assert_eq!(ask(&world, HttpVersion::One, "GET", &format!("{FRONT}?sid={sid}"), &[("Host", "evil.example")]).await.status, 421);
+    assert_eq!(ask(&world, HttpVersion::One, "GET", "/admin/x", &[("cookie", &cookie)]).await.status, 200, "she was signed out by a guess");
     // A header that says where it comes from is asked for nowhere: Entra's frame may bring none.
-    assert_eq!(ask(&world, Http::Two, "GET", &format!("{FRONT}?sid={sid}&iss=https://evil.example"), &[("cookie", "entrada=x")]).await.status, 200);
-    assert_eq!(ask(&world, Http::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status, 401);
+    assert_eq!(ask(&world, HttpVersion::Two, "GET", &format!("{FRONT}?sid={sid}&iss=https://evil.example"), &[("cookie", "entrada=x")]).await.status, 200);
+    assert_eq!(ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status, 401);
 }
 
 #[tokio::test]
@@ -79,10 +79,10 @@ async fn a_flood_of_guesses_loses_no_sign_out_and_stops_nobody() {
         flood.spawn(async move { raw::status(&talk(address, &request).await) });
     }
     let began = Instant::now();
-    assert_eq!(ask(&world, Http::One, "GET", "/api/x", &[("cookie", &tom)]).await.status, 200);
-    assert_eq!(ask(&world, Http::One, "GET", &format!("{FRONT}?sid={sid}"), &[]).await.status, 200);
+    assert_eq!(ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &tom)]).await.status, 200);
+    assert_eq!(ask(&world, HttpVersion::One, "GET", &format!("{FRONT}?sid={sid}"), &[]).await.status, 200);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert_eq!(ask(&world, Http::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status, 401);
+    assert_eq!(ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status, 401);
     assert!(flood.join_all().await.iter().all(|it| *it == 200));
 }
 
@@ -120,10 +120,10 @@ async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_
         talk(address, &request).await;
         began.elapsed()
     });
-    let store = Arc::clone(&world.service.house().lasting.store);
+    let store = Arc::clone(&world.service.sidecar().process.store);
     for cookie in &cookies {
         let id = cookie.split_once("entrada=").unwrap().1.split(';').next().unwrap();
-        while store.look(id).is_some() {
+        while store.peek(id).is_some() {
             assert!(began.elapsed() < Duration::from_secs(10), "the sign-out was lost");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -157,7 +157,7 @@ async fn a_sign_out_takes_effect_although_its_client_disconnects_right_after_sen
         stream.write_all(end.as_bytes()).unwrap();
         drop(stream);
         let began = Instant::now();
-        while ask(&world, Http::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status == 200 {
+        while ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status == 200 {
             assert!(began.elapsed() < Duration::from_secs(5), "the sign-out was lost, by Entra: {by_entra}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -175,7 +175,7 @@ async fn an_old_cookie_opens_nothing_however_the_session_ended() {
         match way {
             "front channel" => {
                 let sid = sid(&world, &mut maya).await;
-                ask(&world, Http::One, "GET", &format!("{FRONT}?sid={sid}"), &[]).await;
+                ask(&world, HttpVersion::One, "GET", &format!("{FRONT}?sid={sid}"), &[]).await;
             }
             "revoked" => {
                 let body = r#"{"user":"maya@contoso.example"}"#;
@@ -204,9 +204,9 @@ async fn an_old_cookie_opens_nothing_however_the_session_ended() {
             }
         }
         let upgrade = [("Connection", "close, Upgrade"), ("Upgrade", "websocket"), ("Cookie", old.as_str())];
-        assert_eq!(ask(&world, Http::One, "GET", "/ws", &upgrade).await.status, 401, "{way}");
+        assert_eq!(ask(&world, HttpVersion::One, "GET", "/ws", &upgrade).await.status, 401, "{way}");
         assert_eq!(world.app.seen.count(), before, "{way}");
-        assert!(ask(&world, Http::One, "GET", "/public/x", &[("Cookie", &old)]).await.heard("x-forwarded-user").is_empty(), "{way}");
+        assert!(ask(&world, HttpVersion::One, "GET", "/public/x", &[("Cookie", &old)]).await.heard("x-forwarded-user").is_empty(), "{way}");
     }
 }
 
@@ -228,8 +228,8 @@ async fn a_web_page_cannot_revoke_and_the_public_listener_has_no_such_path() {
         assert_eq!(raw::status(&talk(world.admin, &request).await), status, "{head}");
     }
     for target in ["/sessions/revoke", "/oauth2/sessions/revoke"] {
-        let answer = ask(&world, Http::One, "POST", target, &[("Content-Type", "application/json"), ("Content-Length", "0")]).await;
+        let answer = ask(&world, HttpVersion::One, "POST", target, &[("Content-Type", "application/json"), ("Content-Length", "0")]).await;
         assert!(matches!(answer.status, 401 | 404), "{target}: {answer:?}");
     }
-    assert_eq!(ask(&world, Http::One, "GET", "/api/x", &[("Cookie", &cookie)]).await.status, 200);
+    assert_eq!(ask(&world, HttpVersion::One, "GET", "/api/x", &[("Cookie", &cookie)]).await.status, 200);
 }

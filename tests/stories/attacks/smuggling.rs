@@ -1,8 +1,8 @@
 //! Class 26: the app must see exactly the requests that were judged, and a tunnel ends with its session.
 
-use super::{Http, ask, authority};
+use super::{HttpVersion, ask, authority};
 use crate::world::raw::{self, talk_for};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -61,7 +61,7 @@ async fn other_transfer_codings_are_refused_and_nothing_more_is_read() {
         assert!(answer.starts_with("HTTP/1.1 400") && answer.matches("HTTP/1.1").count() == 1, "{coding}: {answer}");
     }
     assert_eq!(world.app.seen.count(), 0);
-    assert_ne!(ask(&world, Http::Two, "GET", "/public/x", &[]).await.status, 500);
+    assert_ne!(ask(&world, HttpVersion::Two, "GET", "/public/x", &[]).await.status, 500);
 }
 
 /// What follows on one connection is judged anew: a session is a request's, not a connection's.
@@ -81,7 +81,7 @@ async fn requests_in_a_row_are_each_judged_for_themselves() {
 
 #[tokio::test]
 async fn a_tunnel_ends_when_its_session_does_though_nobody_signs_out() {
-    let world = World::with(Plan { session: "idle = \"10s\"\nlifetime = \"10s\"".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { session: "idle = \"10s\"\nlifetime = \"10s\"".into(), ..WorldPlan::default() }).await;
     let maya = world.signed_in("maya@contoso.example").await;
     world.later(8);
     let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();

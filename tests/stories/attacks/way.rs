@@ -2,10 +2,10 @@
 
 use super::{BOTH, EVIL, ask};
 use crate::world::browser::NAVIGATION;
-use crate::world::{Plan, Told, World};
+use crate::world::{CapturedEvents, World, WorldPlan};
 
-fn trusting() -> Plan {
-    Plan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..Plan::default() }
+fn trusting() -> WorldPlan {
+    WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..WorldPlan::default() }
 }
 
 const LIES: &[(&str, &str)] = &[
@@ -27,10 +27,10 @@ const LIES: &[(&str, &str)] = &[
 /// Behind a front proxy that is not trusted all people have one address, and share the limits of it: the operator should know.
 #[tokio::test]
 async fn a_front_proxy_that_is_not_trusted_is_warned_of_once_without_what_it_says() {
-    let told = Told::listens();
+    let told = CapturedEvents::listens();
     let world = World::start().await;
     for (name, value) in [("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.7"), ("x-forwarded-proto", "https")] {
-        assert_eq!(ask(&world, super::Http::One, "GET", "/public/x", &[(name, value)]).await.status, 200);
+        assert_eq!(ask(&world, super::HttpVersion::One, "GET", "/public/x", &[(name, value)]).await.status, 200);
     }
     let text = told.text();
     let lines: Vec<_> = text.lines().filter(|it| it.contains("server.trusted_proxies")).collect();
@@ -40,13 +40,13 @@ async fn a_front_proxy_that_is_not_trusted_is_warned_of_once_without_what_it_say
     // A reload may have taken a proxy off the list.
     world.service.reload(&world.changed("shutdown_grace = \"3s\"", "shutdown_grace = \"4s\"")).await.unwrap();
     for _ in 0..2 {
-        ask(&world, super::Http::One, "GET", "/public/x", &[("x-forwarded-for", "6.6.6.6")]).await;
+        ask(&world, super::HttpVersion::One, "GET", "/public/x", &[("x-forwarded-for", "6.6.6.6")]).await;
     }
     assert_eq!(told.text().lines().filter(|it| it.contains("server.trusted_proxies")).count(), 2);
     // One that is trusted is not warned of.
-    let told = Told::listens();
+    let told = CapturedEvents::listens();
     let world = World::with(trusting()).await;
-    ask(&world, super::Http::One, "GET", "/public/x", &[("x-forwarded-for", "6.6.6.6")]).await;
+    ask(&world, super::HttpVersion::One, "GET", "/public/x", &[("x-forwarded-for", "6.6.6.6")]).await;
     assert_eq!(told.times("server.trusted_proxies"), 0);
 }
 

@@ -1,6 +1,6 @@
 //! Companies and their people, as an operator tends them.
 
-use super::{Place, Small, Transcript};
+use super::{CliFolder, CliTranscript, SmallConfig};
 use crate::world::{CLIENT_SECRET, SEAL};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ const ADD: &str = "organization add contoso --name Contoso --tenant aaaabbbb-000
                    --client-id 11112222-bbbb-3333-cccc-4444dddd5555 --client-secret-file secret --domain contoso.com --on";
 const DIRECTORY: &str = "[session]\nsecrets = [{ env = \"SEAL\" }]\n[directory]\n";
 
-fn place() -> Place {
-    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET).with("SEAL", SEAL).with("USER", "olga");
-    place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", DIRECTORY));
+fn place() -> CliFolder {
+    let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET).with("SEAL", SEAL).with("USER", "olga");
+    place.writes("entrada.toml", &SmallConfig::new().text("http://127.0.0.1:3000", DIRECTORY));
     place.writes("secret", &format!("{CLIENT_SECRET}\n"));
     place
 }
 
-impl Place {
+impl CliFolder {
     fn does(&self, line: &str) -> String {
         let told = self.types(line);
         assert_eq!((told.code, told.err.as_str()), (Some(0), ""), "{line}\n{}", told.out);
@@ -27,7 +27,7 @@ impl Place {
         serde_json::from_str(&self.does(&format!("{line} --json"))).unwrap()
     }
 
-    fn refuses(&self, line: &str, with: &str) -> Transcript {
+    fn refuses(&self, line: &str, with: &str) -> CliTranscript {
         let told = self.types(line);
         assert!(told.code != Some(0) && told.err.contains(with), "{line}\n{told:?}");
         told
@@ -36,7 +36,7 @@ impl Place {
 
 #[test]
 fn a_directory_needs_secrets_and_every_mistake_in_it_is_told() {
-    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET).with("GUID", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e");
+    let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET).with("GUID", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e");
     let more = r#"[directory]
 database = "mysql://x"
 default_role = "boss"
@@ -54,7 +54,7 @@ client_id = "11112222-bbbb-3333-cccc-4444dddd5555"
 client_secret = { env = "STORY_CLIENT_SECRET" }
 domains = ["fabrikam"]
 "#;
-    place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", more));
+    place.writes("entrada.toml", &SmallConfig::new().text("http://127.0.0.1:3000", more));
     let told = place.types("check");
     assert_eq!(told.code, Some(1));
     for what in [
@@ -72,9 +72,9 @@ domains = ["fabrikam"]
     ] {
         assert!(told.err.contains(what), "{what}\n{}", told.err);
     }
-    place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", "[directory]\n"));
+    place.writes("entrada.toml", &SmallConfig::new().text("http://127.0.0.1:3000", "[directory]\n"));
     place.refuses("check", "directory  needs [session] secrets");
-    place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", ""));
+    place.writes("entrada.toml", &SmallConfig::new().text("http://127.0.0.1:3000", ""));
     place.refuses("organization list", "error: entrada.toml has no [directory] section\nhint: ");
 }
 
@@ -177,7 +177,8 @@ fn a_secret_is_changed_in_three_steps() {
     place.does(ADD);
     let newer = "the newer secret of this story, which is long enough";
     let place = place.with("NEWER", newer);
-    let with = |secrets: &str| place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", &DIRECTORY.replace("{ env = \"SEAL\" }", secrets)));
+    let with =
+        |secrets: &str| place.writes("entrada.toml", &SmallConfig::new().text("http://127.0.0.1:3000", &DIRECTORY.replace("{ env = \"SEAL\" }", secrets)));
     with("{ env = \"NEWER\" }");
     assert!(place.does("organization list").contains("opened by no secret"));
     place.refuses("organization reseal", "no secret in [session] secrets opens the credential of contoso\nhint: ");
@@ -236,7 +237,7 @@ async fn a_client_secret_that_nothing_opens_is_told_at_the_start_and_a_reload_ta
     let place = place().with("NEWER", "the newer secret of this story, which is long enough");
     place.does(ADD);
     place.does("organization add fabrikam --name Fabrikam");
-    let small = Small::new();
+    let small = SmallConfig::new();
     let with = |secrets: &str| place.writes("entrada.toml", &small.text("http://127.0.0.1:3000", &DIRECTORY.replace("{ env = \"SEAL\" }", secrets)));
     const UNOPENED: &str = "\"organizations\":\"contoso\"";
     with("{ env = \"NEWER\" }");
@@ -290,7 +291,7 @@ fn a_file_is_taken_in_and_what_is_wrong_is_told_by_line() {
     place.refuses("person import nowhere.csv --organization contoso", "nowhere.csv cannot be read");
 }
 
-fn many(place: &Place, count: u32) {
+fn many(place: &CliFolder, count: u32) {
     let lines: String = (0..count).map(|it| format!("user{it},Name {it},user{it}@contoso.com\n")).collect();
     place.writes("people.csv", &format!("username,name,email\n{lines}"));
 }

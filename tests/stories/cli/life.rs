@@ -1,8 +1,8 @@
 //! Commands that go on until they are told to end.
 
-use super::{Place, Running, Small};
-use crate::world::browser::{Browser, Page};
-use crate::world::echo::Echo;
+use super::{CliFolder, RunningProgram, SmallConfig};
+use crate::world::browser::{BrowserPage, TestBrowser};
+use crate::world::echo::EchoApp;
 use crate::world::raw::talk;
 use crate::world::{CLIENT_SECRET, free_port};
 use std::net::{SocketAddr, TcpListener};
@@ -18,7 +18,7 @@ fn get(host: &str, path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
 }
 
-async fn serving(place: &Place, small: &Small, app: &Echo) -> Running {
+async fn serving(place: &CliFolder, small: &SmallConfig, app: &EchoApp) -> RunningProgram {
     place.writes("entrada.toml", &small.text(&format!("http://{}", app.address), OPEN));
     let running = place.starts("run");
     running.says("listening").await;
@@ -28,7 +28,7 @@ async fn serving(place: &Place, small: &Small, app: &Echo) -> Running {
 #[tokio::test]
 async fn run_drains_and_ends_well_on_either_signal() {
     for signal in ["TERM", "INT"] {
-        let (place, small, app) = (Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET), Small::new(), Echo::start().await);
+        let (place, small, app) = (CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET), SmallConfig::new(), EchoApp::start().await);
         let mut running = serving(&place, &small, &app).await;
         let (address, host) = (loopback(small.port), format!("localhost:{}", small.port));
         let slow = tokio::spawn(async move { talk(address, &get(&host, "/public/slow")).await });
@@ -45,7 +45,7 @@ async fn run_drains_and_ends_well_on_either_signal() {
 
 #[tokio::test]
 async fn a_bad_file_keeps_the_old_configuration_and_a_good_one_takes_effect() {
-    let (place, small, app) = (Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET), Small::new(), Echo::start().await);
+    let (place, small, app) = (CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET), SmallConfig::new(), EchoApp::start().await);
     let running = serving(&place, &small, &app).await;
     let (address, host) = (loopback(small.port), format!("localhost:{}", small.port));
     let upstream = format!("http://{}", app.address);
@@ -63,7 +63,7 @@ async fn a_bad_file_keeps_the_old_configuration_and_a_good_one_takes_effect() {
 #[tokio::test]
 async fn health_asks_the_admin_listener_of_the_environment_too() {
     let (port, admin) = (free_port(), free_port());
-    let place = Place::new()
+    let place = CliFolder::new()
         .with("AZURE_TENANT_ID", "contoso.com")
         .with("AZURE_CLIENT_ID", "11112222-bbbb-3333-cccc-4444dddd5555")
         .with("AZURE_CLIENT_SECRET", CLIENT_SECRET)
@@ -89,8 +89,8 @@ async fn health_asks_the_admin_listener_of_the_environment_too() {
 async fn a_port_that_is_taken_is_an_error_with_a_hint() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
-    place.writes("entrada.toml", &Small { port, admin: free_port() }.text("http://127.0.0.1:9", ""));
+    let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
+    place.writes("entrada.toml", &SmallConfig { port, admin: free_port() }.text("http://127.0.0.1:9", ""));
     let why = format!("error: cannot listen on 127.0.0.1:{port}: Address already in use (os error 98)\nhint: ");
     for (typed, hint) in [
         ("run".to_owned(), "check whether another program listens there, or choose another [server] listen or admin_listen\n"),
@@ -104,8 +104,8 @@ async fn a_port_that_is_taken_is_an_error_with_a_hint() {
 
 #[tokio::test]
 async fn systemd_hands_over_the_socket_and_hears_of_ready_and_stopping() {
-    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
-    let (small, path) = (Small::new(), place.directory.path().join("notify"));
+    let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
+    let (small, path) = (SmallConfig::new(), place.directory.path().join("notify"));
     let heard = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
     heard.set_read_timeout(Some(super::PATIENCE)).unwrap();
     let text = small.text("http://127.0.0.1:9", OPEN).replace(&format!("\"127.0.0.1:{}\"", small.port), "\"systemd\"");
@@ -132,11 +132,11 @@ fn word_after<'a>(text: &'a str, label: &str) -> &'a str {
 
 #[tokio::test]
 async fn dev_is_two_clicks_to_the_page_that_verifies_who_it_is() {
-    let mut running = Place::new().starts_here("dev --port 0");
+    let mut running = CliFolder::new().starts_here("dev --port 0");
     let said = running.0.says("Ctrl-C stops it.").await;
     let (url, app) = (word_after(&said, "open"), word_after(&said, "app"));
     let address = loopback(url.rsplit_once(':').unwrap().1.parse().unwrap());
-    let mut maya = Browser::new(address, url);
+    let mut maya = TestBrowser::new(address, url);
     assert!(maya.visits("/").await.is_the_sign_in_at_entra());
     let page = maya.signs_in_as("maya@contoso.example").await;
     assert!(page.status == 200 && page.body.contains("Maya Okafor"), "{}", page.body);
@@ -149,8 +149,8 @@ async fn dev_is_two_clicks_to_the_page_that_verifies_who_it_is() {
 }
 
 /// Somebody who was never here types that, and signs in at Entra.
-async fn comes(url: &str, typed: &str, person: &str) -> Page {
-    let mut browser = Browser::new(loopback(url.rsplit_once(':').unwrap().1.parse().unwrap()), url);
+async fn comes(url: &str, typed: &str, person: &str) -> BrowserPage {
+    let mut browser = TestBrowser::new(loopback(url.rsplit_once(':').unwrap().1.parse().unwrap()), url);
     let page = browser.visits("/").await;
     assert_eq!(page.path_and_query(), "/oauth2/sign_in?rd=%2F", "{}", page.body);
     assert!(browser.fills("/oauth2/sign_in?rd=%2F", &[("identifier", typed)]).await.is_the_sign_in_at_entra(), "{typed}");
@@ -158,14 +158,14 @@ async fn comes(url: &str, typed: &str, person: &str) -> Page {
 }
 
 /// Our id of a person, as the demo shows it.
-fn shown_id(page: &Page) -> String {
+fn shown_id(page: &BrowserPage) -> String {
     let shown = page.body.split_once("<dt>Person</dt><dd><code>").unwrap().1;
     shown.split_once('<').unwrap().0.to_owned()
 }
 
 #[tokio::test]
 async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_and_a_third_to_set_up() {
-    let place = Place::new();
+    let place = CliFolder::new();
     let line = format!("dev --organizations --port 0 --data {}", place.directory.path().join("kept").display());
     let mut running = place.starts(&line);
     let said = running.says("Ctrl-C stops it.").await;
@@ -184,7 +184,7 @@ async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_
     }
     let felix = shown_id(&comes(url, "fabrikam", "felix@fabrikam.example").await);
     // A draft is nobody's to sign in at.
-    let mut nora = Browser::new(address, url);
+    let mut nora = TestBrowser::new(address, url);
     assert_eq!(nora.fills("/oauth2/sign_in", &[("identifier", "northwind")]).await.status, 404);
     // The link that is printed lets somebody set it up: looked at first, as a mail scanner does, and used by the button.
     let link = said.split_once("set up ").unwrap().1.split_whitespace().next().unwrap().to_owned();
@@ -207,11 +207,11 @@ async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_
 
 #[tokio::test]
 async fn dev_before_ones_own_app_opens_and_closes_nothing_of_it() {
-    let app = Echo::start().await;
-    let mut running = Place::new().starts_here(&format!("dev --port 0 --upstream http://{}", app.address));
+    let app = EchoApp::start().await;
+    let mut running = CliFolder::new().starts_here(&format!("dev --port 0 --upstream http://{}", app.address));
     let said = running.0.says("Ctrl-C stops it.").await;
     let url = word_after(&said, "open");
-    let mut tom = Browser::new(loopback(url.rsplit_once(':').unwrap().1.parse().unwrap()), url);
+    let mut tom = TestBrowser::new(loopback(url.rsplit_once(':').unwrap().1.parse().unwrap()), url);
     assert!(tom.visits("/public/x").await.is_the_sign_in_at_entra());
     assert_eq!(app.seen.count(), 0);
     let page = tom.signs_in_as("tom@contoso.example").await;
@@ -223,7 +223,7 @@ async fn dev_before_ones_own_app_opens_and_closes_nothing_of_it() {
 
 #[tokio::test]
 async fn the_emulator_alone_says_what_to_configure() {
-    let mut running = Place::new().starts_here("emulator --port 0");
+    let mut running = CliFolder::new().starts_here("emulator --port 0");
     let said = running.0.says("client secret").await;
     let (authority, tenant) = (word_after(&said, "authority"), word_after(&said, "tenant"));
     let host = authority.trim_start_matches("http://");
@@ -233,9 +233,9 @@ async fn the_emulator_alone_says_what_to_configure() {
     assert_eq!(running.0.ends().await.code(), Some(0));
 }
 
-impl Place {
+impl CliFolder {
     /// Starts a command that needs nothing of its place but that it stays.
-    fn starts_here(self, line: &str) -> (Running, Self) {
+    fn starts_here(self, line: &str) -> (RunningProgram, Self) {
         let running = self.starts(line);
         (running, self)
     }

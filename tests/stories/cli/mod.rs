@@ -14,20 +14,20 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A place to type in: an empty directory, and an environment with nothing but what a story sets.
-struct Place {
+struct CliFolder {
     directory: TempDir,
     variables: Vec<(String, String)>,
 }
 
 /// What a command came to.
 #[derive(Debug, PartialEq, Eq)]
-struct Transcript {
+struct CliTranscript {
     out: String,
     err: String,
     code: Option<i32>,
 }
 
-impl Place {
+impl CliFolder {
     fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap(), variables: Vec::new() }
     }
@@ -50,38 +50,38 @@ impl Place {
     }
 
     /// Types `entrada` and waits until it ends.
-    fn types(&self, line: &str) -> Transcript {
+    fn types(&self, line: &str) -> CliTranscript {
         let arguments: Vec<_> = line.split_whitespace().collect();
         let out = self.command(env!("CARGO_BIN_EXE_entrada"), &arguments).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let told = Transcript { out: text(&out.stdout), err: text(&out.stderr), code: out.status.code() };
+        let told = CliTranscript { out: text(&out.stdout), err: text(&out.stderr), code: out.status.code() };
         holds_no_secret(&told.out);
         holds_no_secret(&told.err);
         told
     }
 
     /// Types `entrada` and leaves it running.
-    fn starts(&self, line: &str) -> Running {
+    fn starts(&self, line: &str) -> RunningProgram {
         let arguments: Vec<_> = line.split_whitespace().collect();
         self.runs(self.command(env!("CARGO_BIN_EXE_entrada"), &arguments))
     }
 
-    fn runs(&self, mut command: Command) -> Running {
+    fn runs(&self, mut command: Command) -> RunningProgram {
         let (out, err) = (self.directory.path().join("stdout"), self.directory.path().join("stderr"));
         let file = |path: &Path| std::fs::File::create(path).unwrap();
         let child = command.stdout(file(&out)).stderr(file(&err)).spawn().unwrap();
-        Running { child, out, err }
+        RunningProgram { child, out, err }
     }
 }
 
 /// A command that runs; killed where a story breaks off.
-struct Running {
+struct RunningProgram {
     child: Child,
     out: PathBuf,
     err: PathBuf,
 }
 
-impl Running {
+impl RunningProgram {
     fn out(&self) -> String {
         std::fs::read_to_string(&self.out).unwrap()
     }
@@ -120,7 +120,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -139,12 +139,12 @@ fn holds_no_secret(text: &str) {
 }
 
 /// A small configuration on ports of its own.
-struct Small {
+struct SmallConfig {
     port: u16,
     admin: u16,
 }
 
-impl Small {
+impl SmallConfig {
     fn new() -> Self {
         Self { port: free_port(), admin: free_port() }
     }

@@ -1,19 +1,19 @@
 //! `entrada sessions`: an operator ends the sessions of a person.
 
-use super::{Place, Small};
+use super::{CliFolder, SmallConfig};
 use crate::tunnels::web_socket;
 use crate::world::browser::SCRIPT;
-use crate::world::{CLIENT_SECRET, Plan, SEAL, World, free_port};
+use crate::world::{CLIENT_SECRET, SEAL, World, WorldPlan, free_port};
 use futures_util::StreamExt as _;
 use std::time::Duration;
 
 const MAYA: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
 
-fn place() -> Place {
-    Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET).with("STORY_SEAL", SEAL)
+fn place() -> CliFolder {
+    CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET).with("STORY_SEAL", SEAL)
 }
 
-fn beside(world: &World) -> Place {
+fn beside(world: &World) -> CliFolder {
     let place = place();
     place.writes("entrada.toml", &world.text_for(world.address.port(), world.admin.port()));
     place
@@ -48,7 +48,7 @@ async fn an_operator_ends_them_by_a_unix_socket_too() {
     let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
     let socket = directory.path().join("admin.sock");
     let server = format!("listen = \"127.0.0.1:{port}\"\nadmin_listen = \"unix:{}\"", socket.display());
-    let world = World::with(Plan { server, port: Some(port), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { server, port: Some(port), ..WorldPlan::default() }).await;
     let place = beside(&world);
     let mut maya = world.signed_in("maya@contoso.example").await;
     assert_eq!(place.types("health").out, "healthy\n");
@@ -65,7 +65,7 @@ async fn with_a_token_an_operator_ends_them_on_a_listener_that_others_reach_too(
     let file = folder.path().join("token");
     std::fs::write(&file, token).unwrap();
     let server = format!("admin_listen = \"0.0.0.0:{}\"\nadmin_token = {{ file = \"{}\" }}", free_port(), file.display());
-    let world = World::with(Plan { server, ..Plan::default() }).await;
+    let world = World::with(WorldPlan { server, ..WorldPlan::default() }).await;
     let place = beside(&world);
     let mut maya = world.signed_in("maya@contoso.example").await;
     assert_eq!(place.types("health").out, "healthy\n");
@@ -80,7 +80,7 @@ async fn with_a_token_an_operator_ends_them_on_a_listener_that_others_reach_too(
 
 #[test]
 fn what_cannot_be_done_is_told_with_what_helps() {
-    let (place, small) = (place(), Small::new());
+    let (place, small) = (place(), SmallConfig::new());
     place.writes("entrada.toml", &small.text("http://127.0.0.1:9", ""));
     let hint = "hint: az ad user show --id maya@contoso.com --query id prints the object ID, az account show --query tenantId the tenant ID\n";
     let told = place.types("sessions revoke --user maya");

@@ -1,15 +1,15 @@
 //! Commands that say something and end.
 
-use super::{Place, Small, Transcript};
+use super::{CliFolder, CliTranscript, SmallConfig};
 use crate::world::CLIENT_SECRET;
 
-fn transcript(out: &str, err: &str, code: i32) -> Transcript {
-    Transcript { out: out.to_owned(), err: err.to_owned(), code: Some(code) }
+fn transcript(out: &str, err: &str, code: i32) -> CliTranscript {
+    CliTranscript { out: out.to_owned(), err: err.to_owned(), code: Some(code) }
 }
 
 #[test]
 fn check_tells_every_mistake_with_its_place_and_no_secret() {
-    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET).with("GUID", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e");
+    let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET).with("GUID", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e");
     let text = r#"[server]
 listen = ":8080"
 publik_url = "https://app.example.com"
@@ -44,8 +44,8 @@ client_secret = { env = "GUID" }
 
 #[test]
 fn check_names_what_is_fine() {
-    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
-    place.writes("mine.toml", &Small::new().text("http://127.0.0.1:3000", ""));
+    let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
+    place.writes("mine.toml", &SmallConfig::new().text("http://127.0.0.1:3000", ""));
     assert_eq!(place.types("check --config mine.toml"), transcript("mine.toml is valid\n", "", 0));
     let gone = place.types("check --config gone.toml");
     assert_eq!(gone, transcript("", "error: there is no file gone.toml\nhint: name another file with --config\n", 1));
@@ -53,7 +53,7 @@ fn check_names_what_is_fine() {
 
 #[test]
 fn the_environment_alone_is_enough_and_an_unknown_variable_only_warns() {
-    let place = Place::new()
+    let place = CliFolder::new()
         .with("AZURE_TENANT_ID", "contoso.com")
         .with("AZURE_CLIENT_ID", "11112222-bbbb-3333-cccc-4444dddd5555")
         .with("AZURE_CLIENT_SECRET", CLIENT_SECRET)
@@ -68,7 +68,7 @@ fn the_environment_alone_is_enough_and_an_unknown_variable_only_warns() {
 
 #[test]
 fn nothing_at_all_is_told_where_to_begin() {
-    let told = Place::new().types("run");
+    let told = CliFolder::new().types("run");
     assert_eq!(told.code, Some(1));
     assert!(told.err.starts_with("error: 5 problems in the environment\n"), "{}", told.err);
     assert!(told.err.ends_with("hint: there is no entrada.toml here; create one, or name another file with --config\n"), "{}", told.err);
@@ -76,7 +76,7 @@ fn nothing_at_all_is_told_where_to_begin() {
 
 #[test]
 fn explain_tells_the_rule_and_the_verdict() {
-    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
+    let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
     let rules = r#"[[access.rule]]
 path = "/admin/**"
 methods = ["GET"]
@@ -90,7 +90,7 @@ allow = { roles = ["Admin"], acrs = ["c1", "c2"] }
 path = "/kept/**"
 suffixes = true
 allow = "nobody""#;
-    place.writes("entrada.toml", &Small::new().text("http://127.0.0.1:3000", rules));
+    place.writes("entrada.toml", &SmallConfig::new().text("http://127.0.0.1:3000", rules));
     let admin = "  decides  the rule at line 12, path = \"/admin/**\", suffixes = true, methods = GET\n  allow    role Admin, or group 0a1b2c3d-0000-4000-8000-000000000001 and user maya@contoso.com\n";
     let default = "  decides  [access] default, because no rule matches this path\n  allow    anyone who is signed in\n";
     let strong = "  decides  the rule at line 17, path = \"/strong/**\", suffixes = true\n  allow    role Admin and authentication context c1 or c2\n";
@@ -128,8 +128,8 @@ allow = "nobody""#;
 
 #[test]
 fn sockets_that_systemd_did_not_hand_over_are_told_as_such() {
-    let place = Place::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
-    let small = Small::new();
+    let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
+    let small = SmallConfig::new();
     place.writes("entrada.toml", &small.text("http://127.0.0.1:9", "").replace(&format!("\"127.0.0.1:{}\"", small.port), "\"systemd\""));
     let told = place.types("run");
     assert_eq!(told.code, Some(1));
@@ -139,7 +139,7 @@ fn sockets_that_systemd_did_not_hand_over_are_told_as_such() {
 
 #[test]
 fn secrets_completions_help_and_usage() {
-    let place = Place::new();
+    let place = CliFolder::new();
     let (one, other) = (place.types("secret"), place.types("secret"));
     assert!(one.out.trim().len() >= 43 && one.out != other.out && one.err.is_empty());
     for shell in ["bash", "zsh", "fish"] {
@@ -156,5 +156,5 @@ fn secrets_completions_help_and_usage() {
 #[test]
 fn dev_is_told_an_upstream_that_is_no_address() {
     let err = "error: --upstream is not an address\nhint: write scheme, host and port, like http://host.example:8080\n";
-    assert_eq!(Place::new().types("dev --port 0 --upstream foo"), transcript("", err, 1));
+    assert_eq!(CliFolder::new().types("dev --port 0 --upstream foo"), transcript("", err, 1));
 }

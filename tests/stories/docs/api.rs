@@ -1,6 +1,6 @@
 //! Every call of `docs/admin-api.md` is sent as it stands there, one after the other, to a program that runs.
 
-use super::{Running, blocks, completed, documents, environment};
+use super::{RunningCommand, blocks, completed, documents, environment};
 use crate::world::free_port;
 use std::process::Command;
 
@@ -11,7 +11,7 @@ fn every_call_of_the_admin_api_that_is_shown_is_followed() {
     std::fs::write(folder.path().join("entrada.toml"), completed("[session]\nsecrets = [{ env = \"ENTRADA_SECRET\" }]\n[directory]\n")).unwrap();
     let listen = [("ENTRADA_SERVER_LISTEN", port), ("ENTRADA_SERVER_ADMIN_LISTEN", admin)].map(|it| (it.0.to_owned(), format!("127.0.0.1:{}", it.1)));
     let environment: Vec<_> = environment().into_iter().chain(listen).collect();
-    let running = Running::start(&["run".to_owned()], folder.path(), &environment, admin);
+    let running = RunningCommand::start(&["run".to_owned()], folder.path(), &environment, admin);
     let document = documents().into_iter().find(|it| it.path.ends_with("docs/admin-api.md")).unwrap();
     let mut calls = 0;
     for block in blocks(&document).iter().filter(|it| it.info == "sh") {

@@ -25,12 +25,12 @@ const NEEDED: [(&str, &str, &str); 5] = [
 /// Folders of an installation that the documents name; a story has them in a place of its own.
 const PLACES: [&str; 2] = ["/etc/entrada/", "/run/secrets/"];
 
-struct Document {
+struct MarkdownFile {
     path: PathBuf,
     text: String,
 }
 
-struct Block {
+struct CodeBlock {
     info: String,
     text: String,
     line: usize,
@@ -45,7 +45,7 @@ fn text(path: &str) -> String {
 }
 
 /// All documents; parts of others that lie below (npm's, for one) are not ours.
-fn documents() -> Vec<Document> {
+fn documents() -> Vec<MarkdownFile> {
     let mut found = Vec::new();
     for it in fs::read_dir(root()).unwrap() {
         let path = it.unwrap().path();
@@ -58,7 +58,7 @@ fn documents() -> Vec<Document> {
     }
     found.sort();
     assert!(found.len() > 10, "{found:?}");
-    found.into_iter().map(|path| Document { text: fs::read_to_string(&path).unwrap(), path }).collect()
+    found.into_iter().map(|path| MarkdownFile { text: fs::read_to_string(&path).unwrap(), path }).collect()
 }
 
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -73,12 +73,12 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn blocks(document: &Document) -> Vec<Block> {
+fn blocks(document: &MarkdownFile) -> Vec<CodeBlock> {
     let mut found = Vec::new();
-    let mut open: Option<Block> = None;
+    let mut open: Option<CodeBlock> = None;
     for (at, line) in document.text.lines().enumerate() {
         match (line.strip_prefix("```"), &mut open) {
-            (Some(info), None) => open = Some(Block { info: info.trim().to_owned(), text: String::new(), line: at + 1 }),
+            (Some(info), None) => open = Some(CodeBlock { info: info.trim().to_owned(), text: String::new(), line: at + 1 }),
             (Some(_), Some(_)) => found.extend(open.take()),
             (None, Some(block)) => block.text = format!("{}{line}\n", block.text),
             (None, None) => {}
@@ -155,9 +155,9 @@ fn every_block_says_what_it_is() {
 }
 
 /// A program under way; it ends with the story.
-struct Running(Child, String);
+struct RunningCommand(Child, String);
 
-impl Running {
+impl RunningCommand {
     fn start(arguments: &[String], folder: &Path, environment: &[(String, String)], listens: u16) -> Self {
         let child = command(environment, folder).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut running = Self(child, arguments.join(" "));
@@ -178,7 +178,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCommand {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -192,7 +192,7 @@ fn command(environment: &[(String, String)], folder: &Path) -> Command {
 }
 
 /// The block's own variables, then what a story has to set: ports of its own, and a secret in place of what the shell would read from a file.
-fn variables(block: &Block) -> (Vec<(String, String)>, [u16; 2]) {
+fn variables(block: &CodeBlock) -> (Vec<(String, String)>, [u16; 2]) {
     let ports = [free_port(), free_port()];
     let mut all = environment();
     for line in block.text.lines().filter_map(|it| it.strip_prefix("export ")) {
@@ -207,22 +207,22 @@ fn variables(block: &Block) -> (Vec<(String, String)>, [u16; 2]) {
     (all, ports)
 }
 
-fn try_line(line: &str, block: &Block, folder: &Path) {
+fn try_line(line: &str, block: &CodeBlock, folder: &Path) {
     let (environment, ports) = variables(block);
     let mut words: Vec<String> = line.split_whitespace().skip(1).map(str::to_owned).collect();
     let subcommand = words.first().cloned().unwrap_or_default();
     match subcommand.as_str() {
-        "run" => Running::start(&words, folder, &environment, ports[0]).stops(),
+        "run" => RunningCommand::start(&words, folder, &environment, ports[0]).stops(),
         "dev" | "emulator" => {
             if let Some(at) = words.iter().position(|it| it == "--port") {
                 words.drain(at..at + 2);
             }
             words.extend(["--port".to_owned(), ports[0].to_string()]);
-            Running::start(&words, folder, &environment, ports[0]).stops();
+            RunningCommand::start(&words, folder, &environment, ports[0]).stops();
         }
         _ => {
             let needs_a_service = subcommand == "health";
-            let service = needs_a_service.then(|| Running::start(&["run".to_owned()], folder, &environment, ports[1]));
+            let service = needs_a_service.then(|| RunningCommand::start(&["run".to_owned()], folder, &environment, ports[1]));
             let binary = Path::new(env!("CARGO_BIN_EXE_entrada")).parent().unwrap();
             let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
             let of_directory = matches!(subcommand.as_str(), "organization" | "person").then_some(("ENTRADA_CONFIG", "directory.toml"));

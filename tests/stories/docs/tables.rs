@@ -94,8 +94,8 @@ fn every_lever_of_the_emulator_is_listed_with_its_names() {
         let (list, _) = after.split_once("];").unwrap();
         list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
     };
-    let levers = names("src/emulator/orders.rs", "const LEVERS");
-    let wrong = names("src/emulator/wrong.rs", "const ALL");
+    let levers = names("src/emulator/control_request.rs", "const LEVERS");
+    let wrong = names("src/emulator/token_defect.rs", "const ALL");
     let (token, graph) = (names("src/emulator/faults.rs", "const NAMES"), names("src/emulator/faults.rs", "impl GraphFault"));
     assert!(levers.len() >= 18 && wrong.len() >= 15 && token.len() >= 7 && graph.len() >= 7, "{levers:?} {wrong:?} {token:?} {graph:?}");
     for name in levers.iter().chain(&wrong).chain(&token).chain(&graph) {

@@ -5,25 +5,25 @@ mod people;
 mod secret;
 mod seen;
 
-use crate::world::browser::{Browser, Page, SCRIPT, SECRETS};
+use crate::world::browser::{BrowserPage, SCRIPT, SECRETS, TestBrowser};
 use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, company};
-use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
-use entrada::base::code::Code;
+use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
+use entrada::base::company_code::CompanyCode;
 use entrada::base::username::Username;
 use entrada::directory::change::{NewOrganization, OrganizationChange, PersonChange};
+use entrada::directory::organization_credential::OrganizationCredential;
 use entrada::directory::person::Person;
-use entrada::directory::proof::Proof;
-use entrada::directory::recent::{Asked, Kept};
+use entrada::directory::recent::{RecentSignIn, RecentSignInQuery};
 use std::ops::Deref;
 use std::time::Duration;
 
 /// A world with two companies that stand in the database.
-struct Town {
+struct AdminPagesWorld {
     world: World,
     place: tempfile::TempDir,
 }
 
-impl Deref for Town {
+impl Deref for AdminPagesWorld {
     type Target = World;
 
     fn deref(&self) -> &World {
@@ -31,7 +31,7 @@ impl Deref for Town {
     }
 }
 
-impl Town {
+impl AdminPagesWorld {
     async fn start() -> Self {
         Self::with("").await
     }
@@ -44,7 +44,7 @@ impl Town {
         let place = tempfile::tempdir().unwrap();
         let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{directory}\n", place.path().join("people.db").display());
         let headers = "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned();
-        let world = World::with(Plan { more, headers, entra: entra.to_owned(), ..Plan::default() }).await;
+        let world = World::with(WorldPlan { more, headers, entra: entra.to_owned(), ..WorldPlan::default() }).await;
         let town = Self { world, place };
         for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
             town.directory().add_organization(company(code, tenant), "story").await.unwrap();
@@ -60,19 +60,19 @@ impl Town {
     /// A new secret, as an operator sets it. It may stand in no log.
     async fn sets(&self, secret: &str) {
         SECRETS.lock().unwrap().push(secret.to_owned());
-        let change = OrganizationChange { proof: Some(Proof::of_value(secret).unwrap()), ..OrganizationChange::default() };
-        self.directory().change_organization(&Code::parse("contoso").unwrap(), change, "story").await.unwrap();
+        let change = OrganizationChange { proof: Some(OrganizationCredential::of_value(secret).unwrap()), ..OrganizationChange::default() };
+        self.directory().change_organization(&CompanyCode::parse("contoso").unwrap(), change, "story").await.unwrap();
     }
 
     /// Types that, and signs in as somebody.
-    async fn comes(&self, browser: &mut Browser, typed: &str, person: &str) -> Page {
+    async fn comes(&self, browser: &mut TestBrowser, typed: &str, person: &str) -> BrowserPage {
         browser.visits("/x").await;
         let shown = browser.fills("/oauth2/sign_in?rd=%2Fx", &[("identifier", typed)]).await;
         assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
         browser.signs_in_as(person).await
     }
 
-    async fn signed_in(&self, person: &str) -> Browser {
+    async fn signed_in(&self, person: &str) -> TestBrowser {
         let mut browser = self.world.browser();
         let page = self.comes(&mut browser, person, person).await;
         assert_eq!(page.status, 200, "{}", page.body);
@@ -91,10 +91,10 @@ impl Town {
     }
 
     /// The newest sign-ins of a company, once there are so many.
-    async fn sign_ins(&self, code: &str, count: usize) -> Vec<Kept> {
+    async fn sign_ins(&self, code: &str, count: usize) -> Vec<RecentSignIn> {
         let id = self.organization(code).await.id;
         self.until("the sign-ins", async || {
-            let all = self.directory().sign_ins(id, Asked { before: None, refused_only: false, most: 50 }).await.unwrap();
+            let all = self.directory().sign_ins(id, RecentSignInQuery { before: None, refused_only: false, limit: 50 }).await.unwrap();
             (all.len() >= count).then_some(all)
         })
         .await
@@ -102,10 +102,10 @@ impl Town {
 }
 
 /// What a page says, as text of a browser.
-fn text(page: &Page) -> String {
+fn text(page: &BrowserPage) -> String {
     page.body.replace("&#x2f;", "/")
 }
 
-async fn is_in(browser: &mut Browser) -> bool {
+async fn is_in(browser: &mut TestBrowser) -> bool {
     browser.asks("GET", "/api/x", SCRIPT).await.status == 200
 }

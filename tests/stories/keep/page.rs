@@ -1,12 +1,12 @@
 //! The pages of the secret, of recent sign-ins and of the history.
 
 use super::*;
-use entrada::emulator::Wrong;
+use entrada::emulator::TokenDefect;
 
 const SECRET: &str = "/oauth2/setup/credential";
 
-impl Town {
-    async fn admin(&self) -> Browser {
+impl AdminPagesWorld {
+    async fn admin(&self) -> TestBrowser {
         self.knows(MAYA, "contoso", "admin").await;
         let mut maya = self.signed_in(MAYA).await;
         self.shows_that_it_is_her(&mut maya).await;
@@ -14,7 +14,7 @@ impl Town {
     }
 
     /// Signs in again as Entra is asked to have her show that it is her.
-    async fn shows_that_it_is_her(&self, maya: &mut Browser) {
+    async fn shows_that_it_is_her(&self, maya: &mut TestBrowser) {
         maya.visits("/oauth2/start?organization=contoso&prompt=login").await;
         assert_eq!(maya.signs_in_as(MAYA).await.status, 200);
     }
@@ -22,7 +22,7 @@ impl Town {
 
 #[tokio::test]
 async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     let mut maya = town.admin().await;
     let page = maya.visits(SECRET).await;
     assert!(page.status == 200 && page.body.contains("No expiry date is set."), "{}", page.body);
@@ -38,7 +38,7 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
         assert!(page.status == 422 && page.body.contains(says) && page.body.contains("aria-invalid=\"true\""), "{says}: {}", page.body);
         assert!(!page.body.contains(secret), "it is shown again");
     }
-    assert_eq!(town.organization("contoso").await.waiting, None);
+    assert_eq!(town.organization("contoso").await.pending_credential, None);
 
     let secret = "the-next~Secret.of-contoso-0001";
     SECRETS.lock().unwrap().push(secret.to_owned());
@@ -58,14 +58,14 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
     assert!(town.history("contoso").await.iter().any(|it| it.contains("new client secret waits")));
 }
 
-async fn maya_reads(maya: &mut Browser, text: &str) -> Option<String> {
+async fn maya_reads(maya: &mut TestBrowser, text: &str) -> Option<String> {
     let page = maya.visits(SECRET).await;
     page.body.contains(text).then_some(page.body)
 }
 
 #[tokio::test]
 async fn the_secret_is_changed_only_soon_after_signing_in() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     let mut maya = town.admin().await;
     town.world.later(11 * 60);
     let page = maya.visits(SECRET).await;
@@ -73,7 +73,7 @@ async fn the_secret_is_changed_only_soon_after_signing_in() {
     for fields in [&[("do", "set"), ("secret", "the-late~Secret.of-contoso-0002")][..], &[("do", "take_back")]] {
         assert_eq!(maya.fills(SECRET, fields).await.status, 403);
     }
-    assert_eq!(town.organization("contoso").await.waiting, None);
+    assert_eq!(town.organization("contoso").await.pending_credential, None);
     // Signing in again leads back here.
     let again = text(&page).split("href=\"").map(|it| it.split('"').next().unwrap().replace("&amp;", "&")).find(|it| it.contains("prompt=login")).unwrap();
     maya.visits(&again).await;
@@ -82,28 +82,28 @@ async fn the_secret_is_changed_only_soon_after_signing_in() {
     maya.fills(SECRET, &[("do", "set"), ("secret", "the-late~Secret.of-contoso-0002")]).await;
     let page = maya.fills(SECRET, &[("do", "take_back")]).await;
     assert!(page.body.contains("The new secret is discarded."), "{}", page.body);
-    assert_eq!(town.organization("contoso").await.waiting, None);
+    assert_eq!(town.organization("contoso").await.pending_credential, None);
     let other = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
     assert_eq!(maya.posts(SECRET, &other, "do=set&secret=an-evil~Secret.of-contoso-0003").await.status, 403);
-    assert_eq!(town.organization("contoso").await.waiting, None);
+    assert_eq!(town.organization("contoso").await.pending_credential, None);
 }
 
 #[tokio::test]
 async fn a_session_that_began_by_a_sign_in_of_an_hour_ago_changes_no_secret() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.knows(MAYA, "contoso", "admin").await;
-    town.world.emulator.control().wrong(Wrong::ProvedLongAgo);
+    town.world.emulator.control().wrong(TokenDefect::ProvedLongAgo);
     let mut maya = town.signed_in(MAYA).await;
     let page = maya.visits(SECRET).await;
     assert!(text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""), "{}", page.body);
     assert_eq!(maya.fills(SECRET, &[("do", "set"), ("secret", "the-early~Secret.of-contoso-0002")]).await.status, 403);
-    assert_eq!(town.organization("contoso").await.waiting, None);
+    assert_eq!(town.organization("contoso").await.pending_credential, None);
     // Also not by a sign-in that was asked to show the person: her browser could leave that out on the way to Entra.
-    town.world.emulator.control().wrong(Wrong::ProvedLongAgo);
+    town.world.emulator.control().wrong(TokenDefect::ProvedLongAgo);
     town.shows_that_it_is_her(&mut maya).await;
     assert!(text(&maya.visits(SECRET).await).contains("prompt=login"));
     // One that the token says was just now opens it without being asked for.
-    town.world.emulator.control().wrong(Wrong::ProvedJustNow);
+    town.world.emulator.control().wrong(TokenDefect::ProvedJustNow);
     let mut maya = town.signed_in(MAYA).await;
     assert!(maya.visits(SECRET).await.body.contains("name=\"secret\""));
 }
@@ -111,7 +111,7 @@ async fn a_session_that_began_by_a_sign_in_of_an_hour_ago_changes_no_secret() {
 /// Without the optional claim `auth_time`, any sign-in opened the page, also one that Entra did without asking the person anything.
 #[tokio::test]
 async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_with_prompt_login_does() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.knows(MAYA, "contoso", "admin").await;
     let mut maya = town.signed_in(MAYA).await;
     let secret = [("do", "set"), ("secret", "the-silent~Secret.of-contoso-0002")];
@@ -137,13 +137,13 @@ async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_wit
     maya.visits("/oauth2/start?organization=contoso").await;
     maya.signs_in_as(MAYA).await;
     assert_eq!(maya.fills(SECRET, &secret).await.status, 403);
-    assert_eq!(town.organization("contoso").await.waiting, None);
+    assert_eq!(town.organization("contoso").await.pending_credential, None);
 }
 
 /// Where Entra is asked first whose account it is, the second sign-in is the one that counts.
 #[tokio::test]
 async fn with_ask_entra_the_page_leads_through_a_sign_in_that_opens_it_too() {
-    let town = Town::with_entra("unknown = \"ask-entra\"", "tenant = \"organizations\"\nallowed_tenants = [\"*\"]").await;
+    let town = AdminPagesWorld::with_entra("unknown = \"ask-entra\"", "tenant = \"organizations\"\nallowed_tenants = [\"*\"]").await;
     town.knows(MAYA, "contoso", "admin").await;
     let mut maya = town.world.browser();
     for path in ["/oauth2/start?organization=contoso".to_owned(), format!("/oauth2/start?rd={SECRET}&organization=contoso&prompt=login")] {
@@ -159,7 +159,7 @@ async fn with_ask_entra_the_page_leads_through_a_sign_in_that_opens_it_too() {
 #[tokio::test]
 async fn of_a_company_in_the_file_people_are_tended_and_the_secret_is_not() {
     let of_file = format!("[[organization]]\ncode = \"northwind\"\ntenant = \"{FABRIKAM}\"\nclient_id = \"{CLIENT_ID}\"\n");
-    let town = Town::with(&format!("{of_file}client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\n")).await;
+    let town = AdminPagesWorld::with(&format!("{of_file}client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\n")).await;
     let felix = "felix@partner.example";
     let (frida, person) = (town.knows("frida", "northwind", "owner").await, town.knows(felix, "northwind", "worker").await);
     // She is known there once she has come by the code.
@@ -178,9 +178,9 @@ async fn of_a_company_in_the_file_people_are_tended_and_the_secret_is_not() {
 
 #[tokio::test]
 async fn an_admin_reads_who_was_refused_why_and_what_to_do() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     let mut maya = town.admin().await;
-    let refused = entrada::emulator::Refused { error: "invalid_grant".to_owned(), code: 50_105, suberror: None, claims: None };
+    let refused = entrada::emulator::InjectedRefusal { error: "invalid_grant".to_owned(), code: 50_105, suberror: None, claims: None };
     town.world.emulator.control().refuse_next_token(refused);
     town.comes(&mut town.world.browser(), "contoso", TOM).await;
     town.sign_ins("contoso", 2).await;
@@ -197,7 +197,7 @@ async fn an_admin_reads_who_was_refused_why_and_what_to_do() {
 
 #[tokio::test]
 async fn the_history_is_shown_whole_and_page_by_page() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     let mut maya = town.admin().await;
     for at in 0..40 {
         let change = PersonChange { name: Some(format!("Maya {at:02} <b>")), ..PersonChange::default() };

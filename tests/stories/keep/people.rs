@@ -5,9 +5,9 @@ use entrada::directory::people;
 
 const PEOPLE: &str = "/oauth2/setup/people";
 
-impl Town {
+impl AdminPagesWorld {
     /// Sends a form of the page of a person.
-    async fn does(&self, browser: &mut Browser, person: &Person, fields: &[(&str, &str)]) -> Page {
+    async fn does(&self, browser: &mut TestBrowser, person: &Person, fields: &[(&str, &str)]) -> BrowserPage {
         let id = person.id.to_string();
         let fields: Vec<_> = [("person", id.as_str())].into_iter().chain(fields.iter().copied()).collect();
         browser.fills(PEOPLE, &fields).await
@@ -16,7 +16,7 @@ impl Town {
 
 #[tokio::test]
 async fn an_admin_finds_people_page_by_page_and_by_how_they_begin() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.knows(MAYA, "contoso", "admin").await;
     for at in 0..30 {
         town.knows(&format!("anna{at:02}"), "contoso", "worker").await;
@@ -42,7 +42,7 @@ async fn an_admin_finds_people_page_by_page_and_by_how_they_begin() {
 
 #[tokio::test]
 async fn a_role_is_given_by_hand_and_never_above_ones_own() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     let (maya, tom) = (town.knows(MAYA, "contoso", "admin").await, town.knows(TOM, "contoso", "worker").await);
     let owner = town.knows("olga", "contoso", "owner").await;
     let mut browser = town.signed_in(MAYA).await;
@@ -71,7 +71,7 @@ async fn a_role_is_given_by_hand_and_never_above_ones_own() {
 
 #[tokio::test]
 async fn whoever_is_switched_off_is_out_at_once_and_comes_in_again_when_switched_on() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.knows(MAYA, "contoso", "owner").await;
     let mut admin = town.signed_in(MAYA).await;
     let mut browser = town.signed_in(TOM).await;
@@ -90,17 +90,17 @@ async fn whoever_is_switched_off_is_out_at_once_and_comes_in_again_when_switched
 
 #[tokio::test]
 async fn signed_out_everywhere_is_every_device_and_only_that_person() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.knows(MAYA, "contoso", "owner").await;
     // A second company of the same tenant: the same account is another person there.
-    let code = Code::parse("northwind").unwrap();
+    let code = CompanyCode::parse("northwind").unwrap();
     let connection = town.directory().connection(&town.organization("contoso").await).await.unwrap().unwrap();
     let new = NewOrganization {
         code: Some(code.clone()),
         name: "Northwind".to_owned(),
         tenant: Some(connection.tenant),
         client_id: Some(connection.client_id),
-        proof: Proof::of_value(CLIENT_SECRET).ok(),
+        proof: OrganizationCredential::of_value(CLIENT_SECRET).ok(),
         on: true,
         ..NewOrganization::default()
     };
@@ -120,11 +120,11 @@ async fn signed_out_everywhere_is_every_device_and_only_that_person() {
 
 #[tokio::test]
 async fn whoever_has_a_link_makes_the_first_owner() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.signed_in(TOM).await;
     let tom = town.person(TOM).await;
     assert_eq!(tom.role, "worker");
-    let link = town.directory().invite(&Code::parse("contoso").unwrap(), "operator olga").await.unwrap();
+    let link = town.directory().invite(&CompanyCode::parse("contoso").unwrap(), "operator olga").await.unwrap();
     SECRETS.lock().unwrap().push(link.token.expose().to_owned());
     let mut invited = town.world.browser();
     let page = invited.fills("/oauth2/setup/invitation", &[("token", link.token.expose())]).await;
@@ -142,7 +142,7 @@ async fn whoever_has_a_link_makes_the_first_owner() {
 
 #[tokio::test]
 async fn attack_nobody_but_an_admin_of_that_company_changes_its_people() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.knows(FRIDA, "fabrikam", "owner").await;
     let tom = town.knows(TOM, "contoso", "worker").await;
     let person = format!("{PEOPLE}?person={}", tom.id);
@@ -179,6 +179,6 @@ async fn attack_nobody_but_an_admin_of_that_company_changes_its_people() {
     let change = PersonChange { role: Some("worker".to_owned()), ..PersonChange::default() };
     town.directory().change_person(&Username::parse(MAYA).unwrap(), change, "story").await.unwrap();
     assert_eq!(town.does(&mut maya, &tom, &[("do", "off")]).await.status, 403);
-    let all = town.directory().people(&people::Asked { organization: None, begins: None, after: None, most: 50 }).await.unwrap();
+    let all = town.directory().people(&people::PeopleQuery { organization: None, prefix: None, after: None, limit: 50 }).await.unwrap();
     assert!(all.iter().all(|it| it.on), "{all:?}");
 }

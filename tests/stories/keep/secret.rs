@@ -3,11 +3,11 @@
 use super::*;
 
 /// What the database says of the one that waits: whether there is one, and what Entra said against it.
-async fn waiting(town: &Town) -> Option<Option<String>> {
-    town.organization("contoso").await.waiting.map(|it| it.refused)
+async fn waiting(town: &AdminPagesWorld) -> Option<Option<String>> {
+    town.organization("contoso").await.pending_credential.map(|it| it.refused)
 }
 
-async fn proven(town: &Town) {
+async fn proven(town: &AdminPagesWorld) {
     town.until("the new secret in the other's place", async || waiting(town).await.is_none().then_some(())).await;
     let history = town.history("contoso").await;
     assert!(history.iter().any(|it| it.starts_with("sign-in: credential proven")), "{history:?}");
@@ -15,7 +15,7 @@ async fn proven(town: &Town) {
 
 #[tokio::test]
 async fn a_secret_is_replaced_while_people_sign_in() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.signed_in(MAYA).await;
     // Set before it works at Entra: nobody notices, and it says why it waits.
     town.sets("the-second~Secret.of-contoso-0001").await;
@@ -35,14 +35,14 @@ async fn a_secret_is_replaced_while_people_sign_in() {
 
 #[tokio::test]
 async fn a_wrong_new_secret_locks_nobody_out_and_is_taken_back() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.sets("never~a.Secret-of_contoso-0002").await;
     for person in [MAYA, TOM, MAYA] {
         town.signed_in(person).await;
     }
     assert!(waiting(&town).await.is_some());
-    let back = OrganizationChange { take_back: true, ..OrganizationChange::default() };
-    town.directory().change_organization(&Code::parse("contoso").unwrap(), back, "story").await.unwrap();
+    let back = OrganizationChange { withdraw_new: true, ..OrganizationChange::default() };
+    town.directory().change_organization(&CompanyCode::parse("contoso").unwrap(), back, "story").await.unwrap();
     let calls = town.world.emulator.control().code_calls();
     town.signed_in(TOM).await;
     assert_eq!((waiting(&town).await, town.world.emulator.control().code_calls() - calls), (None, 1));
@@ -50,7 +50,7 @@ async fn a_wrong_new_secret_locks_nobody_out_and_is_taken_back() {
 
 #[tokio::test]
 async fn where_the_old_secret_has_expired_and_the_new_one_is_wrong_it_is_told_why_each_of_them_failed() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.world.emulator.control().expire_secret(CLIENT_SECRET);
     town.sets("never~a.Secret-of_contoso-0004").await;
     let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
@@ -61,7 +61,7 @@ async fn where_the_old_secret_has_expired_and_the_new_one_is_wrong_it_is_told_wh
 
 #[tokio::test]
 async fn an_expired_secret_keeps_nobody_out_once_a_good_one_waits() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.world.emulator.control().expire_secret(CLIENT_SECRET);
     let mut maya = town.world.browser();
     let page = town.comes(&mut maya, "contoso", MAYA).await;
@@ -74,7 +74,7 @@ async fn an_expired_secret_keeps_nobody_out_once_a_good_one_waits() {
 
 #[tokio::test]
 async fn a_recheck_finds_the_new_secret_where_the_old_one_has_expired() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     let mut maya = town.signed_in(MAYA).await;
     town.world.emulator.control().add_secret("the-fourth~Secret.of-contoso-04");
     town.sets("the-fourth~Secret.of-contoso-04").await;
@@ -87,11 +87,11 @@ async fn a_recheck_finds_the_new_secret_where_the_old_one_has_expired() {
 
 #[tokio::test]
 async fn a_code_refused_for_the_person_is_not_tried_by_the_other_secret() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.world.emulator.control().add_secret("the-fifth~Secret.of-contoso-005");
     town.sets("the-fifth~Secret.of-contoso-005").await;
     let calls = town.world.emulator.control().code_calls();
-    let refused = entrada::emulator::Refused { error: "invalid_grant".to_owned(), code: 50_057, suberror: None, claims: None };
+    let refused = entrada::emulator::InjectedRefusal { error: "invalid_grant".to_owned(), code: 50_057, suberror: None, claims: None };
     town.world.emulator.control().refuse_next_token(refused);
     let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
     assert!(page.body.contains("AADSTS50057"), "{}", page.body);
@@ -100,7 +100,7 @@ async fn a_code_refused_for_the_person_is_not_tried_by_the_other_secret() {
 
 #[tokio::test]
 async fn fifty_who_sign_in_by_a_new_secret_at_once_all_come_in_and_it_is_proven_once() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.signed_in(MAYA).await;
     town.world.emulator.control().add_secret("the-sixth~Secret.of-contoso-006");
     town.sets("the-sixth~Secret.of-contoso-006").await;
@@ -116,14 +116,14 @@ async fn fifty_who_sign_in_by_a_new_secret_at_once_all_come_in_and_it_is_proven_
 
 #[tokio::test]
 async fn a_replica_follows_once_another_one_has_proven_the_new_secret() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.signed_in(MAYA).await;
     town.world.emulator.control().add_secret("the-eighth~Secret.of-contoso-08");
     town.sets("the-eighth~Secret.of-contoso-08").await;
     // Somebody signs in there, and the old one is deleted at Entra.
     let contoso = town.organization("contoso").await;
     let new = town.directory().connection(&contoso).await.unwrap().unwrap().new.unwrap();
-    assert!(town.directory().credential_is_proven(contoso.id, &new).await.unwrap());
+    assert!(town.directory().confirm_credential(contoso.id, &new).await.unwrap());
     town.world.emulator.control().expire_secret(CLIENT_SECRET);
     let calls = town.world.emulator.control().code_calls();
     town.signed_in(TOM).await;
@@ -132,7 +132,7 @@ async fn a_replica_follows_once_another_one_has_proven_the_new_secret() {
 
 #[tokio::test]
 async fn attack_no_secret_stands_in_the_database_as_it_is() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.sets("the-seventh~Secret.of-contoso-7").await;
     town.signed_in(MAYA).await;
     let mut bytes = Vec::new();

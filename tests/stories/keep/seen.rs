@@ -1,11 +1,11 @@
 //! What an admin hears of sign-ins that are over.
 
 use super::*;
-use entrada::emulator::Wrong;
+use entrada::emulator::TokenDefect;
 
 #[tokio::test]
 async fn sign_ins_and_refusals_are_kept_with_their_reason_and_the_reference_of_the_log() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     town.knows(MAYA, "contoso", "worker").await;
     town.signed_in(MAYA).await;
     town.sign_ins("contoso", 1).await;
@@ -13,11 +13,11 @@ async fn sign_ins_and_refusals_are_kept_with_their_reason_and_the_reference_of_t
     let page = town.comes(&mut town.world.browser(), MAYA, MAYA).await;
     assert_eq!(page.status, 403);
     town.sign_ins("contoso", 2).await;
-    let refused = entrada::emulator::Refused { error: "invalid_grant".to_owned(), code: 50_105, suberror: None, claims: None };
+    let refused = entrada::emulator::InjectedRefusal { error: "invalid_grant".to_owned(), code: 50_105, suberror: None, claims: None };
     town.world.emulator.control().refuse_next_token(refused);
     town.comes(&mut town.world.browser(), "contoso", TOM).await;
     town.sign_ins("contoso", 3).await;
-    town.world.emulator.control().wrong(Wrong::Tid);
+    town.world.emulator.control().wrong(TokenDefect::Tid);
     town.comes(&mut town.world.browser(), "contoso", TOM).await;
     let all = town.sign_ins("contoso", 4).await;
     let told: Vec<_> = all.iter().map(|it| (it.sign_in.refused.as_deref(), it.sign_in.name.as_deref(), it.sign_in.person.is_some())).collect();
@@ -27,12 +27,18 @@ async fn sign_ins_and_refusals_are_kept_with_their_reason_and_the_reference_of_t
     for it in &all {
         assert!(log.contains(&it.sign_in.reference), "{it:?}");
     }
-    assert!(town.directory().sign_ins(town.organization("fabrikam").await.id, Asked { before: None, refused_only: false, most: 9 }).await.unwrap().is_empty());
+    assert!(
+        town.directory()
+            .sign_ins(town.organization("fabrikam").await.id, RecentSignInQuery { before: None, refused_only: false, limit: 9 })
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn whoever_stops_at_entra_is_kept_as_one_who_stopped_and_a_stale_callback_is_not_kept() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     let mut frida = town.world.browser();
     let shown = frida.until("/oauth2/start?organization=fabrikam", "/authorize").await;
     let state = shown.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
@@ -49,7 +55,7 @@ async fn whoever_stops_at_entra_is_kept_as_one_who_stopped_and_a_stale_callback_
 
 #[tokio::test]
 async fn attack_whoever_makes_refusals_up_fills_no_page_and_keeps_no_writer_busy() {
-    let town = Town::start().await;
+    let town = AdminPagesWorld::start().await;
     for _ in 0..40 {
         let mut browser = town.world.browser();
         let shown = browser.until("/oauth2/start?organization=fabrikam", "/authorize").await;

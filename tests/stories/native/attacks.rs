@@ -5,7 +5,7 @@ use crate::world::raw::talk;
 
 #[tokio::test]
 async fn attack_a_code_in_the_hands_of_another_brings_nothing() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let other = "a-verifier-of-somebody-else-who-saw-the-code-only";
     for (client, verifier) in [("tablet", VERIFIER), ("phone", other)] {
         let code = town.code("phone", MAYA).await;
@@ -25,7 +25,7 @@ async fn attack_a_code_in_the_hands_of_another_brings_nothing() {
 
 #[tokio::test]
 async fn attack_a_stolen_refresh_token_ends_the_sign_in_when_both_use_it() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let first = town.signed_in(MAYA).await;
     let second = given(&town.refreshes(&first.refresh).await);
     let again = given(&town.refreshes(&first.refresh).await);
@@ -45,7 +45,7 @@ async fn attack_a_stolen_refresh_token_ends_the_sign_in_when_both_use_it() {
 
 #[tokio::test]
 async fn attack_neither_an_assertion_nor_a_changed_token_nor_one_of_elsewhere_is_let_in() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
     let assertion = town.calls(&given.access).await.app_heard("x-entrada-assertion");
     let mut parts = given.access.split('.');
@@ -70,7 +70,7 @@ async fn attack_neither_an_assertion_nor_a_changed_token_nor_one_of_elsewhere_is
     let (of_tokens, of_assertions) = (keys("/oauth2/native/jwks.json").await.to_string(), keys("/oauth2/jwks.json").await.to_string());
     assert!(of_tokens.contains(&kid(&given.access)) && !of_tokens.contains(&kid(&assertion)));
     assert!(of_assertions.contains(&kid(&assertion)) && !of_assertions.contains(&kid(&given.access)));
-    let elsewhere = Town::with("").await;
+    let elsewhere = NativeWorld::with("").await;
     is_no_longer_taken(&elsewhere.calls(&given.access).await);
     let bearer = format!("Bearer {}", given.access);
     let twice = [SCRIPT, &[("authorization", bearer.as_str()), ("authorization", "Bearer x")]].concat();
@@ -83,7 +83,7 @@ async fn attack_neither_an_assertion_nor_a_changed_token_nor_one_of_elsewhere_is
 
 #[tokio::test]
 async fn attack_no_cookie_leads_to_the_session_of_a_phone() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
     let page = town.calls(&given.access).await;
     let sid = part(&given.access, 1)["sid"].as_str().unwrap().to_owned();
@@ -100,7 +100,7 @@ async fn attack_no_cookie_leads_to_the_session_of_a_phone() {
 
 #[tokio::test]
 async fn what_a_client_may_not_ask_it_is_told_by_the_errors_of_rfc_6749() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
     let good = refreshing(&given.refresh);
     for (more, error) in [
@@ -142,7 +142,7 @@ async fn what_a_client_may_not_ask_it_is_told_by_the_errors_of_rfc_6749() {
 /// A page of another site can post a form to the token endpoint, and used up what a phone behind the same address may send wrongly.
 #[tokio::test]
 async fn attack_forms_of_other_sites_make_no_phone_wait() {
-    let town = Town::where_time_stands().await;
+    let town = NativeWorld::where_time_stands().await;
     let junk = format!("grant_type=refresh_token&client_id=phone&refresh_token={}", "A".repeat(70));
     for says in [&[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")][..], &[("origin", "null")], &[("referer", "https://evil.example/x")]] {
         for _ in 0..31 {
@@ -158,7 +158,7 @@ async fn attack_forms_of_other_sites_make_no_phone_wait() {
 
 #[tokio::test]
 async fn attack_whoever_guesses_tokens_waits() {
-    let town = Town::where_time_stands().await;
+    let town = NativeWorld::where_time_stands().await;
     let given = town.signed_in(MAYA).await;
     let mut client = town.world.browser();
     for _ in 0..30 {

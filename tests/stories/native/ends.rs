@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 const MAYA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
 
 /// Two replicas of one installation.
-async fn pair() -> (Town, World) {
-    let town = Town::start().await;
-    let other = World::with(Plan { public_url: Some(town.world.public_url.clone()), ..plan(&town.place, "") }).await;
+async fn pair() -> (NativeWorld, World) {
+    let town = NativeWorld::start().await;
+    let other = World::with(WorldPlan { public_url: Some(town.world.public_url.clone()), ..plan(&town.place, "") }).await;
     (town, other)
 }
 
-async fn ends_soon(client: &mut Browser, token: &str) {
+async fn ends_soon(client: &mut TestBrowser, token: &str) {
     let began = Instant::now();
     loop {
         let page = calls(client, token, SCRIPT).await;
@@ -63,11 +63,11 @@ async fn a_client_gives_a_token_back_and_everything_of_that_sign_in_is_over_ever
 async fn a_revocation_takes_effect_although_its_client_disconnects_while_the_database_is_busy() {
     use sqlx::Connection as _;
     use tokio::io::AsyncWriteExt as _;
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let (first, second) = (town.signed_in(MAYA).await, town.signed_in(MAYA).await);
     let mut other = sqlx::SqliteConnection::connect(&format!("sqlite:{}", town.place.path().join("people.db").display())).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    let background = town.world.service.house().lasting.background.clone();
+    let background = town.world.service.sidecar().process.background.clone();
     let under_way = async |count: usize| {
         for _ in 0..500 {
             if background.len() == count {
@@ -111,7 +111,7 @@ async fn whoever_is_switched_off_is_out_of_the_phone_within_five_seconds_on_ever
 
 #[tokio::test]
 async fn whom_entra_has_no_more_is_out_at_the_next_refresh_and_for_good() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let (maya, tom) = (town.signed_in(MAYA).await, town.signed_in(TOM).await);
     town.world.emulator.control().disable(MAYA_ID, true);
     let maya = given(&town.refreshes(&maya.refresh).await);
@@ -125,19 +125,19 @@ async fn whom_entra_has_no_more_is_out_at_the_next_refresh_and_for_good() {
 
 #[tokio::test]
 async fn who_has_to_sign_in_again_is_told_so() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
     town.world.later(1900);
     assert!(town.world.emulator.control().refuse_refresh(MAYA_ID, 50_076));
     let page = town.refreshes(&given.refresh).await;
     is_refused(&page, "invalid_grant");
     assert!(page.body.contains("sign in again"), "{}", page.body);
-    assert_eq!(town.directory().live_families(&[family(&given)]).await.unwrap().len(), 0);
+    assert_eq!(town.directory().live_sign_ins(&[family(&given)]).await.unwrap().len(), 0);
 }
 
 #[tokio::test]
 async fn an_entra_that_is_silent_signs_nobody_out_within_the_grace_and_a_token_is_not_used_up_beyond() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let first = town.signed_in(MAYA).await;
     town.world.emulator.control().be_down(true);
     town.world.later(1900);
@@ -155,12 +155,12 @@ async fn an_entra_that_is_silent_signs_nobody_out_within_the_grace_and_a_token_i
     given(&town.refreshes(&second.refresh).await);
 }
 
-fn family(given: &Given) -> entrada::base::guid::Guid {
+fn family(given: &IssuedTokens) -> entrada::base::guid::Guid {
     entrada::base::guid::Guid::parse(part(&given.access, 1)["sid"].as_str().unwrap()).unwrap()
 }
 
 /// Signs in at the company in a browser.
-async fn signed_in_browser(town: &Town) -> Browser {
+async fn signed_in_browser(town: &NativeWorld) -> TestBrowser {
     let mut browser = town.world.browser();
     let shown = browser.fills("/oauth2/sign_in?rd=%2Fpublic%2Fx", &[("identifier", "contoso")]).await;
     assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
@@ -168,7 +168,7 @@ async fn signed_in_browser(town: &Town) -> Browser {
     browser
 }
 
-async fn is_in(browser: &mut Browser) -> bool {
+async fn is_in(browser: &mut TestBrowser) -> bool {
     browser.asks("GET", "/api/x", SCRIPT).await.status == 200
 }
 
@@ -176,8 +176,8 @@ async fn is_in(browser: &mut Browser) -> bool {
 #[tokio::test]
 async fn sessions_of_browsers_and_phones_count_together_and_the_one_unused_longest_ends_for_good() {
     let place = tempfile::tempdir().unwrap();
-    let world = World::with(Plan { session: "per_person = 3".to_owned(), ..plan(&place, "") }).await;
-    let town = Town { world, place };
+    let world = World::with(WorldPlan { session: "per_person = 3".to_owned(), ..plan(&place, "") }).await;
+    let town = NativeWorld { world, place };
     let first = town.signed_in(MAYA).await;
     assert_eq!(town.calls(&first.access).await.status, 200);
     town.world.later(1);
@@ -208,9 +208,9 @@ async fn sessions_of_browsers_and_phones_count_together_and_the_one_unused_longe
 async fn more_sign_ins_on_phones_than_per_person_end_the_one_unused_longest_on_every_replica() {
     let place = tempfile::tempdir().unwrap();
     let session = || "per_person = 3".to_owned();
-    let world = World::with(Plan { session: session(), ..plan(&place, "") }).await;
-    let town = Town { world, place };
-    let other = World::with(Plan { public_url: Some(town.world.public_url.clone()), session: session(), ..plan(&town.place, "") }).await;
+    let world = World::with(WorldPlan { session: session(), ..plan(&place, "") }).await;
+    let town = NativeWorld { world, place };
+    let other = World::with(WorldPlan { public_url: Some(town.world.public_url.clone()), session: session(), ..plan(&town.place, "") }).await;
     let mut there = town.world.browser_at(other.address);
     let first = town.signed_in(MAYA).await;
     assert_eq!(calls(&mut there, &first.access, SCRIPT).await.status, 200);

@@ -1,6 +1,6 @@
 //! Tokens that are given back by clients who do not wait for the answer.
 
-use super::Town;
+use super::NativeWorld;
 use crate::world::company::MAYA;
 use crate::world::h2::{DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, RawHttp2, head};
 use std::sync::Arc;
@@ -13,15 +13,15 @@ const BOUND: u32 = 1024;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_while_the_database_is_busy_tokens_that_are_given_back_pile_up_no_tasks() {
     use sqlx::Connection as _;
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let token = town.signed_in(MAYA).await.access;
     let host = town.world.public_url["http://".len()..].to_owned();
     let mut other = sqlx::SqliteConnection::connect(&format!("sqlite:{}", town.place.path().join("people.db").display())).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    let lasting = Arc::clone(&town.world.service.house().lasting);
+    let process = Arc::clone(&town.world.service.sidecar().process);
     // All but four are taken.
-    assert_eq!(lasting.detached.available_permits(), BOUND as usize);
-    let taken = Arc::clone(&lasting.detached).acquire_many_owned(BOUND - 4).await.unwrap();
+    assert_eq!(process.detached.available_permits(), BOUND as usize);
+    let taken = Arc::clone(&process.detached).acquire_many_owned(BOUND - 4).await.unwrap();
     let mut client = RawHttp2::connect(town.world.address, &[]).await;
     let mut most = 0;
     for _ in 0..20 {
@@ -29,12 +29,12 @@ async fn attack_while_the_database_is_busy_tokens_that_are_given_back_pile_up_no
         let asked = head("POST", &host, "/oauth2/native/revoke", &[("content-type", "application/x-www-form-urlencoded")]);
         client.sends(HEADERS, END_HEADERS, stream, &asked).await;
         client.sends(DATA, END_STREAM, stream, format!("client_id=phone&token={token}").as_bytes()).await;
-        let before = lasting.background.len();
+        let before = process.background.len();
         let until = Instant::now() + Duration::from_millis(if before < 4 { 2000 } else { 50 });
-        while lasting.background.len() == before && Instant::now() < until {
+        while process.background.len() == before && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        most = most.max(lasting.background.len());
+        most = most.max(process.background.len());
         client.sends(RST_STREAM, 0, stream, &[0, 0, 0, 8]).await;
     }
     assert_eq!(most, 4);

@@ -5,7 +5,7 @@ use entrada::base::username::Username;
 
 #[tokio::test]
 async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let first = town.signed_in(MAYA).await;
     let page = town.calls(&first.access).await;
     assert_eq!(page.status, 200, "{}", page.body);
@@ -32,14 +32,14 @@ async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
     is_no_longer_taken(&town.calls(&first.access).await);
     let second = given(&town.refreshes(&first.refresh).await);
     assert_eq!(town.calls(&second.access).await.status, 200);
-    assert_eq!(town.world.service.house().lasting.store.of_person(maya.id).len(), 1, "one session, however many tokens");
+    assert_eq!(town.world.service.sidecar().process.store.of_person(maya.id).len(), 1, "one session, however many tokens");
     let log = town.world.logged().await;
     assert!([&first, &second].iter().all(|it| !log.contains(&it.access) && !log.contains(&it.refresh)));
 }
 
 #[tokio::test]
 async fn a_repeated_request_asks_no_database() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
     assert_eq!(town.calls(&given.access).await.status, 200);
     town.directory().close().await;
@@ -52,23 +52,23 @@ async fn a_repeated_request_asks_no_database() {
 
 #[tokio::test]
 async fn another_replica_takes_the_token_and_many_at_once_read_the_row_once() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
-    let other = World::with(Plan { public_url: Some(town.world.public_url.clone()), ..plan(&town.place, "") }).await;
+    let other = World::with(WorldPlan { public_url: Some(town.world.public_url.clone()), ..plan(&town.place, "") }).await;
     let all = (0..50).map(|_| async {
         let mut client = town.world.browser_at(other.address);
         calls(&mut client, &given.access, SCRIPT).await.status
     });
     assert_eq!(futures_util::future::join_all(all).await, vec![200; 50]);
     let maya = town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
-    assert_eq!(other.service.house().lasting.store.of_person(maya.id).len(), 1);
+    assert_eq!(other.service.sidecar().process.store.of_person(maya.id).len(), 1);
     let told = posts(&mut town.world.browser_at(other.address), "token", &refreshing(&given.refresh)).await;
     assert_eq!(super::given(&told).refresh, super::given(&town.refreshes(&given.refresh).await).refresh, "a retry at the other replica");
 }
 
 #[tokio::test]
 async fn fifty_refreshes_at_once_hear_one_successor_and_entra_is_asked_once() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let first = town.signed_in(MAYA).await;
     town.world.emulator.control().single_use_refresh(true);
     town.world.later(1900);
@@ -78,7 +78,7 @@ async fn fifty_refreshes_at_once_hear_one_successor_and_entra_is_asked_once() {
     let control = town.world.emulator.control();
     assert_eq!((control.refresh_calls(), control.reused_refresh_tokens()), (1, 0));
     // Kept for the next time, by whichever process.
-    let other = World::with(Plan { public_url: Some(town.world.public_url.clone()), ..plan(&town.place, "") }).await;
+    let other = World::with(WorldPlan { public_url: Some(town.world.public_url.clone()), ..plan(&town.place, "") }).await;
     let told = posts(&mut town.world.browser_at(other.address), "token", &refreshing(&all[0])).await;
     town.world.later(1900);
     assert_eq!(town.refreshes(&given(&told).refresh).await.status, 200);
@@ -87,7 +87,7 @@ async fn fifty_refreshes_at_once_hear_one_successor_and_entra_is_asked_once() {
 
 #[tokio::test]
 async fn a_role_that_entra_or_an_admin_gives_is_in_the_next_token() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let first = town.signed_in(MAYA).await;
     let change = entrada::directory::change::PersonChange { role: Some("admin".to_owned()), ..Default::default() };
     town.directory().change_person(&Username::parse(MAYA).unwrap(), change, "story").await.unwrap();
@@ -101,7 +101,7 @@ async fn a_role_that_entra_or_an_admin_gives_is_in_the_next_token() {
 
 #[tokio::test]
 async fn a_token_goes_before_a_cookie_and_what_is_no_token_of_ours_is_none_of_our_business() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
     let mut browser = town.world.browser();
     browser.visits("/oauth2/start?organization=contoso&rd=/x").await;

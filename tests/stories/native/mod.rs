@@ -7,9 +7,9 @@ mod life;
 mod reach;
 mod scopes;
 
-use crate::world::browser::{Browser, NAVIGATION, Page, SCRIPT};
+use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::company::{CONTOSO, MAYA, TOM, company_of_file};
-use crate::world::{Plan, RULES, World};
+use crate::world::{RULES, World, WorldPlan};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,19 +22,19 @@ const SCOPES: &str = "scopes = [\"jobs\", \"trips\"]";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// A world with a company whose people have phones.
-struct Town {
+struct NativeWorld {
     world: World,
     place: tempfile::TempDir,
 }
 
 /// What a phone was given.
 #[derive(Clone)]
-struct Given {
+struct IssuedTokens {
     access: String,
     refresh: String,
 }
 
-impl Deref for Town {
+impl Deref for NativeWorld {
     type Target = World;
 
     fn deref(&self) -> &World {
@@ -42,7 +42,7 @@ impl Deref for Town {
     }
 }
 
-impl Town {
+impl NativeWorld {
     async fn start() -> Self {
         Self::with("").await
     }
@@ -55,7 +55,7 @@ impl Town {
 
     async fn where_time_stands() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let world = World::with(Plan { time_stands: true, ..plan(&place, "") }).await;
+        let world = World::with(WorldPlan { time_stands: true, ..plan(&place, "") }).await;
         Self { world, place }
     }
 
@@ -81,32 +81,32 @@ impl Town {
         told.query_pairs().find(|it| it.0 == "code").unwrap().1.into_owned()
     }
 
-    async fn signed_in(&self, person: &str) -> Given {
+    async fn signed_in(&self, person: &str) -> IssuedTokens {
         let code = self.code("phone", person).await;
         given(&self.asks_for(&redeeming("phone", &code, VERIFIER)).await)
     }
 
-    async fn asks_for(&self, form: &[(&str, &str)]) -> Page {
+    async fn asks_for(&self, form: &[(&str, &str)]) -> BrowserPage {
         posts(&mut self.world.browser(), "token", form).await
     }
 
-    async fn refreshes(&self, token: &str) -> Page {
+    async fn refreshes(&self, token: &str) -> BrowserPage {
         self.asks_for(&refreshing(token)).await
     }
 
-    async fn calls(&self, token: &str) -> Page {
+    async fn calls(&self, token: &str) -> BrowserPage {
         calls(&mut self.world.browser(), token, SCRIPT).await
     }
 }
 
-fn plan(place: &tempfile::TempDir, native: &str) -> Plan {
+fn plan(place: &tempfile::TempDir, native: &str) -> WorldPlan {
     let organization = company_of_file("contoso", CONTOSO);
     let client = |id: &str| format!("[[native.client]]\nid = \"{id}\"\nname = \"Fleet {id}\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n{SCOPES}\n");
     let rules = RULES.replace("allow = { roles = [\"Admin\"] }", "allow = { directory_roles = [\"admin\"] }");
     let rules = rules.replace("allow = { groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }", "allow = \"nobody\"");
     let directory = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
     let more = format!("{directory}[native]\n{native}\n{}{}{organization}{rules}", client("phone"), client("tablet"));
-    Plan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..Plan::default() }
+    WorldPlan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..WorldPlan::default() }
 }
 
 fn redeeming<'a>(client: &'a str, code: &'a str, verifier: &'a str) -> [(&'static str, &'a str); 5] {
@@ -117,18 +117,18 @@ fn refreshing(token: &str) -> [(&'static str, &str); 3] {
     [("grant_type", "refresh_token"), ("client_id", "phone"), ("refresh_token", token)]
 }
 
-async fn posts(client: &mut Browser, path: &str, form: &[(&str, &str)]) -> Page {
+async fn posts(client: &mut TestBrowser, path: &str, form: &[(&str, &str)]) -> BrowserPage {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     client.posts(&format!("/oauth2/native/{path}"), SCRIPT, &body).await
 }
 
-async fn calls(client: &mut Browser, token: &str, says: &[(&str, &str)]) -> Page {
+async fn calls(client: &mut TestBrowser, token: &str, says: &[(&str, &str)]) -> BrowserPage {
     let bearer = format!("Bearer {token}");
     let says: Vec<_> = says.iter().copied().chain([("authorization", bearer.as_str())]).collect();
     client.asks("GET", "/api/x", &says).await
 }
 
-fn given(page: &Page) -> Given {
+fn given(page: &BrowserPage) -> IssuedTokens {
     let told = page.json();
     assert_eq!(
         (page.status, page.header("cache-control"), &told["token_type"], &told["expires_in"]),
@@ -136,16 +136,16 @@ fn given(page: &Page) -> Given {
         "{told}"
     );
     let text = |name: &str| told[name].as_str().unwrap().to_owned();
-    Given { access: text("access_token"), refresh: text("refresh_token") }
+    IssuedTokens { access: text("access_token"), refresh: text("refresh_token") }
 }
 
-fn is_refused(page: &Page, error: &str) {
+fn is_refused(page: &BrowserPage, error: &str) {
     let told = page.json();
     assert_eq!((page.status, page.header("cache-control"), told["error"].as_str()), (400, "no-store", Some(error)), "{told}");
     assert!(told["error_description"].as_str().is_some_and(|it| !it.is_empty()), "{told}");
 }
 
-fn is_no_longer_taken(page: &Page) {
+fn is_no_longer_taken(page: &BrowserPage) {
     assert_eq!((page.status, page.header("location")), (401, ""), "{}", page.body);
     assert!(page.header("www-authenticate").starts_with("Bearer error=\"invalid_token\""), "{}", page.header("www-authenticate"));
     assert_eq!(page.header("content-type"), "application/problem+json");

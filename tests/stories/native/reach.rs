@@ -13,7 +13,7 @@ const ELSEWHERE: &str = "https://evil.example";
 
 #[tokio::test]
 async fn a_phone_opens_a_web_socket_which_ends_with_its_sign_in() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
     let host = town.world.public_url.strip_prefix("http://").unwrap();
     let mut request = format!("ws://{host}/ws").into_client_request().unwrap();
@@ -35,8 +35,8 @@ async fn a_phone_opens_a_web_socket_which_ends_with_its_sign_in() {
 #[tokio::test]
 async fn behind_nginx_a_token_counts_as_in_the_path() {
     let place = tempfile::tempdir().unwrap();
-    let world = World::with(Plan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..plan(&place, "") }).await;
-    let town = Town { world, place };
+    let world = World::with(WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..plan(&place, "") }).await;
+    let town = NativeWorld { world, place };
     let given = town.signed_in(MAYA).await;
     let asked = format!("{}/api/x", town.world.public_url);
     let asks = async |token: &str| {
@@ -51,7 +51,7 @@ async fn behind_nginx_a_token_counts_as_in_the_path() {
 
 #[tokio::test]
 async fn an_operator_signs_somebody_out_of_the_phone_too() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
     assert_eq!(town.calls(&given.access).await.status, 200);
     let order = serde_json::json!({ "user": MAYA_ID }).to_string();
@@ -71,7 +71,7 @@ async fn an_operator_signs_somebody_out_of_the_phone_too() {
 
 #[tokio::test]
 async fn a_client_that_is_registered_no_more_opens_nothing() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
     assert_eq!(town.calls(&given.access).await.status, 200);
     let changed = town.world.changed("id = \"phone\"", "id = \"another\"");
@@ -86,11 +86,11 @@ async fn a_client_that_is_registered_no_more_opens_nothing() {
 #[tokio::test]
 async fn two_replicas_share_what_entra_gives_once_and_nobody_is_signed_out() {
     let place = tempfile::tempdir().unwrap();
-    let world = World::with(Plan { entra: "groups = \"graph\"".to_owned(), ..plan(&place, "") }).await;
+    let world = World::with(WorldPlan { entra: "groups = \"graph\"".to_owned(), ..plan(&place, "") }).await;
     world.emulator.control().single_use_refresh(true);
     let entra = format!("groups = \"graph\"\nauthority = \"{}\"", world.emulator.authority());
-    let other = World::with(Plan { public_url: Some(world.public_url.clone()), entra, ..plan(&place, "") }).await;
-    let town = Town { world, place };
+    let other = World::with(WorldPlan { public_url: Some(world.public_url.clone()), entra, ..plan(&place, "") }).await;
+    let town = NativeWorld { world, place };
     let control = town.world.emulator.control();
     let mut given = town.signed_in(MAYA).await;
     for _ in 0..4 {

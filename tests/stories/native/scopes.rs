@@ -4,7 +4,7 @@ use super::*;
 use entrada::base::guid::Guid;
 use serde_json::{Value, json};
 
-impl Town {
+impl NativeWorld {
     /// Signs in with `asked`, and gives what the token endpoint says.
     async fn is_given(&self, asked: &[(&str, &str)]) -> Value {
         let code = self.code_for("phone", MAYA, asked).await;
@@ -25,7 +25,7 @@ impl Town {
     /// What the directory keeps of the sign-in.
     async fn kept(&self, given: &Value) -> Option<String> {
         let sid = claims(given)["sid"].as_str().unwrap().to_owned();
-        self.directory().family(Guid::parse(&sid).unwrap()).await.unwrap().unwrap().scope
+        self.directory().sign_in(Guid::parse(&sid).unwrap()).await.unwrap().unwrap().scope
     }
 }
 
@@ -40,7 +40,7 @@ fn scope(text: &str) -> [(&str, &str); 1] {
 // The scope that a client asked for was signed into its access token, whatever it was.
 #[tokio::test]
 async fn attack_a_scope_that_is_not_listed_is_neither_stored_nor_signed() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     for (asked, granted) in
         [("jobs", "jobs"), ("admin jobs openid jobs", "jobs"), ("trips admin jobs", "trips jobs"), ("JOBS jobs.admin job", ""), ("admin", "")]
     {
@@ -61,7 +61,7 @@ async fn attack_a_scope_that_is_not_listed_is_neither_stored_nor_signed() {
 
 #[tokio::test]
 async fn a_refresh_brings_what_was_granted_or_less() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let mut given = town.is_given(&scope("jobs trips")).await;
     for (asked, granted) in
         [(&scope("trips")[..], "trips"), (&scope("jobs admin"), "jobs"), (&scope("admin"), ""), (&[], "jobs trips"), (&scope("trips jobs"), "trips jobs")]
@@ -80,7 +80,7 @@ async fn a_refresh_brings_what_was_granted_or_less() {
 
 #[tokio::test]
 async fn attack_a_token_of_before_brings_no_scope_that_is_no_longer_listed() {
-    let town = Town::start().await;
+    let town = NativeWorld::start().await;
     let code = town.code_for("phone", MAYA, &scope("jobs trips")).await;
     let before = town.is_given(&scope("jobs trips")).await;
     assert_eq!(town.world.service.reload(&town.world.changed(SCOPES, "scopes = [\"trips\"]")).await.unwrap(), Vec::<String>::new());

@@ -5,7 +5,7 @@ use crate::world::browser::{FORM, SCRIPT};
 
 #[tokio::test]
 async fn the_metadata_says_what_there_is_and_only_where_a_client_is_registered() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     let mut client = town.world.browser();
     let page = client.asks("GET", "/.well-known/oauth-authorization-server", SCRIPT).await;
     let told = page.json();
@@ -33,7 +33,7 @@ async fn the_metadata_says_what_there_is_and_only_where_a_client_is_registered()
 
 #[tokio::test]
 async fn attack_an_address_that_is_not_registered_is_never_gone_to() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     let mut browser = town.world.browser();
     for uri in [
         "http://127.0.0.1:51234/signed-in/",
@@ -79,7 +79,7 @@ async fn attack_an_address_that_is_not_registered_is_never_gone_to() {
 
 #[tokio::test]
 async fn every_other_fault_is_told_to_the_client_with_its_state_and_who_says_so() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     let mut browser = town.world.browser();
     let long = "x".repeat(600);
     for (change, error) in [
@@ -122,7 +122,7 @@ async fn every_other_fault_is_told_to_the_client_with_its_state_and_who_says_so(
 
 #[tokio::test]
 async fn whoever_typed_into_the_app_is_asked_for_nothing_more() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     let mut browser = town.world.browser();
     for (changes, tenant, hint) in [
         (vec![("login_hint", Some("Maya@Contoso.example"))], CONTOSO, Some(MAYA)),
@@ -139,7 +139,7 @@ async fn whoever_typed_into_the_app_is_asked_for_nothing_more() {
 
 #[tokio::test]
 async fn whoever_typed_nothing_is_asked_on_one_page_that_names_the_app() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     for uri in [LOOPBACK, SCHEME] {
         let mut browser = town.world.browser();
         let asked = asks(&[("redirect_uri", Some(uri))]);
@@ -158,7 +158,7 @@ async fn whoever_typed_nothing_is_asked_on_one_page_that_names_the_app() {
 
 #[tokio::test]
 async fn what_an_app_passes_on_and_nobody_is_called_counts_as_a_guess() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     let mut browser = town.world.browser();
     for at in 0..30 {
         let page = browser.posts(&asks(&[("login_hint", Some(&format!("nobody{at}@nowhere.example")))]), FORM, "choice=continue").await;
@@ -177,7 +177,7 @@ async fn what_an_app_passes_on_and_nobody_is_called_counts_as_a_guess() {
 
 #[tokio::test]
 async fn attack_with_a_scheme_of_its_own_or_on_loopback_nobody_signs_in_without_a_page_of_ours() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     let mut browser = town.world.browser();
     let asked = asks(&[("redirect_uri", Some(SCHEME)), ("login_hint", Some(MAYA))]);
     let page = browser.visits(&asked).await;
@@ -208,7 +208,7 @@ async fn attack_with_a_scheme_of_its_own_or_on_loopback_nobody_signs_in_without_
 }
 
 /// Where the form of a page goes.
-fn action(page: &Page) -> String {
+fn action(page: &BrowserPage) -> String {
     let action = page.body.split_once("action=\"").unwrap_or_else(|| panic!("no form: {}", page.body)).1;
     action.split('"').next().unwrap().replace("&amp;", "&")
 }

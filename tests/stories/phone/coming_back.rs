@@ -4,16 +4,16 @@ use super::*;
 use crate::world::browser::{FORM, SCRIPT};
 use entrada::base::secret::Secret;
 use entrada::base::username::Username;
-use entrada::emulator::Wrong;
+use entrada::emulator::TokenDefect;
 
 /// Redeems the code as the app would.
-async fn redeemed(town: &Town, code: &str, redirect_uri: &str) -> entrada::directory::family::Family {
-    town.directory().redeem_code(&Secret::new(code), "fleet-phone", Some(redirect_uri), VERIFIER, 100).await.unwrap().family
+async fn redeemed(town: &PhoneWorld, code: &str, redirect_uri: &str) -> entrada::directory::client_sign_in::ClientSignIn {
+    town.directory().redeem_code(&Secret::new(code), "fleet-phone", Some(redirect_uri), VERIFIER, 100).await.unwrap().sign_in
 }
 
 #[tokio::test]
 async fn a_sign_in_for_an_app_brings_it_a_code_and_leaves_no_session_in_the_browser() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     for (uri, status) in [(LOOPBACK, 303), (CLAIMED, 303)] {
         let mut browser = town.world.browser();
         let shown = browser.fills(&asks(&[("redirect_uri", Some(uri)), ("login_hint", Some(MAYA)), ("scope", Some("jobs"))]), &[("choice", "continue")]).await;
@@ -30,13 +30,13 @@ async fn a_sign_in_for_an_app_brings_it_a_code_and_leaves_no_session_in_the_brow
         let known = town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
         assert_eq!((family.client.as_str(), family.scope.as_deref(), who.person, &*who.code), ("fleet-phone", Some("jobs"), known.id, "contoso"));
     }
-    assert_eq!(town.world.service.house().lasting.store.count(), 0);
+    assert_eq!(town.world.service.sidecar().process.store.count(), 0);
     assert_eq!(town.world.app.seen.count(), 0);
 }
 
 #[tokio::test]
 async fn whoever_is_signed_in_on_the_web_stays_so_and_the_app_gets_whom_entra_brings() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     let mut browser = town.world.browser();
     let shown = browser.visits("/oauth2/start?organization=contoso&rd=/x").await;
     assert!(shown.is_the_sign_in_at_entra());
@@ -51,7 +51,7 @@ async fn whoever_is_signed_in_on_the_web_stays_so_and_the_app_gets_whom_entra_br
     assert_eq!(browser.asks("GET", "/x", SCRIPT).await.app_heard("x-forwarded-user"), town.directory_name(MAYA).await);
 }
 
-impl Town {
+impl PhoneWorld {
     /// What the app hears a person called.
     async fn directory_name(&self, username: &str) -> String {
         let known = self.directory().person(&Username::parse(username).unwrap()).await.unwrap().unwrap();
@@ -61,7 +61,7 @@ impl Town {
 
 #[tokio::test]
 async fn an_app_of_a_scheme_of_its_own_is_opened_by_a_page_that_needs_no_script() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     let mut browser = town.world.browser();
     let asked = asks(&[("redirect_uri", Some(SCHEME)), ("organization", Some("contoso"))]);
     browser.visits(&asked).await;
@@ -83,7 +83,7 @@ async fn an_app_of_a_scheme_of_its_own_is_opened_by_a_page_that_needs_no_script(
 
 #[tokio::test]
 async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     let error = "error=access_denied&error_description=AADSTS50105%3A+not+assigned";
     for (uri, error, what) in [
         (LOOPBACK, error, "not assigned"),
@@ -108,7 +108,7 @@ async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
         assert_eq!(browser.cookie("entrada"), None);
     }
     // A token that is not right makes nobody anybody either.
-    town.world.emulator.control().wrong(Wrong::Tid);
+    town.world.emulator.control().wrong(TokenDefect::Tid);
     let mut browser = town.world.browser();
     browser.fills(&asks(&[("organization", Some("contoso"))]), &[("choice", "continue")]).await;
     let page = browser.signs_in_as(MAYA).await;
@@ -117,7 +117,7 @@ async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
 
 #[tokio::test]
 async fn attack_a_callback_that_another_browser_began_brings_an_app_nothing() {
-    let town = Town::start().await;
+    let town = PhoneWorld::start().await;
     let (mut victim, mut thief) = (town.world.browser(), town.world.browser());
     let shown = victim.fills(&asks(&[("login_hint", Some(MAYA))]), &[("choice", "continue")]).await;
     let callback = victim.stops_at_the_callback(MAYA, shown).await;
@@ -140,6 +140,6 @@ fn encoded(text: &str) -> String {
 }
 
 /// Where the links of a page lead.
-fn links(page: &Page) -> Vec<String> {
+fn links(page: &BrowserPage) -> Vec<String> {
     page.body.split("href=\"").skip(1).map(|it| it.split('"').next().unwrap().replace("&amp;", "&")).collect()
 }

@@ -3,9 +3,9 @@
 mod asking;
 mod coming_back;
 
-use crate::world::browser::{Browser, NAVIGATION, Page};
+use crate::world::browser::{BrowserPage, NAVIGATION, TestBrowser};
 use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company_of_file};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use std::ops::Deref;
 use url::Url;
 
@@ -32,12 +32,12 @@ redirect_uris = ["com.example.other:/signed-in"]
 "#;
 
 /// A world with two companies and two apps.
-struct Town {
+struct PhoneWorld {
     world: World,
     _place: tempfile::TempDir,
 }
 
-impl Deref for Town {
+impl Deref for PhoneWorld {
     type Target = World;
 
     fn deref(&self) -> &World {
@@ -45,7 +45,7 @@ impl Deref for Town {
     }
 }
 
-impl Town {
+impl PhoneWorld {
     async fn start() -> Self {
         Self::with(NATIVE).await
     }
@@ -54,7 +54,7 @@ impl Town {
         let place = tempfile::tempdir().unwrap();
         let directory = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
         let more = format!("{directory}{native}{}{}", company_of_file("contoso", CONTOSO), company_of_file("fabrikam", FABRIKAM));
-        let world = World::with(Plan { more, headers: "send = [\"x-forwarded\"]".to_owned(), time_stands: true, ..Plan::default() }).await;
+        let world = World::with(WorldPlan { more, headers: "send = [\"x-forwarded\"]".to_owned(), time_stands: true, ..WorldPlan::default() }).await;
         Self { world, _place: place }
     }
 
@@ -85,7 +85,7 @@ fn asks(changes: &[(&str, Option<&str>)]) -> String {
 }
 
 /// Where a redirect leads.
-fn location(page: &Page) -> Url {
+fn location(page: &BrowserPage) -> Url {
     Url::parse(page.header("location")).unwrap_or_else(|it| panic!("{it}: {} {}", page.status, page.body))
 }
 
@@ -97,7 +97,7 @@ fn said(url: &Url, name: &str) -> Option<String> {
 }
 
 /// Signs in at the emulator's page that is shown, and stops where the app is told.
-async fn comes_back(browser: &mut Browser, person: &str, shown: Page) -> Page {
+async fn comes_back(browser: &mut TestBrowser, person: &str, shown: BrowserPage) -> BrowserPage {
     let callback = browser.stops_at_the_callback(person, shown).await;
     browser.asks("GET", callback.as_str(), NAVIGATION).await
 }

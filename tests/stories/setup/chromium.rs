@@ -9,7 +9,7 @@ use std::process::Stdio;
 async fn an_admin_sets_up_tests_and_turns_on_in_a_real_browser_with_the_keyboard_alone() {
     let Some(_) = outside::tool("chromium") else { return };
     let (Some(node), Some(packages)) = (outside::tool("node"), outside::node_modules()) else { return };
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let link = format!("{}/oauth2/setup/invitation?token={}", town.world.public_url, town.token("contoso").await);
     let secret = town.place.path().join("secret");
     std::fs::write(&secret, CLIENT_SECRET).unwrap();
@@ -19,6 +19,6 @@ async fn an_admin_sets_up_tests_and_turns_on_in_a_real_browser_with_the_keyboard
     let said = command::succeeds(command).await;
     assert!(said.contains("set up, tested and turned on"), "{said}");
     std::fs::remove_file(secret).unwrap();
-    assert_eq!(town.organization("contoso").await.state, State::On);
+    assert_eq!(town.organization("contoso").await.state, OrganizationState::On);
     assert!(!town.is_in_the_database(CLIENT_SECRET).await);
 }

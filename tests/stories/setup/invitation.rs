@@ -5,7 +5,7 @@ use crate::world::browser::{FORM, NAVIGATION};
 
 #[tokio::test]
 async fn a_mail_scanner_that_looks_at_the_link_does_not_use_it_up() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let token = town.token("contoso").await;
     let link = format!("/oauth2/setup/invitation?token={token}");
     let mut scanner = town.world.browser();
@@ -28,7 +28,7 @@ async fn a_mail_scanner_that_looks_at_the_link_does_not_use_it_up() {
 
 #[tokio::test]
 async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let token = town.token("contoso").await;
     let (mut first, mut second) = (town.world.browser(), town.world.browser());
     let body = format!("token={token}");
@@ -47,7 +47,7 @@ async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
 
 #[tokio::test]
 async fn a_link_ends_after_a_day_and_its_visit_after_two_hours() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let (late, good) = (town.token("contoso").await, town.token("fabrikam").await);
     // Some of this time passes by itself.
     town.world.later(86_340);
@@ -64,7 +64,7 @@ async fn a_link_ends_after_a_day_and_its_visit_after_two_hours() {
 
 #[tokio::test]
 async fn another_link_ends_the_one_before_and_its_visit_and_so_does_switching_off() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let unused = town.token("contoso").await;
     let mut before = town.invited("contoso").await;
     let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={unused}")).await;
@@ -72,7 +72,7 @@ async fn another_link_ends_the_one_before_and_its_visit_and_so_does_switching_of
     let mut now = town.invited("contoso").await;
     assert_eq!(before.visits("/oauth2/setup").await.status, 403);
     assert_eq!(now.visits("/oauth2/setup").await.status, 200);
-    town.turns("contoso", State::Off).await;
+    town.turns("contoso", OrganizationState::Off).await;
     assert_eq!(now.visits("/oauth2/setup").await.status, 403);
     // Whoever is to set it up again is invited again.
     let mut again = town.invited("contoso").await;
@@ -81,7 +81,7 @@ async fn another_link_ends_the_one_before_and_its_visit_and_so_does_switching_of
 
 #[tokio::test]
 async fn attack_a_visit_is_of_one_organization_and_its_cookie_is_good_for_nothing_else() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let mut contoso = town.invited("contoso").await;
     let cookie = contoso.cookie("entrada-v").unwrap();
     let page = contoso.visits("/oauth2/setup?organization=fabrikam&code=fabrikam").await;
@@ -102,7 +102,7 @@ async fn attack_a_visit_is_of_one_organization_and_its_cookie_is_good_for_nothin
 
 #[tokio::test]
 async fn attack_another_sites_page_uses_no_link_and_changes_nothing() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let token = town.token("fabrikam").await;
     let mut admin = town.invited("contoso").await;
     let page = ("accept", "text/html");
@@ -131,7 +131,7 @@ async fn attack_another_sites_page_uses_no_link_and_changes_nothing() {
 
 #[tokio::test]
 async fn whoever_came_by_a_link_ends_the_visit() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let mut admin = town.invited("contoso").await;
     let cookie = admin.cookie("entrada-v").unwrap();
     let page = admin.fills("/oauth2/setup/leave", &[]).await;
@@ -143,7 +143,7 @@ async fn whoever_came_by_a_link_ends_the_visit() {
 
 #[tokio::test]
 async fn attack_whoever_guesses_links_waits() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let mut thief = town.world.browser();
     for at in 0..30 {
         assert_eq!(thief.posts("/oauth2/setup/invitation", FORM, &format!("token=guess-{at}")).await.status, 410);

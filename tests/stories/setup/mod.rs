@@ -6,23 +6,23 @@ mod invitation;
 mod steps;
 mod trial;
 
-use crate::world::browser::{Browser, Page, SCRIPT, SECRETS};
+use crate::world::browser::{BrowserPage, SCRIPT, SECRETS, TestBrowser};
 use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company};
-use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World};
-use entrada::base::code::Code;
+use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
+use entrada::base::company_code::CompanyCode;
 use entrada::base::guid::Guid;
 use entrada::base::username::Username;
 use entrada::directory::change::{NewOrganization, PersonChange};
-use entrada::directory::organization::State;
+use entrada::directory::organization::OrganizationState;
 use std::ops::Deref;
 
 /// A world with a draft, contoso, and fabrikam, which is on.
-struct Town {
+struct SetUpWorld {
     world: World,
     place: tempfile::TempDir,
 }
 
-impl Deref for Town {
+impl Deref for SetUpWorld {
     type Target = World;
 
     fn deref(&self) -> &World {
@@ -30,7 +30,7 @@ impl Deref for Town {
     }
 }
 
-impl Town {
+impl SetUpWorld {
     async fn start() -> Self {
         Self::with("").await
     }
@@ -38,8 +38,8 @@ impl Town {
     async fn with(more: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
         let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{more}\n", place.path().join("people.db").display());
-        let town = Self { world: World::with(Plan { more, time_stands: true, ..Plan::default() }).await, place };
-        let draft = NewOrganization { code: Code::parse("contoso"), name: "Contoso Freight".to_owned(), ..NewOrganization::default() };
+        let town = Self { world: World::with(WorldPlan { more, time_stands: true, ..WorldPlan::default() }).await, place };
+        let draft = NewOrganization { code: CompanyCode::parse("contoso"), name: "Contoso Freight".to_owned(), ..NewOrganization::default() };
         let on = NewOrganization { name: "Fabrikam <Rail>".to_owned(), ..company("fabrikam", FABRIKAM) };
         for new in [draft, on] {
             town.directory().add_organization(new, "story").await.unwrap();
@@ -49,14 +49,14 @@ impl Town {
 
     /// What a link carries.
     async fn token(&self, code: &str) -> String {
-        let made = self.directory().invite(&Code::parse(code).unwrap(), "story").await.unwrap();
+        let made = self.directory().invite(&CompanyCode::parse(code).unwrap(), "story").await.unwrap();
         let token = made.token.expose().to_owned();
         SECRETS.lock().unwrap().push(token.clone());
         token
     }
 
     /// A browser in which a link was used.
-    async fn invited(&self, code: &str) -> Browser {
+    async fn invited(&self, code: &str) -> TestBrowser {
         let token = self.token(code).await;
         let mut browser = self.world.browser();
         let page = browser.fills("/oauth2/setup/invitation", &[("token", &token)]).await;
@@ -65,7 +65,7 @@ impl Town {
     }
 
     /// A browser in which somebody of a company that is on is signed in.
-    async fn signed_in(&self, code: &str, person: &str) -> Browser {
+    async fn signed_in(&self, code: &str, person: &str) -> TestBrowser {
         let mut browser = self.world.browser();
         let shown = browser.visits(&format!("/oauth2/start?organization={code}")).await;
         assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
@@ -82,7 +82,7 @@ impl Town {
 }
 
 /// Enters a connection.
-async fn enters(browser: &mut Browser, tenant: &str, client_id: &str, secret: &str) -> Page {
+async fn enters(browser: &mut TestBrowser, tenant: &str, client_id: &str, secret: &str) -> BrowserPage {
     if secret.len() > 20 {
         SECRETS.lock().unwrap().push(secret.to_owned());
     }
@@ -91,12 +91,12 @@ async fn enters(browser: &mut Browser, tenant: &str, client_id: &str, secret: &s
 }
 
 /// Tests the sign-in as somebody.
-async fn tests_as(browser: &mut Browser, person: &str) -> Page {
+async fn tests_as(browser: &mut TestBrowser, person: &str) -> BrowserPage {
     let shown = browser.fills("/oauth2/setup/trial", &[]).await;
     assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
     browser.signs_in_as(person).await
 }
 
-async fn is_signed_in(browser: &mut Browser) -> bool {
+async fn is_signed_in(browser: &mut TestBrowser) -> bool {
     browser.asks("GET", "/oauth2/userinfo", SCRIPT).await.status == 200
 }

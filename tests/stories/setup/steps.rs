@@ -6,7 +6,7 @@ const NEW: &str = "b~another.Value_of_the_stories-45678901";
 
 #[tokio::test]
 async fn a_secret_id_is_refused_on_the_spot_and_nothing_is_saved() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let mut admin = town.invited("contoso").await;
     let page = enters(&mut admin, CONTOSO, CLIENT_ID, "0a1b2c3d-1111-2222-3333-444455556666").await;
     assert_eq!(page.status, 422);
@@ -37,7 +37,7 @@ async fn a_secret_id_is_refused_on_the_spot_and_nothing_is_saved() {
 
 #[tokio::test]
 async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let mut admin = town.invited("contoso").await;
     let page = enters(&mut admin, CONTOSO, CLIENT_ID, NEW).await;
     assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/setup?done=saved"), "{}", page.body);
@@ -45,7 +45,7 @@ async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
     assert!(page.body.contains("Tenant found") && page.body.contains(&issuer), "{}", page.body);
     assert!(page.body.contains("value=\"2099-11-30\"") && page.body.contains("A secret is saved (encrypted, never displayed)"), "{}", page.body);
     let now = town.organization("contoso").await;
-    assert_eq!((now.tenant, now.client_id, now.has_credential, now.state), (Guid::parse(CONTOSO), Guid::parse(CLIENT_ID), true, State::Draft));
+    assert_eq!((now.tenant, now.client_id, now.has_credential, now.state), (Guid::parse(CONTOSO), Guid::parse(CLIENT_ID), true, OrganizationState::Draft));
     assert_eq!(now.credential_ends, Some(4_099_680_000));
     // The other fields change without it, and an unknown tenant is told in plain words.
     let page = enters(&mut admin, CONTOSO, CLIENT_ID, "").await;
@@ -70,7 +70,7 @@ async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
 
 #[tokio::test]
 async fn in_a_session_the_secret_changes_within_ten_minutes_after_signing_in() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     town.knows(FRIDA, "fabrikam", "admin").await;
     let mut frida = town.signed_in("fabrikam", FRIDA).await;
     assert!(!frida.visits("/oauth2/setup").await.body.contains("name=\"client_secret\""), "a sign-in that asks nothing");
@@ -83,13 +83,13 @@ async fn in_a_session_the_secret_changes_within_ten_minutes_after_signing_in() {
     assert!(!page.body.contains("name=\"client_secret\"") && page.body.contains("prompt=login"), "{}", page.body);
     let page = enters(&mut frida, FABRIKAM, CLIENT_ID, NEW).await;
     assert!(page.status == 422 && page.body.contains("you signed in more than ten minutes ago"), "{} {}", page.status, page.body);
-    assert_eq!(town.organization("fabrikam").await.waiting, None);
+    assert_eq!(town.organization("fabrikam").await.pending_credential, None);
     let at_entra = frida.visits("/oauth2/start?rd=%2Foauth2%2Fsetup&organization=fabrikam&prompt=login").await;
     assert!(at_entra.is_the_sign_in_at_entra() && at_entra.url.query().unwrap().contains("prompt=login"), "{}", at_entra.url);
     let page = frida.signs_in_as(FRIDA).await;
     assert!(page.url.path() == "/oauth2/setup" && page.body.contains("name=\"client_secret\""), "{}", page.body);
     assert_eq!(enters(&mut frida, FABRIKAM, CLIENT_ID, NEW).await.path_and_query(), "/oauth2/setup?done=saved");
-    assert!(town.organization("fabrikam").await.waiting.is_some(), "of an organization that is on, it waits");
+    assert!(town.organization("fabrikam").await.pending_credential.is_some(), "of an organization that is on, it waits");
     assert!(town.history("fabrikam").await.iter().any(|it| it.starts_with("person ") && it.contains("new client secret")));
 }
 
@@ -98,7 +98,7 @@ async fn a_company_of_the_configuration_is_only_read() {
     let organization = format!(
         "[[organization]]\ncode = \"woodgrove\"\ntenant = \"{CONTOSO}\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"contoso.example\"]"
     );
-    let town = Town::with(&organization).await;
+    let town = SetUpWorld::with(&organization).await;
     town.knows(MAYA, "woodgrove", "owner").await;
     let mut maya = town.signed_in("woodgrove", MAYA).await;
     let page = maya.visits("/oauth2/setup").await;
@@ -110,14 +110,14 @@ async fn a_company_of_the_configuration_is_only_read() {
         assert!(page.status == 409 && page.body.contains("Nothing was changed"), "{path} {} {}", page.status, page.body);
     }
     let now = town.organization("woodgrove").await;
-    assert_eq!((now.tenant, now.state), (Guid::parse(CONTOSO), State::On));
+    assert_eq!((now.tenant, now.state), (Guid::parse(CONTOSO), OrganizationState::On));
     let page = tests_as(&mut maya, MAYA).await;
     assert!(page.body.contains("The sign-in works"), "{}", page.body);
 }
 
 #[tokio::test]
 async fn a_domain_that_is_verified_there_stands_for_the_tenant() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let mut admin = town.invited("contoso").await;
     let page = enters(&mut admin, " Contoso.example ", CLIENT_ID, NEW).await;
     assert_eq!(page.path_and_query(), "/oauth2/setup?done=saved", "{}", page.body);

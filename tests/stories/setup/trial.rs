@@ -5,7 +5,7 @@ use crate::world::browser::{FORM, NAVIGATION};
 
 #[tokio::test]
 async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let mut admin = town.invited("contoso").await;
     let page = admin.fills("/oauth2/setup/trial", &[]).await;
     assert!(page.status == 409 && page.body.contains("There is nothing to test yet"), "{} {}", page.status, page.body);
@@ -50,7 +50,7 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
     let page = admin.fills("/oauth2/setup/off", &[]).await;
     assert!(page.status == 200 && page.body.contains("Single sign-on is off"), "{} {}", page.status, page.body);
     assert_eq!(admin.visits("/oauth2/setup?done=on").await.status, 403);
-    assert_eq!(town.organization("contoso").await.state, State::Off);
+    assert_eq!(town.organization("contoso").await.state, OrganizationState::Off);
     let history = town.history("contoso").await;
     for what in ["link for the set-up page used", "sign-in tested: it works", "state on", "state off"] {
         assert!(history.iter().any(|it| it.starts_with("invitation ") && it.ends_with(what)), "{what}: {history:?}");
@@ -59,7 +59,7 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
 
 #[tokio::test]
 async fn a_test_that_microsoft_refuses_says_which_code_came_and_what_to_do() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let mut admin = town.invited("contoso").await;
     enters(&mut admin, CONTOSO, CLIENT_ID, "a~wrong.Value_of_the_stories-0123456789").await;
     let page = tests_as(&mut admin, MAYA).await;
@@ -76,7 +76,7 @@ async fn a_test_that_microsoft_refuses_says_which_code_came_and_what_to_do() {
 
 #[tokio::test]
 async fn what_changed_after_the_test_is_to_be_tested_again() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let mut admin = town.invited("contoso").await;
     enters(&mut admin, CONTOSO, CLIENT_ID, CLIENT_SECRET).await;
     // It changes while the admin is at Entra: that test is of the one before.
@@ -89,12 +89,12 @@ async fn what_changed_after_the_test_is_to_be_tested_again() {
     enters(&mut admin, CONTOSO, CLIENT_ID, "a~wrong.Value_of_the_stories-0123456789").await;
     assert_eq!(admin.fills("/oauth2/setup/on", &[]).await.status, 409);
     // An operator turns on without.
-    town.turns("contoso", State::On).await;
+    town.turns("contoso", OrganizationState::On).await;
 }
 
 #[tokio::test]
 async fn attack_a_test_is_shown_to_the_visit_that_began_it_and_to_no_other() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     let mut admin = town.invited("contoso").await;
     enters(&mut admin, CONTOSO, CLIENT_ID, CLIENT_SECRET).await;
     let shown = admin.fills("/oauth2/setup/trial", &[]).await;
@@ -112,7 +112,7 @@ async fn attack_a_test_is_shown_to_the_visit_that_began_it_and_to_no_other() {
 
 #[tokio::test]
 async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
-    let town = Town::start().await;
+    let town = SetUpWorld::start().await;
     town.knows(FRIDA, "fabrikam", "admin").await;
     let mut frida = town.signed_in("fabrikam", FRIDA).await;
     let before = frida.cookie("entrada");

@@ -2,7 +2,7 @@
 
 use super::{MAYA, MINUTE, long_lived, metrics};
 use crate::world::World;
-use crate::world::browser::Browser;
+use crate::world::browser::TestBrowser;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -31,11 +31,11 @@ async fn p2_an_hour_without_entra_signs_none_of_ten_thousand_out_and_asks_it_few
     // Once Entra answers again everybody's turn comes, and nobody's session ends.
     control.be_down(false);
     world.later(2 * MINUTE);
-    let since = world.service.house().lasting.clock.now();
+    let since = world.service.sidecar().process.clock.now();
     let mut unheard = Arc::clone(&cookies);
     for _ in 0..20 {
         assert_eq!(all_ask(&world, &unheard).await, 0);
-        while !world.service.house().lasting.background.is_empty() {
+        while !world.service.sidecar().process.background.is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         unheard = Arc::new(cookies.iter().filter(|it| heard_at(&world, it) < since).cloned().collect());
@@ -50,7 +50,7 @@ async fn p2_an_hour_without_entra_signs_none_of_ten_thousand_out_and_asks_it_few
 
 /// When Entra last said yes to a session, which is still there.
 fn heard_at(world: &World, cookie: &str) -> u64 {
-    let session = world.service.house().lasting.store.look(cookie.strip_prefix("entrada=").unwrap());
+    let session = world.service.sidecar().process.store.peek(cookie.strip_prefix("entrada=").unwrap());
     session.expect("somebody was signed out").standing().answered()
 }
 
@@ -62,23 +62,23 @@ async fn answers(world: &World) -> u64 {
 }
 
 /// Sessions begun without a browser each, as far as Entra and the store go.
-async fn crowd(world: &World, browser: &Browser, count: u64) -> Vec<String> {
+async fn crowd(world: &World, browser: &TestBrowser, count: u64) -> Vec<String> {
     const AT_ONCE: u64 = 4;
-    let house = world.service.house();
-    let session = house.lasting.store.look(&browser.cookie("entrada").unwrap()).unwrap();
+    let sidecar = world.service.sidecar();
+    let session = sidecar.process.store.peek(&browser.cookie("entrada").unwrap()).unwrap();
     // Entra's refresh tokens are good for more than once.
-    let grant = session.standing().lease().await.grant().unwrap().clone();
+    let grant = session.standing().lease().await.refresh_token().unwrap().clone();
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..AT_ONCE {
-        let (house, grant) = (Arc::clone(&house), grant.clone());
+        let (sidecar, grant) = (Arc::clone(&sidecar), grant.clone());
         tasks.spawn(async move {
             let mut out = Vec::new();
             for at in (task..count).step_by(AT_ONCE as usize) {
-                let mut refreshed = house.entra.refresh(&grant).await.unwrap();
+                let mut refreshed = sidecar.entra.refresh(&grant).await.unwrap();
                 let own = refreshed.grant.take();
-                let (id, session) = house.lasting.store.begin(house.entra.verify(refreshed).await.unwrap(), None, own, None);
+                let (id, session) = sidecar.process.store.create(sidecar.entra.verify(refreshed).await.unwrap(), None, own, None);
                 // As a sign-in does; a little earlier each.
-                session.standing().ask_in(house.lasting.clock.now(), 1620 + at * 180 / count);
+                session.standing().set_due_in(sidecar.process.clock.now(), 1620 + at * 180 / count);
                 out.push(format!("entrada={}", id.expose()));
             }
             out

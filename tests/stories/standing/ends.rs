@@ -1,14 +1,14 @@
 //! A session ends when Entra says so.
 
-use super::{HOUR, MAYA, MAYA_ID, MINUTE, TOM, TOM_ID, Told, carries, ends, is_rechecked, long_lived, metrics, rechecks, tunnel};
-use crate::world::browser::{Browser, SCRIPT};
-use crate::world::{Plan, World};
-use entrada::emulator::{Refused, Wrong};
+use super::{CapturedEvents, HOUR, MAYA, MAYA_ID, MINUTE, TOM, TOM_ID, carries, ends, is_rechecked, long_lived, metrics, rechecks, tunnel};
+use crate::world::browser::{SCRIPT, TestBrowser};
+use crate::world::{World, WorldPlan};
+use entrada::emulator::{InjectedRefusal, TokenDefect};
 use std::time::Duration;
 
 #[tokio::test]
 async fn whom_entra_disables_or_revokes_is_signed_out_with_every_tunnel() {
-    let told = Told::listens();
+    let told = CapturedEvents::listens();
     let world = World::start().await;
     let control = world.emulator.control();
     let (mut maya, mut tom) = (world.signed_in(MAYA).await, world.signed_in(TOM).await);
@@ -57,7 +57,7 @@ async fn whoever_must_prove_something_signs_in_again_for_just_that() {
     let mut tunnel = tunnel(&world, &maya.cookie_header()).await;
     assert!(carries(&mut tunnel).await);
     let claims = r#"{"id_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
-    control.refuse_next_token(Refused {
+    control.refuse_next_token(InjectedRefusal {
         error: "interaction_required".into(),
         code: 50_079,
         suberror: Some("basic_action".into()),
@@ -93,9 +93,9 @@ async fn sign_in_frequency_is_a_new_sign_in_and_no_error() {
 
 #[tokio::test]
 async fn a_refreshed_token_of_another_person_or_with_a_fault_ends_the_session() {
-    let told = Told::listens();
+    let told = CapturedEvents::listens();
     let world = long_lived().await;
-    for wrong in [Wrong::Person, Wrong::Signature, Wrong::Audience, Wrong::Issuer, Wrong::AlgNone] {
+    for wrong in [TokenDefect::Person, TokenDefect::Signature, TokenDefect::Audience, TokenDefect::Issuer, TokenDefect::AlgNone] {
         let mut maya = world.signed_in(MAYA).await;
         world.later(31 * MINUTE);
         world.emulator.control().wrong(wrong);
@@ -109,8 +109,8 @@ async fn a_refreshed_token_of_another_person_or_with_a_fault_ends_the_session() 
 async fn a_session_without_a_refresh_token_ends_when_silence_would_end_it() {
     let world = long_lived().await;
     let mut maya = world.signed_in(MAYA).await;
-    let house = world.service.house();
-    let (id, _) = house.lasting.store.begin(fresh(&world, &maya).await, None, None, None);
+    let sidecar = world.service.sidecar();
+    let (id, _) = sidecar.process.store.create(fresh(&world, &maya).await, None, None, None);
     maya.plants("entrada", id.expose());
     for hours in [1, 3] {
         world.later(hours * HOUR);
@@ -122,18 +122,18 @@ async fn a_session_without_a_refresh_token_ends_when_silence_would_end_it() {
 }
 
 /// What Entra says now of whoever is signed in there.
-async fn fresh(world: &World, browser: &Browser) -> entrada::entra::verified::VerifiedUser {
-    let house = world.service.house();
-    let session = house.lasting.store.look(&browser.cookie("entrada").unwrap()).unwrap();
+async fn fresh(world: &World, browser: &TestBrowser) -> entrada::entra::verified::VerifiedUser {
+    let sidecar = world.service.sidecar();
+    let session = sidecar.process.store.peek(&browser.cookie("entrada").unwrap()).unwrap();
     let lease = session.standing().lease().await;
-    let refreshed = house.entra.refresh(lease.grant().unwrap()).await.unwrap();
-    house.entra.verify(refreshed).await.unwrap()
+    let refreshed = sidecar.entra.refresh(lease.refresh_token().unwrap()).await.unwrap();
+    sidecar.entra.verify(refreshed).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_tunnel_ends_when_its_person_loses_the_role_that_opened_it() {
     let more = "[[access.rule]]\npath = \"/raw-upgrade\"\nallow = { roles = [\"Admin\"] }".to_owned();
-    let world = World::with(Plan { more, ..Plan::default() }).await;
+    let world = World::with(WorldPlan { more, ..WorldPlan::default() }).await;
     let mut maya = world.signed_in(MAYA).await;
     let mut tunnel = tunnel(&world, &maya.cookie_header()).await;
     world.emulator.control().set_roles(MAYA_ID, vec!["Reader".to_owned()]);

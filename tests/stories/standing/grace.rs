@@ -1,15 +1,15 @@
 //! What becomes of a session for which Entra was silent too long.
 
-use super::{HOUR, LONG, MAYA, MAYA_ID, MINUTE, Told, at_once, carries, ends, is_rechecked, long_lived, tunnel};
+use super::{CapturedEvents, HOUR, LONG, MAYA, MAYA_ID, MINUTE, at_once, carries, ends, is_rechecked, long_lived, tunnel};
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::{self, talk};
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use entrada::emulator::{TokenFault, UNTIL_CLEARED};
 use std::time::Duration;
 
 #[tokio::test]
 async fn past_the_grace_a_session_is_closed_and_lives_again_when_entra_answers() {
-    let told = Told::listens();
+    let told = CapturedEvents::listens();
     let world = long_lived().await;
     let control = world.emulator.control();
     let mut maya = world.signed_in(MAYA).await;
@@ -40,7 +40,7 @@ async fn past_the_grace_a_session_is_closed_and_lives_again_when_entra_answers()
 /// 401 would send people to sign in, and 403 tell them that they may not: nginx makes a 500 of this, and tries again with the next request.
 #[tokio::test]
 async fn past_the_grace_nginx_hears_503_and_no_sign_in() {
-    let world = World::with(Plan { session: LONG.into(), server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { session: LONG.into(), server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..WorldPlan::default() }).await;
     let maya = world.signed_in(MAYA).await;
     let (host, cookie) = (world.public_url.split_once("://").unwrap().1, maya.cookie_header());
     let asked = format!(

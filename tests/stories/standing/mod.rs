@@ -6,9 +6,9 @@ mod grace;
 mod outages;
 mod refresh;
 
-use crate::world::browser::{Browser, SCRIPT};
+use crate::world::browser::{SCRIPT, TestBrowser};
 use crate::world::raw::{self, talk};
-use crate::world::{Plan, Told, World};
+use crate::world::{CapturedEvents, World, WorldPlan};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -25,7 +25,7 @@ const HOUR: i64 = 60 * MINUTE;
 const LONG: &str = "per_person = 100000\nidle = \"20d\"\nlifetime = \"60d\"";
 
 async fn long_lived() -> World {
-    World::with(Plan { session: LONG.into(), ..Plan::default() }).await
+    World::with(WorldPlan { session: LONG.into(), ..WorldPlan::default() }).await
 }
 
 /// Waits until `done`, which something under way brings about.
@@ -40,7 +40,7 @@ async fn until(what: &str, done: impl Fn() -> bool) {
 }
 
 /// A request that finds the question due, and the answer after it.
-async fn is_rechecked(world: &World, browser: &mut Browser) -> u16 {
+async fn is_rechecked(world: &World, browser: &mut TestBrowser) -> u16 {
     let before = rechecks(world).await;
     let status = browser.asks("GET", "/api/x", SCRIPT).await.status;
     for _ in 0..500 {

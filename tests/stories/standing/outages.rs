@@ -1,14 +1,14 @@
 //! A session lives on while Entra does not answer, or answers nonsense.
 
-use super::{HOUR, MAYA, MAYA_ID, MINUTE, TOM, Told, is_rechecked, long_lived, metrics, rechecks};
+use super::{CapturedEvents, HOUR, MAYA, MAYA_ID, MINUTE, TOM, is_rechecked, long_lived, metrics, rechecks};
 use crate::world::World;
-use crate::world::browser::{Browser, SCRIPT};
-use entrada::emulator::{Refused, TokenFault, Wrong};
+use crate::world::browser::{SCRIPT, TestBrowser};
+use entrada::emulator::{InjectedRefusal, TokenDefect, TokenFault};
 use std::time::Duration;
 
 #[tokio::test]
 async fn whatever_goes_wrong_at_the_token_endpoint_signs_nobody_out() {
-    let told = Told::listens();
+    let told = CapturedEvents::listens();
     let world = long_lived().await;
     let control = world.emulator.control();
     let mut maya = world.signed_in(MAYA).await;
@@ -31,7 +31,7 @@ async fn whatever_goes_wrong_at_the_token_endpoint_signs_nobody_out() {
     }
     for (error, code) in [("invalid_client", 7_000_215), ("unauthorized_client", 700_016), ("temporarily_unavailable", 90_033), ("invalid_grant", 50_196)] {
         world.later(31 * MINUTE);
-        control.refuse_next_token(Refused { error: error.to_owned(), code, suberror: None, claims: None });
+        control.refuse_next_token(InjectedRefusal { error: error.to_owned(), code, suberror: None, claims: None });
         is_rechecked(&world, &mut maya).await;
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200, "{error} {code}");
         world.later(3 * MINUTE);
@@ -46,7 +46,7 @@ async fn whatever_goes_wrong_at_the_token_endpoint_signs_nobody_out() {
 }
 
 /// As `is_rechecked`, for an answer that takes as long as the client waits.
-async fn is_asked(world: &World, browser: &mut Browser, fault: TokenFault) {
+async fn is_asked(world: &World, browser: &mut TestBrowser, fault: TokenFault) {
     let before = rechecks(world).await;
     assert_eq!(browser.asks("GET", "/api/x", SCRIPT).await.status, 200, "{fault:?}");
     for _ in 0..150 {
@@ -82,10 +82,10 @@ async fn retry_after_is_honored_and_people_who_sign_in_meanwhile_are_not_held_ba
 
 #[tokio::test]
 async fn a_token_whose_times_do_not_fit_says_something_of_a_clock_and_nothing_of_the_person() {
-    let told = Told::listens();
+    let told = CapturedEvents::listens();
     let world = long_lived().await;
     let mut maya = world.signed_in(MAYA).await;
-    for wrong in [Wrong::Expired, Wrong::NotYet] {
+    for wrong in [TokenDefect::Expired, TokenDefect::NotYet] {
         world.later(31 * MINUTE);
         world.emulator.control().wrong(wrong);
         is_rechecked(&world, &mut maya).await;

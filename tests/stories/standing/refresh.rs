@@ -57,7 +57,7 @@ async fn a_role_that_was_taken_away_is_gone_from_rules_headers_and_assertion() {
     assert_eq!(maya.asks("GET", "/oauth2/userinfo", SCRIPT).await.json()["roles"], serde_json::json!(["Reader"]));
 }
 
-fn assertion(page: &crate::world::browser::Page) -> serde_json::Value {
+fn assertion(page: &crate::world::browser::BrowserPage) -> serde_json::Value {
     jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&page.app_heard("x-entrada-assertion")).unwrap().claims
 }
 
@@ -84,7 +84,7 @@ async fn p2_single_use_refresh_tokens_are_never_sent_again_and_nobody_is_signed_
     // Told to stop while Entra is asked: the answer is heard before the end.
     world.later(31 * MINUTE);
     world.emulator.control().be_slow(700);
-    let session = world.service.house().lasting.store.look(&maya.cookie("entrada").unwrap()).unwrap();
+    let session = world.service.sidecar().process.store.peek(&maya.cookie("entrada").unwrap()).unwrap();
     assert_eq!(raw::status(&talk(world.address, &get(&world, "/api/x", &cookie)).await), 200);
     let tries = session.standing().tries();
     world.shutdown.cancel();

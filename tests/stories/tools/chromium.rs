@@ -54,16 +54,16 @@ async fn looked_at(node: &Path, packages: PathBuf, pages: &Path, pictures: &str)
 }
 
 /// The program of `make dev`; it ends with the story.
-struct Dev(Child);
+struct DevProgram(Child);
 
-impl Drop for Dev {
+impl Drop for DevProgram {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-impl Dev {
+impl DevProgram {
     /// It, and its address.
     async fn start() -> (Self, String) {
         let port = crate::world::free_port();
@@ -83,7 +83,7 @@ impl Dev {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_in_and_out_in_a_real_browser() {
     let Some((node, packages)) = browser() else { return };
-    let (_dev, address) = Dev::start().await;
+    let (_dev, address) = DevProgram::start().await;
     let mut command = command::of(&node);
     command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/sign_in.mjs"));
     command.arg(address).arg(outside::root().join("target/screenshots/dev"));
@@ -106,7 +106,7 @@ async fn entras_page_may_frame_the_news_of_a_sign_out_and_no_other_page_may() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_of_the_demo_and_of_the_emulator_passes_axe_on_phone_and_desktop_in_light_and_dark() {
     let Some((node, packages)) = browser() else { return };
-    let (_dev, address) = Dev::start().await;
+    let (_dev, address) = DevProgram::start().await;
     let mut command = command::within(300, &node);
     command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/dev_pages.mjs"));
     command.arg(address).arg(outside::root().join("target/screenshots/dev-pages"));
@@ -120,7 +120,7 @@ async fn the_demo_with_companies_and_its_phone_pass_axe_step_by_step() {
     let port = crate::world::free_port();
     let mut dev = Command::new(env!("CARGO_BIN_EXE_entrada"));
     dev.args(["dev", "--organizations", "--port", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut dev = Dev(dev.spawn().unwrap());
+    let mut dev = DevProgram(dev.spawn().unwrap());
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(dev.0.stdout.take().unwrap()));
     let mut after =
         |label: &str| lines.find_map(|it| it.unwrap().trim().strip_prefix(label).map(|it| it.split_whitespace().next().unwrap().to_owned())).unwrap();

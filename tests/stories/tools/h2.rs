@@ -2,7 +2,7 @@
 
 use super::command;
 use crate::outside;
-use crate::tls::{Authority, https_world};
+use crate::tls::{TestAuthority, https_world};
 use crate::world::World;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,7 +36,7 @@ async fn the_listener_speaks_http2_as_h2spec_wants_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_listener_speaks_http2_as_h2spec_wants_it_over_tls() {
     let Some(h2spec) = outside::tool("h2spec") else { return };
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     judges(&h2spec, &https_world(&authority).await, "/public/h2", &["--tls", "--insecure"], &[], EARLY).await;
 }
 

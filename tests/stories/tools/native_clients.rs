@@ -2,7 +2,7 @@
 
 use super::command;
 use crate::outside;
-use crate::world::{CLIENT_ID, Plan, World, free_port};
+use crate::world::{CLIENT_ID, World, WorldPlan, free_port};
 use std::os::unix::fs::PermissionsExt as _;
 
 const COMPANIES: [(&str, &str); 2] = [("contoso", "aaaabbbb-0000-cccc-1111-dddd2222eeee"), ("fabrikam", "bbbbcccc-1111-dddd-2222-eeee3333ffff")];
@@ -17,7 +17,7 @@ async fn town(folder: &std::path::Path) -> World {
         more += &format!("client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"{code}.example\"]\n");
     }
     more += "[[access.rule]]\npath = \"/api/**\"\nallow = \"signed-in\"\nsigned_out = \"401\"\n";
-    World::with(Plan { more, ..Plan::default() }).await
+    World::with(WorldPlan { more, ..WorldPlan::default() }).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

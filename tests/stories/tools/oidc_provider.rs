@@ -2,8 +2,8 @@
 
 use super::command;
 use crate::outside;
-use crate::world::browser::Browser;
-use crate::world::{CLIENT_ID, CLIENT_SECRET, Plan, World, free_port, raw};
+use crate::world::browser::TestBrowser;
+use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan, free_port, raw};
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
@@ -12,12 +12,12 @@ use std::process::{Child, Stdio};
 const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 
 /// The provider; it ends with the story.
-struct Provider {
+struct NodeProvider {
     process: Child,
     address: SocketAddr,
 }
 
-impl Provider {
+impl NodeProvider {
     async fn switches(&self, path: &str) {
         let answer =
             raw::talk(self.address, &format!("POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", self.address)).await;
@@ -25,7 +25,7 @@ impl Provider {
     }
 }
 
-impl Drop for Provider {
+impl Drop for NodeProvider {
     fn drop(&mut self) {
         // It ends when its input does.
         drop(self.process.stdin.take());
@@ -34,7 +34,7 @@ impl Drop for Provider {
 }
 
 /// A world whose people sign in at that provider.
-async fn world() -> Option<(World, Provider)> {
+async fn world() -> Option<(World, NodeProvider)> {
     let (node, packages) = (outside::tool("node")?, outside::node_modules()?);
     let port = free_port();
     let mut command = command::of(&node);
@@ -45,12 +45,12 @@ async fn world() -> Option<(World, Provider)> {
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
     let authority = said.trim().to_owned();
     let address = authority.strip_prefix("http://").unwrap_or_else(|| panic!("it did not start: {said:?}")).parse().unwrap();
-    let plan = Plan { port: Some(port), entra: format!("authority = \"{authority}\""), ..Plan::default() };
-    Some((World::with(plan).await, Provider { process, address }))
+    let plan = WorldPlan { port: Some(port), entra: format!("authority = \"{authority}\""), ..WorldPlan::default() };
+    Some((World::with(plan).await, NodeProvider { process, address }))
 }
 
 /// A browser in which she went to a page, and what the app heard of her there.
-async fn hears_of_maya(world: &World) -> Browser {
+async fn hears_of_maya(world: &World) -> TestBrowser {
     let mut browser = world.browser();
     let page = browser.visits("/reports?year=2026").await;
     assert_eq!((page.status, page.path_and_query().as_str()), (200, "/reports?year=2026"), "{:?}", page.way);

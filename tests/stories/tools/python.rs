@@ -2,7 +2,7 @@
 
 use super::command;
 use crate::outside;
-use crate::world::{Plan, World};
+use crate::world::{World, WorldPlan};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
@@ -19,9 +19,9 @@ async fn the_websockets_client_is_let_in_with_a_session_and_refused_without() {
 }
 
 /// The gRPC server; it ends with the story.
-struct Server(Child);
+struct PythonServer(Child);
 
-impl Drop for Server {
+impl Drop for PythonServer {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
@@ -33,10 +33,10 @@ async fn grpcio_calls_one_of_its_own_servers_with_a_session_and_hears_its_traile
     let Some(python) = outside::python() else { return };
     let script = outside::root().join("tests/outside/grpc_echo.py");
     let mut server = command::of(&python);
-    let mut server = Server(server.arg(&script).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut server = PythonServer(server.arg(&script).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     let mut port = String::new();
     BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
-    let world = World::with(Plan { upstream: format!("url = \"h2c://127.0.0.1:{}\"", port.trim()), ..Plan::default() }).await;
+    let world = World::with(WorldPlan { upstream: format!("url = \"h2c://127.0.0.1:{}\"", port.trim()), ..WorldPlan::default() }).await;
     let mut maya = world.browser();
     maya.visits("/").await;
     maya.signs_in_as("maya@contoso.example").await;

@@ -3,8 +3,8 @@
 use super::command;
 use crate::outside;
 use crate::world::browser::SECRETS;
-use crate::world::{CLIENT_SECRET, Plan, SEAL, World, free_port};
-use entrada::emulator::Registration;
+use crate::world::{CLIENT_SECRET, SEAL, World, WorldPlan, free_port};
+use entrada::emulator::EmulatedRegistration;
 use jsonwebtoken::jwk::JwkSet;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -24,11 +24,11 @@ redirect_uris = ["http://127.0.0.1/signed-in"]
 "#;
 
 /// The operator at a terminal, beside the running program.
-struct Operator<'a> {
+struct SeedOperator<'a> {
     place: &'a Path,
 }
 
-impl Operator<'_> {
+impl SeedOperator<'_> {
     async fn types(&self, line: &[&str]) -> String {
         let mut command = command::of(Path::new(env!("CARGO_BIN_EXE_entrada")));
         command.args(line).args(["--config", "entrada.toml"]).current_dir(self.place);
@@ -48,16 +48,16 @@ impl Operator<'_> {
 }
 
 async fn town(place: &Path) -> World {
-    let plan = Plan {
+    let plan = WorldPlan {
         entra: "redirect_path = \"/v1/callback\"".to_owned(),
         more: format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.join("people.db").display()) + NATIVE,
-        registrations: vec![Registration {
+        registrations: vec![EmulatedRegistration {
             tenant: TENANT.to_owned(),
             client_id: CLIENT_ID.to_owned(),
             client_secret: VALUE.to_owned(),
             secret_id: SECRET_ID.to_owned(),
         }],
-        ..Plan::default()
+        ..WorldPlan::default()
     };
     let world = World::with(plan).await;
     std::fs::write(place.join("entrada.toml"), world.text_for(free_port(), free_port())).unwrap();
@@ -69,7 +69,7 @@ async fn an_admin_sets_the_company_up_and_its_people_come_by_name_by_code_and_in
     let Some((node, packages)) = super::chromium::browser() else { return };
     let place = tempfile::tempdir().unwrap();
     let world = town(place.path()).await;
-    let link = Operator { place: place.path() }.invites().await;
+    let link = SeedOperator { place: place.path() }.invites().await;
     SECRETS.lock().unwrap().extend([VALUE.to_owned(), link.split_once("token=").unwrap().1.to_owned()]);
     let there = json!({ "address": world.public_url, "link": link, "redirect_uri": format!("{}/v1/callback", world.public_url),
         "tenant": TENANT, "client_id": CLIENT_ID, "value": VALUE, "secret_id": SECRET_ID });
@@ -93,7 +93,7 @@ async fn an_admin_sets_the_company_up_and_its_people_come_by_name_by_code_and_in
         assert_eq!(said["preferred_username"], username);
     }
     assert_eq!(heard["phone"]["person"], heard["nele"]["person"], "on the phone one is who one is on the web");
-    let told = Operator { place: place.path() }.types(&["person", "list", "--organization", "northwind", "--json"]).await;
+    let told = SeedOperator { place: place.path() }.types(&["person", "list", "--organization", "northwind", "--json"]).await;
     let people: Value = serde_json::from_str(&told).unwrap();
     let mut named: Vec<_> = people.as_array().unwrap().iter().map(|it| it["username"].as_str().unwrap()).collect();
     named.sort_unstable();

@@ -13,14 +13,14 @@ use url::Url;
 pub static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// One person's browser.
-pub struct Browser {
-    jar: Vec<Cookie>,
+pub struct TestBrowser {
+    jar: Vec<StoredCookie>,
     address: SocketAddr,
     home: Url,
     /// Sent along with each request to the app.
     pub says: Vec<(&'static str, String)>,
     /// The page it shows.
-    pub page: Page,
+    pub page: BrowserPage,
     /// Whether it keeps cookies at all.
     pub keeps_cookies: bool,
     /// With it https is TLS; without it, a story's front proxy is thought to have ended it.
@@ -30,7 +30,7 @@ pub struct Browser {
 }
 
 #[derive(Clone, Debug)]
-struct Cookie {
+struct StoredCookie {
     host: String,
     name: String,
     value: String,
@@ -38,7 +38,7 @@ struct Cookie {
 
 /// What a request led to.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct BrowserPage {
     pub url: Url,
     pub status: u16,
     pub headers: HeaderMap,
@@ -47,7 +47,7 @@ pub struct Page {
     pub way: Vec<Url>,
 }
 
-impl Page {
+impl BrowserPage {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.body))
     }
@@ -84,28 +84,28 @@ impl Page {
     }
 }
 
-impl Browser {
+impl TestBrowser {
     pub fn new(address: SocketAddr, public_url: &str) -> Self {
         let home = Url::parse(public_url).unwrap();
-        let page = Page { url: home.clone(), status: 0, headers: HeaderMap::new(), body: String::new(), way: Vec::new() };
+        let page = BrowserPage { url: home.clone(), status: 0, headers: HeaderMap::new(), body: String::new(), way: Vec::new() };
         Self { jar: Vec::new(), address, home, says: Vec::new(), page, keeps_cookies: true, tls: None, entra: None }
     }
 
     /// Goes to a page of the app, and wherever that leads.
-    pub async fn visits(&mut self, path: &str) -> Page {
+    pub async fn visits(&mut self, path: &str) -> BrowserPage {
         let url = self.home.join(path).unwrap();
         self.navigates(Method::GET, url, Vec::new()).await
     }
 
     /// Sends a page's own form, and goes wherever that leads.
-    pub async fn fills(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+    pub async fn fills(&mut self, path: &str, fields: &[(&str, &str)]) -> BrowserPage {
         let url = self.home.join(path).unwrap();
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.navigates(Method::POST, url, form.into_bytes()).await
     }
 
     /// Picks somebody on the emulator's page that is shown.
-    pub async fn signs_in_as(&mut self, person: &str) -> Page {
+    pub async fn signs_in_as(&mut self, person: &str) -> BrowserPage {
         let (url, form) = self.picks(person);
         self.navigates(Method::POST, url, form.into_bytes()).await
     }
@@ -123,7 +123,7 @@ impl Browser {
     }
 
     /// Signs in up to the redirect to the callback, and stops before it: the address of the callback.
-    pub async fn stops_at_the_callback(&mut self, person: &str, shown: Page) -> Url {
+    pub async fn stops_at_the_callback(&mut self, person: &str, shown: BrowserPage) -> Url {
         self.page = shown;
         let (url, form) = self.picks(person);
         let page = self.sends(Method::POST, url.clone(), FORM, form.into_bytes()).await;
@@ -133,19 +133,19 @@ impl Browser {
     }
 
     /// One request without following anything.
-    pub async fn asks(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> Page {
+    pub async fn asks(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> BrowserPage {
         let url = self.home.join(path).unwrap();
         self.sends(Method::from_bytes(method.as_bytes()).unwrap(), url, headers, Vec::new()).await
     }
 
     /// One request with a body, without following anything.
-    pub async fn posts(&mut self, path: &str, headers: &[(&str, &str)], body: &str) -> Page {
+    pub async fn posts(&mut self, path: &str, headers: &[(&str, &str)], body: &str) -> BrowserPage {
         let url = self.home.join(path).unwrap();
         self.sends(Method::POST, url, headers, body.as_bytes().to_vec()).await
     }
 
     /// Navigates and stops at the first redirect that `stop` names.
-    pub async fn until(&mut self, path: &str, stop: &str) -> Page {
+    pub async fn until(&mut self, path: &str, stop: &str) -> BrowserPage {
         let mut url = self.home.join(path).unwrap();
         for _ in 0..20 {
             let page = self.sends(Method::GET, url.clone(), NAVIGATION, Vec::new()).await;
@@ -153,18 +153,18 @@ impl Browser {
             assert!(!location.is_empty(), "no redirect at {url}: {} {}", page.status, page.body);
             url = url.join(&location).unwrap();
             if url.as_str().contains(stop) {
-                return Page { url, ..page };
+                return BrowserPage { url, ..page };
             }
         }
         panic!("{stop} was not reached");
     }
 
     /// Goes to an address of the public site that came from elsewhere.
-    pub async fn opens(&mut self, url: &Url) -> Page {
+    pub async fn opens(&mut self, url: &Url) -> BrowserPage {
         self.navigates(Method::GET, url.clone(), Vec::new()).await
     }
 
-    async fn navigates(&mut self, mut method: Method, mut url: Url, mut body: Vec<u8>) -> Page {
+    async fn navigates(&mut self, mut method: Method, mut url: Url, mut body: Vec<u8>) -> BrowserPage {
         let mut way = Vec::new();
         for _ in 0..20 {
             way.push(url.clone());
@@ -181,7 +181,7 @@ impl Browser {
         panic!("twenty redirects: {way:#?}");
     }
 
-    async fn sends(&mut self, method: Method, url: Url, headers: &[(&str, &str)], body: Vec<u8>) -> Page {
+    async fn sends(&mut self, method: Method, url: Url, headers: &[(&str, &str)], body: Vec<u8>) -> BrowserPage {
         let ours = url.origin() == self.home.origin();
         let resolved = || url.socket_addrs(|| None).unwrap().into_iter().find(SocketAddr::is_ipv4).unwrap();
         let address = if ours { self.address } else { self.entra.unwrap_or_else(resolved) };
@@ -216,7 +216,7 @@ impl Browser {
         remember(&url, &parts.headers);
         // As a reader sees it.
         let body = String::from_utf8_lossy(&body).replace("&#x2f;", "/");
-        Page { way: vec![url.clone()], url, status: parts.status.as_u16(), headers: parts.headers, body }
+        BrowserPage { way: vec![url.clone()], url, status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
     fn cookies(&self, host: &str) -> String {
@@ -230,7 +230,7 @@ impl Browser {
             let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
             self.jar.retain(|it| !(it.host == host && it.name == name));
             if !line.contains("Max-Age=0") {
-                self.jar.push(Cookie { host: host.to_owned(), name: name.to_owned(), value: value.to_owned() });
+                self.jar.push(StoredCookie { host: host.to_owned(), name: name.to_owned(), value: value.to_owned() });
             }
         }
     }
@@ -251,7 +251,7 @@ impl Browser {
     pub fn plants(&mut self, name: &str, value: &str) {
         let host = self.home.host_str().unwrap().to_owned();
         self.jar.retain(|it| !(it.host == host && it.name == name));
-        self.jar.push(Cookie { host, name: name.to_owned(), value: value.to_owned() });
+        self.jar.push(StoredCookie { host, name: name.to_owned(), value: value.to_owned() });
     }
 
     /// Loses all cookies of the app's site.

@@ -1,14 +1,14 @@
 //! Companies of the stories, and the directory of a world as its operator has it.
 
-use super::{CLIENT_ID, CLIENT_SECRET, Plan, RULES, World};
-use entrada::base::code::Code;
+use super::{CLIENT_ID, CLIENT_SECRET, RULES, World, WorldPlan};
+use entrada::base::company_code::CompanyCode;
 use entrada::base::guid::Guid;
 use entrada::base::username::Username;
 use entrada::directory::Directory;
 use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange, PersonChange};
-use entrada::directory::organization::{Organization, State};
+use entrada::directory::organization::{Organization, OrganizationState};
+use entrada::directory::organization_credential::OrganizationCredential;
 use entrada::directory::person::Person;
-use entrada::directory::proof::Proof;
 
 /// Tenants of the emulator.
 pub const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
@@ -22,11 +22,11 @@ pub const FRIDA: &str = "frida@fabrikam.example";
 /// A company that is on, connected with a tenant, with a domain of its own.
 pub fn company(code: &str, tenant: &str) -> NewOrganization {
     NewOrganization {
-        code: Code::parse(code),
+        code: CompanyCode::parse(code),
         name: code.to_owned(),
         tenant: Guid::parse(tenant),
         client_id: Guid::parse(CLIENT_ID),
-        proof: Some(Proof::of_value(CLIENT_SECRET).unwrap()),
+        proof: Some(OrganizationCredential::of_value(CLIENT_SECRET).unwrap()),
         domains: vec![format!("{code}.example")],
         on: true,
         ..NewOrganization::default()
@@ -35,18 +35,18 @@ pub fn company(code: &str, tenant: &str) -> NewOrganization {
 
 impl World {
     pub fn directory(&self) -> Directory {
-        self.service.house().organizations.as_ref().unwrap().directory().clone()
+        self.service.sidecar().organizations.as_ref().unwrap().directory().clone()
     }
 
     pub async fn organization(&self, code: &str) -> Organization {
-        self.directory().organization(&Code::parse(code).unwrap()).await.unwrap().unwrap()
+        self.directory().organization(&CompanyCode::parse(code).unwrap()).await.unwrap().unwrap()
     }
 
     pub async fn changes(&self, code: &str, change: OrganizationChange) {
-        self.directory().change_organization(&Code::parse(code).unwrap(), change, "story").await.unwrap();
+        self.directory().change_organization(&CompanyCode::parse(code).unwrap(), change, "story").await.unwrap();
     }
 
-    pub async fn turns(&self, code: &str, state: State) {
+    pub async fn turns(&self, code: &str, state: OrganizationState) {
         self.changes(code, OrganizationChange { state: Some(state), ..OrganizationChange::default() }).await;
     }
 
@@ -56,7 +56,7 @@ impl World {
 
     pub async fn knows(&self, username: &str, company: &str, role: &str) -> Person {
         let new = NewPerson { username: Username::parse(username).unwrap(), name: None, email: None, role: Some(role.to_owned()) };
-        self.directory().add_person(&Code::parse(company).unwrap(), &new, "story").await.unwrap()
+        self.directory().add_person(&CompanyCode::parse(company).unwrap(), &new, "story").await.unwrap()
     }
 
     pub async fn changes_person(&self, username: &str, change: PersonChange) {
@@ -71,12 +71,12 @@ impl World {
 }
 
 /// With trusted proxies, a directory with a company, and a native client: every route of ours answers.
-pub fn full(database: &std::path::Path) -> Plan {
+pub fn full(database: &std::path::Path) -> WorldPlan {
     let client = "[native]\n[[native.client]]\nid = \"phone\"\nname = \"Phone\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n";
     // A role or group of several tenants names the organization too.
     let rules = RULES.replace("{ roles", "{ organizations = [\"contoso\"], roles").replace("{ groups", "{ organizations = [\"contoso\"], groups");
     let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{client}{}{rules}", database.display(), company_of_file("contoso", CONTOSO));
-    Plan { more, server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..Plan::default() }
+    WorldPlan { more, server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..WorldPlan::default() }
 }
 
 /// The same company as a configuration's own, which no page changes.

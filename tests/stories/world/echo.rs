@@ -17,18 +17,18 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-type Out = BoxBody<Bytes, Infallible>;
+type EchoBody = BoxBody<Bytes, Infallible>;
 
 /// A running app.
-pub struct Echo {
+pub struct EchoApp {
     pub address: SocketAddr,
-    pub seen: Arc<Seen>,
+    pub seen: Arc<EchoRecord>,
     task: tokio::task::JoinHandle<()>,
 }
 
 /// What the app has seen.
 #[derive(Default)]
-pub struct Seen {
+pub struct EchoRecord {
     /// Requests.
     pub requests: AtomicUsize,
     /// Connections.
@@ -43,7 +43,7 @@ pub struct Seen {
     pub targets: Mutex<Vec<String>>,
 }
 
-impl Seen {
+impl EchoRecord {
     pub fn count(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
@@ -53,12 +53,12 @@ impl Seen {
     }
 }
 
-impl Echo {
+impl EchoApp {
     pub async fn start() -> Self {
         // A port of its own: one that the system picks may be that which the program was just given.
         let listener = TcpListener::bind(("127.0.0.1", super::free_port())).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::<Seen>::default();
+        let seen = Arc::<EchoRecord>::default();
         let task = tokio::spawn(serve(listener, Arc::clone(&seen)));
         Self { address, seen, task }
     }
@@ -98,13 +98,13 @@ impl Echo {
     }
 }
 
-impl Drop for Echo {
+impl Drop for EchoApp {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn serve(listener: TcpListener, seen: Arc<Seen>) {
+async fn serve(listener: TcpListener, seen: Arc<EchoRecord>) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         seen.connections.fetch_add(1, Ordering::SeqCst);
@@ -113,7 +113,7 @@ async fn serve(listener: TcpListener, seen: Arc<Seen>) {
     }
 }
 
-async fn connection(io: impl hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static, seen: Arc<Seen>) {
+async fn connection(io: impl hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static, seen: Arc<EchoRecord>) {
     let service = service_fn(move |request| {
         let seen = Arc::clone(&seen);
         async move { Ok::<_, Infallible>(answer(request, seen).await) }
@@ -123,7 +123,7 @@ async fn connection(io: impl hyper::rt::Read + hyper::rt::Write + Unpin + Send +
     drop(builder.serve_connection_with_upgrades(io, service).await);
 }
 
-async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
+async fn answer(request: Request<Incoming>, seen: Arc<EchoRecord>) -> Response<EchoBody> {
     seen.requests.fetch_add(1, Ordering::SeqCst);
     let target = request.uri().path_and_query().map_or("", |it| it.as_str()).to_owned();
     seen.targets.lock().unwrap().push(target.clone());
@@ -143,7 +143,7 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
             said(request, seen).await
         }
         "half" => half(),
-        "download" => download(&target, UnderWay::begin(&seen)),
+        "download" => download(&target, RequestGuard::begin(&seen)),
         "grpc" => trailers(request).await,
         "sets-cookies" => {
             let mut response = said(request, seen).await;
@@ -177,17 +177,17 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
     }
 }
 
-fn full(text: impl Into<Bytes>) -> Out {
+fn full(text: impl Into<Bytes>) -> EchoBody {
     Full::new(text.into()).boxed()
 }
 
-fn status(status: StatusCode, text: &'static str) -> Response<Out> {
+fn status(status: StatusCode, text: &'static str) -> Response<EchoBody> {
     let mut response = Response::new(full(text));
     *response.status_mut() = status;
     response
 }
 
-async fn said(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
+async fn said(request: Request<Incoming>, seen: Arc<EchoRecord>) -> Response<EchoBody> {
     let (parts, mut body) = request.into_parts();
     let (mut bytes, mut trailers) = (0u64, Vec::new());
     while let Some(frame) = body.frame().await {
@@ -215,7 +215,7 @@ async fn said(request: Request<Incoming>, seen: Arc<Seen>) -> Response<Out> {
 }
 
 /// Asks for more with what the client says, until the assertion names `c1` if that is to help; `{n}` in it is another each time.
-async fn challenge(request: Request<Incoming>, seen: Arc<Seen>, helps: bool) -> Response<Out> {
+async fn challenge(request: Request<Incoming>, seen: Arc<EchoRecord>, helps: bool) -> Response<EchoBody> {
     let header = |name: &str| request.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
     let claims = header("x-entrada-assertion").map(|it| jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&it).unwrap().claims);
     if helps && claims.is_some_and(|it| it["acrs"] == json!(["c1"])) {
@@ -235,11 +235,11 @@ fn pairs(headers: &HeaderMap) -> Vec<[String; 2]> {
     headers.iter().map(|(name, value)| [name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()]).collect()
 }
 
-fn stream(frames: impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Sync + 'static) -> Response<Out> {
+fn stream(frames: impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Sync + 'static) -> Response<EchoBody> {
     Response::new(BodyExt::boxed(StreamBody::new(frames)))
 }
 
-fn events() -> Response<Out> {
+fn events() -> Response<EchoBody> {
     let ticks = futures_util::stream::unfold(0u32, |count| async move {
         if count > 0 {
             tokio::time::sleep(Duration::from_millis(150)).await;
@@ -252,28 +252,28 @@ fn events() -> Response<Out> {
 }
 
 /// A response that begins and never goes on.
-fn half() -> Response<Out> {
+fn half() -> Response<EchoBody> {
     let first = futures_util::stream::once(async { Ok(Frame::data(Bytes::from_static(b"begun"))) });
     stream(first.chain(futures_util::stream::pending()))
 }
 
 /// A request until its answer has been sent or given up.
-struct UnderWay(Arc<Seen>);
+struct RequestGuard(Arc<EchoRecord>);
 
-impl UnderWay {
-    fn begin(seen: &Arc<Seen>) -> Self {
+impl RequestGuard {
+    fn begin(seen: &Arc<EchoRecord>) -> Self {
         seen.under_way.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(seen))
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.0.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-fn download(target: &str, under_way: UnderWay) -> Response<Out> {
+fn download(target: &str, under_way: RequestGuard) -> Response<EchoBody> {
     let size: u64 = target.split_once("bytes=").map_or(0, |it| it.1.parse().unwrap());
     const BLOCK: u64 = 64 * 1024;
     let block = Bytes::from(vec![b'x'; BLOCK as usize]);
@@ -284,7 +284,7 @@ fn download(target: &str, under_way: UnderWay) -> Response<Out> {
     stream(frames)
 }
 
-async fn trailers(request: Request<Incoming>) -> Response<Out> {
+async fn trailers(request: Request<Incoming>) -> Response<EchoBody> {
     let te = request.headers().get("te").cloned();
     let bytes = request.into_body().collect().await.map(|it| it.to_bytes()).unwrap_or_default();
     let mut end = HeaderMap::new();
@@ -299,7 +299,7 @@ async fn trailers(request: Request<Incoming>) -> Response<Out> {
     response
 }
 
-fn switching(request: &mut Request<Incoming>) -> (Response<Out>, hyper::upgrade::OnUpgrade) {
+fn switching(request: &mut Request<Incoming>) -> (Response<EchoBody>, hyper::upgrade::OnUpgrade) {
     let upgrade = hyper::upgrade::on(&mut *request);
     let mut response = status(StatusCode::SWITCHING_PROTOCOLS, "");
     response.headers_mut().insert("connection", HeaderValue::from_static("upgrade"));
@@ -309,7 +309,7 @@ fn switching(request: &mut Request<Incoming>) -> (Response<Out>, hyper::upgrade:
     (response, upgrade)
 }
 
-fn web_socket(mut request: Request<Incoming>) -> Response<Out> {
+fn web_socket(mut request: Request<Incoming>) -> Response<EchoBody> {
     let Some(key) = request.headers().get("sec-websocket-key").cloned() else { return status(StatusCode::BAD_REQUEST, "no key") };
     let (mut response, upgrade) = switching(&mut request);
     let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
@@ -327,7 +327,7 @@ fn web_socket(mut request: Request<Incoming>) -> Response<Out> {
 }
 
 /// Any other protocol: bytes come back as they were sent.
-fn raw_upgrade(mut request: Request<Incoming>) -> Response<Out> {
+fn raw_upgrade(mut request: Request<Incoming>) -> Response<EchoBody> {
     let (response, upgrade) = switching(&mut request);
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };

@@ -26,7 +26,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A frame that arrived.
 #[derive(Debug)]
-pub struct Frame {
+pub struct RawFrame {
     pub kind: u8,
     pub stream: u32,
     pub payload: Vec<u8>,
@@ -88,7 +88,7 @@ impl RawHttp2 {
     }
 
     /// The next frame; `None` where the connection has ended. What was read of one stays where this is dropped midway.
-    pub async fn next(&mut self) -> Option<Frame> {
+    pub async fn next(&mut self) -> Option<RawFrame> {
         loop {
             if let Some(frame) = self.received_frame() {
                 return Some(frame);
@@ -99,17 +99,17 @@ impl RawHttp2 {
         }
     }
 
-    fn received_frame(&mut self) -> Option<Frame> {
+    fn received_frame(&mut self) -> Option<RawFrame> {
         let head = self.received.get(..9)?;
         let (length, kind) = (u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize, head[3]);
         let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
         let payload = self.received.get(9..9 + length)?.to_vec();
         self.received.drain(..9 + length);
-        Some(Frame { kind, stream, payload })
+        Some(RawFrame { kind, stream, payload })
     }
 
     /// The next frame, if it comes within that time.
-    pub async fn next_within(&mut self, time: Duration) -> Option<Option<Frame>> {
+    pub async fn next_within(&mut self, time: Duration) -> Option<Option<RawFrame>> {
         tokio::time::timeout(time, self.next()).await.ok()
     }
 }

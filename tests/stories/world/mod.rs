@@ -6,14 +6,14 @@ pub mod echo;
 pub mod h2;
 pub mod raw;
 
-use browser::Browser;
-use echo::Echo;
+use browser::TestBrowser;
+use echo::EchoApp;
 use entrada::base::clock::Clock;
-use entrada::cli::service::{Bound, Service};
+use entrada::cli::service::{BoundListener, Service};
 use entrada::config;
-use entrada::emulator::{Emulator, Options, Registration};
+use entrada::emulator::{EmulatedRegistration, Emulator, Options};
 use entrada::seal::random;
-use entrada::sidecar::Lasting;
+use entrada::sidecar::Process;
 use entrada::telemetry::log::Log;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -33,7 +33,7 @@ pub const MAX_COOKIES: usize = 10;
 /// Everything that runs; it ends with the story.
 pub struct World {
     pub emulator: Emulator,
-    pub app: Echo,
+    pub app: EchoApp,
     pub service: Arc<Service>,
     pub address: SocketAddr,
     pub admin: SocketAddr,
@@ -41,7 +41,7 @@ pub struct World {
     pub clock: Clock,
     pub shutdown: CancellationToken,
     pub served: Option<tokio::task::JoinHandle<()>>,
-    pub log: Written,
+    pub log: LogBuffer,
     /// The certificate of the authority that Entra's own was made by, where Entra speaks TLS.
     pub entra_ca: Option<std::path::PathBuf>,
     text: String,
@@ -49,7 +49,7 @@ pub struct World {
 }
 
 /// How a world differs from the usual one.
-pub struct Plan {
+pub struct WorldPlan {
     /// Lines into `[server]`.
     pub server: String,
     /// Lines into `[upstream]`; `url` is written unless it is here.
@@ -75,14 +75,14 @@ pub struct Plan {
     /// Whom the program believes instead of the authority that made Entra's certificate.
     pub entra_ca: Option<std::path::PathBuf>,
     /// Apps that are registered in one tenant each.
-    pub registrations: Vec<Registration>,
+    pub registrations: Vec<EmulatedRegistration>,
     /// `HTTPS_PROXY`.
     pub proxy: Option<String>,
     /// Whether time passes by `later` alone: for whoever counts what happens within a minute, on a slow machine too.
     pub time_stands: bool,
 }
 
-impl Default for Plan {
+impl Default for WorldPlan {
     fn default() -> Self {
         let empty = String::new;
         Self {
@@ -132,11 +132,11 @@ allow = "signed-in"
 impl World {
     /// The usual one.
     pub async fn start() -> Self {
-        Self::with(Plan::default()).await
+        Self::with(WorldPlan::default()).await
     }
 
     /// One that differs.
-    pub async fn with(plan: Plan) -> Self {
+    pub async fn with(plan: WorldPlan) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let clock = if plan.time_stands { Clock::standing() } else { Clock::system() };
         let port = plan.port.unwrap_or_else(free_port);
@@ -154,17 +154,17 @@ impl World {
         };
         let emulator = Emulator::start(TcpListener::bind(("127.0.0.1", plan.entra_port.unwrap_or(0))).unwrap(), options).await.unwrap();
         emulator.control().be_down(plan.entra_down);
-        let app = Echo::start().await;
+        let app = EchoApp::start().await;
         let admin = free_port();
         let text = text(&plan, port, admin, &public_url, &emulator, &app);
         let config = read(&text);
-        let log = Written::default();
+        let log = LogBuffer::default();
         let line = Log::start(&config.telemetry, log.clone()).unwrap();
         let environment = plan.proxy.iter().map(|it| ("HTTPS_PROXY".to_owned(), it.clone())).collect();
-        let lasting = Lasting::new(&config, clock.clone(), random::system(), line, environment);
-        let lasting = lasting.opened(&config).await.unwrap();
-        let bound = Bound::new(&config).unwrap();
-        let (service, _) = Service::start(&config, lasting).unwrap();
+        let process = Process::new(&config, clock.clone(), random::system(), line, environment);
+        let process = process.opened(&config).await.unwrap();
+        let bound = BoundListener::new(&config).unwrap();
+        let (service, _) = Service::start(&config, process).unwrap();
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(Arc::clone(&service).serve(bound, shutdown.clone()));
         let world = Self {
@@ -191,26 +191,26 @@ impl World {
     /// Waits until Entra was reached.
     pub async fn is_ready(&self) {
         for _ in 0..500 {
-            if self.service.house().entra.ready().is_ok() {
+            if self.service.sidecar().entra.ready().is_ok() {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        panic!("Entra was not reached: {:?}", self.service.house().entra.ready());
+        panic!("Entra was not reached: {:?}", self.service.sidecar().entra.ready());
     }
 
     /// A browser without cookies.
-    pub fn browser(&self) -> Browser {
-        Browser::new(self.address, &self.public_url)
+    pub fn browser(&self) -> TestBrowser {
+        TestBrowser::new(self.address, &self.public_url)
     }
 
     /// A browser that reaches the public address at a front proxy.
-    pub fn browser_at(&self, address: SocketAddr) -> Browser {
-        Browser::new(address, &self.public_url)
+    pub fn browser_at(&self, address: SocketAddr) -> TestBrowser {
+        TestBrowser::new(address, &self.public_url)
     }
 
     /// A browser in which that person is signed in.
-    pub async fn signed_in(&self, person: &str) -> Browser {
+    pub async fn signed_in(&self, person: &str) -> TestBrowser {
         let mut browser = self.browser();
         browser.visits("/").await;
         let page = browser.signs_in_as(person).await;
@@ -239,17 +239,17 @@ impl World {
     /// All log lines so far; what is under way is given a moment.
     pub async fn logged(&self) -> String {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        self.service.house().lasting.log.finish();
+        self.service.sidecar().process.log.finish();
         self.log.text()
     }
 }
 
 /// What the program tells its operator in this story, beside a line a request. A story runs in one thread, and so does its program.
-pub struct Told(Written, #[expect(dead_code, reason = "it is heard for as long as this lives")] tracing::subscriber::DefaultGuard);
+pub struct CapturedEvents(LogBuffer, #[expect(dead_code, reason = "it is heard for as long as this lives")] tracing::subscriber::DefaultGuard);
 
-impl Told {
+impl CapturedEvents {
     pub fn listens() -> Self {
-        let written = Written::default();
+        let written = LogBuffer::default();
         let to = written.clone();
         let heard = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::INFO).with_writer(move || to.clone()).finish();
         Self(written, tracing::subscriber::set_default(heard))
@@ -267,7 +267,7 @@ impl Told {
 impl Drop for World {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        self.service.house().lasting.log.finish();
+        self.service.sidecar().process.log.finish();
         secrets_are_not_in(&self.log.text());
     }
 }
@@ -291,7 +291,7 @@ fn read(text: &str) -> config::Config {
     outcome.config.unwrap_or_else(|| panic!("{problems}\n{text}"))
 }
 
-fn text(plan: &Plan, port: u16, admin: u16, public_url: &str, emulator: &Emulator, app: &Echo) -> String {
+fn text(plan: &WorldPlan, port: u16, admin: u16, public_url: &str, emulator: &Emulator, app: &EchoApp) -> String {
     let url = if plan.upstream.contains("url =") { String::new() } else { format!("url = \"http://{}\"", app.address) };
     let listen = if plan.server.lines().any(|it| it.starts_with("listen =")) { String::new() } else { format!("listen = \"127.0.0.1:{port}\"") };
     let admin = if plan.server.contains("admin_listen =") { String::new() } else { format!("admin_listen = \"127.0.0.1:{admin}\"") };
@@ -348,9 +348,9 @@ pub fn free_port() -> u16 {
 
 /// What the log wrote.
 #[derive(Clone, Default)]
-pub struct Written(Arc<Mutex<Vec<u8>>>);
+pub struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Written {
+impl LogBuffer {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
@@ -361,7 +361,7 @@ impl Written {
     }
 }
 
-impl Write for Written {
+impl Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())

@@ -5,11 +5,11 @@ use super::*;
 #[test]
 fn groups_that_do_not_fit_are_not_taken_for_none() {
     let groups = |name: &str, value: Value| judged(&with(name, value)).unwrap().groups;
-    assert_eq!(groups("_claim_names", json!({"groups": "src1"})), Groups::Overage);
-    assert_eq!(groups("hasgroups", json!(true)), Groups::Overage);
-    assert_eq!(groups("hasgroups", json!("true")), Groups::Overage);
-    assert_eq!(groups("_claim_names", json!({"other": "src1"})), Groups::Known(Texts::default()));
-    assert_eq!(groups("groups", json!(["a", "b"])), Groups::Known(["a", "b"].into_iter().collect()));
+    assert_eq!(groups("_claim_names", json!({"groups": "src1"})), PersonGroups::Overage);
+    assert_eq!(groups("hasgroups", json!(true)), PersonGroups::Overage);
+    assert_eq!(groups("hasgroups", json!("true")), PersonGroups::Overage);
+    assert_eq!(groups("_claim_names", json!({"other": "src1"})), PersonGroups::Known(StringList::default()));
+    assert_eq!(groups("groups", json!(["a", "b"])), PersonGroups::Known(["a", "b"].into_iter().collect()));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn keys_that_are_weak_or_of_another_kind_are_passed_over() {
         let bad = changed(jwk(&PAIR, "bad"), name, value.clone());
         assert_eq!(keys::read(&document(std::slice::from_ref(&bad))).unwrap_err(), BadKeys::None, "{name} {value}");
         let left = keys::read(&document(&[bad, good.clone()])).unwrap();
-        assert_eq!(left.iter().map(Key::kid).collect::<Vec<_>>(), ["good"], "{name} {value}");
+        assert_eq!(left.iter().map(VerificationKey::kid).collect::<Vec<_>>(), ["good"], "{name} {value}");
     }
 }
 
@@ -52,7 +52,7 @@ fn a_document_of_keys_is_bounded_and_has_one_reading() {
 #[test]
 fn keys_stay_a_day_past_their_last_sight_and_do_not_change_under_one_name() {
     let fresh = |pair: &KeyPair, kid: &str| vec![key_of(&jwk(pair, kid))];
-    let (keys, swapped) = Keys::default().merged(fresh(&PAIR, "k1"), NOW);
+    let (keys, swapped) = KnownKeys::default().merged(fresh(&PAIR, "k1"), NOW);
     assert!(!swapped);
     let (keys, _) = keys.merged(fresh(&OTHER_PAIR, "k2"), NOW + 24 * 3600);
     assert!(keys.find("k1").is_some() && keys.find("k2").is_some());

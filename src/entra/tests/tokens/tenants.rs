@@ -8,7 +8,7 @@ fn a_key_signs_only_for_its_issuer_and_its_cloud() {
     let msa = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
     for (name, value) in [("issuer", json!(msa)), ("issuer", json!(ISSUER.replace(TENANT, OTHER))), ("cloud_instance_name", json!("microsoftonline.us"))] {
         let key = key_of(&changed(jwk(&PAIR, "k1"), name, value));
-        assert_eq!(judged_with(&token, &key, true, &[]).unwrap_err(), Invalid::KeyIssuer);
+        assert_eq!(judged_with(&token, &key, true, &[]).unwrap_err(), InvalidToken::KeyIssuer);
     }
     for (name, value) in [("issuer", json!(ISSUER)), ("issuer", json!(null)), ("cloud_instance_name", json!(null))] {
         assert!(judged_with(&token, &key_of(&changed(jwk(&PAIR, "k1"), name, value)), true, &[]).is_ok());
@@ -23,7 +23,7 @@ fn of(tid: &str) -> Value {
 #[test]
 fn among_many_tenants_those_that_are_named_come_in() {
     let (ours, theirs, personal) = (signed(&header(), &of(TENANT)), signed(&header(), &of(OTHER)), signed(&header(), &of(PERSONAL)));
-    let stranger = Invalid::Stranger(Guid::parse(OTHER).unwrap());
+    let stranger = InvalidToken::Stranger(Guid::parse(OTHER).unwrap());
     let outcome = |allowed: &[&str], token: &str| judged_among(allowed, token, &key()).err();
     for allowed in [[TENANT].as_slice(), &["contoso.example"], &["fabrikam.example", TENANT], &[TENANT, PERSONAL]] {
         assert_eq!((outcome(allowed, &ours), outcome(allowed, &theirs)), (None, Some(stranger)), "{allowed:?}");
@@ -31,23 +31,23 @@ fn among_many_tenants_those_that_are_named_come_in() {
     assert_eq!(outcome(&["fabrikam.example"], &theirs), Some(stranger), "a domain that nobody has resolved");
     assert_eq!(outcome(&["*"], &theirs), None);
     for (allowed, personal_comes) in [([TENANT].as_slice(), false), (&["*"], false), (&[PERSONAL], true), (&["*", PERSONAL], true)] {
-        assert_eq!(outcome(allowed, &personal), (!personal_comes).then_some(Invalid::Personal), "{allowed:?}");
+        assert_eq!(outcome(allowed, &personal), (!personal_comes).then_some(InvalidToken::Personal), "{allowed:?}");
     }
 }
 
 #[test]
 fn attack_15_a_token_of_another_tenant_does_not_come_in_under_a_template() {
-    let any = |claims: &Value, key: &Key| judged_among(&["*", PERSONAL], &signed(&header(), claims), key).err();
-    assert_eq!(any(&changed(of(TENANT), "tid", json!(OTHER)), &key()), Some(Invalid::Issuer), "issuer of one, tid of another");
-    assert_eq!(any(&changed(of(OTHER), "tid", json!(TENANT)), &key()), Some(Invalid::Issuer));
-    assert_eq!(any(&changed(of(TENANT), "iss", json!(TEMPLATE)), &key()), Some(Invalid::Issuer));
-    assert_eq!(any(&changed(of(TENANT), "iss", json!(format!("https://sts.windows.net/{TENANT}/"))), &key()), Some(Invalid::Issuer));
-    assert_eq!(any(&changed(of(TENANT), "tid", json!("{tenantid}")), &key()), Some(Invalid::Tenant));
+    let any = |claims: &Value, key: &VerificationKey| judged_among(&["*", PERSONAL], &signed(&header(), claims), key).err();
+    assert_eq!(any(&changed(of(TENANT), "tid", json!(OTHER)), &key()), Some(InvalidToken::Issuer), "issuer of one, tid of another");
+    assert_eq!(any(&changed(of(OTHER), "tid", json!(TENANT)), &key()), Some(InvalidToken::Issuer));
+    assert_eq!(any(&changed(of(TENANT), "iss", json!(TEMPLATE)), &key()), Some(InvalidToken::Issuer));
+    assert_eq!(any(&changed(of(TENANT), "iss", json!(format!("https://sts.windows.net/{TENANT}/"))), &key()), Some(InvalidToken::Issuer));
+    assert_eq!(any(&changed(of(TENANT), "tid", json!("{tenantid}")), &key()), Some(InvalidToken::Tenant));
     let personal = key_of(&changed(jwk(&PAIR, "k1"), "issuer", json!(TEMPLATE.replace("{tenantid}", PERSONAL))));
-    assert_eq!(any(&of(TENANT), &personal), Some(Invalid::KeyIssuer), "the key of personal accounts signs for a company");
+    assert_eq!(any(&of(TENANT), &personal), Some(InvalidToken::KeyIssuer), "the key of personal accounts signs for a company");
     assert_eq!(any(&of(PERSONAL), &personal), None);
     let government = key_of(&changed(jwk(&PAIR, "k1"), "cloud_instance_name", json!("microsoftonline.us")));
-    assert_eq!(any(&of(TENANT), &government), Some(Invalid::KeyIssuer));
+    assert_eq!(any(&of(TENANT), &government), Some(InvalidToken::KeyIssuer));
 }
 
 #[test]
@@ -63,12 +63,13 @@ fn among_many_tenants_an_address_that_nobody_vouches_for_is_not_known() {
 
 #[test]
 fn a_tenant_beside_others_vouches_for_no_address_either() {
-    let admitted = Admitted::new(Allowed::default(), Arc::new(Domains::default()));
+    let admitted = AdmittedTenants::new(AllowedTenants::default(), Arc::new(TenantDomains::default()));
     let (metadata, custom) = (metadata(), ["email".to_owned()]);
     let outcome = |beside_others: bool, edov: bool| {
         let claims = changed(changed(claims(), "email", json!("maya@contoso.com")), "xms_edov", json!(edov));
         let client_id = Guid::parse(CLIENT).unwrap();
-        let expected = Expected { metadata: &metadata, admitted: &admitted, client_id, nonce: None, guests: true, beside_others, now: NOW, custom: &custom };
+        let expected =
+            ExpectedToken { metadata: &metadata, admitted: &admitted, client_id, nonce: None, guests: true, beside_others, now: NOW, custom: &custom };
         let who = judge(&verified(&signed(&header(), &claims), &key()).unwrap(), &key(), &expected).unwrap();
         (who.email.is_some(), who.custom.len())
     };
@@ -98,7 +99,7 @@ fn a_guest_is_known_by_any_of_three_signs() {
         ("upn", json!("mara@contoso.com"), false),
     ] {
         let token = with(name, value.clone());
-        assert_eq!(judged_with(&token, &key(), false, &[]).err(), guest.then_some(Invalid::Guest), "{name} {value}");
+        assert_eq!(judged_with(&token, &key(), false, &[]).err(), guest.then_some(InvalidToken::Guest), "{name} {value}");
         assert_eq!(judged_with(&token, &key(), true, &[]).unwrap().guest, guest);
     }
 }

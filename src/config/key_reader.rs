@@ -1,0 +1,238 @@
+//! Values with a type: text, lists, numbers, lengths of time, closed choices, files.
+//!
+//! Each reading notes what is wrong and goes on with the default, so that the next key is read too.
+
+use super::duration;
+use super::nearest::nearest;
+use super::problem::{InvalidValue, quote};
+use super::section::{ConfigSection, LocatedValue, RawEntry, RawValue, unexpected};
+use super::source::ValueLocation;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// A key that is about to be read.
+#[derive(Debug)]
+pub(super) struct KeyReader<'s, 'a> {
+    pub(super) section: &'s ConfigSection<'a>,
+    pub(super) name: &'static str,
+    alias: Option<&'static str>,
+    needed: bool,
+}
+
+impl<'a> ConfigSection<'a> {
+    /// Begins to read a key; what follows says which type it has.
+    pub(super) fn key(&self, name: &'static str) -> KeyReader<'_, 'a> {
+        KeyReader { section: self, name, alias: None, needed: false }
+    }
+}
+
+impl<'a> KeyReader<'_, 'a> {
+    /// A variable that others know too, for where neither file nor our own variable says anything.
+    pub(super) fn or_variable(mut self, name: &'static str) -> Self {
+        self.alias = Some(name);
+        self
+    }
+
+    /// Its absence is a problem.
+    pub(super) fn needed(mut self) -> Self {
+        self.needed = true;
+        self
+    }
+
+    /// Text that is not empty; empty text is as if it were not written.
+    pub(super) fn text(self) -> Option<LocatedValue<String>> {
+        self.parse(|text| Ok(text.to_owned()))
+    }
+
+    /// Text that means something.
+    pub(super) fn parse<T>(self, read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<LocatedValue<T>> {
+        let Some(entry) = self.find(None) else {
+            self.miss();
+            return None;
+        };
+        let text = self.as_text(&entry)?;
+        if text.is_empty() {
+            self.miss();
+            return None;
+        }
+        self.judge(text, entry, read)
+    }
+
+    /// Text that means something, with a text that stands for it where it is not written.
+    pub(super) fn parse_or<T>(self, default: &'static str, read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<LocatedValue<T>> {
+        match self.find(Some(format!("{default:?}"))) {
+            Some(entry) => {
+                let text = self.as_text(&entry)?;
+                self.judge(text, entry, read)
+            }
+            None => Some(LocatedValue { value: read(default).ok()?, spot: self.section.spot_of(self.name) }),
+        }
+    }
+
+    /// A list of texts; one alone needs no brackets, and the environment parts them by commas.
+    pub(super) fn list<T>(self, default: &[&'static str], read: impl Fn(&str) -> Result<T, InvalidValue>) -> Vec<LocatedValue<T>> {
+        self.each(default, read).into_iter().flatten().collect()
+    }
+
+    /// The same, or nothing where one entry is wrong: for lists that mean something else when they are shorter.
+    pub(super) fn whole_list<T>(self, default: &[&'static str], read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<Vec<LocatedValue<T>>> {
+        self.each(default, read).into_iter().collect()
+    }
+
+    fn each<T>(&self, default: &[&'static str], read: impl Fn(&str) -> Result<T, InvalidValue>) -> Vec<Option<LocatedValue<T>>> {
+        let Some(entry) = self.find(Some(format!("{default:?}"))) else {
+            let one = |text: &&str| Some(LocatedValue { value: read(text).ok()?, spot: self.section.spot_of(self.name) });
+            return default.iter().map(one).collect();
+        };
+        let spot = |at| self.section.spot(self.name, at);
+        let entries: Vec<_> = match entry.raw {
+            RawValue::Variable(text) => {
+                let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+                parts.map(|it| RawEntry { raw: RawValue::Variable(it), spot: entry.spot.clone() }).collect()
+            }
+            RawValue::File(DeValue::Array(values)) => {
+                values.iter().map(|it| RawEntry { raw: RawValue::File(it.get_ref()), spot: spot(ValueLocation::Offset(it.span().start)) }).collect()
+            }
+            RawValue::File(_) => vec![entry],
+        };
+        entries.into_iter().map(|it| self.judge(self.as_text(&it)?, it, &read)).collect()
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(self, default: bool) -> bool {
+        let Some(entry) = self.find(Some(default.to_string())) else { return default };
+        let complaint = match entry.raw {
+            RawValue::File(DeValue::Boolean(value)) => return *value,
+            RawValue::Variable("true") => return true,
+            RawValue::Variable("false") => return false,
+            RawValue::File(other) => unexpected("true or false", other),
+            RawValue::Variable(text) => InvalidValue::new(format!("{} is neither true nor false", quote(text))),
+        };
+        self.section.complain(&entry.spot, complaint);
+        default
+    }
+
+    /// A whole number within a range.
+    pub(super) fn number(self, default: u64, range: RangeInclusive<u64>) -> u64 {
+        let Some(entry) = self.find(Some(default.to_string())) else { return default };
+        let number = match entry.raw {
+            RawValue::File(DeValue::Integer(it)) => u64::from_str_radix(it.as_str(), it.radix()).ok(),
+            RawValue::Variable(text) => text.parse().ok(),
+            RawValue::File(other) => {
+                self.section.complain(&entry.spot, unexpected("a whole number", other));
+                return default;
+            }
+        };
+        if let Some(number) = number.filter(|it| range.contains(it)) {
+            return number;
+        }
+        let complaint = InvalidValue::new("is out of range").hint(format!("choose a whole number from {} to {}", range.start(), range.end()));
+        self.section.complain(&entry.spot, complaint);
+        default
+    }
+
+    /// A length of time within a range.
+    pub(super) fn duration(self, default: Duration, range: RangeInclusive<Duration>) -> Duration {
+        let Some(entry) = self.find(Some(format!("\"{}\"", duration::spell(default)))) else { return default };
+        if let RawValue::File(number @ DeValue::Integer(_)) = entry.raw {
+            self.section.complain(&entry.spot, unexpected("a duration", number).hint("write a number and a unit in quotes, like \"30s\""));
+            return default;
+        }
+        let within = |text: &str| {
+            let value = duration::parse(text)?;
+            let (least, most) = (duration::spell(*range.start()), duration::spell(*range.end()));
+            let complaint = || InvalidValue::new(format!("{} is out of range", quote(text))).hint(format!("choose from \"{least}\" to \"{most}\""));
+            if range.contains(&value) { Ok(value) } else { Err(complaint()) }
+        };
+        self.as_text(&entry).and_then(|text| self.judge(text, entry, within)).map_or(default, |it| it.value)
+    }
+
+    /// One of a closed set of words; the first is the default.
+    pub(super) fn choice<T: Copy + Default>(self, words: &[(&'static str, T)]) -> T {
+        let first = words.first().map(|it| it.0).unwrap_or_default();
+        self.parse_or(first, |text| choose(text, words)).map(|it| it.value).unwrap_or_default()
+    }
+
+    /// A file that is there and can be read.
+    pub(super) fn file(self) -> Option<PathBuf> {
+        let readable = |text: &str| {
+            let path = PathBuf::from(text);
+            let refused = |why: &dyn std::fmt::Display| InvalidValue::new(format!("{} cannot be read: {why}", quote(text)));
+            match std::fs::metadata(&path) {
+                Ok(it) if !it.is_file() => Err(refused(&"it is not a file")),
+                Ok(_) => std::fs::File::open(&path).map(|_| path).map_err(|it| refused(&it)),
+                Err(error) => Err(refused(&error)),
+            }
+        };
+        self.parse(readable).map(|it| it.value)
+    }
+
+    /// A directory that is there.
+    pub(super) fn directory(self) -> Option<PathBuf> {
+        let there = |text: &str| {
+            let path = PathBuf::from(text);
+            if path.is_dir() { Ok(path) } else { Err(InvalidValue::new(format!("{} is not a directory", quote(text)))) }
+        };
+        self.parse(there).map(|it| it.value)
+    }
+
+    /// Whether anything is written at all.
+    pub(super) fn is_present(&self) -> bool {
+        self.find(None).is_some()
+    }
+
+    /// Whether anything but empty text is written.
+    pub(super) fn is_written(&self) -> bool {
+        let entry = self.section.look_up(self.name, self.alias);
+        entry.is_some_and(|it| !matches!(it.raw, RawValue::File(DeValue::String(text)) if text.is_empty()))
+    }
+
+    pub(super) fn find(&self, default: Option<String>) -> Option<RawEntry<'a>> {
+        self.section.find(self.name, self.alias, default)
+    }
+
+    pub(super) fn as_text(&self, entry: &RawEntry<'a>) -> Option<&'a str> {
+        match entry.raw {
+            RawValue::Variable(text) => Some(text),
+            RawValue::File(DeValue::String(text)) => Some(text),
+            RawValue::File(other) => {
+                self.section.complain(&entry.spot, unexpected("text in quotes", other));
+                None
+            }
+        }
+    }
+
+    fn judge<T>(&self, text: &str, entry: RawEntry<'a>, read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<LocatedValue<T>> {
+        match read(text) {
+            Ok(value) => Some(LocatedValue { value, spot: entry.spot }),
+            Err(complaint) => {
+                self.section.complain(&entry.spot, complaint);
+                None
+            }
+        }
+    }
+
+    /// Tells that a key is missing, where it is needed.
+    pub(super) fn miss(&self) {
+        if self.needed {
+            let alias = self.alias.map(|it| format!(" or {it}")).unwrap_or_default();
+            let hint = format!("set {} in {}{alias}", self.name, self.section.place_of(self.name));
+            self.section.complain(&self.section.spot_of(self.name), InvalidValue::new("is missing").hint(hint));
+        }
+    }
+}
+
+/// One of a closed set of words.
+pub(super) fn choose<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, InvalidValue> {
+    let known = || words.iter().map(|it| it.0);
+    let complaint = || {
+        let complaint = InvalidValue::new(format!("{} is not a valid value", quote(text)));
+        match nearest(text, known()) {
+            Some(meant) => complaint.hint(format!("did you mean \"{meant}\"?")),
+            None => complaint.hint(format!("write {}", known().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(" or "))),
+        }
+    };
+    words.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(complaint)
+}

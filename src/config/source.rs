@@ -1,0 +1,193 @@
+//! What was written, in the file and in the environment, and all that was found out about it.
+
+use super::line_index::LineIndex;
+use super::nearest::nearest;
+use super::problem::{ConfigLocation, InvalidValue, Problem, ReadOutcome, quote};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Problems, and warnings, that are told at most: a file of rubbish has no end of them.
+const MAX_PROBLEMS: usize = 100;
+
+/// What every variable of ours begins with.
+const VARIABLE_PREFIX: &str = "ENTRADA_";
+
+/// Variables of ours that name no key.
+const OTHER_VARIABLES: [&str; 1] = ["ENTRADA_CONFIG"];
+
+/// One thing that an operator can set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigKey {
+    /// Its whole name: `server.limits.idle_timeout`; `access.rule.path` in an array of tables.
+    pub name: String,
+    /// What holds where it is not written, as it would be written in TOML; nothing where there is no such value.
+    pub default: Option<String>,
+    /// The variable that sets it; nothing where only the file can.
+    pub variable: Option<String>,
+    pub(super) is_table: bool,
+}
+
+/// Where a value is written.
+#[derive(Clone, Debug)]
+pub(super) enum ValueLocation {
+    Nowhere,
+    /// From this byte of the file on.
+    Offset(usize),
+    Variable(String),
+}
+
+/// A key and where its value is written: what a problem points at.
+#[derive(Clone, Debug)]
+pub(super) struct LocatedKey {
+    pub(super) key: String,
+    pub(super) at: ValueLocation,
+}
+
+/// File, environment and findings. Findings are kept in a cell so that reading a key is one expression.
+#[derive(Debug)]
+pub(super) struct ConfigSource<'a> {
+    lines: Option<LineIndex<'a>>,
+    environment: &'a [(String, String)],
+    findings: RefCell<Findings>,
+}
+
+#[derive(Debug, Default)]
+struct Findings {
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    /// By whole name.
+    keys: BTreeMap<String, ConfigKey>,
+    variables: BTreeSet<String>,
+    unknown: Vec<UnknownKey>,
+}
+
+#[derive(Debug)]
+struct UnknownKey {
+    section: String,
+    name: String,
+    is_table: bool,
+    offset: usize,
+}
+
+impl<'a> ConfigSource<'a> {
+    pub(super) fn new(text: Option<&'a str>, environment: &'a [(String, String)]) -> Self {
+        Self { lines: text.map(LineIndex::new), environment, findings: RefCell::default() }
+    }
+
+    /// A variable that is set. An empty one is as if it were not: that is how compose files leave things out.
+    pub(super) fn variable(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.environment.iter().find(|it| it.0 == name)?;
+        self.findings.borrow_mut().variables.insert(name.to_owned());
+        Some(value.trim()).filter(|it| !it.is_empty())
+    }
+
+    /// The line of a byte of the file, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.lines.as_ref().map_or(0, |it| it.line(offset))
+    }
+
+    /// A key that can be set; told once for each reading, in an array for each of its tables.
+    pub(super) fn know(&self, key: ConfigKey) {
+        self.findings.borrow_mut().keys.entry(key.name.clone()).or_insert(key);
+    }
+
+    /// A key in the file that nobody asked for. What was meant is told at the end, when all keys are known.
+    pub(super) fn unknown(&self, section: &str, name: &str, is_table: bool, offset: usize) {
+        let mut findings = self.findings.borrow_mut();
+        if findings.unknown.len() < MAX_PROBLEMS {
+            findings.unknown.push(UnknownKey { section: section.to_owned(), name: name.to_owned(), is_table, offset });
+        }
+    }
+
+    pub(super) fn complain(&self, spot: &LocatedKey, complaint: InvalidValue) {
+        let problem = self.problem(spot, complaint);
+        let mut findings = self.findings.borrow_mut();
+        if findings.problems.len() < MAX_PROBLEMS {
+            findings.problems.push(problem);
+        }
+    }
+
+    pub(super) fn warn(&self, spot: &LocatedKey, complaint: InvalidValue) {
+        let warning = self.problem(spot, complaint);
+        let mut findings = self.findings.borrow_mut();
+        if findings.warnings.len() < MAX_PROBLEMS {
+            findings.warnings.push(warning);
+        }
+    }
+
+    fn problem(&self, spot: &LocatedKey, InvalidValue { what, hint }: InvalidValue) -> Problem {
+        let place = match (&spot.at, &self.lines) {
+            (ValueLocation::Offset(offset), Some(lines)) => {
+                let (line, column) = lines.line_and_column(*offset);
+                ConfigLocation::Line { line, column }
+            }
+            (ValueLocation::Variable(name), _) => ConfigLocation::Variable(name.clone()),
+            _ => ConfigLocation::Whole,
+        };
+        Problem { key: spot.key.clone(), place, what, hint }
+    }
+
+    /// All keys that were asked for.
+    pub(super) fn into_keys(self) -> Vec<ConfigKey> {
+        self.findings.into_inner().keys.into_values().filter(|it| !it.is_table).collect()
+    }
+
+    /// Judges what nobody asked for, and ends the reading.
+    pub(super) fn judge<T>(self, config: Option<T>) -> ReadOutcome<T> {
+        let unknown = std::mem::take(&mut self.findings.borrow_mut().unknown);
+        for it in unknown {
+            let complaint = unknown_key(&self.findings.borrow().keys, &it);
+            let spot = LocatedKey { key: join(&it.section, &plain(&it.name)), at: ValueLocation::Offset(it.offset) };
+            self.complain(&spot, complaint);
+        }
+        self.warn_of_variables();
+        let Findings { problems, warnings, .. } = self.findings.into_inner();
+        ReadOutcome::new(config, problems, warnings, self.lines.is_some())
+    }
+
+    /// Orchestrators inject variables under a service's name, so an unknown one is no problem.
+    fn warn_of_variables(&self) {
+        let ours = self.environment.iter().map(|it| it.0.as_str()).filter(|it| it.starts_with(VARIABLE_PREFIX) && !OTHER_VARIABLES.contains(it));
+        for name in ours {
+            let findings = self.findings.borrow();
+            if findings.variables.contains(name) {
+                continue;
+            }
+            let known = findings.keys.values().filter_map(|it| it.variable.as_deref()?.strip_prefix(VARIABLE_PREFIX));
+            let meant = nearest(name.strip_prefix(VARIABLE_PREFIX).unwrap_or_default(), known).map(|it| format!("did you mean {VARIABLE_PREFIX}{it}?"));
+            drop(findings);
+            let spot = LocatedKey { key: "environment".to_owned(), at: ValueLocation::Variable(name.to_owned()) };
+            self.warn(&spot, InvalidValue { what: "this variable does not belong to a key".to_owned(), hint: meant });
+        }
+    }
+}
+
+/// The variable that sets a key.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("{VARIABLE_PREFIX}{}", key.replace('.', "_").to_uppercase())
+}
+
+/// The whole name of a key of a section.
+pub(super) fn join(section: &str, name: &str) -> String {
+    if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
+}
+
+/// A key as it may stand in a message.
+pub(super) fn plain(name: &str) -> String {
+    let bare = name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'));
+    if bare && !name.is_empty() && name.len() <= 60 { name.to_owned() } else { quote(name) }
+}
+
+fn unknown_key(keys: &BTreeMap<String, ConfigKey>, unknown: &UnknownKey) -> InvalidValue {
+    let parts = |it: &'_ str| it.rsplit_once('.').map_or((String::new(), it.to_owned()), |(section, name)| (section.to_owned(), name.to_owned()));
+    let all: Vec<_> = keys.keys().map(|it| parts(it)).collect();
+    let here: Vec<_> = all.iter().filter(|it| it.0 == unknown.section).map(|it| it.1.as_str()).collect();
+    let complaint = InvalidValue::new(if unknown.is_table { "is not a known section" } else { "is not a known key" });
+    if let Some(meant) = nearest(&unknown.name, here.iter().copied()) {
+        return complaint.hint(format!("did you mean {}?", join(&unknown.section, meant)));
+    }
+    if let Some((section, name)) = all.iter().find(|it| it.1 == unknown.name && !it.0.is_empty()) {
+        return complaint.hint(format!("{name} belongs under [{section}]"));
+    }
+    complaint.hint(format!("valid here: {}", here.join(", ")))
+}

@@ -1,0 +1,357 @@
+//! Sign-ins of the app's own clients: begun with a code, and read back while they last.
+//!
+//! What a client is given is kept as a digest only. A code is good once and for a minute, for the client, the address and the proof that it was
+//! made for (RFC 7636); used twice, or wrongly, it ends what it began (OAuth 2.1 section 4.1.3).
+
+use super::client_sign_in::{ClientSignIn, NewClientSignIn};
+use super::database::{DatabaseRow, SqlValue, Transaction};
+use super::error::{Error, plain};
+use super::refresh;
+use super::store::Directory;
+use crate::base::guid::Guid;
+use crate::base::identity::{DirectoryMember, Identity};
+use crate::base::secret::Secret;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::collections::HashSet;
+
+/// For how long a code can be redeemed, in seconds.
+const CODE_LIFETIME_SECONDS: u64 = 60;
+/// Longest address that is kept, in bytes.
+const MAX_ADDRESS_BYTES: usize = 2000;
+/// For how long one process may ask Entra, in seconds, before another one does.
+const LEASE_SECONDS: u64 = 60;
+/// Rows that ended longer ago than this are taken out, in seconds.
+const ENDED_RETENTION_SECONDS: u64 = 30 * 86_400;
+
+/// What the history says of a sign-in that made room for a newer one.
+pub const MORE_THAN_PER_PERSON: &str = "unused for the longest time of more sign-ins than session.per_person";
+
+/// Why a code or a refresh token brings nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum RedeemError {
+    /// There is none like it.
+    #[error("there is no such code or token")]
+    Unknown,
+    /// A code that was used already, or too late, or by whom it was not made for; what it began is over.
+    #[error("the code {0}")]
+    Code(&'static str, Guid),
+    /// A refresh token that was used already: somebody else may have it, and the sign-in is over.
+    #[error("the refresh token was used before")]
+    Reused(Guid),
+    /// Another client's.
+    #[error("the refresh token belongs to another client")]
+    OtherClient,
+    /// Too old, signed out, or the person or the organization is switched off.
+    #[error("the sign-in has ended")]
+    Over,
+    /// The directory cannot tell.
+    #[error(transparent)]
+    Directory(#[from] Error),
+}
+
+/// A code or token that was accepted.
+#[derive(Debug)]
+pub struct RedeemedSignIn {
+    /// The sign-in.
+    pub sign_in: ClientSignIn,
+    /// The refresh token that comes next.
+    pub refresh: Secret,
+    /// Other sign-ins of the person that ended to make room for this one.
+    pub ended: Vec<Guid>,
+}
+
+/// What is known of a sign-in right before Entra is asked about it.
+#[derive(Debug)]
+pub enum RefreshLease {
+    /// It is this process' turn, and this is by what it asks.
+    Held(Option<Secret>),
+    /// Another process asks at this moment.
+    Elsewhere,
+    /// It is over.
+    Over,
+}
+
+pub(super) const SELECT_SIGN_IN: &str = "SELECT id, client, redirect_uri, challenge, scope, person, organization, code_ends, code_used, salt, generation, token, previous, \
+     rotated, seen, ends, ended, identity, entra_grant, answered FROM family";
+
+impl Directory {
+    /// Begins a sign-in on a client, and gives the authorization code for it.
+    ///
+    /// # Errors
+    /// `NotPlain`, or where the database cannot be asked.
+    pub async fn start_sign_in(&self, new: NewClientSignIn<'_>) -> Result<Secret, Error> {
+        plain("client", Some(new.client))?;
+        plain("challenge", Some(new.challenge))?;
+        plain("scope", new.scope)?;
+        if new.redirect_uri.len() > MAX_ADDRESS_BYTES {
+            return Err(Error::NotPlain("redirect URI"));
+        }
+        let (id, now) = (self.new_id(), self.clock.now());
+        let code = Secret::new(self.random.text::<32>());
+        let grant = new.refresh_token.map(|it| self.seals.seal_refresh_token(id, it)).transpose()?;
+        let values: Vec<SqlValue> = vec![
+            id.to_string().into(),
+            new.client.into(),
+            new.redirect_uri.into(),
+            new.challenge.into(),
+            new.scope.map(str::to_owned).into(),
+            new.person.to_string().into(),
+            new.organization.to_string().into(),
+            digest_of(code.expose()).into(),
+            now.saturating_add(CODE_LIFETIME_SECONDS).into(),
+            self.random.text::<32>().into(),
+            now.into(),
+            new.lifetime.into(),
+            self.seals.seal_identity(id, new.identity)?.into(),
+            grant.into(),
+        ];
+        let sql = "INSERT INTO family (id, client, redirect_uri, challenge, scope, person, organization, code, code_ends, salt, generation, made, seen, ends, \
+                   lifetime, identity, entra_grant, answered, asking) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $11, $9, $12, $13, $14, $11, 0)";
+        let mut changes = self.database.begin_transaction().await?;
+        changes.run(sql, values).await?;
+        if self.is_cleanup_due(64) {
+            let old = now.saturating_sub(ENDED_RETENTION_SECONDS);
+            changes.run("DELETE FROM family WHERE ends < $1", vec![old.into()]).await?;
+        }
+        changes.commit().await?;
+        Ok(code)
+    }
+
+    /// Redeems a code. Of two who do so at the same time none keeps what it began. A person has at most `most` live sign-ins then: those that
+    /// were unused for the longest time end.
+    ///
+    /// # Errors
+    /// Why it brings nothing; what it began is over then.
+    pub async fn redeem_code(
+        &self,
+        code: &Secret,
+        client: &str,
+        redirect_uri: Option<&str>,
+        verifier: &str,
+        most: usize,
+    ) -> Result<RedeemedSignIn, RedeemError> {
+        let (digest, now) = (digest_of(code.expose()), self.clock.now());
+        // Nobody who guesses keeps writers waiting.
+        let known = self.database.row("SELECT organization FROM family WHERE code = $1", vec![digest.as_str().into()]).await?.ok_or(RedeemError::Unknown)?;
+        let mut changes = self.database.begin_transaction().await?;
+        // Two new sign-ins of one person are counted one after the other.
+        changes.lock(guid(&known, "organization")?).await?;
+        let sql = "UPDATE family SET code_used = $2, seen = $2, ends = made + lifetime WHERE code = $1 AND code_used IS NULL AND ended IS NULL";
+        let first = changes.run(sql, vec![digest.as_str().into(), now.into()]).await? == 1;
+        let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT_SIGN_IN} WHERE code = $1")), vec![digest.into()]).await?.ok_or(RedeemError::Unknown)?;
+        let wrong = match () {
+            () if !first => Some("was used already"),
+            () if now >= time(&row, "code_ends")? => Some("is too old"),
+            () if row.text("client")? != client => Some("is another client's"),
+            () if redirect_uri.is_some_and(|it| row.text("redirect_uri").is_ok_and(|kept| kept != it)) => Some("was made for another redirect URI"),
+            () if !is_proof(verifier, &row.text("challenge")?) => Some("comes without the proof that it was made for (PKCE)"),
+            () => None,
+        };
+        if let Some(wrong) = wrong {
+            self.end(&mut changes, &row, &format!("the code {wrong}")).await?;
+            changes.commit().await?;
+            return Err(RedeemError::Code(wrong, id_of(&row)?));
+        }
+        let (id, salt) = (id_of(&row)?, row.text("salt")?);
+        let refresh = refresh::first(&self.seals, id, &salt).ok_or(Error::NotSealed)?;
+        let values = vec![id.to_string().into(), digest_of(refresh.expose()).into()];
+        changes.run("UPDATE family SET generation = 1, token = $2 WHERE id = $1", values).await?;
+        let ended = self.make_room(&mut changes, &row, most).await?;
+        changes.commit().await?;
+        let client_sign_in = self.live(&row).await?.ok_or(RedeemError::Over)?;
+        Ok(RedeemedSignIn { sign_in: client_sign_in, refresh, ended })
+    }
+
+    /// Ends the person's other sign-ins that are too many beside a new one.
+    async fn make_room(&self, changes: &mut Transaction, newest: &DatabaseRow, most: usize) -> Result<Vec<Guid>, Error> {
+        let sql = format!("{SELECT_SIGN_IN} WHERE person = $1 AND id <> $2 AND code_used IS NOT NULL AND ended IS NULL AND ends > $3 ORDER BY seen, id");
+        let values = vec![newest.text("person")?.into(), newest.text("id")?.into(), self.clock.now().into()];
+        let others = changes.rows(sqlx::AssertSqlSafe(sql), values).await?;
+        let too_many = (others.len() + 1).saturating_sub(most.max(1));
+        let mut out = Vec::with_capacity(too_many);
+        for row in others.iter().take(too_many) {
+            self.end(changes, row, MORE_THAN_PER_PERSON).await?;
+            out.push(id_of(row)?);
+        }
+        Ok(out)
+    }
+
+    /// A sign-in that holds, for the first access token of it that a process sees.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn sign_in(&self, id: Guid) -> Result<Option<ClientSignIn>, Error> {
+        let sql = format!("{SELECT_SIGN_IN} WHERE id = $1 AND code_used IS NOT NULL");
+        match self.database.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()]).await? {
+            Some(row) => self.live(&row).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Which of these hold, as far as their own rows say.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn live_sign_ins(&self, ids: &[Guid]) -> Result<HashSet<Guid>, Error> {
+        let mut out = HashSet::with_capacity(ids.len());
+        for some in ids.chunks(500) {
+            let places = (2..some.len() + 2).map(|it| format!("${it}")).collect::<Vec<_>>().join(", ");
+            let values = [self.clock.now().into()].into_iter().chain(some.iter().map(|it| it.to_string().into())).collect();
+            let sql = format!("SELECT id FROM family WHERE ended IS NULL AND ends > $1 AND id IN ({places})");
+            for row in self.database.rows(sqlx::AssertSqlSafe(sql), values).await? {
+                out.insert(id_of(&row)?);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Takes the turn to ask Entra about a sign-in, so that no two processes use one refresh token of Entra's.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn lease_refresh(&self, id: Guid) -> Result<RefreshLease, Error> {
+        let now = self.clock.now();
+        let mut changes = self.database.begin_transaction().await?;
+        let values = vec![id.to_string().into(), now.into(), now.saturating_add(LEASE_SECONDS).into()];
+        let turn = changes.run("UPDATE family SET asking = $3 WHERE id = $1 AND asking <= $2 AND ended IS NULL AND ends > $2", values).await? == 1;
+        let sql = format!("{SELECT_SIGN_IN} WHERE id = $1 AND ended IS NULL AND ends > $2");
+        let row = changes.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into(), now.into()]).await?;
+        changes.commit().await?;
+        let Some(row) = row else { return Ok(RefreshLease::Over) };
+        if !turn {
+            return Ok(RefreshLease::Elsewhere);
+        }
+        let grant = row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_refresh_token(id, &it));
+        Ok(RefreshLease::Held(grant))
+    }
+
+    /// Keeps the refresh token of Entra's that took the last one's place.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn store_refresh_token(&self, id: Guid, grant: &Secret) -> Result<(), Error> {
+        let values = vec![id.to_string().into(), self.seals.seal_refresh_token(id, grant)?.into()];
+        self.change_sign_in("UPDATE family SET entra_grant = $2 WHERE id = $1 AND ended IS NULL", values).await
+    }
+
+    /// Notes that Entra has answered for the person, and what it says of them now.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn refresh_succeeded(&self, id: Guid, who: &Identity) -> Result<(), Error> {
+        let values = vec![id.to_string().into(), self.seals.seal_identity(id, who)?.into(), self.clock.now().into()];
+        self.change_sign_in("UPDATE family SET identity = $2, answered = $3 WHERE id = $1 AND ended IS NULL", values).await
+    }
+
+    /// Gives the turn to ask Entra back.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn release_refresh(&self, id: Guid) -> Result<(), Error> {
+        self.change_sign_in("UPDATE family SET asking = 0 WHERE id = $1", vec![id.to_string().into()]).await
+    }
+
+    /// Ends a sign-in with all its tokens; `why` is for the history.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn end_sign_in(&self, id: Guid, why: &str) -> Result<(), Error> {
+        let mut changes = self.database.begin_transaction().await?;
+        let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT_SIGN_IN} WHERE id = $1")), vec![id.to_string().into()]).await?;
+        if let Some(row) = row {
+            self.end(&mut changes, &row, why).await?;
+        }
+        changes.commit().await
+    }
+
+    /// Ends all sign-ins of a person on clients; part of a change that tells the history itself.
+    pub(super) async fn end_sign_ins_of_person(&self, changes: &mut Transaction, person: Guid, why: &str) -> Result<(), Error> {
+        let values = vec![person.to_string().into(), self.clock.now().into(), why.into()];
+        changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE person = $1 AND ended IS NULL", values).await.map(drop)
+    }
+
+    /// Ends all sign-ins on clients of the people of an organization; part of a change that tells the history itself.
+    pub(super) async fn end_sign_ins_of_organization(&self, changes: &mut Transaction, organization: Guid, why: &str) -> Result<(), Error> {
+        let values = vec![organization.to_string().into(), self.clock.now().into(), why.into()];
+        changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE organization = $1 AND ended IS NULL", values).await.map(drop)
+    }
+
+    /// Ends all sign-ins on clients of whoever has that object id at Entra, in whatever organization; without a tenant, in any.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn end_sign_ins_of_account(&self, oid: Guid, tid: Option<Guid>, why: &str) -> Result<(), Error> {
+        let mut changes = self.database.begin_transaction().await?;
+        let sql = "SELECT id, organization FROM person WHERE oid = $1 AND tid = COALESCE($2, tid)";
+        for row in changes.rows(sql, vec![oid.to_string().into(), tid.map(|it| it.to_string()).into()]).await? {
+            let (person, organization) = (id_of(&row)?, guid(&row, "organization")?);
+            self.end_sign_ins_of_person(&mut changes, person, why).await?;
+            self.audit(&mut changes, "operator", Some(organization), Some(person), why).await?;
+        }
+        changes.commit().await
+    }
+
+    /// Ends one in a change that is under way. The history tells, so that every process hears of it.
+    pub(super) async fn end(&self, changes: &mut Transaction, row: &DatabaseRow, why: &str) -> Result<(), Error> {
+        let (id, client) = (id_of(row)?, row.text("client")?);
+        let values = vec![id.to_string().into(), self.clock.now().into(), why.into()];
+        if changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE id = $1 AND ended IS NULL", values).await? == 0 {
+            return Ok(());
+        }
+        let (person, organization) = (guid(row, "person")?, guid(row, "organization")?);
+        self.audit(changes, "native client", Some(organization), Some(person), &format!("sign-in on {client} ended: {why}")).await
+    }
+
+    async fn change_sign_in(&self, sql: &'static str, values: Vec<SqlValue>) -> Result<(), Error> {
+        let mut changes = self.database.begin_transaction().await?;
+        changes.run(sql, values).await?;
+        changes.commit().await
+    }
+
+    /// What a row holds, while it lasts, the person and the organization are on, and the person is still the same at Entra.
+    pub(super) async fn live(&self, row: &DatabaseRow) -> Result<Option<ClientSignIn>, Error> {
+        let (id, person) = (id_of(row)?, guid(row, "person")?);
+        if row.maybe_number("ended")?.is_some() || self.clock.now() >= time(row, "ends")? {
+            return Ok(None);
+        }
+        let Some(standing) = self.person_status(person).await?.filter(|it| it.on) else { return Ok(None) };
+        // A secret that was dropped too early can come back: nobody is signed out for it.
+        let mut identity = self.seals.open_identity(id, &row.text("identity")?).ok_or(Error::UnopenedSignIn)?;
+        let Some(known) = self.person_by_id(person).await? else { return Ok(None) };
+        let organization = guid(row, "organization")?;
+        if known.linked != Some((identity.tid, identity.oid)) || known.organization != organization {
+            return Ok(None);
+        }
+        let member = DirectoryMember { person, role: standing.role.into(), organization, code: standing.code.as_str().into() };
+        identity.member = Some(std::sync::Arc::new(member));
+        let grant = row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_refresh_token(id, &it));
+        let times = (time(row, "ends")?, time(row, "answered")?);
+        Ok(Some(ClientSignIn::new(id, row.text("client")?, row.maybe_text("scope")?, times, grant, identity)))
+    }
+}
+
+/// Whether a verifier is what the challenge was made of, by S256 (RFC 7636 4.6).
+fn is_proof(verifier: &str, challenge: &str) -> bool {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~');
+    let fits = (43..=128).contains(&verifier.len()) && verifier.bytes().all(plain);
+    fits && verify_slices_are_equal(digest_of(verifier).as_bytes(), challenge.as_bytes()).is_ok()
+}
+
+pub(super) fn digest_of(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
+}
+
+pub(super) fn time(row: &DatabaseRow, column: &str) -> Result<u64, Error> {
+    Ok(u64::try_from(row.number(column)?).unwrap_or_default())
+}
+
+pub(super) fn id_of(row: &DatabaseRow) -> Result<Guid, Error> {
+    guid(row, "id")
+}
+
+fn guid(row: &DatabaseRow, column: &str) -> Result<Guid, Error> {
+    Guid::parse(&row.text(column)?).ok_or_else(|| Error::Database("contains an invalid native client sign-in".to_owned()))
+}

@@ -1,0 +1,276 @@
+//! Who comes back from Entra: found, linked, or made.
+//!
+//! The typed username is not asked here at all. One is found by tenant and object id within the organization; else linked to somebody of
+//! the same organization who was never linked, by a verified address only; else made. Everything happens in one transaction, and the
+//! unique columns `(organization, tid, oid)` and `username` decide between those who come at the same time.
+
+use super::database::{SqlValue, Transaction};
+use super::error::Error;
+use super::organization::{Organization, OrganizationState};
+use super::people::insert;
+use super::person::{Person, RoleSource, SELECT_PERSON, of_row};
+use super::store::Directory;
+use crate::base::identity::Identity;
+use crate::base::username::{Username, domain_of};
+use crate::config::directory::FirstSignInRule;
+use crate::entra::verified::VerifiedUser;
+
+/// How often it is tried again when somebody else made the same row first. Each time there is a row more to be found.
+const MAX_TRIES: u32 = 8;
+
+/// The longest name that is kept, in characters.
+const MAX_NAME_CHARS: usize = 200;
+
+/// How somebody who signs in comes to be a person of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersonMatch {
+    /// Has signed in before.
+    Known,
+    /// Was made by hand or by an import, and is linked now.
+    Linked,
+    /// Is made now.
+    Made,
+}
+
+/// Why somebody is not welcome.
+#[derive(Debug, thiserror::Error)]
+pub enum MembershipRefusal {
+    /// The token is of another tenant than the organization's, whatever was typed.
+    #[error("the person's tenant is not the organization's")]
+    OtherTenant,
+    /// The organization is a draft, or switched off.
+    #[error("the organization is not on")]
+    OrganizationOff,
+    /// A guest of the tenant, and the organization lets none in.
+    #[error("guests of the tenant may not sign in")]
+    Guest,
+    /// The person is switched off.
+    #[error("the person is switched off")]
+    PersonOff,
+    /// Nobody is known, and first sign-in makes nobody.
+    #[error("the person is unknown, and first_sign_in is refuse")]
+    Unknown,
+    /// The directory cannot tell.
+    #[error(transparent)]
+    Directory(#[from] Error),
+}
+
+/// Whether somebody of Entra's may come to an organization at all, whoever it makes them.
+pub(super) fn check_admissible(who: &Identity, organization: &Organization) -> Result<(), MembershipRefusal> {
+    if organization.tenant != Some(who.tid) {
+        return Err(MembershipRefusal::OtherTenant);
+    }
+    if who.guest && !organization.guests { Err(MembershipRefusal::Guest) } else { Ok(()) }
+}
+
+impl Directory {
+    /// The person who signed in at an organization.
+    ///
+    /// # Errors
+    /// Why this is nobody who may come in.
+    pub async fn admit(&self, user: &VerifiedUser, organization: &Organization) -> Result<Person, MembershipRefusal> {
+        self.admit_identity(user.identity(), organization).await
+    }
+
+    pub(super) async fn admit_identity(&self, who: &Identity, organization: &Organization) -> Result<Person, MembershipRefusal> {
+        // As it is now: it may have been switched off while the person was at Entra.
+        let organization = self.organization_by_id(organization.id).await?.ok_or(MembershipRefusal::OrganizationOff)?;
+        if organization.state != OrganizationState::On {
+            return Err(if organization.tenant == Some(who.tid) { MembershipRefusal::OrganizationOff } else { MembershipRefusal::OtherTenant });
+        }
+        check_admissible(who, &organization)?;
+        for _ in 0..MAX_TRIES {
+            match self.try_to_admit(who, &organization).await {
+                Ok(Some(person)) => return Ok(person),
+                // Somebody else was first: look again.
+                Ok(None) | Err(MembershipRefusal::Directory(Error::Twice)) => {}
+                Err(refused) => return Err(refused),
+            }
+        }
+        Err(Error::Twice.into())
+    }
+
+    /// Nothing where somebody else made the row meanwhile.
+    async fn try_to_admit(&self, who: &Identity, organization: &Organization) -> Result<Option<Person>, MembershipRefusal> {
+        let mut changes = self.database.begin_transaction().await?;
+        let Some((_, person)) = self.match_person(&mut changes, who, organization).await? else { return Ok(None) };
+        changes.commit().await?;
+        Ok(Some(person))
+    }
+
+    /// The same, not settled yet.
+    pub(super) async fn match_person(
+        &self,
+        changes: &mut Transaction,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Option<(PersonMatch, Person)>, MembershipRefusal> {
+        let found = match self.linked(changes, who, organization).await? {
+            Some(person) => Some((PersonMatch::Known, person)),
+            None => self.link(changes, who, organization).await?.map(|it| (PersonMatch::Linked, it)),
+        };
+        let (how, person) = match found {
+            Some((_, person)) if !person.on => return Err(MembershipRefusal::PersonOff),
+            Some(found) => found,
+            None if organization.first_sign_in.unwrap_or(self.config.first_sign_in) == FirstSignInRule::Refuse => return Err(MembershipRefusal::Unknown),
+            None => match self.make(changes, who, organization).await? {
+                Some(person) => (PersonMatch::Made, person),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some((how, self.renew(changes, person, who, organization).await?)))
+    }
+
+    async fn linked(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<Person>, Error> {
+        let sql = format!("{SELECT_PERSON} WHERE p.organization = $1 AND p.tid = $2 AND p.oid = $3");
+        let values = vec![organization.id.to_string().into(), who.tid.to_string().into(), who.oid.to_string().into()];
+        changes.row(sqlx::AssertSqlSafe(sql), values).await?.map(|it| of_row(&it)).transpose()
+    }
+
+    /// Links the one person of this organization who was never linked and whose username or e-mail is a verified address.
+    async fn link(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<Person>, Error> {
+        for address in self.verified_addresses(changes, who, organization).await? {
+            let Some(person) = self.unlinked(changes, &address, organization).await? else { continue };
+            let values = vec![person.id.to_string().into(), who.tid.to_string().into(), who.oid.to_string().into()];
+            if changes.run("UPDATE person SET tid = $2, oid = $3 WHERE id = $1 AND oid IS NULL", values).await? == 0 {
+                return Err(Error::Twice);
+            }
+            self.audit(changes, "first sign-in", Some(organization.id), Some(person.id), &format!("{} linked by {address}", person.username)).await?;
+            return Ok(Some(Person { linked: Some((who.tid, who.oid)), ..person }));
+        }
+        Ok(None)
+    }
+
+    /// Asked column by column: an OR of both is looked up in neither index.
+    async fn unlinked(&self, changes: &mut Transaction, address: &str, organization: &Organization) -> Result<Option<Person>, Error> {
+        let values = || vec![organization.id.to_string().into(), address.into()];
+        let by_name = format!("{SELECT_PERSON} WHERE p.username = $2 AND p.organization = $1");
+        let found = changes.row(sqlx::AssertSqlSafe(by_name), values()).await?.map(|it| of_row(&it)).transpose()?;
+        if let Some(person) = found.filter(|it| it.linked.is_none()) {
+            return Ok(Some(person));
+        }
+        let by_email = format!("{SELECT_PERSON} WHERE p.organization = $1 AND p.email = $2 AND p.oid IS NULL LIMIT 2");
+        let found: Vec<Person> = changes.rows(sqlx::AssertSqlSafe(by_email), values()).await?.iter().map(of_row).collect::<Result<_, _>>()?;
+        // Two who share an address cannot be told apart by it.
+        match <[Person; 1]>::try_from(found) {
+            Ok([person]) => Ok(Some(person)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Addresses that the tenant answers for: the e-mail that Entra calls verified, and a member's sign-in name at a domain that the operator
+    /// bound to this organization. A guest's name is an address of elsewhere.
+    async fn verified_addresses(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Vec<String>, Error> {
+        let mut out = Vec::new();
+        let name = who.preferred_username.as_deref().filter(|_| !who.guest).and_then(Username::parse);
+        if let Some(name) = name
+            && let Some(domain) = name.domain()
+            && self.owner(changes, domain).await?.as_deref() == Some(organization.id.to_string().as_str())
+        {
+            out.push(name.to_string());
+        }
+        if let Some(email) = who.email.as_deref().filter(|_| who.email_verified).map(str::to_lowercase)
+            && self.may_own_address(changes, &email, organization).await?
+            && !out.contains(&email)
+        {
+            out.push(email);
+        }
+        Ok(out)
+    }
+
+    async fn owner(&self, changes: &mut Transaction, domain: &str) -> Result<Option<String>, Error> {
+        let row = changes.row("SELECT organization FROM organization_domain WHERE domain = $1", vec![domain.into()]).await?;
+        row.map(|it| it.text("organization")).transpose()
+    }
+
+    /// Whether an address is at no domain of another organization.
+    async fn may_own_address(&self, changes: &mut Transaction, address: &str, organization: &Organization) -> Result<bool, Error> {
+        let Some(domain) = domain_of(address) else { return Ok(true) };
+        Ok(self.owner(changes, domain).await?.is_none_or(|it| it == organization.id.to_string()))
+    }
+
+    /// Makes a person under the first username that is free. Nothing where the same person was made meanwhile.
+    async fn make(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<Person>, Error> {
+        for username in self.usernames(changes, who, organization).await? {
+            let id = self.new_id();
+            let values: Vec<SqlValue> = vec![
+                id.to_string().into(),
+                organization.id.to_string().into(),
+                username.as_str().into(),
+                SqlValue::Text(None),
+                SqlValue::Text(None),
+                organization.default_role.as_str().into(),
+                RoleSource::Default.as_str().into(),
+                who.tid.to_string().into(),
+                who.oid.to_string().into(),
+                self.clock.now().into(),
+                SqlValue::Number(None),
+            ];
+            if insert(changes, values).await? == 1 {
+                self.audit(changes, "first sign-in", Some(organization.id), Some(id), &format!("{username} made")).await?;
+                let sql = format!("{SELECT_PERSON} WHERE p.id = $1");
+                return changes.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()]).await?.map(|it| of_row(&it)).transpose();
+            }
+            if self.linked(changes, who, organization).await?.is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Usernames in the order they are tried; another organization's domain is never used, and no company's code.
+    async fn usernames(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Vec<Username>, Error> {
+        let mut out = Vec::new();
+        for text in [who.preferred_username.as_deref(), who.email.as_deref().filter(|_| who.email_verified)].into_iter().flatten() {
+            let Some(username) = Username::parse(text) else { continue };
+            match self.check_name(changes, organization.id, &username, None).await {
+                Ok(()) => out.push(username),
+                Err(Error::DomainElsewhere(_) | Error::UsernameIsCode(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        let local = who.preferred_username.as_deref().and_then(Username::parse);
+        let local: String = local.as_ref().map_or("person", Username::local).chars().take(40).collect();
+        let random: [u8; 6] = self.random.bytes();
+        let random: String = random.iter().map(|it| format!("{it:02x}")).collect();
+        let made = [format!("{local}.{}", organization.code), format!("{local}.{}.{random}", organization.code), format!("person.{random}")];
+        out.extend(made.iter().filter_map(|it| Username::parse(it)));
+        Ok(out)
+    }
+
+    /// What Entra says of a person who is here: names, the role that it gives, and the time.
+    async fn renew(&self, changes: &mut Transaction, person: Person, who: &Identity, organization: &Organization) -> Result<Person, Error> {
+        let (role, role_source) = self.role_now(&person, who, organization);
+        let name: Option<String> = who.name.as_deref().map(|it| it.chars().filter(|it| !it.is_control()).take(MAX_NAME_CHARS).collect());
+        let mut email = who.email.as_deref().map(str::to_lowercase);
+        if let Some(address) = &email
+            && !self.may_own_address(changes, address, organization).await?
+        {
+            email = None;
+        }
+        let now = self.clock.now();
+        let values: Vec<SqlValue> =
+            vec![person.id.to_string().into(), name.clone().into(), email.clone().into(), role.as_str().into(), role_source.as_str().into(), now.into()];
+        let sql = "UPDATE person SET name = COALESCE($2, name), email = COALESCE($3, email), role = $4, role_source = $5, last_sign_in = $6 WHERE id = $1";
+        changes.run(sql, values).await?;
+        if role != person.role {
+            let told = format!("{}: role {} became {role}, by Entra", person.username, person.role);
+            self.audit(changes, "sign-in", Some(organization.id), Some(person.id), &told).await?;
+        }
+        let last_sign_in = i64::try_from(now).ok();
+        Ok(Person { name: name.or(person.name), email: email.or(person.email), role, role_source, last_sign_in, ..person })
+    }
+
+    /// One set by hand stays. Of several that Entra gives, the one that stands first in `[directory] roles` counts.
+    fn role_now(&self, person: &Person, who: &Identity, organization: &Organization) -> (String, RoleSource) {
+        if person.role_source == RoleSource::Hand {
+            return (person.role.clone(), RoleSource::Hand);
+        }
+        let holds = |role: &&String| self.config.role_map.iter().any(|(theirs, ours)| ours == *role && who.roles.contains(theirs));
+        match self.config.roles.iter().find(holds) {
+            Some(role) => (role.clone(), RoleSource::Entra),
+            None if person.role_source == RoleSource::Entra => (organization.default_role.clone(), RoleSource::Default),
+            None => (person.role.clone(), person.role_source),
+        }
+    }
+}

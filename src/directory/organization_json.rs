@@ -1,0 +1,122 @@
+//! What machines are told of organizations, people and changes: the same by a command as by the admin listener. Never a credential, only how it is.
+
+use super::error::Error;
+use super::history::HistoryEntry;
+use super::organization::{ConnectionCredential, EntraConnection, Organization, OrganizationSource, days_until, first_sign_in_as_str};
+use super::organization_credential::CredentialKind;
+use super::person::Person;
+use super::store::Directory;
+use crate::base::username::Username;
+use serde_json::{Value, json};
+
+/// How an organization's credential stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialStatus {
+    /// In words.
+    pub words: &'static str,
+    /// What works as far as is known; nothing where there is none, none that opens, or where the configuration keeps it.
+    pub kind: Option<CredentialKind>,
+    /// What waits until it has signed somebody in.
+    pub waiting: Option<CredentialKind>,
+}
+
+impl Directory {
+    /// How an organization's credential stands.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn credential_of(&self, it: &Organization) -> Result<CredentialStatus, Error> {
+        let nothing = |words| CredentialStatus { words, kind: None, waiting: None };
+        if it.source == OrganizationSource::File {
+            return Ok(nothing("in the configuration"));
+        }
+        let by = match self.connection(it).await {
+            Err(Error::Unopened(_)) => return Ok(nothing("opened by no secret")),
+            Err(other) => return Err(other),
+            Ok(by) => by,
+        };
+        let Some(EntraConnection { by: ConnectionCredential::Sealed(proof), new, .. }) = by else {
+            return Ok(nothing(if it.has_credential { "sealed" } else { "none" }));
+        };
+        let (kind, waiting) = (proof.kind(), new.map(|it| it.proof.kind()));
+        let words = match (kind, it.pending_credential.is_some()) {
+            (_, true) if waiting.is_none() => "sealed, new one waiting, which is opened by no secret",
+            (CredentialKind::Certificate, false) => "certificate, sealed",
+            (CredentialKind::Certificate, true) => "certificate, sealed, new one waiting",
+            (CredentialKind::Federated, false) => "federated",
+            (CredentialKind::Federated, true) => "federated, new one waiting",
+            (CredentialKind::ClientSecret, false) => "sealed",
+            (CredentialKind::ClientSecret, true) => "sealed, new one waiting",
+        };
+        Ok(CredentialStatus { words, kind: Some(kind), waiting })
+    }
+
+    /// An organization with its domains, its former codes and how many people it has.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked.
+    pub async fn organization_json(&self, it: &Organization) -> Result<Value, Error> {
+        let mut all = self.organization_summary(it, self.credential_of(it).await?);
+        if let Some(all) = all.as_object_mut() {
+            let former = self.former_codes(it.id).await?;
+            all.insert("domains".to_owned(), json!(self.domains(it.id).await?));
+            all.insert("former_codes".to_owned(), former.iter().map(|it| json!({ "code": it.0, "ends": it.1 })).collect());
+            all.insert("people".to_owned(), json!(self.count(it.id).await?));
+        }
+        Ok(all)
+    }
+
+    /// An organization as lists have it; `credential` is how that stands.
+    pub fn organization_summary(&self, it: &Organization, credential: CredentialStatus) -> Value {
+        organization(it, credential, it.credential_ends.map(|it| days_until(it, self.clock.now())))
+    }
+}
+
+fn organization(it: &Organization, credential: CredentialStatus, days: Option<i64>) -> Value {
+    let kind = credential.waiting.map(CredentialKind::as_str);
+    json!({
+        "id": it.id.to_string(),
+        "code": it.code.as_str(),
+        "name": it.name,
+        "state": it.state.as_str(),
+        "identity_provider": it.provider.as_str(),
+        "tenant": it.tenant.map(|it| it.to_string()),
+        "client_id": it.client_id.map(|it| it.to_string()),
+        "credential": credential.words,
+        "credential_ends": it.credential_ends,
+        "credential_days": days,
+        "credential_waiting": it.pending_credential.as_ref().map(|it| json!({ "kind": kind, "since": it.since, "by": it.by, "ends": it.ends, "refused": it.refused })),
+        "default_role": it.default_role,
+        "first_sign_in": it.first_sign_in.map(first_sign_in_as_str),
+        "guests": it.guests,
+        "source": it.source.as_str(),
+        "created": it.created,
+        "changed": it.changed,
+        "changed_by": it.changed_by,
+    })
+}
+
+/// A person.
+pub fn person(it: &Person) -> Value {
+    json!({
+        "id": it.id.to_string(),
+        "username": it.username.as_str(),
+        "name": it.name,
+        "email": it.email,
+        "organization": it.code.as_str(),
+        "role": it.role,
+        "role_source": it.role_source.as_str(),
+        "state": if it.on { "on" } else { "off" },
+        "tid": it.linked.map(|it| it.0.to_string()),
+        "oid": it.linked.map(|it| it.1.to_string()),
+        "created": it.created,
+        "last_sign_in": it.last_sign_in,
+    })
+}
+
+/// One change of the history.
+pub fn change(it: &HistoryEntry) -> Value {
+    let person = it.person.map(|it| it.to_string());
+    let by_username = it.by_username.as_ref().map(Username::as_str);
+    json!({ "id": it.id.to_string(), "at": it.at, "by": it.by, "by_username": by_username, "person": person, "username": it.username.as_ref().map(Username::as_str), "what": it.what })
+}

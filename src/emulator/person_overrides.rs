@@ -1,0 +1,78 @@
+//! What was changed about people since the start.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::people::EmulatedPerson;
+
+/// What was changed about one person.
+#[derive(Clone, Default)]
+pub(super) struct PersonOverride {
+    roles: Option<Vec<String>>,
+    groups: Option<Vec<String>>,
+    user_name: Option<String>,
+    /// The mail address, and whether Entra says that it is the tenant's own.
+    email: Option<(String, bool)>,
+    /// The account is switched off (AADSTS50057).
+    pub(super) disabled: bool,
+    /// How often everything that was granted has been taken back; a grant of an earlier round is void (AADSTS50173).
+    pub(super) revoked: u64,
+    /// The code that each refresh is refused with.
+    pub(super) refused: Option<u32>,
+}
+
+/// The changes of everybody, by object id.
+#[derive(Default)]
+pub(super) struct PersonOverrides(Mutex<HashMap<String, PersonOverride>>);
+
+impl PersonOverrides {
+    /// What was changed about that person.
+    pub(super) fn of(&self, oid: &str) -> PersonOverride {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(oid).cloned().unwrap_or_default()
+    }
+
+    /// The person as things are now.
+    pub(super) fn applied(&self, person: &EmulatedPerson) -> EmulatedPerson {
+        let PersonOverride { roles, groups, user_name, email, .. } = self.of(&person.oid);
+        let mut person = person.clone();
+        person.roles = roles.unwrap_or(person.roles);
+        person.groups = groups.unwrap_or(person.groups);
+        person.user_name = user_name.unwrap_or(person.user_name);
+        if let Some((email, verified)) = email {
+            (person.email, person.email_verified) = (Some(email), verified);
+        }
+        person
+    }
+
+    fn change(&self, oid: &str, change: impl FnOnce(&mut PersonOverride)) {
+        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(oid.to_owned()).or_default());
+    }
+
+    pub(super) fn revoke(&self, oid: &str) {
+        self.change(oid, |it| it.revoked += 1);
+    }
+
+    pub(super) fn disable(&self, oid: &str, disabled: bool) {
+        self.change(oid, |it| it.disabled = disabled);
+    }
+
+    pub(super) fn roles(&self, oid: &str, roles: Vec<String>) {
+        self.change(oid, |it| it.roles = Some(roles));
+    }
+
+    pub(super) fn groups(&self, oid: &str, groups: Vec<String>) {
+        self.change(oid, |it| it.groups = Some(groups));
+    }
+
+    pub(super) fn user_name(&self, oid: &str, user_name: &str) {
+        self.change(oid, |it| it.user_name = Some(user_name.to_owned()));
+    }
+
+    pub(super) fn email(&self, oid: &str, email: &str, verified: bool) {
+        self.change(oid, |it| it.email = Some((email.to_owned(), verified)));
+    }
+
+    pub(super) fn refuse(&self, oid: &str, code: Option<u32>) {
+        self.change(oid, |it| it.refused = code);
+    }
+}

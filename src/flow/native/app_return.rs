@@ -1,0 +1,63 @@
+//! Back to the app that asked, at a place that it registered.
+
+use super::super::refusal::Refusal;
+use crate::base::redirect_uri::{MatchedRedirectUri, RedirectUriKind};
+use crate::pages::{AppReturn, NativeOpenPage, Page};
+use crate::session::pending::NativeSignIn;
+use crate::sidecar::Sidecar;
+use crate::wire::body::Body;
+use crate::wire::inbound::InboundRequest;
+use crate::wire::reply;
+use http::header::REFRESH;
+use http::{HeaderValue, Response, StatusCode};
+
+/// Who asked, and where they hear the answer.
+#[derive(Debug)]
+pub(in crate::flow) struct RequestingApp<'a> {
+    pub(in crate::flow) name: &'a str,
+    pub(in crate::flow) target: MatchedRedirectUri,
+    pub(in crate::flow) state: Option<String>,
+}
+
+impl<'a> RequestingApp<'a> {
+    /// Who asked for a sign-in under way, where the client and its place are still registered.
+    pub(in crate::flow) fn of(sidecar: &'a Sidecar, native: &'a NativeSignIn) -> Option<Self> {
+        let client = sidecar.native.as_ref()?.client(&native.client)?;
+        Some(Self { name: &client.name, target: client.target(&native.redirect_uri)?, state: native.state.clone() })
+    }
+
+    /// The way back with a code.
+    pub(in crate::flow) fn with_code(&self, sidecar: &Sidecar, code: &str) -> AppReturn {
+        self.app_return(sidecar, &[("code", code)])
+    }
+
+    /// The way back with an error (RFC 6749 4.1.2.1); `why` is for the client's developer.
+    pub(in crate::flow) fn with_error(&self, sidecar: &Sidecar, error: &str, why: &str) -> AppReturn {
+        self.app_return(sidecar, &[("error", error), ("error_description", why)])
+    }
+
+    /// With it go the client's own state, and who answers (RFC 9207).
+    fn app_return(&self, sidecar: &Sidecar, told: &[(&str, &str)]) -> AppReturn {
+        let issuer = sidecar.site.origin();
+        let all: Vec<_> = told.iter().copied().chain(self.state.as_deref().map(|it| ("state", it))).chain([("iss", issuer.as_str())]).collect();
+        AppReturn { app: self.name.to_owned(), to: self.target.answer(&all) }
+    }
+}
+
+/// The way back where a sign-in that an app asked for is refused, for a button on the page that says why.
+pub(in crate::flow) fn refused(sidecar: &Sidecar, native: &NativeSignIn) -> Option<AppReturn> {
+    RequestingApp::of(sidecar, native).map(|it| it.with_error(sidecar, "access_denied", "the person was not signed in; the page explained why"))
+}
+
+/// Goes there. A private-use scheme is opened by a page: browsers do not all follow a redirect to an app, and then the person still can.
+pub(in crate::flow) fn go(sidecar: &Sidecar, inbound: &InboundRequest, back: AppReturn, good: bool) -> Result<Response<Body>, Refusal> {
+    let failed = Refusal::Internal("the address of an app is not a valid header value");
+    if back.to.kind() != RedirectUriKind::PrivateUse {
+        return reply::redirect(StatusCode::SEE_OTHER, back.to.as_str()).ok_or(failed);
+    }
+    let refresh = HeaderValue::from_str(&format!("0; url={}", back.to.as_str())).map_err(|_| failed)?;
+    let page = Page::NativeOpen(NativeOpenPage { good, back });
+    let mut response = reply::page(StatusCode::OK, sidecar.pages.render(&page, inbound.language), sidecar.pages.policy(&page));
+    response.headers_mut().insert(REFRESH, refresh);
+    Ok(response)
+}

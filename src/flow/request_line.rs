@@ -1,0 +1,78 @@
+//! The one line that is written for each request.
+
+use super::facts::RequestFacts;
+use super::route::Route;
+use crate::base::target::MAX_METHOD_BYTES;
+use crate::session::record::Session;
+use crate::sidecar::Sidecar;
+use crate::telemetry::log;
+use crate::wire::inbound::InboundRequest;
+use crate::wire::peer::Peer;
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// How much of a path or of a cause is written, in bytes.
+const MAX_WRITTEN_BYTES: usize = 1024;
+
+/// What is written of a request, read or not.
+pub(super) struct RequestLine<'a> {
+    pub(super) reference: &'a str,
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) route: &'static str,
+    pub(super) rule: Option<usize>,
+    pub(super) user: Option<&'a str>,
+    pub(super) client: Option<IpAddr>,
+    pub(super) cause: Option<&'a str>,
+}
+
+impl<'a> RequestLine<'a> {
+    /// Of a request that was read.
+    pub(super) fn of(inbound: &'a InboundRequest, route: Route, facts: &'a RequestFacts) -> Self {
+        Self {
+            reference: inbound.reference(),
+            method: inbound.target.method().as_str(),
+            path: inbound.target.path(),
+            route: route.name(),
+            rule: facts.rule_line,
+            user: facts.session.as_deref().map(Session::user),
+            client: inbound.origin.client,
+            cause: facts.cause.as_deref(),
+        }
+    }
+
+    /// Of one that was not; its path is not repeated.
+    pub(super) fn unread(reference: &'a str, method: &'a str, peer: &Peer, cause: &'a str) -> Self {
+        let method = if method.len() > MAX_METHOD_BYTES { "" } else { method };
+        Self { reference, method, path: "", route: "refused", rule: None, user: None, client: peer.ip(), cause: Some(cause) }
+    }
+
+    /// Into the log, and into the figures.
+    pub(super) fn write(&self, sidecar: &Sidecar, status: u16, began: Instant) {
+        let took = began.elapsed();
+        sidecar.process.metrics.answered(self.route, status, took.as_secs_f64());
+        // No clock is asked for a line that nobody takes.
+        if !sidecar.process.log.takes_requests() {
+            return;
+        }
+        sidecar.process.log.request(&log::RequestRecord {
+            time_ms: sidecar.process.clock.now_millis(),
+            event: "request",
+            request_id: self.reference,
+            method: self.method,
+            path: cut(self.path),
+            path_bytes: (self.path.len() > MAX_WRITTEN_BYTES).then_some(self.path.len()),
+            status,
+            route: self.route,
+            rule: self.rule,
+            user: self.user,
+            client: self.client,
+            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            cause: self.cause.map(cut),
+        });
+    }
+}
+
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_WRITTEN_BYTES)).unwrap_or(text)
+}

@@ -1,0 +1,212 @@
+//! What people read, and what the operator's log says, when Entra refuses a sign-in.
+
+use super::words::RefusalWords;
+use crate::base::calendar;
+use crate::base::language::Language;
+use crate::entra::aadsts::{self, AadstsEntry, RefusalReaction, RemedyNames, ResponsibleParty};
+use crate::entra::failure::EntraRefusal;
+use crate::entra::invalid::InvalidToken;
+use crate::entra::{self, Entra};
+use crate::pages::phrases::{NoticePhrases, NoticeText};
+use crate::pages::{NoticeKind, NoticeParty, NoticeRemedy};
+use crate::sidecar::Sidecar;
+use crate::telemetry::log;
+use http::StatusCode;
+
+/// The words of a sign-in that failed; `again` is where it may be tried again.
+pub(super) fn words(sidecar: &Sidecar, entra: &Entra, language: Language, error: &entra::Error, again: Option<&str>) -> RefusalWords {
+    let say = sidecar.pages.phrases(language);
+    match error {
+        entra::Error::Refused(refusal) => refused((sidecar, say, language), entra, refusal, again),
+        entra::Error::Token(invalid @ (InvalidToken::Stranger(_) | InvalidToken::Personal | InvalidToken::Guest)) => outsider(say, *invalid, again),
+        entra::Error::Token(invalid) => {
+            let clock = entra.clock_ahead().filter(|_| matches!(invalid, InvalidToken::Expired | InvalidToken::NotYet));
+            let shape = (NoticeKind::SignInFailed, StatusCode::FORBIDDEN, NoticeParty::AppOwner);
+            let words = RefusalWords::under(&say.title.not_you, shape, &say.sign_in.bad_answer).detail("Check", "check", Some(&invalid.to_string()));
+            offered(say, words.detail("Clock ahead of Microsoft’s (s)", "clock_ahead", clock.map(|it| it.to_string()).as_deref()), again)
+        }
+        entra::Error::Credential(_) => {
+            let shape = (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::AppOwner);
+            offered(say, RefusalWords::under(&say.title.not_now, shape, &say.sign_in.no_proof), again)
+        }
+        _ => {
+            let shape = (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::Nobody);
+            offered(say, RefusalWords::under(&say.title.not_now, shape, &say.sign_in.unreachable), again)
+        }
+    }
+}
+
+/// Signed in well at Entra, as somebody who may not come here. Without another account, Entra would say the same again at once.
+fn outsider(say: &NoticePhrases, invalid: InvalidToken, again: Option<&str>) -> RefusalWords {
+    let (whose, said) = match invalid {
+        InvalidToken::Personal => (NoticeParty::You, &say.sign_in.personal),
+        InvalidToken::Guest => (NoticeParty::AppOwner, &say.sign_in.guest),
+        _ => (NoticeParty::AppOwner, &say.sign_in.stranger),
+    };
+    let words = RefusalWords::under(&say.title.not_this_account, (NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose), said);
+    let tenant = if let InvalidToken::Stranger(tid) = invalid { Some(tid.to_string()) } else { None };
+    let words = words.detail("Tenant ID", "tenant", tenant.as_deref()).detail("Check", "check", Some(&invalid.to_string()));
+    let words = match invalid {
+        InvalidToken::Personal => words,
+        InvalidToken::Guest => words.with_remedy(NoticeParty::AppOwner, &say.sign_in.guest_mend),
+        _ => words.with_remedy(NoticeParty::AppOwner, &say.sign_in.stranger_mend),
+    };
+    match again {
+        Some(again) => words.with(&say.way.other_account, &format!("{again}&prompt=select_account")),
+        None => words,
+    }
+}
+
+fn offered(say: &NoticePhrases, words: RefusalWords, again: Option<&str>) -> RefusalWords {
+    match again {
+        Some(again) => words.with(&say.way.try_again, again),
+        None => words,
+    }
+}
+
+/// `error` and `suberror` decide the status; the code chooses the words.
+fn refused((sidecar, say, language): (&Sidecar, &NoticePhrases, Language), entra: &Entra, refusal: &EntraRefusal, again: Option<&str>) -> RefusalWords {
+    let entry = entry(refusal);
+    let (kind, status) = shape(refusal);
+    let told = match entry {
+        Some(entry) => known(say, language, entry),
+        None => general(say, refusal),
+    };
+    let title = told.title.unwrap_or(if kind == NoticeKind::Unavailable { &say.title.not_now } else { &say.title.not_you });
+    let what = NoticeText { title: title.to_owned(), what: told.what.to_owned(), next: vec![told.next.to_owned()] };
+    let mut words = RefusalWords::new(kind, status, told.whose, &what);
+    words.remedy = remedy(sidecar, entra, language, refusal, entry);
+    if let Some(again) = again {
+        words = match entry.map(|it| it.then) {
+            Some(RefusalReaction::Other) => words.with(&say.way.other_account, &format!("{again}&prompt=select_account")),
+            _ if refusal.is_cancelled() => words.with(&say.way.sign_in_again, again),
+            _ => words.with(&say.way.try_again, again),
+        };
+    }
+    traced(words, sidecar, entra, refusal, entry)
+}
+
+/// What whoever looks into it needs.
+fn traced(words: RefusalWords, sidecar: &Sidecar, entra: &Entra, refusal: &EntraRefusal, entry: Option<&AadstsEntry>) -> RefusalWords {
+    let names = names(sidecar, entra);
+    let time = refusal.timestamp.as_deref().map_or_else(|| calendar::utc(sidecar.process.clock.now()), str::to_owned);
+    let code = refusal.code.map(|it| format!("AADSTS{it}"));
+    // Microsoft's own page about a code is for admins and developers.
+    let more = refusal.code.map(|it| format!("https://login.microsoftonline.com/error?code={it}"));
+    words
+        .detail("Code", "code", code.as_deref())
+        .detail("Name", "name", entry.and_then(|it| it.name.as_deref()))
+        .detail("Error", "error", Some(&refusal.error))
+        .detail("Reason", "suberror", refusal.suberror.as_deref())
+        .detail("Correlation ID", "correlation_id", refusal.correlation_id.as_deref())
+        .detail("Trace ID", "trace_id", refusal.trace_id.as_deref())
+        .detail("Time (UTC)", "time", Some(&time))
+        .detail("Client ID", "client_id", Some(&names.client_id))
+        .detail("Tenant", "tenant", Some(&names.tenant))
+        .detail("More", "more", more.as_deref())
+}
+
+fn entry(refusal: &EntraRefusal) -> Option<&'static AadstsEntry> {
+    // A person who cancels is told so, whatever else is said.
+    refusal.code.filter(|_| !refusal.is_cancelled()).and_then(aadsts::find)
+}
+
+fn shape(refusal: &EntraRefusal) -> (NoticeKind, StatusCode) {
+    match refusal {
+        it if it.is_cancelled() => (NoticeKind::SignInNeeded, StatusCode::FORBIDDEN),
+        it if it.is_passing() || it.is_of_the_app() => (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
+        _ => (NoticeKind::SignInFailed, StatusCode::FORBIDDEN),
+    }
+}
+
+struct ChosenWords<'a> {
+    title: Option<&'a str>,
+    what: &'a str,
+    whose: NoticeParty,
+    next: &'a str,
+}
+
+fn known<'a>(say: &'a NoticePhrases, language: Language, entry: &'static AadstsEntry) -> ChosenWords<'a> {
+    let whose = party_of(entry.whose);
+    let next = entry.next(language).unwrap_or(if matches!(whose, NoticeParty::Admin) { &say.advice.ask_admin } else { &say.advice.tell_owner });
+    let not_now = matches!(entry.whose, ResponsibleParty::Owner | ResponsibleParty::Us | ResponsibleParty::Entra).then_some(say.title.not_now.as_str());
+    ChosenWords { title: entry.title(language).or(not_now), what: entry.what(language), whose, next }
+}
+
+/// A code that nobody here knows, or none at all.
+fn general<'a>(say: &'a NoticePhrases, refusal: &EntraRefusal) -> ChosenWords<'a> {
+    let all = &say.sign_in;
+    let (said, whose) = match refusal.error.as_str() {
+        _ if refusal.is_cancelled() => (&all.canceled, NoticeParty::You),
+        _ if refusal.is_passing() => (&all.passing, NoticeParty::Entra),
+        "login_required" | "interaction_required" | "consent_required" | "invalid_grant" => (&all.anew, NoticeParty::You),
+        "access_denied" => (&all.denied, NoticeParty::Admin),
+        _ => (&all.not_accepted, NoticeParty::AppOwner),
+    };
+    let title = refusal.is_cancelled().then_some(say.title.stopped.as_str());
+    ChosenWords { title, what: &said.what, whose, next: &said.next }
+}
+
+fn party_of(mover: ResponsibleParty) -> NoticeParty {
+    match mover {
+        ResponsibleParty::Person => NoticeParty::You,
+        ResponsibleParty::Admin => NoticeParty::Admin,
+        ResponsibleParty::Owner => NoticeParty::AppOwner,
+        ResponsibleParty::Entra => NoticeParty::Entra,
+        ResponsibleParty::IdentityProvider => NoticeParty::IdentityProvider,
+        ResponsibleParty::Us => NoticeParty::SignInService,
+    }
+}
+
+fn names(sidecar: &Sidecar, entra: &Entra) -> RemedyNames {
+    entra.names(sidecar.site.origin())
+}
+
+fn remedy(sidecar: &Sidecar, entra: &Entra, language: Language, refusal: &EntraRefusal, entry: Option<&'static AadstsEntry>) -> Option<NoticeRemedy> {
+    if refusal.is_cancelled() {
+        return None;
+    }
+    let (names, correlation) = (names(sidecar, entra), refusal.correlation_id.as_deref());
+    let found = match entry {
+        Some(entry) => entry.remedy(&names, correlation, language)?,
+        None => aadsts::in_the_log(&names, correlation, language)?,
+    };
+    Some(shown(found))
+}
+
+/// What lets the app read the groups of the people, where nobody has agreed to it yet.
+pub(super) fn consent_to_graph(sidecar: &Sidecar, language: Language) -> Option<NoticeRemedy> {
+    // Of many registrations, which one is not known here.
+    let one = sidecar.organizations.is_none();
+    one.then(|| aadsts::consent_to_graph(&names(sidecar, &sidecar.entra), language).map(shown)).flatten()
+}
+
+fn shown(found: aadsts::Remedy) -> NoticeRemedy {
+    let reader = if found.for_owner { NoticeParty::AppOwner } else { NoticeParty::Admin };
+    NoticeRemedy { reader, what: found.fix, place: found.place, command: found.command }
+}
+
+/// Counts a refusal and writes the operator's line; everything else that went wrong stands in the request's line.
+pub(super) fn write_down(sidecar: &Sidecar, entra: &Entra, error: &entra::Error, request_id: &str) {
+    let entra::Error::Refused(refusal) = error else { return };
+    let entry = entry(refusal);
+    let language = Language::English;
+    let whose = entry.map_or_else(|| general(sidecar.pages.phrases(language), refusal).whose, |it| party_of(it.whose));
+    sidecar.process.metrics.refused(whose.name());
+    let ours = refusal.is_of_the_app() || matches!(whose, NoticeParty::AppOwner | NoticeParty::SignInService);
+    let remedy = remedy(sidecar, entra, language, refusal, entry);
+    sidecar.process.log.refused(&log::RefusedSignInRecord {
+        time_ms: sidecar.process.clock.now_millis(),
+        event: "sign_in_refused",
+        level: if ours { "WARN" } else { "INFO" },
+        request_id,
+        whose: whose.name(),
+        aadsts: refusal.code,
+        error: &refusal.error,
+        suberror: refusal.suberror.as_deref(),
+        correlation_id: refusal.correlation_id.as_deref(),
+        trace_id: refusal.trace_id.as_deref(),
+        remedy: remedy.as_ref().map(|it| it.what.as_str()),
+        place: remedy.as_ref().map(|it| it.place.as_str()),
+    });
+}

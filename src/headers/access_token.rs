@@ -1,0 +1,286 @@
+//! Access tokens for the app's own clients (RFC 9068): signed by a key of their own, so that neither passes for the assertion.
+
+use crate::base::clock::Clock;
+use crate::base::guid::Guid;
+use crate::base::random::RandomSource;
+use crate::base::secret::Secret;
+use crate::seal::jwk::{KeyDerivationError, SigningKeys, short_id};
+use crate::seal::keyring::Keyring;
+use crate::session::record::Session;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+/// RFC 9068 section 2.1.
+const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+const KEY_PURPOSE: &str = "native, access token ES256";
+/// The longest token that is looked at, in bytes.
+const MAX_TOKEN_BYTES: usize = 4096;
+/// By so many seconds the clock of another replica may be ahead.
+const MAX_REPLICA_SKEW_SECONDS: u64 = 60;
+
+/// Makes access tokens, and reads them back.
+#[derive(Debug)]
+pub struct AccessTokens {
+    keys: SigningKeys,
+    /// What a token of ours begins with: the whole header under each key. So algorithm, type and key are pinned before anything is read.
+    heads: Vec<String>,
+    issuer: String,
+    audience: String,
+    lifetime: u64,
+    clock: Clock,
+    random: RandomSource,
+}
+
+/// What is said for and by whom.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessTokenGrant<'a> {
+    /// `client_id`.
+    pub client: &'a str,
+    /// The sign-in that it belongs to.
+    pub sign_in: Guid,
+    /// What is granted; empty is as good as nothing.
+    pub scope: Option<&'a str>,
+}
+
+/// What a verified token says.
+#[derive(Debug)]
+pub struct VerifiedAccessToken {
+    /// The sign-in that it belongs to.
+    pub sign_in: Guid,
+    /// `client_id`.
+    pub client: String,
+    /// When it ends, seconds since 1970.
+    pub ends: u64,
+}
+
+/// Why a token of ours is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadAccessToken {
+    /// It was changed, or is none.
+    #[error("the access token is not valid")]
+    Invalid,
+    /// Its time is over.
+    #[error("the access token has expired")]
+    Expired,
+    /// The sign-in that it belongs to is over.
+    #[error("the sign-in of the access token has ended")]
+    Over,
+    /// The request carries several.
+    #[error("the Authorization header is repeated")]
+    Several,
+}
+
+#[derive(Serialize)]
+struct AccessTokenClaims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: String,
+    client_id: &'a str,
+    sid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+    iat: u64,
+    exp: u64,
+    jti: String,
+}
+
+#[derive(Deserialize)]
+struct UncheckedClaims {
+    iss: String,
+    aud: String,
+    client_id: String,
+    sid: String,
+    iat: u64,
+    exp: u64,
+}
+
+impl AccessTokens {
+    /// Derives the keys; replicas with the same secrets agree without talking. `place` is the path that the audience ends with.
+    ///
+    /// # Errors
+    /// `NoKey` if AWS-LC refuses, which no derived number causes.
+    pub fn new(keyring: &Keyring, issuer: String, place: &str, lifetime: u64, clock: Clock, random: RandomSource) -> Result<Self, KeyDerivationError> {
+        let keys = SigningKeys::of(keyring, KEY_PURPOSE)?;
+        let heads = keys.heads(ACCESS_TOKEN_TYPE).map(|it| URL_SAFE_NO_PAD.encode(it) + ".").collect();
+        Ok(Self { keys, heads, audience: format!("{issuer}{place}"), issuer, lifetime, clock, random })
+    }
+
+    /// For how many seconds a token is good.
+    pub fn lifetime(&self) -> u64 {
+        self.lifetime
+    }
+
+    /// The public keys, as a JWKS document.
+    pub fn jwks(&self) -> &str {
+        self.keys.jwks()
+    }
+
+    /// A token for whoever is signed in on a client.
+    ///
+    /// # Errors
+    /// `NoKey` if AWS-LC cannot sign.
+    pub fn mint(&self, session: &Session, it: AccessTokenGrant<'_>) -> Result<Secret, KeyDerivationError> {
+        let (who, now) = (session.identity(), self.clock.now());
+        let member = who.member.as_deref();
+        let claims = AccessTokenClaims {
+            iss: &self.issuer,
+            aud: &self.audience,
+            sub: format!("{}.{}", who.oid, who.tid),
+            client_id: it.client,
+            sid: it.sign_in.to_string(),
+            person: member.map(|it| it.person.to_string()),
+            organization: member.map(|it| &*it.code),
+            role: member.map(|it| &*it.role),
+            scope: it.scope.filter(|it| !it.is_empty()),
+            iat: now,
+            exp: now.saturating_add(self.lifetime),
+            jti: short_id(&self.random),
+        };
+        let claims = serde_json::to_vec(&claims).map_err(|_| KeyDerivationError)?;
+        self.keys.sign(ACCESS_TOKEN_TYPE, &claims).map(Secret::new)
+    }
+
+    /// Whether a token is one of ours by its looks; every other is somebody else's business.
+    pub fn is_own_token(&self, token: &str) -> bool {
+        self.heads.iter().any(|it| token.starts_with(it.as_str()))
+    }
+
+    /// Reads a token: nothing of it is believed before its signature fits.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn read(&self, token: &str) -> Result<VerifiedAccessToken, BadAccessToken> {
+        let read = self.read_of_any_age(token)?;
+        if self.clock.now() < read.ends { Ok(read) } else { Err(BadAccessToken::Expired) }
+    }
+
+    /// The same, of one whose time may be over: for whoever gives it back.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn read_of_any_age(&self, token: &str) -> Result<VerifiedAccessToken, BadAccessToken> {
+        let key = self.heads.iter().position(|it| token.starts_with(it.as_str())).filter(|_| token.len() <= MAX_TOKEN_BYTES).ok_or(BadAccessToken::Invalid)?;
+        let (signed, signature) = token.rsplit_once('.').ok_or(BadAccessToken::Invalid)?;
+        let (_, claims) = signed.split_once('.').ok_or(BadAccessToken::Invalid)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| BadAccessToken::Invalid)?;
+        if !self.keys.verifies(key, signed.as_bytes(), &signature) {
+            return Err(BadAccessToken::Invalid);
+        }
+        let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| BadAccessToken::Invalid)?;
+        let told: UncheckedClaims = serde_json::from_slice(&claims).map_err(|_| BadAccessToken::Invalid)?;
+        let fits = told.iss == self.issuer && told.aud == self.audience && told.iat <= self.clock.now().saturating_add(MAX_REPLICA_SKEW_SECONDS);
+        let client_sign_in = Guid::parse(&told.sid).filter(|_| fits).ok_or(BadAccessToken::Invalid)?;
+        Ok(VerifiedAccessToken { sign_in: client_sign_in, client: told.client_id, ends: told.exp })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::identity::{Identity, PersonGroups};
+    use crate::base::string_list::StringList;
+    use crate::entra::verified::VerifiedUser;
+    use crate::seal::random;
+    use crate::session::store::SessionStore;
+
+    const ORIGIN: &str = "https://app.example.com";
+
+    fn passes(secrets: &[&str], issuer: &str, clock: &Clock) -> AccessTokens {
+        let secrets: Vec<_> = secrets.iter().map(|it| Secret::new(*it)).collect();
+        AccessTokens::new(&Keyring::new(&secrets, &random::system()), issuer.to_owned(), "/oauth2/native", 300, clock.clone(), random::system()).unwrap()
+    }
+
+    fn token(by: &AccessTokens) -> Secret {
+        let oid = Guid::from_random([7; 16]);
+        let identity = Identity {
+            oid,
+            tid: oid,
+            guest: false,
+            name: None,
+            preferred_username: None,
+            email: None,
+            email_verified: false,
+            roles: StringList::default(),
+            groups: PersonGroups::Known(StringList::default()),
+            entra_sid: None,
+            login_hint: None,
+            acrs: StringList::default(),
+            auth_time: 0,
+            has_auth_time: false,
+            custom: Box::default(),
+            member: None,
+        };
+        let config = crate::config::session::SessionConfig {
+            secrets: Vec::new(),
+            idle: std::time::Duration::from_secs(60),
+            lifetime: std::time::Duration::from_secs(60),
+            capacity: 10,
+            per_person: 10,
+        };
+        let store = SessionStore::new(&config, Clock::system(), random::system());
+        let (_, session) = store.create(VerifiedUser::pretended(identity), None, None, None);
+        by.mint(&session, AccessTokenGrant { client: "phone", sign_in: oid, scope: Some("jobs") }).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_read_back_until_it_ends_and_by_replicas_with_a_newer_secret_too() {
+        let clock = Clock::system();
+        let ours = passes(&["one"], ORIGIN, &clock);
+        let token = token(&ours);
+        let read = passes(&["two", "one"], ORIGIN, &clock).read(token.expose()).unwrap();
+        assert_eq!((read.sign_in, read.client.as_str()), (Guid::from_random([7; 16]), "phone"));
+        clock.shift(301);
+        assert_eq!(ours.read(token.expose()).unwrap_err(), BadAccessToken::Expired);
+        assert!(ours.read_of_any_age(token.expose()).is_ok());
+    }
+
+    #[test]
+    fn somebody_elses_library_verifies_it_as_rfc_9068_says() {
+        let ours = passes(&["one"], ORIGIN, &Clock::system());
+        let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_str(ours.jwks()).unwrap();
+        let key = jsonwebtoken::DecodingKey::from_jwk(jwks.keys.first().unwrap()).unwrap();
+        let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
+        rules.set_audience(&[format!("{ORIGIN}/oauth2/native")]);
+        rules.set_issuer(&[ORIGIN]);
+        rules.set_required_spec_claims(&["iss", "exp", "aud", "sub"]);
+        let read = jsonwebtoken::decode::<serde_json::Value>(token(&ours).expose(), &key, &rules).unwrap();
+        assert_eq!((read.header.typ.as_deref(), &read.claims["client_id"], &read.claims["scope"]), (Some("at+jwt"), &"phone".into(), &"jobs".into()));
+        assert!(["iat", "jti", "sid"].iter().all(|it| !read.claims[it].is_null()));
+    }
+
+    #[test]
+    fn a_changed_token_and_one_of_another_place_or_another_kind_are_not_taken() {
+        let clock = Clock::system();
+        let ours = passes(&["one"], ORIGIN, &clock);
+        let token = token(&ours);
+        let token = token.expose();
+        let (head, rest) = token.split_once('.').unwrap();
+        let (claims, signature) = rest.split_once('.').unwrap();
+        for changed in [
+            format!("{head}.{claims}."),
+            format!("{head}.{claims}"),
+            format!("{head}.{claims}x.{signature}"),
+            format!("{head}.{claims}.{head}"),
+            format!("{head}."),
+        ] {
+            assert_eq!(ours.read(&changed).unwrap_err(), BadAccessToken::Invalid, "{changed}");
+        }
+        let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"at+jwt"}"#);
+        let unsigned = format!("{none}.{claims}.");
+        assert!(!ours.is_own_token(&unsigned) && ours.read(&unsigned).is_err());
+        // The same secret at another address, and another secret at the same.
+        assert_eq!(passes(&["one"], "https://other.example.com", &clock).read(token).unwrap_err(), BadAccessToken::Invalid);
+        assert!(!passes(&["two"], ORIGIN, &clock).is_own_token(token));
+        let keyring = Keyring::new(&[Secret::new("one")], &random::system());
+        let assertion = SigningKeys::new(&keyring).unwrap();
+        assert!(!ours.is_own_token(&assertion.sign(ACCESS_TOKEN_TYPE, b"{}").unwrap()), "the key of the assertion signs no access token");
+        assert!(!ours.jwks().contains(assertion.kid()) && !assertion.jwks().contains(ours.keys.kid()));
+    }
+}

@@ -1,0 +1,251 @@
+//! Sockets, with an eye on what passes.
+
+use super::state::ConnectionState;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_rustls::server::TlsStream;
+
+/// What a listener accepts.
+#[derive(Debug)]
+pub(super) enum AcceptedSocket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A unix socket.
+    Unix(UnixStream),
+}
+
+impl AcceptedSocket {
+    /// The bare file handle, non-blocking.
+    pub(super) fn into_fd(self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(it) => it.into_std().map(OwnedFd::from),
+            Self::Unix(it) => it.into_std().map(OwnedFd::from),
+        }
+    }
+}
+
+/// What a client says first that speaks HTTP/2 without having asked (RFC 9113 3.4).
+const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes that were read to see what is spoken, and belong to whoever reads next.
+#[derive(Debug, Default)]
+struct PrefixedSocket {
+    bytes: [u8; HTTP2_PREFACE.len()],
+    given: usize,
+    count: usize,
+}
+
+impl PrefixedSocket {
+    fn read(&self) -> &[u8] {
+        self.bytes.get(self.given..self.count).unwrap_or_default()
+    }
+
+    fn give(&mut self, buffer: &mut ReadBuf<'_>) {
+        let part = self.read().get(..buffer.remaining()).unwrap_or(self.read());
+        buffer.put_slice(part);
+        self.given += part.len();
+    }
+}
+
+/// A socket that notes when bytes pass. It holds a place among the connections for as long as it lives, as a tunnel too.
+#[derive(Debug)]
+pub(super) struct CountedSocket {
+    socket: AcceptedSocket,
+    state: Arc<ConnectionState>,
+    prefixed: PrefixedSocket,
+    shut: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl CountedSocket {
+    /// A socket, with its notes and its place.
+    pub(super) fn new(socket: AcceptedSocket, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+        Self { socket, state, prefixed: PrefixedSocket::default(), shut: false, _permit: place }
+    }
+
+    /// Its notes.
+    pub(super) fn state(&self) -> &Arc<ConnectionState> {
+        &self.state
+    }
+
+    /// Reads just enough to tell whether HTTP/2 is spoken. Nothing is lost: it is read again afterwards.
+    ///
+    /// hyper-util's `auto` does the same, but hands these few bytes on in a read of their own, on which hyper doubles its buffer:
+    /// 8 KiB more for each connection at rest.
+    pub(super) fn poll_preface(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            let read = self.prefixed.read();
+            if !HTTP2_PREFACE.starts_with(read) {
+                return Poll::Ready(Ok(false));
+            }
+            if read.len() == HTTP2_PREFACE.len() {
+                return Poll::Ready(Ok(true));
+            }
+            let mut buffer = ReadBuf::new(self.prefixed.bytes.get_mut(self.prefixed.count..).unwrap_or_default());
+            ready!(self.socket.poll_read(context, &mut buffer))?;
+            let count = buffer.filled().len();
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.prefixed.count += count;
+            self.state.has_read();
+        }
+    }
+
+    fn note(&self, polled: &Poll<io::Result<usize>>) {
+        match polled {
+            Poll::Pending => self.state.is_blocked(),
+            Poll::Ready(Ok(count)) if *count > 0 => self.state.has_written(),
+            Poll::Ready(_) => {}
+        }
+    }
+
+    /// Reads and forgets until the client closes too. A socket that is closed with unread bytes resets the connection, and the
+    /// client may never see why its upload was refused. The sweeper bounds it.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut bytes = [MaybeUninit::uninit(); 4096];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut bytes);
+            let read = ready!(self.socket.poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl AcceptedSocket {
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(it) => Pin::new(it).poll_read(context, buffer),
+            Self::Unix(it) => Pin::new(it).poll_read(context, buffer),
+        }
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(it) => Pin::new(it).poll_shutdown(context),
+            Self::Unix(it) => Pin::new(it).poll_shutdown(context),
+        }
+    }
+}
+
+impl AsyncRead for CountedSocket {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        self.prefixed.give(buffer);
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = self.socket.poll_read(context, buffer);
+        if buffer.filled().len() == before {
+            return polled;
+        }
+        self.state.has_read();
+        // There is something to read in any case; how the socket fares is told the next time.
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for CountedSocket {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = match &mut self.socket {
+            AcceptedSocket::Tcp(it) => Pin::new(it).poll_write(context, bytes),
+            AcceptedSocket::Unix(it) => Pin::new(it).poll_write(context, bytes),
+        };
+        self.note(&polled);
+        polled
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = match &mut self.socket {
+            AcceptedSocket::Tcp(it) => Pin::new(it).poll_write_vectored(context, parts),
+            AcceptedSocket::Unix(it) => Pin::new(it).poll_write_vectored(context, parts),
+        };
+        self.note(&polled);
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Neither kind of socket holds anything back.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.shut {
+            ready!(self.socket.poll_shutdown(context))?;
+            self.shut = true;
+            if !self.state.uploads() {
+                return Poll::Ready(Ok(()));
+            }
+            self.state.lingers();
+        }
+        self.poll_linger(context)
+    }
+}
+
+/// What HTTP is spoken over: one type, so that hyper's code is in the program once.
+#[derive(Debug)]
+pub(super) enum Transport {
+    /// As it is.
+    Clear(CountedSocket),
+    /// Within TLS.
+    Tls(Box<TlsStream<CountedSocket>>),
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Clear(it) => Pin::new(it).poll_read(context, buffer),
+            Self::Tls(it) => Pin::new(it).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Clear(it) => Pin::new(it).poll_write(context, bytes),
+            Self::Tls(it) => Pin::new(it).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Clear(it) => Pin::new(it).poll_write_vectored(context, parts),
+            Self::Tls(it) => Pin::new(it).poll_write_vectored(context, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Clear(it) => it.is_write_vectored(),
+            Self::Tls(it) => it.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Clear(it) => Pin::new(it).poll_flush(context),
+            Self::Tls(it) => Pin::new(it).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Clear(it) => Pin::new(it).poll_shutdown(context),
+            Self::Tls(it) => Pin::new(it).poll_shutdown(context),
+        }
+    }
+}

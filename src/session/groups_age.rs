@@ -1,0 +1,108 @@
+//! When Graph told the groups of a session's person, and when it is asked again.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Never: the token itself tells the groups.
+const NEVER: u64 = u64::MAX;
+
+/// Read on every request; both in seconds since 1970.
+#[derive(Debug)]
+pub struct GroupsAge {
+    /// As of when the groups are that the session has; 0 where it was told none.
+    at: AtomicU64,
+    due_at: AtomicU64,
+}
+
+impl GroupsAge {
+    /// As it stands right after a sign-in; `missing` where the token does not tell the groups.
+    pub(in crate::session) fn new(missing: bool) -> Self {
+        Self { at: AtomicU64::new(0), due_at: AtomicU64::new(if missing { 0 } else { NEVER }) }
+    }
+
+    /// Whether it is time to ask; the clock is looked at only where Graph matters. Gives what `take` wants to hear.
+    pub fn is_due(&self, now: impl FnOnce() -> u64) -> Option<u64> {
+        let at = self.due_at.load(Ordering::Relaxed);
+        (at != NEVER && at <= now()).then_some(at)
+    }
+
+    /// Takes the asking upon oneself, until `again`; false where another one has.
+    pub fn take(&self, due: u64, again: u64) -> bool {
+        self.due_at.compare_exchange(due, again, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Puts the next asking off after one that failed.
+    pub fn set_due(&self, at: u64) {
+        self.due_at.store(at, Ordering::Relaxed);
+    }
+
+    /// As of when the groups are; `None` where Graph told none, or the token tells them.
+    pub fn at(&self) -> Option<u64> {
+        Some(self.at.load(Ordering::Acquire)).filter(|it| *it > 0)
+    }
+
+    /// Notes that they are known as of `at`.
+    pub(in crate::session) fn set(&self, at: u64, again: u64) {
+        self.at.store(at, Ordering::Release);
+        self.due_at.store(again, Ordering::Relaxed);
+    }
+
+    /// Notes that they are known no more.
+    pub(in crate::session) fn forgotten(&self) {
+        self.at.store(0, Ordering::Release);
+    }
+
+    /// Notes a refreshed token. One that does not tell the groups is a reason to ask at once; what the one before told, when Entra
+    /// `answered` last, is as old as that.
+    pub(in crate::session) fn renewed(&self, missing: bool, answered: u64) {
+        if missing {
+            self.due_at.store(0, Ordering::Relaxed);
+            // Not by `ask_at`: an asking that failed meanwhile may have put another time there.
+            let _ = self.at.compare_exchange(0, answered, Ordering::AcqRel, Ordering::Relaxed);
+        } else {
+            self.set(0, NEVER);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_token_tells_the_groups_graph_is_never_due_and_nobody_looks_at_the_clock() {
+        let told = GroupsAge::new(false);
+        assert_eq!((told.is_due(|| unreachable!()), told.at()), (None, None));
+    }
+
+    #[test]
+    fn one_takes_the_asking_and_an_answer_puts_the_next_off() {
+        let told = GroupsAge::new(true);
+        let due = told.is_due(|| 1000).unwrap();
+        assert!(told.take(due, 1060) && !told.take(due, 1060));
+        assert_eq!(told.is_due(|| 1059), None);
+        assert_eq!(told.is_due(|| 1060), Some(1060));
+        told.set(1000, 2800);
+        assert_eq!((told.is_due(|| 2799), told.is_due(|| 2800), told.at()), (None, Some(2800), Some(1000)));
+    }
+
+    #[test]
+    fn a_refreshed_token_without_groups_is_a_reason_to_ask_and_one_with_them_none() {
+        let told = GroupsAge::new(false);
+        told.renewed(true, 500);
+        assert_eq!((told.is_due(|| 1000), told.at()), (Some(0), Some(500)));
+        told.set(1000, 2800);
+        told.renewed(true, 2000);
+        assert_eq!((told.is_due(|| 2001), told.at()), (Some(0), Some(1000)));
+        told.renewed(false, 2000);
+        assert_eq!((told.is_due(|| u64::MAX - 1), told.at()), (None, None));
+    }
+
+    #[test]
+    fn groups_of_an_earlier_token_grow_old_also_where_an_asking_failed_after_it() {
+        let told = GroupsAge::new(true);
+        told.renewed(false, 1000);
+        told.set_due(1030);
+        told.renewed(true, 2000);
+        assert_eq!(told.at(), Some(2000));
+    }
+}

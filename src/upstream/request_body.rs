@@ -1,0 +1,188 @@
+//! A client's body on its way to the app: never held, and it may not stand still forever.
+
+use super::error::{RequestBodyError, boxed};
+use super::held_permit::{CHECK_EVERY, HeldPermit, PermitCheck};
+use super::stall::{InterruptedWait, Stall};
+use crate::headers::identity::{HeaderStripper, IdentityHeaders};
+use crate::wire::body::BoxError;
+use bytes::Bytes;
+use http::HeaderValue;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+/// A client's body on its way to the app. `None` where there is none, which needs no memory and no timer.
+pub(super) struct RequestBody(Option<Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>>);
+
+pin_project! {
+    struct Carried<C> {
+        #[pin]
+        from: Incoming,
+        #[pin]
+        stall: Stall,
+        stripper: HeaderStripper,
+        progress: BodyProgress,
+        held: Option<HeldPermit<C>>,
+    }
+}
+
+/// How far a client's body has come: the connection can be used again only when it was sent whole, and the app is given time as long as
+/// it takes some of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BodyProgress(Arc<(AtomicU8, AtomicU64)>);
+
+/// How a body ended, in the first half of `BodyProgress`; 0 while it goes on.
+const BODY_COMPLETE: u8 = 1;
+const BODY_STALLED: u8 = 2;
+const BODY_BROKEN: u8 = 3;
+const BODY_SESSION_ENDED: u8 = 4;
+const NOT_ALLOWED: u8 = 5;
+
+impl BodyProgress {
+    pub(super) fn is_whole(&self) -> bool {
+        self.0.0.load(Ordering::Acquire) == BODY_COMPLETE
+    }
+
+    /// How it ended early, where it did. hyper's errors of HTTP/2 do not carry this as their cause.
+    pub(super) fn broke(&self) -> Option<RequestBodyError> {
+        match self.0.0.load(Ordering::Acquire) {
+            BODY_STALLED => Some(RequestBodyError::Stalled),
+            BODY_BROKEN => Some(RequestBodyError::Off),
+            BODY_SESSION_ENDED => Some(RequestBodyError::SessionEnded),
+            NOT_ALLOWED => Some(RequestBodyError::NotAllowed),
+            _ => None,
+        }
+    }
+
+    fn ended(&self, how: u8) {
+        self.0.0.store(how, Ordering::Release);
+    }
+
+    fn breaks(&self, how: u8, broke: RequestBodyError) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.ended(how);
+        Poll::Ready(Some(Err(boxed(broke))))
+    }
+
+    fn is_refused<C: PermitCheck>(&self, held: &HeldPermit<C>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if held.session_is_over() {
+            self.breaks(BODY_SESSION_ENDED, RequestBodyError::SessionEnded)
+        } else {
+            self.breaks(NOT_ALLOWED, RequestBodyError::NotAllowed)
+        }
+    }
+
+    /// Grows by each frame.
+    pub(super) fn frames(&self) -> u64 {
+        self.0.1.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn moved(&self) {
+        self.0.1.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl RequestBody {
+    /// Takes a client's body; trailers are stripped of what no client may say. It lasts no longer than its request would be let in.
+    pub(super) fn new<C: PermitCheck>(
+        from: Incoming,
+        timeout: Duration,
+        identity: &IdentityHeaders,
+        check: &C,
+        request_id: &HeaderValue,
+    ) -> (Self, Option<BodyProgress>) {
+        if from.is_end_stream() {
+            return (Self::empty(), None);
+        }
+        let progress = BodyProgress::default();
+        let (stripper, held) = (identity.stripper(), HeldPermit::of_upload(identity, check, request_id));
+        let carried = Carried { from, stall: Stall::new(timeout), stripper, progress: progress.clone(), held };
+        (Self(Some(Box::pin(carried))), Some(progress))
+    }
+
+    /// No body at all.
+    pub(super) fn empty() -> Self {
+        Self(None)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.0.as_mut().map_or(Poll::Ready(None), |it| it.as_mut().poll_frame(context))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|it| it.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or(SizeHint::with_exact(0), |it| it.size_hint())
+    }
+}
+
+impl<C: PermitCheck> Body for Carried<C> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut this = self.project();
+        let polled = this.from.as_mut().poll_frame(context);
+        if polled.is_pending() {
+            loop {
+                match ready!(this.stall.as_mut().poll_every(context, this.held.as_ref().map(|_| CHECK_EVERY))) {
+                    InterruptedWait::TimedOut => return this.progress.breaks(BODY_STALLED, RequestBodyError::Stalled),
+                    InterruptedWait::CheckDue => {
+                        if let Some(held) = this.held.as_mut()
+                            && !held.still_holds()
+                        {
+                            return this.progress.is_refused(held);
+                        }
+                    }
+                }
+            }
+        }
+        this.stall.moved();
+        if let Some(held) = this.held.as_mut()
+            && !held.still_permits()
+        {
+            return this.progress.is_refused(held);
+        }
+        let frame = match ready!(polled) {
+            Some(Ok(frame)) => Some(Ok(plain(frame, this.stripper))),
+            Some(Err(_)) => return this.progress.breaks(BODY_BROKEN, RequestBodyError::Off),
+            None => None,
+        };
+        this.progress.moved();
+        if frame.is_none() || this.from.is_end_stream() {
+            this.progress.ended(BODY_COMPLETE);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.from.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.from.size_hint()
+    }
+}
+
+/// A trailer can be read as a header by the app: ours are taken out there too.
+fn plain(frame: Frame<Bytes>, stripper: &HeaderStripper) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            super::hop_by_hop::strip(&mut trailers);
+            stripper.strip(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
+}
