@@ -36,7 +36,9 @@ pub fn too_long(tree: &SourceTree) -> Vec<String> {
 pub fn caches_that_reject_newcomers(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in &tree.files {
-        for (at, _) in file.text.match_indices("Cache::builder()").chain(file.text.match_indices("Cache::new(")) {
+        let is_a_type_of_ours = |at: usize| file.text[..at].ends_with(|it: char| it.is_alphanumeric());
+        let made = file.text.match_indices("Cache::builder()").chain(file.text.match_indices("Cache::new("));
+        for (at, _) in made.filter(|it| !is_a_type_of_ours(it.0)) {
             let statement = file.text[at..].split(".build").next().unwrap();
             if !statement.contains("eviction_policy(EvictionPolicy::lru())") {
                 out.push(format!("{}:{}: a cache without EvictionPolicy::lru()", file.path, file.text[..at].lines().count()));
