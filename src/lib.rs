@@ -13,6 +13,7 @@ pub mod headers;
 pub mod pages;
 pub mod seal;
 pub mod server;
+pub mod service;
 pub mod session;
 pub mod sidecar;
 pub mod telemetry;

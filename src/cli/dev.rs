@@ -2,7 +2,6 @@
 
 use super::companies::{self, DatabaseLocation};
 use super::run::{runtime, start, start_log};
-use super::service::BoundListener;
 use super::signals::StopSignals;
 use super::terminal::{CommandError, print_line};
 use crate::base::clock::Clock;
@@ -13,6 +12,7 @@ use crate::demo;
 use crate::emulator::{self, Emulator};
 use crate::seal::random;
 use crate::server::Listener;
+use crate::service::BoundListener;
 use crate::sidecar::Process;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

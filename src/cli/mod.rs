@@ -11,7 +11,6 @@ mod health;
 mod organization;
 mod person;
 mod run;
-pub mod service;
 mod sessions;
 mod signals;
 mod table;

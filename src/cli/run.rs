@@ -1,7 +1,6 @@
 //! `entrada run`.
 
 use super::check::{environment, name, read};
-use super::service::{BindError, BoundListener, Service};
 use super::signals::StopSignals;
 use super::terminal::{CommandError, complain};
 use crate::base::clock::Clock;
@@ -11,6 +10,7 @@ use crate::config::telemetry::{LogFormat, LogLevel};
 use crate::config::{self, Config};
 use crate::seal::random;
 use crate::server::tls::ServerCertificates;
+use crate::service::{BindError, BoundListener, Service};
 use crate::sidecar::Process;
 use crate::telemetry::log::Log;
 use std::path::PathBuf;

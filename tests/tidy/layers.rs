@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["sidecar"],
     &["flow"],
     &["server"],
+    &["service"],
     &["cli"],
     &["lib", "main"],
 ];
@@ -24,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
 /// Stores know no cookies, rules know no requests; nothing on the request path names what only a developer starts.
 const NEVER: &[(&[&str], &[&str])] = &[
     (&["session", "access", "directory"], &["wire"]),
-    (&["session", "access", "directory", "headers", "upstream", "sidecar", "flow", "server"], &["emulator", "demo"]),
+    (&["session", "access", "directory", "headers", "upstream", "sidecar", "flow", "server", "service"], &["emulator", "demo"]),
 ];
 
 /// Who reads which section of the configuration. `cli` and `sidecar` hand them out.
@@ -42,7 +43,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that see the whole configuration.
-const WHOLE_CONFIG: &[&str] = &["config", "sidecar", "cli", "lib", "main"];
+const WHOLE_CONFIG: &[&str] = &["config", "sidecar", "service", "cli", "lib", "main"];
 
 /// What each import across modules does against the layers.
 pub fn against_the_layers(tree: &SourceTree) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! The running service: the house, its listeners, and how it is reloaded and drained.
+//! The running process: its configuration, its listeners, and how it reloads and drains.
 
 use crate::base::secret::Secret;
 use crate::base::site::Site;
@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 /// How long a reloaded configuration may take to reach Entra before it is used all the same.
 const ENTRA_REACH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A house that can be furnished anew while people live in it.
+/// A sidecar whose configuration can be replaced while it serves.
 #[derive(Debug)]
 pub struct Service {
     sidecar: ArcSwap<Sidecar>,
