@@ -1,7 +1,10 @@
 //! Dates of the calendar, in UTC.
 
 /// Seconds of a day.
-const SECONDS_PER_DAY: u64 = 86_400;
+pub const SECONDS_PER_DAY: u64 = 86_400;
+
+/// Days before its end from which a credential counts as one that expires soon.
+const EXPIRY_WARNING_DAYS: i64 = 30;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -28,6 +31,16 @@ pub fn date(seconds: u64) -> Date {
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     Date { year: i32::try_from(year).unwrap_or(i32::MAX), month, day }
+}
+
+/// Whole days until `time`, rounded down; negative once it has passed. Both are in seconds since 1970.
+pub fn days_until(time: i64, now: u64) -> i64 {
+    time.saturating_sub(i64::try_from(now).unwrap_or(i64::MAX)).div_euclid(86_400)
+}
+
+/// Days until a credential ends, where a warning is due: 30 days before, and once it has ended.
+pub fn days_if_expiring(end: i64, now: u64) -> Option<i64> {
+    Some(days_until(end, now)).filter(|days| *days <= EXPIRY_WARNING_DAYS)
 }
 
 /// A time in seconds since 1970 as Entra writes one: `2026-01-09 02:02:12Z`.

@@ -1,14 +1,11 @@
 //! `entrada check`, and the reading that every command begins with.
 
 use super::terminal::{CommandError, complain, print_line};
+use crate::base::calendar::days_if_expiring;
 use crate::base::clock::Clock;
 use crate::base::credential::ClientCredential;
 use crate::config::{self, Config, Outcome};
-use crate::directory::organization::days_until;
 use std::path::Path;
-
-/// From so many days before, an end is told.
-const EXPIRY_WARNING_DAYS: i64 = 30;
 
 /// `entrada check`.
 pub(super) fn run(path: Option<&Path>) -> Result<(), CommandError> {
@@ -25,7 +22,7 @@ pub(super) fn run(path: Option<&Path>) -> Result<(), CommandError> {
 fn ending(config: &Config, now: u64) -> Vec<String> {
     let organizations = config.directory.iter().flat_map(|it| &it.organizations).map(|it| (format!("[[organization]] {}", it.code), &it.credential));
     let all = [("[entra]".to_owned(), &config.entra.credential)].into_iter().chain(organizations);
-    let days = |it: &ClientCredential| it.ends().and_then(|it| i64::try_from(it).ok()).map(|it| days_until(it, now)).filter(|it| *it <= EXPIRY_WARNING_DAYS);
+    let days = |it: &ClientCredential| it.ends().and_then(|it| i64::try_from(it).ok()).and_then(|it| days_if_expiring(it, now));
     all.filter_map(|(whose, it)| days(it).map(|days| (whose, days)))
         .map(|(whose, days)| match days {
             ..0 => format!("warning: the certificate of {whose} has expired"),

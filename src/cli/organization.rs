@@ -3,6 +3,7 @@
 use super::directory::{self, CommonArgs, actor, certificate, client_secret, failure, open, print_result};
 use super::table::{lines, or_dash, pairs, time};
 use super::terminal::CommandError;
+use crate::base::calendar::days_until;
 use crate::base::clock::Clock;
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
@@ -10,7 +11,7 @@ use crate::base::username::Username;
 use crate::config::directory::FirstSignInRule;
 use crate::directory::change::{ChangeOrigin, NewOrganization, OrganizationChange};
 use crate::directory::history::HistoryEntry;
-use crate::directory::organization::{Organization, OrganizationState, UNREAD_REASON, days_until};
+use crate::directory::organization::{Organization, OrganizationState, UNREAD_REASON};
 use crate::directory::organization_credential::{CredentialKind, OrganizationCredential};
 use crate::directory::{Directory, Error, organization_json};
 use serde_json::{Value, json};

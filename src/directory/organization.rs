@@ -176,11 +176,6 @@ impl OrganizationSource {
     }
 }
 
-/// In how many whole days a time comes; below 0 where it has passed.
-pub fn days_until(time: i64, now: u64) -> i64 {
-    time.saturating_sub(i64::try_from(now).unwrap_or(i64::MAX)).div_euclid(86_400)
-}
-
 /// As it is written.
 pub(super) fn first_sign_in_as_str(it: FirstSignInRule) -> &'static str {
     match it {

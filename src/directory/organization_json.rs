@@ -2,10 +2,11 @@
 
 use super::error::Error;
 use super::history::HistoryEntry;
-use super::organization::{ConnectionCredential, EntraConnection, Organization, OrganizationSource, days_until, first_sign_in_as_str};
+use super::organization::{ConnectionCredential, EntraConnection, Organization, OrganizationSource, first_sign_in_as_str};
 use super::organization_credential::CredentialKind;
 use super::person::Person;
 use super::store::Directory;
+use crate::base::calendar::days_until;
 use crate::base::username::Username;
 use serde_json::{Value, json};
 

@@ -8,11 +8,10 @@ use super::organization::{Organization, OrganizationSource, OrganizationState, S
 use super::organization_credential::OrganizationCredential;
 use super::store::Directory;
 use super::trial::tested_now;
+use crate::base::calendar::SECONDS_PER_DAY;
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
-
-const SECONDS_PER_DAY: u64 = 86_400;
 
 impl Directory {
     /// Where somebody signs in who types this: a company code, a former one that still holds, a username, or any address at a bound domain.

@@ -1,16 +1,14 @@
 //! Warns of credentials that expire: of certificates, and of client secrets of organizations as far as somebody has said when.
 
+use crate::base::calendar::{SECONDS_PER_DAY, days_if_expiring};
 use crate::base::clock::Clock;
 use crate::directory::Directory;
-use crate::directory::organization::{Organization, OrganizationState, days_until};
+use crate::directory::organization::{Organization, OrganizationState};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// From so many days before.
-const WARNING_DAYS: i64 = 30;
 /// How often it is looked whether another day has begun.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
-const SECONDS_PER_DAY: u64 = 86_400;
 
 /// Writes a warning into the log for each, once a day, until `stop`; `own` is when that of `[entra]` ends.
 pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, clock: Clock, stop: CancellationToken) {
@@ -37,7 +35,7 @@ pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, c
 }
 
 fn warn_of_own(ends: Option<u64>, now: u64) {
-    let Some(days) = ends.and_then(|it| i64::try_from(it).ok()).map(|it| days_until(it, now)).filter(|it| *it <= WARNING_DAYS) else { return };
+    let Some(days) = ends.and_then(|it| i64::try_from(it).ok()).and_then(|it| days_if_expiring(it, now)) else { return };
     if days < 0 {
         tracing::error!("the [entra] certificate has expired");
     } else {
@@ -57,8 +55,7 @@ fn warn_of(organization: &Organization, now: u64) {
 
 /// In how many days, where that is soon and its people sign in by it.
 fn expires(organization: &Organization, now: u64) -> Option<i64> {
-    let days = days_until(organization.credential_ends?, now);
-    (organization.state == OrganizationState::On && days <= WARNING_DAYS).then_some(days)
+    days_if_expiring(organization.credential_ends?, now).filter(|_| organization.state == OrganizationState::On)
 }
 
 #[cfg(test)]
