@@ -24,7 +24,7 @@ use entrada::entra::{keys, metadata, token};
 use entrada::headers::access_token::AccessTokens;
 use entrada::seal::envelope::Envelope;
 use entrada::seal::keyring::Keyring;
-use entrada::session::pending::{PendingSignIn, SignInTrial};
+use entrada::session::pending::{PendingSignIn, SessionRequest, SignInPurpose};
 use entrada::wire::challenge;
 use entrada::wire::cookies::{self, CookieMatch, CookieNames};
 use entrada::wire::form::FormFields;
@@ -230,24 +230,21 @@ pub fn pending(data: &[u8]) {
         assert_eq!(envelope.open(name, &sealed).as_deref(), Some(data));
         assert_eq!(envelope.open("__Host-entrada-s-87654321", &sealed), None);
     }
-    let (acrs, challenge) = (vec![text.clone()], Some(text.clone().into()));
+    let request = SessionRequest { return_to: text.clone(), acrs: vec![text.clone()], challenge: Some(text.clone().into()) };
+    let purpose = SignInPurpose::Account { typed: text.clone(), then: Box::new(SignInPurpose::Session(request)) };
     let made = PendingSignIn {
         state: text.clone(),
         nonce: text.clone(),
         verifier: text.clone(),
-        return_to: text.clone(),
         started_at: now,
         organization: Some(text.clone()),
-        typed: Some(text.clone()),
-        trial: Some(SignInTrial { by: text.clone(), mark: Some(text.clone()) }),
-        acrs,
-        challenge,
-        native: None,
         prompt_login: true,
         by_other_site: true,
+        purpose,
     };
     let read = PendingSignIn::read(&made.write(), now).unwrap();
-    assert!(read.is_for(&text) && read.return_to == text && read.nonce == text && read.verifier == text && read.acrs == [text.clone()]);
+    assert!(read.is_for(&text) && read.nonce == text && read.verifier == text && read.purpose.typed() == Some(&text));
+    assert!(read.purpose.session().is_some_and(|it| it.return_to == text && it.acrs == [text.clone()]));
     assert!(PendingSignIn::read(&made.write(), now + 100_000).is_none());
 }
 

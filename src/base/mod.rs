@@ -13,6 +13,7 @@ pub mod guid;
 pub mod identity;
 pub mod ids;
 pub mod language;
+pub mod own_path;
 pub mod pattern;
 pub mod random;
 pub mod redirect_uri;

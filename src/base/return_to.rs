@@ -1,5 +1,6 @@
 //! Where a person goes after sign-in or sign-out. An open redirect cannot be built.
 
+use super::own_path;
 use super::site::Site;
 use super::target::{PathStrictness, Target};
 
@@ -45,7 +46,7 @@ impl LandingUrl {
 
     /// Our page that says so.
     pub fn signed_out(site: &Site) -> Self {
-        Self(format!("{}{}/sign_out", site.origin(), site.prefix()))
+        Self(format!("{}{}{}", site.origin(), site.prefix(), own_path::SIGN_OUT))
     }
 
     /// For `post_logout_redirect_uri`.

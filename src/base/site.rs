@@ -1,5 +1,6 @@
 //! Our public address and the paths under it.
 
+use super::own_path;
 use http::HeaderValue;
 
 /// The address people see, and what is ours on it.
@@ -110,7 +111,7 @@ impl Site {
 
     /// The set-up page of organizations, and the beginning of the paths of its other pages.
     pub fn setup_path(&self) -> String {
-        format!("{}/setup", self.prefix)
+        format!("{}{}", self.prefix, own_path::SET_UP)
     }
 
     /// The address of a link that lets somebody set an organization up.

@@ -6,11 +6,9 @@ use super::section::LocatedValue;
 use super::server::{self, ListenAddress};
 use super::source::ConfigSource;
 use super::upstream::{self, AppAddress};
+use crate::base::own_path::{RESERVED, is_at_or_below};
 use crate::base::site::{Site, is_loopback};
 use std::net::IpAddr;
-
-/// Names under our prefix that are taken; what is below them too.
-const OWN_NAMES: [&str; 10] = ["/auth", "/start", "/sign_in", "/sign_out", "/userinfo", "/session", "/jwks.json", "/front_channel_logout", "/setup", "/native"];
 
 /// Notes whatever does not fit.
 pub(super) fn judge(written: &ConfigSource<'_>, server: &server::ServerDraft, entra: &entra::EntraDraft, upstream: &upstream::UpstreamDraft) {
@@ -26,10 +24,9 @@ pub(super) fn judge(written: &ConfigSource<'_>, server: &server::ServerDraft, en
 }
 
 fn redirect_is_free(written: &ConfigSource<'_>, site: &Site, redirect: &LocatedValue<String>, upstream: &upstream::UpstreamDraft) {
-    let is_at_or_below = |path: &str, place: &str| path.strip_prefix(place).is_some_and(|it| it.is_empty() || it.starts_with('/'));
     let path = redirect.value.as_str();
     let name = path.strip_prefix(site.prefix());
-    if name.is_some_and(|name| name.is_empty() || OWN_NAMES.iter().any(|it| is_at_or_below(name, it))) || is_at_or_below(path, "/.auth") {
+    if name.is_some_and(|name| name.is_empty() || RESERVED.iter().any(|it| is_at_or_below(name, it))) || is_at_or_below(path, "/.auth") {
         let complaint = InvalidValue::new(format!("{} is already a page of Entrada", quote(path)));
         written.complain(&redirect.spot, complaint.hint(format!("choose an unused path, like {}/callback", site.prefix())));
     }

@@ -52,12 +52,14 @@ pub enum ResponsibleParty {
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalReaction {
     /// The person may sign in again at once.
+    #[serde(rename = "again")]
     SignInAgain,
     /// The person is offered to choose another account.
     Other,
     /// The person is offered to try again, later.
     Later,
     /// Somebody has to mend something first; then the person may try again.
+    #[serde(rename = "mend")]
     FixNeeded,
 }
 

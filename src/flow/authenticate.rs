@@ -1,49 +1,66 @@
 //! Who sent it.
 
-use super::groups;
-use super::native::bearer::{self, BearerError};
-use super::recheck::{self, GraceExpired};
+use super::bearer::{self, BearerError};
+use super::exchange::Exchange;
+use super::refusal::Refusal;
+use super::upkeep::groups;
+use super::upkeep::recheck::{self, GraceExpired};
 use crate::session::record::Session;
 use crate::session::store::SeenSession;
-use crate::sidecar::Sidecar;
 use crate::wire::cookies::{CookieMatch, find};
-use http::HeaderMap;
 use std::sync::Arc;
 
-/// The live session of the access token or of the cookie that the request carries. An access token of ours decides alone.
-pub(super) async fn authenticate(sidecar: &Sidecar, headers: &HeaderMap) -> Result<Option<Arc<Session>>, BearerError> {
-    if let Some(token) = bearer::token(sidecar, headers)? {
-        let session = bearer::authenticate(sidecar, token).await?;
-        groups::follow(sidecar, &session);
-        return Ok(Some(session));
+impl<'a> Exchange<'a> {
+    /// The live session of the access token or of the cookie that the request carries. An access token of ours decides alone.
+    pub(super) async fn authenticate(&self) -> Result<Option<Arc<Session>>, BearerError> {
+        let sidecar = self.sidecar;
+        if let Some(token) = bearer::token(self)? {
+            let session = bearer::authenticate(sidecar, token).await?;
+            groups::follow(sidecar, &session);
+            return Ok(Some(session));
+        }
+        Ok(self.authenticate_by_cookie().await?)
     }
-    Ok(by_cookie(sidecar, headers).await?)
+
+    /// The live session whose cookie the request carries.
+    pub(super) async fn authenticate_by_cookie(&self) -> Result<Option<Arc<Session>>, GraceExpired> {
+        let sidecar = self.sidecar;
+        let Some(id) = self.session_id() else { return Ok(None) };
+        let session = match sidecar.process.store.find(id) {
+            Some(SeenSession { session, is_due: true }) => Box::pin(recheck::attend(sidecar, session)).await?,
+            seen => seen.map(|it| it.session),
+        };
+        Ok(session.inspect(|it| groups::follow(sidecar, it)))
+    }
+
+    /// Begins what goes on beside a new session: its rechecks, the question for its groups, and the end of sign-ins that made room for it.
+    pub(super) fn session_started(&self, session: &Arc<Session>) {
+        bearer::end_displaced_sign_ins(self.sidecar);
+        recheck::start_in_background(self.sidecar, session);
+        groups::follow(self.sidecar, session);
+    }
+
+    /// The session of the cookie, without noting a use, and without asking Entra.
+    pub(super) fn session_of_cookie(&self) -> Option<Arc<Session>> {
+        self.session_id().and_then(|id| self.sidecar.process.store.peek(id))
+    }
+
+    /// The session of this browser that ended since Entra wants something proven first.
+    pub(super) fn ended_session(&self) -> Option<Arc<Session>> {
+        self.session_id().and_then(|id| self.sidecar.process.store.ended(id))
+    }
+
+    /// What the cookie of a session holds. Two of that name are none: one of them was planted.
+    pub(super) fn session_id(&self) -> Option<&'a str> {
+        match find(self.headers, self.sidecar.names.session()) {
+            CookieMatch::One(id) => Some(id),
+            CookieMatch::None | CookieMatch::Several => None,
+        }
+    }
 }
 
-/// The live session whose cookie the request carries.
-pub(super) async fn by_cookie(sidecar: &Sidecar, headers: &HeaderMap) -> Result<Option<Arc<Session>>, GraceExpired> {
-    let Some(id) = session_id(sidecar, headers) else { return Ok(None) };
-    let session = match sidecar.process.store.find(id) {
-        Some(SeenSession { session, is_due: true }) => Box::pin(recheck::attend(sidecar, session)).await?,
-        seen => seen.map(|it| it.session),
-    };
-    Ok(session.inspect(|it| groups::follow(sidecar, it)))
-}
-
-/// The session of the cookie, without noting a use, and without asking Entra.
-pub(super) fn session_of_cookie(sidecar: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>> {
-    session_id(sidecar, headers).and_then(|id| sidecar.process.store.peek(id))
-}
-
-/// The session of this browser that ended since Entra wants something proven first.
-pub(super) fn ended(sidecar: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>> {
-    session_id(sidecar, headers).and_then(|id| sidecar.process.store.ended(id))
-}
-
-/// What the cookie of a session holds. Two of that name are none: one of them was planted.
-pub(super) fn session_id<'a>(sidecar: &Sidecar, headers: &'a HeaderMap) -> Option<&'a str> {
-    match find(headers, sidecar.names.session()) {
-        CookieMatch::One(id) => Some(id),
-        CookieMatch::None | CookieMatch::Several => None,
+impl From<GraceExpired> for Refusal {
+    fn from(closed: GraceExpired) -> Self {
+        Self::Closed(closed.0)
     }
 }

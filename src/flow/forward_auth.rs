@@ -1,18 +1,16 @@
-//! A front proxy asks: the same authenticate, judge and headers as in the path, answered in its dialect.
+//! A front proxy asks: the same admission and headers as in the path, answered in its dialect.
 
-use super::authenticate::authenticate;
+use super::admission::{Admission, AdmissionRequest, admit, redirects};
+use super::exchange::Exchange;
 use super::facts::RequestFacts;
-use super::groups;
-use super::origin::is_of_another_site;
 use super::refusal::{Refusal, SIGN_IN_CHALLENGE, insufficient};
-use super::sign_in::{redirects, start_url_with_contexts};
-use crate::access::policy::{Permit, Verdict};
+use super::sign_in_url::start_url_with_contexts;
 use crate::base::return_to::ReturnTo;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::cookies;
 use crate::wire::forwarded::{ForwardAuthError, ForwardAuthRequest, from_nginx};
-use crate::wire::inbound::{InboundRequest, kind_of_caller};
+use crate::wire::inbound::kind_of_caller;
 use crate::wire::reply;
 use http::header::{LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -21,39 +19,28 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie");
 
 /// nginx's `auth_request`: 200 lets through, 401 and 403 refuse, and anything else would become a 500.
-pub(super) async fn nginx(sidecar: &Sidecar, headers: &HeaderMap, inbound: &InboundRequest, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
-    let asked = read_request(sidecar, headers, inbound)?;
+pub(super) async fn nginx(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, headers, .. } = *exchange;
+    let asked = read_request(exchange)?;
     let caller = kind_of_caller(asked.target.method(), headers);
-    let (session, closed) = match authenticate(sidecar, headers).await {
-        Ok(session) => (session, None),
-        Err(closed) => (None, Some(closed)),
-    };
-    facts.session = session;
     let return_to = ReturnTo::of(&asked.target, &sidecar.site);
-    let judged = match groups::judge(sidecar, &asked.target, facts.session.as_ref()).await {
-        // nginx would make a 500 of a 503.
-        Err(unknown @ Refusal::GroupsUnknown(_)) => return Ok(refused(facts, &unknown.cause())),
-        judged => judged?,
-    };
-    facts.rule_line = judged.line;
-    match judged.verdict {
-        Verdict::Permitted(permit) if opens_a_socket(headers) && is_by_cookie(&permit) && is_of_another_site(sidecar, headers) => {
-            Ok(refused(facts, "a WebSocket from a page of another origin"))
-        }
-        Verdict::Permitted(permit) => {
+    let wanted = AdmissionRequest { target: &asked.target, opens_web_socket: opens_web_socket(headers) };
+    match admit(exchange, wanted, facts).await {
+        Admission::Permitted(permit) => {
             let mut response = reply::empty(StatusCode::OK);
             sidecar.headers.identify(permit)?.answer(response.headers_mut());
             response.headers_mut().insert(COOKIE_FOR_THE_APP, cookies::app_cookies(headers));
             Ok(response)
         }
-        Verdict::SignIn(signed_out, acrs) => match closed {
-            // nginx makes a 500 of it. 401 would send people to sign in, and 403 tell them that they may not.
-            Some(closed) => Err(closed.into()),
-            None => sign_in(sidecar, &return_to, acrs.as_deref().unwrap_or_default(), SIGN_IN_CHALLENGE, redirects(caller, signed_out)),
-        },
-        Verdict::StepUp(signed_out, acrs) => sign_in(sidecar, &return_to, &acrs, insufficient(&acrs), redirects(caller, signed_out)),
-        Verdict::Forbidden => Ok(refused(facts, "denied by the access rules")),
-        Verdict::GroupsUnknown => Ok(refused(facts, "a rule needs groups that are unknown")),
+        Admission::SignIn { signed_out, acrs } => {
+            let acrs = acrs.as_deref().unwrap_or_default();
+            sign_in(sidecar, &return_to, acrs, SIGN_IN_CHALLENGE, redirects(caller, signed_out))
+        }
+        Admission::StepUp { signed_out, acrs } => sign_in(sidecar, &return_to, &acrs, insufficient(&acrs), redirects(caller, signed_out)),
+        Admission::Refused(Refusal::ForeignOrigin) => Ok(refused(facts, "a WebSocket from a page of another origin")),
+        Admission::Refused(refusal @ (Refusal::Forbidden | Refusal::GroupsUnknown(_))) => Ok(refused(facts, &refusal.cause())),
+        // nginx makes a 500 of it. 401 would send people to sign in, and 403 tell them that they may not.
+        Admission::Refused(refusal) => Err(refusal),
     }
 }
 
@@ -69,17 +56,13 @@ fn sign_in(sidecar: &Sidecar, return_to: &ReturnTo, acrs: &[String], challenge: 
     Ok(response)
 }
 
-/// No page of another site can send an access token.
-fn is_by_cookie(permit: &Permit) -> bool {
-    permit.session().is_none_or(|it| it.client_sign_in().is_none())
-}
-
 /// nginx asks without `Upgrade`, but the key of the handshake (RFC 6455 4.1) comes along.
-fn opens_a_socket(headers: &HeaderMap) -> bool {
+fn opens_web_socket(headers: &HeaderMap) -> bool {
     headers.contains_key("sec-websocket-key")
 }
 
-fn read_request(sidecar: &Sidecar, headers: &HeaderMap, inbound: &InboundRequest) -> Result<ForwardAuthRequest, Refusal> {
+fn read_request(exchange: &Exchange<'_>) -> Result<ForwardAuthRequest, Refusal> {
+    let Exchange { sidecar, inbound, headers } = *exchange;
     let asked = from_nginx(headers, &inbound.origin, sidecar.strictness)?;
     match asked.host.as_deref() {
         Some(host) if !sidecar.site.is_host(host) => Err(Refusal::BadForwardAuth(ForwardAuthError::OtherHost)),

@@ -1,11 +1,10 @@
 //! Entra tells that a person signed out there (OpenID Connect Front-Channel Logout 1.0, as Entra really sends it).
 
+use super::exchange::Exchange;
 use super::refusal::Refusal;
-use super::sign_in::only;
 use crate::session::store::SessionStore;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -30,8 +29,9 @@ static DELAYED_ANSWERS: Semaphore = Semaphore::const_new(MAX_DELAYED_ANSWERS);
 ///
 /// Neither a cookie nor `iss` is looked at: the frame that Entra opens brings none of the one in most browsers, and never the other.
 /// The answer is the same whatever was found.
-pub(super) async fn logout(sidecar: &Sidecar, inbound: &InboundRequest) -> Result<Response<Body>, Refusal> {
-    only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+pub(super) async fn logout(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
+    exchange.require_method(&[Method::GET, Method::HEAD], "GET, HEAD")?;
     let answer = answer(sidecar).ok_or(Refusal::Internal("the authority is not a valid header value"))?;
     let sid = sid(inbound.target.query().unwrap_or_default()).filter(|_| inbound.target.method() == Method::GET);
     end_and_wait(&sidecar.process.store, &sidecar.process.background, sid).await;

@@ -2,29 +2,26 @@
 //!
 //! Nothing here opens a way to the app but `proxy`, and it has none without a permit.
 
+mod admission;
 mod authenticate;
+mod bearer;
 mod callback;
+mod exchange;
 mod facts;
 mod forward_auth;
 mod front_channel;
-mod groups;
-mod loops;
 mod native;
-mod organization;
 mod origin;
 mod proxy;
-mod recheck;
 mod refusal;
 mod request_line;
 mod route;
 mod session_info;
 mod setup;
 mod sign_in;
-mod sign_in_refused;
-mod sign_in_trail;
+mod sign_in_url;
 mod sign_out;
-mod step_up;
-mod words;
+mod upkeep;
 
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
@@ -32,6 +29,7 @@ use crate::wire::forwarded;
 use crate::wire::inbound::{InboundRequest, kind_of_caller, language};
 use crate::wire::peer::Peer;
 use crate::wire::reply;
+use exchange::Exchange;
 use facts::RequestFacts;
 use futures_util::FutureExt as _;
 use futures_util::future::Either;
@@ -98,7 +96,7 @@ fn respond(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> imp
             _ if !is_allowed_method(sidecar, &inbound, route) => Err(Refusal::Misdirected),
             // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
             Route::App => proxy::proxy(sidecar, &inbound, parts, &mut body, facts).await,
-            _ => Box::pin(answer(sidecar, &inbound, route, parts, &mut body, facts)).await,
+            _ => Box::pin(answer(&Exchange { sidecar, inbound: &inbound, headers: &parts.headers }, route, &mut body, facts)).await,
         };
         let mut response = outcome.unwrap_or_else(|refusal| {
             facts.cause = Some(refusal.cause());
@@ -202,32 +200,24 @@ async fn discard_body(mut body: Incoming) {
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, to_the_end).await;
 }
 
-async fn answer(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
-    route: Route,
-    parts: &Parts,
-    body: &mut Option<Incoming>,
-    facts: &mut RequestFacts,
-) -> Result<Response<Body>, Refusal> {
-    let headers = &parts.headers;
+async fn answer(exchange: &Exchange<'_>, route: Route, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
     match route {
-        Route::ForwardAuth => forward_auth::nginx(sidecar, headers, inbound, facts).await,
-        Route::Start => sign_in::start(sidecar, inbound, headers).await,
-        Route::SignIn => sign_in::page(sidecar, inbound, headers, body).await,
-        Route::Callback => callback::callback(sidecar, inbound, headers, body, facts).await,
-        Route::SignOut => sign_out::sign_out(sidecar, inbound, headers),
-        Route::FrontChannel => front_channel::logout(sidecar, inbound).await,
-        Route::UserInfo => session_info::user(sidecar, inbound, headers, facts).await,
-        Route::Session => session_info::session(sidecar, inbound, headers, facts),
-        Route::Refresh => session_info::refresh(sidecar, inbound, headers, facts).await,
-        Route::Keys => session_info::keys(sidecar, inbound, headers),
-        Route::NativeMetadata => native::metadata::metadata(sidecar, inbound),
-        Route::NativeAuthorize => native::authorize::authorize(sidecar, inbound, headers, body, facts).await,
-        Route::NativeToken => native::token::token(sidecar, inbound, headers, body, facts).await,
-        Route::NativeRevoke => native::revoke::revoke(sidecar, inbound, headers, body, facts).await,
-        Route::NativeKeys => native::token::keys(sidecar, inbound),
-        Route::SetUp => setup::set_up(sidecar, inbound, headers, body, facts).await,
+        Route::ForwardAuth => forward_auth::nginx(exchange, facts).await,
+        Route::Start => sign_in::pages::start(exchange).await,
+        Route::SignIn => sign_in::pages::page(exchange, body).await,
+        Route::Callback => callback::callback(exchange, body, facts).await,
+        Route::SignOut => sign_out::sign_out(exchange),
+        Route::FrontChannel => front_channel::logout(exchange).await,
+        Route::UserInfo => session_info::user(exchange, facts).await,
+        Route::Session => session_info::session(exchange, facts),
+        Route::Refresh => session_info::refresh(exchange, facts).await,
+        Route::Keys => session_info::keys(exchange),
+        Route::NativeMetadata => native::metadata::metadata(exchange),
+        Route::NativeAuthorize => native::authorize::authorize(exchange, body, facts).await,
+        Route::NativeToken => native::token::token(exchange, body, facts).await,
+        Route::NativeRevoke => native::revoke::revoke(exchange, body, facts).await,
+        Route::NativeKeys => native::token::keys(exchange),
+        Route::SetUp => setup::set_up(exchange, body, facts).await,
         Route::App | Route::Nothing => Err(Refusal::NotFound),
     }
 }

@@ -1,30 +1,26 @@
 //! The way to the app.
 
-use super::authenticate::authenticate;
+use super::admission::{Admission, AdmissionRequest, StillPermitted, admit, redirects};
+use super::exchange::Exchange;
 use super::facts::RequestFacts;
-use super::groups;
-use super::origin::is_of_another_site;
-use super::recheck;
 use super::refusal::Refusal;
-use super::sign_in;
-use super::step_up;
-use crate::access::policy::{Permit, Verdict};
+use super::sign_in::begin;
+use super::sign_in::step_up;
+use super::sign_in_url::{start_url, start_url_with_contexts};
+use crate::access::policy::Permit;
 use crate::base::return_to::ReturnTo;
-use crate::base::target::Target;
-use crate::entra::graph;
-use crate::headers::identity::IdentityHeaders;
-use crate::session::record::Session;
-use crate::sidecar::{Process, Sidecar};
-use crate::upstream::{self, PermitCheck, ProxyContext};
+use crate::config::access::SignedOutAnswer;
+use crate::sidecar::Sidecar;
+use crate::upstream::{self, ProxyContext};
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, CookieLines};
 use crate::wire::inbound::InboundRequest;
 use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
-/// Judges, and forwards what was judged.
+/// Forwards a request that is admitted.
 ///
 /// The body is taken only by a request that goes on.
 pub(super) async fn proxy(
@@ -34,53 +30,50 @@ pub(super) async fn proxy(
     body: &mut Option<Incoming>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
-    let (session, closed) = match authenticate(sidecar, &parts.headers).await {
-        Ok(session) => (session, None),
-        Err(closed) => (None, Some(closed)),
-    };
-    let asked = step_up::may_follow(inbound, session.as_ref()).then(|| CookieLines::of(&parts.headers));
-    facts.session = session;
-    let judged = groups::judge(sidecar, &inbound.target, facts.session.as_ref()).await?;
-    facts.rule_line = judged.line;
-    match judged.verdict {
-        Verdict::Permitted(permit) => {
-            let (identity, proxy_context) = dress(sidecar, inbound, &mut parts.headers, permit)?;
-            let body = body.take().ok_or(Refusal::Internal("no body"))?;
-            let check = StillPermitted(Arc::clone(&sidecar.process));
-            let forwarded = sidecar.upstream.forward(parts, body, identity, proxy_context, check).await;
-            let mut response = forwarded.map_err(|it| refusal(sidecar, inbound, it))?;
-            cookies::guard(response.headers_mut());
-            match asked {
-                Some(lines) if response.status() == StatusCode::UNAUTHORIZED => Box::pin(step_up::challenged(sidecar, inbound, lines, response, facts)).await,
-                _ => Ok(response),
-            }
+    let exchange = Exchange { sidecar, inbound, headers: &parts.headers };
+    let wanted = AdmissionRequest { target: &inbound.target, opens_web_socket: inbound.upgrade };
+    match admit(&exchange, wanted, facts).await {
+        Admission::Permitted(permit) => forward(sidecar, inbound, parts, body, facts, permit).await,
+        Admission::SignIn { signed_out, acrs } => {
+            let acrs = acrs.as_deref().unwrap_or_default();
+            Box::pin(send_to_sign_in(&exchange, signed_out, acrs, Refusal::SignedOut)).await
         }
-        Verdict::SignIn(signed_out, acrs) => match closed {
-            // Nobody is signed out by an outage: there is nothing to sign in to again.
-            Some(closed) => Err(closed.into()),
-            None => {
-                let acrs = acrs.as_deref().unwrap_or_default();
-                Box::pin(sign_in::send_to_sign_in(sidecar, inbound, &parts.headers, signed_out, acrs, Refusal::SignedOut)).await
-            }
-        },
-        Verdict::StepUp(signed_out, acrs) => {
+        Admission::StepUp { signed_out, acrs } => {
             let refusal = |start| Refusal::StepUp(start, Arc::clone(&acrs));
-            Box::pin(sign_in::send_to_sign_in(sidecar, inbound, &parts.headers, signed_out, &acrs, refusal)).await
+            Box::pin(send_to_sign_in(&exchange, signed_out, &acrs, refusal)).await
         }
-        Verdict::Forbidden => Err(Refusal::Forbidden),
-        Verdict::GroupsUnknown => Err(Refusal::GroupsUnknown(graph::Error::Interrupted)),
+        Admission::Refused(refusal) => Err(refusal),
     }
 }
 
-/// What goes along with a request that was let in.
-fn dress(sidecar: &Sidecar, inbound: &InboundRequest, headers: &mut HeaderMap, permit: Permit) -> Result<(IdentityHeaders, ProxyContext), Refusal> {
-    // No page of another site can send an access token.
-    let by_cookie = permit.session().is_none_or(|it| it.client_sign_in().is_none());
-    if inbound.upgrade && by_cookie && is_of_another_site(sidecar, headers) {
-        return Err(Refusal::ForeignOrigin);
+async fn forward(
+    sidecar: &Sidecar,
+    inbound: &InboundRequest,
+    parts: &mut Parts,
+    body: &mut Option<Incoming>,
+    facts: &mut RequestFacts,
+    permit: Permit,
+) -> Result<Response<Body>, Refusal> {
+    let cookie_lines = step_up::may_follow(inbound, facts.session.as_ref()).then(|| CookieLines::of(&parts.headers));
+    cookies::hide(&mut parts.headers);
+    let identity = sidecar.headers.identify(permit)?;
+    let body = body.take().ok_or(Refusal::Internal("no body"))?;
+    let check = StillPermitted(Arc::clone(&sidecar.process));
+    let forwarded = sidecar.upstream.forward(parts, body, identity, proxy_context(sidecar, inbound), check).await;
+    let mut response = forwarded.map_err(|it| refusal(sidecar, inbound, it))?;
+    cookies::guard(response.headers_mut());
+    let lines = cookie_lines.filter(|_| response.status() == StatusCode::UNAUTHORIZED);
+    match lines.and_then(|it| Some((it, step_up::challenge_of(response.headers())?))) {
+        Some((lines, challenge)) => {
+            let exchange = Exchange { sidecar, inbound, headers: &lines.into_headers() };
+            Box::pin(step_up::challenged(&exchange, &challenge, response, facts)).await
+        }
+        None => Ok(response),
     }
-    cookies::hide(headers);
-    let proxy_context = ProxyContext {
+}
+
+fn proxy_context(sidecar: &Sidecar, inbound: &InboundRequest) -> ProxyContext {
+    ProxyContext {
         client: inbound.origin.client,
         peer: inbound.origin.peer,
         https: inbound.https,
@@ -89,39 +82,29 @@ fn dress(sidecar: &Sidecar, inbound: &InboundRequest, headers: &mut HeaderMap, p
         request_id: inbound.request_id.clone(),
         upgrade: inbound.upgrade,
         tunnels: sidecar.process.tunnels.clone(),
-    };
-    Ok((sidecar.headers.identify(permit)?, proxy_context))
+    }
 }
 
 fn refusal(sidecar: &Sidecar, inbound: &InboundRequest, error: upstream::Error) -> Refusal {
     match error {
-        upstream::Error::SessionEnded => Refusal::SessionEnded(sign_in::start_url(&sidecar.site, &ReturnTo::of(&inbound.target, &sidecar.site))),
+        upstream::Error::SessionEnded => Refusal::SessionEnded(start_url(&sidecar.site, &ReturnTo::of(&inbound.target, &sidecar.site))),
         upstream::Error::NotAllowed => Refusal::NoLongerAllowed,
         error => error.into(),
     }
 }
 
-/// For the log, where something that lasts is cut off.
-const NOT_ALLOWED: &str = "the access rules no longer allow it";
-
-/// What was let in goes on as long as a request for the same would be let in, by the newest rules; bytes that pass are use, as requests are.
-#[derive(Clone)]
-struct StillPermitted(Arc<Process>);
-
-impl PermitCheck for StillPermitted {
-    fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> Result<(), &'static str> {
-        let newest = self.0.newest.load_full().ok_or(NOT_ALLOWED)?;
-        if !self.0.store.still_goes_on(session, used) {
-            return Err("its session ended");
-        }
-        if !recheck::still_goes_on(&self.0, session) {
-            return Err("Entra has not answered for longer than entra.recheck_grace");
-        }
-        groups::still_follow(&self.0, &newest, session);
-        match newest.policy.judge(target.clone(), Some(Arc::clone(session))).verdict {
-            Verdict::Permitted(_) => Ok(()),
-            Verdict::GroupsUnknown => Err("its groups are no longer known"),
-            _ => Err(NOT_ALLOWED),
-        }
+/// Off to Entra, where a redirect leads a person there, to prove one of these where there are any; else the refusal that names the place to begin.
+async fn send_to_sign_in(
+    exchange: &Exchange<'_>,
+    signed_out: SignedOutAnswer,
+    acrs: &[String],
+    refusal: impl FnOnce(String) -> Refusal,
+) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
+    let return_to = exchange.return_to();
+    if redirects(inbound.caller, signed_out) {
+        begin::start_sign_in(exchange, begin::SignInStart::to(&return_to, acrs)).await
+    } else {
+        Err(refusal(start_url_with_contexts(&sidecar.site, &return_to, acrs)))
     }
 }

@@ -1,6 +1,7 @@
 //! Which of our ways a request goes.
 
 use super::native::metadata;
+use crate::base::own_path;
 use crate::base::site::Site;
 use crate::base::target::Target;
 
@@ -60,20 +61,20 @@ impl Route {
             return if has_native && path == metadata::METADATA_PATH { Self::NativeMetadata } else { Self::App };
         }
         match path.strip_prefix(site.prefix()).unwrap_or_default() {
-            "/auth" | "/auth/nginx" => Self::ForwardAuth,
-            "/start" => Self::Start,
-            "/sign_in" => Self::SignIn,
-            "/sign_out" => Self::SignOut,
-            "/front_channel_logout" => Self::FrontChannel,
-            "/userinfo" => Self::UserInfo,
-            "/session" => Self::Session,
-            "/session/refresh" => Self::Refresh,
-            "/jwks.json" => Self::Keys,
-            path if path.strip_prefix("/setup").is_some_and(|it| it.is_empty() || it.starts_with('/')) => Self::SetUp,
-            "/native/authorize" if has_native => Self::NativeAuthorize,
-            "/native/token" if has_native => Self::NativeToken,
-            "/native/revoke" if has_native => Self::NativeRevoke,
-            "/native/jwks.json" if has_native => Self::NativeKeys,
+            own_path::FORWARD_AUTH | own_path::FORWARD_AUTH_NGINX => Self::ForwardAuth,
+            own_path::START => Self::Start,
+            own_path::SIGN_IN => Self::SignIn,
+            own_path::SIGN_OUT => Self::SignOut,
+            own_path::FRONT_CHANNEL => Self::FrontChannel,
+            own_path::USER_INFO => Self::UserInfo,
+            own_path::SESSION => Self::Session,
+            own_path::SESSION_REFRESH => Self::Refresh,
+            own_path::KEYS => Self::Keys,
+            path if own_path::is_at_or_below(path, own_path::SET_UP) => Self::SetUp,
+            own_path::NATIVE_AUTHORIZE if has_native => Self::NativeAuthorize,
+            own_path::NATIVE_TOKEN if has_native => Self::NativeToken,
+            own_path::NATIVE_REVOKE if has_native => Self::NativeRevoke,
+            own_path::NATIVE_KEYS if has_native => Self::NativeKeys,
             _ => Self::Nothing,
         }
     }
@@ -114,6 +115,85 @@ impl Route {
             Self::NativeRevoke => "native_revoke",
             Self::NativeKeys => "native_jwks",
             Self::Nothing => "nothing",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> Site {
+        Site::parse("https://app.example.com", "/oauth2", Some("/v1/callback")).unwrap()
+    }
+
+    #[test]
+    fn each_path_has_one_route() {
+        let table = [
+            ("/v1/callback", Route::Callback),
+            ("/v1/callback/", Route::App),
+            ("/oauth2/callback", Route::Nothing),
+            ("/oauth2/auth", Route::ForwardAuth),
+            ("/oauth2/auth/nginx", Route::ForwardAuth),
+            ("/oauth2/auth/traefik", Route::Nothing),
+            ("/oauth2/start", Route::Start),
+            ("/oauth2/START", Route::Nothing),
+            ("/oauth2/sign_in", Route::SignIn),
+            ("/oauth2/sign_out", Route::SignOut),
+            ("/oauth2/front_channel_logout", Route::FrontChannel),
+            ("/oauth2/userinfo", Route::UserInfo),
+            ("/oauth2/session", Route::Session),
+            ("/oauth2/session/refresh", Route::Refresh),
+            ("/oauth2/jwks.json", Route::Keys),
+            ("/oauth2/setup", Route::SetUp),
+            ("/oauth2/setup/people", Route::SetUp),
+            ("/oauth2/setups", Route::Nothing),
+            ("/oauth2/native/authorize", Route::NativeAuthorize),
+            ("/oauth2/native/token", Route::NativeToken),
+            ("/oauth2/native/revoke", Route::NativeRevoke),
+            ("/oauth2/native/jwks.json", Route::NativeKeys),
+            ("/.well-known/oauth-authorization-server", Route::NativeMetadata),
+            ("/oauth2", Route::Nothing),
+            ("/oauth2/", Route::Nothing),
+            ("/oauth2x", Route::App),
+            ("/", Route::App),
+        ];
+        for (path, route) in table {
+            assert_eq!(Route::of_path(path, &site(), true), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn without_native_apps_their_paths_are_not_answered() {
+        for path in [own_path::NATIVE_AUTHORIZE, own_path::NATIVE_TOKEN, own_path::NATIVE_REVOKE, own_path::NATIVE_KEYS] {
+            assert_eq!(Route::of_path(&format!("/oauth2{path}"), &site(), false), Route::Nothing, "{path}");
+        }
+        assert_eq!(Route::of_path(metadata::METADATA_PATH, &site(), false), Route::App);
+    }
+
+    #[test]
+    fn whatever_is_routed_is_reserved() {
+        let reserved = |path: &str| own_path::RESERVED.iter().any(|place| own_path::is_at_or_below(path, place));
+        let routed = [
+            own_path::FORWARD_AUTH,
+            own_path::FORWARD_AUTH_NGINX,
+            own_path::START,
+            own_path::SIGN_IN,
+            own_path::SIGN_OUT,
+            own_path::FRONT_CHANNEL,
+            own_path::USER_INFO,
+            own_path::SESSION,
+            own_path::SESSION_REFRESH,
+            own_path::KEYS,
+            own_path::SET_UP,
+            own_path::NATIVE_AUTHORIZE,
+            own_path::NATIVE_TOKEN,
+            own_path::NATIVE_REVOKE,
+            own_path::NATIVE_KEYS,
+        ];
+        for path in routed {
+            assert_ne!(Route::of_path(&format!("/oauth2{path}"), &site(), true), Route::Nothing, "{path}");
+            assert!(reserved(path), "{path}");
         }
     }
 }

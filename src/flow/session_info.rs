@@ -1,21 +1,19 @@
 //! What scripts and apps may ask: who am I, how long may I stay, which keys sign.
 
-use super::authenticate::{authenticate, session_of_cookie};
+use super::exchange::Exchange;
 use super::facts::RequestFacts;
-use super::origin::is_post_of_another_site;
-use super::recheck;
 use super::refusal::Refusal;
-use super::sign_in::{only, start_url};
+use super::sign_in_url::start_url;
+use super::upkeep::recheck;
 use crate::base::identity::PersonGroups;
 use crate::base::return_to::ReturnTo;
 use crate::base::string_list::StringList;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -53,9 +51,9 @@ struct SessionTimes {
 }
 
 /// `GET /userinfo`.
-pub(super) async fn user(sidecar: &Sidecar, inbound: &InboundRequest, headers: &HeaderMap, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
-    only(inbound, &[Method::GET, Method::HEAD], "GET")?;
-    let session = authenticated(sidecar, headers, facts).await?;
+pub(super) async fn user(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+    exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
+    let session = authenticated(exchange, facts).await?;
     let who = session.identity();
     let none = StringList::default();
     Ok(reply::json(
@@ -79,21 +77,22 @@ pub(super) async fn user(sidecar: &Sidecar, inbound: &InboundRequest, headers: &
 }
 
 /// `GET /session`.
-pub(super) fn session(sidecar: &Sidecar, inbound: &InboundRequest, headers: &HeaderMap, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
-    only(inbound, &[Method::GET, Method::HEAD], "GET")?;
-    let session = session_of_cookie(sidecar, headers);
+pub(super) fn session(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+    exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
+    let session = exchange.session_of_cookie();
     facts.session.clone_from(&session);
-    let session = session.ok_or_else(|| signed_out(sidecar))?;
-    Ok(session_times(sidecar, &session))
+    let session = session.ok_or_else(|| signed_out(exchange.sidecar))?;
+    Ok(session_times(exchange.sidecar, &session))
 }
 
 /// `POST /session/refresh`: asks Entra now, and answers as `GET /session`. Within a minute of an answer it is not asked again.
-pub(super) async fn refresh(sidecar: &Sidecar, inbound: &InboundRequest, headers: &HeaderMap, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
-    only(inbound, &[Method::POST], "POST")?;
-    if is_post_of_another_site(sidecar, headers) {
+pub(super) async fn refresh(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, .. } = *exchange;
+    exchange.require_method(&[Method::POST], "POST")?;
+    if exchange.is_post_of_another_site() {
         return Err(Refusal::ForeignOrigin);
     }
-    let session = authenticated(sidecar, headers, facts).await?;
+    let session = authenticated(exchange, facts).await?;
     let session = recheck::refresh(sidecar, session).await?.ok_or_else(|| signed_out(sidecar))?;
     Ok(session_times(sidecar, &session))
 }
@@ -116,8 +115,9 @@ fn signed_out(sidecar: &Sidecar) -> Refusal {
 }
 
 /// `GET /jwks.json`: public, and the same for everybody.
-pub(super) fn keys(sidecar: &Sidecar, inbound: &InboundRequest, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
-    only(inbound, &[Method::GET, Method::HEAD], "GET")?;
+pub(super) fn keys(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, headers, .. } = *exchange;
+    exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
     let jwks = sidecar.headers.jwks();
     let tag = sidecar.headers.jwks_tag();
     let known = headers.get(IF_NONE_MATCH).is_some_and(|it| it == tag);
@@ -132,8 +132,8 @@ pub(super) fn keys(sidecar: &Sidecar, inbound: &InboundRequest, headers: &Header
     Ok(response)
 }
 
-async fn authenticated(sidecar: &Sidecar, headers: &HeaderMap, facts: &mut RequestFacts) -> Result<Arc<Session>, Refusal> {
-    let session = authenticate(sidecar, headers).await?;
+async fn authenticated(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Arc<Session>, Refusal> {
+    let session = exchange.authenticate().await?;
     facts.session.clone_from(&session);
-    session.ok_or_else(|| signed_out(sidecar))
+    session.ok_or_else(|| signed_out(exchange.sidecar))
 }

@@ -33,7 +33,7 @@ pub struct SignInOrigin {
     pub aim: SignInAim,
 }
 
-/// What a sign-in is for: where it leads on if it comes back and its cookie does not.
+/// What a sign-in is for, as far as `state` says it: where it leads on if it comes back and its cookie does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignInAim {
     /// A session of this browser.

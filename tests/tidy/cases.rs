@@ -156,6 +156,19 @@ fn a_grandchild_that_imports_its_own_mod_rs_closes_a_ring() {
 }
 
 #[test]
+fn a_folder_of_flow_that_imports_one_above_it_is_accused() {
+    let flow = |text: &'static str| {
+        let folders = [("flow/mod.rs", "mod native; mod refusal; mod sign_in; mod exchange;"), ("flow/native/mod.rs", "pub mod token;")];
+        let files = [("flow/refusal/mod.rs", "pub enum Refusal {}"), ("flow/exchange.rs", "use super::refusal::Refusal; use super::native::token;")];
+        let end = [("lib.rs", "pub mod flow;"), ("flow/native/token.rs", "use super::super::sign_in;"), ("flow/sign_in/mod.rs", text)];
+        tree(&[&folders[..], &files[..], &end[..]].concat())
+    };
+    accused(&layers::between_folders_of_flow(&flow("use super::native::token;")), "flow/sign_in must not know flow/native");
+    let wrong = layers::between_folders_of_flow(&flow("use super::refusal::Refusal; use super::exchange;"));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn siblings_that_import_each_other_are_a_ring() {
     let files = [("lib.rs", "pub mod wire;"), ("wire/mod.rs", "mod a; mod b; mod c;"), ("wire/a.rs", "use super::b::B;"), ("wire/c.rs", "use super::a::A;")];
     let with = |b| [&files[..], &[("wire/b.rs", b)]].concat();

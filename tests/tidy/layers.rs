@@ -28,6 +28,10 @@ const NEVER: &[(&[&str], &[&str])] = &[
     (&["session", "access", "directory", "headers", "upstream", "sidecar", "flow", "server", "service"], &["emulator", "demo"]),
 ];
 
+/// Which folders of `flow` a folder of `flow` imports; its files outside of folders connect them.
+const FLOW_FOLDERS: &[(&str, &[&str])] =
+    &[("refusal", &[]), ("upkeep", &[]), ("sign_in", &["refusal"]), ("native", &["refusal", "sign_in", "upkeep"]), ("setup", &["refusal", "sign_in"])];
+
 /// Who reads which section of the configuration. `cli` and `sidecar` hand them out.
 const SECTIONS: &[(&str, &[&str])] = &[
     ("access", &["access", "flow"]),
@@ -65,6 +69,23 @@ pub fn against_the_layers(tree: &SourceTree) -> Vec<String> {
         }
     }
     out.into_iter().collect()
+}
+
+/// Folders of `flow` that import one that they should not know.
+pub fn between_folders_of_flow(tree: &SourceTree) -> Vec<String> {
+    let mut out = BTreeSet::new();
+    for it in tree.references() {
+        let Some((here, known)) = FLOW_FOLDERS.iter().find(|folder| is_below(&it.file.module, folder.0)) else { continue };
+        let there = FLOW_FOLDERS.iter().map(|folder| folder.0).find(|folder| is_below(&it.to, folder));
+        if let Some(there) = there.filter(|there| there != here && !known.contains(there)) {
+            out.insert(format!("{}:{}: flow/{here} must not know flow/{there}", it.file.path, it.line));
+        }
+    }
+    out.into_iter().collect()
+}
+
+fn is_below(module: &[String], folder: &str) -> bool {
+    module.first().is_some_and(|it| it == "flow") && module.get(1).is_some_and(|it| it == folder)
 }
 
 /// What reads more of the configuration than its own section.

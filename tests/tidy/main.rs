@@ -20,6 +20,11 @@ fn every_module_imports_only_from_layers_below() {
 }
 
 #[test]
+fn folders_of_flow_import_only_those_they_may_know() {
+    nothing(&layers::between_folders_of_flow(&SourceTree::of_this_crate()));
+}
+
+#[test]
 fn every_module_reads_only_its_own_section_of_the_configuration() {
     nothing(&layers::beyond_its_section(&SourceTree::of_this_crate()));
 }

@@ -128,6 +128,19 @@ fn the_lints_that_the_house_lives_by_are_on() {
 }
 
 #[test]
+fn every_file_of_flow_is_in_the_architecture() {
+    let (flow, page) = (root().join("src/flow"), fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
+    let mut all = Vec::new();
+    files(&flow, &mut all);
+    let listed: BTreeSet<_> = page.lines().filter_map(|it| it.strip_prefix("| `")?.split_once("` |")).map(|it| it.0).filter(|it| it.ends_with(".rs")).collect();
+    let there: BTreeSet<_> = all.iter().filter_map(|it| it.strip_prefix(&flow).ok()?.to_str()).collect();
+    let modules_alone = ["native/mod.rs", "sign_in/mod.rs", "upkeep/mod.rs"];
+    let missing: Vec<_> = there.difference(&listed).filter(|it| !modules_alone.contains(*it)).collect();
+    let gone: Vec<_> = listed.difference(&there).collect();
+    assert!(missing.is_empty() && gone.is_empty(), "not listed {missing:?}, not there {gone:?}");
+}
+
+#[test]
 fn every_configuration_key_is_in_the_example_and_in_the_docs() {
     let example = fs::read_to_string(root().join("config.example.toml")).unwrap();
     let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap_or_default();

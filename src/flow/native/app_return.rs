@@ -1,12 +1,12 @@
 //! Back to the app that asked, at a place that it registered.
 
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use crate::base::redirect_uri::{MatchedRedirectUri, RedirectUriKind};
 use crate::pages::{AppReturn, NativeOpenPage, Page};
 use crate::session::pending::NativeSignIn;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::header::REFRESH;
 use http::{HeaderValue, Response, StatusCode};
@@ -50,14 +50,14 @@ pub(in crate::flow) fn refused(sidecar: &Sidecar, native: &NativeSignIn) -> Opti
 }
 
 /// Goes there. A private-use scheme is opened by a page: browsers do not all follow a redirect to an app, and then the person still can.
-pub(in crate::flow) fn go(sidecar: &Sidecar, inbound: &InboundRequest, back: AppReturn, good: bool) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) fn go(exchange: &Exchange<'_>, back: AppReturn, good: bool) -> Result<Response<Body>, Refusal> {
     let failed = Refusal::Internal("the address of an app is not a valid header value");
     if back.to.kind() != RedirectUriKind::PrivateUse {
         return reply::redirect(StatusCode::SEE_OTHER, back.to.as_str()).ok_or(failed);
     }
     let refresh = HeaderValue::from_str(&format!("0; url={}", back.to.as_str())).map_err(|_| failed)?;
     let page = Page::NativeOpen(NativeOpenPage { good, back });
-    let mut response = reply::page(StatusCode::OK, sidecar.pages.render(&page, inbound.language), sidecar.pages.policy(&page));
+    let mut response = exchange.page(StatusCode::OK, &page);
     response.headers_mut().insert(REFRESH, refresh);
     Ok(response)
 }

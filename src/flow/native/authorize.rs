@@ -1,23 +1,20 @@
 //! An app sends somebody's browser to sign in.
 
+use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
-use super::super::organization::{self, OrganizationHint};
-use super::super::origin::is_post_of_our_own_page;
 use super::super::refusal::Refusal;
-use super::super::sign_in::{self, SignInStart, only};
+use super::super::sign_in::begin::{self, SignInStart};
+use super::super::sign_in::organization::{self, OrganizationHint};
+use super::super::sign_in_url::native_url;
 use super::app_return;
 use super::request::{self, NativeRequest, NativeRequestError};
 use crate::base::redirect_uri::RedirectUriKind;
-use crate::base::return_to::ReturnTo;
 use crate::entra::authorize::SignInHints;
 use crate::pages::{IdentifyPage, NativeConfirmPage, Page};
-use crate::session::pending::NativeSignIn;
-use crate::sidecar::Sidecar;
+use crate::session::pending::{NativeSignIn, SignInPurpose};
 use crate::wire::body::Body;
 use crate::wire::form::FormFields;
-use crate::wire::inbound::InboundRequest;
-use crate::wire::reply;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 
 /// What a page of ours was answered.
@@ -28,41 +25,36 @@ struct PageAnswer {
 }
 
 /// `GET /native/authorize`: off to Entra, or the page that asks first. `POST` is what that page sends, with the same query.
-pub(in crate::flow) async fn authorize(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
-    headers: &HeaderMap,
-    body: &mut Option<Incoming>,
-    facts: &mut RequestFacts,
-) -> Result<Response<Body>, Refusal> {
-    only(inbound, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
+pub(in crate::flow) async fn authorize(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
+    exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
     let native = sidecar.native.as_ref().ok_or(Refusal::NotFound)?;
     let request = match request::read(native, inbound.target.query().unwrap_or_default()) {
         Ok(request) => request,
         Err(NativeRequestError::Unregistered(what)) => return Err(Refusal::Unregistered(what)),
         Err(NativeRequestError::Reported(asker, error, why)) => {
             facts.cause = Some(format!("{error}: {why}"));
-            return app_return::go(sidecar, inbound, asker.with_error(sidecar, error, why), false);
+            return app_return::go(exchange, asker.with_error(sidecar, error, why), false);
         }
     };
     if inbound.target.method() != Method::POST {
         return match request.typed() {
-            None => Ok(identify(sidecar, inbound, headers, &request)),
+            None => Ok(identify(exchange, &request)),
             // Only a claimed address is sure to lead to the app that asks: any program of the device can take a scheme, or listen on loopback.
-            Some(_) if request.app.target.kind() != RedirectUriKind::Https => Ok(confirm(sidecar, inbound, &request)),
-            Some(typed) => start(sidecar, inbound, headers, &request, typed).await,
+            Some(_) if request.app.target.kind() != RedirectUriKind::Https => Ok(confirm(exchange, &request)),
+            Some(typed) => start(exchange, &request, typed).await,
         };
     }
-    if !is_post_of_our_own_page(sidecar, headers) {
+    if !exchange.is_post_of_our_own_page() {
         return Err(Refusal::ForeignOrigin);
     }
     let said = PageAnswer::read(body.take().ok_or(Refusal::Internal("no body"))?).await?;
     if said.cancel {
-        return app_return::go(sidecar, inbound, request.app.with_error(sidecar, "access_denied", "the person canceled the sign-in"), false);
+        return app_return::go(exchange, request.app.with_error(sidecar, "access_denied", "the person canceled the sign-in"), false);
     }
     match said.identifier.as_deref().or(request.typed()) {
-        None => Ok(identify(sidecar, inbound, headers, &request)),
-        Some(typed) => start(sidecar, inbound, headers, &request, typed).await,
+        None => Ok(identify(exchange, &request)),
+        Some(typed) => start(exchange, &request, typed).await,
     }
 }
 
@@ -81,34 +73,35 @@ impl PageAnswer {
 }
 
 /// Asks for a username or a company code; whoever types one into this page, which names the app, has agreed to sign in there.
-fn identify(sidecar: &Sidecar, inbound: &InboundRequest, headers: &HeaderMap, request: &NativeRequest<'_>) -> Response<Body> {
-    let page = Page::Identify(identify_page(sidecar, headers, &request.native, request.app.name));
-    reply::page(StatusCode::OK, sidecar.pages.render(&page, inbound.language), sidecar.pages.policy(&page))
+fn identify(exchange: &Exchange<'_>, request: &NativeRequest<'_>) -> Response<Body> {
+    let page = Page::Identify(identify_page(exchange, &request.native, request.app.name));
+    exchange.page(StatusCode::OK, &page)
 }
 
 /// The page that asks on behalf of an app of that name.
-pub(in crate::flow) fn identify_page(sidecar: &Sidecar, headers: &HeaderMap, native: &NativeSignIn, app: &str) -> IdentifyPage {
-    let last = organization::last(sidecar, headers, |code| request::url(&sidecar.site, native, Some(code)));
-    IdentifyPage { action: request::url(&sidecar.site, native, None), app: app.to_owned(), unknown: None, last }
+pub(in crate::flow) fn identify_page(exchange: &Exchange<'_>, native: &NativeSignIn, app: &str) -> IdentifyPage {
+    let last = organization::last(exchange, |code| native_url(&exchange.sidecar.site, native, Some(code)));
+    IdentifyPage { action: native_url(&exchange.sidecar.site, native, None), app: app.to_owned(), unknown: None, last }
 }
 
 /// Any app can claim a private-use scheme, and Entra may sign somebody in without a word: so the person is asked (RFC 8252 8.6).
-fn confirm(sidecar: &Sidecar, inbound: &InboundRequest, request: &NativeRequest<'_>) -> Response<Body> {
+fn confirm(exchange: &Exchange<'_>, request: &NativeRequest<'_>) -> Response<Body> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
     let action = inbound.target.path_and_query().as_str().to_owned();
     let page = Page::NativeConfirm(NativeConfirmPage { action, app: request.app.name.to_owned(), site: sidecar.site.host().to_owned() });
-    reply::page(StatusCode::OK, sidecar.pages.render(&page, inbound.language), sidecar.pages.policy(&page))
+    exchange.page(StatusCode::OK, &page)
 }
 
-async fn start(sidecar: &Sidecar, inbound: &InboundRequest, headers: &HeaderMap, request: &NativeRequest<'_>, typed: &str) -> Result<Response<Body>, Refusal> {
-    let all = sidecar.organizations.as_ref().ok_or(Refusal::NotFound)?;
-    let asks = || identify_page(sidecar, headers, &request.native, request.app.name);
-    let at = match sidecar.asks_entra {
+async fn start(exchange: &Exchange<'_>, request: &NativeRequest<'_>, typed: &str) -> Result<Response<Body>, Refusal> {
+    let all = exchange.sidecar.organizations.as_ref().ok_or(Refusal::NotFound)?;
+    let asks = || identify_page(exchange, &request.native, request.app.name);
+    let at = match exchange.sidecar.asks_entra {
         true if organization::is_short(typed) => OrganizationHint::Typed(typed.to_owned()),
         true => return Err(organization::unknown(typed, asks())),
-        false => OrganizationHint::Found(Box::new(organization::find_by(sidecar, all, (inbound, headers), typed, asks).await?)),
+        false => OrganizationHint::Found(Box::new(organization::find_by(exchange, all, typed, asks).await?)),
     };
     let login_hint = organization::hint(typed).or_else(|| request.login_hint.clone());
     let hints = SignInHints { login_hint, prompt: request.prompt.clone(), ..SignInHints::default() };
-    let start = SignInStart { hints, at, native: Some(request.native.clone()), ..SignInStart::at(ReturnTo::home()) };
-    sign_in::start_sign_in(sidecar, inbound, headers, start).await
+    let start = SignInStart { hints, at, ..SignInStart::new(SignInPurpose::App(request.native.clone())) };
+    begin::start_sign_in(exchange, start).await
 }

@@ -1,36 +1,34 @@
 //! A sign-in that an app asked for has come back from Entra: the app gets a code, and the browser no session.
 
-use super::super::organization::{self, SignInPlace};
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::sign_in_trail::SignInTrail;
+use super::super::refusal::unregistered::Unregistered;
+use super::super::sign_in::organization;
+use super::super::sign_in::redeem::RedeemedSignIn;
+use super::super::sign_in::trail::SignInTrail;
 use super::app_return::{self, RequestingApp};
-use super::unregistered::Unregistered;
 use crate::base::identity::Identity;
 use crate::directory::client_sign_in::NewClientSignIn;
 use crate::entra::Redeemed;
 use crate::session::pending::NativeSignIn;
-use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use http::Response;
 use http::header::SET_COOKIE;
 
-/// Where it came back from, whom it brings, and where it may be tried again.
-pub(in crate::flow) type CompletedSignIn = (SignInPlace, Redeemed, String);
-
 /// Goes back to the app with a code. Groups are known as far as the token tells them.
 pub(in crate::flow) async fn finish(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
+    exchange: &Exchange<'_>,
     native: &NativeSignIn,
-    (place, redeemed, again): CompletedSignIn,
+    signed_in: RedeemedSignIn,
     trail: &mut SignInTrail,
 ) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, .. } = *exchange;
     // Judged again: the configuration may be another by now.
     let (Some(config), Some(asker)) = (&sidecar.native, RequestingApp::of(sidecar, native)) else {
         return Err(Refusal::Unregistered(Unregistered::RedirectUri));
     };
     let scope = config.client(&native.client).and_then(|it| Some(it.granted(native.scope.as_deref()?)));
+    let RedeemedSignIn { place, redeemed, again } = signed_in;
     let Redeemed { user, grant, .. } = redeemed;
     trail.is_of(user.identity());
     let (Some(all), Some(member)) = (&sidecar.organizations, organization::admit(sidecar, &user, &place, &again).await?) else {
@@ -52,7 +50,7 @@ pub(in crate::flow) async fn finish(
         lifetime: config.lifetime.as_secs(),
     };
     let code = all.directory().start_sign_in(new).await?;
-    let mut response = app_return::go(sidecar, inbound, asker.with_code(sidecar, code.expose()), true)?;
+    let mut response = app_return::go(exchange, asker.with_code(sidecar, code.expose()), true)?;
     response.headers_mut().extend(remembered.map(|it| (SET_COOKIE, it)));
     Ok(response)
 }

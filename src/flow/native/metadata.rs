@@ -1,10 +1,8 @@
 //! What we can do, for clients that look it up (RFC 8414).
 
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::sign_in::only;
-use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -14,10 +12,10 @@ use serde_json::json;
 pub(in crate::flow) const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
 
 /// `GET /.well-known/oauth-authorization-server`.
-pub(in crate::flow) fn metadata(sidecar: &Sidecar, inbound: &InboundRequest) -> Result<Response<Body>, Refusal> {
-    only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;
-    let issuer = sidecar.site.origin();
-    let at = |name: &str| format!("{issuer}{}/native/{name}", sidecar.site.prefix());
+pub(in crate::flow) fn metadata(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
+    exchange.require_method(&[Method::GET, Method::HEAD], "GET, HEAD")?;
+    let issuer = exchange.sidecar.site.origin();
+    let at = |name: &str| format!("{issuer}{}/native/{name}", exchange.sidecar.site.prefix());
     let document = json!({
         "issuer": issuer,
         "authorization_endpoint": at("authorize"),

@@ -2,12 +2,9 @@
 
 pub(super) mod app_return;
 pub(super) mod authorize;
-pub(super) mod bearer;
 pub(super) mod finish;
 mod form;
-pub(super) mod lease_turn;
 pub(super) mod metadata;
 pub(super) mod request;
 pub(super) mod revoke;
 pub(super) mod token;
-pub(super) mod unregistered;

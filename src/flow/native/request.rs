@@ -2,9 +2,8 @@
 //!
 //! Client and place are judged first: whoever is not registered is told by our own page, and nobody is sent anywhere.
 
+use super::super::refusal::unregistered::Unregistered;
 use super::app_return::RequestingApp;
-use super::unregistered::Unregistered;
-use crate::base::site::Site;
 use crate::config::native::{self, MAX_SCOPE_BYTES, NativeClient};
 use crate::session::pending::NativeSignIn;
 use std::borrow::Cow;
@@ -136,15 +135,4 @@ fn is_challenge(text: &str) -> bool {
 /// RFC 6749 3.3.
 fn is_scope(text: &str) -> bool {
     text.len() <= MAX_SCOPE_BYTES && text.bytes().all(|it| matches!(it, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
-}
-
-/// Where the same is asked for again: at that organization, or of whoever is asked for one.
-pub(in crate::flow) fn url(site: &Site, native: &NativeSignIn, organization: Option<&str>) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("client_id", &native.client).append_pair("redirect_uri", &native.redirect_uri);
-    query.append_pair("response_type", "code").append_pair("code_challenge", &native.challenge).append_pair("code_challenge_method", "S256");
-    query.extend_pairs(native.state.iter().map(|it| ("state", it)));
-    query.extend_pairs(native.scope.iter().map(|it| ("scope", it)));
-    query.extend_pairs(organization.map(|it| ("organization", it)));
-    format!("{}/native/authorize?{}", site.prefix(), query.finish())
 }

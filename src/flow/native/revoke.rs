@@ -1,31 +1,24 @@
 //! `POST <prefix>/native/revoke`: a client gives a token back, and the whole sign-in ends (RFC 7009).
 
+use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
 use super::super::refusal::Refusal;
-use super::super::sign_in::only;
 use super::form::{OAuthError, TokenForm};
 use crate::base::secret::Secret;
 use crate::directory::Error;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 
 const REVOKE_REASON: &str = "signed out by the client";
 
 /// 200 for whatever is no token of this client's: it is as gone as the client wants it.
-pub(in crate::flow) async fn revoke(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
-    headers: &HeaderMap,
-    body: &mut Option<Incoming>,
-    facts: &mut RequestFacts,
-) -> Result<Response<Body>, Refusal> {
-    only(inbound, &[Method::POST], "POST")?;
-    let outcome = match TokenForm::read(headers, body).await {
-        Ok(form) => end(sidecar, &form).await,
+pub(in crate::flow) async fn revoke(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+    exchange.require_method(&[Method::POST], "POST")?;
+    let outcome = match TokenForm::read(exchange.headers, body).await {
+        Ok(form) => end(exchange.sidecar, &form).await,
         Err(told) => Err(told),
     };
     Ok(match outcome {

@@ -1,11 +1,10 @@
 //! `POST <prefix>/native/token`: a code or a refresh token for an access token (OAuth 2.1 section 3.2).
 
+use super::super::bearer::session_of_sign_in;
+use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
-use super::super::origin::request_source;
-use super::super::recheck;
 use super::super::refusal::Refusal;
-use super::super::sign_in::only;
-use super::bearer::session_of_sign_in;
+use super::super::upkeep::recheck;
 use super::form::{OAuthError, TokenForm};
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
@@ -17,10 +16,9 @@ use crate::session::store::SeenSession;
 use crate::sidecar::Sidecar;
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use serde::Serialize;
 
@@ -42,16 +40,10 @@ struct TokenAnswer<'a> {
 }
 
 /// Answers a client; what goes wrong it hears as JSON.
-pub(in crate::flow) async fn token(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
-    headers: &HeaderMap,
-    body: &mut Option<Incoming>,
-    facts: &mut RequestFacts,
-) -> Result<Response<Body>, Refusal> {
-    only(inbound, &[Method::POST], "POST")?;
-    let granted = match TokenForm::read(headers, body).await {
-        Ok(form) => issue(sidecar, inbound, headers, &form, facts).await,
+pub(in crate::flow) async fn token(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+    exchange.require_method(&[Method::POST], "POST")?;
+    let granted = match TokenForm::read(exchange.headers, body).await {
+        Ok(form) => issue(exchange, &form, facts).await,
         Err(told) => Err(told),
     };
     Ok(granted.unwrap_or_else(|told| {
@@ -60,13 +52,8 @@ pub(in crate::flow) async fn token(
     }))
 }
 
-async fn issue(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
-    headers: &HeaderMap,
-    form: &TokenForm,
-    facts: &mut RequestFacts,
-) -> Result<Response<Body>, OAuthError> {
+async fn issue(exchange: &Exchange<'_>, form: &TokenForm, facts: &mut RequestFacts) -> Result<Response<Body>, OAuthError> {
+    let Exchange { sidecar, .. } = *exchange;
     let client = form.client(sidecar)?;
     let (Some(native), Some(directory)) = (&sidecar.native, &sidecar.process.directory) else { return Err(UNKNOWN_TOKEN) };
     let granted = match form.needed("grant_type", "grant_type is missing")? {
@@ -80,7 +67,7 @@ async fn issue(
             let scope = scope_of(&granted, form, client);
             give(sidecar, &granted, scope.as_deref(), facts).await
         }
-        Err(wrong) => Err(wrong.oauth_error(sidecar, inbound, request_source(sidecar, headers))),
+        Err(wrong) => Err(wrong.oauth_error(exchange, exchange.request_source())),
     };
     sidecar.process.metrics.granted(match &answer {
         Ok(_) => "granted",
@@ -111,19 +98,17 @@ impl From<RedeemError> for TokenError {
 }
 
 impl TokenError {
-    fn oauth_error(self, sidecar: &Sidecar, inbound: &InboundRequest, source: RequestSource) -> OAuthError {
+    fn oauth_error(self, exchange: &Exchange<'_>, source: RequestSource) -> OAuthError {
         match self {
             Self::Reported(told) => told,
             // Only who is wrong waits: nobody comes upon 256 bits, and a good token is not refused for what others send from the same address.
             Self::Refused(RedeemError::Unknown) => {
-                let client = GuessingClient { address: inbound.origin.client, source };
-                sidecar.process.guessed_tokens.was_wrong(client).map_or_else(OAuthError::too_many, |()| UNKNOWN_TOKEN)
+                let client = GuessingClient { address: exchange.inbound.origin.client, source };
+                exchange.sidecar.process.guessed_tokens.was_wrong(client).map_or_else(OAuthError::too_many, |()| UNKNOWN_TOKEN)
             }
             Self::Refused(RedeemError::Directory(cause)) => silent(&cause),
-            Self::Refused(RedeemError::Code(cause, client_sign_in)) => ended(sidecar, inbound, client_sign_in, cause),
-            Self::Refused(RedeemError::Reused(client_sign_in)) => {
-                ended(sidecar, inbound, client_sign_in, "the refresh token has already been used; sign in again")
-            }
+            Self::Refused(RedeemError::Code(cause, client_sign_in)) => ended(exchange, client_sign_in, cause),
+            Self::Refused(RedeemError::Reused(client_sign_in)) => ended(exchange, client_sign_in, "the refresh token has already been used; sign in again"),
             Self::Refused(RedeemError::OtherClient) => OAuthError::new("invalid_grant", "the refresh token belongs to another client"),
             Self::Refused(RedeemError::Over) => SIGN_IN_OVER,
         }
@@ -131,9 +116,9 @@ impl TokenError {
 }
 
 /// Somebody may have what is another's: whatever came of it is over at once, and elsewhere within seconds.
-fn ended(sidecar: &Sidecar, inbound: &InboundRequest, client_sign_in: Guid, cause: &'static str) -> OAuthError {
-    tracing::warn!(%client_sign_in, cause, client = ?inbound.origin.client, "native client sign-in ended");
-    sidecar.process.store.end_client_sign_in(client_sign_in);
+fn ended(exchange: &Exchange<'_>, client_sign_in: Guid, cause: &'static str) -> OAuthError {
+    tracing::warn!(%client_sign_in, cause, client = ?exchange.inbound.origin.client, "native client sign-in ended");
+    exchange.sidecar.process.store.end_client_sign_in(client_sign_in);
     OAuthError::new("invalid_grant", cause)
 }
 
@@ -206,9 +191,9 @@ async fn give(
 }
 
 /// `GET <prefix>/native/jwks.json`: the public keys of access tokens, which are not those of the assertion.
-pub(in crate::flow) fn keys(sidecar: &Sidecar, inbound: &InboundRequest) -> Result<Response<Body>, Refusal> {
-    only(inbound, &[Method::GET, Method::HEAD], "GET, HEAD")?;
-    let passes = sidecar.access_tokens.as_ref().ok_or(Refusal::NotFound)?;
+pub(in crate::flow) fn keys(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
+    exchange.require_method(&[Method::GET, Method::HEAD], "GET, HEAD")?;
+    let passes = exchange.sidecar.access_tokens.as_ref().ok_or(Refusal::NotFound)?;
     let mut response = Response::new(Body::full(passes.jwks().to_owned()));
     let out = response.headers_mut();
     out.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));

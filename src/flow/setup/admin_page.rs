@@ -1,5 +1,6 @@
 //! What the pages of an organization's admin have in common.
 
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::gate::SetUpVisit;
 use crate::base::guid::Guid;
@@ -25,8 +26,8 @@ pub(super) fn admin_scope(visit: &SetUpVisit) -> AdminScope {
 }
 
 /// A page.
-pub(super) fn shown(sidecar: &Sidecar, inbound: &InboundRequest, status: StatusCode, page: &Page) -> Response<Body> {
-    reply::page(status, sidecar.pages.render(page, inbound.language), sidecar.pages.policy(page))
+pub(super) fn shown(exchange: &Exchange<'_>, status: StatusCode, page: &Page) -> Response<Body> {
+    exchange.page(status, page)
 }
 
 /// To one of these pages, after something was done there.

@@ -1,13 +1,16 @@
 //! `/setup/credential`: what the organization proves itself by, which is replaced without a gap and never shown.
 
-use super::super::organization::url;
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
+use super::super::sign_in_url::page_url;
 use super::admin_page::{address, admin_page, called, done, shown, to};
 use super::gate::SetUpVisit;
 use crate::base::calendar;
+use crate::base::calendar::days_until;
+use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::directory::change::OrganizationChange;
-use crate::directory::organization::{OrganizationSource, days_until};
+use crate::directory::organization::OrganizationSource;
 use crate::directory::organization_credential::{BadClientSecret, CredentialKind, OrganizationCredential};
 use crate::directory::{Directory, Error};
 use crate::pages::Page;
@@ -15,30 +18,24 @@ use crate::pages::admin::{CredentialPage, NewCredentialView};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::form::FormFields;
-use crate::wire::inbound::InboundRequest;
 use http::{Response, StatusCode};
 
 /// What can be said to have been done.
 const DONE_VALUES: [&str; 3] = ["waits", "set", "taken_back"];
 
 /// How it stands.
-pub(super) async fn show(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
-    let page = page(sidecar, directory, visit).await?;
-    Ok(shown(sidecar, inbound, StatusCode::OK, &Page::Credential(Box::new(CredentialPage { done: done(inbound, DONE_VALUES), ..page }))))
+pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    let page = page(exchange.sidecar, directory, visit).await?;
+    Ok(shown(exchange, StatusCode::OK, &Page::Credential(Box::new(CredentialPage { done: done(exchange.inbound, DONE_VALUES), ..page }))))
 }
 
 /// Does what a form says.
-pub(super) async fn change(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
-    directory: &Directory,
-    visit: &SetUpVisit,
-    form: &FormFields,
-) -> Result<Response<Body>, Refusal> {
+pub(super) async fn change(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit, form: &FormFields) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, .. } = *exchange;
     let organization = visit.organization();
     if organization.source == OrganizationSource::File || !visit.may_change_secret(sidecar.process.clock.now()) {
         let page = page(sidecar, directory, visit).await?;
-        return Ok(shown(sidecar, inbound, StatusCode::FORBIDDEN, &Page::Credential(Box::new(page))));
+        return Ok(shown(exchange, StatusCode::FORBIDDEN, &Page::Credential(Box::new(page))));
     }
     let change = match form.text("do") {
         "take_back" => OrganizationChange { withdraw_new: true, ..OrganizationChange::default() },
@@ -46,7 +43,7 @@ pub(super) async fn change(
             Ok(change) => change,
             Err(problem) => {
                 let page = CredentialPage { problem: Some(problem), ..page(sidecar, directory, visit).await? };
-                return Ok(shown(sidecar, inbound, StatusCode::UNPROCESSABLE_ENTITY, &Page::Credential(Box::new(page))));
+                return Ok(shown(exchange, StatusCode::UNPROCESSABLE_ENTITY, &Page::Credential(Box::new(page))));
             }
         },
         _ => return Err(Refusal::BadForm),
@@ -57,7 +54,7 @@ pub(super) async fn change(
         Ok(after) => after,
         Err(Error::NeedsHighestRole(_)) => {
             let page = CredentialPage { problem: Some("not_highest"), ..page(sidecar, directory, visit).await? };
-            return Ok(shown(sidecar, inbound, StatusCode::CONFLICT, &Page::Credential(Box::new(page))));
+            return Ok(shown(exchange, StatusCode::CONFLICT, &Page::Credential(Box::new(page))));
         }
         Err(other) => return Err(other.into()),
     };
@@ -100,7 +97,7 @@ async fn page(sidecar: &Sidecar, directory: &Directory, visit: &SetUpVisit) -> R
     };
     // Asked for the password again: a sign-in that Entra remembers would prove nothing new.
     let here = ReturnTo::parse(&address(sidecar, "credential", &[]), &sidecar.site);
-    let again = || format!("{}&prompt=login", url(&sidecar.site, "start", &here, &[], Some(organization.code.as_str())));
+    let again = || format!("{}&prompt=login", page_url(&sidecar.site, own_path::START, &here, &[], Some(organization.code.as_str())));
     Ok(CredentialPage {
         desk: admin_page(sidecar, visit),
         in_file: organization.source == OrganizationSource::File,

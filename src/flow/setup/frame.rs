@@ -1,15 +1,17 @@
 //! How a page of the set-up is sent.
 
+use super::super::admission::redirects;
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::{organization, sign_in};
+use super::super::sign_in_url::page_url;
 use super::gate::SetUpVisit;
+use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOutAnswer;
 use crate::pages::Page;
 use crate::pages::setup::{MessagePage, SetUpHeader, SetUpPage};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::header::REFERRER_POLICY;
 use http::{HeaderValue, Response, StatusCode};
@@ -32,9 +34,9 @@ pub(super) enum SetUpMessage {
 }
 
 /// A page. Its address may hold a token, which goes nowhere; the origin does, by which forms are known to be ours.
-pub(super) fn show(sidecar: &Sidecar, inbound: &InboundRequest, status: StatusCode, page: SetUpPage) -> Response<Body> {
+pub(super) fn show(exchange: &Exchange<'_>, status: StatusCode, page: SetUpPage) -> Response<Body> {
     let page = Page::SetUp(Box::new(page));
-    let mut response = reply::page(status, sidecar.pages.render(&page, inbound.language), sidecar.pages.policy(&page));
+    let mut response = exchange.page(status, &page);
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
     response
 }
@@ -46,7 +48,7 @@ pub(super) fn head(sidecar: &Sidecar, visit: &SetUpVisit) -> SetUpHeader {
 }
 
 /// A page that only says something.
-pub(super) fn message_page(sidecar: &Sidecar, inbound: &InboundRequest, say: SetUpMessage) -> Response<Body> {
+pub(super) fn message_page(exchange: &Exchange<'_>, say: SetUpMessage) -> Response<Body> {
     let (status, what) = match say {
         SetUpMessage::LinkUsed => (StatusCode::GONE, "link_used"),
         SetUpMessage::LinkOver => (StatusCode::GONE, "link_over"),
@@ -55,7 +57,11 @@ pub(super) fn message_page(sidecar: &Sidecar, inbound: &InboundRequest, say: Set
         SetUpMessage::Left => (StatusCode::OK, "left"),
         SetUpMessage::TurnedOff => (StatusCode::OK, "turned_off"),
     };
-    show(sidecar, inbound, status, SetUpPage::Message(MessagePage { app: sidecar.site.authority().to_owned(), home: sidecar.site.setup_path(), what }))
+    show(
+        exchange,
+        status,
+        SetUpPage::Message(MessagePage { app: exchange.sidecar.site.authority().to_owned(), home: exchange.sidecar.site.setup_path(), what }),
+    )
 }
 
 /// Back to the steps, after something was done; `done` names it there.
@@ -64,14 +70,12 @@ pub(super) fn redirect_back(sidecar: &Sidecar, done: &str) -> Result<Response<Bo
 }
 
 /// Somebody who is signed out signs in, and comes back.
-pub(super) fn to_sign_in(sidecar: &Sidecar, inbound: &InboundRequest) -> Result<Response<Body>, Refusal> {
-    let return_to = if inbound.target.method() == http::Method::POST {
-        ReturnTo::parse(&sidecar.site.setup_path(), &sidecar.site)
-    } else {
-        ReturnTo::of(&inbound.target, &sidecar.site)
-    };
-    let page = organization::url(&sidecar.site, "sign_in", &return_to, &[], None);
-    if !sign_in::redirects(inbound.caller, SignedOutAnswer::Auto) {
+pub(super) fn to_sign_in(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
+    let return_to =
+        if inbound.target.method() == http::Method::POST { ReturnTo::parse(&sidecar.site.setup_path(), &sidecar.site) } else { exchange.return_to() };
+    let page = page_url(&sidecar.site, own_path::SIGN_IN, &return_to, &[], None);
+    if !redirects(inbound.caller, SignedOutAnswer::Auto) {
         return Err(Refusal::SignedOut(page));
     }
     reply::redirect(StatusCode::FOUND, &page).ok_or(Refusal::Internal("no redirect"))

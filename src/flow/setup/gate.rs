@@ -2,7 +2,7 @@
 //!
 //! Read anew at each visit, from the directory: it is no request path, and whoever is not an admin any more is out at once.
 
-use super::super::authenticate::by_cookie;
+use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
 use super::super::refusal::Refusal;
 use crate::base::guid::Guid;
@@ -13,7 +13,7 @@ use crate::session::record::Session;
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::cookies::{CookieMatch, find};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use std::sync::Arc;
 
 /// For so many seconds after somebody proved who they are, a session may change what the organization proves itself by.
@@ -97,14 +97,14 @@ impl SetUpVisit {
 }
 
 /// Looks who comes. A link that was used in this browser goes before its session: somebody chose it.
-pub(super) async fn enter(sidecar: &Sidecar, all: &OrganizationRegistry, headers: &HeaderMap, facts: &mut RequestFacts) -> Result<SetUpVisit, SetUpDenied> {
-    let link = linked(sidecar, headers);
+pub(super) async fn enter(exchange: &Exchange<'_>, all: &OrganizationRegistry, facts: &mut RequestFacts) -> Result<SetUpVisit, SetUpDenied> {
+    let link = linked(exchange);
     if let Some(id) = link
         && let Some(Invitation { id, organization }) = all.directory().invitation(id).await?
     {
         return Ok(SetUpVisit { organization, who: SetUpVisitor::Invited(id) });
     }
-    let session = by_cookie(sidecar, headers).await?;
+    let session = exchange.authenticate_by_cookie().await?;
     facts.session.clone_from(&session);
     match session {
         Some(session) => admin(all, &session).await,
@@ -134,10 +134,10 @@ async fn admin(all: &OrganizationRegistry, session: &Arc<Session>) -> Result<Set
 }
 
 /// The visit that the cookie names, whether it lasts or not.
-fn linked(sidecar: &Sidecar, headers: &HeaderMap) -> Option<Guid> {
-    let name = sidecar.names.visit();
-    let CookieMatch::One(sealed) = find(headers, &name) else { return None };
-    Guid::parse(std::str::from_utf8(&sidecar.visits.open(&name, sealed)?).ok()?)
+fn linked(exchange: &Exchange<'_>) -> Option<Guid> {
+    let name = exchange.sidecar.names.visit();
+    let CookieMatch::One(sealed) = find(exchange.headers, &name) else { return None };
+    Guid::parse(std::str::from_utf8(&exchange.sidecar.visits.open(&name, sealed)?).ok()?)
 }
 
 /// The cookie of a visit that began with a link.

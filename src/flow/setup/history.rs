@@ -1,5 +1,6 @@
 //! `/setup/history`: what was changed, and by whom.
 
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::admin_page::{address, admin_page, one_more, query_value, rows, shown};
 use super::gate::SetUpVisit;
@@ -8,21 +9,19 @@ use crate::directory::Directory;
 use crate::directory::history::HistoryEntry;
 use crate::pages::Page;
 use crate::pages::admin::{HistoryPage, HistoryRow};
-use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use http::{Response, StatusCode};
 
 /// Changes on one page.
 const CHANGES_PER_PAGE: usize = 30;
 
 /// The newest first.
-pub(super) async fn show(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
-    let before = query_value(inbound, "before").and_then(|it| Guid::parse(&it));
+pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    let before = query_value(exchange.inbound, "before").and_then(|it| Guid::parse(&it));
     let (found, last) = rows(directory.history(visit.organization().id, before, one_more(CHANGES_PER_PAGE)).await?, CHANGES_PER_PAGE);
-    let next = last.map(|it| address(sidecar, "history", &[("before", &it.id.to_string())]));
+    let next = last.map(|it| address(exchange.sidecar, "history", &[("before", &it.id.to_string())]));
     let rows = found.into_iter().map(changed).collect();
-    Ok(shown(sidecar, inbound, StatusCode::OK, &Page::History(Box::new(HistoryPage { desk: admin_page(sidecar, visit), rows, next }))))
+    Ok(shown(exchange, StatusCode::OK, &Page::History(Box::new(HistoryPage { desk: admin_page(exchange.sidecar, visit), rows, next }))))
 }
 
 fn changed(it: HistoryEntry) -> HistoryRow {

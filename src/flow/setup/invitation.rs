@@ -1,17 +1,16 @@
 //! The link that an operator made: looked at by anybody, mail scanners among them, and used by one who presses the button.
 
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::frame::{self, SetUpMessage};
 use super::gate::{self, SetUpVisit};
 use crate::base::secret::Secret;
 use crate::directory::invitation::InvitationError;
 use crate::pages::setup::{InvitationPage, SetUpPage};
-use crate::sidecar::Sidecar;
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::body::Body;
 use crate::wire::form::FormFields;
-use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{Response, StatusCode};
@@ -20,31 +19,32 @@ use http::{Response, StatusCode};
 const MAX_TOKEN_BYTES: usize = 64;
 
 /// `GET /setup/invitation?token=`: the button. Nothing is looked up, so that the answer tells nobody which links there are.
-pub(super) fn confirm_page(sidecar: &Sidecar, inbound: &InboundRequest) -> Response<Body> {
-    let query = inbound.target.query().unwrap_or_default();
+pub(super) fn confirm_page(exchange: &Exchange<'_>) -> Response<Body> {
+    let query = exchange.inbound.target.query().unwrap_or_default();
     let mut all = url::form_urlencoded::parse(query.as_bytes()).filter(|it| it.0 == "token").map(|it| it.1.into_owned());
     let plain = |it: &String| (1..=MAX_TOKEN_BYTES).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'));
     match (all.next().filter(plain), all.next()) {
         (Some(token), None) => {
-            let page = InvitationPage { app: sidecar.site.authority().to_owned(), home: sidecar.site.setup_path(), token };
-            frame::show(sidecar, inbound, StatusCode::OK, SetUpPage::Invitation(page))
+            let page = InvitationPage { app: exchange.sidecar.site.authority().to_owned(), home: exchange.sidecar.site.setup_path(), token };
+            frame::show(exchange, StatusCode::OK, SetUpPage::Invitation(page))
         }
-        _ => frame::message_page(sidecar, inbound, SetUpMessage::LinkOver),
+        _ => frame::message_page(exchange, SetUpMessage::LinkOver),
     }
 }
 
 /// `POST /setup/invitation`: uses the link up, and begins the visit.
-pub(super) async fn accept(sidecar: &Sidecar, all: &OrganizationRegistry, inbound: &InboundRequest, form: &FormFields) -> Result<Response<Body>, Refusal> {
+pub(super) async fn accept(exchange: &Exchange<'_>, all: &OrganizationRegistry, form: &FormFields) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
     let token = Secret::new(form.text("token"));
     let invitation = match all.directory().accept(&token).await {
         Ok(it) => it,
-        Err(InvitationError::Used) => return Ok(frame::message_page(sidecar, inbound, SetUpMessage::LinkUsed)),
-        Err(InvitationError::Over) => return Ok(frame::message_page(sidecar, inbound, SetUpMessage::LinkOver)),
+        Err(InvitationError::Used) => return Ok(frame::message_page(exchange, SetUpMessage::LinkUsed)),
+        Err(InvitationError::Over) => return Ok(frame::message_page(exchange, SetUpMessage::LinkOver)),
         Err(InvitationError::Unknown) => {
             // Only a page of our own gets here.
             let client = GuessingClient { address: inbound.origin.client, source: RequestSource::Own };
             sidecar.process.guessed_links.was_wrong(client).map_err(Refusal::TooMany)?;
-            return Ok(frame::message_page(sidecar, inbound, SetUpMessage::LinkOver));
+            return Ok(frame::message_page(exchange, SetUpMessage::LinkOver));
         }
         Err(InvitationError::Directory(error)) => return Err(error.into()),
     };
@@ -56,11 +56,11 @@ pub(super) async fn accept(sidecar: &Sidecar, all: &OrganizationRegistry, inboun
 }
 
 /// `POST /setup/leave`: ends the visit that a link began.
-pub(super) async fn leave(sidecar: &Sidecar, all: &OrganizationRegistry, inbound: &InboundRequest, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+pub(super) async fn leave(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     if let Some(id) = visit.invitation() {
         all.directory().leave(id).await?;
     }
-    let mut response = frame::message_page(sidecar, inbound, SetUpMessage::Left);
-    response.headers_mut().extend(sidecar.names.remove(&sidecar.names.visit()).map(|it| (SET_COOKIE, it)));
+    let mut response = frame::message_page(exchange, SetUpMessage::Left);
+    response.headers_mut().extend(exchange.sidecar.names.remove(&exchange.sidecar.names.visit()).map(|it| (SET_COOKIE, it)));
     Ok(response)
 }

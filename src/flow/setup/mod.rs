@@ -17,31 +17,23 @@ mod steps;
 mod switch;
 pub(super) mod trial;
 
+use super::exchange::Exchange;
 use super::facts::RequestFacts;
-use super::origin::is_post_of_our_own_page;
 use super::refusal::Refusal;
-use super::sign_in::only;
-use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::form::FormFields;
-use crate::wire::inbound::InboundRequest;
 use gate::SetUpDenied;
-use http::{HeaderMap, Method, Response};
+use http::{Method, Response};
 use hyper::body::Incoming;
 
 /// Everything under `/setup`; without `[directory]` there is nothing.
-pub(super) async fn set_up(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
-    headers: &HeaderMap,
-    body: &mut Option<Incoming>,
-    facts: &mut RequestFacts,
-) -> Result<Response<Body>, Refusal> {
+pub(super) async fn set_up(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
     let all = sidecar.organizations.as_deref().ok_or(Refusal::NotFound)?;
     let below = inbound.target.path().strip_prefix(&sidecar.site.setup_path()).unwrap_or_default();
-    only(inbound, methods(below).ok_or(Refusal::NotFound)?, allow(below))?;
+    exchange.require_method(methods(below).ok_or(Refusal::NotFound)?, allow(below))?;
     let posted = inbound.target.method() == Method::POST;
-    if posted && !is_post_of_our_own_page(sidecar, headers) {
+    if posted && !exchange.is_post_of_our_own_page() {
         return Err(Refusal::ForeignOrigin);
     }
     let form = match body.take().filter(|_| posted) {
@@ -49,26 +41,26 @@ pub(super) async fn set_up(
         None => FormFields::default(),
     };
     if below == "/invitation" {
-        return if posted { invitation::accept(sidecar, all, inbound, &form).await } else { Ok(invitation::confirm_page(sidecar, inbound)) };
+        return if posted { invitation::accept(exchange, all, &form).await } else { Ok(invitation::confirm_page(exchange)) };
     }
-    let visit = match gate::enter(sidecar, all, headers, facts).await {
+    let visit = match gate::enter(exchange, all, facts).await {
         Ok(visit) => visit,
-        Err(no) => return turned_away(sidecar, inbound, no),
+        Err(no) => return turned_away(exchange, no),
     };
     match below {
-        "/connection" => saving::save(sidecar, all, inbound, &visit, &form).await,
-        "/trial" => trial::start(sidecar, all, inbound, headers, &visit).await,
-        "/on" => switch::switch_on(sidecar, all, inbound, &visit).await,
-        "/off" => switch::off(sidecar, all, inbound, &visit).await,
-        "/leave" => invitation::leave(sidecar, all, inbound, &visit).await,
+        "/connection" => saving::save(exchange, all, &visit, &form).await,
+        "/trial" => trial::start(exchange, all, &visit).await,
+        "/on" => switch::switch_on(exchange, all, &visit).await,
+        "/off" => switch::off(exchange, all, &visit).await,
+        "/leave" => invitation::leave(exchange, all, &visit).await,
         "/people" if posted => people::change(sidecar, all.directory(), &visit, &form).await,
-        "/people" => people::show(sidecar, inbound, all.directory(), &visit).await,
-        "/sign_ins" => sign_ins::show(sidecar, inbound, all.directory(), &visit).await,
-        "/history" => history::show(sidecar, inbound, all.directory(), &visit).await,
-        "/credential" if posted => credential::change(sidecar, inbound, all.directory(), &visit, &form).await,
-        "/credential" => credential::show(sidecar, inbound, all.directory(), &visit).await,
-        "/sheet" => Ok(sheet::page(sidecar, inbound, &visit)),
-        "" => steps::page(sidecar, all, inbound, &visit).await,
+        "/people" => people::show(exchange, all.directory(), &visit).await,
+        "/sign_ins" => sign_ins::show(exchange, all.directory(), &visit).await,
+        "/history" => history::show(exchange, all.directory(), &visit).await,
+        "/credential" if posted => credential::change(exchange, all.directory(), &visit, &form).await,
+        "/credential" => credential::show(exchange, all.directory(), &visit).await,
+        "/sheet" => Ok(sheet::page(exchange, &visit)),
+        "" => steps::page(exchange, all, &visit).await,
         _ => Err(Refusal::NotFound),
     }
 }
@@ -92,10 +84,10 @@ fn allow(below: &str) -> &'static str {
 }
 
 /// Whoever is signed out signs in and comes back; nobody else hears which organizations there are.
-fn turned_away(sidecar: &Sidecar, inbound: &InboundRequest, no: SetUpDenied) -> Result<Response<Body>, Refusal> {
+fn turned_away(exchange: &Exchange<'_>, no: SetUpDenied) -> Result<Response<Body>, Refusal> {
     match no {
-        SetUpDenied::SignedOut => frame::to_sign_in(sidecar, inbound),
-        SetUpDenied::LinkOver => Ok(frame::message_page(sidecar, inbound, frame::SetUpMessage::VisitOver)),
+        SetUpDenied::SignedOut => frame::to_sign_in(exchange),
+        SetUpDenied::LinkOver => Ok(frame::message_page(exchange, frame::SetUpMessage::VisitOver)),
         SetUpDenied::Not(refusal) => Err(refusal),
     }
 }

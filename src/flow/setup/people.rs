@@ -1,5 +1,6 @@
 //! `/setup/people`: who is there, and what an admin may do about it.
 
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::admin_page::{address, admin_page, admin_scope, done, one_more, query_value, rows, shown, to};
 use super::gate::SetUpVisit;
@@ -14,7 +15,6 @@ use crate::pages::admin::{PeoplePage, PersonPage, PersonPermissions, PersonRow};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::form::FormFields;
-use crate::wire::inbound::InboundRequest;
 use http::{Response, StatusCode};
 
 /// People on one page.
@@ -23,14 +23,15 @@ const PEOPLE_PER_PAGE: usize = 25;
 const MAX_SEARCH_CHARS: usize = 128;
 
 /// Shows everybody, those who are found, or one.
-pub(super) async fn show(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
-    match query_value(inbound, "person") {
-        Some(id) => one(sidecar, inbound, directory, visit, &id).await,
-        None => all(sidecar, inbound, directory, visit).await,
+pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    match query_value(exchange.inbound, "person") {
+        Some(id) => one(exchange, directory, visit, &id).await,
+        None => all(exchange, directory, visit).await,
     }
 }
 
-async fn all(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+async fn all(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
     let searched: String = query_value(inbound, "q").map(|it| it.trim().chars().take(MAX_SEARCH_CHARS).collect()).unwrap_or_default();
     let after = query_value(inbound, "after").and_then(|it| Username::parse(&it));
     let begins = Some(searched.clone()).filter(|it| !it.is_empty());
@@ -38,10 +39,10 @@ async fn all(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory,
     let (found, last) = rows(directory.people(&wanted).await?, PEOPLE_PER_PAGE);
     let next = last.map(|it| address(sidecar, "people", &[("q", &searched), ("after", it.username.as_str())]));
     let people = found.iter().map(|it| listed(sidecar, it)).collect();
-    Ok(shown(sidecar, inbound, StatusCode::OK, &Page::People(Box::new(PeoplePage { desk: admin_page(sidecar, visit), asked: searched, people, next }))))
+    Ok(shown(exchange, StatusCode::OK, &Page::People(Box::new(PeoplePage { desk: admin_page(sidecar, visit), asked: searched, people, next }))))
 }
 
-async fn one(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory, visit: &SetUpVisit, id: &str) -> Result<Response<Body>, Refusal> {
+async fn one(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit, id: &str) -> Result<Response<Body>, Refusal> {
     let Some(id) = Guid::parse(id) else { return Err(Refusal::NotFound) };
     // Of another organization is as good as nobody.
     let found = directory.person_by_id(id).await?.filter(|it| it.organization == visit.organization().id).ok_or(Refusal::NotFound)?;
@@ -57,17 +58,17 @@ async fn one(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory,
         _ => PersonPermissions::Above,
     };
     let page = PersonPage {
-        desk: admin_page(sidecar, visit),
+        desk: admin_page(exchange.sidecar, visit),
         id: found.id.to_string(),
-        listed: listed(sidecar, &found),
+        listed: listed(exchange.sidecar, &found),
         email: found.email.clone(),
         role_source: found.role_source.as_str(),
         created: found.created,
         roles,
         may,
-        done: done(inbound, DONE_VALUES),
+        done: done(exchange.inbound, DONE_VALUES),
     };
-    Ok(shown(sidecar, inbound, StatusCode::OK, &Page::OnePerson(Box::new(page))))
+    Ok(shown(exchange, StatusCode::OK, &Page::OnePerson(Box::new(page))))
 }
 
 fn listed(sidecar: &Sidecar, it: &Person) -> PersonRow {

@@ -1,5 +1,6 @@
 //! What was typed into the connection: read, refused where it cannot be right, and saved.
 
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::frame;
 use super::gate::SetUpVisit;
@@ -11,42 +12,34 @@ use crate::directory::change::{ChangeOrigin, OrganizationChange};
 use crate::directory::organization::OrganizationState;
 use crate::directory::organization_credential::{BadClientSecret, OrganizationCredential};
 use crate::pages::setup::{FieldErrors, TypedFields};
-use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::{OrganizationRegistry, UnknownTenant};
 use crate::wire::body::Body;
 use crate::wire::form::FormFields;
-use crate::wire::inbound::InboundRequest;
 use http::Response;
 
 /// `POST /setup/connection`.
-pub(super) async fn save(
-    sidecar: &Sidecar,
-    all: &OrganizationRegistry,
-    inbound: &InboundRequest,
-    visit: &SetUpVisit,
-    form: &FormFields,
-) -> Result<Response<Body>, Refusal> {
-    let now = sidecar.process.clock.now();
+pub(super) async fn save(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit, form: &FormFields) -> Result<Response<Body>, Refusal> {
+    let now = exchange.sidecar.process.clock.now();
     let tenant = tenant(all, form.text("tenant")).await;
     let (change, wrong) = read(form, visit, tenant, now);
     if matches!(visit.change_origin(), ChangeOrigin::Admin(_)) && change.moves(visit.organization()) {
-        return steps::again(sidecar, all, inbound, visit, "stays").await;
+        return steps::again(exchange, all, visit, "stays").await;
     }
     if wrong != FieldErrors::default() {
-        return steps::refused(sidecar, all, inbound, visit, (typed(form), wrong)).await;
+        return steps::refused(exchange, all, visit, (typed(form), wrong)).await;
     }
     match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
         Ok(organization) => {
             tracing::info!(organization = %organization.code, by = visit.by(), "organization's connection changed on the set-up page");
             // By a link, another tenant or client ID turned it off.
             frame::redirect_back(
-                sidecar,
+                exchange.sidecar,
                 if visit.organization().state == OrganizationState::On && organization.state == OrganizationState::Off { "moved" } else { "saved" },
             )
         }
-        Err(Error::StaysWhileOn(_)) => steps::again(sidecar, all, inbound, visit, "stays").await,
-        Err(Error::NeedsHighestRole(_)) => steps::again(sidecar, all, inbound, visit, "not_highest").await,
-        Err(Error::InFile(_)) => steps::again(sidecar, all, inbound, visit, "in_file").await,
+        Err(Error::StaysWhileOn(_)) => steps::again(exchange, all, visit, "stays").await,
+        Err(Error::NeedsHighestRole(_)) => steps::again(exchange, all, visit, "not_highest").await,
+        Err(Error::InFile(_)) => steps::again(exchange, all, visit, "in_file").await,
         Err(other) => Err(other.into()),
     }
 }

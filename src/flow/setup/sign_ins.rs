@@ -1,7 +1,7 @@
 //! `/setup/sign_ins`: who signed in lately, and who was refused why.
 
-use super::super::refusal::Refusal;
-use super::super::sign_in_trail::REASONS;
+use super::super::exchange::Exchange;
+use super::super::refusal::{REASONS, Refusal};
 use super::admin_page::{address, admin_page, one_more, query_value, rows, shown};
 use super::gate::SetUpVisit;
 use crate::base::guid::Guid;
@@ -14,14 +14,14 @@ use crate::pages::Page;
 use crate::pages::admin::{EntraErrorDetail, RefusalReason, SignInRow, SignInsPage};
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use http::{Response, StatusCode};
 
 /// Sign-ins on one page.
 const SIGN_INS_PER_PAGE: usize = 30;
 
 /// The newest first.
-pub(super) async fn show(sidecar: &Sidecar, inbound: &InboundRequest, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
     let refused_only = query_value(inbound, "refused").is_some_and(|it| it == "1");
     let before = query_value(inbound, "before").and_then(|it| Guid::parse(&it));
     let (found, last) = rows(
@@ -32,7 +32,7 @@ pub(super) async fn show(sidecar: &Sidecar, inbound: &InboundRequest, directory:
     let next = last.map(|it| address(sidecar, "sign_ins", &[("refused", refused), ("before", &it.id.to_string())]));
     let names = names(sidecar, visit.organization());
     let rows = found.into_iter().map(|it| seen(sidecar, inbound.language, &names, it)).collect();
-    Ok(shown(sidecar, inbound, StatusCode::OK, &Page::SignIns(Box::new(SignInsPage { desk: admin_page(sidecar, visit), refused_only, rows, next }))))
+    Ok(shown(exchange, StatusCode::OK, &Page::SignIns(Box::new(SignInsPage { desk: admin_page(sidecar, visit), refused_only, rows, next }))))
 }
 
 fn seen(sidecar: &Sidecar, language: Language, names: &RemedyNames, it: RecentSignIn) -> SignInRow {

@@ -1,10 +1,12 @@
 //! The steps: what is entered where, what was found out, and how far it is.
 
-use super::super::organization::url;
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
+use super::super::sign_in_url::page_url;
 use super::frame;
 use super::gate::SetUpVisit;
 use crate::base::calendar;
+use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::directory::organization::{OrganizationSource, OrganizationState};
 use crate::entra;
@@ -12,15 +14,14 @@ use crate::pages::setup::{DiscoveredTenant, FieldErrors, SetUpPage, SetUpSteps, 
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use http::{Response, StatusCode};
 
 /// What was done just now, as the address says it.
 const DONE_VALUES: [&str; 3] = ["saved", "moved", "on"];
 
 /// `GET /setup`.
-pub(super) async fn page(sidecar: &Sidecar, all: &OrganizationRegistry, inbound: &InboundRequest, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
-    let query = inbound.target.query().unwrap_or_default();
+pub(super) async fn page(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    let query = exchange.inbound.target.query().unwrap_or_default();
     let done = DONE_VALUES.into_iter().find(|it| url::form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "done" && value == *it));
     // A link from elsewhere may say anything.
     let done = done.filter(|it| match *it {
@@ -28,32 +29,25 @@ pub(super) async fn page(sidecar: &Sidecar, all: &OrganizationRegistry, inbound:
         "moved" => visit.organization().state == OrganizationState::Off,
         _ => true,
     });
-    let steps = steps(sidecar, all, visit).await?;
-    Ok(frame::show(sidecar, inbound, StatusCode::OK, SetUpPage::Steps(Box::new(SetUpSteps { done, ..steps }))))
+    let steps = steps(exchange.sidecar, all, visit).await?;
+    Ok(frame::show(exchange, StatusCode::OK, SetUpPage::Steps(Box::new(SetUpSteps { done, ..steps }))))
 }
 
 /// The page once more, with a word why something was not done.
-pub(super) async fn again(
-    sidecar: &Sidecar,
-    all: &OrganizationRegistry,
-    inbound: &InboundRequest,
-    visit: &SetUpVisit,
-    why: &'static str,
-) -> Result<Response<Body>, Refusal> {
-    let steps = SetUpSteps { refused: Some(why), ..steps(sidecar, all, visit).await? };
-    Ok(frame::show(sidecar, inbound, StatusCode::CONFLICT, SetUpPage::Steps(Box::new(steps))))
+pub(super) async fn again(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit, why: &'static str) -> Result<Response<Body>, Refusal> {
+    let steps = SetUpSteps { refused: Some(why), ..steps(exchange.sidecar, all, visit).await? };
+    Ok(frame::show(exchange, StatusCode::CONFLICT, SetUpPage::Steps(Box::new(steps))))
 }
 
 /// The page once more, with what was typed and what is wrong with it.
 pub(super) async fn refused(
-    sidecar: &Sidecar,
+    exchange: &Exchange<'_>,
     all: &OrganizationRegistry,
-    inbound: &InboundRequest,
     visit: &SetUpVisit,
     (typed, wrong): (TypedFields, FieldErrors),
 ) -> Result<Response<Body>, Refusal> {
-    let steps = SetUpSteps { refused: Some("not_saved"), typed, wrong, ..steps(sidecar, all, visit).await? };
-    Ok(frame::show(sidecar, inbound, StatusCode::UNPROCESSABLE_ENTITY, SetUpPage::Steps(Box::new(steps))))
+    let steps = SetUpSteps { refused: Some("not_saved"), typed, wrong, ..steps(exchange.sidecar, all, visit).await? };
+    Ok(frame::show(exchange, StatusCode::UNPROCESSABLE_ENTITY, SetUpPage::Steps(Box::new(steps))))
 }
 
 async fn steps(sidecar: &Sidecar, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<SetUpSteps, Refusal> {
@@ -87,14 +81,14 @@ async fn steps(sidecar: &Sidecar, all: &OrganizationRegistry, visit: &SetUpVisit
             None => true,
         },
         may_change_secret: visit.may_change_secret(sidecar.process.clock.now()),
-        fresh: format!("{}&prompt=login", url(&sidecar.site, "start", &here, &[], Some(organization.code.as_str()))),
+        fresh: format!("{}&prompt=login", page_url(&sidecar.site, own_path::START, &here, &[], Some(organization.code.as_str()))),
         discovered,
         undiscovered,
         complete,
         tested: tested.map(calendar::utc),
         state: organization.state.as_str(),
         code: organization.code.to_string(),
-        start: format!("{}{}/start?organization={}", sidecar.site.origin(), sidecar.site.prefix(), organization.code),
+        start: format!("{}{}{}?organization={}", sidecar.site.origin(), sidecar.site.prefix(), own_path::START, organization.code),
         done: None,
         refused: None,
     })

@@ -1,5 +1,6 @@
 //! Turns an organization on, and off again.
 
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::frame::{self, SetUpMessage};
 use super::gate::SetUpVisit;
@@ -7,42 +8,34 @@ use super::steps;
 use crate::directory::Error;
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::OrganizationState;
-use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
 use http::Response;
 
 /// `POST /setup/on`: only with a connection that was tried as it is now.
-pub(super) async fn switch_on(sidecar: &Sidecar, all: &OrganizationRegistry, inbound: &InboundRequest, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
-    set_state(sidecar, all, inbound, visit, OrganizationState::On).await
+pub(super) async fn switch_on(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    set_state(exchange, all, visit, OrganizationState::On).await
 }
 
 /// `POST /setup/off`: its people are out, whoever turned it off among them, and visits that began with a link end.
-pub(super) async fn off(sidecar: &Sidecar, all: &OrganizationRegistry, inbound: &InboundRequest, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
-    set_state(sidecar, all, inbound, visit, OrganizationState::Off).await
+pub(super) async fn off(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+    set_state(exchange, all, visit, OrganizationState::Off).await
 }
 
-async fn set_state(
-    sidecar: &Sidecar,
-    all: &OrganizationRegistry,
-    inbound: &InboundRequest,
-    visit: &SetUpVisit,
-    state: OrganizationState,
-) -> Result<Response<Body>, Refusal> {
+async fn set_state(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit, state: OrganizationState) -> Result<Response<Body>, Refusal> {
     let change = OrganizationChange { origin: visit.change_origin(), state: Some(state), ..OrganizationChange::default() };
     match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
         Ok(organization) => {
             tracing::info!(organization = %organization.code, by = visit.by(), state = state.as_str(), "organization turned {}", state.as_str());
             if state == OrganizationState::On {
-                frame::redirect_back(sidecar, "on")
+                frame::redirect_back(exchange.sidecar, "on")
             } else {
-                Ok(frame::message_page(sidecar, inbound, SetUpMessage::TurnedOff))
+                Ok(frame::message_page(exchange, SetUpMessage::TurnedOff))
             }
         }
-        Err(Error::InFile(_)) => steps::again(sidecar, all, inbound, visit, "in_file").await,
-        Err(Error::NeedsHighestRole(_)) => steps::again(sidecar, all, inbound, visit, "not_highest").await,
-        Err(Error::Incomplete(..) | Error::NotTested(_)) => steps::again(sidecar, all, inbound, visit, "not_tested").await,
+        Err(Error::InFile(_)) => steps::again(exchange, all, visit, "in_file").await,
+        Err(Error::NeedsHighestRole(_)) => steps::again(exchange, all, visit, "not_highest").await,
+        Err(Error::Incomplete(..) | Error::NotTested(_)) => steps::again(exchange, all, visit, "not_tested").await,
         Err(other) => Err(other.into()),
     }
 }

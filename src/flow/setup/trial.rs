@@ -1,70 +1,60 @@
 //! A sign-in on trial: a real one, at the organization's own Entra, which begins no session and shows what it brought.
 
-use super::super::organization::SignInPlace;
+use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::sign_in::{self, SignInStart};
-use super::super::{organization, sign_in_refused};
+use super::super::refusal::entra_refusal;
+use super::super::sign_in::begin::{self, SignInStart};
+use super::super::sign_in::organization;
 use super::frame::{self, SetUpMessage};
 use super::gate::{self, SetUpDenied, SetUpVisit};
 use super::steps;
 use crate::base::identity::Identity;
-use crate::base::return_to::ReturnTo;
 use crate::directory::first_sign_in::{self, PersonMatch};
+use crate::directory::organization::Organization;
 use crate::entra::authorize::SignInHints;
 use crate::entra::{self, Entra, Redeemed};
 use crate::pages::setup::{SetUpPage, TrialFailure, TrialPage, TrialPerson};
-use crate::session::pending;
-use crate::sidecar::Sidecar;
+use crate::session::pending::{SignInPurpose, SignInTrial};
 use crate::sidecar::organizations::{self, OrganizationRegistry};
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 
 /// `POST /setup/trial`: off to Entra, with the connection as it is saved.
-pub(super) async fn start(
-    sidecar: &Sidecar,
-    all: &OrganizationRegistry,
-    inbound: &InboundRequest,
-    headers: &HeaderMap,
-    visit: &SetUpVisit,
-) -> Result<Response<Body>, Refusal> {
+pub(super) async fn start(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     let organization = visit.organization();
     let mark = all.directory().connection_mark(organization).await?;
     let start = SignInStart {
         // Which account is tried is for the admin to say.
         hints: SignInHints { prompt: Some("select_account".to_owned()), ..SignInHints::default() },
         at: organization::OrganizationHint::Found(Box::new(organization.clone())),
-        trial: Some(pending::SignInTrial { by: visit.by(), mark }),
-        ..SignInStart::at(ReturnTo::home())
+        ..SignInStart::new(SignInPurpose::Trial(SignInTrial { by: visit.by(), mark }))
     };
-    match sign_in::start_sign_in(sidecar, inbound, headers, start).await {
-        Err(Refusal::Organization(organizations::Error::NotSetUp)) => steps::again(sidecar, all, inbound, visit, "incomplete").await,
-        Err(Refusal::SignIn(error, _, entra)) => Ok(failed(sidecar, inbound, visit, &entra, &error)),
+    match begin::start_sign_in(exchange, start).await {
+        Err(Refusal::Organization(organizations::Error::NotSetUp)) => steps::again(exchange, all, visit, "incomplete").await,
+        Err(Refusal::SignIn(error, _, entra)) => Ok(failed(exchange, visit, &entra, &error)),
         other => other,
     }
 }
 
 /// Back from Entra: what it brought is shown to the visit that began it, and to no other.
 pub(in crate::flow) async fn finish(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
-    headers: &HeaderMap,
-    trial: &pending::SignInTrial,
-    outcome: Result<(SignInPlace, Redeemed), Refusal>,
+    exchange: &Exchange<'_>,
+    trial: &SignInTrial,
+    outcome: Result<(Option<Organization>, Redeemed), Refusal>,
 ) -> Result<Response<Body>, Refusal> {
-    let all = sidecar.organizations.as_deref().ok_or(Refusal::NotFound)?;
-    let visit = match gate::enter(sidecar, all, headers, &mut super::super::facts::RequestFacts::default()).await {
+    let all = exchange.sidecar.organizations.as_deref().ok_or(Refusal::NotFound)?;
+    let visit = match gate::enter(exchange, all, &mut super::super::facts::RequestFacts::default()).await {
         Ok(visit) if visit.by() == trial.by => visit,
         Err(SetUpDenied::Not(refusal @ (Refusal::Organization(_) | Refusal::Closed(_)))) => return Err(refusal),
-        _ => return Ok(frame::message_page(sidecar, inbound, SetUpMessage::TrialOver)),
+        _ => return Ok(frame::message_page(exchange, SetUpMessage::TrialOver)),
     };
-    let (place, redeemed) = match outcome {
+    let (organization, redeemed) = match outcome {
         Ok(it) => it,
-        Err(Refusal::SignIn(error, _, entra)) => return Ok(failed(sidecar, inbound, &visit, &entra, &error)),
+        Err(Refusal::SignIn(error, _, entra)) => return Ok(failed(exchange, &visit, &entra, &error)),
         Err(other) => return Err(other),
     };
-    let Some(organization) = place.organization.as_ref().filter(|it| it.id == visit.organization().id) else {
-        return Ok(frame::message_page(sidecar, inbound, SetUpMessage::TrialOver));
+    let Some(organization) = organization.as_ref().filter(|it| it.id == visit.organization().id) else {
+        return Ok(frame::message_page(exchange, SetUpMessage::TrialOver));
     };
     let met = all.directory().preview(&redeemed.user, organization).await;
     let met = match met {
@@ -85,12 +75,12 @@ pub(in crate::flow) async fn finish(
         }
     };
     tracing::info!(organization = %organization.code, by = visit.by(), "organization's test sign-in succeeded");
-    let trial = TrialPage { head: frame::head(sidecar, &visit), claims: claims(redeemed.user.identity()), met: Some(met), failed: None };
-    Ok(frame::show(sidecar, inbound, StatusCode::OK, SetUpPage::Trial(Box::new(trial))))
+    let trial = TrialPage { head: frame::head(exchange.sidecar, &visit), claims: claims(redeemed.user.identity()), met: Some(met), failed: None };
+    Ok(frame::show(exchange, StatusCode::OK, SetUpPage::Trial(Box::new(trial))))
 }
 
 /// Notes it for the connection that was tried, unless that has changed meanwhile: then the mark fits no more.
-async fn note(all: &OrganizationRegistry, visit: &SetUpVisit, trial: &pending::SignInTrial) -> Result<(), Refusal> {
+async fn note(all: &OrganizationRegistry, visit: &SetUpVisit, trial: &SignInTrial) -> Result<(), Refusal> {
     match &trial.mark {
         Some(mark) => Ok(all.directory().note_trial(visit.organization(), mark, &visit.by()).await?),
         None => Ok(()),
@@ -121,9 +111,10 @@ fn claims(who: &Identity) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn failed(sidecar: &Sidecar, inbound: &InboundRequest, visit: &SetUpVisit, entra: &Entra, error: &entra::Error) -> Response<Body> {
-    sign_in_refused::write_down(sidecar, entra, error, inbound.reference());
-    let words = sign_in_refused::words(sidecar, entra, inbound.language, error, None);
+fn failed(exchange: &Exchange<'_>, visit: &SetUpVisit, entra: &Entra, error: &entra::Error) -> Response<Body> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
+    entra_refusal::write_down(sidecar, entra, error, inbound.reference());
+    let words = entra_refusal::words(sidecar, entra, inbound.language, error, None);
     let code = match error {
         entra::Error::Refused(it) => it.code,
         _ => None,
@@ -140,5 +131,5 @@ fn failed(sidecar: &Sidecar, inbound: &InboundRequest, visit: &SetUpVisit, entra
         reference: inbound.reference().to_owned(),
     };
     let trial = TrialPage { head: frame::head(sidecar, visit), claims: Vec::new(), met: None, failed: Some(failed) };
-    frame::show(sidecar, inbound, StatusCode::OK, SetUpPage::Trial(Box::new(trial)))
+    frame::show(exchange, StatusCode::OK, SetUpPage::Trial(Box::new(trial)))
 }

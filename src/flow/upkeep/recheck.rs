@@ -3,7 +3,7 @@
 //! The request that finds it due is served from the live session, and the question goes its own way: a request that ends in the middle ends
 //! nothing of it. Only past the grace does a request wait for an answer.
 
-use super::native::lease_turn::{self, LeaseTurn};
+use super::lease::{self, LeaseTurn};
 use crate::base::guid::Guid;
 use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
 use crate::directory::{self, Directory};
@@ -30,7 +30,7 @@ const FRESH_SECONDS: u64 = 60;
 
 /// Entra could not be asked for longer than the grace; so many seconds until it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct GraceExpired(pub(super) u64);
+pub(in crate::flow) struct GraceExpired(pub(in crate::flow) u64);
 
 /// Why a session is not renewed.
 #[derive(Debug, thiserror::Error)]
@@ -60,12 +60,12 @@ struct RecheckRequest {
 }
 
 /// Says when Entra is to be asked first about a session that has just begun.
-pub(super) fn start_in_background(sidecar: &Sidecar, session: &Arc<Session>) {
+pub(in crate::flow) fn start_in_background(sidecar: &Sidecar, session: &Arc<Session>) {
     RecheckRequest::of(sidecar, session).is_fresh();
 }
 
 /// Says when Entra is to be asked next about a session of which it has answered before this process had it.
-pub(super) fn answered_before(sidecar: &Sidecar, session: &Arc<Session>, answered: u64) {
+pub(in crate::flow) fn answered_before(sidecar: &Sidecar, session: &Arc<Session>, answered: u64) {
     let asking = RecheckRequest::of(sidecar, session);
     let (now, every) = (asking.now(), asking.entra.every());
     session.standing().has_answered(answered.min(now));
@@ -73,12 +73,12 @@ pub(super) fn answered_before(sidecar: &Sidecar, session: &Arc<Session>, answere
 }
 
 /// Asks about a session of which it is due, and waits for the answer; without one it goes on within the grace.
-pub(super) async fn settle(sidecar: &Sidecar, session: &Arc<Session>) -> Result<(), GraceExpired> {
+pub(in crate::flow) async fn settle(sidecar: &Sidecar, session: &Arc<Session>) -> Result<(), GraceExpired> {
     RecheckRequest::of(sidecar, session).wait().await
 }
 
 /// Asks about a session of which it is due. `None`: it ended by the answer, or has ended meanwhile.
-pub(super) async fn attend(sidecar: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, GraceExpired> {
+pub(in crate::flow) async fn attend(sidecar: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, GraceExpired> {
     let asking = RecheckRequest::of(sidecar, &session);
     if !asking.is_within_grace() {
         asking.wait().await?;
@@ -87,7 +87,7 @@ pub(super) async fn attend(sidecar: &Sidecar, session: Arc<Session>) -> Result<O
 }
 
 /// Whether a request that lasts goes on, as far as Entra is concerned: it drives the question as requests do.
-pub(super) fn still_goes_on(process: &Arc<Process>, session: &Arc<Session>) -> bool {
+pub(in crate::flow) fn still_goes_on(process: &Arc<Process>, session: &Arc<Session>) -> bool {
     if !session.standing().is_due(process.clock.now()) {
         return true;
     }
@@ -96,7 +96,7 @@ pub(super) fn still_goes_on(process: &Arc<Process>, session: &Arc<Session>) -> b
 }
 
 /// Asks now, unless Entra has answered within the last minute. `None`: the session ended by the answer.
-pub(super) async fn refresh(sidecar: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, GraceExpired> {
+pub(in crate::flow) async fn refresh(sidecar: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, GraceExpired> {
     let asking = RecheckRequest::of(sidecar, &session);
     if !asking.has_fresh_answer() {
         asking.try_once().await;
@@ -184,7 +184,7 @@ impl RecheckRequest {
         if standing.tries() != tries || self.session.is_over() {
             return;
         }
-        match lease_turn::take(&self.authorities, &self.session, &mut lease).await {
+        match lease::take(&self.authorities, &self.session, &mut lease).await {
             Ok(LeaseTurn::Mine) => self.refresh_with(&mut lease).await,
             // Another process does, with the same refresh token of Entra's.
             Ok(LeaseTurn::Elsewhere) => self.put_off(LEASE_SECONDS),
@@ -260,7 +260,7 @@ impl RecheckRequest {
             lease.store_refresh_token(fresh);
         }
         if let Some(newest) = lease.refresh_token() {
-            lease_turn::store_refresh_token(&self.authorities, &self.session, newest).await.map_err(organizations::Error::from)?;
+            lease::store_refresh_token(&self.authorities, &self.session, newest).await.map_err(organizations::Error::from)?;
         }
         if let (Some(all), Some(member)) = (&self.authorities.organizations, &member) {
             all.credential_used(member.organization, &entra, &refreshed.by).await;

@@ -1,6 +1,6 @@
 //! Error texts for people: what happened, who can fix it and what to do. The texts are in the catalog.
 
-use super::native::unregistered::Unregistered;
+use super::unregistered::Unregistered;
 use crate::directory::{self, first_sign_in};
 use crate::entra::graph;
 use crate::headers::access_token::BadAccessToken;
@@ -13,29 +13,29 @@ use http::StatusCode;
 
 /// The texts of one refusal.
 #[derive(Debug)]
-pub(super) struct RefusalWords {
-    pub(super) kind: NoticeKind,
-    pub(super) status: StatusCode,
-    pub(super) title: String,
-    pub(super) what: String,
-    pub(super) whose: NoticeParty,
-    pub(super) next: Vec<String>,
-    pub(super) action: Option<NoticeAction>,
-    pub(super) back: Option<AppReturn>,
-    pub(super) remedy: Option<NoticeRemedy>,
-    pub(super) details: Vec<RefusalDetail>,
+pub(in crate::flow) struct RefusalWords {
+    pub(in crate::flow) kind: NoticeKind,
+    pub(in crate::flow) status: StatusCode,
+    pub(in crate::flow) title: String,
+    pub(in crate::flow) what: String,
+    pub(in crate::flow) whose: NoticeParty,
+    pub(in crate::flow) next: Vec<String>,
+    pub(in crate::flow) action: Option<NoticeAction>,
+    pub(in crate::flow) back: Option<AppReturn>,
+    pub(in crate::flow) remedy: Option<NoticeRemedy>,
+    pub(in crate::flow) details: Vec<RefusalDetail>,
 }
 
 /// A fact for troubleshooting: a name for people, a JSON member for programs, and a value.
 #[derive(Debug)]
-pub(super) struct RefusalDetail {
-    pub(super) name: &'static str,
-    pub(super) member: &'static str,
-    pub(super) value: String,
+pub(in crate::flow) struct RefusalDetail {
+    pub(in crate::flow) name: &'static str,
+    pub(in crate::flow) member: &'static str,
+    pub(in crate::flow) value: String,
 }
 
 impl RefusalWords {
-    pub(super) fn new(kind: NoticeKind, status: StatusCode, whose: NoticeParty, told: &NoticeText) -> Self {
+    pub(in crate::flow) fn new(kind: NoticeKind, status: StatusCode, whose: NoticeParty, told: &NoticeText) -> Self {
         Self {
             kind,
             status,
@@ -50,22 +50,22 @@ impl RefusalWords {
         }
     }
 
-    pub(super) fn under(title: &str, (kind, status, whose): (NoticeKind, StatusCode, NoticeParty), said: &TitledText) -> Self {
+    pub(in crate::flow) fn under(title: &str, (kind, status, whose): (NoticeKind, StatusCode, NoticeParty), said: &TitledText) -> Self {
         Self::new(kind, status, whose, &NoticeText { title: title.to_owned(), what: said.what.clone(), next: vec![said.next.clone()] })
     }
 
-    pub(super) fn with(mut self, label: &str, href: &str) -> Self {
+    pub(in crate::flow) fn with(mut self, label: &str, href: &str) -> Self {
         self.action = Some(NoticeAction { label: label.to_owned(), href: href.to_owned() });
         self
     }
 
-    pub(super) fn with_remedy(mut self, reader: NoticeParty, mend: &RemedyText) -> Self {
+    pub(in crate::flow) fn with_remedy(mut self, reader: NoticeParty, mend: &RemedyText) -> Self {
         self.remedy = Some(NoticeRemedy { reader, what: mend.what.clone(), place: mend.place.clone(), command: None });
         self
     }
 
     /// Replaces `{name}` with a value in all texts so far.
-    pub(super) fn fill(mut self, name: &str, value: &str) -> Self {
+    pub(in crate::flow) fn fill(mut self, name: &str, value: &str) -> Self {
         let place = format!("{{{name}}}");
         let mend = self.remedy.as_mut().map(|it| [&mut it.what, &mut it.place]);
         let label = self.action.as_mut().map(|it| &mut it.label);
@@ -77,7 +77,7 @@ impl RefusalWords {
         self
     }
 
-    pub(super) fn detail(mut self, name: &'static str, member: &'static str, value: Option<&str>) -> Self {
+    pub(in crate::flow) fn detail(mut self, name: &'static str, member: &'static str, value: Option<&str>) -> Self {
         if let Some(value) = value {
             self.details.push(RefusalDetail { name, member, value: value.to_owned() });
         }
@@ -85,7 +85,7 @@ impl RefusalWords {
     }
 }
 
-pub(super) fn unread(say: &NoticePhrases, refused: &InboundError) -> RefusalWords {
+pub(in crate::flow) fn unread(say: &NoticePhrases, refused: &InboundError) -> RefusalWords {
     let told = match refused {
         InboundError::Target(_) => &say.refused.unclear_target,
         InboundError::Host => &say.refused.unclear_host,
@@ -94,29 +94,29 @@ pub(super) fn unread(say: &NoticePhrases, refused: &InboundError) -> RefusalWord
     RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, told)
 }
 
-pub(super) fn misdirected(say: &NoticePhrases, origin: &str) -> RefusalWords {
+pub(in crate::flow) fn misdirected(say: &NoticePhrases, origin: &str) -> RefusalWords {
     RefusalWords::new(NoticeKind::BadRequest, StatusCode::MISDIRECTED_REQUEST, NoticeParty::AppOwner, &say.refused.misdirected)
         .with_remedy(NoticeParty::AppOwner, &say.refused.misdirected_mend)
         .fill("origin", origin)
 }
 
-pub(super) fn not_found(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn not_found(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::NotFound, StatusCode::NOT_FOUND, NoticeParty::You, &say.refused.not_found).with(&say.way.start_page, "/")
 }
 
-pub(super) fn method(say: &NoticePhrases, allow: &str) -> RefusalWords {
+pub(in crate::flow) fn method(say: &NoticePhrases, allow: &str) -> RefusalWords {
     RefusalWords::new(NoticeKind::BadRequest, StatusCode::METHOD_NOT_ALLOWED, NoticeParty::AppOwner, &say.refused.method).fill("allow", allow)
 }
 
-pub(super) fn signed_out(say: &NoticePhrases, start: &str) -> RefusalWords {
+pub(in crate::flow) fn signed_out(say: &NoticePhrases, start: &str) -> RefusalWords {
     RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.signed_out).with(&say.way.sign_in, start)
 }
 
-pub(super) fn session_ended(say: &NoticePhrases, start: &str) -> RefusalWords {
+pub(in crate::flow) fn session_ended(say: &NoticePhrases, start: &str) -> RefusalWords {
     RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.session_ended).with(&say.way.sign_in, start)
 }
 
-pub(super) fn step_up(say: &NoticePhrases, start: &str, acrs: &[String]) -> RefusalWords {
+pub(in crate::flow) fn step_up(say: &NoticePhrases, start: &str, acrs: &[String]) -> RefusalWords {
     RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.step_up).with(&say.way.confirm, start).detail(
         "Authentication context",
         "acrs",
@@ -124,7 +124,7 @@ pub(super) fn step_up(say: &NoticePhrases, start: &str, acrs: &[String]) -> Refu
     )
 }
 
-pub(super) fn contexts_missing(say: &NoticePhrases, acrs: &[String]) -> RefusalWords {
+pub(in crate::flow) fn contexts_missing(say: &NoticePhrases, acrs: &[String]) -> RefusalWords {
     let context = acrs.join(" or ");
     RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::Admin, &say.refused.not_proven)
         .with(&say.way.start_page, "/")
@@ -133,12 +133,12 @@ pub(super) fn contexts_missing(say: &NoticePhrases, acrs: &[String]) -> RefusalW
         .detail("Authentication context", "acrs", Some(&context))
 }
 
-pub(super) fn forbidden(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn forbidden(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::Admin, &say.refused.forbidden).with(&say.way.start_page, "/")
 }
 
 /// `consent` is the remedy for an admin if the app does not have consent to read groups yet.
-pub(super) fn groups_unknown(say: &NoticePhrases, error: &graph::Error, consent: impl FnOnce() -> Option<NoticeRemedy>) -> RefusalWords {
+pub(in crate::flow) fn groups_unknown(say: &NoticePhrases, error: &graph::Error, consent: impl FnOnce() -> Option<NoticeRemedy>) -> RefusalWords {
     let words = |whose, told| RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, told);
     match error {
         it if it.is_consent() => RefusalWords { remedy: consent(), ..words(NoticeParty::Admin, &say.down.groups_not_agreed) },
@@ -147,32 +147,32 @@ pub(super) fn groups_unknown(say: &NoticePhrases, error: &graph::Error, consent:
     }
 }
 
-pub(super) fn closed(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn closed(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::Nobody, &say.down.not_checked)
 }
 
-pub(super) fn no_longer_allowed(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn no_longer_allowed(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::Admin, &say.refused.no_longer_allowed)
 }
 
-pub(super) fn bad_token(say: &NoticePhrases, bad: BadAccessToken) -> RefusalWords {
+pub(in crate::flow) fn bad_token(say: &NoticePhrases, bad: BadAccessToken) -> RefusalWords {
     RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.bad_token).fill("bad", &bad.to_string())
 }
 
-pub(super) fn unknown(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn unknown(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::NotFound, StatusCode::NOT_FOUND, NoticeParty::You, &say.sign_in.unknown)
 }
 
-pub(super) fn too_many(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn too_many(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::Unavailable, StatusCode::TOO_MANY_REQUESTS, NoticeParty::You, &say.sign_in.too_many)
 }
 
-pub(super) fn too_many_codes(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn too_many_codes(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::Unavailable, StatusCode::TOO_MANY_REQUESTS, NoticeParty::You, &say.sign_in.too_many_codes)
 }
 
 /// The person signed in at Entra but does not have access here.
-pub(super) fn not_admitted(say: &NoticePhrases, refused: &first_sign_in::MembershipRefusal, again: &str) -> RefusalWords {
+pub(in crate::flow) fn not_admitted(say: &NoticePhrases, refused: &first_sign_in::MembershipRefusal, again: &str) -> RefusalWords {
     let (whose, told) = match refused {
         first_sign_in::MembershipRefusal::OtherTenant => (NoticeParty::You, &say.entry.other_tenant),
         first_sign_in::MembershipRefusal::Guest => (NoticeParty::Admin, &say.entry.guest),
@@ -186,7 +186,7 @@ pub(super) fn not_admitted(say: &NoticePhrases, refused: &first_sign_in::Members
     RefusalWords::new(NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose, told).with(&say.way.other_account, &other)
 }
 
-pub(super) fn organization(say: &NoticePhrases, error: &organizations::Error) -> RefusalWords {
+pub(in crate::flow) fn organization(say: &NoticePhrases, error: &organizations::Error) -> RefusalWords {
     let told = match error {
         organizations::Error::NotSetUp | organizations::Error::NoToken | organizations::Error::Directory(directory::Error::Unopened(_)) => &say.down.not_set_up,
         organizations::Error::Directory(_) => &say.down.directory,
@@ -194,7 +194,7 @@ pub(super) fn organization(say: &NoticePhrases, error: &organizations::Error) ->
     RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::AppOwner, told)
 }
 
-pub(super) fn unregistered(say: &NoticePhrases, what: Unregistered) -> RefusalWords {
+pub(in crate::flow) fn unregistered(say: &NoticePhrases, what: Unregistered) -> RefusalWords {
     let (told, mend) = match what {
         Unregistered::Client => (&say.entry.app_unknown, &say.entry.app_unknown_mend),
         Unregistered::RedirectUri => (&say.entry.app_elsewhere, &say.entry.app_elsewhere_mend),
@@ -202,27 +202,27 @@ pub(super) fn unregistered(say: &NoticePhrases, what: Unregistered) -> RefusalWo
     RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::AppOwner, told).with_remedy(NoticeParty::AppOwner, mend)
 }
 
-pub(super) fn foreign_origin(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn foreign_origin(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::AppOwner, &say.refused.foreign_origin)
 }
 
-pub(super) fn cross_site(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn cross_site(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::You, &say.refused.cross_site).with(&say.way.start_page, "/")
 }
 
-pub(super) fn no_pending_sign_in(say: &NoticePhrases, start: &str) -> RefusalWords {
+pub(in crate::flow) fn no_pending_sign_in(say: &NoticePhrases, start: &str) -> RefusalWords {
     RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, &say.sign_in.nothing_under_way).with(&say.way.sign_in_again, start)
 }
 
-pub(super) fn app_waits(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn app_waits(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, &say.sign_in.app_waits)
 }
 
-pub(super) fn bad_callback(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn bad_callback(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, &say.sign_in.unreadable).with(&say.way.start_page, "/")
 }
 
-pub(super) fn upstream(say: &NoticePhrases, error: &upstream::Error) -> RefusalWords {
+pub(in crate::flow) fn upstream(say: &NoticePhrases, error: &upstream::Error) -> RefusalWords {
     let (kind, status, whose, told) = match error.fault() {
         FaultSide::Slow => (NoticeKind::Unavailable, StatusCode::GATEWAY_TIMEOUT, NoticeParty::AppOwner, &say.down.app_slow),
         FaultSide::Unreachable => (NoticeKind::Unavailable, StatusCode::BAD_GATEWAY, NoticeParty::AppOwner, &say.down.app_unreachable),
@@ -232,6 +232,6 @@ pub(super) fn upstream(say: &NoticePhrases, error: &upstream::Error) -> RefusalW
     RefusalWords::new(kind, status, whose, told)
 }
 
-pub(super) fn internal(say: &NoticePhrases) -> RefusalWords {
+pub(in crate::flow) fn internal(say: &NoticePhrases) -> RefusalWords {
     RefusalWords::new(NoticeKind::Unavailable, StatusCode::INTERNAL_SERVER_ERROR, NoticeParty::AppOwner, &say.down.internal)
 }

@@ -2,14 +2,14 @@
 //!
 //! What is typed only chooses the place. Who comes back from there is told by that organization's Entra and by the directory.
 
-use super::authenticate::{ended, session_of_cookie};
-use super::origin::{is_part_of_another_sites_page, typing_client};
-use super::refusal::Refusal;
+use super::super::exchange::Exchange;
+use super::super::refusal::Refusal;
+use super::super::sign_in_url::page_url;
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::identity::DirectoryMember;
+use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
-use crate::base::site::Site;
 use crate::base::username::Username;
 use crate::directory::organization::{Organization, OrganizationState};
 use crate::directory::{self, first_sign_in};
@@ -24,8 +24,7 @@ use crate::sidecar::guesses::GuessingClient;
 use crate::sidecar::organizations::{self, OrganizationRegistry};
 use crate::wire::cookies::{CookieMatch, find};
 use crate::wire::form::FormFields;
-use crate::wire::inbound::InboundRequest;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +38,7 @@ const LOOKUP_DELAY: Duration = Duration::from_millis(20);
 const LAST_SIGN_IN_SECONDS: u64 = 365 * 24 * 60 * 60;
 
 /// What a sign-in says of the organization it is for.
-pub(super) enum OrganizationHint {
+pub(in crate::flow) enum OrganizationHint {
     /// Nothing.
     None,
     /// What somebody typed, or the company code of a link.
@@ -51,32 +50,19 @@ pub(super) enum OrganizationHint {
 }
 
 /// Where somebody signs in: an organization's Entra, or that of `[entra]` where there are none.
-pub(super) struct SignInPlace {
-    pub(super) entra: Arc<Entra>,
-    pub(super) organization: Option<Organization>,
-}
-
-/// A page of ours that leads to a sign-in.
-pub(super) fn url(site: &Site, page: &str, return_to: &ReturnTo, acrs: &[String], code: Option<&str>) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("rd", return_to.as_str()).extend_pairs(acrs.iter().map(|it| ("acrs", it))).extend_pairs(code.map(|it| ("organization", it)));
-    format!("{}/{page}?{}", site.prefix(), query.finish())
+pub(in crate::flow) struct SignInPlace {
+    pub(in crate::flow) entra: Arc<Entra>,
+    pub(in crate::flow) organization: Option<Organization>,
 }
 
 /// Where a sign-in goes; nothing where the person has to be asked. `asks` is the page that asks, for a code that is none.
-pub(super) async fn place(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
-    headers: &HeaderMap,
-    at: OrganizationHint,
-    asks: impl FnOnce() -> IdentifyPage,
-) -> Result<Option<SignInPlace>, Refusal> {
-    let Some(all) = &sidecar.organizations else { return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None })) };
+pub(in crate::flow) async fn place(exchange: &Exchange<'_>, at: OrganizationHint, asks: impl FnOnce() -> IdentifyPage) -> Result<Option<SignInPlace>, Refusal> {
+    let Some(all) = &exchange.sidecar.organizations else { return Ok(Some(SignInPlace { entra: Arc::clone(&exchange.sidecar.entra), organization: None })) };
     let organization = match at {
         OrganizationHint::Found(it) => *it,
-        OrganizationHint::Account => return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None })),
-        OrganizationHint::Typed(it) => find_by(sidecar, all, (inbound, headers), &it, asks).await?,
-        OrganizationHint::None => match signed_in(sidecar, headers) {
+        OrganizationHint::Account => return Ok(Some(SignInPlace { entra: Arc::clone(&exchange.sidecar.entra), organization: None })),
+        OrganizationHint::Typed(it) => find_by(exchange, all, &it, asks).await?,
+        OrganizationHint::None => match signed_in(exchange) {
             // Whoever proves more, or has to sign in again, does it where they did before.
             Some(session) => match of_session(all, &session).await? {
                 Some(it) => it,
@@ -89,8 +75,8 @@ pub(super) async fn place(
     Ok(Some(SignInPlace { entra, organization: Some(organization) }))
 }
 
-fn signed_in(sidecar: &Sidecar, headers: &HeaderMap) -> Option<Arc<Session>> {
-    session_of_cookie(sidecar, headers).or_else(|| ended(sidecar, headers))
+fn signed_in(exchange: &Exchange<'_>) -> Option<Arc<Session>> {
+    exchange.session_of_cookie().or_else(|| exchange.ended_session())
 }
 
 async fn of_session(all: &OrganizationRegistry, session: &Session) -> Result<Option<Organization>, Refusal> {
@@ -100,27 +86,27 @@ async fn of_session(all: &OrganizationRegistry, session: &Session) -> Result<Opt
 }
 
 /// The organization of what somebody typed. Whoever types what leads nowhere too often waits: for their address, never for an organization.
-pub(super) async fn find_by(
-    sidecar: &Sidecar,
+pub(in crate::flow) async fn find_by(
+    exchange: &Exchange<'_>,
     all: &OrganizationRegistry,
-    (inbound, headers): (&InboundRequest, &HeaderMap),
     identifier: &str,
     asks: impl FnOnce() -> IdentifyPage,
 ) -> Result<Organization, Refusal> {
     // Its visitors' addresses would be made to wait by pictures that lead here.
-    if is_part_of_another_sites_page(headers) {
+    if exchange.is_part_of_another_sites_page() {
         return Err(Refusal::ForeignOrigin);
     }
     let look_up = async || if is_short(identifier) { all.directory().organization_of(identifier).await } else { Ok(None) };
-    found(sidecar, typing_client(sidecar, inbound, headers), look_up).await?.ok_or_else(|| unknown(identifier, asks()))
+    found(exchange.sidecar, exchange.typing_client(), look_up).await?.ok_or_else(|| unknown(identifier, asks()))
 }
 
 /// The organization of what was typed by somebody who has proven an account of that tenant: the one that it names, or else the only one there is
 /// of the tenant. Of the organizations of other tenants this tells nothing.
-pub(super) async fn find_by_account(
+pub(in crate::flow) async fn find_by_account(
     sidecar: &Sidecar,
     client: GuessingClient,
-    (identifier, tenant): (&str, Guid),
+    identifier: &str,
+    tenant: Guid,
     asks: impl FnOnce() -> IdentifyPage,
 ) -> Result<Organization, Refusal> {
     let all = sidecar.organizations.as_ref().ok_or(Refusal::NotFound)?;
@@ -133,17 +119,17 @@ pub(super) async fn find_by_account(
 }
 
 /// Whether it can be a username or a code at all.
-pub(super) fn is_short(identifier: &str) -> bool {
+pub(in crate::flow) fn is_short(identifier: &str) -> bool {
     identifier.len() <= MAX_IDENTIFIER_BYTES
 }
 
 /// The page that asks, which says that nobody signs in by that.
-pub(super) fn unknown(identifier: &str, page: IdentifyPage) -> Refusal {
+pub(in crate::flow) fn unknown(identifier: &str, page: IdentifyPage) -> Refusal {
     Refusal::Unknown(Box::new(IdentifyPage { unknown: Some(identifier.chars().take(MAX_IDENTIFIER_BYTES).collect()), ..page }))
 }
 
 /// The account that Entra is to begin with, where an address was typed: a code says nothing of the person.
-pub(super) fn hint(identifier: &str) -> Option<String> {
+pub(in crate::flow) fn hint(identifier: &str) -> Option<String> {
     Username::parse(identifier).filter(|it| it.domain().is_some()).map(|it| it.as_str().to_owned())
 }
 
@@ -173,14 +159,19 @@ async fn found(
 }
 
 /// The page that asks.
-pub(super) fn identify_page(sidecar: &Sidecar, headers: &HeaderMap, return_to: &ReturnTo, acrs: &[String]) -> IdentifyPage {
-    let last = last(sidecar, headers, |code| url(&sidecar.site, "start", return_to, acrs, Some(code)));
-    IdentifyPage { action: url(&sidecar.site, "sign_in", return_to, acrs, None), app: sidecar.site.authority().to_owned(), unknown: None, last }
+pub(in crate::flow) fn identify_page(exchange: &Exchange<'_>, return_to: &ReturnTo, acrs: &[String]) -> IdentifyPage {
+    let last = last(exchange, |code| page_url(&exchange.sidecar.site, own_path::START, return_to, acrs, Some(code)));
+    IdentifyPage {
+        action: page_url(&exchange.sidecar.site, own_path::SIGN_IN, return_to, acrs, None),
+        app: exchange.sidecar.site.authority().to_owned(),
+        unknown: None,
+        last,
+    }
 }
 
 /// Where somebody signed in last on this device.
-pub(super) fn last(sidecar: &Sidecar, headers: &HeaderMap, href: impl FnOnce(&str) -> String) -> Option<LastSignIn> {
-    let code = match find(headers, &sidecar.names.organization()) {
+pub(in crate::flow) fn last(exchange: &Exchange<'_>, href: impl FnOnce(&str) -> String) -> Option<LastSignIn> {
+    let code = match find(exchange.headers, &exchange.sidecar.names.organization()) {
         CookieMatch::One(code) => CompanyCode::parse(code),
         CookieMatch::None | CookieMatch::Several => None,
     };
@@ -189,15 +180,15 @@ pub(super) fn last(sidecar: &Sidecar, headers: &HeaderMap, href: impl FnOnce(&st
 }
 
 /// What was typed into the page; nothing where nothing was.
-pub(super) async fn typed(body: Incoming) -> Result<Option<String>, Refusal> {
+pub(in crate::flow) async fn typed(body: Incoming) -> Result<Option<String>, Refusal> {
     Ok(FormFields::read(body).await?.typed("identifier").map(str::to_owned))
 }
 
 /// Where a sign-in under way began, and where alone its code may be redeemed.
-pub(super) async fn place_of_pending(sidecar: &Sidecar, pending: &PendingSignIn) -> Result<Option<SignInPlace>, Refusal> {
+pub(in crate::flow) async fn place_of_pending(sidecar: &Sidecar, pending: &PendingSignIn) -> Result<Option<SignInPlace>, Refusal> {
     let (all, id) = match (&sidecar.organizations, &pending.organization) {
         (None, None) => return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None })),
-        (Some(_), None) if pending.typed.is_some() && sidecar.asks_entra => {
+        (Some(_), None) if pending.purpose.typed().is_some() && sidecar.asks_entra => {
             return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None }));
         }
         (Some(all), Some(id)) => (all, id),
@@ -210,7 +201,7 @@ pub(super) async fn place_of_pending(sidecar: &Sidecar, pending: &PendingSignIn)
 }
 
 /// Who somebody is to the directory; nothing where there is none. `again` is where another account may be tried.
-pub(super) async fn admit(sidecar: &Sidecar, user: &VerifiedUser, place: &SignInPlace, again: &str) -> Result<Option<DirectoryMember>, Refusal> {
+pub(in crate::flow) async fn admit(sidecar: &Sidecar, user: &VerifiedUser, place: &SignInPlace, again: &str) -> Result<Option<DirectoryMember>, Refusal> {
     let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else { return Ok(None) };
     let person = all.directory().admit(user, organization).await.map_err(|it| match it {
         first_sign_in::MembershipRefusal::Directory(it) => it.into(),
@@ -220,7 +211,7 @@ pub(super) async fn admit(sidecar: &Sidecar, user: &VerifiedUser, place: &SignIn
 }
 
 /// Tells by which client secret somebody was signed in, apart from the answer to them.
-pub(super) fn credential_worked(sidecar: &Sidecar, place: &SignInPlace, by: CredentialUsed) {
+pub(in crate::flow) fn credential_worked(sidecar: &Sidecar, place: &SignInPlace, by: CredentialUsed) {
     let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else { return };
     if by != CredentialUsed::Current {
         let (all, id, entra) = (Arc::clone(all), organization.id, Arc::clone(&place.entra));
@@ -229,6 +220,6 @@ pub(super) fn credential_worked(sidecar: &Sidecar, place: &SignInPlace, by: Cred
 }
 
 /// The cookie by which a device remembers where somebody signed in last: the company's code, and nothing of the person.
-pub(super) fn remembered(sidecar: &Sidecar, member: Option<&DirectoryMember>) -> Option<HeaderValue> {
+pub(in crate::flow) fn remembered(sidecar: &Sidecar, member: Option<&DirectoryMember>) -> Option<HeaderValue> {
     sidecar.names.set(&sidecar.names.organization(), &member?.code, Some(LAST_SIGN_IN_SECONDS))
 }

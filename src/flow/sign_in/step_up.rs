@@ -1,16 +1,15 @@
 //! Step-up for the app: its claims challenge leads somebody who is signed in to Entra and back. One for a rule begins in `sign_in::lead`.
 
-use super::facts::RequestFacts;
-use super::refusal::Refusal;
-use super::sign_in::{self, SignInStart};
-use crate::base::return_to::ReturnTo;
+use super::super::exchange::Exchange;
+use super::super::facts::RequestFacts;
+use super::super::refusal::Refusal;
+use super::begin::{self, SignInStart};
 use crate::config::access::is_context;
+use crate::session::pending::{SessionRequest, SignInPurpose};
 use crate::session::record::Session;
 use crate::session::rounds::WINDOW_SECONDS;
-use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::challenge::challenges;
-use crate::wire::cookies::CookieLines;
 use crate::wire::inbound::{CallerKind, InboundRequest};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -28,33 +27,32 @@ const MAX_CLAIMS_BYTES: usize = 4 * 1024;
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// Whether a challenge of the app could be followed at all: by a browser that goes to a page, for somebody who is signed in.
-pub(super) fn may_follow(inbound: &InboundRequest, session: Option<&Arc<Session>>) -> bool {
+pub(in crate::flow) fn may_follow(inbound: &InboundRequest, session: Option<&Arc<Session>>) -> bool {
     inbound.caller == CallerKind::Navigation && session.is_some() && inbound.target.method() == Method::GET
 }
 
-/// The app's 401: a claims challenge leads to Entra and back, everything else goes through as it is. So does a challenge that this very
-/// session has just answered: the same once more would bring the same.
-pub(super) async fn challenged(
-    sidecar: &Sidecar,
-    inbound: &InboundRequest,
-    lines: CookieLines,
+/// The app's 401 with a claims challenge leads to Entra and back. One that cannot be read goes through as it is, and so does one that this very
+/// session has just answered: the same once more would bring the same. The headers of the exchange are the client's cookies alone.
+pub(in crate::flow) async fn challenged(
+    exchange: &Exchange<'_>,
+    challenge: &str,
     response: Response<Body>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
-    let (Some(said), Some(session)) = (challenge_of(response.headers()), &facts.session) else { return Ok(response) };
-    let Some(asked) = StepUpRequest::read(&said) else {
+    let Some(session) = &facts.session else { return Ok(response) };
+    let Some(asked) = StepUpRequest::read(challenge) else {
         facts.cause = Some("cannot read the app's claims challenge".to_owned());
         return Ok(response);
     };
-    let is_recent = sidecar.process.clock.now() < session.started_at().saturating_add(WINDOW_SECONDS);
+    let is_recent = exchange.sidecar.process.clock.now() < session.started_at().saturating_add(WINDOW_SECONDS);
     if is_recent && session.answered() == Some(&asked.mark) {
         facts.cause = Some("the app repeats a claims challenge that was just satisfied".to_owned());
         return Ok(response);
     }
-    let mut start = SignInStart::with_contexts(ReturnTo::of(&inbound.target, &sidecar.site), &asked.acrs);
+    let wanted = SessionRequest { acrs: asked.acrs, challenge: Some(asked.mark), ..SessionRequest::to(&exchange.return_to()) };
+    let mut start = SignInStart::new(SignInPurpose::Session(wanted));
     start.hints.claims = Some(asked.claims);
-    start.challenge = Some(asked.mark);
-    let mut away = sign_in::start_sign_in(sidecar, inbound, &lines.into_headers(), start).await?;
+    let mut away = begin::start_sign_in(exchange, start).await?;
     // What the app remembers of this, it finds again when the person comes back.
     for line in response.headers().get_all(SET_COOKIE) {
         away.headers_mut().append(SET_COOKIE, line.clone());
@@ -63,7 +61,7 @@ pub(super) async fn challenged(
 }
 
 /// `claims` of the first claims challenge (as Microsoft writes it: `Bearer error="insufficient_claims", claims="..."`).
-fn challenge_of(headers: &HeaderMap) -> Option<String> {
+pub(in crate::flow) fn challenge_of(headers: &HeaderMap) -> Option<String> {
     let all = challenges(headers);
     let mut ours = all.iter().filter(|it| it.is("bearer") && it.parameter("error") == Some("insufficient_claims"));
     ours.find_map(|it| it.parameter("claims")).map(str::to_owned)

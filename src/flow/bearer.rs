@@ -2,8 +2,9 @@
 //!
 //! Verified once, then found by its digest: a session stands behind it, as behind a cookie. No token of anybody else's is looked at.
 
-use super::super::recheck::{self, GraceExpired};
-use super::super::refusal::Refusal;
+use super::exchange::Exchange;
+use super::refusal::Refusal;
+use super::upkeep::recheck::{self, GraceExpired};
 use crate::base::guid::Guid;
 use crate::directory;
 use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
@@ -12,13 +13,12 @@ use crate::session::bearer_cache::KnownBearer;
 use crate::session::record::Session;
 use crate::session::store::SeenSession;
 use crate::sidecar::Sidecar;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use std::sync::Arc;
 
 /// Why nobody is known by a request.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::flow) enum BearerError {
+pub(super) enum BearerError {
     /// Entra could not be asked for too long.
     #[error("Entra could not be asked about the session")]
     Closed(GraceExpired),
@@ -47,9 +47,9 @@ impl From<BearerError> for Refusal {
 }
 
 /// The access token of ours that a request carries. Where there is one, no cookie counts.
-pub(in crate::flow) fn token<'a>(sidecar: &Sidecar, headers: &'a HeaderMap) -> Result<Option<&'a str>, BadAccessToken> {
-    let Some(passes) = &sidecar.access_tokens else { return Ok(None) };
-    let mut all = headers.get_all(AUTHORIZATION).iter();
+pub(super) fn token<'a>(exchange: &Exchange<'a>) -> Result<Option<&'a str>, BadAccessToken> {
+    let Some(passes) = &exchange.sidecar.access_tokens else { return Ok(None) };
+    let mut all = exchange.headers.get_all(AUTHORIZATION).iter();
     let Some(first) = all.next() else { return Ok(None) };
     let ours = |it: &'a http::HeaderValue| bearer(it.as_bytes()).filter(|it| passes.is_own_token(it));
     match (ours(first), all.next()) {
@@ -66,7 +66,7 @@ fn bearer(value: &[u8]) -> Option<&str> {
 }
 
 /// The live session that a token stands for.
-pub(in crate::flow) async fn authenticate(sidecar: &Sidecar, token: &str) -> Result<Arc<Session>, BearerError> {
+pub(super) async fn authenticate(sidecar: &Sidecar, token: &str) -> Result<Arc<Session>, BearerError> {
     let seen = match sidecar.bearers.find(token) {
         Some(known) => remembered(sidecar, token, known).await?,
         None => verified(sidecar, token).await?,
@@ -104,7 +104,7 @@ async fn enter(sidecar: &Sidecar, token: &str, client_sign_in: Guid, ends: u64) 
 }
 
 /// The session of a sign-in: the one that this process has, or one begun from its row. However many ask, the row is read once.
-pub(in crate::flow) async fn session_of_sign_in(sidecar: &Sidecar, id: Guid) -> Result<Option<SeenSession>, directory::Error> {
+pub(super) async fn session_of_sign_in(sidecar: &Sidecar, id: Guid) -> Result<Option<SeenSession>, directory::Error> {
     if let Some(seen) = sidecar.process.store.find_client_sign_in(id) {
         return Ok(Some(seen));
     }
@@ -125,7 +125,7 @@ pub(in crate::flow) async fn session_of_sign_in(sidecar: &Sidecar, id: Guid) -> 
 }
 
 /// Ends the rows of sign-ins that made room for a newer one of their person, apart from the request that began that one.
-pub(in crate::flow) fn end_displaced_sign_ins(sidecar: &Sidecar) {
+pub(super) fn end_displaced_sign_ins(sidecar: &Sidecar) {
     let displaced = sidecar.process.store.displaced_sign_ins();
     let Some(directory) = sidecar.process.directory.clone().filter(|_| !displaced.is_empty()) else { return };
     let store = Arc::clone(&sidecar.process.store);

@@ -14,7 +14,7 @@ use crate::telemetry::log;
 use http::StatusCode;
 
 /// The words of a sign-in that failed; `again` is where it may be tried again.
-pub(super) fn words(sidecar: &Sidecar, entra: &Entra, language: Language, error: &entra::Error, again: Option<&str>) -> RefusalWords {
+pub(in crate::flow) fn words(sidecar: &Sidecar, entra: &Entra, language: Language, error: &entra::Error, again: Option<&str>) -> RefusalWords {
     let say = sidecar.pages.phrases(language);
     match error {
         entra::Error::Refused(refusal) => refused((sidecar, say, language), entra, refusal, again),
@@ -175,7 +175,7 @@ fn remedy(sidecar: &Sidecar, entra: &Entra, language: Language, refusal: &EntraR
 }
 
 /// What lets the app read the groups of the people, where nobody has agreed to it yet.
-pub(super) fn consent_to_graph(sidecar: &Sidecar, language: Language) -> Option<NoticeRemedy> {
+pub(in crate::flow) fn consent_to_graph(sidecar: &Sidecar, language: Language) -> Option<NoticeRemedy> {
     // Of many registrations, which one is not known here.
     let one = sidecar.organizations.is_none();
     one.then(|| aadsts::consent_to_graph(&names(sidecar, &sidecar.entra), language).map(shown)).flatten()
@@ -187,7 +187,7 @@ fn shown(found: aadsts::Remedy) -> NoticeRemedy {
 }
 
 /// Counts a refusal and writes the operator's line; everything else that went wrong stands in the request's line.
-pub(super) fn write_down(sidecar: &Sidecar, entra: &Entra, error: &entra::Error, request_id: &str) {
+pub(in crate::flow) fn write_down(sidecar: &Sidecar, entra: &Entra, error: &entra::Error, request_id: &str) {
     let entra::Error::Refused(refusal) = error else { return };
     let entry = entry(refusal);
     let language = Language::English;

@@ -1,14 +1,15 @@
 //! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
 
-use super::loops::LoopEvidence;
-use super::native::unregistered::Unregistered;
-use super::recheck::GraceExpired;
-use super::sign_in_refused;
-use super::words::{self, RefusalWords};
+pub(in crate::flow) mod entra_refusal;
+pub(in crate::flow) mod loops;
+pub(in crate::flow) mod unregistered;
+mod words;
+
 use crate::base::language::Language;
 use crate::config::access::AuthContexts;
 use crate::directory::{self, first_sign_in};
 use crate::entra::authorize::claims_for;
+use crate::entra::invalid::InvalidToken;
 use crate::entra::{self, Entra, graph};
 use crate::headers::access_token::BadAccessToken;
 use crate::pages::{AppReturn, IdentifyPage, Notice, NoticeParty, NoticeRemedy, Page};
@@ -25,15 +26,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
+use loops::LoopEvidence;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use unregistered::Unregistered;
+use words::RefusalWords;
 
 /// What a 401 asks for (RFC 9110 11.6.1): a sign-in in a browser, for which no registered scheme exists.
-pub(super) const SIGN_IN_CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
+pub(in crate::flow) const SIGN_IN_CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
 
 /// What a 401 asks for where a signed-in person has to prove one of these: the form that Microsoft gives a claims challenge.
-pub(super) fn insufficient(acrs: &[String]) -> HeaderValue {
+pub(in crate::flow) fn insufficient(acrs: &[String]) -> HeaderValue {
     let claims = STANDARD.encode(claims_for(acrs).unwrap_or_default());
     HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"")).unwrap_or(SIGN_IN_CHALLENGE)
 }
@@ -43,9 +47,13 @@ fn invalid_token(bad: BadAccessToken) -> HeaderValue {
     HeaderValue::from_str(&format!("Bearer error=\"invalid_token\", error_description=\"{bad}\"")).unwrap_or(SIGN_IN_CHALLENGE)
 }
 
+/// Our own words for why, each of which the catalog of the page has a sentence for.
+pub(in crate::flow) const REASONS: [&str; 11] =
+    ["canceled", "no_answer", "other_tenant", "organization_off", "guest", "person_off", "not_known", "not_set_up", "personal", "clock", "token"];
+
 /// Why a request is not answered as it was meant. A text inside is for the log or is a place of ours.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(in crate::flow) enum Refusal {
     /// The head has no single reading.
     Unread(InboundError),
     /// A host that is not ours.
@@ -139,12 +147,6 @@ impl From<directory::Error> for Refusal {
     }
 }
 
-impl From<GraceExpired> for Refusal {
-    fn from(closed: GraceExpired) -> Self {
-        Self::Closed(closed.0)
-    }
-}
-
 impl From<upstream::Error> for Refusal {
     fn from(error: upstream::Error) -> Self {
         Self::Upstream(error)
@@ -165,7 +167,7 @@ impl From<KeyDerivationError> for Refusal {
 
 impl Refusal {
     /// For the log.
-    pub(super) fn cause(&self) -> String {
+    pub(in crate::flow) fn cause(&self) -> String {
         match self {
             Self::Unread(it) => it.to_string(),
             Self::Misdirected => "the host is not one of ours".to_owned(),
@@ -201,8 +203,31 @@ impl Refusal {
         }
     }
 
+    /// Why, in a word that stays the same: a code of Entra's, or one of ours. Nothing where a sign-in was not refused but never came to its end.
+    pub(in crate::flow) fn reason(&self) -> Option<String> {
+        let ours = match self {
+            Self::SignIn(entra::Error::Refused(it), ..) if it.is_cancelled() => "canceled",
+            Self::SignIn(entra::Error::Refused(it), ..) => return Some(it.code.map_or_else(|| it.error.clone(), |it| format!("AADSTS{it}"))),
+            Self::SignIn(entra::Error::Token(it), ..) => reason_of_token(*it),
+            Self::SignIn(..) => "no_answer",
+            Self::NotAdmitted(it, _) => match it {
+                first_sign_in::MembershipRefusal::OtherTenant => "other_tenant",
+                first_sign_in::MembershipRefusal::OrganizationOff => "organization_off",
+                first_sign_in::MembershipRefusal::Guest => "guest",
+                first_sign_in::MembershipRefusal::PersonOff => "person_off",
+                first_sign_in::MembershipRefusal::Unknown => "not_known",
+                first_sign_in::MembershipRefusal::Directory(_) => return None,
+            },
+            Self::Organization(
+                organizations::Error::NotSetUp | organizations::Error::NoToken | organizations::Error::Directory(directory::Error::Unopened(_)),
+            ) => "not_set_up",
+            _ => return None,
+        };
+        Some(ours.to_owned())
+    }
+
     /// For the person or the program that asked.
-    pub(super) fn answer(self, sidecar: &Sidecar, caller: CallerKind, language: Language, reference: &str) -> Response<Body> {
+    pub(in crate::flow) fn answer(self, sidecar: &Sidecar, caller: CallerKind, language: Language, reference: &str) -> Response<Body> {
         if let Self::BadForwardAuth(_) = self {
             return reply::empty(StatusCode::FORBIDDEN);
         }
@@ -258,15 +283,15 @@ impl Refusal {
             Self::ContextMissing(acrs) => words::contexts_missing(say, acrs),
             Self::Forbidden => words::forbidden(say),
             Self::NoLongerAllowed => words::no_longer_allowed(say),
-            Self::GroupsUnknown(it) => words::groups_unknown(say, it, || sign_in_refused::consent_to_graph(sidecar, language)),
+            Self::GroupsUnknown(it) => words::groups_unknown(say, it, || entra_refusal::consent_to_graph(sidecar, language)),
             Self::ForeignOrigin => words::foreign_origin(say),
             Self::CrossSite => words::cross_site(say),
             Self::NoPendingSignIn(start) => words::no_pending_sign_in(say, start),
             Self::AppWaits => words::app_waits(say),
             Self::DuplicateParameter | Self::BadForm => words::bad_callback(say),
             Self::Loop(it) => it.words(say, &sidecar.site),
-            Self::Entra(it) => sign_in_refused::words(sidecar, &sidecar.entra, language, it, None),
-            Self::SignIn(it, again, entra) => sign_in_refused::words(sidecar, entra, language, it, Some(again)),
+            Self::Entra(it) => entra_refusal::words(sidecar, &sidecar.entra, language, it, None),
+            Self::SignIn(it, again, entra) => entra_refusal::words(sidecar, entra, language, it, Some(again)),
             Self::Unknown(_) => words::unknown(say),
             Self::TooMany(_) => words::too_many(say),
             Self::TooManyCodes(_) => words::too_many_codes(say),
@@ -279,6 +304,16 @@ impl Refusal {
             Self::Upstream(it) => words::upstream(say, it),
             Self::BadForwardAuth(_) | Self::Internal(_) => words::internal(say),
         }
+    }
+}
+
+fn reason_of_token(invalid: InvalidToken) -> &'static str {
+    match invalid {
+        InvalidToken::Stranger(_) | InvalidToken::Tenant | InvalidToken::Issuer => "other_tenant",
+        InvalidToken::Personal => "personal",
+        InvalidToken::Guest => "guest",
+        InvalidToken::Expired | InvalidToken::NotYet => "clock",
+        _ => "token",
     }
 }
 

@@ -13,26 +13,26 @@ const CLOCK_TOLERANCE_SECONDS: u64 = 60;
 
 /// What is seen of a browser that goes round.
 #[derive(Clone, Debug)]
-pub(super) struct LoopEvidence {
+pub(in crate::flow) struct LoopEvidence {
     /// The count so far, of the cookie or of the state.
-    pub(super) rounds: SignInRounds,
+    pub(in crate::flow) rounds: SignInRounds,
     /// How the sign-in began that came back without its cookie, where one did.
-    pub(super) lost: Option<SignInOrigin>,
+    pub(in crate::flow) lost: Option<SignInOrigin>,
     /// Whether the count came back in our cookie.
-    pub(super) cookie: bool,
+    pub(in crate::flow) cookie: bool,
     /// The host that was asked, where it is not that of the public address.
-    pub(super) other_host: Option<String>,
+    pub(in crate::flow) other_host: Option<String>,
     /// Why the request counts as http, where the public address is https.
-    pub(super) http: Option<PlainHttpReason>,
+    pub(in crate::flow) http: Option<PlainHttpReason>,
     /// By how many seconds our clock is ahead of Entra's.
-    pub(super) ahead: Option<i64>,
+    pub(in crate::flow) ahead: Option<i64>,
     /// What the session's cookie is worth.
-    pub(super) session: SessionCookieState,
+    pub(in crate::flow) session: SessionCookieState,
 }
 
 /// What the session's cookie is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SessionCookieState {
+pub(in crate::flow) enum SessionCookieState {
     /// It opens a live session.
     Live,
     /// It is there, and opens none.
@@ -43,7 +43,7 @@ pub(super) enum SessionCookieState {
 
 /// What keeps a browser going round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LoopCause {
+pub(in crate::flow) enum LoopCause {
     /// Our cookies do not come back.
     Cookie,
     /// The browser comes to another host than the sign-in ends at.
@@ -62,7 +62,7 @@ pub(super) enum LoopCause {
 
 impl LoopEvidence {
     /// The cause, by what is certain first.
-    pub(super) fn cause(&self) -> LoopCause {
+    pub(in crate::flow) fn cause(&self) -> LoopCause {
         let lost = self.lost.unwrap_or_default();
         match self {
             _ if lost.elsewhere => LoopCause::Host,
@@ -77,7 +77,7 @@ impl LoopEvidence {
     }
 
     /// The words of the page.
-    pub(super) fn words(&self, say: &NoticePhrases, site: &Site) -> RefusalWords {
+    pub(in crate::flow) fn words(&self, say: &NoticePhrases, site: &Site) -> RefusalWords {
         let (cause, circle) = (self.cause(), &say.circle);
         let whose = if cause == LoopCause::Cookie || cause == LoopCause::Host { NoticeParty::You } else { NoticeParty::AppOwner };
         let mut words = RefusalWords::under(&circle.title, (NoticeKind::Loop, StatusCode::BAD_REQUEST, whose), self.text_for(cause, circle));
@@ -156,7 +156,7 @@ impl LoopEvidence {
 
 impl LoopCause {
     /// For programs, and for the log.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::flow) fn name(self) -> &'static str {
         match self {
             Self::Cookie => "cookie-not-returned",
             Self::Host => "other-host",

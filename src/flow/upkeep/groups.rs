@@ -1,10 +1,7 @@
 //! The groups that a token does not tell: asked of Microsoft Graph, behind the back of a request or before it is judged.
 
-use super::native::lease_turn::{self, LeaseTurn};
-use super::refusal::Refusal;
-use crate::access::policy::{RuleVerdict, Verdict};
+use super::lease::{self, LeaseTurn};
 use crate::base::clock::Clock;
-use crate::base::target::Target;
 use crate::directory;
 use crate::entra::Entra;
 use crate::entra::graph::{Error, GraphToken, GroupMembership};
@@ -25,14 +22,14 @@ const GROUPS_WAIT: Duration = Duration::from_secs(10);
 const BACKGROUND_TURN_SECONDS: u64 = 60;
 
 /// Asks behind the back of a request where it is time to; one comparison where it is not.
-pub(super) fn follow(sidecar: &Sidecar, session: &Arc<Session>) {
+pub(in crate::flow) fn follow(sidecar: &Sidecar, session: &Arc<Session>) {
     if let Some(due) = session.groups_age().is_due(|| sidecar.process.clock.now()) {
         start_in_background(GroupsRequest::of(sidecar, session), &sidecar.process, due);
     }
 }
 
 /// The same for an answer or a tunnel that lasts, by the newest configuration: it may be all that a session is used for.
-pub(super) fn still_follow(process: &Process, newest: &Authorities, session: &Arc<Session>) {
+pub(in crate::flow) fn still_follow(process: &Process, newest: &Authorities, session: &Arc<Session>) {
     if let Some(due) = session.groups_age().is_due(|| process.clock.now()) {
         start_in_background(GroupsRequest::by(process, newest.clone(), session), process, due);
     }
@@ -50,22 +47,9 @@ fn start_in_background(asking: GroupsRequest, process: &Process, due: u64) {
     }
 }
 
-/// Judges; where the rules need groups that nobody knows yet, waits for Graph and judges again.
-pub(super) async fn judge(sidecar: &Sidecar, target: &Target, session: Option<&Arc<Session>>) -> Result<RuleVerdict, Refusal> {
-    let judged = sidecar.policy.judge(target.clone(), session.cloned());
-    match (&judged.verdict, session) {
-        (Verdict::GroupsUnknown, Some(session)) => Box::pin(judge_again(sidecar, target, session)).await,
-        _ => Ok(judged),
-    }
-}
-
-async fn judge_again(sidecar: &Sidecar, target: &Target, session: &Arc<Session>) -> Result<RuleVerdict, Refusal> {
-    wait(&GroupsRequest::of(sidecar, session)).await.map_err(Refusal::GroupsUnknown)?;
-    Ok(sidecar.policy.judge(target.clone(), Some(Arc::clone(session))))
-}
-
 /// Waits until the groups are known, or it is clear that they will not be in time.
-async fn wait(asking: &GroupsRequest) -> Result<(), Error> {
+pub(in crate::flow) async fn wait(sidecar: &Sidecar, session: &Arc<Session>) -> Result<(), Error> {
+    let asking = GroupsRequest::of(sidecar, session);
     let deadline = Instant::now() + GROUPS_WAIT;
     loop {
         let Err(untold) = timeout_at(deadline, asking.request_groups()).await.map_err(|_| Error::Slow)? else { return Ok(()) };
@@ -151,13 +135,13 @@ async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<G
         tracing::error!(user = session.user(), %cause, "cannot request groups from Microsoft Graph");
         Error::Interrupted
     };
-    match lease_turn::wait(&authorities, &session, &mut lease).await.map_err(silent)? {
+    match lease::wait(&authorities, &session, &mut lease).await.map_err(silent)? {
         LeaseTurn::Mine => {}
         LeaseTurn::Elsewhere => return Err(Error::Interrupted),
         LeaseTurn::Over => return Err(Error::NoRefreshToken),
     }
     let passed = graph_token(&entra, &authorities, &session, &mut lease).await;
-    lease_turn::release_lease(&authorities, &session).await.map_err(silent)?;
+    lease::release_lease(&authorities, &session).await.map_err(silent)?;
     drop(lease);
     entra.membership(passed?).await
 }
@@ -165,7 +149,7 @@ async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<G
 async fn graph_token(entra: &Entra, authorities: &Authorities, session: &Session, lease: &mut RecheckLease<'_>) -> Result<GraphToken, Error> {
     let mut pass = entra.graph_pass(lease.refresh_token().ok_or(Error::NoRefreshToken)?).await?;
     if let Some(grant) = pass.take_refresh_token() {
-        let kept = lease_turn::store_refresh_token(authorities, session, &grant).await;
+        let kept = lease::store_refresh_token(authorities, session, &grant).await;
         lease.store_refresh_token(grant);
         kept.map_err(|cause| {
             tracing::error!(user = session.user(), %cause, "cannot store a refresh token from Entra");

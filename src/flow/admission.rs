@@ -1,0 +1,273 @@
+//! Whether a request is served: the one place where it is judged, whichever front door it came through.
+
+use super::exchange::Exchange;
+use super::facts::RequestFacts;
+use super::refusal::Refusal;
+use super::upkeep::groups;
+use super::upkeep::recheck;
+use crate::access::policy::{Permit, RuleVerdict, Verdict};
+use crate::base::target::Target;
+use crate::config::access::{AuthContexts, SignedOutAnswer};
+use crate::entra::graph;
+use crate::session::record::Session;
+use crate::sidecar::{Process, Sidecar};
+use crate::upstream::PermitCheck;
+use crate::wire::inbound::CallerKind;
+use std::sync::Arc;
+
+/// What becomes of a request. A front door only translates it.
+#[derive(Debug)]
+pub(super) enum Admission {
+    /// It goes on.
+    Permitted(Permit),
+    /// Nobody is signed in. Where contexts are named, one of them has to be proven on the way.
+    SignIn { signed_out: SignedOutAnswer, acrs: Option<AuthContexts> },
+    /// The person has to prove one of these contexts first.
+    StepUp { signed_out: SignedOutAnswer, acrs: AuthContexts },
+    /// It is not served.
+    Refused(Refusal),
+}
+
+/// What a client wants, which in a front proxy's question is not what that question itself asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AdmissionRequest<'a> {
+    pub(super) target: &'a Target,
+    pub(super) opens_web_socket: bool,
+}
+
+/// Authenticates and judges, and notes both for the log.
+pub(super) async fn admit(exchange: &Exchange<'_>, wanted: AdmissionRequest<'_>, facts: &mut RequestFacts) -> Admission {
+    let (session, unauthenticated) = match exchange.authenticate().await {
+        Ok(session) => (session, None),
+        Err(cause) => (None, Some(cause)),
+    };
+    facts.session = session;
+    let judged = match judge(exchange.sidecar, wanted.target, facts.session.as_ref()).await {
+        Ok(judged) => judged,
+        Err(cause) => return Admission::Refused(Refusal::GroupsUnknown(cause)),
+    };
+    facts.rule_line = judged.line;
+    match judged.verdict {
+        Verdict::Permitted(permit) if wanted.opens_web_socket && is_by_cookie(&permit) && exchange.is_of_another_site() => {
+            Admission::Refused(Refusal::ForeignOrigin)
+        }
+        Verdict::Permitted(permit) => Admission::Permitted(permit),
+        Verdict::SignIn(signed_out, acrs) => match unauthenticated {
+            // An outage signs nobody out: there is nothing to sign in to again.
+            Some(cause) => Admission::Refused(cause.into()),
+            None => Admission::SignIn { signed_out, acrs },
+        },
+        Verdict::StepUp(signed_out, acrs) => Admission::StepUp { signed_out, acrs },
+        Verdict::Forbidden => Admission::Refused(Refusal::Forbidden),
+        Verdict::GroupsUnknown => Admission::Refused(Refusal::GroupsUnknown(graph::Error::Interrupted)),
+    }
+}
+
+/// Where the rules need groups that are not known yet, waits for Graph and judges again.
+async fn judge(sidecar: &Sidecar, target: &Target, session: Option<&Arc<Session>>) -> Result<RuleVerdict, graph::Error> {
+    let judged = sidecar.policy.judge(target.clone(), session.cloned());
+    match (&judged.verdict, session) {
+        (Verdict::GroupsUnknown, Some(session)) => Box::pin(judge_again(sidecar, target, session)).await,
+        _ => Ok(judged),
+    }
+}
+
+async fn judge_again(sidecar: &Sidecar, target: &Target, session: &Arc<Session>) -> Result<RuleVerdict, graph::Error> {
+    groups::wait(sidecar, session).await?;
+    Ok(sidecar.policy.judge(target.clone(), Some(Arc::clone(session))))
+}
+
+/// No page of another site can send an access token.
+fn is_by_cookie(permit: &Permit) -> bool {
+    permit.session().is_none_or(|it| it.client_sign_in().is_none())
+}
+
+/// Whether a redirect leads a person anywhere, and the rule allows it.
+pub(super) fn redirects(caller: CallerKind, signed_out: SignedOutAnswer) -> bool {
+    caller == CallerKind::Navigation && signed_out == SignedOutAnswer::Auto
+}
+
+/// The reason in the log where a lasting answer is cut off by the rules.
+const NOT_ALLOWED: &str = "the access rules no longer allow it";
+
+/// What was admitted goes on as long as a request for the same target would be, by the newest rules. Bytes that pass count as use, as requests do.
+#[derive(Clone)]
+pub(super) struct StillPermitted(pub(super) Arc<Process>);
+
+impl PermitCheck for StillPermitted {
+    fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> Result<(), &'static str> {
+        let newest = self.0.newest.load_full().ok_or(NOT_ALLOWED)?;
+        if !self.0.store.still_goes_on(session, used) {
+            return Err("its session ended");
+        }
+        if !recheck::still_goes_on(&self.0, session) {
+            return Err("Entra has not answered for longer than entra.recheck_grace");
+        }
+        groups::still_follow(&self.0, &newest, session);
+        match newest.policy.judge(target.clone(), Some(Arc::clone(session))).verdict {
+            Verdict::Permitted(_) => Ok(()),
+            Verdict::GroupsUnknown => Err("its groups are no longer known"),
+            _ => Err(NOT_ALLOWED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::base::guid::Guid;
+    use crate::base::identity::{Identity, PersonGroups};
+    use crate::base::string_list::StringList;
+    use crate::entra::verified::VerifiedUser;
+    use crate::seal::random;
+    use crate::telemetry::log::Log;
+    use crate::wire::inbound::InboundRequest;
+    use crate::wire::peer::Peer;
+    use http::Request;
+
+    const CONFIG: &str = r#"
+[server]
+public_url = "https://app.example"
+[upstream]
+url = "http://127.0.0.1:1"
+[entra]
+tenant = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
+client_id = "11112222-bbbb-3333-cccc-4444dddd5555"
+client_secret = "a client secret that nobody uses"
+[[access.rule]]
+path = "/public"
+allow = "anyone"
+[[access.rule]]
+path = "/admin"
+allow = { roles = ["Admin"] }
+[[access.rule]]
+path = "/proven"
+allow = { acrs = ["c1"] }
+[[access.rule]]
+path = "/script"
+signed_out = "401"
+allow = { acrs = ["c1"] }
+[[access.rule]]
+path = "/group"
+allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
+"#;
+    const COOKIE: &str = "__Host-entrada";
+
+    fn sidecar() -> Sidecar {
+        let read = crate::config::read("test", CONFIG, &[]);
+        let config = read.config.unwrap_or_else(|| panic!("{:?}", read.problems));
+        let log = Log::start(&config.telemetry, std::io::sink()).unwrap();
+        let process = Process::new(&config, Clock::system(), random::system(), log, Vec::new());
+        Sidecar::new(&config, process).unwrap().0
+    }
+
+    /// A person with the role User, whose groups the token did not list.
+    fn identity() -> Identity {
+        Identity {
+            oid: Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap(),
+            tid: Guid::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap(),
+            name: None,
+            preferred_username: Some("maya@contoso.example".into()),
+            email: None,
+            email_verified: false,
+            guest: false,
+            roles: ["User"].into_iter().collect(),
+            groups: PersonGroups::Overage,
+            entra_sid: None,
+            login_hint: None,
+            acrs: StringList::default(),
+            auth_time: 0,
+            has_auth_time: false,
+            custom: Box::default(),
+            member: None,
+        }
+    }
+
+    async fn admission(sidecar: &Sidecar, path: &str, headers: &[(&str, &str)]) -> (Admission, RequestFacts) {
+        let mut request = Request::get(path).header("host", "app.example");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        let peer = Peer { address: None, tls: true };
+        let inbound = InboundRequest::read(&parts, &peer, &sidecar.trust, sidecar.strictness, &sidecar.process.ids).unwrap();
+        let exchange = Exchange { sidecar, inbound: &inbound, headers: &parts.headers };
+        let wanted = AdmissionRequest { target: &inbound.target, opens_web_socket: parts.headers.contains_key("sec-websocket-key") };
+        let mut facts = RequestFacts::default();
+        let admission = admit(&exchange, wanted, &mut facts).await;
+        (admission, facts)
+    }
+
+    fn name(admission: &Admission) -> String {
+        match admission {
+            Admission::Permitted(permit) => format!("permitted {}", permit.target().path()),
+            Admission::SignIn { signed_out, acrs } => format!("sign in {signed_out:?} {:?}", acrs.as_deref().unwrap_or_default()),
+            Admission::StepUp { signed_out, acrs } => format!("step up {signed_out:?} {acrs:?}"),
+            Admission::Refused(refusal) => format!("refused: {}", refusal.cause()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_judged_by_the_rules_and_by_who_sent_it() {
+        let sidecar = sidecar();
+        let (id, session) = sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
+        let cookie = format!("{COOKIE}={}", id.expose());
+        let twice = format!("{cookie}; {COOKIE}=planted");
+        let signed_in = [("cookie", cookie.as_str())];
+        let planted = [("cookie", twice.as_str())];
+        for (path, headers, expected) in [
+            ("/public", &[][..], "permitted /public"),
+            ("/", &[], "sign in Auto []"),
+            ("/proven", &[], "sign in Auto [\"c1\"]"),
+            ("/script", &[], "sign in Unauthorized [\"c1\"]"),
+            ("/", &planted, "sign in Auto []"),
+            ("/", &signed_in, "permitted /"),
+            ("/admin", &signed_in, "refused: forbidden by the access rules"),
+            ("/proven", &signed_in, "step up Auto [\"c1\"]"),
+            ("/script", &signed_in, "step up Unauthorized [\"c1\"]"),
+            ("/group", &signed_in, "refused: a rule names groups, and they are not known: Entra gave no refresh token to ask Microsoft Graph by"),
+        ] {
+            let (admission, facts) = admission(&sidecar, path, headers).await;
+            assert_eq!(name(&admission), expected, "{path} {headers:?}");
+            let is_signed_in = headers.len() == 1 && headers[0].1 == cookie;
+            assert_eq!(facts.session.map(|it| Arc::ptr_eq(&it, &session)), is_signed_in.then_some(true), "{path}");
+            assert_eq!(facts.rule_line.is_some(), !matches!(path, "/" | "/group"), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_another_site_opens_no_web_socket_and_may_link_here() {
+        let sidecar = sidecar();
+        let (id, _) = sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
+        let cookie = format!("{COOKIE}={}", id.expose());
+        for (path, origin, web_socket, is_permitted) in [
+            ("/", "https://app.example", true, true),
+            ("/", "https://other.example", true, false),
+            ("/public", "https://other.example", true, false),
+            ("/", "https://other.example", false, true),
+        ] {
+            let mut headers = vec![("cookie", cookie.as_str()), ("origin", origin)];
+            headers.extend(web_socket.then_some(("sec-websocket-key", "x")));
+            let (admission, _) = admission(&sidecar, path, &headers).await;
+            let expected = if is_permitted { format!("permitted {path}") } else { "refused: an upgrade from a page of another origin".to_owned() };
+            assert_eq!(name(&admission), expected, "{path} {origin} {web_socket}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_ended_session_admits_nobody_and_a_permit_ends_with_it() {
+        let sidecar = sidecar();
+        let (id, _) = sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
+        let cookie = format!("{COOKIE}={}", id.expose());
+        let headers = [("cookie", cookie.as_str())];
+        let (Admission::Permitted(permit), _) = admission(&sidecar, "/", &headers).await else { panic!("not permitted") };
+        sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
+        let check = StillPermitted(Arc::clone(&sidecar.process));
+        let session = Arc::clone(permit.session().unwrap());
+        assert_eq!(check.still_holds(permit.target(), &session, true), Ok(()));
+        sidecar.process.store.end(id.expose());
+        assert_eq!(check.still_holds(permit.target(), &session, true), Err("its session ended"));
+        assert_eq!(name(&admission(&sidecar, "/", &headers).await.0), "sign in Auto []");
+    }
+}

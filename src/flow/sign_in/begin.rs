@@ -1,0 +1,150 @@
+//! Off to Entra.
+
+use super::super::exchange::Exchange;
+use super::super::refusal::Refusal;
+use super::super::sign_in_url::{native_url, page_url};
+use super::organization::{self, OrganizationHint, SignInPlace};
+use super::rounds;
+use crate::base::own_path;
+use crate::base::return_to::ReturnTo;
+use crate::entra::authorize::{SignInHints, claims_for};
+use crate::session::pending::{MAX_PENDING_SIGN_INS, PENDING_LIFETIME_SECONDS, PendingSignIn, SessionRequest, SignInPurpose};
+use crate::session::rounds::SignInRounds;
+use crate::sidecar::Sidecar;
+use crate::sidecar::guesses::RequestSource;
+use crate::wire::body::Body;
+use crate::wire::cookies;
+use crate::wire::reply;
+use http::header::SET_COOKIE;
+use http::{HeaderValue, Response, StatusCode};
+use std::sync::Arc;
+
+/// How a sign-in begins.
+pub(in crate::flow) struct SignInStart {
+    pub(in crate::flow) purpose: SignInPurpose,
+    pub(in crate::flow) hints: SignInHints,
+    /// What the `state` of a sign-in says of earlier rounds that came back without its cookie.
+    pub(in crate::flow) lost_rounds: Option<SignInRounds>,
+    /// The organization it is for, where there are any.
+    pub(in crate::flow) at: OrganizationHint,
+    /// What made the browser begin it, where that is not this request: the callback of the step before is always sent by Entra's page.
+    pub(in crate::flow) source: Option<RequestSource>,
+}
+
+impl SignInStart {
+    /// Without hints for Entra.
+    pub(in crate::flow) fn new(purpose: SignInPurpose) -> Self {
+        Self { purpose, hints: SignInHints::default(), lost_rounds: None, at: OrganizationHint::None, source: None }
+    }
+
+    /// For a session. Where contexts are named, one of them has to be proven.
+    pub(in crate::flow) fn to(return_to: &ReturnTo, acrs: &[String]) -> Self {
+        Self::new(SignInPurpose::Session(SessionRequest { acrs: acrs.to_vec(), ..SessionRequest::to(return_to) }))
+    }
+}
+
+/// Seals a sign-in under way into its own cookie and sends the browser to Entra; where nobody knows to which, to the page that asks.
+pub(in crate::flow) async fn start_sign_in(exchange: &Exchange<'_>, mut start: SignInStart) -> Result<Response<Body>, Refusal> {
+    let at = match std::mem::replace(&mut start.at, OrganizationHint::None) {
+        OrganizationHint::Typed(typed) if exchange.sidecar.asks_entra => {
+            start.hints.login_hint = start.hints.login_hint.or_else(|| organization::hint(&typed));
+            start.purpose = SignInPurpose::Account { typed, then: Box::new(start.purpose) };
+            OrganizationHint::Account
+        }
+        at => at,
+    };
+    let (return_to, acrs) = (start.purpose.return_to(&exchange.sidecar.site), start.purpose.acrs());
+    let asks = || organization::identify_page(exchange, &return_to, acrs);
+    match organization::place(exchange, at, asks).await? {
+        Some(place) => start_sign_in_at(exchange, start, place).await,
+        None => {
+            let page = page_url(&exchange.sidecar.site, own_path::SIGN_IN, &return_to, acrs, None);
+            reply::redirect(StatusCode::FOUND, &page).ok_or(Refusal::Internal("no redirect"))
+        }
+    }
+}
+
+async fn start_sign_in_at(exchange: &Exchange<'_>, start: SignInStart, place: SignInPlace) -> Result<Response<Body>, Refusal> {
+    let now = exchange.sidecar.process.clock.now();
+    let rounds = rounds::set_out(exchange, start.purpose.aim(), start.hints.prompt.is_some(), start.lost_rounds)?;
+    let state = rounds::new_state(exchange.sidecar, rounds)?;
+    let again = again(exchange.sidecar, &place, &start.purpose);
+    // Who is signed in on the web is nothing to an app that asks.
+    let hints = if start.purpose.app().is_some() { start.hints } else { hints(exchange, start.hints, start.purpose.acrs()) };
+    let prompt_login = hints.prompt.as_deref() == Some("login");
+    let begun = place.entra.begin(&hints, &state).await.map_err(|it| match again {
+        Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
+        None => it.into(),
+    })?;
+    let source = start.source.unwrap_or_else(|| match start.purpose.typed() {
+        Some(_) => exchange.typing_client().source,
+        None => exchange.request_source(),
+    });
+    let by_other_site = source == RequestSource::Other;
+    let organization = place.organization.map(|it| it.id.to_string());
+    let (nonce, verifier, purpose) = (begun.nonce, begun.verifier, start.purpose);
+    let pending = PendingSignIn { state, nonce, verifier, started_at: now, organization, prompt_login, by_other_site, purpose };
+    let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?;
+    for cookie in cookies_of(exchange, &pending, rounds)? {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Where to try again at an organization: its own names stand in what is said of a sign-in that does not begin.
+fn again(sidecar: &Sidecar, place: &SignInPlace, purpose: &SignInPurpose) -> Option<String> {
+    let code = place.organization.as_ref()?.code.as_str();
+    Some(match purpose.app() {
+        Some(native) => native_url(&sidecar.site, native, Some(code)),
+        None => page_url(&sidecar.site, own_path::START, &purpose.return_to(&sidecar.site), purpose.acrs(), Some(code)),
+    })
+}
+
+/// Where something has to be proven, it is by whoever is signed in, or was until Entra wanted it proven.
+fn hints(exchange: &Exchange<'_>, mut hints: SignInHints, acrs: &[String]) -> SignInHints {
+    let ended = exchange.ended_session();
+    let wanted = || ended.as_ref()?.standing().again().flatten().map(str::to_owned);
+    hints.claims = hints.claims.or_else(|| claims_for(acrs)).or_else(wanted);
+    let session = exchange.session_of_cookie().filter(|_| hints.claims.is_some());
+    if let Some(session) = session.or(ended).filter(|_| hints.login_hint.is_none()) {
+        let who = session.identity();
+        hints.login_hint = who.login_hint.as_deref().or(who.preferred_username.as_deref()).map(str::to_owned);
+    }
+    hints
+}
+
+fn cookies_of(exchange: &Exchange<'_>, pending: &PendingSignIn, rounds: SignInRounds) -> Result<Vec<HeaderValue>, Refusal> {
+    let Exchange { sidecar, .. } = *exchange;
+    let failed = Refusal::Internal("sealing failed");
+    let name = sidecar.names.pending(&pending.state);
+    let Some(sealed) = sidecar.pending.seal(&name, &pending.write()) else { return Err(failed) };
+    let mut out = vec![sidecar.names.set(&name, &sealed, Some(PENDING_LIFETIME_SECONDS)), rounds::counted(sidecar, rounds)];
+    out.extend(excess_pending(exchange).into_iter().map(|it| sidecar.names.remove(it)));
+    out.into_iter().collect::<Option<_>>().ok_or(failed)
+}
+
+/// Cookies of sign-ins under way that are opened for one request. Browsers keep about 180 cookies of a site; a program can send thousands.
+const MAX_OPENED_PENDING: usize = 32;
+/// Cookies that one answer removes: its length must not grow with the request. More go with the next sign-in.
+const MAX_REMOVED_COOKIES: usize = 8;
+
+/// At most five sign-ins are under way in one browser: the cookies that must go for a further one, unreadable ones first, each once.
+fn excess_pending<'a>(exchange: &Exchange<'a>) -> Vec<&'a str> {
+    let Exchange { sidecar, headers, .. } = *exchange;
+    let now = sidecar.process.clock.now();
+    let mut seen: Vec<(Option<u64>, &str)> = Vec::new();
+    for (name, value) in cookies::all(headers).filter(|it| sidecar.names.is_pending(it.0)) {
+        if seen.len() == MAX_OPENED_PENDING {
+            break;
+        }
+        if !seen.iter().any(|it| it.1 == name) {
+            let begun = sidecar.pending.open(name, value).and_then(|it| PendingSignIn::read(&it, now)).map(|it| it.started_at);
+            seen.push((begun, name));
+        }
+    }
+    seen.sort_unstable();
+    let live = seen.iter().filter(|it| it.0.is_some()).count();
+    let unreadable = seen.len() - live;
+    let excess = unreadable + (live + 1).saturating_sub(MAX_PENDING_SIGN_INS);
+    seen.into_iter().map(|it| it.1).take(excess.min(MAX_REMOVED_COOKIES)).collect()
+}

@@ -1,0 +1,95 @@
+//! Where a person begins to sign in: `/start` and `/sign_in`.
+
+use super::super::exchange::Exchange;
+use super::super::refusal::Refusal;
+use super::super::sign_in_url::{page_url, start_url_with_contexts};
+use super::begin::{SignInStart, start_sign_in};
+use super::organization::{self, OrganizationHint};
+use crate::base::own_path;
+use crate::base::return_to::ReturnTo;
+use crate::config::access::is_context;
+use crate::entra::authorize::SignInHints;
+use crate::pages::{Page, SignInPage};
+use crate::session::pending::{SessionRequest, SignInPurpose};
+use crate::sidecar::organizations::OrganizationRegistry;
+use crate::wire::body::Body;
+use crate::wire::inbound::CallerKind;
+use crate::wire::reply;
+use http::{Method, Response, StatusCode};
+use hyper::body::Incoming;
+
+/// Longest hint that is passed on, in bytes.
+const MAX_HINT_BYTES: usize = 256;
+
+/// `GET /start`: 302 to Entra.
+pub(in crate::flow) async fn start(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
+    exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
+    start_sign_in(exchange, start_of_query(exchange)).await
+}
+
+/// `GET /sign_in`: the page with one button, which leads to `/start`; where there are organizations, with one field. `POST` goes to Entra at
+/// once, with the query of the page.
+pub(in crate::flow) async fn page(exchange: &Exchange<'_>, body: &mut Option<Incoming>) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
+    exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
+    let start = start_of_query(exchange);
+    if let Some(all) = &sidecar.organizations {
+        return identify(exchange, all, body, start).await;
+    }
+    if inbound.target.method() == Method::POST {
+        return start_sign_in(exchange, start).await;
+    }
+    let start = start_url_with_contexts(&sidecar.site, &start.purpose.return_to(&sidecar.site), start.purpose.acrs());
+    let page = Page::SignIn(SignInPage { start, app: sidecar.site.authority().to_owned() });
+    Ok(exchange.page(StatusCode::OK, &page))
+}
+
+/// Asks for a username or a company code, and goes on to Entra with what was typed; a script is told where that is.
+async fn identify(exchange: &Exchange<'_>, all: &OrganizationRegistry, body: &mut Option<Incoming>, mut start: SignInStart) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, inbound, .. } = *exchange;
+    let return_to = start.purpose.return_to(&sidecar.site);
+    let asking = || organization::identify_page(exchange, &return_to, start.purpose.acrs());
+    let typed = match body.take().filter(|_| inbound.target.method() == Method::POST) {
+        Some(_) if exchange.is_post_of_another_site() => return Err(Refusal::ForeignOrigin),
+        Some(body) => organization::typed(body).await?,
+        None => None,
+    };
+    let Some(typed) = typed else {
+        if matches!(start.at, OrganizationHint::Typed(_)) {
+            return start_sign_in(exchange, start).await;
+        }
+        let page = Page::Identify(asking());
+        return Ok(exchange.page(StatusCode::OK, &page));
+    };
+    let at = match sidecar.asks_entra {
+        true if organization::is_short(&typed) => OrganizationHint::Typed(typed.clone()),
+        true => return Err(organization::unknown(&typed, asking())),
+        false => OrganizationHint::Found(Box::new(organization::find_by(exchange, all, &typed, asking).await?)),
+    };
+    if inbound.caller == CallerKind::Script {
+        let code = if let OrganizationHint::Found(it) = &at { it.code.as_str() } else { &typed };
+        let place = page_url(&sidecar.site, own_path::START, &return_to, start.purpose.acrs(), Some(code));
+        return Ok(reply::json(StatusCode::OK, &serde_json::json!({"sign_in_url": format!("{}{place}", sidecar.site.origin())})));
+    }
+    start.hints.login_hint = organization::hint(&typed).or(start.hints.login_hint);
+    start.at = at;
+    start_sign_in(exchange, start).await
+}
+
+/// What the query asks for.
+fn start_of_query(exchange: &Exchange<'_>) -> SignInStart {
+    let (mut hints, mut at, mut session) = (SignInHints::default(), OrganizationHint::None, SessionRequest::to(&ReturnTo::home()));
+    for (key, value) in url::form_urlencoded::parse(exchange.inbound.target.query().unwrap_or_default().as_bytes()) {
+        let hint = || (!value.is_empty() && value.len() <= MAX_HINT_BYTES).then(|| value.clone().into_owned());
+        match &*key {
+            "rd" => ReturnTo::parse(&value, &exchange.sidecar.site).as_str().clone_into(&mut session.return_to),
+            "login_hint" => hints.login_hint = hint(),
+            "domain_hint" => hints.domain_hint = hint(),
+            "acrs" if is_context(&value) && !session.acrs.iter().any(|it| *it == value) => session.acrs.push(value.into_owned()),
+            "organization" => at = hint().map_or(OrganizationHint::None, OrganizationHint::Typed),
+            "prompt" => hints.prompt = hint().filter(|it| matches!(it.as_str(), "login" | "select_account")),
+            _ => {}
+        }
+    }
+    SignInStart { hints, at, ..SignInStart::new(SignInPurpose::Session(session)) }
+}

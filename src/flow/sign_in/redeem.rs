@@ -1,0 +1,91 @@
+//! Redeems the code of a sign-in at Entra.
+
+use super::super::exchange::Exchange;
+use super::super::refusal::Refusal;
+use super::super::sign_in_url::{native_url, page_url, start_url};
+use super::organization::{self, SignInPlace};
+use super::returned::ReturnedSignIn;
+use crate::base::own_path;
+use crate::entra::registration_credentials::CredentialUsed;
+use crate::entra::{self, Entra, NotRedeemed, Redeemed, failure};
+use crate::session::pending::PendingSignIn;
+use crate::sidecar::Sidecar;
+use crate::sidecar::code_attempts::{CodeAttempt, CodeSource};
+use std::sync::Arc;
+
+/// A sign-in whose code was redeemed.
+pub(in crate::flow) struct RedeemedSignIn {
+    /// Where it began.
+    pub(in crate::flow) place: SignInPlace,
+    /// Whom it brings.
+    pub(in crate::flow) redeemed: Redeemed,
+    /// Where it may be tried again.
+    pub(in crate::flow) again: String,
+}
+
+/// Redeems the code where the sign-in began, and nowhere else.
+pub(in crate::flow) async fn redeem(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>) -> Result<RedeemedSignIn, Refusal> {
+    let Exchange { sidecar, .. } = *exchange;
+    let ReturnedSignIn { pending, parameters: answer } = returned;
+    let return_to = &returned.return_to(exchange);
+    let Some(place) = organization::place_of_pending(sidecar, pending).await? else {
+        return Err(Refusal::NoPendingSignIn(start_url(&sidecar.site, return_to)));
+    };
+    let code = place.organization.as_ref().map(|it| it.code.as_str()).or(pending.purpose.typed());
+    let again = match pending.purpose.app() {
+        Some(native) => native_url(&sidecar.site, native, code),
+        None => page_url(&sidecar.site, own_path::START, return_to, pending.purpose.acrs(), code),
+    };
+    if let Some(error) = answer.error.as_deref() {
+        let refusal = failure::EntraRefusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
+        return Err(Refusal::SignIn(refusal.into(), again, place.entra));
+    }
+    let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::DuplicateParameter)?;
+    let attempt = sidecar.process.code_attempts.start(code_source(exchange)).await.map_err(Refusal::TooManyCodes)?;
+    match redeem_in_background(sidecar, &place.entra, code, pending, attempt).await? {
+        Ok(redeemed) => {
+            organization::credential_worked(sidecar, &place, redeemed.by.clone());
+            Ok(RedeemedSignIn { place, redeemed, again })
+        }
+        Err(NotRedeemed { error, by }) => {
+            // Both credentials were refused: whoever set the new one reads why that was.
+            if let CredentialUsed::CurrentAfterRefusal(_) | CredentialUsed::NewUnreadable = by {
+                organization::credential_worked(sidecar, &place, by);
+            }
+            Err(Refusal::SignIn(error, again, place.entra))
+        }
+    }
+}
+
+/// Redeems a code in a task of its own: Entra decides whether it counts as refused, even if the client disconnects first. Each client has
+/// a bounded number of attempts.
+async fn redeem_in_background(
+    sidecar: &Sidecar,
+    entra: &Arc<Entra>,
+    code: &str,
+    pending: &PendingSignIn,
+    attempt: CodeAttempt,
+) -> Result<Result<Redeemed, NotRedeemed>, Refusal> {
+    let (entra, code, nonce, verifier) = (Arc::clone(entra), code.to_owned(), pending.nonce.clone(), pending.verifier.clone());
+    let task = sidecar.process.background.spawn(async move {
+        let outcome = entra.redeem(&code, &nonce, &verifier).await;
+        if !outcome.as_ref().is_err_and(|it| is_refused_code(&it.error)) {
+            attempt.release();
+        }
+        outcome
+    });
+    task.await.map_err(|_| Refusal::Internal("redeeming the code failed"))
+}
+
+/// Whose refused codes count together.
+fn code_source(exchange: &Exchange<'_>) -> CodeSource {
+    exchange.session_of_cookie().map_or(CodeSource::Address(exchange.inbound.origin.client), |it| {
+        let who = it.identity();
+        CodeSource::Person(who.tid, who.oid)
+    })
+}
+
+/// Whether the code itself is to blame, and neither the app's credential nor an outage (RFC 6749 section 5.2).
+fn is_refused_code(error: &entra::Error) -> bool {
+    matches!(error, entra::Error::Refused(it) if matches!(it.error.as_str(), "invalid_grant" | "invalid_request"))
+}

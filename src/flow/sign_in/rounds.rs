@@ -1,0 +1,95 @@
+//! Counts how often a browser goes to Entra and back, in a cookie and in `state`, and collects the evidence where that makes a loop.
+
+use super::super::exchange::Exchange;
+use super::super::refusal::Refusal;
+use super::super::refusal::loops::{LoopEvidence, SessionCookieState};
+use crate::session::rounds::{SignInAim, SignInOrigin, SignInRounds, WINDOW_SECONDS};
+use crate::sidecar::Sidecar;
+use crate::wire::cookies::{self, CookieMatch};
+use crate::wire::forwarded::why_http;
+use http::HeaderValue;
+
+/// Counts a sign-in that sets out, and refuses it where it goes round in circles. `lost` is what `state` said of rounds whose cookie did not
+/// come back.
+pub(super) fn set_out(exchange: &Exchange<'_>, aim: SignInAim, prompts: bool, lost: Option<SignInRounds>) -> Result<SignInRounds, Refusal> {
+    let now = exchange.sidecar.process.clock.now();
+    // Whoever chooses an account or proves themselves anew acts at each round: that goes on by itself no more than a person does.
+    let kept = rounds_in_cookie(exchange).filter(|_| !prompts);
+    let rounds = kept.unwrap_or_default().or(lost.unwrap_or_default());
+    let rounds = if lost.is_some() { rounds.count_return(now) } else { rounds }.sets_out(now, SignInOrigin { aim, ..origin(exchange) });
+    if rounds.is_loop() {
+        return Err(Refusal::Loop(Box::new(loop_evidence(exchange, rounds, lost))));
+    }
+    Ok(rounds)
+}
+
+/// What a `state` of ours says of earlier rounds; `None` where it is not ours.
+pub(in crate::flow) fn rounds_in_state(sidecar: &Sidecar, state: &str) -> Option<SignInRounds> {
+    let (id, sealed) = state.split_once('.')?;
+    SignInRounds::read(&sidecar.state.open(id, sealed)?)
+}
+
+/// A `state` that nobody can guess, and that says of the rounds what their cookie does.
+pub(super) fn new_state(sidecar: &Sidecar, rounds: SignInRounds) -> Result<String, Refusal> {
+    let id = sidecar.process.random.text::<16>();
+    let sealed = sidecar.state.seal(&id, &rounds.write()).ok_or(Refusal::Internal("sealing failed"))?;
+    Ok(format!("{id}.{sealed}"))
+}
+
+fn rounds_in_cookie(exchange: &Exchange<'_>) -> Option<SignInRounds> {
+    let name = exchange.sidecar.names.rounds();
+    match cookies::find(exchange.headers, &name) {
+        CookieMatch::One(value) => SignInRounds::read(&exchange.sidecar.rounds.open(&name, value)?),
+        CookieMatch::None | CookieMatch::Several => None,
+    }
+}
+
+/// The cookie that counts.
+pub(super) fn counted(sidecar: &Sidecar, rounds: SignInRounds) -> Option<HeaderValue> {
+    let name = sidecar.names.rounds();
+    sidecar.names.set(&name, &sidecar.rounds.seal(&name, &rounds.write())?, Some(WINDOW_SECONDS))
+}
+
+/// The cookie that counts one more that came back under `state`.
+pub(in crate::flow) fn count_return(exchange: &Exchange<'_>, state: &str) -> Option<HeaderValue> {
+    counted(exchange.sidecar, with_one_more(exchange, rounds_in_state(exchange.sidecar, state).unwrap_or_default()))
+}
+
+/// The same for one that came back without its cookie, while somebody is signed in. Where it began at another host, something may lead back
+/// to that host again and again.
+pub(in crate::flow) fn resume_without_cookie(exchange: &Exchange<'_>, lost: SignInRounds) -> Result<Option<HeaderValue>, Refusal> {
+    let rounds = with_one_more(exchange, lost);
+    if lost.origin.elsewhere && rounds.is_loop() {
+        return Err(Refusal::Loop(Box::new(loop_evidence(exchange, rounds, Some(lost)))));
+    }
+    Ok(counted(exchange.sidecar, rounds).filter(|_| lost.origin.elsewhere))
+}
+
+fn with_one_more(exchange: &Exchange<'_>, told: SignInRounds) -> SignInRounds {
+    rounds_in_cookie(exchange).unwrap_or_default().or(told).count_return(exchange.sidecar.process.clock.now())
+}
+
+fn origin(exchange: &Exchange<'_>) -> SignInOrigin {
+    let Exchange { sidecar, inbound, .. } = *exchange;
+    let elsewhere = !sidecar.site.is_public_host(inbound.host.to_str().unwrap_or_default());
+    SignInOrigin { http: sidecar.site.is_https() && !inbound.https, elsewhere, aim: SignInAim::Session }
+}
+
+fn loop_evidence(exchange: &Exchange<'_>, rounds: SignInRounds, lost: Option<SignInRounds>) -> LoopEvidence {
+    let Exchange { sidecar, inbound, headers } = *exchange;
+    let SignInOrigin { http, elsewhere, .. } = origin(exchange);
+    let has_cookie = cookies::find(headers, sidecar.names.session()) != CookieMatch::None;
+    LoopEvidence {
+        rounds,
+        lost: lost.map(|it| it.origin),
+        cookie: rounds_in_cookie(exchange).is_some(),
+        other_host: elsewhere.then(|| String::from_utf8_lossy(inbound.host.as_bytes()).into_owned()),
+        http: http.then(|| why_http(headers, &inbound.origin)),
+        ahead: sidecar.entra.clock_ahead(),
+        session: match exchange.session_of_cookie() {
+            Some(_) => SessionCookieState::Live,
+            None if has_cookie => SessionCookieState::Unknown,
+            None => SessionCookieState::None,
+        },
+    }
+}

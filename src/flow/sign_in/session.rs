@@ -1,0 +1,89 @@
+//! A sign-in in a browser ends with a session.
+
+use super::super::exchange::Exchange;
+use super::super::facts::RequestFacts;
+use super::super::refusal::Refusal;
+use super::organization;
+use super::redeem::{RedeemedSignIn, redeem};
+use super::returned::ReturnedSignIn;
+use super::rounds;
+use super::trail::SignInTrail;
+use crate::base::secret::Secret;
+use crate::entra::Redeemed;
+use crate::session::pending::SessionRequest;
+use crate::session::record::Session;
+use crate::wire::body::Body;
+use crate::wire::reply;
+use http::header::SET_COOKIE;
+use http::{Response, StatusCode};
+use std::sync::Arc;
+
+/// Goes to where the person was going, with the cookie of a new session.
+pub(in crate::flow) async fn finish(
+    exchange: &Exchange<'_>,
+    returned: &ReturnedSignIn<'_>,
+    request: &SessionRequest,
+    facts: &mut RequestFacts,
+    trail: &mut SignInTrail,
+) -> Result<Response<Body>, Refusal> {
+    let Exchange { sidecar, .. } = *exchange;
+    let (id, session) = start_session(exchange, returned, request, trail).await?;
+    facts.session = Some(Arc::clone(&session));
+    if returned.pending.prompt_login {
+        session.set_reauthenticated();
+    }
+    if let Some(challenge) = &request.challenge {
+        session.answers(challenge.clone());
+    }
+    let mut response = if has_contexts(&session, &request.acrs) {
+        reply::redirect(StatusCode::SEE_OTHER, returned.return_to(exchange).as_str()).ok_or(Refusal::Internal("no redirect"))?
+    } else {
+        // Signed in all the same; asking once more would bring the same.
+        let refusal = Refusal::ContextMissing(request.acrs.clone());
+        facts.cause = Some(refusal.cause());
+        exchange.refuse(refusal)
+    };
+    let cookie = sidecar.names.set(sidecar.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
+    response.headers_mut().append(SET_COOKIE, cookie);
+    for further in
+        [rounds::count_return(exchange, &returned.pending.state), organization::remembered(sidecar, session.identity().member.as_deref())].into_iter().flatten()
+    {
+        response.headers_mut().append(SET_COOKIE, further);
+    }
+    Ok(response)
+}
+
+/// Begins a session for whom the sign-in brings.
+async fn start_session(
+    exchange: &Exchange<'_>,
+    returned: &ReturnedSignIn<'_>,
+    request: &SessionRequest,
+    trail: &mut SignInTrail,
+) -> Result<(Secret, Arc<Session>), Refusal> {
+    let Exchange { sidecar, .. } = *exchange;
+    let RedeemedSignIn { place, redeemed, again } = redeem(exchange, returned).await?;
+    let Redeemed { user, grant, .. } = redeemed;
+    trail.is_of(user.identity());
+    let member = organization::admit(sidecar, &user, &place, &again).await?;
+    if let Some(member) = &member {
+        trail.is_made(member);
+    }
+    let former = exchange.session_of_cookie();
+    // A new id at each sign-in: whatever this browser brought is over, planted or not.
+    if let Some(old) = exchange.session_id() {
+        sidecar.process.store.end(old);
+    }
+    let (id, session) = sidecar.process.store.create(user, member, grant, returned.parameters.session());
+    // Only a step-up: whoever simply signs in again begins anew.
+    let steps_up = !request.acrs.is_empty() || request.challenge.is_some();
+    if let Some(former) = former.filter(|_| steps_up) {
+        session.follow(&former);
+    }
+    exchange.session_started(&session);
+    Ok((id, session))
+}
+
+fn has_contexts(session: &Session, acrs: &[String]) -> bool {
+    let who = session.identity();
+    acrs.is_empty() || acrs.iter().any(|it| who.acrs.contains(it))
+}

@@ -1,0 +1,55 @@
+//! Keeps who signed in at an organization, or was refused why, for its admin: apart from the answer, for which nobody waits longer.
+
+use super::super::exchange::Exchange;
+use super::super::refusal::Refusal;
+use crate::base::guid::Guid;
+use crate::base::identity::{DirectoryMember, Identity};
+use crate::directory::recent::FinishedSignIn;
+use crate::session::pending::PendingSignIn;
+use crate::sidecar::guesses::GuessingClient;
+use std::sync::Arc;
+
+/// What becomes known of a sign-in on its way.
+#[derive(Debug)]
+pub(in crate::flow) struct SignInTrail {
+    organization: Option<Guid>,
+    name: Option<String>,
+    person: Option<Guid>,
+    client: GuessingClient,
+}
+
+impl SignInTrail {
+    /// Of a sign-in under way, which that client began.
+    pub(in crate::flow) fn of(pending: &PendingSignIn, client: GuessingClient) -> Self {
+        Self { organization: pending.organization.as_deref().and_then(Guid::parse), name: None, person: None, client }
+    }
+
+    /// Entra says who it is.
+    pub(in crate::flow) fn is_of(&mut self, who: &Identity) {
+        self.name = who.preferred_username.as_deref().map(str::to_owned);
+    }
+
+    /// The directory says who that is here.
+    pub(in crate::flow) fn is_made(&mut self, member: &DirectoryMember) {
+        self.person = Some(member.person);
+    }
+
+    /// It is over.
+    ///
+    /// Of refusals at one address as many are kept in a minute as wrong names are borne: the answer of Entra that brings one about can be made up.
+    pub(in crate::flow) fn ends(self, exchange: &Exchange<'_>, outcome: Result<(), &Refusal>) {
+        let Exchange { sidecar, inbound, .. } = *exchange;
+        let (Some(all), Some(organization)) = (&sidecar.organizations, self.organization) else { return };
+        let (person, refused) = match outcome {
+            Ok(()) => (self.person, None),
+            Err(refusal) => match refusal.reason() {
+                Some(reason) if sidecar.process.recorded_refusals.was_wrong(self.client).is_ok() => (None, Some(reason)),
+                Some(_) => return,
+                None => return,
+            },
+        };
+        let sign_in = FinishedSignIn { organization, person, name: self.name, refused, reference: inbound.reference().to_owned() };
+        let all = Arc::clone(all);
+        sidecar.process.background.spawn(async move { all.record_sign_in(&sign_in).await });
+    }
+}
