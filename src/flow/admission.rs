@@ -223,10 +223,10 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
             ("/script", &[], "sign in Unauthorized [\"c1\"]"),
             ("/", &planted, "sign in Auto []"),
             ("/", &signed_in, "permitted /"),
-            ("/admin", &signed_in, "refused: forbidden by the access rules"),
+            ("/admin", &signed_in, "refused: denied by the access rules"),
             ("/proven", &signed_in, "step up Auto [\"c1\"]"),
             ("/script", &signed_in, "step up Unauthorized [\"c1\"]"),
-            ("/group", &signed_in, "refused: a rule names groups, and they are not known: Entra gave no refresh token to ask Microsoft Graph by"),
+            ("/group", &signed_in, "refused: a rule needs groups that are unknown: Entra returned no refresh token to use for Microsoft Graph"),
         ] {
             let (admission, facts) = admission(&sidecar, path, headers).await;
             assert_eq!(name(&admission), expected, "{path} {headers:?}");
@@ -250,7 +250,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
             let mut headers = vec![("cookie", cookie.as_str()), ("origin", origin)];
             headers.extend(web_socket.then_some(("sec-websocket-key", "x")));
             let (admission, _) = admission(&sidecar, path, &headers).await;
-            let expected = if is_permitted { format!("permitted {path}") } else { "refused: an upgrade from a page of another origin".to_owned() };
+            let expected = if is_permitted { format!("permitted {path}") } else { "refused: upgrade from a page of another origin".to_owned() };
             assert_eq!(name(&admission), expected, "{path} {origin} {web_socket}");
         }
     }

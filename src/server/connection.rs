@@ -43,8 +43,9 @@ pub trait Handler: Clone + Send + Sync + 'static {
 const MIN_BUFFER_BYTES: usize = 8 * 1024;
 /// How many header fields hyper reads without memory from the heap for each request.
 const INLINE_HEADERS: usize = 100;
-/// What h2 may hold back for a slow client, in bytes for each stream; hyper holds a part of `MAX_PART_BYTES` beside it. So a client that
-/// reads nothing has at most `streams` times 32 KiB of its answers held, 4 MiB by default.
+/// What h2 may hold back for a slow client, in bytes for each stream; hyper holds a part of `MAX_PART_BYTES` beside it. Both are cut from what
+/// was read from the app: a part keeps its whole read alive, and a second read waits in hyper's channel. A fast app is read in pieces of up to
+/// 128 KiB (`MAX_HEAD_BYTES` in `upstream::connect`), so a client that reads nothing costs up to some 350 KiB for each stream.
 const MAX_SEND_BUFFER_BYTES: usize = 16 * 1024;
 
 /// How HTTP is spoken on every connection.
