@@ -1,4 +1,5 @@
-//! Entra ID sign-in for any web app, put in front of it. ARCHITECTURE.md tells how the modules fit.
+//! Entra ID sign-in in front of any web app. ARCHITECTURE.md describes how the modules fit
+//! together.
 
 pub mod access;
 pub mod base;

@@ -1,4 +1,4 @@
-//! The running process: its configuration, its listeners, and how it reloads and drains.
+//! The running process: its configuration and listeners, reload and shutdown.
 
 use crate::base::secret::Secret;
 use crate::base::site::Site;
@@ -26,35 +26,35 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long a reloaded configuration may take to reach Entra before it is used all the same.
+/// Maximum time that a reloaded configuration waits for Entra before it is used anyway.
 const ENTRA_REACH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A sidecar whose configuration can be replaced while it serves.
+/// A sidecar whose configuration can be replaced while it serves requests.
 #[derive(Debug)]
 pub struct Service {
     sidecar: ArcSwap<Sidecar>,
-    /// As it was at the start: what needs a restart goes on as it stands here.
+    /// The configuration from the start: keys that need a restart keep their values from here.
     initial: Config,
     keeping: Mutex<CancellationToken>,
     draining: CancellationToken,
-    /// Opens the orders of the admin listener, as the newest configuration has it.
+    /// The token for the admin API, from the newest configuration.
     admin_token: ArcSwapOption<Secret>,
-    /// Ends what is watched in the directory.
+    /// Stops watching the directory for changes.
     watching: CancellationToken,
 }
 
-/// Where a service listens, and the certificate it shows there.
+/// The bound listeners of a service and its TLS certificate.
 #[derive(Debug)]
 pub struct BoundListener {
-    /// For people.
+    /// Listeners for people's requests.
     pub data: Vec<Listener>,
-    /// For health, readiness and figures.
+    /// Listeners for health, readiness and metrics.
     pub admin: Vec<Listener>,
-    /// Where we terminate TLS.
+    /// The certificates, if we terminate TLS.
     pub tls: Option<ServerCertificates>,
 }
 
-/// Why a service cannot be reached.
+/// The reason why a service cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// A listener cannot be bound.
@@ -66,10 +66,11 @@ pub enum BindError {
 }
 
 impl BoundListener {
-    /// Binds what the configuration names.
+    /// Binds the listeners that the configuration names.
     ///
     /// # Errors
-    /// The listener that cannot be bound, or the file of the certificate that cannot be used, and why.
+    /// Returns the listener that cannot be bound, or the certificate file that cannot be used, with
+    /// the cause.
     pub fn new(config: &Config) -> Result<Self, BindError> {
         let bind = |it: &ListenAddress| Listener::bind(it).map_err(|error| BindError::Listen(it.clone(), error));
         let tls = config.server.tls.as_ref().map(ServerCertificates::load).transpose()?;
@@ -82,10 +83,11 @@ impl BoundListener {
 }
 
 impl Service {
-    /// Furnishes the house and begins to ask Entra for its keys. The strings are warnings for the operator.
+    /// Creates the sidecar and starts to fetch Entra's keys. The returned strings are warnings for
+    /// the operator.
     ///
     /// # Errors
-    /// The section that cannot be used.
+    /// Returns the section that cannot be used.
     pub fn start(config: &Config, process: Process) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
         let (sidecar, mut warnings) = Sidecar::new(config, process)?;
         warnings.extend(too_many_connections(config.server.limits.connections));
@@ -97,7 +99,7 @@ impl Service {
         Ok((Arc::new(Self { sidecar, initial: begun, keeping, draining: CancellationToken::new(), admin_token, watching }), warnings))
     }
 
-    /// Serves until `shutdown`, then drains.
+    /// Serves requests until `shutdown` is canceled, then drains.
     pub async fn serve(self: Arc<Self>, bound: BoundListener, shutdown: CancellationToken) {
         let server = self.initial.server.clone();
         let grace = server.shutdown_grace;
@@ -129,10 +131,11 @@ impl Service {
         over.cancel();
     }
 
-    /// Takes a new configuration. Sessions stay; the strings are warnings, and the keys that need a restart.
+    /// Switches to a new configuration. Sessions are kept; the returned strings are warnings,
+    /// including the keys that need a restart.
     ///
     /// # Errors
-    /// The section that cannot be used; the old house stays as it is.
+    /// Returns the section that cannot be used; the old configuration stays in use.
     pub async fn reload(&self, config: &Config) -> Result<Vec<String>, sidecar::Error> {
         let process = Process::clone(&self.sidecar.load().process);
         let (sidecar, mut warnings) = Sidecar::new(config, process)?;
@@ -143,7 +146,7 @@ impl Service {
             new.inherit(old);
         }
         let keeping = keep_fresh(&sidecar.entra);
-        // While the new one reaches for Entra, the old one goes on signing people in.
+        // While the new sidecar connects to Entra, the old one continues to sign people in.
         let _ = tokio::time::timeout(ENTRA_REACH_TIMEOUT, reached(&sidecar.entra)).await;
         sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
         self.sidecar.store(Arc::new(sidecar));
@@ -152,13 +155,14 @@ impl Service {
         Ok(warnings)
     }
 
-    /// The house as it stands.
+    /// The sidecar with the current configuration.
     pub fn sidecar(&self) -> Arc<Sidecar> {
         self.sidecar.load_full()
     }
 }
 
-/// Whoever asks Entra hears its answer, within what is left of the grace: a refresh token that was redeemed is not to be lost.
+/// Waits for pending calls to Entra within the rest of the grace period, so that the result of a
+/// redeemed refresh token is not lost.
 async fn finish(background: &TaskTracker, deadline: Option<Instant>) {
     background.close();
     let left = deadline.map_or(Duration::ZERO, |it| it.saturating_duration_since(Instant::now()));
@@ -173,7 +177,7 @@ fn keep_fresh(entra: &Arc<Entra>) -> CancellationToken {
     stop
 }
 
-/// Lets the sessions follow what is changed in the directory, where there is one.
+/// Starts to apply changes in the directory to the sessions, if there is a directory.
 fn watch(process: &Process) -> CancellationToken {
     let stop = CancellationToken::new();
     let Process { directory, store, metrics, clock, random, .. } = process.clone();
@@ -193,14 +197,15 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A limit that the system does not back would leave clients waiting instead of refused.
+/// Warns about a connection limit above the system's limit: clients would wait instead of being
+/// rejected.
 fn too_many_connections(wanted: usize) -> Option<String> {
     let backed = handles::max_connections();
     let hint = "raise the limit of open files (ulimit -Hn, or LimitNOFILE= in systemd) to twice the connections plus 256";
     (backed < wanted).then(|| format!("server.limits.connections is {wanted}, but the limit of open files allows {backed} connections: {hint}"))
 }
 
-/// Keys whose change is seen only after a restart.
+/// The changed keys that take effect only after a restart.
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let (before, after) = (&old.session, &new.session);
     let changed = [
@@ -219,7 +224,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     changed.into_iter().filter(|it| it.1).map(|it| format!("{} changed; restart entrada to apply it", it.0)).collect()
 }
 
-/// `[directory]` and every `[[organization]]` as text that tells one from another; it is never shown.
+/// `[directory]` and every `[[organization]]` as text, for comparison only; it is never shown.
 fn directory_of(config: &Config) -> Option<(String, Vec<&str>)> {
     let directory = config.directory.as_ref()?;
     Some((format!("{directory:?}"), directory.secrets().collect()))
@@ -250,7 +255,8 @@ impl AdminSource for AdminState {
             return Err(vec!["draining".to_owned()]);
         }
         let sidecar = self.0.sidecar.load();
-        // Each organization has an Entra of its own, reached when it is first needed; the database is open.
+        // Each organization has its own Entra, which is contacted on first use; the database is
+        // open.
         if sidecar.organizations.is_some() { Ok(()) } else { sidecar.entra.ready().map_err(|it| vec![it]) }
     }
 
@@ -262,7 +268,7 @@ impl AdminSource for AdminState {
     fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
         let sidecar = self.0.sidecar.load();
         let ended = sidecar.process.store.revoke(whom)?;
-        // A phone that rests has no session here, but its sign-in is to end too.
+        // A phone that is not in use has no session here, but its sign-in must end too.
         let account = ended.person.map(|it| (it.oid, Some(it.tid))).or_else(|| whom.account());
         if let (Some((oid, tid)), Some(directory)) = (account, sidecar.process.directory.clone()) {
             sidecar.process.background.spawn(async move {

@@ -1,3 +1,4 @@
-//! Who may. The only maker of permits; knows no requests, no cookies and no Entra.
+//! Decides who may open a path. Only this module creates a [`policy::Permit`]; it does not know
+//! requests, cookies or Entra.
 
 pub mod policy;

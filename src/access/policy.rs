@@ -1,4 +1,4 @@
-//! The rules, compiled once, and their verdicts.
+//! The compiled access rules and their verdicts.
 
 use crate::base::domains::TenantDomains;
 use crate::base::guid::Guid;
@@ -9,7 +9,7 @@ use crate::session::record::Session;
 use http::Method;
 use std::sync::Arc;
 
-/// The rules of `[access]`.
+/// The compiled rules of `[access]`.
 #[derive(Debug)]
 pub struct Policy {
     rules: Vec<AccessRule>,
@@ -18,7 +18,7 @@ pub struct Policy {
     has_directory: bool,
 }
 
-/// Leave to send one target on. Not `Clone`: one judgment, one request.
+/// Permission to forward one target. Not `Clone`: one judgment covers one request.
 #[derive(Debug)]
 pub struct Permit {
     target: Target,
@@ -26,69 +26,71 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// The very target that was judged.
+    /// The target that was judged, unchanged.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// The person it was judged for, if one is signed in.
+    /// The session it was judged with, if the caller is signed in.
     pub fn session(&self) -> Option<&Arc<Session>> {
         self.session.as_ref()
     }
 
-    /// What was judged, and for whom: leave that has been used up, to be judged again while the request lasts.
+    /// Consumes the permit and returns the target and session it was given for, so that they can be
+    /// judged again while the request lasts.
     pub fn into_parts(self) -> (Target, Option<Arc<Session>>) {
         (self.target, self.session)
     }
 }
 
-/// What comes of a judgment.
+/// The result of a judgment.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Let through.
+    /// The request is allowed.
     Permitted(Permit),
-    /// A person has to sign in first, and to prove one of these on the way, where any are named.
+    /// The caller must sign in first and, if authentication contexts are listed, satisfy one of
+    /// them on the way.
     SignIn(SignedOutAnswer, Option<AuthContexts>),
-    /// Signed in, and nothing is missing but the proof of one of these.
+    /// The caller is signed in and lacks only one of these authentication contexts.
     StepUp(SignedOutAnswer, AuthContexts),
-    /// Signed in, and not allowed.
+    /// The caller is signed in but not allowed.
     Forbidden,
-    /// A group rule decides, and Entra did not tell the groups (overage).
+    /// A group rule decides, and Entra did not send the groups (overage).
     GroupsUnknown,
 }
 
-/// A verdict and the rule that gave it.
+/// A verdict and the rule that produced it.
 #[derive(Debug)]
 pub struct RuleVerdict {
-    /// What comes of it.
+    /// The result of the judgment.
     pub verdict: Verdict,
-    /// The rule's line in the file; none where the default decided.
+    /// The rule's line in the file; `None` if the default decided.
     pub line: Option<usize>,
 }
 
-/// Why a rule decided, for `entrada explain`.
+/// The reason for a decision, for `entrada explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecisionReason<'a> {
     /// The first rule whose path and method match.
     Rule(&'a AccessRule),
-    /// No rule names the path.
+    /// No rule matches the path.
     Default(&'a AccessRule),
-    /// Rules name the path, but none its method: nobody may.
+    /// Rules match the path, but none covers the method: the request is refused.
     NoMethod,
 }
 
-/// What would come of a judgment, for `entrada explain`.
+/// The expected result of a judgment, for `entrada explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedOutcome<'a> {
-    /// Let through.
+    /// The request is allowed.
     Allow,
-    /// Refused.
+    /// The request is refused.
     Refuse,
-    /// Refused, since a group decides and Entra did not tell the groups (overage).
+    /// The request is refused because a group decides and Entra did not send the groups (overage).
     GroupsUnknown,
-    /// A stranger has to sign in first.
+    /// A signed-out caller must sign in first.
     SignIn,
-    /// One of these has to be proven first.
+    /// One of these authentication contexts must be satisfied first.
     StepUp(&'a [String]),
 }
 
@@ -97,19 +99,19 @@ enum RuleMatch<'a> {
     Yes,
     No,
     Unknown,
-    /// All holds but the authentication contexts.
+    /// Everything matches except the authentication contexts.
     StepUp(&'a AuthContexts),
 }
 
 impl Policy {
-    /// Takes the rules in their order; `domains` tells the tenants of the domains in them.
+    /// Compiles the rules in their order; `domains` maps the domains in them to tenants.
     pub fn compile(config: &AccessConfig, domains: Arc<TenantDomains>) -> Self {
         let path = crate::base::pattern::PathPattern::everything();
         let default = AccessRule { path, methods: Vec::new(), allow: config.default.clone(), signed_out: SignedOutAnswer::Auto, line: 0 };
         Self { rules: config.rules.clone(), default, domains, has_directory: config.has_directory }
     }
 
-    /// Judges a request: `target` by `session`.
+    /// Judges a request for `target` made with `session`.
     pub fn judge(&self, target: Target, session: Option<Arc<Session>>) -> RuleVerdict {
         let who = session.as_deref().map(Session::identity);
         let who = who.as_ref().map(|it| &***it);
@@ -128,8 +130,9 @@ impl Policy {
         RuleVerdict { verdict, line }
     }
 
-    /// Which rule decides on a target. Where an app may read another path than is written, that one is judged as well, and both must
-    /// let the person in: a rule for `/admin/**` is not passed by as `/%61dmin`.
+    /// Returns the rule that decides on a target. If an app may read the path differently from how
+    /// it is written, that reading is judged too, and both must allow the person: `/%61dmin` does
+    /// not bypass a rule for `/admin/**`.
     pub fn because(&self, target: &Target, who: Option<&Identity>) -> DecisionReason<'_> {
         let written = self.first(target.method(), |it| it.path.matches(target.path()));
         match target.other_reading() {
@@ -151,7 +154,8 @@ impl Policy {
         if named { DecisionReason::NoMethod } else { DecisionReason::Default(&self.default) }
     }
 
-    /// What a rule's `allow` would say to a person, or to a stranger, for `entrada explain`.
+    /// The outcome that a rule's `allow` has for a person, or for a signed-out caller if `identity`
+    /// is `None`; for `entrada explain`.
     pub fn would<'a>(&self, allow: &'a Allow, identity: Option<&Identity>) -> ExpectedOutcome<'a> {
         match self.fits(allow, identity) {
             Some(RuleMatch::Yes) => ExpectedOutcome::Allow,
@@ -162,7 +166,8 @@ impl Policy {
         }
     }
 
-    /// All groups and roles that a rule names: they go to the app first when not all fit.
+    /// All groups and roles that any rule names. If not all of a person's groups and roles fit into
+    /// the headers, these go to the app first.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         let tables = self.rules.iter().map(|it| &it.allow).chain([&self.default.allow]).filter_map(|it| match it {
             Allow::Tables(tables) => Some(tables),
@@ -178,7 +183,7 @@ impl Policy {
         }
     }
 
-    /// Nothing where a stranger would have to say who they are.
+    /// Returns `None` if a signed-out caller must sign in before the rule can be decided.
     fn fits<'a>(&self, allow: &'a Allow, who: Option<&Identity>) -> Option<RuleMatch<'a>> {
         match (allow, who) {
             (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => Some(RuleMatch::Yes),
@@ -189,7 +194,8 @@ impl Policy {
                 for table in tables {
                     match (self.matches_identity(table, who), fit) {
                         (RuleMatch::Yes, _) => return Some(RuleMatch::Yes),
-                        // The first that leads on is taken, also where groups are not known: it can be acted on.
+                        // The first table that leads on wins, even if groups are unknown: the
+                        // caller can act on it.
                         (it @ RuleMatch::StepUp(_), RuleMatch::No | RuleMatch::Unknown) | (it @ RuleMatch::Unknown, RuleMatch::No) => fit = it,
                         _ => {}
                     }
@@ -199,7 +205,7 @@ impl Policy {
         }
     }
 
-    /// Every list that is not empty must hold; an empty table holds for nobody.
+    /// Every list that is not empty must match; an empty table matches no one.
     fn matches_identity<'a>(&self, table: &'a AllowConditions, who: &Identity) -> RuleMatch<'a> {
         match self.is_for(table, who) {
             RuleMatch::Yes if !table.acrs.is_empty() && !table.acrs.iter().any(|it| who.acrs.contains(it)) => RuleMatch::StepUp(&table.acrs),
@@ -207,24 +213,26 @@ impl Policy {
         }
     }
 
-    /// The same, but for what has to be proven.
+    /// Like `matches_identity`, but without the authentication contexts.
     fn is_for<'a>(&self, table: &'a AllowConditions, who: &Identity) -> RuleMatch<'a> {
         let AllowConditions { roles, groups, users, tenants, organizations, directory_roles, acrs } = table;
         let nobody = [roles, groups, users, organizations, directory_roles].iter().all(|it| it.is_empty()) && tenants.is_empty() && acrs.is_empty();
         if nobody {
             return RuleMatch::No;
         }
-        // What an app registration defines is only valid together with the organization that brought it (`check` refuses such a table; this
-        // does not depend on it). Without a directory there is one registration.
+        // Values that an app registration defines are valid only together with the organization
+        // that brought the registration (`check` rejects such a table; this code does not rely on
+        // that). Without a directory there is only one registration.
         let is_theirs = !organizations.is_empty() || !(self.has_directory || who.member.is_some());
-        // With `role_map` a registration decides about roles of the directory too: whoever names a tenant with them means one organization of it.
+        // With `role_map`, a registration decides about directory roles too: a table that combines
+        // tenants with directory roles must also name the organization.
         let is_their_role = is_theirs || tenants.is_empty();
         let known = (roles.is_empty() || (is_theirs && roles.iter().any(|it| who.roles.contains(it))))
             && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
             && (tenants.is_empty() || tenants.iter().any(|it| self.domains.matches_tenant(it, who.tid)))
             && (organizations.is_empty() || who.member.as_deref().is_some_and(|who| organizations.iter().any(|it| **it == *who.code)))
             && (directory_roles.is_empty() || is_their_role && who.member.as_deref().is_some_and(|who| directory_roles.iter().any(|it| **it == *who.role)));
-        // The object ID of a group is the tenant's; a name is whatever the registration puts there.
+        // A group's object ID belongs to the tenant; its name is set freely by the registration.
         let mut groups = groups.iter().filter(|it| is_theirs || Guid::parse(it).is_some()).peekable();
         let names_groups = !table.groups.is_empty();
         match (known, names_groups, &who.groups) {
@@ -238,7 +246,8 @@ impl Policy {
     }
 }
 
-/// What whoever signs in will have to prove, whichever table is theirs. Where one table asks for nothing, a stranger is not asked either.
+/// The authentication contexts to request when a signed-out caller signs in: those of the first
+/// table, if every table requires some. If one table requires none, none are requested.
 fn required_of_everyone(allow: &Allow) -> Option<&AuthContexts> {
     let Allow::Tables(tables) = allow else { return None };
     tables.first().map(|it| &it.acrs).filter(|_| tables.iter().all(|it| !it.acrs.is_empty()))
@@ -247,7 +256,7 @@ fn required_of_everyone(allow: &Allow) -> Option<&AuthContexts> {
 fn is_user(named: &str, who: &Identity) -> bool {
     match Guid::parse(named) {
         Some(oid) => oid == who.oid,
-        // Each tenant gives its people names; with organizations there are several.
+        // Usernames are unique per tenant only, and with organizations there are several tenants.
         None => who.member.is_none() && who.preferred_username.as_deref().is_some_and(|it| it.to_lowercase() == named.to_lowercase()),
     }
 }
@@ -368,7 +377,7 @@ mod tests {
             (&["contoso"], &["worker"], true),
             (&["contoso"], &["owner"], false),
             (&["fabrikam"], &["worker"], false),
-            // A role of Entra's is none of the directory's.
+            // An app role from Entra is not a directory role.
             (&[], &["Admin"], false),
         ] {
             assert_eq!(allowed(&table(organizations, roles), &here), may, "{organizations:?} {roles:?}");
@@ -376,8 +385,9 @@ mod tests {
         }
     }
 
-    // A registration's owner defines any app role, and may have names of groups in its tokens: a rule that named only the tenant let in
-    // whoever came by another registration of that tenant.
+    // A registration's owner can define any app role and can have group names put into its tokens:
+    // a rule that named only the tenant also allowed people who signed in through another
+    // registration of that tenant.
     #[test]
     fn app_roles_and_names_count_only_together_with_the_organization() {
         let lists = |roles: &[&str], groups: &[&str], organizations: &[&str]| {

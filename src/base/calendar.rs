@@ -1,27 +1,28 @@
-//! Dates of the calendar, in UTC.
+//! Calendar dates in UTC.
 
-/// Seconds of a day.
+/// Seconds in a day.
 pub const SECONDS_PER_DAY: u64 = 86_400;
 
-/// Days before its end from which a credential counts as one that expires soon.
+/// Days before its end from which a credential counts as expiring soon.
 const EXPIRY_WARNING_DAYS: i64 = 30;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// A day of the calendar, UTC.
+/// A calendar day in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date {
-    /// The year.
+    /// Year of the proleptic Gregorian calendar.
     pub year: i32,
-    /// 1 to 12.
+    /// Month, 1 to 12.
     pub month: u64,
-    /// 1 to 31.
+    /// Day of the month, 1 to 31.
     pub day: u64,
 }
 
-/// The day of a time in seconds since 1970, by the civil-from-days rule of the proleptic Gregorian calendar.
+/// Converts seconds since 1970 to a day, with the civil-from-days algorithm for the proleptic
+/// Gregorian calendar.
 pub fn date(seconds: u64) -> Date {
-    // Years begin in March here, so that the leap day is the last.
+    // Years begin in March here, so that the leap day comes last.
     let days = seconds / SECONDS_PER_DAY + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -33,34 +34,35 @@ pub fn date(seconds: u64) -> Date {
     Date { year: i32::try_from(year).unwrap_or(i32::MAX), month, day }
 }
 
-/// Whole days until `time`, rounded down; negative once it has passed. Both are in seconds since 1970.
+/// Whole days from `now` until `time`, rounded down; negative once `time` has passed. Both are in
+/// seconds since 1970.
 pub fn days_until(time: i64, now: u64) -> i64 {
     time.saturating_sub(i64::try_from(now).unwrap_or(i64::MAX)).div_euclid(86_400)
 }
 
-/// Days until a credential ends, where a warning is due: 30 days before, and once it has ended.
+/// Days until a credential ends, if a warning is due: from 30 days before the end, and after it.
 pub fn days_if_expiring(end: i64, now: u64) -> Option<i64> {
     Some(days_until(end, now)).filter(|days| *days <= EXPIRY_WARNING_DAYS)
 }
 
-/// A time in seconds since 1970 as Entra writes one: `2026-01-09 02:02:12Z`.
+/// Formats seconds since 1970 as Entra does: `2026-01-09 02:02:12Z`.
 pub fn utc(seconds: u64) -> String {
     let Date { year, month, day } = date(seconds);
     let rest = seconds % SECONDS_PER_DAY;
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
-/// The minute of a time in seconds since 1970, in UTC: `2026-01-09 02:02`.
+/// Formats seconds since 1970 as a minute in UTC: `2026-01-09 02:02`.
 pub fn utc_minute(seconds: u64) -> String {
     utc(seconds).chars().take(16).collect()
 }
 
-/// The day of a time in seconds since 1970, in UTC, as a field of a form wants it: `2026-01-09`.
+/// Formats seconds since 1970 as a day in UTC for a form field: `2026-01-09`.
 pub fn utc_day(seconds: u64) -> String {
     utc(seconds).chars().take(10).collect()
 }
 
-/// Reads a day as a field of a form gives it, `2026-01-09`; its beginning in seconds since 1970.
+/// Parses a day from a form field, `2026-01-09`, and returns its start in seconds since 1970.
 pub fn day(text: &str) -> Option<u64> {
     let mut parts = text.split('-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
@@ -68,17 +70,18 @@ pub fn day(text: &str) -> Option<u64> {
     let (year, month, day) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
     let fits = (1970..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
     let seconds = if plain && fits { days_before(year, month, day)?.checked_mul(SECONDS_PER_DAY)? } else { return None };
-    // The 31st of a month of thirty days would be the first of the next.
+    // The 31st of a month with thirty days would become the first of the next month.
     (date(seconds).day == day).then_some(seconds)
 }
 
-/// Days from 1970 to a day of the calendar.
+/// Days from 1970 to a calendar day.
 fn days_before(year: u64, month: u64, day: u64) -> Option<u64> {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     (year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1).checked_sub(719_468)
 }
 
-/// Reads a `Date` header in its preferred form (RFC 9110 section 5.6.7): `Fri, 09 Jan 2026 02:02:12 GMT`; seconds since 1970.
+/// Parses a `Date` header in its preferred form (RFC 9110 section 5.6.7) and returns seconds since
+/// 1970. Example: `Fri, 09 Jan 2026 02:02:12 GMT`.
 pub fn http_date(text: &str) -> Option<u64> {
     let mut words = text.split(' ');
     let (_, day, month, year, time, zone) = (words.next()?, words.next()?, words.next()?, words.next()?, words.next()?, words.next()?);

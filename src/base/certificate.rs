@@ -1,4 +1,4 @@
-//! A certificate and its private key, by which an app proves to Entra who it is.
+//! A certificate and its private key, with which an app authenticates to Entra.
 
 use crate::base::secret::Secret;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -12,37 +12,38 @@ use std::fmt;
 use std::sync::Arc;
 use x509_cert::der::Decode as _;
 
-/// The longest PEM text that is read, in bytes: a key of 4096 bits has a quarter of it.
+/// Maximum length of the PEM text, in bytes. A 4096-bit key takes a quarter of it.
 pub const MAX_PEM_BYTES: usize = 16 * 1024;
 
-/// The fewest bits of a key: Entra takes RSA of 2048 bits and more (`learn:/certificate-credentials`).
+/// Minimum size of an RSA key, in bits: Entra accepts 2048 and more
+/// (`learn:/certificate-credentials`).
 const MIN_RSA_BITS: usize = 2048;
 
-/// Why a certificate and a key are none that Entra takes.
+/// The reason why Entra would not accept a certificate and its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadCertificate {
-    /// No `CERTIFICATE` in PEM.
+    /// The text contains no PEM block `CERTIFICATE`.
     #[error("contains no certificate in PEM")]
     NoCertificate,
-    /// No private key in PEM.
+    /// The text contains no PEM private key.
     #[error("contains no private key in PEM")]
     NoKey,
-    /// The key is locked by a password.
+    /// The key is encrypted with a password.
     #[error("contains an encrypted private key")]
     Encrypted,
-    /// The key is no RSA key of 2048 bits or more.
+    /// The key is not an RSA key of 2048 bits or more.
     #[error("contains no RSA key of 2048 bits or more")]
     NotRsa,
-    /// The key is another one's.
+    /// The key does not belong to the certificate.
     #[error("contains a private key that does not belong to the certificate")]
     Stranger,
-    /// More than 16 KiB.
+    /// The text is longer than 16 KiB.
     #[error("is longer than 16 KiB")]
     TooLong,
 }
 
 impl BadCertificate {
-    /// What helps against it.
+    /// A hint on how to fix the error.
     pub fn hint(self) -> &'static str {
         match self {
             Self::NoCertificate => "a certificate in PEM begins with -----BEGIN CERTIFICATE-----",
@@ -55,7 +56,7 @@ impl BadCertificate {
     }
 }
 
-/// A certificate with its key. Made by `parse` alone, so the two belong together.
+/// A certificate with its key. Only `parse` creates one, so the two belong together.
 #[derive(Clone)]
 pub struct ClientCertificate {
     key: Arc<KeyPair>,
@@ -65,10 +66,11 @@ pub struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// Reads both out of PEM, in one text or in two behind each other: the first certificate counts, and the first key.
+    /// Parses both from PEM, in one text or in two texts joined together. The first certificate and
+    /// the first key count.
     ///
     /// # Errors
-    /// `BadCertificate` says what is missing.
+    /// Returns a `BadCertificate` that names the missing part.
     pub fn parse(pem: &Secret) -> Result<Self, BadCertificate> {
         let text = pem.expose();
         if text.len() > MAX_PEM_BYTES {
@@ -94,17 +96,17 @@ impl ClientCertificate {
         Ok(Self { key: Arc::new(key), thumbprint: URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)), ends, written: pem.clone() })
     }
 
-    /// When it ends, seconds since 1970.
+    /// End of validity, in seconds since 1970.
     pub fn ends(&self) -> u64 {
         self.ends
     }
 
-    /// As `x5t#S256` names it (RFC 7515 section 4.1.8).
+    /// SHA-256 thumbprint, encoded for `x5t#S256` (RFC 7515 section 4.1.8).
     pub fn thumbprint(&self) -> &str {
         &self.thumbprint
     }
 
-    /// The PEM that it was read from, for whoever seals it.
+    /// The original PEM text, for callers that seal it.
     pub fn written(&self) -> &Secret {
         &self.written
     }

@@ -1,35 +1,35 @@
-//! The time, passed in.
+//! The clock, passed in as a parameter.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells the time in seconds since 1970; a test can move it.
+/// Returns the time since 1970; tests can move it.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    /// Where it stands still: milliseconds since 1970.
+    /// The time at which the clock is stopped, in milliseconds since 1970.
     stands: Option<u64>,
     shift: Arc<AtomicI64>,
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// The system clock.
     pub fn system() -> Self {
         Self::default()
     }
 
-    /// One that stands still unless it is moved. For tests.
+    /// A clock that stands still unless it is moved. For tests.
     pub fn standing() -> Self {
         Self { stands: Some(Self::system().now_millis()), ..Self::default() }
     }
 
-    /// Seconds since 1970.
+    /// Current time in seconds since 1970.
     pub fn now(&self) -> u64 {
         let millis = self.now_millis();
         millis / 1000
     }
 
-    /// Milliseconds since 1970.
+    /// Current time in milliseconds since 1970.
     pub fn now_millis(&self) -> u64 {
         let real = self.stands.unwrap_or_else(|| {
             let real = system_now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis());
@@ -38,7 +38,7 @@ impl Clock {
         real.saturating_add_signed(self.shift.load(Ordering::Relaxed).saturating_mul(1000))
     }
 
-    /// Moves this clock and all its clones by that many seconds. For the emulator and for tests.
+    /// Moves this clock and all its clones by `seconds`. For the emulator and tests.
     pub fn shift(&self, seconds: i64) {
         self.shift.fetch_add(seconds, Ordering::Relaxed);
     }

@@ -1,19 +1,22 @@
-//! Microsoft's clouds: where each signs people in, and where its Graph is.
+//! Microsoft's clouds, each with its own hosts for sign-in and for Microsoft Graph.
 
-/// One of Microsoft's clouds (`learn:/authentication-national-cloud`). Its issuers are `https://<login>/<tenant ID>/v2.0`.
+/// One of Microsoft's clouds (`learn:/authentication-national-cloud`). Its issuers are
+/// `https://<login>/<tenant ID>/v2.0`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MicrosoftCloud {
-    /// As `cloud = "..."` says it.
+    /// Name in `cloud = "..."`.
     pub name: &'static str,
-    /// The host where people sign in.
+    /// Host name for sign-in.
     pub login: &'static str,
-    /// Other names of that host: asked at one, Entra may name another.
+    /// Other names of the sign-in host: Entra may answer under a different name from the one
+    /// requested.
     pub aliases: &'static [&'static str],
-    /// The host of Microsoft Graph.
+    /// Host name of Microsoft Graph.
     pub graph: &'static str,
 }
 
-/// All of them; the first is the default. Both Government ones sign in at the same host and differ in their Graph.
+/// All clouds; the first is the default. The two Government clouds share a sign-in host and differ
+/// in their Graph.
 pub static CLOUDS: [MicrosoftCloud; 4] = [
     MicrosoftCloud {
         name: "public",
@@ -29,12 +32,12 @@ pub static CLOUDS: [MicrosoftCloud; 4] = [
 const US: &[&str] = &["login.usgovcloudapi.net", "login-us.microsoftonline.com"];
 
 impl MicrosoftCloud {
-    /// Scheme and host of the authority.
+    /// Scheme and host of the authority, such as `https://login.microsoftonline.com`.
     pub fn authority(&self) -> String {
         format!("https://{}", self.login)
     }
 
-    /// Whether that host is this cloud's sign-in, under any of its names.
+    /// Whether `host` is this cloud's sign-in host, under any of its names.
     pub fn signs_in_at(&self, host: &str) -> bool {
         self.login == host || self.aliases.contains(&host)
     }

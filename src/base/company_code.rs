@@ -1,26 +1,27 @@
-//! The company code: what a company's people may type to be sent to their own sign-in.
+//! The company code, which employees may type to reach their company's sign-in.
 
 use std::fmt;
 
-/// 4 to 32 of `a-z`, `0-9` and inner hyphens, in lower case: it is read aloud and printed on sheets.
+/// 4 to 32 characters: `a-z`, `0-9` and inner hyphens. Lower case, because codes are read aloud and
+/// printed on paper.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CompanyCode(Box<str>);
 
-/// The longest code, in bytes.
+/// Maximum length of a code, in bytes.
 const MAX_CODE_BYTES: usize = 32;
 
-/// The shortest code, in bytes.
+/// Minimum length of a code, in bytes.
 const MIN_CODE_BYTES: usize = 4;
 
 impl CompanyCode {
-    /// Reads what somebody typed: spaces around it go, and case does not count.
+    /// Parses a typed code; surrounding spaces and case are ignored.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') && !text.starts_with('-') && !text.ends_with('-');
         (plain && (MIN_CODE_BYTES..=MAX_CODE_BYTES).contains(&text.len())).then(|| Self(text.to_ascii_lowercase().into()))
     }
 
-    /// A readable one from a company's name, told apart by `number` where that is not zero.
+    /// Derives a readable code from a company's name, with `number` as a suffix unless it is zero.
     pub fn of_name(name: &str, number: u32) -> Option<Self> {
         let words = name.split(|it: char| !it.is_ascii_alphanumeric()).filter(|it| !it.is_empty()).collect::<Vec<_>>().join("-");
         let tail = if number == 0 { String::new() } else { format!("-{number}") };
@@ -29,7 +30,7 @@ impl CompanyCode {
         Self::parse(&format!("{}{tail}", padded.trim_end_matches('-')))
     }
 
-    /// As it is written.
+    /// The code in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,22 +1,24 @@
-//! What an app proves itself to Entra by: a client secret, a certificate, or the token of another issuer.
+//! The credential with which an app authenticates to Entra: a client secret, a certificate or a
+//! token from another issuer.
 
 use super::certificate::ClientCertificate;
 use super::secret::Secret;
 use std::path::PathBuf;
 
-/// How an app proves to Entra who it is.
+/// An app's credential for Entra.
 #[derive(Clone, Debug)]
 pub enum ClientCredential {
-    /// `client_secret`: its Value.
+    /// `client_secret`: the secret's Value.
     Secret(Secret),
-    /// `certificate`: it signs an assertion for each request (`private_key_jwt`, RFC 7523).
+    /// `certificate`: signs an assertion for each request (`private_key_jwt`, RFC 7523).
     Certificate(ClientCertificate),
-    /// `federated_token`: the file of an assertion that somebody else signs, read anew for each request, since it changes about every hour.
+    /// `federated_token`: the file with an assertion signed by another issuer. It is read for each
+    /// request, because it changes about every hour.
     Federated(PathBuf),
 }
 
 impl ClientCredential {
-    /// What must show in no output.
+    /// The part that must not appear in any output.
     pub fn secret(&self) -> Option<&Secret> {
         match self {
             Self::Secret(it) => Some(it),
@@ -25,12 +27,12 @@ impl ClientCredential {
         }
     }
 
-    /// When it ends by itself, seconds since 1970, where that stands in it.
+    /// Expiry in seconds since 1970, if the credential contains it.
     pub fn ends(&self) -> Option<u64> {
         if let Self::Certificate(it) = self { Some(it.ends()) } else { None }
     }
 
-    /// Whether it is the very same.
+    /// Whether the two are the same credential with the same contents.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Secret(it), Self::Secret(other)) => it.expose() == other.expose(),

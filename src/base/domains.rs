@@ -1,21 +1,21 @@
-//! Domains that stand for tenants, and the tenants that they were found to belong to.
+//! Domains that stand for tenants, and the tenants they resolve to.
 
 use super::guid::Guid;
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// One tenant, as an operator writes it.
+/// A tenant as the operator writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TenantName {
-    /// Directory (tenant) ID.
+    /// The Directory (tenant) ID.
     Id(Guid),
-    /// A verified domain, in lower case; discovery tells its id.
+    /// A verified domain, in lower case; discovery resolves its tenant ID.
     Domain(String),
 }
 
 impl TenantName {
-    /// The domain, where it is one.
+    /// The domain, or `None` for a tenant ID.
     pub fn domain(&self) -> Option<&str> {
         match self {
             Self::Id(_) => None,
@@ -33,7 +33,7 @@ impl fmt::Display for TenantName {
     }
 }
 
-/// Domains and their tenants. What was found is kept: a domain is resolved once.
+/// Domains and their tenants. Results are kept: a domain is resolved once.
 #[derive(Debug, Default)]
 pub struct TenantDomains {
     requested: BTreeSet<String>,
@@ -41,17 +41,17 @@ pub struct TenantDomains {
 }
 
 impl TenantDomains {
-    /// Domains, in lower case, of which nothing is known yet.
+    /// Creates the set with domains in lower case, all still unresolved.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         Self { requested: names.map(str::to_owned).collect(), found: ArcSwap::default() }
     }
 
-    /// The tenant of a domain, where it is known.
+    /// The tenant of a domain, if resolved.
     pub fn tenant(&self, name: &str) -> Option<Guid> {
         self.found.load().get(name).copied()
     }
 
-    /// Whether that tenant is meant. A domain that is not resolved yet is nobody's.
+    /// Whether `named` means `tenant`. An unresolved domain matches no tenant.
     pub fn matches_tenant(&self, named: &TenantName, tenant: Guid) -> bool {
         match named {
             TenantName::Id(id) => *id == tenant,
@@ -59,13 +59,13 @@ impl TenantDomains {
         }
     }
 
-    /// Those of which nothing is known yet.
+    /// The domains that are not resolved yet.
     pub fn unknown(&self) -> Vec<String> {
         let found = self.found.load();
         self.requested.iter().filter(|it| !found.contains_key(*it)).cloned().collect()
     }
 
-    /// Keeps what was found.
+    /// Records the tenant of a domain.
     pub fn record(&self, name: &str, tenant: Guid) {
         self.found.rcu(|found| {
             let mut found = BTreeMap::clone(found);
@@ -74,7 +74,7 @@ impl TenantDomains {
         });
     }
 
-    /// Takes over what others know.
+    /// Takes over the tenants that `old` has already resolved.
     pub fn inherit(&self, old: &Self) {
         for name in self.unknown() {
             if let Some(tenant) = old.tenant(&name) {

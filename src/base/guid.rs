@@ -1,19 +1,20 @@
-//! A GUID as Entra writes it: tenant ids, object ids, client ids.
+//! A GUID as Entra writes it: tenant IDs, object IDs, client IDs.
 
 use std::fmt;
 
-/// A GUID, compared as a value: case and spelling cannot differ.
+/// A GUID, compared by value, so case does not matter.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Guid([u8; 16]);
 
 impl Guid {
-    /// Nobody's (RFC 9562 section 5.9).
+    /// The nil GUID, which identifies nothing (RFC 9562 section 5.9).
     pub const NIL: Self = Self([0; 16]);
 
-    /// The tenant that all personal Microsoft accounts are in (`learn:/id-token-claims-reference`, `tid`).
+    /// The tenant of all personal Microsoft accounts (`learn:/id-token-claims-reference`, `tid`).
     pub const PERSONAL: Self = Self([0x91, 0x88, 0x04, 0x0d, 0x6c, 0x67, 0x4c, 0x5b, 0xb1, 0x12, 0x36, 0xa3, 0x04, 0xb6, 0x6d, 0xad]);
 
-    /// Reads `aaaabbbb-0000-cccc-1111-dddd2222eeee`, in either case; no braces, no other spelling.
+    /// Parses `aaaabbbb-0000-cccc-1111-dddd2222eeee` in either case; braces and other forms are
+    /// rejected.
     pub fn parse(text: &str) -> Option<Self> {
         const DASHES: [usize; 4] = [8, 13, 18, 23];
         let bytes = text.as_bytes();
@@ -41,12 +42,13 @@ impl Guid {
         Some(Self(out))
     }
 
-    /// The GUID of sixteen bytes in the order they are written.
+    /// Creates a GUID from sixteen bytes in written order.
     pub fn of_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// A GUID made of the given bytes; the version bits are set as RFC 9562 says for random ones.
+    /// Creates a GUID from random bytes; the version bits are set as RFC 9562 requires for random
+    /// GUIDs.
     pub fn from_random(mut bytes: [u8; 16]) -> Self {
         let [.., seven, eight, _, _, _, _, _, _, _, _] = &mut bytes;
         let _ = eight;
@@ -56,7 +58,8 @@ impl Guid {
         Self(bytes)
     }
 
-    /// A GUID that sorts by when it was made, in milliseconds since 1970, and by `count` within one (RFC 9562 sections 5.7 and 6.2).
+    /// Creates a GUID that sorts by creation time, in milliseconds since 1970, and by `count`
+    /// within one millisecond (RFC 9562 sections 5.7 and 6.2).
     pub fn from_time(millis: u64, count: u16, mut bytes: [u8; 16]) -> Self {
         let ([_, _, time @ ..], [high, low]) = (millis.to_be_bytes(), count.to_be_bytes());
         for (to, from) in bytes.iter_mut().zip(time.into_iter().chain([(high & 0x0f) | 0x70, low])) {
@@ -67,7 +70,7 @@ impl Guid {
         Self(bytes)
     }
 
-    /// The sixteen bytes, in the order they are written.
+    /// The sixteen bytes in written order.
     pub fn bytes(&self) -> &[u8; 16] {
         &self.0
     }

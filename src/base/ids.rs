@@ -1,15 +1,15 @@
-//! Ids that are new for each request: unique, and cheap to make.
+//! Request IDs: unique and cheap to create.
 
 use super::random::RandomSource;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Characters of an id.
+/// Length of a request ID, in characters.
 pub const REQUEST_ID_CHARS: usize = 16;
 
-/// Makes references for requests: a part that is the process' own and a count, scattered. They name, they protect nothing: whoever
-/// guesses one has learned nothing, so they need no randomness of their own.
+/// Creates request IDs from a part that is unique to the process and a scrambled counter. They are
+/// names, not secrets: guessing one reveals nothing, so they are not random.
 #[derive(Debug)]
 pub struct RequestIds {
     process: [u8; 4],
@@ -17,12 +17,12 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// Begins anywhere.
+    /// Creates a generator with a random process part and a random start of the counter.
     pub fn new(random: &RandomSource) -> Self {
         Self { process: random.bytes(), count: AtomicU64::new(u64::from_be_bytes(random.bytes())) }
     }
 
-    /// The next one, in base64url.
+    /// Returns the next ID, in base64url.
     pub fn next(&self) -> [u8; REQUEST_ID_CHARS] {
         let mut bytes = [0; 12];
         let scattered = scatter(self.count.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
@@ -30,13 +30,13 @@ impl RequestIds {
             *to = from;
         }
         let mut text = [b'0'; REQUEST_ID_CHARS];
-        // Twelve bytes are sixteen characters: it always fits.
+        // Twelve bytes are sixteen characters, so the result always fits.
         let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
         text
     }
 }
 
-/// One-to-one on 64 bits (the finalizer of SplitMix64), so that no two counts meet.
+/// A one-to-one mapping on 64 bits (the finalizer of SplitMix64), so that two counts never collide.
 fn scatter(count: u64) -> u64 {
     let mut out = count;
     out = (out ^ (out >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

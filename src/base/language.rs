@@ -1,12 +1,12 @@
-//! The languages that pages are written in.
+//! The languages of Entrada's pages.
 
-/// The longest `Accept-Language` that is read, in bytes; a browser's has far less than a hundred.
+/// Maximum length of `Accept-Language` that is read, in bytes; a browser's is far below a hundred.
 const MAX_ACCEPT_LANGUAGE_BYTES: usize = 512;
 
-/// A language of pages.
+/// The language of a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
-    /// Where nothing else is asked for.
+    /// The default.
     #[default]
     English,
     /// Standard German.
@@ -14,10 +14,11 @@ pub enum Language {
 }
 
 impl Language {
-    /// All of them.
+    /// All languages.
     pub const ALL: [Self; 2] = [Self::English, Self::German];
 
-    /// What a browser wants most of those that there are, by its `Accept-Language` (RFC 9110 12.5.4).
+    /// Returns the available language that the browser prefers, according to its `Accept-Language`
+    /// (RFC 9110 section 12.5.4).
     pub fn preferred(accepted: &str) -> Self {
         if accepted.len() > MAX_ACCEPT_LANGUAGE_BYTES {
             return Self::default();
@@ -26,7 +27,7 @@ impl Language {
         for it in accepted.split(',') {
             let (range, quality) = it.split_once(';').unwrap_or((it, "q=1"));
             let (quality, language) = (thousandths(quality), Self::of_range(range.trim()));
-            // Of two that are wanted alike, the first counts.
+            // Of two languages with the same quality, the first counts.
             if let Some(language) = language.filter(|_| quality > best.0) {
                 best = (quality, language);
             }
@@ -34,7 +35,7 @@ impl Language {
         best.1
     }
 
-    /// As HTML names it.
+    /// Language tag for HTML.
     pub fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -42,7 +43,7 @@ impl Language {
         }
     }
 
-    /// `*` is what there is without asking.
+    /// `*` selects the default.
     fn of_range(range: &str) -> Option<Self> {
         let primary = range.split('-').next().unwrap_or_default();
         if primary == "*" {
@@ -52,7 +53,7 @@ impl Language {
     }
 }
 
-/// `q=0.8` is 800; what is not understood is not wanted.
+/// `q=0.8` is 800; an invalid quality counts as 0.
 fn thousandths(quality: &str) -> u16 {
     let Some(value) = quality.trim().strip_prefix("q=").or_else(|| quality.trim().strip_prefix("Q=")) else { return 0 };
     let (whole, rest) = value.split_once('.').unwrap_or((value, ""));

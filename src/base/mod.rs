@@ -1,6 +1,6 @@
-//! Words that all modules share.
+//! Types that all modules share.
 //!
-//! Nothing here does I/O, reads a clock or makes randomness by itself.
+//! Nothing here does I/O, reads a clock or generates randomness itself.
 
 pub mod calendar;
 pub mod certificate;

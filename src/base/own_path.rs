@@ -1,9 +1,9 @@
-//! The paths under our prefix. The router answers them and the configuration keeps them free, both
-//! from this one table.
+//! The paths under Entrada's prefix. The router serves them and the configuration keeps them free;
+//! both use this table.
 
-/// nginx asks here; its dialect is also at `/auth/nginx`.
+/// Forward authentication for nginx; the nginx dialect is also at `/auth/nginx`.
 pub const FORWARD_AUTH: &str = "/auth";
-/// The same with the name of the dialect.
+/// Forward authentication, with the name of the dialect in the path.
 pub const FORWARD_AUTH_NGINX: &str = "/auth/nginx";
 /// Starts a sign-in.
 pub const START: &str = "/start";
@@ -13,26 +13,26 @@ pub const SIGN_IN: &str = "/sign_in";
 pub const SIGN_OUT: &str = "/sign_out";
 /// Entra's front-channel logout (OpenID Connect Front-Channel Logout 1.0).
 pub const FRONT_CHANNEL: &str = "/front_channel_logout";
-/// The signed-in person as JSON.
+/// Returns the signed-in person as JSON.
 pub const USER_INFO: &str = "/userinfo";
-/// The times of the session as JSON.
+/// Returns the session's times as JSON.
 pub const SESSION: &str = "/session";
-/// Asks Entra about the session now.
+/// Checks the session with Entra now.
 pub const SESSION_REFRESH: &str = "/session/refresh";
-/// The public keys of the assertion.
+/// Public keys of the assertion.
 pub const KEYS: &str = "/jwks.json";
-/// The set-up page of an organization; its other pages are below.
+/// Set-up page of an organization; its other pages are below it.
 pub const SET_UP: &str = "/setup";
-/// Native apps start a sign-in here.
+/// Authorization endpoint for native apps: starts their sign-in.
 pub const NATIVE_AUTHORIZE: &str = "/native/authorize";
-/// The token endpoint of native apps.
+/// Token endpoint for native apps.
 pub const NATIVE_TOKEN: &str = "/native/token";
-/// Native apps revoke a token here (RFC 7009).
+/// Revocation endpoint for native apps (RFC 7009).
 pub const NATIVE_REVOKE: &str = "/native/revoke";
-/// The public keys of access tokens.
+/// Public keys of access tokens.
 pub const NATIVE_KEYS: &str = "/native/jwks.json";
 
-/// Paths that no redirect URI may take, nor any path below them.
+/// Paths that a redirect URI must not use, including everything below them.
 pub const RESERVED: [&str; 10] = [FORWARD_AUTH, START, SIGN_IN, SIGN_OUT, FRONT_CHANNEL, USER_INFO, SESSION, KEYS, SET_UP, "/native"];
 
 /// Whether `path` is `place` or below it.

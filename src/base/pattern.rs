@@ -1,16 +1,18 @@
-//! The path of an access rule or a route.
+//! The path pattern of an access rule or a route.
 
 use percent_encoding::percent_decode_str;
 use std::fmt;
 
-/// A path pattern: `/x`, `/x/**` or `/x/{id}/y`; matched case-sensitively, segment by segment.
+/// A path pattern: `/x`, `/x/**` or `/x/{id}/y`. Matching is case-sensitive, segment by segment.
 ///
-/// `/x/**` covers `/x`, `/x/` and all below. `{name}` is exactly one segment that is not empty. With suffixes, `/x` also covers `/x.json`,
-/// `/x.` and `/x%20`: see [`PathPattern::with_suffixes`].
+/// `/x/**` covers `/x`, `/x/` and everything below. `{name}` is exactly one segment that is not
+/// empty. With suffixes, `/x` also covers `/x.json`, `/x.` and `/x%20`: see
+/// [`PathPattern::with_suffixes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     text: String,
-    /// The path as far as it is literal, from its first slash: most paths that are not meant differ there.
+    /// The literal start of the path, from its first slash: a quick check that rejects most paths
+    /// that do not match.
     literal_start: String,
     segments: Vec<PatternSegment>,
     below: bool,
@@ -23,28 +25,28 @@ enum PatternSegment {
     Any,
 }
 
-/// Why a pattern is not one.
+/// The reason why a text is not a valid pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
-    /// It does not begin with `/`.
+    /// The pattern does not begin with `/`.
     #[error("a path must begin with \"/\"")]
     NoSlash,
-    /// `*` elsewhere than as `/**` at the end.
+    /// `*` is used other than as `/**` at the end.
     #[error("\"*\" is allowed only as \"/**\" at the end")]
     Star,
-    /// A brace that does not enclose a whole segment.
+    /// A brace does not enclose a whole segment.
     #[error("\"{{name}}\" must be a whole segment")]
     Brace,
-    /// The literal part is not a plain path: no request that is let in can have it.
+    /// The literal part is not a plain path, so no accepted request can have it.
     #[error("no request can have this path: {0}")]
     NotPlain(super::target::AmbiguousTarget),
 }
 
 impl PathPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// `BadPattern` says what is not understood.
+    /// Returns a `BadPattern` that names the part that is invalid.
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
         let (body, below) = match text.strip_suffix("/**") {
             Some(body) => (body, true),
@@ -65,31 +67,32 @@ impl PathPattern {
         Ok(Self { text: text.to_owned(), literal_start: begins, segments, below, suffixes: false })
     }
 
-    /// `/**`: every path.
+    /// The pattern `/**`, which matches every path.
     pub fn everything() -> Self {
         Self { text: "/**".to_owned(), literal_start: String::new(), segments: Vec::new(), below: true, suffixes: false }
     }
 
-    /// The same, with suffixes: after each of its literal segments there may be a dot and anything, or spaces and dots only, plain or encoded.
+    /// Returns the pattern with suffixes allowed: each literal segment may be followed by a dot and
+    /// anything, or by spaces and dots only, plain or encoded.
     ///
-    /// Rails serves `/admin.json` as `/admin`, and Windows drops dots and spaces at the end of a name. An empty segment (`/`, `/x/`) is no
-    /// name and has no suffix.
+    /// Rails serves `/admin.json` as `/admin`, and Windows drops dots and spaces at the end of a
+    /// name. An empty segment (`/`, `/x/`) is not a name and has no suffix.
     #[must_use]
     pub fn with_suffixes(self) -> Self {
         Self { suffixes: true, ..self }
     }
 
-    /// Whether its literal segments may have suffixes.
+    /// Whether the literal segments may have suffixes.
     pub fn has_suffixes(&self) -> bool {
         self.suffixes
     }
 
-    /// Whether its last segment is a literal that is not empty.
+    /// Whether the last segment is a literal that is not empty.
     pub fn ends_with_name(&self) -> bool {
         self.segments.last().and_then(PatternSegment::literal).is_some_and(|it| !it.is_empty())
     }
 
-    /// Whether `path` is meant.
+    /// Whether the pattern matches `path` as written.
     pub fn matches(&self, path: &str) -> bool {
         if self.suffixes {
             let Some(path) = path.strip_prefix('/') else { return false };
@@ -111,7 +114,7 @@ impl PathPattern {
         self.below || rest.next().is_none()
     }
 
-    /// Whether a path is meant that was decoded (`Target::other_reading`).
+    /// Whether the pattern matches a decoded path (`Target::other_reading`).
     pub fn matches_decoded(&self, path: &[u8]) -> bool {
         let Some(path) = path.strip_prefix(b"/") else { return false };
         let is_meant = |ours: &str, theirs: &[u8]| {
@@ -137,7 +140,7 @@ impl PathPattern {
         self.below || rest.next().is_none()
     }
 
-    /// Whether every path that `other` means is meant by this one too.
+    /// Whether this pattern matches every path that `other` matches.
     pub fn covers(&self, other: &Self) -> bool {
         if self.segments.len() > other.segments.len() || (!self.below && (other.below || self.segments.len() != other.segments.len())) {
             return false;
@@ -151,7 +154,7 @@ impl PathPattern {
                     (false, false) => tail.is_empty(),
                     (false, true) => false,
                     (true, false) => is_tail(ours, percent_decode_str(tail)),
-                    // Only what follows a dot may go on in any way.
+                    // Only a suffix that starts with a dot may continue in any way.
                     (true, true) => tail.is_empty() || (!ours.is_empty() && percent_decode_str(tail).next() == Some(b'.')),
                 }
             }
@@ -160,7 +163,8 @@ impl PathPattern {
     }
 }
 
-/// Whether decoded bytes may follow a literal segment that has suffixes: nothing, a dot and anything, or spaces and dots only.
+/// Whether decoded bytes may follow a literal segment that has suffixes: nothing, a dot and
+/// anything, or spaces and dots only.
 fn is_tail(literal: &str, mut tail: impl Iterator<Item = u8>) -> bool {
     match tail.next() {
         None => true,
@@ -243,7 +247,7 @@ mod tests {
         assert!(!pattern("/a/b/**").covers(&pattern("/a/**")));
     }
 
-    // `/admin/**` was passed by as `/admin.json` (Rails), `/admin.` and `/admin%20` (Windows).
+    // `/admin.json` (Rails), `/admin.` and `/admin%20` (Windows) bypassed a rule for `/admin/**`.
     #[test]
     fn with_suffixes_a_name_may_be_followed_by_a_dot_or_by_dots_and_spaces() {
         let admin = pattern("/admin/**").with_suffixes();
@@ -280,7 +284,7 @@ mod tests {
         ] {
             assert_eq!((one.matches(path), one.matches_decoded(&percent_decode_str(path).collect::<Vec<_>>())), (is_meant, is_meant), "{path}");
         }
-        // An empty segment is no name: the rule for "/" says nothing of "/.env".
+        // An empty segment is not a name: the rule for "/" does not apply to "/.env".
         for (text, path) in [("/", "/.env"), ("/", "/%20"), ("/x/", "/x/.env")] {
             assert!(!pattern(text).with_suffixes().matches(path), "{text} {path}");
         }
@@ -293,7 +297,7 @@ mod tests {
         assert!(suffixed("/a").covers(&pattern("/a.json")) && suffixed("/a").covers(&suffixed("/a.json")) && suffixed("/a").covers(&suffixed("/a")));
         assert!(suffixed("/a").covers(&pattern("/a%20")) && suffixed("/a/**").covers(&suffixed("/a.x/b")) && pattern("/{x}").covers(&suffixed("/a")));
         assert!(!pattern("/a").covers(&suffixed("/a")) && !suffixed("/a.json").covers(&suffixed("/a")) && !suffixed("/a").covers(&pattern("/ab")));
-        // `/a%20.json` is meant by the narrower one only.
+        // Only the narrower pattern matches `/a%20.json`.
         assert!(!suffixed("/a").covers(&suffixed("/a%20")));
         assert!(suffixed("/").covers(&suffixed("/")) && !suffixed("/").covers(&pattern("/.a")));
     }

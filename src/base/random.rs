@@ -1,28 +1,28 @@
-//! Randomness, passed in.
+//! Randomness, passed in as a parameter.
 
 use std::fmt;
 use std::sync::Arc;
 
 type FillFn = dyn Fn(&mut [u8]) + Send + Sync;
 
-/// A source of unpredictable bytes; `seal::random` has the one for production.
+/// A source of unpredictable bytes; `seal::random` has the production source.
 #[derive(Clone)]
 pub struct RandomSource(Arc<FillFn>);
 
 impl RandomSource {
-    /// A source that fills with `fill`.
+    /// Creates a source that fills buffers with `fill`.
     pub fn new(fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
         Self(Arc::new(fill))
     }
 
-    /// `N` bytes.
+    /// Returns `N` random bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut out = [0; N];
         (self.0)(&mut out);
         out
     }
 
-    /// `N` bytes in base64url without padding.
+    /// Returns `N` random bytes in base64url without padding.
     pub fn text<const N: usize>(&self) -> String {
         use base64::Engine as _;
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.bytes::<N>())

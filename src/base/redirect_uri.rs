@@ -1,37 +1,40 @@
-//! Where an app of the phone or the command line hears how its sign-in went (RFC 8252 section 7).
+//! Redirect URIs of mobile and command-line apps (RFC 8252 section 7).
 
-/// The longest one, in bytes.
+/// Maximum length of a redirect URI, in bytes.
 pub const MAX_REDIRECT_URI_BYTES: usize = 512;
 
-/// What we add to it, which it may not say itself.
+/// Parameters that the response adds; a redirect URI must not contain them.
 const ADDED_PARAMETERS: [&str; 5] = ["code", "state", "iss", "error", "error_description"];
 
-/// A redirect URI that a client has registered: a private-use scheme, a claimed https address, or loopback. It can hold nothing else.
+/// A redirect URI that a client has registered: a private-use scheme, a claimed https address, or
+/// loopback. No other kind can be represented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedirectUri(RedirectUriShape);
 
-/// One that was asked for and is registered, as it was asked: the only place that an answer for an app goes to.
+/// A requested redirect URI that is registered, exactly as requested. Responses for an app go only
+/// here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MatchedRedirectUri {
     text: String,
     kind: RedirectUriKind,
 }
 
-/// An address at which a client hears its answer. Made of a `MatchedRedirectUri` alone, so it leads nowhere but to a registered place.
+/// The URL that returns a response to a client. It is built only from a `MatchedRedirectUri`, so it
+/// always leads to a registered place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppReturnUrl {
     text: String,
     kind: RedirectUriKind,
 }
 
-/// What kind of address it is.
+/// The kind of a redirect URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedirectUriKind {
-    /// A scheme that any app on the device can claim.
+    /// A private-use scheme, which any app on the device can claim.
     PrivateUse,
-    /// An https address that the operating system gives to its owner's app.
+    /// An https address that the operating system hands to its owner's app.
     Https,
-    /// A server of the app itself on this machine, at any port.
+    /// A server run by the app itself on this machine, at any port.
     Loopback,
 }
 
@@ -39,47 +42,49 @@ pub enum RedirectUriKind {
 enum RedirectUriShape {
     PrivateUse(String),
     Https(String),
-    /// The address without its port: up to the host, and what follows.
+    /// The address without its port: up to the host, and the rest.
     Loopback(&'static str, String),
 }
 
-/// Why a text is no redirect URI.
+/// The reason why a text is not a valid redirect URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRedirectUri {
-    /// Longer than `MAX_REDIRECT_URI_BYTES`.
+    /// The text is longer than `MAX_REDIRECT_URI_BYTES`.
     #[error("is too long")]
     Long,
-    /// Not printable ASCII, a wildcard, or a character that no URI has.
+    /// It contains a character that is not printable ASCII, a wildcard, or a character that a URI
+    /// cannot have.
     #[error("has a character that is not allowed")]
     Character,
-    /// A fragment (RFC 6749 3.1.2).
+    /// It has a fragment (RFC 6749 section 3.1.2).
     #[error("has a fragment")]
     Fragment,
-    /// A user or a password, or what reads like one.
+    /// It has a user or a password, or something that looks like one.
     #[error("has an @, which looks like a user")]
     User,
-    /// A scheme without a dot could be anybody's (RFC 8252 7.1).
+    /// The scheme has no dot, so any app could claim it (RFC 8252 section 7.1).
     #[error("has a scheme that is not a reversed domain name")]
     Scheme,
-    /// http, but not to this machine by its address.
+    /// It is http, but not to a loopback IP address.
     #[error("is http, which is allowed only for 127.0.0.1 and [::1]")]
     Http,
-    /// `localhost` may be resolved elsewhere, and firewalls know it (RFC 8252 8.3).
+    /// It uses `localhost`, which may resolve to another host or be blocked by firewalls (RFC 8252
+    /// section 8.3).
     #[error("names localhost")]
     Localhost,
-    /// No path, or none that a browser would leave as it is written.
+    /// It has no path, or a path that a browser would rewrite.
     #[error("is not in normalized form")]
     Spelling,
-    /// A parameter that we add.
+    /// It contains a parameter that the response adds.
     #[error("has a parameter that the response adds")]
     Parameter,
 }
 
 impl RedirectUri {
-    /// Reads what an operator registers.
+    /// Parses a redirect URI that an operator registers.
     ///
     /// # Errors
-    /// `BadRedirectUri` says why it cannot be one.
+    /// Returns a `BadRedirectUri` with the reason why the text is rejected.
     pub fn parse(text: &str) -> Result<Self, BadRedirectUri> {
         if text.len() > MAX_REDIRECT_URI_BYTES {
             return Err(BadRedirectUri::Long);
@@ -106,7 +111,8 @@ impl RedirectUri {
         .map(Self)
     }
 
-    /// Whether this is the one that a client asks for: byte for byte, but for loopback's port (RFC 8252 7.3).
+    /// Returns the requested URI if it matches this one: byte for byte, except for the port of a
+    /// loopback address (RFC 8252 section 7.3).
     pub fn admits(&self, asked: &str) -> Option<MatchedRedirectUri> {
         let (same, kind) = match &self.0 {
             RedirectUriShape::PrivateUse(text) => (asked == text, RedirectUriKind::PrivateUse),
@@ -118,17 +124,17 @@ impl RedirectUri {
 }
 
 impl MatchedRedirectUri {
-    /// As it was asked for.
+    /// The URI exactly as requested.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What kind of address it is.
+    /// The kind of this URI.
     pub fn kind(&self) -> RedirectUriKind {
         self.kind
     }
 
-    /// With what the client is told there.
+    /// Builds the return URL with the parameters in `told`.
     pub fn answer(&self, told: &[(&str, &str)]) -> AppReturnUrl {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(told);
@@ -142,12 +148,12 @@ impl MatchedRedirectUri {
 }
 
 impl AppReturnUrl {
-    /// The whole address.
+    /// The complete URL.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What kind of address it is.
+    /// The kind of this URL.
     pub fn kind(&self) -> RedirectUriKind {
         self.kind
     }
@@ -155,7 +161,7 @@ impl AppReturnUrl {
 
 fn https(text: &str) -> Result<RedirectUriShape, BadRedirectUri> {
     let url = url::Url::parse(text).map_err(|_| BadRedirectUri::Spelling)?;
-    // As a browser reads it, it is what stands there: no dots to resolve, no name to fold, no port to leave out.
+    // A browser reads it exactly as written: it resolves no dots, folds no name and drops no port.
     let same = url.as_str() == text && matches!(url.host(), Some(url::Host::Domain(it)) if it.contains('.') && !it.ends_with('.'));
     if same && url.username().is_empty() && url.password().is_none() { Ok(RedirectUriShape::Https(text.to_owned())) } else { Err(BadRedirectUri::Spelling) }
 }
@@ -174,7 +180,7 @@ fn loopback(text: &str) -> Result<RedirectUriShape, BadRedirectUri> {
     }
 }
 
-/// Takes the port out of a loopback address. One that is written oddly is none.
+/// Removes the port from a loopback address. Returns `None` for an address in an unusual form.
 fn without_port(text: &str) -> Option<(&'static str, &str)> {
     let (host, rest) = ["http://127.0.0.1", "http://[::1]"].into_iter().find_map(|it| Some((it, text.strip_prefix(it)?)))?;
     let Some(after) = rest.strip_prefix(':') else { return rest.starts_with('/').then_some((host, rest)) };
@@ -183,14 +189,15 @@ fn without_port(text: &str) -> Option<(&'static str, &str)> {
     plain.then_some((host, rest))
 }
 
-/// RFC 8252 7.1: a reversed domain name. What a browser or a system acts on itself (`javascript:`, `file:`, `intent:`) has no dot.
+/// RFC 8252 section 7.1: the scheme is a reversed domain name. Schemes that a browser or an
+/// operating system handles itself (`javascript:`, `file:`, `intent:`) have no dot.
 fn private_use(text: &str, scheme: &str, rest: &str) -> Result<RedirectUriShape, BadRedirectUri> {
     let label = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-' || it == b'+');
     let reversed = scheme.contains('.') && scheme.split('.').all(label) && scheme.starts_with(|it: char| it.is_ascii_lowercase());
     if !reversed {
         return Err(BadRedirectUri::Scheme);
     }
-    // As any reader of URLs reads it, it is what stands there.
+    // A URL parser reads it exactly as written.
     let same = url::Url::parse(text).is_ok_and(|it| it.as_str() == text);
     if rest.starts_with('/') && same { Ok(RedirectUriShape::PrivateUse(text.to_owned())) } else { Err(BadRedirectUri::Spelling) }
 }

@@ -1,4 +1,4 @@
-//! Where a person goes after sign-in or sign-out. An open redirect cannot be built.
+//! The place that a person returns to after sign-in or sign-out. The types rule out open redirects.
 
 use super::own_path;
 use super::site::Site;
@@ -8,16 +8,17 @@ use super::target::{PathStrictness, Target};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnTo(String);
 
-/// The longest place that is remembered, in bytes; a longer one becomes `/`.
+/// Maximum length of a remembered place, in bytes; a longer one becomes `/`.
 pub const MAX_RETURN_TO_BYTES: usize = 2048;
 
 impl ReturnTo {
-    /// The front page.
+    /// The home page, `/`.
     pub fn home() -> Self {
         Self("/".to_owned())
     }
 
-    /// Reads `rd`; whatever is not surely ours is the front page.
+    /// Parses `rd`. A value that does not clearly lead to this site or to a listed host becomes the
+    /// home page.
     pub fn parse(text: &str, site: &Site) -> Self {
         local(text, site).or_else(|| listed(text, site)).unwrap_or_else(Self::home)
     }
@@ -27,29 +28,29 @@ impl ReturnTo {
         local(target.path_and_query().as_str(), site).unwrap_or_else(Self::home)
     }
 
-    /// For a `Location` header.
+    /// The value for a `Location` header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The whole address of a place on our own site, or on a host that the operator listed: where Entra leads a browser back to after a sign-out.
-/// Made of a `ReturnTo` or of our own page, and of nothing else.
+/// The complete URL of a place on our own site or on a host that the operator listed. Entra sends
+/// browsers here after a sign-out. It is built only from a `ReturnTo` or from our own page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LandingUrl(String);
 
 impl LandingUrl {
-    /// A place that was asked for.
+    /// The URL of a requested place.
     pub fn at(place: &ReturnTo, site: &Site) -> Self {
         if place.0.starts_with('/') { Self(format!("{}{}", site.origin(), place.0)) } else { Self(place.0.clone()) }
     }
 
-    /// Our page that says so.
+    /// The URL of the page that confirms the sign-out.
     pub fn signed_out(site: &Site) -> Self {
         Self(format!("{}{}{}", site.origin(), site.prefix(), own_path::SIGN_OUT))
     }
 
-    /// For `post_logout_redirect_uri`.
+    /// The value for `post_logout_redirect_uri`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -60,7 +61,8 @@ fn local(text: &str, site: &Site) -> Option<ReturnTo> {
     if text.len() > MAX_RETURN_TO_BYTES || fragment.is_some_and(|it| !it.bytes().all(|it| (0x21..=0x7e).contains(&it))) {
         return None;
     }
-    // Lenient, since `;` and `//` further in lead nobody elsewhere; `/\`, `//` at the start and controls are refused by both.
+    // Lenient, because `;` and `//` further in do not lead to another site. Both modes reject `/\`,
+    // `//` at the start and control characters.
     let target = Target::parse(&http::Method::GET, rest, PathStrictness::Lenient).ok()?;
     if site.is_ours(target.path()) && !site.may_return_to_ours(target.path()) {
         return None;
@@ -83,7 +85,8 @@ fn listed(text: &str, site: &Site) -> Option<ReturnTo> {
     }
     let local = local(path, site)?;
     let place = format!("{scheme}://{authority}{}", local.0);
-    // As a browser reads it (WHATWG URL): a name that it refuses, or reads as another, is no place of ours.
+    // The place is read as a browser reads it (WHATWG URL): a host name that the browser rejects or
+    // reads as another name is not allowed.
     let read = url::Url::parse(&place).ok()?;
     read.host_str().is_some_and(|it| it.eq_ignore_ascii_case(host)).then_some(ReturnTo(place))
 }

@@ -3,17 +3,18 @@
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A secret: prints as `***`, is wiped when dropped, and has to be exposed by name.
+/// A secret: prints as `***` and is wiped when dropped; the text is available only through
+/// `expose`.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Keeps `text` from being printed.
+    /// Wraps `text` so that it cannot be printed.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself, for the one place that needs it.
+    /// Returns the text itself, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,9 +1,9 @@
-//! Our public address and the paths under it.
+//! Entrada's public address and the paths under it.
 
 use super::own_path;
 use http::HeaderValue;
 
-/// The address people see, and what is ours on it.
+/// The address that people see, and the paths on it that belong to Entrada.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
     https: bool,
@@ -16,28 +16,28 @@ pub struct Site {
     hosts: Vec<String>,
 }
 
-/// Why an address cannot be ours.
+/// The reason why an address is not a valid public address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSite {
-    /// Not an absolute http(s) URL with a host.
+    /// The text is not an absolute http or https URL with a host.
     #[error("not an http or https address")]
     NotAnAddress,
-    /// Carries user, path, query or fragment.
+    /// The URL has a user, path, query or fragment.
     #[error("only scheme, host and port; no path, query or user")]
     MoreThanOrigin,
-    /// http on a host that is not loopback.
+    /// The URL is http on a host that is not loopback.
     #[error("not https")]
     NotHttps,
-    /// A prefix or redirect path that is not a plain path.
+    /// The prefix or redirect path is not a plain path.
     #[error("not a plain path")]
     NotAPath,
 }
 
 impl Site {
-    /// Reads `public_url` and `prefix`; `redirect_path` defaults to prefix + `/callback`.
+    /// Parses `public_url` and `prefix`; `redirect_path` defaults to prefix + `/callback`.
     ///
     /// # Errors
-    /// `BadSite` says what is wrong.
+    /// Returns a `BadSite` that names the invalid part.
     pub fn parse(public_url: &str, prefix: &str, redirect_path: Option<&str>) -> Result<Self, BadSite> {
         let url = url::Url::parse(public_url).map_err(|_| BadSite::NotAnAddress)?;
         let https = match url.scheme() {
@@ -65,7 +65,7 @@ impl Site {
         Ok(Self { https, host, port, authority, prefix, redirect_path, return_hosts: Vec::new(), hosts: Vec::new() })
     }
 
-    /// Adds the further hosts of `[server] hosts` and `return_hosts`.
+    /// Adds the hosts of `[server] hosts` and `return_hosts`.
     #[must_use]
     pub fn with_hosts(mut self, hosts: Vec<String>, return_hosts: Vec<String>) -> Self {
         self.hosts = hosts.into_iter().map(|it| it.to_ascii_lowercase()).collect();
@@ -73,65 +73,67 @@ impl Site {
         self
     }
 
-    /// Whether cookies may be `Secure` and `__Host-`.
+    /// Whether the site uses https, so that cookies can be `Secure` and `__Host-`.
     pub fn is_https(&self) -> bool {
         self.https
     }
 
-    /// The host name, lower case, without port.
+    /// The host name in lower case, without the port.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Host and, where it is not the scheme's own, port.
+    /// The host, with the port unless it is the scheme's default.
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// Scheme, host and port, without a slash at the end: issuer of the assertion.
+    /// Scheme, host and port without a trailing slash; the issuer of the assertion.
     pub fn origin(&self) -> String {
         let scheme = if self.https { "https" } else { "http" };
         format!("{scheme}://{}", self.authority())
     }
 
-    /// Where our own pages are: `/oauth2`.
+    /// The prefix of Entrada's own pages, such as `/oauth2`.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The path that Entra sends people back to.
+    /// The path that Entra redirects people to after sign-in.
     pub fn redirect_path(&self) -> &str {
         &self.redirect_path
     }
 
-    /// The redirect URI to register at Entra.
+    /// The redirect URI to register in Entra.
     pub fn redirect_uri(&self) -> String {
         format!("{}{}", self.origin(), self.redirect_path)
     }
 
-    /// The set-up page of organizations, and the beginning of the paths of its other pages.
+    /// The path of the organizations' set-up page; its other pages are below it.
     pub fn setup_path(&self) -> String {
         format!("{}{}", self.prefix, own_path::SET_UP)
     }
 
-    /// The address of a link that lets somebody set an organization up.
+    /// The URL of an invitation to set up an organization.
     pub fn invitation_url(&self, token: &str) -> String {
         format!("{}{}/invitation?token={token}", self.origin(), self.setup_path())
     }
 
-    /// Whether a path is one of ours that a sign-in may lead back to: of the set-up page, where nothing happens by being looked at.
+    /// Whether a sign-in may return to this path among Entrada's own: only to the set-up pages that
+    /// change nothing when they are opened.
     pub fn may_return_to_ours(&self, path: &str) -> bool {
         let below = path.strip_prefix(&self.setup_path());
         below.is_some_and(|it| it.is_empty() || it.starts_with('/') && it != "/invitation")
     }
 
-    /// Whether the path is one of ours, not the app's.
+    /// Whether the path belongs to Entrada, not to the app.
     pub fn is_ours(&self, path: &str) -> bool {
         let below = path.strip_prefix(&self.prefix);
         below.is_some_and(|it| it.is_empty() || it.starts_with('/')) || path == self.redirect_path
     }
 
-    /// Whether a `Host` is that of the public address, where sign-ins end and cookies count.
+    /// Whether a `Host` is the public address, the only host on which sign-ins complete and cookies
+    /// are valid.
     pub fn is_public_host(&self, text: &str) -> bool {
         let Some((name, port)) = split_authority(text) else { return false };
         port.unwrap_or(self.own_port()) == self.port.unwrap_or(self.own_port()) && name.trim_end_matches('.').eq_ignore_ascii_case(&self.host)
@@ -141,9 +143,10 @@ impl Site {
         if self.https { 443 } else { 80 }
     }
 
-    /// Whether a `Host` (or `:authority`) names this site; case, a trailing dot and the scheme's own port do not matter.
+    /// Whether a `Host` (or `:authority`) names this site; case, a trailing dot and the scheme's
+    /// default port do not matter.
     pub fn is_host(&self, text: &str) -> bool {
-        // As nearly everybody writes it.
+        // The usual spelling.
         if text.eq_ignore_ascii_case(&self.authority) || self.is_public_host(text) {
             return true;
         }
@@ -156,7 +159,8 @@ impl Site {
         })
     }
 
-    /// Whether `rd` may name this host: ours, or one of `return_hosts` (`.example.com` covers what is below it, by label).
+    /// Whether `rd` may name this host: one of `return_hosts`, in which `.example.com` covers all
+    /// hosts below it, label by label.
     pub fn may_return_to(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         self.return_hosts.iter().any(|it| match it.strip_prefix('.') {
@@ -165,7 +169,7 @@ impl Site {
         })
     }
 
-    /// Whether an `Origin` header is this site's.
+    /// Whether an `Origin` header names this site.
     pub fn is_origin(&self, value: &HeaderValue) -> bool {
         let origin = value.to_str().unwrap_or_default();
         match origin.split_once("://") {
@@ -175,7 +179,7 @@ impl Site {
     }
 }
 
-/// Host and port of an authority; IPv6 in brackets.
+/// Splits an authority into host and port; an IPv6 address is in brackets.
 pub fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
     let split = if text.starts_with('[') { text.find(']').map(|it| it + 1)? } else { text.find(':').unwrap_or(text.len()) };
     let (host, rest) = text.split_at_checked(split)?;
@@ -191,7 +195,7 @@ pub fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// Whether a host name means this machine only.
+/// Whether a host name means only this machine.
 pub fn is_loopback(host: &str) -> bool {
     let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
     host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())

@@ -1,7 +1,7 @@
-//! Names of headers as the most forgiving server reads them.
+//! Header names as the most lenient server reads them.
 
-/// The name in its one spelling: lower case, and `-` for every sign that is neither letter nor digit
-/// (CGI and WSGI read `X_Forwarded_User` as `X-Forwarded-User`).
+/// Folds a name to its canonical form: lower case, with `-` for every character that is neither a
+/// letter nor a digit (CGI and WSGI read `X_Forwarded_User` as `X-Forwarded-User`).
 pub fn fold(name: &str) -> String {
     name.bytes().map(|it| char::from(folded(it))).collect()
 }

@@ -1,9 +1,9 @@
-//! A list of texts in one piece of memory: thousands of sessions hold some.
+//! A list of strings in one allocation, because thousands of sessions hold several.
 
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// Texts, one after another; cannot be changed.
+/// An immutable sequence of strings.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct StringList {
     all: Box<str>,
@@ -11,17 +11,17 @@ pub struct StringList {
 }
 
 impl StringList {
-    /// How many.
+    /// Number of strings.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// One after another.
+    /// Iterates over the strings in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> + Clone {
         let mut begin = 0;
         self.ends.iter().filter_map(move |end| {
@@ -32,13 +32,13 @@ impl StringList {
         })
     }
 
-    /// Whether one of them is exactly that.
+    /// Whether the list contains exactly `text`.
     pub fn contains(&self, text: &str) -> bool {
         self.iter().any(|it| it == text)
     }
 }
 
-/// Keeps what fits into 4 GiB, which no token comes near.
+/// Keeps strings up to 4 GiB in total, far more than any token holds.
 impl<T: AsRef<str>> FromIterator<T> for StringList {
     fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Self {
         let (mut all, mut ends) = (String::new(), Vec::new());

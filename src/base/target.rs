@@ -1,13 +1,14 @@
-//! What a request asks for: method and path, with exactly one reading, or refused.
+//! The target of a request: a method and a path with exactly one reading. Ambiguous targets are
+//! rejected.
 
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
 use std::borrow::Cow;
 
-/// A method and a path that cannot be read two ways.
+/// A method and a path that cannot be read in two ways.
 ///
-/// The bytes judged are the bytes that are sent on: nothing is rewritten, only refused (RFC 3986 6 lists the
-/// equivalences that proxies and apps disagree on).
+/// The bytes that are judged are the bytes that are forwarded: a target is never rewritten, only
+/// rejected (RFC 3986 section 6 lists the equivalences that proxies and apps disagree on).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     method: Method,
@@ -17,70 +18,74 @@ pub struct Target {
 /// How strictly a path is read (`[upstream] paths`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PathStrictness {
-    /// Whatever two servers might read differently is refused.
+    /// Rejects everything that two servers might read differently.
     #[default]
     Strict,
-    /// `//`, `;` and `%2f` pass, for apps that use them in names; dot segments and encoded bytes that are no UTF-8 never do.
+    /// Allows `//`, `;` and `%2f`, for apps that use them in names. Dot segments and encoded bytes
+    /// that are not UTF-8 are still rejected.
     Lenient,
 }
 
-/// Why a target was refused.
+/// The reason why a target was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmbiguousTarget {
     /// `.` or `..` as a segment, plain or encoded, also before a `;`.
     #[error("a dot segment")]
     DotSegment,
-    /// `//`.
+    /// An empty segment, `//`.
     #[error("an empty segment")]
     EmptySegment,
-    /// `%2f` or `%5c`, `\`.
+    /// `%2f`, `%5c` or `\`.
     #[error("an encoded slash or a backslash")]
     Slash,
     /// A `;` in the path.
     #[error("a path parameter")]
     PathParameter,
-    /// A control character, NUL, a space, `#`, or a byte beyond ASCII; plain or encoded where it ends strings. Encoded bytes that are no UTF-8.
+    /// A control character (plain or encoded, NUL included), a space, `#`, a byte beyond ASCII, or
+    /// encoded bytes that are not UTF-8. In strict mode also a character that no URI path contains,
+    /// such as `<` or `{`, and an encoded `.`, `?` or `#`.
     #[error("a character that is not allowed")]
     Character,
     /// `%` without two hexadecimal digits, or an encoded `%` that hides a second encoding.
     #[error("a malformed or doubled percent-encoding")]
     Percent,
-    /// Not a path at all (`*`, an authority).
+    /// Not a path (`*`, an authority).
     #[error("not a path")]
     NotAPath,
-    /// `CONNECT`, `TRACE`.
+    /// The method `CONNECT` or `TRACE`.
     #[error("a method that is not supported")]
     Method,
-    /// More bytes than `MAX_TARGET_BYTES`, or a method longer than `MAX_METHOD_BYTES`.
+    /// A path longer than `MAX_TARGET_BYTES`, or a method longer than `MAX_METHOD_BYTES`.
     #[error("too long")]
     TooLong,
 }
 
-/// The longest path with query that is read, in bytes.
+/// Maximum length of a path with its query, in bytes.
 pub const MAX_TARGET_BYTES: usize = 16 * 1024;
 
-/// The longest method that is read, in bytes. The longest registered one has 17.
+/// Maximum length of a method, in bytes. The longest registered method has 17.
 pub const MAX_METHOD_BYTES: usize = 64;
 
 impl Target {
     /// Reads the target of a request.
     ///
     /// # Errors
-    /// `AmbiguousTarget` where two readers could disagree on what is meant.
+    /// Returns an `AmbiguousTarget` if two servers could disagree on the meaning.
     pub fn read(method: &Method, uri: &Uri, strictness: PathStrictness) -> Result<Self, AmbiguousTarget> {
         let path_and_query = uri.path_and_query().ok_or(AmbiguousTarget::NotAPath)?;
         plain(method, path_and_query.as_str(), strictness)?;
         Ok(Self { method: method.clone(), path_and_query: path_and_query.clone() })
     }
 
-    /// Reads a target that came as text (`X-Original-URI`, `entrada explain`).
+    /// Parses a target from text (`X-Original-URI`, `entrada explain`).
     ///
     /// # Errors
-    /// `AmbiguousTarget` where two readers could disagree on what is meant.
+    /// Returns an `AmbiguousTarget` if two servers could disagree on the meaning.
     pub fn parse(method: &Method, text: &str, strictness: PathStrictness) -> Result<Self, AmbiguousTarget> {
         plain(method, text, strictness)?;
         let path_and_query = PathAndQuery::try_from(text).map_err(|_| AmbiguousTarget::Character)?;
-        // What the library keeps must be what was read: it cuts a fragment, for one.
+        // The library must keep exactly the text that was checked; for example, it cuts off a
+        // fragment.
         if path_and_query.as_str() != text {
             return Err(AmbiguousTarget::Character);
         }
@@ -97,14 +102,15 @@ impl Target {
         self.path_and_query.path()
     }
 
-    /// The query, without its `?`.
+    /// The query, without the `?`.
     pub fn query(&self) -> Option<&str> {
         self.path_and_query.query()
     }
 
-    /// The path as an app may read it that decodes it, cuts path parameters and joins slashes; nothing where it is the same.
+    /// The path as read by an app that decodes it, drops path parameters and joins slashes; `None`
+    /// if it is the same.
     ///
-    /// It is judged as well: `/%61dmin` is `/admin` to most apps.
+    /// This reading is judged too: `/%61dmin` is `/admin` to most apps.
     pub fn other_reading(&self) -> Option<Vec<u8>> {
         let path = self.path();
         if !path.contains(['%', ';']) && !path.contains("//") {
@@ -121,7 +127,7 @@ impl Target {
         (out != path.as_bytes()).then_some(out)
     }
 
-    /// Path and query, byte for byte as they came.
+    /// Path and query, byte for byte as received.
     pub fn path_and_query(&self) -> &PathAndQuery {
         &self.path_and_query
     }
@@ -173,14 +179,16 @@ fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), AmbiguousTarget> {
 
 fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), AmbiguousTarget> {
     let decoded = decode(path);
-    // RFC 3629 section 3: lax decoders make dots, slashes and backslashes of overlong sequences (`%c0%af`, `%e0%80%af`, `%f8%80%80%80%af`). What
-    // else is no UTF-8, such as names in Latin-1, has as many readings as there are decoders: lenient lets it pass no more than strict.
+    // RFC 3629 section 3: lax decoders turn overlong sequences (`%c0%af`, `%e0%80%af`,
+    // `%f8%80%80%80%af`) into dots, slashes and backslashes. Other bytes that are not UTF-8, such
+    // as names in Latin-1, have as many readings as there are decoders, so lenient mode rejects
+    // them as strict mode does.
     if std::str::from_utf8(&decoded).is_err() {
         return Err(AmbiguousTarget::Character);
     }
     let last = decoded.iter().filter(|it| **it == b'/').count();
     for (at, segment) in decoded.split(|it| *it == b'/').enumerate() {
-        // `/x/..;a=b/y`: some servers drop the parameter first and then climb.
+        // `/x/..;a=b/y`: some servers drop the parameter first and then go up.
         let name = segment.split(|it| *it == b';').next().unwrap_or_default();
         if matches!(name, b"." | b"..") {
             return Err(AmbiguousTarget::DotSegment);
@@ -189,14 +197,14 @@ fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), AmbiguousTarget> 
             return Err(AmbiguousTarget::EmptySegment);
         }
     }
-    // `//host/path` at the very start is another origin to a browser.
+    // A browser reads `//host/path` at the very start as another origin.
     if path.starts_with(b"//") {
         return Err(AmbiguousTarget::EmptySegment);
     }
     Ok(())
 }
 
-/// Borrowed where nothing is encoded, as in most paths.
+/// Borrows the path if nothing is encoded, as in most paths.
 fn decode(path: &[u8]) -> Cow<'_, [u8]> {
     percent_encoding::percent_decode(path).into()
 }
@@ -284,7 +292,7 @@ mod tests {
         bytes.iter().map(|it| format!("%{it:02x}")).collect()
     }
 
-    // Lenient let `%e0%80%af` and its longer forms pass, which lax decoders read as a slash.
+    // Lenient mode allowed `%e0%80%af` and its longer forms, which lax decoders read as a slash.
     #[test]
     fn encoded_bytes_that_are_no_utf_8_are_refused_in_both_readings() {
         assert_eq!((overlong(b'/', 3).as_str(), overlong(b'.', 2).as_str()), ("%e0%80%af", "%c0%ae"));
@@ -325,7 +333,7 @@ mod tests {
             ("/a%3bb", Err(PathParameter), Ok(())),
             ("/a%2fb", Err(Slash), Ok(())),
             ("/a//b", Err(EmptySegment), Ok(())),
-            // The library takes none of these.
+            // The library rejects all of these.
             ("/a<b", Err(Character), Err(Character)),
             ("/a>b", Err(Character), Err(Character)),
             ("/a`b", Err(Character), Err(Character)),
@@ -345,14 +353,14 @@ mod tests {
             ("/..;x/a", Err(PathParameter), Err(DotSegment)),
             ("//a", Err(EmptySegment), Err(EmptySegment)),
             ("a", Err(NotAPath), Err(NotAPath)),
-            // The neighbors of each bound.
+            // The characters next to each boundary.
             ("/a%20b", Ok(()), Ok(())),
             ("/%7e", Ok(()), Ok(())),
             ("/a!~b", Ok(()), Ok(())),
             ("/%c2%a9", Ok(()), Ok(())),
             ("/a/", Ok(()), Ok(())),
             ("/a.b/..c", Ok(()), Ok(())),
-            // A query is the app's, but for what cannot be sent.
+            // A query belongs to the app; only characters that cannot be sent are rejected.
             ("/?a;b//..%2f|%zz", Ok(()), Ok(())),
             ("/?a#", Err(Character), Err(Character)),
             (longest.as_str(), Ok(()), Ok(())),
@@ -360,7 +368,7 @@ mod tests {
         ] {
             for (strictness, expected) in [(PathStrictness::Strict, strict), (PathStrictness::Lenient, lenient)] {
                 assert_eq!(Target::parse(&Method::GET, text, strictness).map(drop), expected, "{text} {strictness:?}");
-                // As hyper hands it on, where the library keeps it as it is.
+                // As hyper passes it on, if the library keeps it unchanged.
                 if let Some(uri) = text.parse::<Uri>().ok().filter(|it| it.path_and_query().is_some_and(|it| it.as_str() == text)) {
                     assert_eq!(Target::read(&Method::GET, &uri, strictness).map(drop), expected, "{text} {strictness:?}");
                 }
@@ -397,7 +405,8 @@ mod tests {
         for method in [Method::CONNECT, Method::TRACE] {
             assert_eq!(Target::parse(&method, "/", PathStrictness::Strict), Err(AmbiguousTarget::Method));
         }
-        // Any token is a method to hyper (RFC 9110 9.1), up to the length of a whole head.
+        // Hyper accepts any token as a method (RFC 9110 section 9.1), up to the length of a whole
+        // head.
         for (bytes, expected) in [(MAX_METHOD_BYTES, Ok(())), (MAX_METHOD_BYTES + 1, Err(AmbiguousTarget::TooLong))] {
             let method = Method::from_bytes(&vec![b'A'; bytes]).unwrap();
             assert_eq!(Target::parse(&method, "/", PathStrictness::Lenient).map(drop), expected);

@@ -1,29 +1,33 @@
-//! The username that people type: one spelling, and nothing in it that looks like something else.
+//! The username that people type: one canonical form, without characters that look like others.
 
 use std::fmt;
 use unicode_normalization::UnicodeNormalization as _;
 
-/// A username in its one spelling: NFKC, lower case, Latin.
+/// A username in its canonical form: NFKC, lower case, Latin.
 ///
-/// Letters of other scripts are refused, since a Cyrillic `а` looks like ours (UTS 39), and so is whatever cannot be seen or turns the
-/// direction of writing. Entra's own sign-in names are of ASCII letters, digits and `'.-_!#^~` alone.
+/// Letters of other scripts are rejected because a Cyrillic `а` looks like the Latin one (UTS 39),
+/// and so are characters that are invisible or change the direction of writing. Entra's own sign-in
+/// names contain only ASCII letters, digits and `'.-_!#^~`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Username(Box<str>);
 
-/// The longest, in bytes of its one spelling; Entra's sign-in names have at most 113 characters.
+/// Maximum length of the canonical form, in bytes; Entra's sign-in names have at most 113
+/// characters.
 const MAX_USERNAME_BYTES: usize = 128;
 
-/// Signs beside letters and digits.
+/// Characters allowed besides letters and digits.
 const ALLOWED_SIGNS: &str = "._-+@'#!^~";
 
-/// Latin letters that look like others: `ı`, and three that are rare enough to be taken for a fault of the font.
+/// Latin letters that look like others: `ı`, and three that are so rare that they look like a font
+/// error.
 const LOOKALIKE_LETTERS: [char; 4] = ['ı', 'ĸ', 'ŀ', 'ŉ'];
 
 impl Username {
-    /// Reads what somebody typed: spaces around it go, and case does not count.
+    /// Parses a typed username; surrounding spaces and case are ignored.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        // NFKC lengthens a text eighteenfold at most: what is too long is not worth folding.
+        // NFKC makes a text at most eighteen times longer, so an input that is too long is not
+        // normalized.
         if text.len() > MAX_USERNAME_BYTES * 2 {
             return None;
         }
@@ -33,34 +37,34 @@ impl Username {
         (fits && begins).then(|| Self(folded.into()))
     }
 
-    /// As it is written.
+    /// The username in its canonical form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What follows the last `@`, where there is one.
+    /// The part after the last `@`, if there is one.
     pub fn domain(&self) -> Option<&str> {
         domain_of(&self.0)
     }
 
-    /// Whether it looks like an address, also one without a domain.
+    /// Whether it looks like an e-mail address, even one without a domain.
     pub fn is_address(&self) -> bool {
         self.0.contains('@')
     }
 
-    /// What stands before the last `@`; all of it where there is none.
+    /// The part before the last `@`, or the whole username if there is none.
     pub fn local(&self) -> &str {
         self.0.rsplit_once('@').map_or(&self.0, |it| it.0)
     }
 }
 
-/// What follows the last `@` of an address.
+/// The part after the last `@` of an address; `None` if it is empty.
 pub fn domain_of(address: &str) -> Option<&str> {
     address.rsplit_once('@').map(|it| it.1).filter(|it| !it.is_empty())
 }
 
 fn is_plain(it: char) -> bool {
-    // Latin-1 and Latin Extended-A; `×` and `÷` stand among them.
+    // Latin-1 and Latin Extended-A, which also contain `×` and `÷`.
     let is_latin = ('\u{df}'..='\u{17e}').contains(&it) && it.is_alphabetic() && !LOOKALIKE_LETTERS.contains(&it);
     it.is_ascii_lowercase() || it.is_ascii_digit() || ALLOWED_SIGNS.contains(it) || is_latin
 }

@@ -1,4 +1,4 @@
-//! `[access]`: who may.
+//! `[access]`: the access rules.
 
 use super::address::pattern;
 use super::entra::{GroupsSource, SignInAudience, named};
@@ -14,76 +14,78 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-/// `[access]`, as meant. The first rule whose path and method match decides.
+/// The parsed section `[access]`. The first rule whose path and method match decides.
 #[derive(Clone, Debug)]
 pub struct AccessConfig {
-    /// Where no rule names the path.
+    /// Decides if no rule matches the path.
     pub default: Allow,
-    /// In the order of the file.
+    /// The rules in the order of the file.
     pub rules: Vec<AccessRule>,
-    /// Whether `[directory]` is written: each organization brings a registration of its own then, which defines its own app roles.
+    /// Whether `[directory]` is written. Each organization then brings its own registration, which
+    /// defines its own app roles.
     pub has_directory: bool,
 }
 
-/// `[[access.rule]]`.
+/// One access rule, `[[access.rule]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRule {
-    /// Which paths.
+    /// The paths it covers.
     pub path: PathPattern,
-    /// Which methods; empty is all. `GET` stands for `HEAD` too.
+    /// The methods it covers; empty means all. `GET` includes `HEAD`.
     pub methods: Vec<Method>,
-    /// Who.
+    /// The people it allows.
     pub allow: Allow,
-    /// What a signed-out caller is told.
+    /// The response for a signed-out caller.
     pub signed_out: SignedOutAnswer,
-    /// Line in the file, for `explain` and the log; 1-based.
+    /// Line in the file, from 1, for `explain` and the log.
     pub line: usize,
 }
 
 impl AccessRule {
-    /// Whether the rule is for this method.
+    /// Whether the rule covers this method.
     pub fn covers_method(&self, method: &Method) -> bool {
         self.methods.is_empty() || self.methods.contains(method) || (*method == Method::HEAD && self.methods.contains(&Method::GET))
     }
 }
 
-/// Who may.
+/// The people that a rule allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Allow {
-    /// Everybody, signed in or not.
+    /// Everyone, signed in or not.
     Anyone,
-    /// Whoever is signed in.
+    /// Everyone who is signed in.
     #[default]
     SignedIn,
-    /// Nobody.
+    /// No one.
     Nobody,
-    /// Whoever fits one of these tables.
+    /// People who match at least one of these tables.
     Tables(Vec<AllowConditions>),
 }
 
-/// Every list that is not empty must hold; any value of a list will do.
+/// The conditions of one table. Every list that is not empty must match; one matching value per
+/// list is enough.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowConditions {
     /// App roles, compared exactly.
     pub roles: Vec<String>,
-    /// Object ids of groups (or names where Entra sends names).
+    /// Object IDs of groups (or names, if Entra sends names).
     pub groups: Vec<String>,
-    /// `oid`, or `preferred_username` (folded) with one tenant.
+    /// `oid`, or with a single tenant `preferred_username`, ignoring case.
     pub users: Vec<String>,
-    /// Tenants; a domain stands for the tenant that it belongs to.
+    /// Tenants; a domain stands for the tenant that owns it.
     pub tenants: Vec<TenantName>,
     /// Codes of organizations.
     pub organizations: Vec<String>,
     /// Roles of the directory.
     pub directory_roles: Vec<String>,
-    /// What has to be proven beside; empty is nothing.
+    /// Authentication contexts that must also be satisfied; empty means none.
     pub acrs: AuthContexts,
 }
 
-/// Authentication contexts of Conditional Access, `c1` to `c99`; any of them will do.
+/// Authentication contexts of Conditional Access, `c1` to `c99`; any one of them is enough.
 pub type AuthContexts = Arc<[String]>;
 
-/// Whether a text names an authentication context (`acrs`): `c1` to `c99`.
+/// Whether a text is the ID of an authentication context (`acrs`): `c1` to `c99`.
 pub fn is_context(text: &str) -> bool {
     match text.as_bytes() {
         [b'c', b'1'..=b'9'] => true,
@@ -92,20 +94,20 @@ pub fn is_context(text: &str) -> bool {
     }
 }
 
-/// `signed_out = "auto" | "401"`.
+/// The response for a signed-out caller, `signed_out = "auto" | "401"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignedOutAnswer {
-    /// By who asks: a browser that navigates is redirected, everything else gets 401.
+    /// Depends on the caller: a browser that navigates is redirected, everything else gets 401.
     #[default]
     Auto,
-    /// Never redirect.
+    /// Never redirects; always 401.
     Unauthorized,
 }
 
-/// Rules that are looked through for each request.
+/// Maximum number of rules; each request searches them in order.
 const MAX_RULES: usize = 1000;
 
-/// Stands for the words of `allow`; tables are read apart.
+/// The words that `allow` accepts; tables are read separately.
 #[derive(Clone, Copy, Debug, Default)]
 enum AllowWord {
     #[default]
@@ -127,14 +129,14 @@ impl From<AllowWord> for Allow {
 }
 
 impl AccessConfig {
-    /// The domains that stand for tenants in rules.
+    /// The domains that stand for tenants in the rules.
     pub fn domains(&self) -> impl Iterator<Item = &str> {
         let tables = self.rules.iter().filter_map(|it| if let Allow::Tables(tables) = &it.allow { Some(tables) } else { None });
         tables.flatten().flat_map(|it| &it.tenants).filter_map(TenantName::domain)
     }
 }
 
-/// `people` is what `[entra]` and `[directory]` say of whoever may come.
+/// Reads `[access]`; `people` is the part of `[entra]` and `[directory]` that says who may sign in.
 pub(super) fn read(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> AccessConfig {
     let default: Allow = section.key("default").choice(&ALLOW_WORDS).into();
     let rules: Vec<_> = section.each("rule", MAX_RULES, |it| rule(it, people)).into_iter().flatten().collect();
@@ -143,7 +145,7 @@ pub(super) fn read(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> A
     AccessConfig { default, rules: rules.into_iter().map(|it| it.value).collect(), has_directory: people.has_directory }
 }
 
-/// A rule, and where its path is written.
+/// A rule, with the place where its path is written.
 fn rule(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> Option<LocatedValue<AccessRule>> {
     let path = section.key("path").needed().parse(pattern);
     let suffixes = section.key("suffixes").flag(false);
@@ -169,7 +171,7 @@ fn method(text: &str) -> Result<Method, InvalidValue> {
     Ok(method)
 }
 
-/// A word, a table, or a list of tables.
+/// Reads a word, a table or a list of tables.
 fn allow(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> Option<Allow> {
     let Some(value) = section.find_written("allow") else {
         let complaint = InvalidValue::new("is missing").hint("write \"anyone\", \"signed-in\", \"nobody\" or a table like { roles = [\"Admin\"] }");
@@ -223,9 +225,9 @@ fn table(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> AllowCondit
     table
 }
 
-/// What a table has to say beside what it says.
+/// Reports tables that match no one, and tables that must also name tenants or organizations.
 fn check_role_owner(section: &ConfigSection<'_>, people: SignInAudience<'_>, table: &AllowConditions) {
-    // A list that is written and empty would hold for everybody, while its author means nobody.
+    // An empty list would match everyone, while its author means no one.
     let keys = ["roles", "groups", "users", "tenants", "organizations", "directory_roles", "acrs"];
     if keys.iter().all(|it| section.look_up(it, None).is_none()) || keys.iter().any(|it| section.is_empty_list(it)) {
         let complaint = InvalidValue::new("matches no one").hint("write at least one value for each key; or \"signed-in\", or \"nobody\"");
@@ -257,14 +259,15 @@ fn check_role_owner(section: &ConfigSection<'_>, people: SignInAudience<'_>, tab
     }
 }
 
-/// Whether an app registration decides what these values mean: app roles always, and the names of groups that it has put into its tokens.
-/// The object IDs of groups are the tenant's.
+/// Whether an app registration defines these values: app roles always, and group names that it puts
+/// into its tokens. Object IDs of groups belong to the tenant.
 fn is_of_a_registration(name: &str, values: &[String]) -> bool {
     name == "roles" || name == "groups" && values.iter().any(|it| Guid::parse(it).is_none())
 }
 
 impl SignInAudience<'_> {
-    /// One of `[directory] roles`. Where they could not be read, that is told there.
+    /// Reads one of `[directory] roles`. If those could not be read, the problem is already
+    /// reported there.
     fn role(self, text: &str) -> Result<String, InvalidValue> {
         if self.roles.is_none_or(|all| all.iter().any(|it| it == text)) {
             return Ok(text.to_owned());
@@ -298,7 +301,8 @@ fn context(text: &str) -> Result<String, InvalidValue> {
     if is_context(text) { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
-/// A rule that an earlier one covers decides nothing, and its author thinks it does.
+/// Reports a rule that never decides because an earlier one covers it. Its author expects it to
+/// work.
 fn refuse_covered(section: &ConfigSection<'_>, rules: &[LocatedValue<AccessRule>]) {
     for (at, rule) in rules.iter().enumerate() {
         let earlier = || rules.iter().take(at).map(|it| &it.value).filter(|it| it.path.covers(&rule.value.path));
@@ -316,7 +320,8 @@ fn refuse_covered(section: &ConfigSection<'_>, rules: &[LocatedValue<AccessRule>
     }
 }
 
-/// A rule that shuts one spelling of a place leaves the others to the default, which is wider.
+/// Warns about a rule that restricts one form of a path and leaves the others to the default, which
+/// allows more.
 fn warn_of_spellings(section: &ConfigSection<'_>, rules: &[LocatedValue<AccessRule>], default: &Allow) {
     for it in rules {
         let rule = &it.value;
@@ -363,7 +368,7 @@ fn suffixes_are_open(rule: &AccessRule) -> Option<InvalidValue> {
     Some(complaint.hint("remove suffixes if allow is \"anyone\""))
 }
 
-/// The path of a rule without `/**`, where it ends with a name.
+/// The path of a rule without `/**`, if it ends with a name.
 fn named_place(rule: &AccessRule) -> Option<String> {
     let path = rule.path.to_string();
     rule.path.ends_with_name().then(|| path.strip_suffix("/**").unwrap_or(&path).to_owned())

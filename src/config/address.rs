@@ -1,11 +1,12 @@
-//! Addresses as configuration writes them.
+//! Addresses in the configuration.
 
 use super::problem::{InvalidValue, quote};
 use crate::base::pattern::PathPattern;
 use crate::base::site::is_loopback;
 use url::Url;
 
-/// An absolute URL of scheme, host and port alone. `schemes` are http's or https's. The text is not told: it may hold a password.
+/// Parses an absolute URL that has only scheme, host and port. `schemes` behave like http or https.
+/// Messages do not contain the text, because it may hold a password.
 pub(super) fn origin(text: &str, schemes: &[&str]) -> Result<Url, InvalidValue> {
     let example = schemes.first().unwrap_or(&"https");
     let refused = || InvalidValue::new("is not an address").hint(format!("write scheme, host and port, like {example}://host.example:8080"));
@@ -27,7 +28,7 @@ pub(super) fn origin(text: &str, schemes: &[&str]) -> Result<Url, InvalidValue> 
     Ok(url)
 }
 
-/// Whether it is https, or http to this machine itself.
+/// Whether the URL is https, or http to this machine.
 pub(super) fn is_private(url: &Url) -> bool {
     url.scheme() == "https" || url.host_str().is_some_and(is_loopback)
 }
@@ -40,7 +41,7 @@ pub(super) fn is_domain(text: &str) -> bool {
     text.len() <= 253 && text.contains('.') && text.split('.').all(label)
 }
 
-/// The path of a `unix:` address, which has to be absolute.
+/// Parses the path of a `unix:` address, which must be absolute.
 pub(super) fn socket_path(path: &str) -> Result<std::path::PathBuf, InvalidValue> {
     let plain = path.starts_with('/') && !path.starts_with("//") && path.len() < 108 && !path.contains('\0');
     let refused = || {
@@ -50,7 +51,7 @@ pub(super) fn socket_path(path: &str) -> Result<std::path::PathBuf, InvalidValue
     if plain { Ok(path.into()) } else { Err(refused()) }
 }
 
-/// The path of a rule or a route.
+/// Parses the path of a rule or a route.
 pub(super) fn pattern(text: &str) -> Result<PathPattern, InvalidValue> {
     PathPattern::parse(text).map_err(|it| InvalidValue::new(format!("{} is not a valid path: {it}", quote(text))))
 }

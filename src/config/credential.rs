@@ -1,4 +1,5 @@
-//! What an app proves itself to Entra by: a client secret, a certificate, or the token of another issuer.
+//! The credential with which an app authenticates to Entra: a client secret, a certificate or a
+//! token from another issuer.
 
 use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue};
@@ -14,7 +15,8 @@ use zeroize::Zeroizing;
 
 const WHICH: &str = "write one of client_secret, certificate and federated_token";
 
-/// Reads the one that is written; `[entra]` also hears the variables that others know. Nothing is missed where `needed` is not.
+/// Reads the credential that is written; for `[entra]`, also from the `AZURE_*` variables that
+/// platforms set. If `needed` is false, a missing credential is not a problem.
 pub(super) fn read(section: &ConfigSection<'_>, of_entra: bool, needed: bool) -> Option<ClientCredential> {
     let key = || {
         let key = section.key("client_secret");
@@ -25,7 +27,8 @@ pub(super) fn read(section: &ConfigSection<'_>, of_entra: bool, needed: bool) ->
     let by_secret = key().is_present();
     let (token_is_written, token) = section.inner("federated_token", |it| {
         let own = is_written(it, &["file"]);
-        // What an orchestrator sets for everybody counts only where nothing else does.
+        // A variable that an orchestrator sets for every container counts only if nothing else is
+        // set.
         let key = if of_entra && !own && !by_secret && !pair.0 { it.key("file").or_variable("AZURE_FEDERATED_TOKEN_FILE") } else { it.key("file") };
         (own, key.file())
     });
@@ -40,7 +43,7 @@ pub(super) fn read(section: &ConfigSection<'_>, of_entra: bool, needed: bool) ->
         Some("federated_token") => token.map(ClientCredential::Federated),
         None if !by_secret && token.is_some() => token.map(ClientCredential::Federated),
         None if !by_secret => {
-            // A token that cannot be read was told already.
+            // If the token cannot be read, that problem is already reported.
             if needed && !(of_entra && section.variable("AZURE_FEDERATED_TOKEN_FILE").is_some()) {
                 key().needed().miss();
             }
@@ -64,7 +67,7 @@ fn certificate(section: &ConfigSection<'_>, spot: &LocatedKey, TlsFiles { certif
     parsed.map_err(|it| section.complain(spot, it)).ok()
 }
 
-/// A Secret ID is no secret, though it stands right beside it.
+/// A Secret ID is not a secret, although the portal shows it right next to one.
 fn is_value(section: &ConfigSection<'_>, secret: LocatedValue<Secret>) -> Option<Secret> {
     if Guid::parse(secret.value.expose()).is_some() {
         let complaint = InvalidValue::new("this is a Secret ID, not a secret")
@@ -79,7 +82,7 @@ fn text(path: &Path) -> Result<Zeroizing<String>, InvalidValue> {
     let shown = quote(&path.display().to_string()).to_string();
     let refused = |why: &dyn std::fmt::Display| InvalidValue::new(format!("{shown} cannot be read: {why}"));
     let mut text = Zeroizing::new(String::new());
-    // One more, so that what is too long is told and not cut.
+    // One byte more, so that a text that is too long is reported, not cut.
     let most = u64::try_from(MAX_PEM_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path).and_then(|it| it.take(most).read_to_string(&mut text)).map_err(|it| refused(&it))?;
     Ok(text)

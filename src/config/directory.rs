@@ -14,68 +14,69 @@ use crate::base::secret::Secret;
 use std::path::PathBuf;
 use toml::de::DeValue;
 
-/// `[directory]` with every `[[organization]]`, as meant.
+/// The parsed section `[directory]` with every `[[organization]]`.
 #[derive(Clone, Debug)]
 pub struct DirectoryConfig {
-    /// Where people and organizations are kept.
+    /// The database of people and organizations.
     pub database: DatabaseConfig,
-    /// The closed list of roles, as they are written.
+    /// The closed list of roles, as written.
     pub roles: Vec<String>,
-    /// The role of whoever is created on first sign-in; one of `roles`.
+    /// The role of people who are created on first sign-in; one of `roles`.
     pub default_role: String,
-    /// What becomes of somebody who is not known yet.
+    /// The action on the first sign-in of an unknown person.
     pub first_sign_in: FirstSignInRule,
-    /// What is said of a username or a code that leads nowhere.
+    /// The response to a username or code that leads nowhere.
     pub unknown: UnknownIdentifier,
-    /// The roles whose people may open the set-up page of their organization.
+    /// Roles that may open the set-up page of their organization.
     pub setup_roles: Vec<String>,
-    /// An app role of Entra's, and the role it stands for.
+    /// Pairs of an app role from Entra and the directory role it maps to.
     pub role_map: Vec<(String, String)>,
-    /// Those that the file names.
+    /// The organizations in the file.
     pub organizations: Vec<OrganizationConfig>,
 }
 
 impl DirectoryConfig {
-    /// Every secret in it, in a fixed order: they do not show in `Debug`.
+    /// Every secret in it, in a fixed order, because `Debug` does not show them.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let address = if let DatabaseConfig::Postgres(address) = &self.database { Some(address.expose()) } else { None };
         address.into_iter().chain(self.organizations.iter().filter_map(|it| it.credential.secret()).map(Secret::expose))
     }
 }
 
-/// `database = "..."`.
+/// The database, `database = "..."`.
 #[derive(Clone, Debug)]
 pub enum DatabaseConfig {
-    /// `sqlite:entrada.db`: a file.
+    /// SQLite: `sqlite:entrada.db`, a file.
     Sqlite(PathBuf),
-    /// `postgres://...`; may hold a password.
+    /// PostgreSQL: `postgres://...`; may hold a password.
     Postgres(Secret),
 }
 
-/// What becomes of somebody who is not known yet.
+/// The action on the first sign-in of an unknown person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FirstSignInRule {
-    /// A person is made.
+    /// Creates the person.
     #[default]
     Create,
-    /// The sign-in is refused.
+    /// Refuses the sign-in.
     Refuse,
 }
 
-/// What is said of a username or a company code that leads nowhere.
+/// The response to a username or company code that leads nowhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownIdentifier {
-    /// That it does, at once.
+    /// Says at once that it is unknown.
     #[default]
     Say,
-    /// Nothing, before Entra has said whose account it is: whatever is typed goes to `organizations` first, by the registration of `[entra]`.
+    /// Reveals nothing until Entra has identified the account: every input first goes to
+    /// `organizations`, with the registration of `[entra]`.
     AskEntra,
 }
 
-/// `[[organization]]`.
+/// One organization, `[[organization]]`.
 #[derive(Clone, Debug)]
 pub struct OrganizationConfig {
-    /// What its people may type.
+    /// The code that its people may type.
     pub code: CompanyCode,
     /// Display name.
     pub name: String,
@@ -83,26 +84,28 @@ pub struct OrganizationConfig {
     pub tenant: Guid,
     /// Application (client) ID.
     pub client_id: Guid,
-    /// By what its sign-in proves itself.
+    /// The credential with which its sign-in authenticates to Entra.
     pub credential: ClientCredential,
     /// Bound domains, in lower case.
     pub domains: Vec<String>,
-    /// The role of whoever is created here; one of `roles`.
+    /// The role of people who are created in this organization; one of `roles`.
     pub default_role: String,
-    /// Nothing: as `[directory]` says.
+    /// The action on the first sign-in of an unknown person; `None` means the setting of
+    /// `[directory]`.
     pub first_sign_in: Option<FirstSignInRule>,
     /// Whether guests of its tenant may sign in.
     pub guests: bool,
 }
 
-/// Beyond them a file is no place for them.
+/// Maximum number of organizations in the file; more of them belong in the database.
 const MAX_ORGANIZATIONS: usize = 1000;
 
 const UNKNOWN_VALUES: [(&str, UnknownIdentifier); 2] = [("say", UnknownIdentifier::Say), ("ask-entra", UnknownIdentifier::AskEntra)];
 
 const FIRST_SIGN_IN_VALUES: [(&str, FirstSignInRule); 2] = [("create", FirstSignInRule::Create), ("refuse", FirstSignInRule::Refuse)];
 
-/// Whether `[directory]` is written, and what it says. `sealed` is whether `[session] secrets` are.
+/// Reads `[directory]` and returns whether it is written and its contents. `sealed` is whether
+/// `[session] secrets` are written.
 pub(super) fn read(root: &ConfigSection<'_>, sealed: bool) -> (bool, Option<DirectoryConfig>) {
     let mut directory = root.inner("directory", section);
     let drafts: Vec<_> = root.each("organization", MAX_ORGANIZATIONS, organization).into_iter().flatten().collect();
@@ -145,7 +148,8 @@ fn section(section: &ConfigSection<'_>) -> DirectoryDraft {
         role_map.iter().map(|it| (&it.value.1, &it.spot)).chain(default_role.iter().map(|it| (&it.value, &it.spot))).for_each(|(role, spot)| {
             is_one(section, role, roles, spot);
         });
-        // The usual ones need not be there: then it is whoever has a link.
+        // The default set-up roles do not need to exist; without them, only people with an
+        // invitation link can open the set-up page.
         setup_roles.iter().filter(|_| is_named).for_each(|it| is_one(section, &it.value, roles, &it.spot));
     }
     if let Some(it) = database.as_ref().filter(|it| has_password(&it.value) && !matches!(it.spot.at, ValueLocation::Variable(_))) {
@@ -163,7 +167,7 @@ fn section(section: &ConfigSection<'_>) -> DirectoryDraft {
     DirectoryDraft { written, meant: Some(meant), spot }
 }
 
-/// The address is not told: it may hold a password.
+/// Parses the database address. Messages do not contain it, because it may hold a password.
 fn database(text: &str) -> Result<DatabaseConfig, InvalidValue> {
     let hint = "write a file, like sqlite:entrada.db, or an address, like postgres://user@host/database";
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
@@ -177,7 +181,8 @@ fn database(text: &str) -> Result<DatabaseConfig, InvalidValue> {
     let Some(path) = text.strip_prefix("sqlite:") else { return Err(InvalidValue::new("is neither a file nor a PostgreSQL address").hint(hint)) };
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.contains([':', '?', '\0']) || path.ends_with('/') {
-        // Purposefully not in memory: its people would end with the process.
+        // In-memory databases are rejected on purpose: the people would be lost when the process
+        // ends.
         return Err(InvalidValue::new("is not a file name").hint(hint));
     }
     Ok(DatabaseConfig::Sqlite(path.into()))
@@ -202,7 +207,7 @@ fn is_one(section: &ConfigSection<'_>, role: &str, roles: &[String], spot: &Loca
     }
 }
 
-/// `role_map = { "Fleet.Admin" = "admin" }`.
+/// Reads `role_map = { "Fleet.Admin" = "admin" }`.
 fn role_map(section: &ConfigSection<'_>) -> Vec<LocatedValue<(String, String)>> {
     const ROLES_HINT: &str = "write { \"Fleet.Admin\" = \"admin\" }";
     let Some(value) = section.find_written("role_map") else { return Vec::new() };
@@ -265,7 +270,7 @@ fn settled(root: &ConfigSection<'_>, read: OrganizationDraft, directory: &Direct
     }
 }
 
-/// A code or a domain leads to one organization.
+/// Reports a code or a domain that more than one organization uses.
 fn report_duplicates(root: &ConfigSection<'_>, drafts: &[OrganizationDraft]) {
     let mut seen: Vec<&str> = Vec::new();
     for it in drafts {
@@ -297,7 +302,7 @@ fn domain(text: &str) -> Result<String, InvalidValue> {
     if is_domain(text) { Ok(text.to_ascii_lowercase()) } else { Err(refused()) }
 }
 
-/// Whether a text can be bound as a domain; in lower case.
+/// Returns a domain in lower case if the text can be bound as one.
 pub fn domain_of(text: &str) -> Option<String> {
     domain(text.trim()).ok()
 }

@@ -1,4 +1,4 @@
-//! Lengths of time as people write them: `500ms`, `30s`, `5m`, `12h`, `1d`.
+//! Durations as people write them: `500ms`, `30s`, `5m`, `12h`, `1d`.
 
 use super::problem::{InvalidValue, quote};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Units and their length in milliseconds, longest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Reads a whole number and a unit.
+/// Parses a whole number and a unit.
 pub(super) fn parse(text: &str) -> Result<Duration, InvalidValue> {
     let refused =
         || InvalidValue::new(format!("{} is not a duration", quote(text))).hint("write a whole number and a unit: \"500ms\", \"30s\", \"5m\", \"12h\", \"1d\"");
@@ -17,7 +17,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, InvalidValue> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(refused)
 }
 
-/// The shortest way to write it.
+/// Formats a duration in its shortest form.
 pub(super) fn spell(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let unit = UNITS.iter().find(|it| millis.is_multiple_of(it.1) && millis > 0);

@@ -13,76 +13,77 @@ use crate::base::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// `[entra]`, as meant. Where organizations bring their own registrations and none is written here, it is that of nobody: tenant
-/// `organizations`, none of them allowed, and no client.
+/// The parsed section `[entra]`. If organizations bring their own registrations and none is written
+/// here, it is a placeholder: tenant `organizations`, with no allowed tenant and no client.
 #[derive(Clone, Debug)]
 pub struct EntraConfig {
-    /// Whose people.
+    /// The tenant whose people sign in.
     pub tenant: TenantConfig,
     /// Application (client) ID.
     pub client_id: Guid,
-    /// How we prove to Entra who we are.
+    /// Our credential for Entra.
     pub credential: ClientCredential,
-    /// `federated_token`, where it is written: organizations may trust its issuer too.
+    /// `federated_token`, if it is written: organizations may trust its issuer too.
     pub federated_token: Option<PathBuf>,
-    /// Scheme, host and port of the authority, without a slash at the end: `https://login.microsoftonline.com`.
+    /// Scheme, host and port of the authority, without a trailing slash:
+    /// `https://login.microsoftonline.com`.
     pub authority: String,
-    /// Which of many tenants.
+    /// The tenants that are allowed if `tenant` covers several.
     pub allowed_tenants: AllowedTenants,
-    /// The cloud, as far as `authority` does not say another.
+    /// The cloud, unless `authority` means another.
     pub cloud: &'static MicrosoftCloud,
-    /// Scheme, host and port of Microsoft Graph, where it is not the cloud's own.
+    /// Scheme, host and port of Microsoft Graph, if they are not the cloud's own.
     pub graph: Option<String>,
-    /// Scopes beyond `openid profile email offline_access`.
+    /// Scopes in addition to `openid profile email offline_access`.
     pub scopes: Vec<String>,
-    /// Further roots towards Entra.
+    /// Additional root certificates for connections to Entra.
     pub ca_file: Option<PathBuf>,
     /// Whether guests (B2B) may sign in.
     pub guests: bool,
-    /// Who tells the groups of a person.
+    /// The source of a person's groups.
     pub groups: GroupsSource,
-    /// How often Entra is asked about a live session.
+    /// How often a live session is checked with Entra.
     pub recheck: RecheckConfig,
 }
 
-/// How often Entra is asked whether somebody may still be here, and for how long its silence is borne.
+/// How often a live session is checked with Entra, and how long an outage of Entra is tolerated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecheckConfig {
-    /// After this time since Entra's last answer it is asked again.
+    /// Time after Entra's last answer until the next check.
     pub every: Duration,
-    /// How much longer a session is served while Entra cannot be asked.
+    /// Additional time that a session is served while Entra is unreachable.
     pub grace: Duration,
 }
 
-/// `groups = "token" | "graph" | "off"`.
+/// The source of a person's groups, `groups = "token" | "graph" | "off"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GroupsSource {
-    /// The token; Microsoft Graph where it holds too many.
+    /// From the token, or from Microsoft Graph if the token cannot hold them all.
     #[default]
     Token,
-    /// Microsoft Graph, whatever the token says.
+    /// Always from Microsoft Graph.
     Graph,
-    /// Nobody: there are none.
+    /// No groups at all.
     Off,
 }
 
 const GROUPS_VALUES: [(&str, GroupsSource); 3] = [("token", GroupsSource::Token), ("graph", GroupsSource::Graph), ("off", GroupsSource::Off)];
 
-/// `tenant = "..."`.
+/// The tenant, `tenant = "..."`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TenantConfig {
     /// Directory (tenant) ID.
     Id(Guid),
-    /// A verified domain; discovery tells its id.
+    /// A verified domain; discovery resolves its tenant ID.
     Domain(String),
-    /// Any tenant of an organization.
+    /// Any organization's tenant.
     Organizations,
     /// Any tenant, and personal accounts.
     Common,
 }
 
 impl TenantConfig {
-    /// As it stands in Entra's URLs.
+    /// The segment in Entra's URLs.
     pub fn segment(&self) -> String {
         match self {
             Self::Id(id) => id.to_string(),
@@ -92,18 +93,19 @@ impl TenantConfig {
         }
     }
 
-    /// Whether people of several tenants may come.
+    /// Whether people from several tenants may sign in.
     pub fn is_many(&self) -> bool {
         matches!(self, Self::Organizations | Self::Common)
     }
 }
 
-/// `allowed_tenants = [...]`. Personal accounts count as one tenant, `Guid::PERSONAL`, which `any` does not stand for.
+/// The allowed tenants, `allowed_tenants = [...]`. Personal accounts count as one tenant,
+/// `Guid::PERSONAL`, which `any` does not include.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedTenants {
-    /// `"*"`: every tenant of an organization, on purpose.
+    /// `"*"`: every organization's tenant, explicitly.
     pub any: bool,
-    /// These.
+    /// The tenants that are listed.
     pub tenants: Vec<TenantName>,
 }
 
@@ -114,36 +116,37 @@ impl EntraConfig {
     }
 }
 
-/// `[entra]` as far as it could be read.
+/// The parts of `[entra]` that could be read.
 #[derive(Debug)]
 pub(super) struct EntraDraft {
     pub(super) entra: Option<EntraConfig>,
     pub(super) redirect_path: Option<LocatedValue<String>>,
-    /// What rules have to know.
+    /// The facts that rules depend on.
     pub(super) people: SignInAudience<'static>,
 }
 
-/// Who may come, as far as rules depend on it.
+/// The facts about the people who may sign in that rules depend on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SignInAudience<'a> {
-    /// Whether they are of several tenants; rules have to say more then.
+    /// Whether they come from several tenants; rules must be more specific then.
     pub(super) are_many: bool,
-    /// Who tells their groups.
+    /// The source of their groups.
     pub(super) groups: GroupsSource,
     /// Whether `[directory]` is written.
     pub(super) has_directory: bool,
-    /// `[directory] roles`, where they could be read.
+    /// `[directory] roles`, if they could be read.
     pub(super) roles: Option<&'a [String]>,
 }
 
-/// What the registration is for.
+/// The purpose of the registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RegistrationUse {
-    /// Everybody signs in by it.
+    /// Everyone signs in with it.
     Everybody,
-    /// Nobody does, since each organization brings its own: it may be left out.
+    /// No one signs in with it, because each organization brings its own; it may be omitted.
     Nobody,
-    /// The same, but it says whose account it is, of whichever tenant, before anybody is looked up.
+    /// Like `Nobody`, but it identifies the account, from any tenant, before the person is looked
+    /// up.
     Naming,
 }
 
@@ -174,11 +177,12 @@ pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> En
     let guests = section.key("guests").flag(true);
     let groups = section.key("groups").choice(&GROUPS_VALUES);
     let recheck = recheck(section);
-    // The operator's own token opens the registrations of organizations that trust its issuer.
+    // The operator's own token also authenticates the registrations of organizations that trust its
+    // issuer.
     let federated_token = if let Some(ClientCredential::Federated(path)) = &credential { Some(path.clone()) } else { None };
     let registration = match (tenant, client_id, credential) {
         (Some(tenant), Some(client_id), Some(credential)) => Some((tenant.value, client_id.value, credential)),
-        // No tenant is allowed: it lets nobody in.
+        // No tenant is allowed, so no one can sign in with it.
         _ if of_nobody => Some((TenantConfig::Organizations, Guid::NIL, ClientCredential::Secret(Secret::new("")))),
         _ => None,
     };
@@ -227,7 +231,7 @@ fn tenant(text: &str) -> Result<TenantConfig, InvalidValue> {
     }
 }
 
-/// One tenant: its id, a domain, or the word that Entra has for personal accounts.
+/// Parses one tenant: its ID, a domain, or Entra's word for personal accounts.
 pub(super) fn named(text: &str) -> Option<TenantName> {
     if text.eq_ignore_ascii_case("consumers") {
         return Some(TenantName::Id(Guid::PERSONAL));
@@ -235,7 +239,7 @@ pub(super) fn named(text: &str) -> Option<TenantName> {
     Guid::parse(text).map(TenantName::Id).or_else(|| is_domain(text).then(|| TenantName::Domain(text.to_ascii_lowercase())))
 }
 
-/// Needed where many tenants may come, and without meaning where one does.
+/// Required if several tenants may sign in, and meaningless with a single tenant.
 fn allowed_tenants(section: &ConfigSection<'_>, tenant: Option<&LocatedValue<TenantConfig>>) -> AllowedTenants {
     let entry = |text: &str| {
         let refused =
@@ -268,7 +272,7 @@ fn allowed_tenants(section: &ConfigSection<'_>, tenant: Option<&LocatedValue<Ten
     allowed
 }
 
-/// The text is not told: people paste a secret here.
+/// Parses the client ID. Messages do not contain the text, because people paste secrets here.
 pub(super) fn client_id(text: &str) -> Result<Guid, InvalidValue> {
     let refused = || {
         InvalidValue::new("is not an Application (client) ID")
@@ -277,10 +281,10 @@ pub(super) fn client_id(text: &str) -> Result<Guid, InvalidValue> {
     Guid::parse(text).ok_or_else(refused)
 }
 
-/// External ID.
+/// Host suffix of Entra External ID.
 const CIAM_SUFFIX: &str = ".ciamlogin.com";
 
-/// Stands for the place of a cloud in the table.
+/// A choice of one cloud from the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct CloudChoice(&'static MicrosoftCloud);
 
@@ -291,7 +295,8 @@ impl Default for CloudChoice {
     }
 }
 
-/// The cloud, and the address itself or the cloud's. `AZURE_AUTHORITY_HOST` counts only where neither is written.
+/// The cloud, and the authority from the configuration or from the cloud. `AZURE_AUTHORITY_HOST`
+/// counts only if neither is written.
 fn authority(section: &ConfigSection<'_>) -> (&'static MicrosoftCloud, String) {
     let written = section.key("cloud").is_written();
     let words: Vec<_> = CLOUDS.iter().map(|it| (it.name, CloudChoice(it))).collect();
@@ -305,12 +310,12 @@ fn authority(section: &ConfigSection<'_>) -> (&'static MicrosoftCloud, String) {
     }
     let host = authority.value.strip_prefix("https://").unwrap_or_default();
     let known = CLOUDS.iter().find(|it| it.signs_in_at(host));
-    // Where the cloud is written, it says which Government it is.
+    // If the cloud is written, it decides between the two Government clouds.
     let cloud = if cloud == CloudChoice::default() { known.unwrap_or(cloud.0) } else { cloud.0 };
     (cloud, authority.value)
 }
 
-/// https, or http to an emulator.
+/// Accepts https, or http to an emulator on this machine.
 fn own_url(text: &str) -> Result<String, InvalidValue> {
     let url = origin(text, &["https", "http"])?;
     if is_private(&url) {
@@ -319,7 +324,7 @@ fn own_url(text: &str) -> Result<String, InvalidValue> {
     Err(InvalidValue::new("is http").hint("write https; http is allowed only for an emulator on this machine"))
 }
 
-/// RFC 6749 3.3.
+/// Parses a scope (RFC 6749 section 3.3).
 fn scope(text: &str) -> Result<String, InvalidValue> {
     let is_token = !text.is_empty() && text.bytes().all(|it| it.is_ascii_graphic() && !matches!(it, b'"' | b'\\'));
     let refused = || InvalidValue::new(format!("{} is not a scope", quote(text))).hint("write one scope per entry, like \"User.Read\"");

@@ -1,4 +1,4 @@
-//! Whether the sections fit each other.
+//! Checks that the sections are consistent with each other.
 
 use super::entra;
 use super::problem::{InvalidValue, quote};
@@ -10,7 +10,7 @@ use crate::base::own_path::{RESERVED, is_at_or_below};
 use crate::base::site::{Site, is_loopback};
 use std::net::IpAddr;
 
-/// Notes whatever does not fit.
+/// Reports everything that is inconsistent.
 pub(super) fn judge(written: &ConfigSource<'_>, server: &server::ServerDraft, entra: &entra::EntraDraft, upstream: &upstream::UpstreamDraft) {
     if let (Some(site), Some(redirect)) = (&server.site, &entra.redirect_path) {
         redirect_is_free(written, site, redirect, upstream);
@@ -47,7 +47,7 @@ fn check_route_prefixes(written: &ConfigSource<'_>, site: &Site, upstream: &upst
     }
 }
 
-/// What goes to our own listener comes back for ever.
+/// Reports an app address that is our own listener: such requests would loop forever.
 fn no_loop(written: &ConfigSource<'_>, to: &LocatedValue<AppAddress>, server: &server::ServerDraft) {
     let ours = server.listen.iter().chain(&server.admin_listen);
     if ours.map(|it| &it.value).any(|it| leads_to(&to.value, it)) {

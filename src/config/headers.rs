@@ -1,4 +1,4 @@
-//! `[headers]`: what the app receives.
+//! `[headers]`: the headers that the app receives.
 
 use super::key_reader::choose;
 use super::problem::{InvalidValue, quote};
@@ -9,12 +9,12 @@ use http::HeaderName;
 use std::time::Duration;
 use toml::de::DeValue;
 
-/// `[headers]`, as meant.
+/// The parsed section `[headers]`.
 #[derive(Clone, Debug)]
 pub struct HeadersConfig {
-    /// Which sets go to the app in the path. Forward-auth answers always carry `x-auth-request`.
+    /// The sets that are sent to the app. Forward-auth responses always carry `x-auth-request`.
     pub send: Vec<HeaderSet>,
-    /// Header name and the claim it carries.
+    /// Pairs of a header name and the claim it carries.
     pub custom: Vec<(HeaderName, String)>,
     /// The signed assertion.
     pub assertion: AssertionConfig,
@@ -23,32 +23,35 @@ pub struct HeadersConfig {
 /// A set of plain headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderSet {
-    /// `X-Forwarded-User` and its companions.
+    /// `X-Forwarded-User` and related headers.
     XForwarded,
-    /// `X-Auth-Request-User` and its companions.
+    /// `X-Auth-Request-User` and related headers.
     XAuthRequest,
 }
 
-/// `[headers.assertion]`. ES256 only, for now.
+/// The signed assertion, `[headers.assertion]`. ES256 only, for now.
 #[derive(Clone, Debug)]
 pub struct AssertionConfig {
-    /// `X-Entrada-Assertion`.
+    /// Name of its header; `X-Entrada-Assertion` by default.
     pub name: HeaderName,
-    /// Whom it is for.
+    /// The audience (`aud`).
     pub audience: String,
-    /// From `iat` to `exp`.
+    /// Time from `iat` to `exp`.
     pub lifetime: Duration,
 }
 
-/// Whatever folds to one of these beginnings is ours: the sets, our own, and what proxies say of each other.
+/// Prefixes of header names that belong to Entrada after folding: the two sets, our own headers,
+/// and those that proxies send to each other.
 pub const OWNED_PREFIXES: [&str; 6] = ["x-forwarded-", "x-auth-request-", "x-entrada-", "x-ms-client-principal", "x-ms-token-", "x-original-"];
 
-/// Names that are ours, whole. Those after the third nobody writes: `X-Rewrite-URL` and the three of the method make some apps serve
-/// another request than the one that was judged, and `Proxy` becomes `HTTP_PROXY` under CGI.
+/// Whole header names that belong to Entrada. Those after the third are never written:
+/// `X-Rewrite-URL` and the three method headers make some apps serve a different request from the
+/// one that was judged, and `Proxy` becomes `HTTP_PROXY` under CGI.
 pub const OWNED_NAMES: [&str; 8] =
     ["forwarded", "x-real-ip", "x-request-id", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override", "proxy"];
 
-/// Names that mean something to HTTP or to every app: hop-by-hop (RFC 9110 7.6.1), framing, and what the client says of itself.
+/// Names that have a meaning in HTTP or for every app: hop-by-hop headers (RFC 9110 section 7.6.1),
+/// framing, and headers with which the client describes itself.
 const RESERVED_HEADERS: [&str; 16] = [
     "connection",
     "keep-alive",
@@ -68,9 +71,10 @@ const RESERVED_HEADERS: [&str; 16] = [
     "authorization",
 ];
 
-/// Whether a name is one of ours, in whatever spelling.
+/// Whether a header name belongs to Entrada, in any spelling.
 pub fn is_owned(name: &str) -> bool {
-    // Most names in a request begin otherwise. A test holds these letters to the lists.
+    // Most header names in a request start with another letter. A test keeps these letters in line
+    // with the lists.
     let may_be = matches!(name.as_bytes().first(), Some(b'f' | b'F' | b'p' | b'P' | b'x' | b'X'));
     may_be && (OWNED_PREFIXES.iter().any(|it| folds_to_beginning(name, it)) || OWNED_NAMES.iter().any(|it| folds_to(name, it)))
 }
@@ -94,7 +98,7 @@ pub(super) fn read(section: &ConfigSection<'_>, origin: Option<&str>) -> Headers
         names.push(folded);
     }
     let custom = custom.into_iter().map(|it| it.value).collect();
-    // Where the name could not be read there is a problem, and this never leaves.
+    // If the name could not be read, a problem is reported and this value is never used.
     let assertion =
         assertion.unwrap_or_else(|| AssertionConfig { name: HeaderName::from_static(ASSERTION_HEADER), audience: String::new(), lifetime: Duration::ZERO });
     HeadersConfig { send, custom, assertion }
@@ -131,7 +135,7 @@ fn taken(text: &str) -> InvalidValue {
     InvalidValue::new(format!("{} is reserved", quote(text))).hint("choose another name, like X-Employee-Id")
 }
 
-/// `custom = { "X-Employee-Id" = "employeeid" }`.
+/// Reads `custom = { "X-Employee-Id" = "employeeid" }`.
 fn custom(section: &ConfigSection<'_>) -> Vec<LocatedValue<(HeaderName, String)>> {
     let Some(value) = section.find_written("custom") else { return Vec::new() };
     let spot = |key: &str, offset| LocatedKey { key: format!("headers.custom.{key}"), at: ValueLocation::Offset(offset) };

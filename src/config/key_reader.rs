@@ -1,6 +1,7 @@
-//! Values with a type: text, lists, numbers, lengths of time, closed choices, files.
+//! Typed values: text, lists, numbers, durations, closed choices, files.
 //!
-//! Each reading notes what is wrong and goes on with the default, so that the next key is read too.
+//! Each reader reports an invalid value and continues with the default, so that the next key is
+//! read too.
 
 use super::duration;
 use super::nearest::nearest;
@@ -22,31 +23,32 @@ pub(super) struct KeyReader<'s, 'a> {
 }
 
 impl<'a> ConfigSection<'a> {
-    /// Begins to read a key; what follows says which type it has.
+    /// Starts reading a key; the next call selects its type.
     pub(super) fn key(&self, name: &'static str) -> KeyReader<'_, 'a> {
         KeyReader { section: self, name, alias: None, needed: false }
     }
 }
 
 impl<'a> KeyReader<'_, 'a> {
-    /// A variable that others know too, for where neither file nor our own variable says anything.
+    /// Adds a variable that other programs use too. It counts only if neither the file nor our own
+    /// variable sets the key.
     pub(super) fn or_variable(mut self, name: &'static str) -> Self {
         self.alias = Some(name);
         self
     }
 
-    /// Its absence is a problem.
+    /// Makes a missing key a problem.
     pub(super) fn needed(mut self) -> Self {
         self.needed = true;
         self
     }
 
-    /// Text that is not empty; empty text is as if it were not written.
+    /// Reads a text that is not empty; an empty text counts as not written.
     pub(super) fn text(self) -> Option<LocatedValue<String>> {
         self.parse(|text| Ok(text.to_owned()))
     }
 
-    /// Text that means something.
+    /// Reads a text and parses it.
     pub(super) fn parse<T>(self, read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<LocatedValue<T>> {
         let Some(entry) = self.find(None) else {
             self.miss();
@@ -60,7 +62,7 @@ impl<'a> KeyReader<'_, 'a> {
         self.judge(text, entry, read)
     }
 
-    /// Text that means something, with a text that stands for it where it is not written.
+    /// Reads a text and parses it, with a default text if the key is not written.
     pub(super) fn parse_or<T>(self, default: &'static str, read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<LocatedValue<T>> {
         match self.find(Some(format!("{default:?}"))) {
             Some(entry) => {
@@ -71,12 +73,14 @@ impl<'a> KeyReader<'_, 'a> {
         }
     }
 
-    /// A list of texts; one alone needs no brackets, and the environment parts them by commas.
+    /// Reads a list of texts. A single text needs no brackets, and the environment separates texts
+    /// with commas.
     pub(super) fn list<T>(self, default: &[&'static str], read: impl Fn(&str) -> Result<T, InvalidValue>) -> Vec<LocatedValue<T>> {
         self.each(default, read).into_iter().flatten().collect()
     }
 
-    /// The same, or nothing where one entry is wrong: for lists that mean something else when they are shorter.
+    /// Like `list`, but empty if one entry is invalid: for lists whose meaning changes when an
+    /// entry is missing.
     pub(super) fn whole_list<T>(self, default: &[&'static str], read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<Vec<LocatedValue<T>>> {
         self.each(default, read).into_iter().collect()
     }
@@ -100,7 +104,7 @@ impl<'a> KeyReader<'_, 'a> {
         entries.into_iter().map(|it| self.judge(self.as_text(&it)?, it, &read)).collect()
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn flag(self, default: bool) -> bool {
         let Some(entry) = self.find(Some(default.to_string())) else { return default };
         let complaint = match entry.raw {
@@ -114,7 +118,7 @@ impl<'a> KeyReader<'_, 'a> {
         default
     }
 
-    /// A whole number within a range.
+    /// Reads a whole number within a range.
     pub(super) fn number(self, default: u64, range: RangeInclusive<u64>) -> u64 {
         let Some(entry) = self.find(Some(default.to_string())) else { return default };
         let number = match entry.raw {
@@ -133,7 +137,7 @@ impl<'a> KeyReader<'_, 'a> {
         default
     }
 
-    /// A length of time within a range.
+    /// Reads a duration within a range.
     pub(super) fn duration(self, default: Duration, range: RangeInclusive<Duration>) -> Duration {
         let Some(entry) = self.find(Some(format!("\"{}\"", duration::spell(default)))) else { return default };
         if let RawValue::File(number @ DeValue::Integer(_)) = entry.raw {
@@ -149,13 +153,13 @@ impl<'a> KeyReader<'_, 'a> {
         self.as_text(&entry).and_then(|text| self.judge(text, entry, within)).map_or(default, |it| it.value)
     }
 
-    /// One of a closed set of words; the first is the default.
+    /// Reads one of a closed set of words; the first is the default.
     pub(super) fn choice<T: Copy + Default>(self, words: &[(&'static str, T)]) -> T {
         let first = words.first().map(|it| it.0).unwrap_or_default();
         self.parse_or(first, |text| choose(text, words)).map(|it| it.value).unwrap_or_default()
     }
 
-    /// A file that is there and can be read.
+    /// Reads the path of a file that exists and can be read.
     pub(super) fn file(self) -> Option<PathBuf> {
         let readable = |text: &str| {
             let path = PathBuf::from(text);
@@ -169,7 +173,7 @@ impl<'a> KeyReader<'_, 'a> {
         self.parse(readable).map(|it| it.value)
     }
 
-    /// A directory that is there.
+    /// Reads the path of a directory that exists.
     pub(super) fn directory(self) -> Option<PathBuf> {
         let there = |text: &str| {
             let path = PathBuf::from(text);
@@ -178,12 +182,12 @@ impl<'a> KeyReader<'_, 'a> {
         self.parse(there).map(|it| it.value)
     }
 
-    /// Whether anything is written at all.
+    /// Whether the key is present, even with an empty text.
     pub(super) fn is_present(&self) -> bool {
         self.find(None).is_some()
     }
 
-    /// Whether anything but empty text is written.
+    /// Whether the key has a value other than an empty text.
     pub(super) fn is_written(&self) -> bool {
         let entry = self.section.look_up(self.name, self.alias);
         entry.is_some_and(|it| !matches!(it.raw, RawValue::File(DeValue::String(text)) if text.is_empty()))
@@ -214,7 +218,7 @@ impl<'a> KeyReader<'_, 'a> {
         }
     }
 
-    /// Tells that a key is missing, where it is needed.
+    /// Reports a missing key, if it is needed.
     pub(super) fn miss(&self) {
         if self.needed {
             let alias = self.alias.map(|it| format!(" or {it}")).unwrap_or_default();
@@ -224,7 +228,7 @@ impl<'a> KeyReader<'_, 'a> {
     }
 }
 
-/// One of a closed set of words.
+/// Parses one of a closed set of words.
 pub(super) fn choose<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, InvalidValue> {
     let known = || words.iter().map(|it| it.0);
     let complaint = || {

@@ -1,6 +1,6 @@
-//! Lines and columns of a text.
+//! Line and column numbers of a text.
 
-/// Where each line of a text begins.
+/// The start of each line of a text.
 #[derive(Debug)]
 pub(super) struct LineIndex<'a> {
     text: &'a str,
@@ -13,12 +13,12 @@ impl<'a> LineIndex<'a> {
         Self { text, starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 
-    /// The line of a byte, from 1.
+    /// The line of a byte offset, from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.starts.partition_point(|it| *it <= offset)
     }
 
-    /// Line and column of a byte, from 1; the column counts characters.
+    /// Line and column of a byte offset, from 1; the column counts characters.
     pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
         let line = self.line(offset);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();

@@ -1,13 +1,15 @@
-//! What the operator wants: one file per section, as written and as meant side by side.
+//! The operator's configuration: one file per section, with the keys and the parsed values side by
+//! side.
 //!
-//! Everything is read and judged before anything is refused, so an operator sees every mistake at once. Nothing here opens a
-//! socket or asks Entra; secrets' files are read.
+//! Everything is read and checked before anything is rejected, so an operator sees every mistake at
+//! once. Nothing here opens a socket or contacts Entra; the files of secrets are read.
 //!
-//! A key is known because it is asked for: `section.key("idle").duration(...)` is its whole life, from its name, its variable
-//! (`ENTRADA_SESSION_IDLE`) and its default to its bounds. Where a key is written more than once, the variable `ENTRADA_*` counts
-//! before the file, and the file before `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`,
-//! which platforms inject for whatever runs there. An empty variable is as if it were not set. Arrays of tables and tables with
-//! free keys come from the file only.
+//! A key exists because the code reads it: `section.key("idle").duration(...)` defines its name,
+//! its variable (`ENTRADA_SESSION_IDLE`), its default and its bounds. If a key is written more than
+//! once, the variable `ENTRADA_*` takes precedence over the file, and the file over
+//! `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`, which
+//! platforms inject into everything that runs there. An empty variable counts as not set. Arrays of
+//! tables and tables with free keys come from the file only.
 
 mod address;
 mod duration;
@@ -46,19 +48,20 @@ use std::io::Read as _;
 use std::path::Path;
 use toml::de::DeTable;
 
-/// A configuration, or all that is wrong with it.
+/// A configuration, or all problems with it.
 pub type Outcome = ReadOutcome<Config>;
 
-/// The longest file that is read, in bytes.
+/// Maximum size of the configuration file, in bytes.
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;
 
-/// The file that is read where none is named, if it is there.
+/// The file that is read if no path is given and it exists.
 const DEFAULT_FILE: &str = "entrada.toml";
 
-/// One of each array of tables and of the shapes of `allow`, so that reading asks for every key there is.
+/// One of each array of tables and of the forms of `allow`, so that reading it asks for every key.
 const EVERY_TABLE: &str = "[[upstream.route]]\n[[access.rule]]\nallow = {}\n[[organization]]\n[[native.client]]\n";
 
-/// Reads a file and the environment; without a path `entrada.toml`, or, where it is not there, the environment alone.
+/// Reads a file and the environment. Without a path it reads `entrada.toml`, or only the
+/// environment if that file does not exist.
 pub fn load(path: Option<&Path>, environment: &[(String, String)]) -> Outcome {
     let file = path.unwrap_or(Path::new(DEFAULT_FILE));
     if path.is_none() && !file.exists() {
@@ -70,7 +73,7 @@ pub fn load(path: Option<&Path>, environment: &[(String, String)]) -> Outcome {
     }
 }
 
-/// Reads a text and the environment. `name` stands for the file's where the whole of it is meant.
+/// Reads a text and the environment. `name` stands for the file in messages about the whole file.
 pub fn read(name: &str, text: &str, environment: &[(String, String)]) -> Outcome {
     if text.len() > MAX_FILE_BYTES {
         return ReadOutcome::refused(whole_file(format!("{name} is longer than {MAX_FILE_BYTES} bytes")));
@@ -81,7 +84,7 @@ pub fn read(name: &str, text: &str, environment: &[(String, String)]) -> Outcome
     }
 }
 
-/// Every key that can be set, by name.
+/// Every key that can be set, sorted by name.
 pub fn keys() -> Vec<ConfigKey> {
     let Ok(table) = DeTable::parse(EVERY_TABLE) else { return Vec::new() };
     let written = ConfigSource::new(Some(EVERY_TABLE), &[]);
@@ -111,7 +114,7 @@ fn whole_file(what: String) -> Problem {
     Problem { key: problem::FILE_KEY.to_owned(), place: ConfigLocation::Whole, what, hint: None }
 }
 
-/// The parser's own excerpt is not told: the line may hold a secret.
+/// Describes a syntax error without the parser's excerpt, because the line may hold a secret.
 fn syntax(text: &str, error: &toml::de::Error) -> Problem {
     let (line, column) = line_index::LineIndex::new(text).line_and_column(error.span().map_or(0, |it| it.start));
     let what = error.message().lines().collect::<Vec<_>>().join(", ");

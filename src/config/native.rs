@@ -1,4 +1,4 @@
-//! `[native]`: the app's own clients on phones and command lines, which sign in by OAuth 2.1.
+//! `[native]`: the app's own clients on phones and command lines, which sign in with OAuth 2.1.
 
 use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue};
@@ -6,51 +6,52 @@ use super::source::ValueLocation;
 use crate::base::redirect_uri::{BadRedirectUri, MAX_REDIRECT_URI_BYTES, MatchedRedirectUri, RedirectUri};
 use std::time::Duration;
 
-/// `[native]`, as meant.
+/// The parsed section `[native]`.
 #[derive(Clone, Debug)]
 pub struct NativeConfig {
-    /// Those that may ask; at least one, each with an id of its own.
+    /// The registered clients: at least one, each with a unique ID.
     pub clients: Vec<NativeClient>,
-    /// How long an access token is good for: 5 to 10 minutes.
+    /// Lifetime of an access token: 5 to 10 minutes.
     pub access_token: Duration,
-    /// Longest time without a refresh; at most `lifetime`.
+    /// Maximum time without a refresh; at most `lifetime`.
     pub refresh_idle: Duration,
-    /// Longest time at all.
+    /// Maximum lifetime of a sign-in.
     pub lifetime: Duration,
 }
 
-/// `[[native.client]]`: a public client (RFC 6749 2.1); it has no secret.
+/// `[[native.client]]`: a public client (RFC 6749 section 2.1), which has no secret.
 #[derive(Clone, Debug)]
 pub struct NativeClient {
-    /// `client_id`.
+    /// The `client_id` in its requests.
     pub id: String,
     /// Display name.
     pub name: String,
-    /// Where it may hear its answer; at least one.
+    /// Its redirect URIs; at least one.
     pub redirect_uris: Vec<RedirectUri>,
-    /// What it may ask for (RFC 6749 section 3.3).
+    /// Scopes that it may request (RFC 6749 section 3.3).
     pub scopes: Vec<String>,
 }
 
 impl NativeConfig {
-    /// The client of that id.
+    /// The client with that ID.
     pub fn client(&self, id: &str) -> Option<&NativeClient> {
         self.clients.iter().find(|it| it.id == id)
     }
 }
 
 impl NativeClient {
-    /// The place that is asked for, where it is registered.
+    /// The requested redirect URI, if it is registered.
     pub fn target(&self, asked: &str) -> Option<MatchedRedirectUri> {
         self.redirect_uris.iter().find_map(|it| it.admits(asked))
     }
 
-    /// Whether a scope is one that it may ask for.
+    /// Whether the client may request a scope.
     pub fn lists(&self, scope: &str) -> bool {
         self.scopes.iter().any(|it| it == scope)
     }
 
-    /// What of a `scope` is granted: what is listed, in the order in which it was asked for, each once. Empty where nothing is.
+    /// The granted part of a requested `scope`: the scopes that are listed, in the order of the
+    /// request, each once. Empty if none is listed.
     pub fn granted(&self, asked: &str) -> String {
         let mut granted: Vec<&str> = Vec::new();
         for scope in asked.split(' ').filter(|it| self.lists(it)) {
@@ -65,10 +66,10 @@ impl NativeClient {
 const DAY: Duration = Duration::from_hours(24);
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Longest `scope` that a client may ask for, in bytes: it travels in a cookie.
+/// Maximum length of a requested `scope`, in bytes, because it travels in a cookie.
 pub const MAX_SCOPE_BYTES: usize = 256;
 
-/// Beyond them they are not the app's own.
+/// Maximum number of clients; more than that would not be the app's own.
 const MAX_CLIENTS: usize = 100;
 
 pub(super) fn read(section: &ConfigSection<'_>, has_directory: bool) -> Option<NativeConfig> {
@@ -141,7 +142,7 @@ fn name(text: &str) -> Result<String, InvalidValue> {
     if plain { Ok(text.to_owned()) } else { Err(InvalidValue::new("is not a readable name").hint("write up to 60 characters on one line")) }
 }
 
-/// RFC 6749 section 3.3: `scope-token`.
+/// Parses a `scope-token` (RFC 6749 section 3.3).
 fn scope(text: &str) -> Result<String, InvalidValue> {
     let is_token = !text.is_empty() && text.bytes().all(|it| matches!(it, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
     let refused = || InvalidValue::new(format!("{} is not a scope", quote(text))).hint("write one scope per entry, without spaces, quotes and backslashes");

@@ -1,9 +1,9 @@
-//! Which known word was probably meant.
+//! Suggests the known word that was probably meant.
 
-/// Words longer than this are compared with none.
+/// Words longer than this, in bytes, get no suggestion.
 const MAX_WORD_BYTES: usize = 40;
 
-/// The known word with the fewest letters different, if few enough are.
+/// The known word with the fewest different letters, if few enough differ.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > MAX_WORD_BYTES {
         return None;
@@ -12,7 +12,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     known.into_iter().map(|it| (distance(word, it), it)).filter(near).min_by_key(|it| it.0).map(|it| it.1)
 }
 
-/// Levenshtein's distance: letters added, dropped or changed.
+/// Levenshtein distance: letters added, removed or changed.
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (at, letter) in one.chars().enumerate() {

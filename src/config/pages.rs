@@ -1,12 +1,12 @@
-//! `[pages]`: what people see.
+//! `[pages]`: the pages that people see.
 
 use super::section::ConfigSection;
 use std::path::PathBuf;
 
-/// `[pages]`, as meant.
+/// The parsed section `[pages]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PagesConfig {
-    /// A directory of templates that stand in for ours, by file name.
+    /// A directory of templates that replace the built-in ones with the same file name.
     pub templates: Option<PathBuf>,
 }
 

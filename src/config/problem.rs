@@ -1,37 +1,37 @@
-//! What is wrong with a configuration, where, and what to do about it.
+//! A problem in a configuration: the cause, the place and a hint.
 
 use std::fmt::Write as _;
 
-/// One thing that is wrong, or worth a look.
+/// One problem or warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The key: `entra.tenant`; `file` and `TOML` where it is about the whole file.
+    /// The key: `entra.tenant`; `file` and `TOML` if the problem concerns the whole file.
     pub key: String,
-    /// Where it is written.
+    /// The place where it is written.
     pub place: ConfigLocation,
-    /// What is wrong, in lower case without a full stop. Never a secret.
+    /// The message, in lower case without a full stop. Never contains a secret.
     pub what: String,
-    /// What to do about it.
+    /// A hint on how to fix it.
     pub hint: Option<String>,
 }
 
-/// Where something is written.
+/// The place where something is written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConfigLocation {
-    /// Nowhere: it is missing, or it is about the whole.
+    /// No place: it is missing, or the problem concerns the whole configuration.
     Whole,
-    /// In the file; both count from 1, columns in characters.
+    /// A place in the file; both numbers count from 1, columns in characters.
     Line {
-        /// Line.
+        /// Line number.
         line: usize,
-        /// Column.
+        /// Column number.
         column: usize,
     },
-    /// In this variable of the environment.
+    /// This environment variable.
     Variable(String),
 }
 
-/// Why a value cannot be used, before it is known which key has it. Never a secret.
+/// The reason why a value cannot be used, before its key is known. Never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct InvalidValue {
     pub(super) what: String,
@@ -49,37 +49,39 @@ impl InvalidValue {
     }
 }
 
-/// What comes of reading: what is meant, or all that is wrong.
+/// The result of reading: the configuration, or all problems with it.
 #[derive(Clone, Debug)]
 pub struct ReadOutcome<T> {
-    /// Nothing wherever there is a problem.
+    /// The configuration; `None` if there is any problem.
     pub config: Option<T>,
-    /// In the order of the file, then those of the environment.
+    /// Problems in the order of the file, then those of the environment.
     pub problems: Vec<Problem>,
-    /// Worth a look, but no obstacle.
+    /// Warnings, which do not prevent the start.
     pub warnings: Vec<Problem>,
-    /// Whether there was a file at all, or only the environment.
+    /// Whether there was a file, or only the environment.
     pub from_file: bool,
 }
 
 impl<T> ReadOutcome<T> {
-    /// Puts everything in order; where there is a problem, there is no configuration.
+    /// Sorts problems and warnings by place; if there is a problem, there is no configuration.
     pub(super) fn new(config: Option<T>, mut problems: Vec<Problem>, mut warnings: Vec<Problem>, from_file: bool) -> Self {
         problems.sort_by(|one, other| one.place.cmp(&other.place));
         warnings.sort_by(|one, other| one.place.cmp(&other.place));
         Self { config: config.filter(|_| problems.is_empty()), problems, warnings, from_file }
     }
 
-    /// One problem, and nothing read.
+    /// A result with one problem and no configuration.
     pub(super) fn refused(problem: Problem) -> Self {
         Self { config: None, problems: vec![problem], warnings: Vec::new(), from_file: true }
     }
 }
 
-/// The key of a problem of the file itself: it is the only one, since nothing could be read.
+/// The key of a problem with the file itself. It is the only problem then, because nothing could be
+/// read.
 pub(super) const FILE_KEY: &str = "file";
 
-/// All problems and then all warnings, for the terminal; empty where there are none. `name` is the file's.
+/// Formats all problems and then all warnings for the terminal; empty if there are none. `name` is
+/// the name of the file.
 pub fn print<T>(judged: &ReadOutcome<T>, name: &str) -> String {
     let mut out = String::new();
     if let [Problem { key, what, hint, .. }] = judged.problems.as_slice()
@@ -91,7 +93,7 @@ pub fn print<T>(judged: &ReadOutcome<T>, name: &str) -> String {
     let place = if judged.from_file { name } else { "the environment" };
     let count = judged.problems.len();
     if count > 0 {
-        // A String takes every write.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(out, "error: {count} {} in {place}", if count == 1 { "problem" } else { "problems" });
         print_each(&mut out, &judged.problems, name);
     }
@@ -118,7 +120,7 @@ fn print_each(out: &mut String, problems: &[Problem], name: &str) {
     }
 }
 
-/// What was written, in quotes, for a message: escaped, and cut where it is long.
+/// Quotes a written value for a message: escaped, and shortened if it is long.
 pub(super) fn quote(text: &str) -> String {
     const MAX_SHOWN_CHARS: usize = 60;
     let mut short: String = text.chars().take(MAX_SHOWN_CHARS).collect();

@@ -1,4 +1,5 @@
-//! Secrets: from a variable, from a file, or, with a warning, from the configuration itself. No message tells their text.
+//! Secrets: from a variable, from a file, or, with a warning, from the configuration itself.
+//! Messages never contain their text.
 
 use super::key_reader::KeyReader;
 use super::problem::{InvalidValue, quote};
@@ -9,19 +10,19 @@ use std::io::Read as _;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-/// The longest file that is read for a secret, in bytes.
+/// Maximum size of a secret's file, in bytes.
 const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
 
 const SECRET_FORMS: &str = "write { file = \"/run/secrets/name\" } or { env = \"NAME\" }";
 
 impl<'a> KeyReader<'_, 'a> {
-    /// One secret.
+    /// Reads one secret.
     pub(super) fn secret(self) -> Option<LocatedValue<Secret>> {
         let entry = self.find(None)?;
         self.one_secret(entry.raw, entry.spot)
     }
 
-    /// A list of secrets; the environment parts them by commas.
+    /// Reads a list of secrets; the environment separates them with commas.
     pub(super) fn secrets(self) -> Vec<LocatedValue<Secret>> {
         let Some(entry) = self.find(None) else { return Vec::new() };
         match entry.raw {
@@ -71,7 +72,7 @@ impl<'a> KeyReader<'_, 'a> {
     fn of_variable(&self, name: &str) -> Result<Secret, InvalidValue> {
         let is_name = !name.is_empty() && name.len() <= 100 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
         if !is_name {
-            // Whoever pasted the secret itself here must not find it in a log.
+            // People may paste the secret itself here; it must not end up in a log.
             return Err(
                 InvalidValue::new("env is not a variable name").hint("env is the name of the variable with the secret, like { env = \"AZURE_CLIENT_SECRET\" }")
             );
@@ -81,11 +82,11 @@ impl<'a> KeyReader<'_, 'a> {
     }
 }
 
-/// Reads the file anew each time; a newline at its end is not part of the secret.
+/// Reads the file each time it is called; a newline at its end is not part of the secret.
 fn of_file(path: &str) -> Result<Secret, InvalidValue> {
     let refused = |why: &dyn std::fmt::Display| InvalidValue::new(format!("cannot read the secret file {}: {why}", quote(path)));
     let about = std::fs::metadata(path).map_err(|it| refused(&it))?;
-    // Not a pipe either: it would be waited for, and is empty at the next reload.
+    // Pipes are rejected too: reading one would block, and it is empty at the next reload.
     if !about.is_file() {
         return Err(refused(&"it is not a file"));
     }

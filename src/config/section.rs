@@ -1,4 +1,4 @@
-//! A table of what was written: finds values by key, and notices the keys that nobody asked for.
+//! A table of the configuration: finds values by key, and reports the keys that were never read.
 
 use super::problem::InvalidValue;
 use super::source::{ConfigKey, ConfigSource, LocatedKey, ValueLocation, join, variable_of};
@@ -6,19 +6,20 @@ use std::cell::RefCell;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A table and its name. Every key is found by being asked for, so what can be set is what is read.
+/// A table and its name. Each key becomes known when it is read, so the keys that can be set are
+/// exactly those that are read.
 #[derive(Debug)]
 pub(super) struct ConfigSection<'a> {
     written: &'a ConfigSource<'a>,
     name: String,
     table: Option<&'a DeTable<'a>>,
     at: ValueLocation,
-    /// Whether the environment can set its keys too; not in an array of tables.
+    /// Whether the environment can set its keys too; false in an array of tables.
     variables: bool,
     read_keys: RefCell<Vec<&'static str>>,
 }
 
-/// A value, judged, and where it is written.
+/// A parsed value and the place where it is written.
 #[derive(Clone, Debug)]
 pub(super) struct LocatedValue<T> {
     pub(super) value: T,
@@ -32,7 +33,7 @@ pub(super) struct RawEntry<'a> {
     pub(super) spot: LocatedKey,
 }
 
-/// In the file values have types; in the environment all are text.
+/// Values in the file have types; values in the environment are all text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RawValue<'a> {
     File(&'a DeValue<'a>),
@@ -40,7 +41,7 @@ pub(super) enum RawValue<'a> {
 }
 
 impl<'a> ConfigSection<'a> {
-    /// Reads the whole file, or what stands for it where there is none.
+    /// Reads the whole file; without a file, only the environment.
     pub(super) fn root<T>(written: &'a ConfigSource<'a>, table: Option<&'a DeTable<'a>>, read: impl FnOnce(&Self) -> T) -> T {
         let root = Self { written, name: String::new(), table, at: ValueLocation::Nowhere, variables: true, read_keys: RefCell::default() };
         root.all(read)
@@ -58,7 +59,7 @@ impl<'a> ConfigSection<'a> {
         inner.all(read)
     }
 
-    /// Reads each table of an array: `[[access.rule]]`. More than `most` are refused.
+    /// Reads each table of an array: `[[access.rule]]`. More than `most` are rejected.
     pub(super) fn each<T>(&self, name: &'static str, most: usize, read: impl Fn(&Self) -> T) -> Vec<T> {
         self.know(name, None, true);
         let (tables, at) = match self.written_value(name) {
@@ -76,7 +77,7 @@ impl<'a> ConfigSection<'a> {
         tables.iter().take(most).filter_map(one).collect()
     }
 
-    /// Reads a value that should be a table and that only the file can give.
+    /// Reads a value that must be a table and that only the file can set.
     pub(super) fn table<T>(&self, name: &str, value: &'a Spanned<DeValue<'a>>, read: impl FnOnce(&Self) -> T) -> Option<T> {
         let at = ValueLocation::Offset(value.span().start);
         match value.get_ref() {
@@ -96,7 +97,7 @@ impl<'a> ConfigSection<'a> {
         Self { written: self.written, name: join(&self.name, name), table, at, variables: self.variables, read_keys: RefCell::default() }
     }
 
-    /// Reads, then tells the keys that were not asked for.
+    /// Reads the section, then reports the keys that were not read.
     fn all<T>(self, read: impl FnOnce(&Self) -> T) -> T {
         let outcome = read(&self);
         let asked = self.read_keys.borrow();
@@ -109,15 +110,17 @@ impl<'a> ConfigSection<'a> {
         outcome
     }
 
-    /// Looks a key up: our own variable first, then the file, then `alias`, a variable that others know too.
+    /// Looks up a key: our own variable first, then the file, then `alias`, a variable that other
+    /// programs use too.
     ///
-    /// The alias comes last because platforms inject `AZURE_*` unasked, for whatever else runs there.
+    /// The alias comes last because platforms inject `AZURE_*` unasked, for anything else that runs
+    /// there.
     pub(super) fn find(&self, name: &'static str, alias: Option<&str>, default: Option<String>) -> Option<RawEntry<'a>> {
         self.know(name, default, false);
         self.look_up(name, alias)
     }
 
-    /// The same, for a key that is asked for elsewhere.
+    /// Like `find`, for a key that is read elsewhere.
     pub(super) fn look_up(&self, name: &str, alias: Option<&str>) -> Option<RawEntry<'a>> {
         let ours = variable_of(&join(&self.name, name));
         let from = |variable: &str| {
@@ -129,7 +132,7 @@ impl<'a> ConfigSection<'a> {
         ours.or_else(file).or_else(|| from(alias?))
     }
 
-    /// Looks up a key that only the file can give: a table, or a choice of shapes.
+    /// Looks up a key that only the file can set: a table, or a value with several forms.
     pub(super) fn find_written(&self, name: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.mark_read(name);
         let key = ConfigKey { name: join(&self.name, name), default: None, variable: None, is_table: false };
@@ -153,39 +156,39 @@ impl<'a> ConfigSection<'a> {
         self.read_keys.borrow_mut().push(name);
     }
 
-    /// A variable of the environment that is no key's.
+    /// An environment variable that does not belong to a key.
     pub(super) fn variable(&self, name: &str) -> Option<&'a str> {
         self.written.variable(name)
     }
 
-    /// The line where this table begins, from 1.
+    /// The line where this table starts, from 1; 0 if it is not in the file.
     pub(super) fn line(&self) -> usize {
         if let ValueLocation::Offset(offset) = self.at { self.written.line(offset) } else { 0 }
     }
 
-    /// Where a key of this table is written.
+    /// A key of this table and the place where it is written.
     pub(super) fn spot(&self, name: &str, at: ValueLocation) -> LocatedKey {
         LocatedKey { key: join(&self.name, name), at }
     }
 
-    /// Where a key's value is written, or, where it is not, the table it would stand in.
+    /// The place of a key's value, or, if it is not written, of its table.
     pub(super) fn spot_of(&self, name: &str) -> LocatedKey {
         let variable = Some(variable_of(&join(&self.name, name))).filter(|it| self.variables && self.written.variable(it).is_some());
         let file = || self.written_value(name).map_or_else(|| self.at.clone(), |it| it.1);
         self.spot(name, variable.map_or_else(file, ValueLocation::Variable))
     }
 
-    /// This table itself.
+    /// The name and place of this table.
     pub(super) fn spot_of_table(&self) -> LocatedKey {
         LocatedKey { key: self.name.clone(), at: self.at.clone() }
     }
 
-    /// Whether a list is written that has no entry.
+    /// Whether the key is written as an empty list.
     pub(super) fn is_empty_list(&self, name: &str) -> bool {
         matches!(self.written_value(name), Some((DeValue::Array(values), _)) if values.is_empty())
     }
 
-    /// Where to set a key, for a hint.
+    /// Describes where to set a key, for a hint.
     pub(super) fn place_of(&self, name: &str) -> String {
         let section = format!("[{}]", self.name);
         if self.variables { format!("{section}, or in {}", variable_of(&join(&self.name, name))) } else { format!("[{section}]") }
@@ -200,7 +203,7 @@ impl<'a> ConfigSection<'a> {
     }
 }
 
-/// A value of another type than asked for. The value itself is not told: it may be a secret.
+/// A problem with a value of the wrong type. It does not contain the value, which may be a secret.
 pub(super) fn unexpected(expected: &str, found: &DeValue<'_>) -> InvalidValue {
     InvalidValue::new(format!("expected {expected}, found {}", found.type_str()))
 }

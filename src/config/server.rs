@@ -1,4 +1,4 @@
-//! `[server]`: where we listen and what people call us.
+//! `[server]`: the listeners and the public address.
 
 use super::address::{is_domain, socket_path};
 use super::duration;
@@ -11,37 +11,39 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// `[server]`, as meant.
+/// The parsed section `[server]`.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// Where people's requests arrive.
+    /// Listeners for requests from people.
     pub listen: Vec<ListenAddress>,
-    /// Our public address, its prefix and the redirect path.
+    /// Public address, prefix and redirect path.
     pub site: Site,
-    /// Whose forwarded headers are believed.
+    /// Proxies whose forwarded headers are trusted.
     pub trusted_proxies: TrustedProxies,
     /// The admin listener.
     pub admin_listen: ListenAddress,
-    /// Who says it may give orders to the admin listener, from wherever; without one, whoever reaches it by this machine alone.
+    /// The token that callers of the admin API must send, on any listener. Without it, the admin
+    /// API is available only on a listener that is reachable from this machine alone.
     pub admin_token: Option<Secret>,
-    /// How long requests under way may take to finish after SIGTERM.
+    /// Time that requests in progress get to finish after SIGTERM.
     pub shutdown_grace: Duration,
-    /// Certificate and key, where we terminate TLS.
+    /// Certificate and key, if we terminate TLS.
     pub tls: Option<TlsFiles>,
-    /// `max-age` of `Strict-Transport-Security` over TLS that we terminate, in whole seconds; zero makes browsers forget it.
+    /// `max-age` of `Strict-Transport-Security` over TLS that we terminate, in whole seconds; zero
+    /// makes browsers forget it.
     pub hsts: Option<Duration>,
-    /// Bounds of every wait and size.
+    /// Limits for timeouts and sizes.
     pub limits: ServerLimits,
 }
 
-/// One listener.
+/// The address of one listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// `address:port`.
+    /// A TCP socket, `address:port`.
     Tcp(SocketAddr),
-    /// `unix:/path`.
+    /// A unix socket, `unix:/path`.
     Unix(PathBuf),
-    /// The sockets that systemd hands over.
+    /// The sockets that systemd passes to the process.
     Systemd,
 }
 
@@ -55,42 +57,45 @@ impl std::fmt::Display for ListenAddress {
     }
 }
 
-/// Whose `X-Forwarded-*`, `Forwarded` and `X-Original-*` are believed. Nobody's by default.
+/// Proxies whose `X-Forwarded-*`, `Forwarded` and `X-Original-*` are trusted. None by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
-    /// Addresses.
+    /// Networks of trusted addresses.
     pub networks: Vec<IpNet>,
-    /// Whoever comes by a unix socket.
+    /// Whether every peer on a unix socket is trusted.
     pub unix: bool,
 }
 
-/// Where certificate chain and private key lie, in PEM.
+/// Paths of the certificate chain and the private key, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The chain, leaf first.
+    /// The certificate chain, leaf first.
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
 }
 
-/// `[server.limits]`.
+/// Limits of sizes, waits and counts, `[server.limits]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// Bytes of a request head (HTTP/1.1) or header list (HTTP/2).
+    /// Maximum size of a request head (HTTP/1.1) or header list (HTTP/2), in bytes.
     pub header_bytes: usize,
-    /// Number of header fields.
+    /// Maximum number of header fields.
     pub headers: usize,
-    /// From the first byte of a head to its last.
+    /// Maximum time from the first byte of a head to its last.
     pub header_timeout: Duration,
-    /// A connection without a request under way, or that never sent one.
+    /// Maximum time that a connection may have no request in progress, including one that never
+    /// sent a request.
     pub idle_timeout: Duration,
-    /// A client that sends no byte of its request body, or takes none of the response.
+    /// Maximum time that a client may send no byte of its request body, or accept none of the
+    /// response.
     pub body_timeout: Duration,
-    /// An app that sends no byte of a response it began, and a tunnel in which nobody speaks.
+    /// Maximum time that an app may send no byte of a response it began, and that a tunnel may be
+    /// silent.
     pub stream_timeout: Duration,
-    /// Connections at a time; beyond it a quick 503.
+    /// Maximum number of concurrent connections; further ones get 503.
     pub connections: usize,
-    /// HTTP/2 streams of one connection.
+    /// Maximum number of HTTP/2 streams in one connection.
     pub streams: u32,
 }
 
@@ -109,22 +114,24 @@ impl Default for ServerLimits {
     }
 }
 
-/// `[server]` as far as it could be read; the parts that other sections have to fit.
+/// The parts of `[server]` that could be read, including those that other sections must be
+/// consistent with.
 #[derive(Debug)]
 pub(super) struct ServerDraft {
     pub(super) server: Option<ServerConfig>,
     pub(super) listen: Vec<LocatedValue<ListenAddress>>,
     pub(super) admin_listen: Option<LocatedValue<ListenAddress>>,
-    /// What public URL, prefix and redirect path make together.
+    /// The result of public URL, prefix and redirect path together.
     pub(super) site: Option<Site>,
 }
 
-/// Stands in for a public URL that could not be read, so that paths are judged all the same. Never leaves: there is a problem.
+/// Placeholder for a public URL that could not be read, so that paths are checked anyway. It is
+/// never used, because there is a problem.
 const UNREAD_PUBLIC_URL: &str = "https://unread.invalid";
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-/// What browsers are told to keep at most: two years, as hstspreload.org recommends.
+/// Maximum `max-age` of `Strict-Transport-Security`: two years, as hstspreload.org recommends.
 const MAX_HSTS: Duration = Duration::from_hours(730 * 24);
 
 pub(super) fn read(section: &ConfigSection<'_>, redirect_path: Option<&LocatedValue<String>>) -> ServerDraft {
@@ -173,7 +180,7 @@ fn public_url(text: &str) -> Result<String, InvalidValue> {
     }
 }
 
-/// A path of our own: plain, and not the whole site.
+/// Parses one of our own paths: plain, and not the whole site.
 pub(super) fn path(text: &str, name: &str) -> Result<String, InvalidValue> {
     let refused = || InvalidValue::new(format!("{} is not a valid {name}", quote(text)));
     if text.ends_with('/') {
@@ -203,7 +210,7 @@ fn return_host(text: &str) -> Result<String, InvalidValue> {
     })
 }
 
-/// Reads where to listen.
+/// Parses the address of a listener.
 fn listen(text: &str) -> Result<ListenAddress, InvalidValue> {
     if text == "systemd" {
         return Ok(ListenAddress::Systemd);
@@ -223,7 +230,7 @@ fn listen(text: &str) -> Result<ListenAddress, InvalidValue> {
     })
 }
 
-/// What goes into a header as it stands, and is not found by trying.
+/// Checks a token: it must fit into a header unchanged and be too long to guess.
 fn token(section: &ConfigSection<'_>, found: LocatedValue<Secret>) -> Option<Secret> {
     let text = found.value.expose();
     if (32..=512).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic()) {
@@ -251,11 +258,11 @@ fn judge_listeners(section: &ConfigSection<'_>, listen: &[LocatedValue<ListenAdd
     }
 }
 
-/// Whether two listeners cannot both be had. Port 0 is any free one.
+/// Whether two listeners conflict. Port 0 means any free port.
 fn overlap(one: &ListenAddress, other: &ListenAddress) -> bool {
     match (one, other) {
         (ListenAddress::Tcp(one), ListenAddress::Tcp(other)) => {
-            // [::] takes the IPv4 addresses too, where the system lets it.
+            // [::] also accepts IPv4, if the system allows it.
             let all = |it: &SocketAddr, theirs: &SocketAddr| it.ip().is_unspecified() && (it.is_ipv6() || theirs.is_ipv4());
             one.port() != 0 && one.port() == other.port() && (one.ip() == other.ip() || all(one, other) || all(other, one))
         }
@@ -280,7 +287,7 @@ fn trust(section: &ConfigSection<'_>) -> TrustedProxies {
     trust
 }
 
-/// A network, a single address, or nothing for unix sockets.
+/// Parses a network or a single address; `None` stands for unix sockets.
 fn trusted(text: &str) -> Result<Option<IpNet>, InvalidValue> {
     let refused = || InvalidValue::new(format!("{} is not a network", quote(text))).hint("write \"10.0.0.0/8\", \"fd00::/8\", a single address, or \"unix\"");
     if text == "unix" {
@@ -290,7 +297,7 @@ fn trusted(text: &str) -> Result<Option<IpNet>, InvalidValue> {
     text.parse().ok().or_else(single).map(Some).ok_or_else(refused)
 }
 
-/// Certificate and key, which are only of use together.
+/// Reads certificate and key, which are useful only together.
 pub(super) fn tls(section: &ConfigSection<'_>) -> Option<TlsFiles> {
     let (certificate, key) = (section.key("certificate"), section.key("key"));
     let written = (certificate.is_written(), key.is_written());
@@ -306,7 +313,8 @@ pub(super) fn tls(section: &ConfigSection<'_>) -> Option<TlsFiles> {
     certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key })
 }
 
-/// `Strict-Transport-Security` is sent over TLS only (RFC 6797 section 7.2), so it needs a certificate.
+/// Reads `hsts`. `Strict-Transport-Security` is sent over TLS only (RFC 6797 section 7.2), so it
+/// needs a certificate.
 fn hsts(section: &ConfigSection<'_>) -> Option<Duration> {
     let read = |text: &str| {
         let value = duration::parse(text)?;

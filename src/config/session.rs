@@ -1,27 +1,29 @@
-//! `[session]`: how long a sign-in lasts and what seals it.
+//! `[session]`: the lifetime of a session and the secrets that seal it.
 
 use super::problem::InvalidValue;
 use super::section::{ConfigSection, LocatedValue};
 use crate::base::secret::Secret;
 use std::time::Duration;
 
-/// The shortest secret, in bytes: as many as the keys that are derived from it have.
+/// Minimum length of a secret, in bytes: the length of the keys that are derived from it.
 const MIN_SECRET_BYTES: usize = 32;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// `[session]`, as meant.
+/// The parsed section `[session]`.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
-    /// The first seals, all open. Empty: a random one that lives as long as the process.
+    /// The first secret seals; all of them open. If empty, a random secret is used as long as the
+    /// process lives.
     pub secrets: Vec<Secret>,
-    /// Longest time without a request.
+    /// Maximum time without a request.
     pub idle: Duration,
-    /// Longest time at all.
+    /// Maximum session lifetime.
     pub lifetime: Duration,
-    /// Sessions held at most; past it the one unused longest goes.
+    /// Maximum number of sessions; beyond it, the one unused for the longest time is dropped.
     pub capacity: u64,
-    /// Of one person held at most; past it their own one unused longest goes.
+    /// Maximum number of sessions per person; beyond it, the person's session unused for the
+    /// longest time is dropped.
     pub per_person: u64,
 }
 

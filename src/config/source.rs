@@ -1,4 +1,4 @@
-//! What was written, in the file and in the environment, and all that was found out about it.
+//! The file and the environment, and everything found in them.
 
 use super::line_index::LineIndex;
 use super::nearest::nearest;
@@ -6,44 +6,45 @@ use super::problem::{ConfigLocation, InvalidValue, Problem, ReadOutcome, quote};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Problems, and warnings, that are told at most: a file of rubbish has no end of them.
+/// Maximum number of problems, and of warnings, that are reported: a garbage file could have any
+/// number.
 const MAX_PROBLEMS: usize = 100;
 
-/// What every variable of ours begins with.
+/// Prefix of every Entrada variable.
 const VARIABLE_PREFIX: &str = "ENTRADA_";
 
-/// Variables of ours that name no key.
+/// Entrada variables that do not set a key.
 const OTHER_VARIABLES: [&str; 1] = ["ENTRADA_CONFIG"];
 
-/// One thing that an operator can set.
+/// A key that an operator can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigKey {
-    /// Its whole name: `server.limits.idle_timeout`; `access.rule.path` in an array of tables.
+    /// The full name: `server.limits.idle_timeout`; `access.rule.path` in an array of tables.
     pub name: String,
-    /// What holds where it is not written, as it would be written in TOML; nothing where there is no such value.
+    /// The default, as written in TOML; `None` if there is none.
     pub default: Option<String>,
-    /// The variable that sets it; nothing where only the file can.
+    /// The variable that sets it; `None` if only the file can.
     pub variable: Option<String>,
     pub(super) is_table: bool,
 }
 
-/// Where a value is written.
+/// The place where a value is written.
 #[derive(Clone, Debug)]
 pub(super) enum ValueLocation {
     Nowhere,
-    /// From this byte of the file on.
+    /// At this byte offset of the file.
     Offset(usize),
     Variable(String),
 }
 
-/// A key and where its value is written: what a problem points at.
+/// A key and the place of its value, for problems to point at.
 #[derive(Clone, Debug)]
 pub(super) struct LocatedKey {
     pub(super) key: String,
     pub(super) at: ValueLocation,
 }
 
-/// File, environment and findings. Findings are kept in a cell so that reading a key is one expression.
+/// File, environment and findings. Findings are in a cell so that reading a key is one expression.
 #[derive(Debug)]
 pub(super) struct ConfigSource<'a> {
     lines: Option<LineIndex<'a>>,
@@ -55,7 +56,7 @@ pub(super) struct ConfigSource<'a> {
 struct Findings {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
-    /// By whole name.
+    /// Keys by full name.
     keys: BTreeMap<String, ConfigKey>,
     variables: BTreeSet<String>,
     unknown: Vec<UnknownKey>,
@@ -74,24 +75,27 @@ impl<'a> ConfigSource<'a> {
         Self { lines: text.map(LineIndex::new), environment, findings: RefCell::default() }
     }
 
-    /// A variable that is set. An empty one is as if it were not: that is how compose files leave things out.
+    /// Returns a variable that is set. An empty one counts as not set, because compose files omit a
+    /// value that way.
     pub(super) fn variable(&self, name: &str) -> Option<&'a str> {
         let (_, value) = self.environment.iter().find(|it| it.0 == name)?;
         self.findings.borrow_mut().variables.insert(name.to_owned());
         Some(value.trim()).filter(|it| !it.is_empty())
     }
 
-    /// The line of a byte of the file, from 1.
+    /// The line of a byte offset in the file, from 1; 0 if there is no file.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.as_ref().map_or(0, |it| it.line(offset))
     }
 
-    /// A key that can be set; told once for each reading, in an array for each of its tables.
+    /// Records a key that can be set. It is called once per reading, and in an array once per
+    /// table.
     pub(super) fn know(&self, key: ConfigKey) {
         self.findings.borrow_mut().keys.entry(key.name.clone()).or_insert(key);
     }
 
-    /// A key in the file that nobody asked for. What was meant is told at the end, when all keys are known.
+    /// Records a key in the file that was not read. The suggestion is made at the end, when all
+    /// keys are known.
     pub(super) fn unknown(&self, section: &str, name: &str, is_table: bool, offset: usize) {
         let mut findings = self.findings.borrow_mut();
         if findings.unknown.len() < MAX_PROBLEMS {
@@ -127,12 +131,12 @@ impl<'a> ConfigSource<'a> {
         Problem { key: spot.key.clone(), place, what, hint }
     }
 
-    /// All keys that were asked for.
+    /// All keys that were read.
     pub(super) fn into_keys(self) -> Vec<ConfigKey> {
         self.findings.into_inner().keys.into_values().filter(|it| !it.is_table).collect()
     }
 
-    /// Judges what nobody asked for, and ends the reading.
+    /// Reports the keys that were not read, and ends the reading.
     pub(super) fn judge<T>(self, config: Option<T>) -> ReadOutcome<T> {
         let unknown = std::mem::take(&mut self.findings.borrow_mut().unknown);
         for it in unknown {
@@ -145,7 +149,8 @@ impl<'a> ConfigSource<'a> {
         ReadOutcome::new(config, problems, warnings, self.lines.is_some())
     }
 
-    /// Orchestrators inject variables under a service's name, so an unknown one is no problem.
+    /// Warns about unknown variables. They are not problems, because orchestrators inject variables
+    /// under a service's name.
     fn warn_of_variables(&self) {
         let ours = self.environment.iter().map(|it| it.0.as_str()).filter(|it| it.starts_with(VARIABLE_PREFIX) && !OTHER_VARIABLES.contains(it));
         for name in ours {
@@ -167,12 +172,12 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("{VARIABLE_PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 
-/// The whole name of a key of a section.
+/// The full name of a key in a section.
 pub(super) fn join(section: &str, name: &str) -> String {
     if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
 }
 
-/// A key as it may stand in a message.
+/// A key in a form that is safe in a message.
 pub(super) fn plain(name: &str) -> String {
     let bare = name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'));
     if bare && !name.is_empty() && name.len() <= 60 { name.to_owned() } else { quote(name) }

@@ -1,37 +1,37 @@
-//! `[telemetry]`: what is written down.
+//! `[telemetry]`: the log.
 
 use super::section::ConfigSection;
 
-/// `[telemetry]`, as meant.
+/// The parsed section `[telemetry]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetryConfig {
-    /// Shape of a log line.
+    /// Format of log lines.
     pub log: LogFormat,
-    /// The least that is written: `error`, `warn`, `info`, `debug`.
+    /// Lowest level that is logged: `error`, `warn`, `info`, `debug`.
     pub level: LogLevel,
 }
 
-/// Shape of a log line.
+/// Format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[default]
     Json,
-    /// For people.
+    /// Plain text for people.
     Text,
 }
 
-/// The least that is written.
+/// Level of a log line; the configured level is the lowest that is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// Failures that need somebody.
+    /// Failures that need action.
     Error,
-    /// What will become one.
+    /// Conditions that lead to a failure.
     Warn,
-    /// Requests and changes of state.
+    /// Requests and state changes.
     #[default]
     Info,
-    /// More, for finding a fault.
+    /// Details for troubleshooting.
     Debug,
 }
 

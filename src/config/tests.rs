@@ -16,7 +16,7 @@ use toml::de::DeValue;
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SECRET: &str = "8Qx~uN7mGd2Jz4kPw9Rt5Yb1Vc6Hs3Lf";
 
-/// As small as a file can be.
+/// The smallest valid file.
 const SMALL: &str = r#"
 [server]
 public_url = "https://app.example.com"
@@ -36,7 +36,7 @@ fn told(text: &str, pairs: &[(&str, &str)]) -> String {
     problem::print(&read("entrada.toml", text, &environment(pairs)), "entrada.toml")
 }
 
-/// What is told of the small file with further lines.
+/// The messages for the small file with additional lines.
 fn told_of(more: &str) -> String {
     told(&format!("{SMALL}{more}"), &[("CLIENT", SECRET)])
 }

@@ -1,4 +1,4 @@
-//! `[upstream]`: the app that we stand before.
+//! `[upstream]`: the app behind Entrada.
 
 use super::address::{origin, pattern, socket_path};
 use super::problem::{InvalidValue, quote};
@@ -11,35 +11,35 @@ use crate::config::server::TlsFiles;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// `[upstream]`, as meant.
+/// The parsed section `[upstream]`.
 #[derive(Clone, Debug)]
 pub struct UpstreamConfig {
-    /// Where requests go that no route names.
+    /// The app that receives requests that match no route.
     pub destination: AppAddress,
-    /// Further apps; longest path first.
+    /// Additional apps; longest path first.
     pub routes: Vec<UpstreamRoute>,
-    /// Which `Host` the app sees.
+    /// The `Host` that the app receives.
     pub host: HostHeader,
     /// How strictly paths are read.
     pub paths: PathStrictness,
-    /// Further roots for https upstreams.
+    /// Additional root certificates for https upstreams.
     pub ca_file: Option<PathBuf>,
-    /// What we show to an https upstream that asks.
+    /// Our client certificate for https upstreams that request one.
     pub client_certificate: Option<TlsFiles>,
-    /// To connect, TLS included.
+    /// Timeout for connecting, including TLS.
     pub connect_timeout: Duration,
-    /// Until the head of the response.
+    /// Timeout until the head of the response arrives.
     pub response_timeout: Duration,
 }
 
-/// `[[upstream.route]]`: a path and where it goes. The pattern is always `path/**`.
+/// `[[upstream.route]]`: a path and its destination. The pattern is always `path/**`.
 #[derive(Clone, Debug)]
 pub struct UpstreamRoute {
-    /// What is meant.
+    /// The paths it covers.
     pub path: PathPattern,
-    /// Where it goes.
+    /// The app that receives the requests.
     pub destination: AppAddress,
-    /// Whom the assertion of its requests is for, where that is not the default audience.
+    /// The audience of the assertion for its requests, if it is not the default audience.
     pub audience: Option<String>,
 }
 
@@ -50,55 +50,56 @@ impl UpstreamConfig {
     }
 }
 
-/// Where an app listens.
+/// The address of an app.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AppAddress {
-    /// `http://host:port`.
+    /// HTTP/1.1 in cleartext, `http://host:port`.
     Http {
-        /// Host name or address; IPv6 without brackets.
+        /// Host name or IP address; IPv6 without brackets.
         host: String,
-        /// Port.
+        /// Port number.
         port: u16,
     },
-    /// `https://host:port`.
+    /// HTTPS, `https://host:port`.
     Https {
-        /// Host name or address.
+        /// Host name or IP address; IPv6 without brackets.
         host: String,
-        /// Port.
+        /// Port number.
         port: u16,
     },
-    /// `h2c://host:port`: HTTP/2 in clear.
+    /// `h2c://host:port`: HTTP/2 in cleartext.
     H2c {
-        /// Host name or address.
+        /// Host name or IP address; IPv6 without brackets.
         host: String,
-        /// Port.
+        /// Port number.
         port: u16,
     },
-    /// `unix:/path`: HTTP/1.1 over a socket.
+    /// `unix:/path`: HTTP/1.1 over a unix socket.
     Unix(PathBuf),
 }
 
-/// `host = "preserve" | "upstream"`.
+/// The `Host` that the app receives, `host = "preserve" | "upstream"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HostHeader {
-    /// The one that people typed.
+    /// The one that the client sent.
     #[default]
     Preserve,
-    /// The upstream's own.
+    /// The host of the upstream.
     Upstream,
 }
 
-/// `[upstream]` as far as it could be read; the parts that have to fit `[server]`.
+/// The parts of `[upstream]` that could be read, including those that must be consistent with
+/// `[server]`.
 #[derive(Debug)]
 pub(super) struct UpstreamDraft {
     pub(super) upstream: Option<UpstreamConfig>,
-    /// All destinations, the routes' too.
+    /// All destinations, including those of the routes.
     pub(super) destinations: Vec<LocatedValue<AppAddress>>,
     /// The paths of the routes.
     pub(super) paths: Vec<LocatedValue<PathPattern>>,
 }
 
-/// Routes that are looked through for each request.
+/// Maximum number of routes; each request searches them in order.
 const MAX_ROUTES: usize = 1000;
 
 pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
@@ -150,7 +151,7 @@ fn longest_first(written: &[WrittenRoute]) -> Vec<UpstreamRoute> {
     routes
 }
 
-/// A plain path, which stands for all below it too.
+/// Parses a plain path, which also covers everything below it.
 fn route_path(text: &str) -> Result<PathPattern, InvalidValue> {
     let refused = || InvalidValue::new(format!("{} is not a valid route path", quote(text)));
     if matches!(text, "/" | "/**") {
@@ -169,7 +170,7 @@ fn destination(text: &str) -> Result<AppAddress, InvalidValue> {
     if let Some(path) = text.strip_prefix("unix:") {
         return socket_path(path).map(AppAddress::Unix);
     }
-    // To the library h2c is no scheme with a host.
+    // The URL library does not treat h2c as a scheme with a host.
     let http = text.strip_prefix("h2c://").map(|it| format!("http://{it}"));
     let url = origin(http.as_deref().unwrap_or(text), &["http", "https"])?;
     let port = url.port_or_known_default().unwrap_or(80);

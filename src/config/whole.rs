@@ -4,32 +4,32 @@ use super::section::ConfigSection;
 use super::source::ConfigSource;
 use super::{access, directory, entra, fit, headers, native, pages, server, session, telemetry, upstream};
 
-/// The whole configuration, as meant: every value is parsed and fits the others.
+/// The whole configuration: every value is parsed and consistent with the others.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `[server]`.
+    /// Listeners and public address, `[server]`.
     pub server: server::ServerConfig,
-    /// `[upstream]`.
+    /// The apps behind Entrada, `[upstream]`.
     pub upstream: upstream::UpstreamConfig,
-    /// `[entra]`.
+    /// Tenant and app registration, `[entra]`.
     pub entra: entra::EntraConfig,
-    /// `[session]`.
+    /// Lifetime and secrets of sessions, `[session]`.
     pub session: session::SessionConfig,
-    /// `[directory]`; without it there is one tenant, from `[entra]`.
+    /// `[directory]`; without it there is only `[entra]`.
     pub directory: Option<directory::DirectoryConfig>,
-    /// `[native]`; without it no app of a phone or a command line signs in.
+    /// `[native]`; without it, mobile and command-line apps cannot sign in.
     pub native: Option<native::NativeConfig>,
-    /// `[headers]`.
+    /// Headers for the app, `[headers]`.
     pub headers: headers::HeadersConfig,
-    /// `[access]`.
+    /// Access rules, `[access]`.
     pub access: access::AccessConfig,
-    /// `[pages]`.
+    /// Pages for people, `[pages]`.
     pub pages: pages::PagesConfig,
-    /// `[telemetry]`.
+    /// The log, `[telemetry]`.
     pub telemetry: telemetry::TelemetryConfig,
 }
 
-/// Reads every section, whatever is wrong with the others.
+/// Reads every section, even if others have problems.
 pub(super) fn read(root: &ConfigSection<'_>, written: &ConfigSource<'_>) -> Option<Config> {
     let (session, sealed) = root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
     let (has_directory, directory) = directory::read(root, sealed);

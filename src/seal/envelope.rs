@@ -1,4 +1,4 @@
-//! Sealed text: AES-256-GCM, bound to a purpose and to the name it travels under.
+//! Sealed text: AES-256-GCM, bound to a purpose and to the name under which it is sent.
 
 use super::keyring::Keyring;
 use crate::base::random::RandomSource;
@@ -9,24 +9,26 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 const ENVELOPE_VERSION: u8 = 1;
 const HEAD_BYTES: usize = 1 + NONCE_LEN;
 
-/// The longest sealed text that is opened, in bytes.
+/// Maximum length of a sealed text that is opened, in bytes.
 pub const MAX_SEALED_BYTES: usize = 16 * 1024;
 
-/// Seals and opens for one purpose.
+/// Seals and opens text for one purpose.
 pub struct Envelope {
     keys: Vec<LessSafeKey>,
     random: RandomSource,
 }
 
 impl Envelope {
-    /// The envelope of a purpose; what one purpose sealed no other opens.
+    /// Creates the envelope for a purpose. A text sealed for one purpose cannot be opened for
+    /// another.
     pub fn new(keyring: &Keyring, purpose: &str, random: &RandomSource) -> Self {
         let keys = keyring.keys::<32>(purpose);
         let keys = keys.iter().filter_map(|it| UnboundKey::new(&AES_256_GCM, it.as_ref()).ok()).map(LessSafeKey::new).collect();
         Self { keys, random: random.clone() }
     }
 
-    /// Seals `plain` under `name` into base64url text. Nothing only where no key exists, which a keyring rules out.
+    /// Seals `plain` under `name` into base64url text. Returns `None` only if there is no key,
+    /// which a keyring rules out.
     pub fn seal(&self, name: &str, plain: &[u8]) -> Option<String> {
         let nonce = self.random.bytes::<NONCE_LEN>();
         let mut sealed = plain.to_vec();
@@ -39,7 +41,8 @@ impl Envelope {
         Some(URL_SAFE_NO_PAD.encode(out))
     }
 
-    /// Opens what any of the secrets sealed under the same purpose and name; nothing where that is not so.
+    /// Opens a text that any of the secrets sealed for the same purpose and name; returns `None`
+    /// for any other text.
     pub fn open(&self, name: &str, text: &str) -> Option<Vec<u8>> {
         if text.len() > MAX_SEALED_BYTES {
             return None;

@@ -1,4 +1,4 @@
-//! The keys that sign assertions, and their public half as a JWKS (RFC 7517).
+//! The keys that sign assertions, and their public halves as a JWKS (RFC 7517).
 
 use super::keyring::Keyring;
 use super::reduce;
@@ -11,17 +11,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const KEY_PURPOSE: &str = "assertion ES256";
 
-/// Signs with the newest secret's key; publishes the keys of all.
+/// Signs with the key from the newest secret; publishes the keys from all secrets.
 pub struct SigningKeys {
     pair: EcdsaKeyPair,
     kid: String,
     jwks: String,
-    /// Thumbprint and public point of each, the signing one first.
+    /// Thumbprint and public point of each key, the signing key first.
     public: Vec<(String, Vec<u8>)>,
     randomness: SystemRandom,
 }
 
-/// A key could not be made from a secret; AWS-LC gives no reason.
+/// A key could not be derived from a secret, or could not sign; AWS-LC gives no reason.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot derive a signing key from the session secrets")]
 pub struct KeyDerivationError;
@@ -34,18 +34,22 @@ struct DerivedKey {
 }
 
 impl SigningKeys {
-    /// Derives the keys; the same secrets give the same keys in every replica and after every restart.
+    /// Derives the keys; the same secrets give the same keys in every replica and after every
+    /// restart.
     ///
     /// # Errors
-    /// `KeyDerivationError` if AWS-LC refuses, which no derived number causes.
+    /// Returns `KeyDerivationError` if AWS-LC rejects a key, which does not happen for any derived
+    /// number.
     pub fn new(keyring: &Keyring) -> Result<Self, KeyDerivationError> {
         Self::of(keyring, KEY_PURPOSE)
     }
 
-    /// The same for another purpose: what is signed for one is not taken for the other.
+    /// Derives the keys for another purpose: a signature for one purpose is not accepted for
+    /// another.
     ///
     /// # Errors
-    /// `KeyDerivationError` if AWS-LC refuses, which no derived number causes.
+    /// Returns `KeyDerivationError` if AWS-LC rejects a key, which does not happen for any derived
+    /// number.
     pub fn of(keyring: &Keyring, purpose: &str) -> Result<Self, KeyDerivationError> {
         let made = keyring.keys::<48>(purpose).iter().map(|it| make(it)).collect::<Result<Vec<_>, _>>()?;
         let jwks = format!(r#"{{"keys":[{}]}}"#, made.iter().map(|it| it.public.as_str()).collect::<Vec<_>>().join(","));
@@ -54,18 +58,18 @@ impl SigningKeys {
         Ok(Self { pair: first.pair, kid: first.kid, jwks, public, randomness: SystemRandom::new() })
     }
 
-    /// The header of what each of the keys signs, the signing one first.
+    /// The JWS header for each key, the signing key first.
     pub fn heads(&self, typ: &str) -> impl Iterator<Item = String> {
         self.public.iter().map(move |it| head(typ, &it.0))
     }
 
-    /// Whether the key of that place in `heads` made the signature (RFC 7518 3.4).
+    /// Whether the key at that index of `heads` made the signature (RFC 7518 section 3.4).
     pub fn verifies(&self, place: usize, signed: &[u8], signature: &[u8]) -> bool {
         let key = self.public.get(place).map(|it| UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &it.1));
         key.is_some_and(|it| it.verify(signed, signature).is_ok())
     }
 
-    /// The id of the key that signs (RFC 7638 thumbprint).
+    /// ID of the signing key (RFC 7638 thumbprint).
     pub fn kid(&self) -> &str {
         &self.kid
     }
@@ -75,16 +79,16 @@ impl SigningKeys {
         &self.jwks
     }
 
-    /// A short digest of the document, for an `ETag`.
+    /// A digest of the JWKS document for an `ETag`: SHA-256 in base64url.
     pub fn tag(&self) -> String {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.jwks.as_bytes());
         URL_SAFE_NO_PAD.encode(digest.as_ref())
     }
 
-    /// Header and claims as a compact JWS (RFC 7515), signed with ES256 (RFC 7518 3.4).
+    /// Signs claims with ES256 and returns a compact JWS (RFC 7515, RFC 7518 section 3.4).
     ///
     /// # Errors
-    /// `KeyDerivationError` if AWS-LC cannot sign.
+    /// Returns `KeyDerivationError` if AWS-LC cannot sign.
     pub fn sign(&self, typ: &str, claims: &[u8]) -> Result<String, KeyDerivationError> {
         let header = head(typ, &self.kid);
         let mut out = String::with_capacity(claims.len() * 4 / 3 + 256);
@@ -106,7 +110,7 @@ fn make(long: &[u8; 48]) -> Result<DerivedKey, KeyDerivationError> {
     let private = zeroize::Zeroizing::new(reduce::to_private_key(long));
     let point = agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, private.as_ref()).map_err(|_| KeyDerivationError)?;
     let point = point.compute_public_key().map_err(|_| KeyDerivationError)?;
-    // Uncompressed point (SEC 1, 2.3.3): 4, x, y.
+    // Uncompressed point (SEC 1 section 2.3.3): 4, x, y.
     let (x, y) = point.as_ref().get(1..).and_then(|it| it.split_at_checked(32)).ok_or(KeyDerivationError)?;
     let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
     let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
@@ -116,7 +120,7 @@ fn make(long: &[u8; 48]) -> Result<DerivedKey, KeyDerivationError> {
     Ok(DerivedKey { pair: pair.map_err(|_| KeyDerivationError)?, kid, public, point: point.as_ref().to_vec() })
 }
 
-/// A short id, for `jti` and `sid`: 128 random bits in base64url.
+/// Generates a short ID for `jti` and `sid`: 128 random bits in base64url.
 pub fn short_id(random: &RandomSource) -> String {
     random.text::<16>()
 }

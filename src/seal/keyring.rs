@@ -1,11 +1,11 @@
-//! The operator's secrets: the newest seals, all of them open.
+//! The operator's secrets: the newest one seals, all of them open.
 
 use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
 use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
 
-/// One key for each secret and purpose (HKDF-SHA-256, RFC 5869).
+/// Derives one key for each secret and purpose (HKDF-SHA-256, RFC 5869).
 pub struct Keyring {
     masters: Vec<hkdf::Prk>,
 }
@@ -19,7 +19,8 @@ impl hkdf::KeyType for KeyLength {
 }
 
 impl Keyring {
-    /// Takes the secrets in their order; without any, makes a random one that lives as long as the process.
+    /// Creates a keyring from the secrets in their order. Without secrets it generates a random one
+    /// that lives as long as the process.
     pub fn new(secrets: &[Secret], random: &RandomSource) -> Self {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"entrada 1");
         let mut masters: Vec<_> = secrets.iter().map(|it| salt.extract(it.expose().as_bytes())).collect();
@@ -29,9 +30,10 @@ impl Keyring {
         Self { masters }
     }
 
-    /// The keys of one purpose, the sealing one first.
+    /// The keys for one purpose, the sealing key first.
     ///
-    /// Empty only if HKDF cannot give `N` bytes, which holds for no `N` up to 8160 (RFC 5869 2.3).
+    /// Empty only if HKDF cannot produce `N` bytes, which it can for every `N` up to 8160 (RFC 5869
+    /// section 2.3).
     pub fn keys<const N: usize>(&self, purpose: &str) -> Vec<Zeroizing<[u8; N]>> {
         self.masters.iter().filter_map(|it| derive(it, purpose)).collect()
     }

@@ -1,6 +1,7 @@
-//! What our secrets do: seal cookies, sign assertions, make randomness.
+//! Cryptography with Entrada's own secrets: seals cookies, signs assertions, generates randomness.
 //!
-//! Every key comes from one of `[session] secrets` by HKDF, one label for each purpose; nothing here knows what it seals.
+//! Every key is derived from one of `[session] secrets` with HKDF, with one label per purpose; this
+//! module does not know the meaning of the data that it seals.
 
 pub mod envelope;
 pub mod jwk;

@@ -1,11 +1,12 @@
-//! Reduces a long random number to a private key of P-256.
+//! Reduces a long random number to a P-256 private key.
 
-/// Order of P-256 less one (SEC 2, 2.4.2), big-endian words.
+/// Order of P-256 minus one (SEC 2 section 2.4.2), as big-endian words.
 const ORDER_LESS_ONE: [u64; 4] = [0xffff_ffff_0000_0000, 0xffff_ffff_ffff_ffff, 0xbce6_faad_a717_9e84, 0xf3b9_cac2_fc63_2550];
 
-/// `(c mod (n - 1)) + 1`, which lies in `1..n` with no bias worth the name (FIPS 186-5 A.2.1: 64 bits more than the order).
+/// Computes `(c mod (n - 1)) + 1`, which is in `1..n` with negligible bias (FIPS 186-5 section
+/// A.2.1: 64 bits more than the order).
 ///
-/// Not constant in time: it runs once at start, with nobody there to measure it.
+/// It does not run in constant time: it runs once at start, when no one can measure it.
 pub(super) fn to_private_key(long: &[u8; 48]) -> [u8; 32] {
     let mut rest = [0u64; 4];
     for byte in long {
@@ -13,7 +14,7 @@ pub(super) fn to_private_key(long: &[u8; 48]) -> [u8; 32] {
             rest = double_and_add(rest, u64::from(byte >> bit & 1));
         }
     }
-    // One more never overflows: the rest is below the order less one.
+    // Adding one never overflows: the remainder is below the order minus one.
     let (rest, _) = add(rest, [0, 0, 0, 1]);
     let mut out = [0; 32];
     for (bytes, word) in out.chunks_exact_mut(8).zip(rest) {
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn agrees_with_arithmetic_done_elsewhere() {
-        // python3: n = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551; hex((c % (n - 1)) + 1)
+        // python3: n = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551; hex((c %
+        // (n - 1)) + 1)
         assert_eq!(written(to_private_key(&[0; 48])), format!("{:064x}", 1));
         let order_less_one = "00000000000000000000000000000000ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632550";
         assert_eq!(written(to_private_key(&of(order_less_one))), format!("{:064x}", 1));

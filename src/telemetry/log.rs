@@ -1,4 +1,4 @@
-//! The log: a line for each request and for each event, written by a thread of its own.
+//! The log: one line for each request and each event, written by its own thread.
 
 use crate::config::telemetry::{LogFormat, LogLevel, TelemetryConfig};
 use serde::Serialize;
@@ -7,23 +7,24 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Bytes of lines that wait for the writer at most, those under way to the reader among them; past it lines are dropped and counted, since
-/// no request waits for a disk or a pipe.
+/// Maximum number of bytes in lines that wait for the writer, including those being written now.
+/// Beyond it, lines are dropped and counted, because no request waits for a disk or a pipe.
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 
-/// The longest line, in bytes; what is longer is cut.
+/// Maximum length of a line, in bytes; a longer line is cut.
 const MAX_LINE_BYTES: usize = 16 * 1024;
 
-/// How long the writer lets lines gather after it has written some. Waking it for each line costs more than the line.
+/// Time that the writer lets lines gather after a write. Waking it for each line would cost more
+/// than the line.
 const WRITE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A buffer that has grown larger is not kept, in bytes.
+/// A buffer that has grown beyond this size, in bytes, is freed.
 const MAX_KEPT_BUFFER_BYTES: usize = 256 * 1024;
 
-/// How long the last lines may take.
+/// Maximum time to write the last lines.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Hands lines to the writer; cheap to clone.
+/// Sends lines to the writer; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Log {
     sender: Arc<LogSender>,
@@ -31,7 +32,7 @@ pub struct Log {
     level: LogLevel,
 }
 
-/// Ends the writer once the last `Log` has gone.
+/// Stops the writer when the last `Log` is dropped.
 #[derive(Debug)]
 struct LogSender(Arc<LogQueue>);
 
@@ -42,7 +43,8 @@ impl Drop for LogSender {
     }
 }
 
-/// What waits for the writer. The lock is held to copy a line in or to swap buffers, never while anything is written.
+/// The lines that wait for the writer. The lock is held to copy a line in or to swap buffers, never
+/// during a write.
 #[derive(Debug)]
 struct LogQueue {
     waiting: Mutex<Waiting>,
@@ -52,16 +54,16 @@ struct LogQueue {
 #[derive(Debug)]
 struct Waiting {
     lines: Vec<u8>,
-    /// Bytes that the writer is writing now.
+    /// Number of bytes being written now.
     under_way: usize,
-    /// The writer waits for the first line.
+    /// Whether the writer is waiting for the first line.
     is_idle: bool,
-    /// Told once everything before is written.
+    /// Notified when everything queued before is written.
     flushed: Vec<SyncSender<()>>,
-    /// Lines dropped since the process began, and those of them that the log has told of.
+    /// Lines dropped since the process started, and how many of them the log has reported.
     dropped: u64,
     reported: u64,
-    /// The last `Log` has gone.
+    /// Whether the last `Log` was dropped.
     is_over: bool,
 }
 
@@ -71,27 +73,27 @@ impl Waiting {
     }
 }
 
-/// One request, as it is logged.
+/// The log line of one request.
 #[derive(Debug, Serialize)]
 pub struct RequestRecord<'a> {
     /// Milliseconds since 1970.
     pub time_ms: u64,
     /// Always `request`.
     pub event: &'static str,
-    /// The reference that the answer and its page carry too.
+    /// The request ID that the response and its page show too.
     pub request_id: &'a str,
-    /// Method.
+    /// Request method.
     pub method: &'a str,
-    /// Path without query: a query may hold a code. A long one is cut.
+    /// Path without the query, which may hold a code. A long path is cut.
     pub path: &'a str,
-    /// How long the path was, in bytes, where it is cut.
+    /// Length of the path in bytes, if it was cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_bytes: Option<usize>,
-    /// Status of the answer.
+    /// Status of the response.
     pub status: u16,
-    /// Which kind of route answered.
+    /// The kind of route that responded.
     pub route: &'static str,
-    /// Which rule decided, by its line in the file.
+    /// Line of the rule that decided, in the configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<usize>,
     /// `oid` of the person.
@@ -100,44 +102,45 @@ pub struct RequestRecord<'a> {
     /// The client's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<std::net::IpAddr>,
-    /// Until the head of the answer, microseconds.
+    /// Time until the head of the response, in microseconds.
     pub duration_us: u64,
-    /// Why it was refused or failed.
+    /// The reason why the request was refused or failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<&'a str>,
 }
 
-/// A sign-in that Entra refused, as it is logged for the operator. Neither a code nor a token stands in it.
+/// The log line, for the operator, of a sign-in that Entra refused. It contains neither a code nor
+/// a token.
 #[derive(Debug, Serialize)]
 pub struct RefusedSignInRecord<'a> {
     /// Milliseconds since 1970.
     pub time_ms: u64,
     /// Always `sign_in_refused`.
     pub event: &'static str,
-    /// `WARN` where somebody who runs the app must act, else `INFO`.
+    /// `WARN` if people who run the app must act, otherwise `INFO`.
     pub level: &'static str,
-    /// The reference that the page carries too.
+    /// The request ID that the page shows too.
     pub request_id: &'a str,
-    /// Whose move it is.
+    /// Who can fix it.
     pub whose: &'static str,
     /// The number after `AADSTS`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aadsts: Option<u32>,
-    /// The OAuth error.
+    /// The OAuth error code.
     pub error: &'a str,
-    /// Entra's finer reason.
+    /// Entra's more specific reason (`suberror`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suberror: Option<&'a str>,
-    /// Finds it in Entra's sign-in log.
+    /// ID to find it in Entra's sign-in log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<&'a str>,
-    /// Finds it in Microsoft's own log.
+    /// ID to find it in Microsoft's own log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<&'a str>,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<&'a str>,
-    /// Where.
+    /// The place to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<&'a str>,
 }
@@ -146,7 +149,7 @@ impl Log {
     /// Starts the writer.
     ///
     /// # Errors
-    /// Where the thread cannot be started.
+    /// Returns an error if the thread cannot be started.
     pub fn start(config: &TelemetryConfig, to: impl Write + Send + 'static) -> io::Result<Self> {
         let waiting = Waiting { lines: Vec::new(), under_way: 0, is_idle: false, flushed: Vec::new(), dropped: 0, reported: 0, is_over: false };
         let queue = Arc::new(LogQueue { waiting: Mutex::new(waiting), wake: Condvar::new() });
@@ -155,17 +158,17 @@ impl Log {
         Ok(Self { sender: Arc::new(LogSender(queue)), format: config.log, level: config.level })
     }
 
-    /// Lines that were dropped since the process began.
+    /// Number of lines dropped since the process started.
     pub fn dropped(&self) -> u64 {
         self.sender.0.lock().dropped
     }
 
-    /// Whether requests are written down at all.
+    /// Whether requests are logged at the configured level.
     pub fn takes_requests(&self) -> bool {
         self.level >= LogLevel::Info
     }
 
-    /// Writes the line of a request.
+    /// Writes the line of a request, if requests are logged.
     pub fn request(&self, it: &RequestRecord<'_>) {
         if !self.takes_requests() {
             return;
@@ -180,7 +183,7 @@ impl Log {
         }
     }
 
-    /// Writes the line of a refused sign-in.
+    /// Writes the line of a refused sign-in, if its level is logged.
     pub fn refused(&self, it: &RefusedSignInRecord<'_>) {
         let least = if it.level == "WARN" { LogLevel::Warn } else { LogLevel::Info };
         if self.level < least {
@@ -192,18 +195,19 @@ impl Log {
         }
     }
 
-    /// Waits until all lines so far are written, at most a second: for the end of the process, which would cut them off.
+    /// Waits until all lines so far are written, at most one second. Called before the process
+    /// ends, because the end would lose them.
     pub fn finish(&self) {
         let (written, told) = sync_channel(1);
         self.sender.0.lock().flushed.push(written);
         self.sender.0.wake.notify_one();
-        // A reader that takes nothing must not hold the end up.
+        // A reader that has stalled must not delay the shutdown.
         let _ = told.recv_timeout(FINISH_TIMEOUT);
     }
 
     fn send(&self, mut line: Vec<u8>) {
         if line.len() >= MAX_LINE_BYTES {
-            // At the first byte of a character (UTF-8).
+            // Cuts at the first byte of a character (UTF-8).
             let end = (0..MAX_LINE_BYTES).rev().find(|it| line.get(*it).is_some_and(|it| it & 0xc0 != 0x80));
             line.truncate(end.unwrap_or_default());
         }
@@ -226,7 +230,8 @@ impl LogQueue {
         }
     }
 
-    /// Writes until the last `Log` has gone. A log that cannot be written must not stop the service.
+    /// Writes until the last `Log` is dropped. A log that cannot be written must not stop the
+    /// service.
     fn write(&self, mut to: impl Write) {
         let mut lines = Vec::new();
         loop {
@@ -250,7 +255,7 @@ impl LogQueue {
             if lines.capacity() > MAX_KEPT_BUFFER_BYTES {
                 lines = Vec::new();
             }
-            // Nobody may wait for that any more.
+            // The waiting thread may have given up by now.
             for it in flushed {
                 let _ = it.try_send(());
             }
@@ -261,7 +266,7 @@ impl LogQueue {
         }
     }
 
-    /// Lets lines gather, unless somebody waits for what is there.
+    /// Lets lines gather, unless a thread waits for those already queued.
     fn gather(&self) {
         let mut waiting = self.lock();
         waiting.under_way = 0;
@@ -274,7 +279,7 @@ impl LogQueue {
     }
 }
 
-/// A writer for `tracing-subscriber`: events go the way of the request lines.
+/// A writer for `tracing-subscriber`: events use the same queue as request lines.
 #[derive(Debug)]
 pub struct EventWriter {
     log: Log,
@@ -282,7 +287,7 @@ pub struct EventWriter {
 }
 
 impl Log {
-    /// A writer of one event.
+    /// Creates a writer for one event.
     pub fn line(&self) -> EventWriter {
         EventWriter { log: self.clone(), text: Vec::new() }
     }
@@ -353,7 +358,7 @@ mod tests {
         let config = TelemetryConfig { log: LogFormat::Text, level: LogLevel::Info };
         let log = Log::start(&config, Reader(Some(stalled), written)).unwrap();
         let (line, count) = (vec![b'x'; 4000], 5000);
-        // That this returns says that no request waits: the reader goes on only afterwards.
+        // That this returns shows that no request waits: the reader only continues afterwards.
         (0..count).for_each(|_| log.send(line.clone()));
         let kept = MAX_QUEUED_BYTES / 4001;
         assert_eq!(log.dropped(), count - kept as u64);
@@ -364,7 +369,8 @@ mod tests {
         drop(log);
         let text = String::from_utf8(read.iter().flatten().collect()).unwrap();
         assert_eq!(text.lines().filter(|it| it.starts_with('x')).count(), kept);
-        // In one line or in two: the writer may come to its first lines only after some were dropped.
+        // In one line or in two: the writer may get to its first lines only after some were
+        // dropped.
         let told =
             text.lines().filter_map(|it| it.strip_prefix(r#"{"event":"log_lines_dropped","level":"WARN","count":"#)?.strip_suffix('}')?.parse::<u64>().ok());
         assert_eq!(told.sum::<u64>(), count - kept as u64);

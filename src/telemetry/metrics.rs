@@ -1,4 +1,5 @@
-//! Metrics for Prometheus. Labels come from closed sets only, never from a path, a person or a host.
+//! Prometheus metrics. Label values come from closed sets only, never from a path, a person or a
+//! host.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -10,7 +11,7 @@ use prometheus_client::registry::Registry;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
-/// `Content-Type` of the text.
+/// `Content-Type` of the exported text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -41,7 +42,8 @@ struct CauseLabels {
 pub struct Metrics {
     registry: Registry,
     requests: Family<AnswerLabels, Counter>,
-    /// That of nearly all requests, found once: the family is behind a lock that all threads share.
+    /// The counter of nearly all requests, looked up once: the family is behind a lock that all
+    /// threads share.
     passed_on: OnceLock<Counter>,
     duration: Histogram,
     sign_ins: Family<OutcomeLabels, Counter>,
@@ -105,7 +107,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts a request.
+    /// Counts a request and records its duration in seconds.
     pub fn answered(&self, route: &'static str, status: u16, seconds: f64) {
         let answer = AnswerLabels { route, status };
         if answer == PASSED_ON {
@@ -116,47 +118,48 @@ impl Metrics {
         self.duration.observe(seconds);
     }
 
-    /// Counts a sign-in that came back.
+    /// Counts a sign-in that came back from Entra.
     pub fn signed_in(&self, outcome: &'static str) {
         self.sign_ins.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// Counts a time that Entra was asked about a live session.
+    /// Counts a check of a live session with Entra.
     pub fn rechecked(&self, outcome: &'static str) {
         self.rechecks.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// Counts a refusal of Entra's by whose move it is: many that are the app owner's are an alarm.
+    /// Counts a refusal from Entra, by who can fix it: many that the app's owner must fix are a
+    /// reason for an alarm.
     pub fn refused(&self, whose: &'static str) {
         self.refusals.get_or_create(&RefusalLabels { whose }).inc();
     }
 
-    /// Counts a time that somebody typed where to sign in.
+    /// Counts a lookup of a typed username or company code.
     pub fn looked_up(&self, outcome: &'static str) {
         self.lookups.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// Counts a time that an app's own client asked for tokens.
+    /// Counts a token request from one of the app's own clients.
     pub fn granted(&self, outcome: &'static str) {
         self.grants.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// Counts sessions that ended by a change in the directory.
+    /// Counts sessions that ended because of a change in the directory.
     pub fn directory_ended(&self, cause: &'static str, sessions: usize) {
         self.directory_ended.get_or_create(&CauseLabels { cause }).inc_by(u64::try_from(sessions).unwrap_or_default());
     }
 
-    /// Counts a connection that was not served.
+    /// Counts a connection that was rejected.
     pub fn connection_refused(&self, cause: &'static str) {
         self.connections_refused.get_or_create(&CauseLabels { cause }).inc();
     }
 
-    /// Whether changes in the directory are not heard of at the moment.
+    /// Sets whether changes in the directory are currently not being received.
     pub fn directory_silent(&self, silent: bool) {
         self.directory_silent.set(silent.into());
     }
 
-    /// The text that Prometheus reads.
+    /// Returns the text that Prometheus reads.
     pub fn text(&self, sessions: u64, entra_rests: bool, log_lines_dropped: u64) -> String {
         self.log_lines_dropped.inner().store(log_lines_dropped, Ordering::Relaxed);
         self.entra_rests.set(entra_rests.into());

@@ -1,4 +1,5 @@
-//! What is written down: one line a request, a failure once, figures. Never a token, a cookie or a secret.
+//! Logs and metrics: one line per request, each failure reported once. They never contain a token,
+//! a cookie or a secret.
 
 pub mod log;
 pub mod metrics;

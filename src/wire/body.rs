@@ -1,17 +1,17 @@
-//! The body of an answer: nothing, a text of ours, or a stream that is passed on as it comes.
+//! The body of a response: empty, a complete text, or a stream that is passed through.
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Why a stream broke off.
+/// The reason why a stream broke off.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A stream of somebody else's bytes; never held, only passed on.
+/// A stream of bytes from another party; it is passed through without being stored.
 pub type ByteStream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
 
-/// The body of an answer.
+/// The body of a response.
 pub struct Body(BodyKind);
 
 enum BodyKind {
@@ -20,17 +20,17 @@ enum BodyKind {
 }
 
 impl Body {
-    /// Nothing.
+    /// An empty body.
     pub fn empty() -> Self {
         Self(BodyKind::Full(None))
     }
 
-    /// A text of ours.
+    /// A complete body in memory.
     pub fn full(text: impl Into<Bytes>) -> Self {
         Self(BodyKind::Full(Some(text.into()).filter(|it| !it.is_empty())))
     }
 
-    /// A stream.
+    /// A body that is streamed.
     pub fn stream(stream: impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
         Self(BodyKind::Stream(Box::pin(stream)))
     }

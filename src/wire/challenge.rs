@@ -1,13 +1,13 @@
-//! What an answer asks for: the challenges of `WWW-Authenticate` (RFC 9110 section 11.6.1).
+//! The challenges in the `WWW-Authenticate` headers of a response (RFC 9110 section 11.6.1).
 
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
-/// Bytes of a line that is looked through; no challenge that people meet comes near it.
+/// Maximum length of a line that is read, in bytes; real challenges are far shorter.
 const MAX_LINE_BYTES: usize = 8 * 1024;
 
 const BLANK_CHARS: [char; 2] = [' ', '\t'];
-/// What may stand between two of a list.
+/// Characters that may separate two list entries.
 const SEPARATOR_CHARS: [char; 3] = [' ', '\t', ','];
 
 /// One challenge: a scheme and its parameters.
@@ -18,19 +18,21 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// Whether it is of that scheme; case does not count.
+    /// Whether the challenge has that scheme; case does not matter.
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    /// A parameter, whose name is compared without case. One that stands twice has no one reading, and is none.
+    /// The value of a parameter; the case of its name does not matter. A repeated parameter is
+    /// ambiguous and yields `None`.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let mut found = self.parameters.iter().filter(|it| it.0.eq_ignore_ascii_case(name));
         found.next().filter(|_| found.next().is_none()).map(|it| it.1.as_str())
     }
 }
 
-/// All challenges of an answer, in order. Reading a line ends where it is no list of challenges.
+/// All challenges of a response, in order. A line is read up to the point where it stops being a
+/// list of challenges.
 pub fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     let lines = headers.get_all(WWW_AUTHENTICATE).iter().filter(|it| it.len() <= MAX_LINE_BYTES);
     lines.filter_map(|it| it.to_str().ok()).flat_map(read).collect()
@@ -40,7 +42,7 @@ fn read(line: &str) -> Vec<Challenge> {
     let mut all: Vec<Challenge> = Vec::new();
     let mut rest = line.trim_start_matches(SEPARATOR_CHARS);
     while !rest.is_empty() {
-        // A parameter belongs to the scheme before it; whatever else begins with a token is a scheme.
+        // A parameter belongs to the scheme before it; any other token starts a new scheme.
         rest = match (parameter(rest), all.last_mut()) {
             (Some((name, value, after)), Some(challenge)) => {
                 challenge.parameters.push((name.to_owned(), value));
@@ -61,19 +63,19 @@ fn read(line: &str) -> Vec<Challenge> {
     all
 }
 
-/// A token (RFC 9110 section 5.6.2), and what follows.
+/// Splits off a token (RFC 9110 section 5.6.2).
 fn token(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|it: char| !(it.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(it))).unwrap_or(text.len());
     text.split_at_checked(end).filter(|it| !it.0.is_empty())
 }
 
-/// `name = value`, where the value is a token or a quoted text.
+/// Splits off `name = value`, with a token or a quoted string as the value.
 fn parameter(text: &str) -> Option<(&str, String, &str)> {
     let (name, rest) = token(text)?;
     let rest = rest.trim_start_matches(BLANK_CHARS).strip_prefix('=')?.trim_start_matches(BLANK_CHARS);
     let (value, rest) = match rest.strip_prefix('"') {
         Some(quoted) => unquoted(quoted)?,
-        // Base64 that nobody quoted is no token, but has one reading.
+        // Unquoted Base64 is not a token, but has only one reading.
         None => {
             let (value, rest) = word(rest)?;
             (Some(value).filter(|it| !it.is_empty() && !it.starts_with('='))?.to_owned(), rest)
@@ -86,7 +88,7 @@ fn word(text: &str) -> Option<(&str, &str)> {
     text.split_at_checked(text.find(SEPARATOR_CHARS).unwrap_or(text.len()))
 }
 
-/// Up to the closing quote; a backslash takes the next sign as it is.
+/// Reads up to the closing quote; a backslash keeps the next character as it is.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut signs = text.chars();
@@ -99,7 +101,7 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// Behind the one word that some schemes have in place of parameters (`Negotiate`).
+/// The rest after the single word that some schemes have in place of parameters (`Negotiate`).
 fn after_word(text: &str) -> &str {
     let alone = |rest: &str| rest.trim_start_matches(BLANK_CHARS).is_empty() || rest.trim_start_matches(BLANK_CHARS).starts_with(',');
     match word(text) {

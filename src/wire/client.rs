@@ -1,4 +1,5 @@
-//! The HTTP client towards Entra: bounded in time and size, through a proxy where the environment names one.
+//! The HTTP client for Entra: limited in time and size, through a proxy if the environment sets
+//! one.
 
 use super::tls::{self, BadRoots};
 use crate::base::site::is_loopback;
@@ -17,19 +18,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Until a TCP connection stands.
+/// Maximum time to establish a TCP connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Until the whole answer is here, the connection included.
+/// Maximum time until the response is complete, including the connection.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest body of an answer, in bytes.
+/// Maximum size of a response body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// A connection that idles longer is not used again: it may be closed at the other end, and a code cannot be sent twice.
+/// Maximum idle time of a connection that is used again: after it, the other end may have closed
+/// the connection, and a code cannot be sent twice.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 type DirectClient = HttpsConnector<HttpConnector>;
 type TunneledClient = HttpsConnector<Tunnel<DirectClient>>;
 
-/// Sends one request and reads one answer; follows no redirect, keeps no cookie, repeats nothing.
+/// Sends one request and reads one response; does not follow redirects, keep cookies or retry.
 #[derive(Clone)]
 pub struct HttpClient {
     direct: legacy::Client<DirectClient, Full<Bytes>>,
@@ -42,7 +44,7 @@ struct HttpProxy {
     matcher: Arc<Matcher>,
 }
 
-/// Why there is no client.
+/// The reason why a client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum BadHttpClient {
     /// `ca_file` cannot be used.
@@ -51,38 +53,41 @@ pub enum BadHttpClient {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
-    /// `HTTPS_PROXY` is no address of a proxy; the value may hold a password and is not repeated.
+    /// `HTTPS_PROXY` is not a valid proxy address; the message omits the value, which may hold a
+    /// password.
     #[error("HTTPS_PROXY is not the address of an http or https proxy")]
     Proxy,
 }
 
-/// Why there is no answer.
+/// The reason why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// No https address, and not on this machine.
+    /// The address is neither https nor on this machine.
     #[error("only https addresses are allowed, or http on this machine")]
     Address,
-    /// No connection came about; the text is the cause.
+    /// No connection could be established; the text is the cause.
     #[error("{0}")]
     Connect(String),
-    /// The time was over.
+    /// The response did not arrive in time.
     #[error("no answer within {} s", TOTAL_TIMEOUT.as_secs())]
     Timeout,
-    /// The connection broke; the text is the cause.
+    /// The connection broke off; the text is the cause.
     #[error("the connection failed: {0}")]
     Broken(String),
-    /// The answer is larger than 1 MiB.
+    /// The response is larger than 1 MiB.
     #[error("the answer is larger than {MAX_BODY_BYTES} bytes")]
     TooLarge,
 }
 
 impl HttpClient {
-    /// A client that believes the system's roots and those of `ca_file`, and uses the proxy that `environment` names.
+    /// Creates a client that trusts the system's root certificates and those in `ca_file`, and uses
+    /// the proxy from `environment`.
     ///
-    /// Read are `HTTPS_PROXY` and `NO_PROXY`, else their lower-case forms. What is on this machine is never asked through a proxy.
+    /// Reads `HTTPS_PROXY` and `NO_PROXY`, or their lower-case forms if those are not set. Requests
+    /// to this machine never use the proxy.
     ///
     /// # Errors
-    /// Where the roots, TLS or the proxy cannot be used.
+    /// Returns an error if the root certificates, TLS or the proxy cannot be used.
     pub fn new(ca_file: Option<&Path>, environment: &[(String, String)]) -> Result<Self, BadHttpClient> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -103,7 +108,8 @@ impl HttpClient {
     /// Sends a request once.
     ///
     /// # Errors
-    /// Where no complete answer came in time. Any status is an answer.
+    /// Returns an error if no complete response arrives in time. A response with any status is a
+    /// success.
     pub async fn send(&self, request: Request<impl Into<Bytes>>) -> Result<Response<Bytes>, Error> {
         let request = request.map(|it| Full::new(it.into()));
         let local = request.uri().host().is_some_and(is_loopback);
@@ -127,7 +133,8 @@ impl HttpClient {
 
 impl HttpProxy {
     fn new(address: &str, no_proxy: &str, direct: &DirectClient, config: &ClientConfig) -> Option<Self> {
-        // Asked without exceptions: what the address means, whichever host is asked later.
+        // Without exceptions here, to learn the meaning of the address for any host that is
+        // requested later.
         let intercept = Matcher::builder().https(address).build().intercept(&Uri::from_static("https://host.invalid/"))?;
         let tunnel = tunnel(&intercept, direct)?;
         let matcher = Matcher::builder().https(address).no(no_proxy).build();
@@ -165,7 +172,7 @@ fn broken(error: &(dyn std::error::Error + 'static)) -> Error {
     if error.is::<LengthLimitError>() { Error::TooLarge } else { Error::Broken(chain(error)) }
 }
 
-/// What went wrong, cause by cause: "invalid peer certificate" stands at the very end of it.
+/// Joins an error with all its causes: "invalid peer certificate" is at the very end.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |it| it.source()).map(ToString::to_string);
     causes.collect::<Vec<_>>().join(": ")
@@ -188,7 +195,7 @@ mod tests {
         HttpClient::new(None, &environment)
     }
 
-    /// Answers one connection with `answer`, and tells what it heard.
+    /// Answers one connection with `answer`, and returns the received request.
     async fn one(answer: Vec<u8>) -> (u16, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

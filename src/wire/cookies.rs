@@ -1,80 +1,82 @@
-//! Our cookies: found in a request, made for an answer, and never shown to the app.
+//! Entrada's cookies: read from requests, set in responses, and never passed to the app.
 
 use cookie::{Cookie, SameSite};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-/// Bytes of all `Cookie` lines that are looked through; past it none of ours is found.
+/// Maximum size of all `Cookie` lines that are read, in bytes; beyond it, none of our cookies is
+/// found.
 const MAX_COOKIE_BYTES: usize = 64 * 1024;
 
-/// How much of its `state` stands in the name of a sign-in under way, in bytes.
+/// Length of the part of `state` in the name of a pending sign-in's cookie, in bytes.
 const PENDING_SUFFIX_BYTES: usize = 8;
 
-/// What our cookies are called on this site.
+/// The names of Entrada's cookies on this site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieNames {
     session: String,
     secure: bool,
 }
 
-/// What a request says of one of our names.
+/// The result of looking for one of our cookies in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieMatch<'a> {
-    /// It is not there.
+    /// The cookie is absent.
     None,
-    /// It stands once.
+    /// The cookie is present once.
     One(&'a str),
-    /// It stands more than once: somebody planted one, and none can be believed.
+    /// The cookie is present more than once: one was planted, so none can be trusted.
     Several,
 }
 
 impl CookieNames {
-    /// `__Host-entrada` on https, where browsers refuse it from sibling hosts (RFC 6265bis 4.1.3.2); plain on http.
+    /// `__Host-entrada` on https, where browsers reject it from sibling hosts (RFC 6265bis section
+    /// 4.1.3.2); `entrada` on http.
     pub fn new(https: bool) -> Self {
         let session = if https { "__Host-entrada" } else { "entrada" };
         Self { session: session.to_owned(), secure: https }
     }
 
-    /// The session's.
+    /// Name of the session cookie.
     pub fn session(&self) -> &str {
         &self.session
     }
 
-    /// A sign-in under way, by the first characters of its `state`.
+    /// Name of the cookie of a pending sign-in, with the first characters of its `state`.
     pub fn pending(&self, state: &str) -> String {
         let short: String = state.chars().take(PENDING_SUFFIX_BYTES).collect();
         format!("{}-s-{short}", self.session)
     }
 
-    /// Whether a name has exactly the form that `pending` gives to a `state` of ours.
+    /// Whether a name has exactly the form that `pending` produces for one of our `state` values.
     pub fn is_pending(&self, name: &str) -> bool {
         let suffix = name.strip_prefix(self.session.as_str()).and_then(|it| it.strip_prefix("-s-"));
         suffix.is_some_and(|it| it.len() == PENDING_SUFFIX_BYTES && it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_')))
     }
 
-    /// How often this browser set out to sign in lately.
+    /// Name of the cookie that counts the browser's recent sign-in attempts.
     pub fn rounds(&self) -> String {
         format!("{}-r", self.session)
     }
 
-    /// The code of the organization that somebody last signed in at on this device.
+    /// Name of the cookie with the code of the organization last used to sign in on this device.
     pub fn organization(&self) -> String {
         format!("{}-o", self.session)
     }
 
-    /// A visit of the set-up page that began with a link.
+    /// Name of the cookie of a set-up session that started with an invitation link.
     pub fn visit(&self) -> String {
         format!("{}-v", self.session)
     }
 
-    /// Whether a cookie's name is one of ours, whichever scheme made it.
+    /// Whether a cookie name is one of ours, set over http or https.
     pub fn is_ours(name: impl AsRef<[u8]>) -> bool {
         let name = name.as_ref();
         let rest = name.strip_prefix(b"__Host-").unwrap_or(name).strip_prefix(b"entrada");
         rest.is_some_and(|it| it.is_empty() || it.starts_with(b"-"))
     }
 
-    /// A `Set-Cookie` that lives for `seconds`, or for the browser's session.
+    /// Builds a `Set-Cookie` value that lasts for `seconds`, or for the browser session if `None`.
     pub fn set(&self, name: &str, value: &str, seconds: Option<u64>) -> Option<HeaderValue> {
         let mut built = Cookie::build((name, value)).path("/").http_only(true).secure(self.secure).same_site(SameSite::Lax);
         if let Some(seconds) = seconds {
@@ -83,13 +85,15 @@ impl CookieNames {
         HeaderValue::from_str(&built.to_string()).ok()
     }
 
-    /// A `Set-Cookie` that takes it away; the attributes are those it was set with.
+    /// Builds a `Set-Cookie` value that deletes the cookie; the attributes are those it was set
+    /// with.
     pub fn remove(&self, name: &str) -> Option<HeaderValue> {
         self.set(name, "", Some(0))
     }
 }
 
-/// All cookies of a request, name and value, in order. Read as bytes: one that is not text must not hide the others.
+/// All cookies of a request as names and values, in order. Lines are read as bytes, so that a
+/// cookie that is not text does not hide the others.
 pub fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     all_pairs(headers).filter_map(|it| std::str::from_utf8(it).ok()?.split_once('='))
 }
@@ -103,10 +107,10 @@ fn all_pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     lines.flat_map(pairs)
 }
 
-/// Looks for one of our names.
+/// Looks for one of our cookies.
 pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> CookieMatch<'a> {
     let value_of = |it: &'a [u8]| it.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
-    // Only what bears the name is looked at as text.
+    // Only values under this name are decoded as text.
     let mut values = all_pairs(headers).filter_map(|it| std::str::from_utf8(value_of(it)?).ok());
     match (values.next(), values.next()) {
         (None, _) => CookieMatch::None,
@@ -115,7 +119,7 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> CookieMatch<'a> {
     }
 }
 
-/// Takes our cookies out of a request before the app sees it.
+/// Removes our cookies from a request before the app receives it.
 pub fn hide(headers: &mut HeaderMap) {
     if !headers.get_all(COOKIE).iter().any(|it| pairs(it).any(|it| is_ours_in(it, b'='))) {
         return;
@@ -131,7 +135,8 @@ pub fn hide(headers: &mut HeaderMap) {
     }
 }
 
-/// The `Cookie` lines of a request, for when the request is gone. One line, as HTTP/1.1 has it, costs no memory.
+/// The `Cookie` lines of a request, kept after the request is gone. A single line, as in HTTP/1.1,
+/// needs no allocation.
 #[derive(Clone, Debug)]
 pub struct CookieLines {
     first: Option<HeaderValue>,
@@ -139,19 +144,19 @@ pub struct CookieLines {
 }
 
 impl CookieLines {
-    /// Before any is hidden.
+    /// Copies the lines of a request, before any cookie is removed.
     pub fn of(headers: &HeaderMap) -> Self {
         let mut lines = headers.get_all(COOKIE).iter().cloned();
         Self { first: lines.next(), more: lines.collect() }
     }
 
-    /// As they came.
+    /// Returns the lines as they were received.
     pub fn into_headers(self) -> HeaderMap {
         self.first.into_iter().chain(self.more).map(|it| (COOKIE, it)).collect()
     }
 }
 
-/// The client's cookies without ours, in one line; empty where there is none.
+/// The client's cookies without ours, in one line; empty if there are none.
 pub fn app_cookies(headers: &HeaderMap) -> HeaderValue {
     let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(strip_own).collect();
     let joined = lines.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
@@ -169,7 +174,7 @@ fn strip_own(line: &HeaderValue) -> Option<HeaderValue> {
     if left.is_empty() { None } else { HeaderValue::from_maybe_shared(bytes::Bytes::from(left)).ok() }
 }
 
-/// Drops what the app would set under our names.
+/// Drops cookies that the app tries to set under our names.
 pub fn guard(headers: &mut HeaderMap) {
     if !headers.get_all(SET_COOKIE).iter().any(|it| is_ours_in(it.as_bytes(), b'=')) {
         return;
@@ -191,7 +196,8 @@ fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether a pair's name is ours; a cookie without a name has its value read as one by some servers.
+/// Whether a pair has one of our names; some servers read the value of a cookie without a name as
+/// its name.
 fn is_ours_in(pair: &[u8], end: u8) -> bool {
     let name = pair.split(|it| *it == end || *it == b';').find(|it| !it.trim_ascii().is_empty()).unwrap_or_default();
     CookieNames::is_ours(name.trim_ascii())

@@ -1,4 +1,4 @@
-//! A short form that somebody posted, read whole within bounds.
+//! A short posted form, read completely and within limits.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
@@ -6,34 +6,35 @@ use hyper::body::Incoming;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// The largest form, in bytes.
+/// Maximum size of a form, in bytes.
 const MAX_FORM_BYTES: usize = 16 * 1024;
 
-/// The most names: each is compared with those before it, and thousands of short ones would keep a core busy.
+/// Maximum number of fields: each name is compared with those before it, and thousands of short
+/// ones would keep a core busy.
 const MAX_FIELDS: usize = 64;
 
-/// How long a form may take.
+/// Maximum time to receive a form.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why a form was not read.
+/// The reason why a form could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// More than 16 KiB or 64 names, longer than ten seconds, or cut off.
+    /// The form has more than 16 KiB or 64 fields, takes longer than ten seconds, or is incomplete.
     #[error("the form is too long, too slow or incomplete")]
     Broken,
-    /// A name stands twice: there is no one reading.
+    /// A name appears twice, so the form is ambiguous.
     #[error("the form repeats a name")]
     Twice,
 }
 
-/// Names and values; a secret may be among them.
+/// The names and values of a form; they may include a secret.
 #[derive(Default)]
 pub struct FormFields(Vec<(String, Zeroizing<String>)>);
 
-/// The bytes of a posted form.
+/// Reads the bytes of a posted form.
 ///
 /// # Errors
-/// `Error::Broken`.
+/// Returns `Error::Broken` if the form is too long, too slow or incomplete.
 pub async fn bytes(body: Incoming) -> Result<Bytes, Error> {
     let body = tokio::time::timeout(FORM_TIMEOUT, Limited::new(body, MAX_FORM_BYTES).collect()).await.map_err(|_| Error::Broken)?;
     Ok(body.map_err(|_| Error::Broken)?.to_bytes())
@@ -43,15 +44,17 @@ impl FormFields {
     /// Reads a posted form.
     ///
     /// # Errors
-    /// `Error::Broken`, and `Error::Twice` for a name that stands twice.
+    /// Returns `Error::Broken` if the form is too long, too slow or incomplete, and `Error::Twice`
+    /// if a name appears twice.
     pub async fn read(body: Incoming) -> Result<Self, Error> {
         Self::parse(&bytes(body).await?)
     }
 
-    /// Reads bytes that are there already.
+    /// Parses bytes that were read already.
     ///
     /// # Errors
-    /// `Error::Twice` for a name that stands twice, `Error::Broken` for too many names.
+    /// Returns `Error::Twice` if a name appears twice, and `Error::Broken` if there are too many
+    /// names.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut out: Vec<(String, Zeroizing<String>)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(body) {
@@ -66,17 +69,18 @@ impl FormFields {
         Ok(Self(out))
     }
 
-    /// What stands under a name, as it was sent; nothing where it is empty (RFC 6749 section 3.2).
+    /// The value of a field as it was sent; `None` if it is empty (RFC 6749 section 3.2).
     pub fn sent(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|it| it.0 == name).map(|it| it.1.as_str()).filter(|it| !it.is_empty())
     }
 
-    /// What somebody typed under a name, without space around it; nothing where that is empty.
+    /// The value that a person typed into a field, without surrounding space; `None` if that is
+    /// empty.
     pub fn typed(&self, name: &str) -> Option<&str> {
         self.sent(name).map(str::trim).filter(|it| !it.is_empty())
     }
 
-    /// As `typed`; empty where nothing was typed.
+    /// Like `typed`, but empty if nothing was typed.
     pub fn text(&self, name: &str) -> &str {
         self.typed(name).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Who may speak for the client. The only place that reads `X-Forwarded-*`, `Forwarded` and `X-Original-*`.
+//! Trust in front proxies. Only this module reads `X-Forwarded-*`, `Forwarded` and `X-Original-*`.
 
 use super::peer::Peer;
 use crate::base::target::{AmbiguousTarget, PathStrictness, Target};
@@ -6,55 +6,56 @@ use crate::config::server::TrustedProxies;
 use http::{HeaderMap, HeaderValue, Method};
 use std::net::IpAddr;
 
-/// Entries of `X-Forwarded-For` that are walked at most.
+/// Maximum number of `X-Forwarded-For` entries that are read.
 const MAX_HOPS: usize = 32;
 
-/// What is believed of the way a request came.
+/// The trusted facts about how a request arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestOrigin {
-    /// The client's address: the peer's, or what a trusted peer says of it.
+    /// The client's address: the peer's own, or the one that a trusted peer reports.
     pub client: Option<IpAddr>,
-    /// Whoever holds the other end of the connection.
+    /// The address of the other end of the connection.
     pub peer: Option<IpAddr>,
-    /// Whether the client spoke https.
+    /// Whether the client used https, as a trusted peer reports it; `None` if unknown.
     pub https: Option<bool>,
-    /// The host that the client asked, from a trusted peer.
+    /// The host that the client requested, from a trusted peer.
     pub host: Option<HeaderValue>,
-    /// The chain so far, from a trusted peer.
+    /// The `X-Forwarded-For` chain so far, from a trusted peer.
     pub chain: Option<HeaderValue>,
     /// Whether the peer is one of `trusted_proxies`.
     pub trusted: bool,
 }
 
-/// Why a request counts as one by http.
+/// The reason why a request counts as http.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlainHttpReason {
-    /// `X-Forwarded-Proto` came from a peer that is not believed.
+    /// `X-Forwarded-Proto` came from an untrusted peer.
     Untrusted,
-    /// Nobody says how the client came, and the connection is not TLS.
+    /// No header says how the client connected, and the connection is not TLS.
     NotSaid,
-    /// A trusted peer says so.
+    /// A trusted peer reports http.
     Said,
 }
 
-/// Why a forward-auth question is not answered.
+/// The reason why a forward-auth request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardAuthError {
-    /// Not from `trusted_proxies`.
+    /// The caller is not in `trusted_proxies`.
     #[error("the caller is not one of [server] trusted_proxies")]
     Untrusted,
-    /// A header of the dialect is missing, doubled or contradicts another.
+    /// A header of the dialect is missing, repeated or contradicts another.
     #[error("{0} is missing, doubled or contradicts another header")]
     Header(&'static str),
-    /// The host that was asked is not ours: its cookies never come here, and the rules were not written for it.
+    /// The requested host is not ours: its cookies never arrive here, and the rules were not
+    /// written for it.
     #[error("the requested host is not in [server] public_url or hosts")]
     OtherHost,
-    /// The target can be read two ways.
+    /// The target can be read in two ways.
     #[error("the requested target is rejected: {0}")]
     Ambiguous(#[from] AmbiguousTarget),
 }
 
-/// Whether the peer's forwarded headers are believed.
+/// Whether the peer's forwarded headers are trusted.
 pub fn is_trusted(peer: &Peer, trust: &TrustedProxies) -> bool {
     match peer.ip() {
         Some(ip) => trust.networks.iter().any(|it| it.contains(&ip)),
@@ -62,7 +63,7 @@ pub fn is_trusted(peer: &Peer, trust: &TrustedProxies) -> bool {
     }
 }
 
-/// Why a request that did not come by https counts as one by http.
+/// The reason why a request that did not arrive over https counts as http.
 pub fn why_http(headers: &HeaderMap, origin: &RequestOrigin) -> PlainHttpReason {
     match (origin.trusted, headers.contains_key("x-forwarded-proto")) {
         (false, true) => PlainHttpReason::Untrusted,
@@ -71,13 +72,14 @@ pub fn why_http(headers: &HeaderMap, origin: &RequestOrigin) -> PlainHttpReason 
     }
 }
 
-/// The first header of a front proxy in a request; of a peer that is not trusted it is ignored.
+/// The first front-proxy header in a request; it is ignored if the peer is not trusted.
 pub fn ignored_header(headers: &HeaderMap) -> Option<&'static str> {
     let names = ["x-forwarded-for", "forwarded", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
     names.into_iter().find(|it| headers.contains_key(*it))
 }
 
-/// Reads what is believed of the way; of a peer that is not trusted, nothing but its own address.
+/// Reads the trusted facts about how a request arrived; for an untrusted peer, only its own
+/// address.
 pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> RequestOrigin {
     if !is_trusted(peer, trust) {
         return RequestOrigin { client: peer.ip(), peer: peer.ip(), https: None, host: None, chain: None, trusted: false };
@@ -92,13 +94,15 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> Request
     RequestOrigin { client, peer: peer.ip(), https, host: only(headers, "x-forwarded-host").cloned(), chain, trusted: true }
 }
 
-/// The target that nginx asks about: `X-Original-URL` or `X-Original-URI`, and `X-Original-Method`.
+/// Reads the target that nginx asks about: `X-Original-URL` or `X-Original-URI`, and
+/// `X-Original-Method`.
 ///
-/// nginx's `auth_request` sends the client's own headers along, so only what the configuration sets may be read, and each
-/// header at most once: a second line would be the client's.
+/// nginx's `auth_request` also sends the client's own headers. Therefore only headers that the
+/// nginx configuration sets are read, and each at most once: a second line would come from the
+/// client.
 ///
 /// # Errors
-/// `ForwardAuthError` says why there is nothing to judge.
+/// Returns a `ForwardAuthError` with the reason why the request cannot be judged.
 pub fn from_nginx(headers: &HeaderMap, origin: &RequestOrigin, strictness: PathStrictness) -> Result<ForwardAuthRequest, ForwardAuthError> {
     if !origin.trusted {
         return Err(ForwardAuthError::Untrusted);
@@ -118,12 +122,12 @@ pub fn from_nginx(headers: &HeaderMap, origin: &RequestOrigin, strictness: PathS
     Ok(ForwardAuthRequest { target, host: host.map(str::to_owned) })
 }
 
-/// What a front proxy asks about.
+/// The request that a front proxy asks about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardAuthRequest {
     /// The target to judge.
     pub target: Target,
-    /// The host that the client asked, where the dialect says.
+    /// The host that the client requested, if the dialect includes it.
     pub host: Option<String>,
 }
 
@@ -143,14 +147,15 @@ fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str
     first.map(|it| it.to_str().map_err(|_| ForwardAuthError::Header(name))).transpose()
 }
 
-/// The value of a header that stands once; a second line makes both worthless.
+/// The value of a header that appears once; a second line invalidates both.
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     values.next().is_none().then_some(first)
 }
 
-/// The value of a header that is a list: its lines in their order are one (RFC 9110 5.3); HAProxy adds a line of its own.
+/// The value of a list header: its lines form one list, in order (RFC 9110 section 5.3); HAProxy
+/// adds a line of its own.
 fn listed(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
     let mut lines = headers.get_all(name).iter();
     let first = lines.next()?;
@@ -166,7 +171,7 @@ fn listed(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
     }
 }
 
-/// From the right, the first address that is not a trusted proxy's own.
+/// The first address from the right that does not belong to a trusted proxy.
 fn client(chain: &HeaderValue, trust: &TrustedProxies) -> Option<IpAddr> {
     let chain = chain.to_str().ok()?;
     let mut last = None;
@@ -180,7 +185,7 @@ fn client(chain: &HeaderValue, trust: &TrustedProxies) -> Option<IpAddr> {
     last
 }
 
-/// An address with or without port; IPv6 with or without brackets.
+/// Parses an address with or without port; IPv6 with or without brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|it| it.split_once(']')).map(|(it, _)| it);
     let parsed = match bare {
@@ -242,7 +247,7 @@ mod tests {
         assert_eq!(origin.chain.unwrap(), "6.6.6.6, 1.2.3.4, 10.0.0.7, 10.0.0.8");
         let stranger = read(&lines, &peer("192.0.2.1"), &trust());
         assert_eq!((stranger.client, stranger.chain), (peer("192.0.2.1").ip(), None));
-        // The line that the proxy added counts, whatever the client wrote into its own.
+        // The line that the proxy added counts, regardless of the client's own line.
         let forged = headers(&[("x-forwarded-for", "10.0.0.9"), ("x-forwarded-for", "1.2.3.4")]);
         assert_eq!(read(&forged, &peer("10.0.0.1"), &trust()).client, Some("1.2.3.4".parse().unwrap()));
     }

@@ -1,4 +1,4 @@
-//! What is true of a request, read once.
+//! The facts about a request, read once.
 
 use super::forwarded::{self, RequestOrigin};
 use super::peer::Peer;
@@ -15,48 +15,50 @@ const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 const PURPOSE: HeaderName = HeaderName::from_static("purpose");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
-/// A request, as far as it is known before anybody is asked who sent it.
+/// A request with everything that is known before the caller is identified.
 #[derive(Debug)]
 pub struct InboundRequest {
-    /// What is asked for, in its one reading.
+    /// The requested target, in its only reading.
     pub target: Target,
-    /// The host that was asked, as it was written.
+    /// The requested host, as written.
     pub host: HeaderValue,
-    /// The way it came.
+    /// How the request arrived.
     pub origin: RequestOrigin,
-    /// Whether the client spoke https.
+    /// Whether the client used https.
     pub https: bool,
-    /// What kind of caller it is, for the shape of a refusal.
+    /// The kind of caller, which decides the form of a refusal.
     pub caller: CallerKind,
-    /// Our reference for this request: in the answer, the log and the page.
+    /// Request ID, shown in the response, the log and the page.
     pub request_id: HeaderValue,
-    /// Whether it wants to leave HTTP (`Upgrade`, or extended `CONNECT`).
+    /// Whether the client asks to leave HTTP (`Upgrade`, or extended `CONNECT`).
     pub upgrade: bool,
-    /// The language for a page of ours; `language` reads it where one may be shown, the way to the app does not ask.
+    /// The language for one of our pages. The function `language` reads it if a page may be shown;
+    /// requests on their way to the app do not need it.
     pub language: Language,
 }
 
-/// What kind of caller asks.
+/// The kind of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallerKind {
-    /// A browser that goes to a page: it can be redirected.
+    /// A browser that navigates to a page: it can be redirected.
     Navigation,
-    /// A form that a browser sends: it gets a page, but what was typed is not sent on.
+    /// A browser that submits a form: it gets a page, but the form is not forwarded.
     Form,
-    /// A script, an API client, a preflight, a WebSocket: it gets JSON and no redirect.
+    /// A script, an API client, a preflight or a WebSocket: it gets JSON and no redirect.
     Script,
 }
 
-/// Why a request is not read at all.
+/// The reason why a request cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InboundError {
-    /// The target can be read two ways.
+    /// The target can be read in two ways.
     #[error("the target can be read two ways: {0}")]
     Target(#[from] AmbiguousTarget),
-    /// No host, two hosts, or two that differ (RFC 9112 3.2).
+    /// The host is missing or repeated, or two hosts differ (RFC 9112 section 3.2).
     #[error("the host is missing or repeated")]
     Host,
-    /// Another transfer coding than `chunked`, or one that is said twice: where the body ends is a matter of opinion (RFC 9112 6.1).
+    /// A transfer coding other than `chunked`, or a repeated one: servers could disagree on the end
+    /// of the body (RFC 9112 section 6.1).
     #[error("a transfer coding that is not supported")]
     Framing,
 }
@@ -65,14 +67,14 @@ impl InboundRequest {
     /// Reads the head of a request.
     ///
     /// # Errors
-    /// `InboundError` where two readers could disagree on it.
+    /// Returns an `InboundError` if two servers could disagree on its meaning.
     pub fn read(parts: &Parts, peer: &Peer, trust: &TrustedProxies, strictness: PathStrictness, ids: &RequestIds) -> Result<Self, InboundError> {
         if parts.headers.get_all(TRANSFER_ENCODING).iter().enumerate().any(|(at, it)| at > 0 || !it.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             return Err(InboundError::Framing);
         }
         let host = host(parts)?;
         let connect = parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_some_and(|it| it.as_str() == "websocket");
-        // RFC 8441: an extended CONNECT asks for a page as GET would; it is judged as one.
+        // RFC 8441: an extended CONNECT requests a resource as GET does, so it is judged as GET.
         let method = if connect { &Method::GET } else { &parts.method };
         let target = Target::read(method, &parts.uri, strictness)?;
         let origin = forwarded::read(&parts.headers, peer, trust);
@@ -84,13 +86,13 @@ impl InboundRequest {
         Ok(Self { target, host, origin, https, caller, request_id, upgrade, language: Language::default() })
     }
 
-    /// The reference as text.
+    /// The request ID as text.
     pub fn reference(&self) -> &str {
         self.request_id.to_str().unwrap_or_default()
     }
 }
 
-/// The one host of a request: `Host` in HTTP/1.1, `:authority` in HTTP/2, and never two that differ.
+/// The host of a request: `Host` in HTTP/1.1, `:authority` in HTTP/2. Two that differ are rejected.
 fn host(parts: &Parts) -> Result<HeaderValue, InboundError> {
     let mut lines = parts.headers.get_all(HOST).iter();
     let line = lines.next();
@@ -106,7 +108,8 @@ fn host(parts: &Parts) -> Result<HeaderValue, InboundError> {
     }
 }
 
-/// RFC 9110 7.8. An upgrade to HTTP/2 in clear or to TLS (RFC 2817) is not taken: requests would follow that nobody judges.
+/// RFC 9110 section 7.8. Upgrades to cleartext HTTP/2 or to TLS (RFC 2817) are not accepted:
+/// requests would follow without being judged.
 fn asks_to_upgrade(parts: &Parts) -> bool {
     let mut lines = parts.headers.get_all(UPGRADE).iter();
     let (Some(protocol), None) = (lines.next().and_then(|it| it.to_str().ok()), lines.next()) else { return false };
@@ -116,10 +119,10 @@ fn asks_to_upgrade(parts: &Parts) -> bool {
     parts.version == Version::HTTP_11 && !http && named.map(str::trim).any(|it| it.eq_ignore_ascii_case("upgrade"))
 }
 
-/// What kind of caller it is, by what browsers say of themselves (Fetch Metadata) and by what it accepts.
+/// Determines the kind of caller from the browser's Fetch Metadata headers and from `Accept`.
 pub fn kind_of_caller(method: &Method, headers: &HeaderMap) -> CallerKind {
     let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
-    // Asked in this order, and only as far as it matters: each is a search in every request.
+    // Checked in this order and only as far as needed: each check is a search in every request.
     let early = || text(SEC_PURPOSE).or_else(|| text(PURPOSE)).is_some_and(|it| it.contains("prefetch") || it.contains("prerender"));
     let html = || headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(accepts_html);
     let navigates = || match text(SEC_FETCH_MODE) {
@@ -133,7 +136,7 @@ pub fn kind_of_caller(method: &Method, headers: &HeaderMap) -> CallerKind {
     }
 }
 
-/// The language that a browser wants its pages in.
+/// The language that the browser prefers for pages.
 pub fn language(headers: &HeaderMap) -> Language {
     let mut lines = headers.get_all(ACCEPT_LANGUAGE).iter();
     match (lines.next().and_then(|it| it.to_str().ok()), lines.next()) {

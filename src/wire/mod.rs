@@ -1,4 +1,4 @@
-//! HTTP as we need it: what is true of a request, cookies, bodies, replies, and the client towards Entra.
+//! HTTP building blocks: facts about a request, cookies, bodies, replies, and the client for Entra.
 
 pub mod body;
 pub mod challenge;

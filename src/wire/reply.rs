@@ -1,4 +1,4 @@
-//! Answers of our own. None of them is ever stored by a cache, unless it says so itself.
+//! Entrada's own responses. Caches must not store them, unless a response allows it explicitly.
 
 use super::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// An answer without a body.
+/// A response without a body.
 pub fn empty(status: StatusCode) -> Response<Body> {
     let mut out = Response::new(Body::empty());
     *out.status_mut() = status;
@@ -15,26 +15,27 @@ pub fn empty(status: StatusCode) -> Response<Body> {
     out
 }
 
-/// A redirect. `None` where the place cannot stand in a header, which no `ReturnTo` and no URL causes.
+/// A redirect. `None` if the location is not a valid header value, which is never the case for a
+/// `ReturnTo` or a URL.
 pub fn redirect(status: StatusCode, location: &str) -> Option<Response<Body>> {
     let mut out = empty(status);
     out.headers_mut().insert(LOCATION, HeaderValue::from_str(location).ok()?);
-    // The place that is left may hold a code or a state.
+    // The URL of the current page may hold a code or a state.
     out.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     Some(out)
 }
 
-/// An answer in JSON.
+/// A JSON response.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     of_type(status, "application/json", serde_json::to_vec(value).unwrap_or_default())
 }
 
-/// A problem in JSON (RFC 9457).
+/// A problem response in JSON (RFC 9457).
 pub fn problem(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     of_type(status, "application/problem+json", serde_json::to_vec(value).unwrap_or_default())
 }
 
-/// A page of ours under a strict policy.
+/// One of our pages, with a strict content security policy.
 pub fn page(status: StatusCode, html: String, policy: &HeaderValue) -> Response<Body> {
     let mut out = of_type(status, "text/html; charset=utf-8", html.into_bytes());
     let headers = out.headers_mut();

@@ -1,24 +1,24 @@
-//! Which certificates we believe when we are the client.
+//! The root certificates that are trusted for outgoing connections.
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use std::path::{Path, PathBuf};
 
-/// Why a file of certificates cannot be used.
+/// The reason why a certificate file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {cause}")]
 pub struct BadRoots {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The cause, for the log.
     pub cause: String,
 }
 
-/// The roots of the system (Mozilla's where it has none) and those of `extra`.
+/// The system's root certificates (Mozilla's if the system has none), and those in `extra`.
 ///
 /// # Errors
-/// `BadRoots` where `extra` cannot be read or holds no certificate.
+/// Returns `BadRoots` if `extra` cannot be read or contains no certificate.
 pub fn roots(extra: Option<&Path>) -> Result<RootCertStore, BadRoots> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();

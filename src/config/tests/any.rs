@@ -1,4 +1,4 @@
-//! Whatever is written is read or refused.
+//! Any input is either read or rejected.
 
 use super::*;
 

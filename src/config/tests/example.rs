@@ -1,8 +1,9 @@
-//! The example shows what the code does.
+//! The example file matches the code.
 
 use super::*;
 
-/// Every key of a table and what is written for it, tables in arrays and behind keys too.
+/// Collects every key of a table with its written value, including tables in arrays and nested
+/// tables.
 fn walk(table: &DeTable<'_>, section: &str, text: &str, out: &mut BTreeMap<String, String>) {
     for (key, value) in table {
         let name = source::join(section, key.get_ref());
@@ -26,7 +27,8 @@ fn the_example_shows_every_key_with_its_default() {
     let whole: String = EXAMPLE.lines().map(|it| if is_toml(&it) { it.trim_start_matches("# ") } else { it }).map(|it| format!("{it}\n")).collect();
     let mut shown = BTreeMap::new();
     walk(DeTable::parse(&whole).unwrap().get_ref(), "", &whole, &mut shown);
-    // What is commented out is as good as the rest, where its files are there; hsts needs the certificate.
+    // Commented-out lines are valid too, except those that need missing files; hsts needs the
+    // certificate.
     let rest = whole.lines().filter(|it| !it.contains("/etc/entrada/") && !it.starts_with("hsts")).map(|it| format!("{it}\n")).collect::<String>();
     meant(&rest, &pairs);
 
@@ -38,7 +40,7 @@ fn the_example_shows_every_key_with_its_default() {
     for key in keys() {
         let text = shown.get(&key.name).unwrap_or_else(|| panic!("config.example.toml does not show {}", key.name));
         match &key.default {
-            // The section turns something on by being there, so all of it is commented out.
+            // The mere presence of the section enables the feature, so all of it is commented out.
             Some(default) if ["directory.", "native."].iter().any(|it| key.name.starts_with(it)) => assert_eq!(text, default, "{}", key.name),
             Some(default) if key.variable.is_some() => {
                 let mut active = active.get(&key.name).unwrap_or_else(|| panic!("{} has a default, so it is not commented out", key.name)).clone();

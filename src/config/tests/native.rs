@@ -1,8 +1,8 @@
-//! Clients of phones and command lines.
+//! Clients on phones and command lines.
 
 use super::*;
 
-/// With what `[native]` needs.
+/// The sections that `[native]` requires.
 const SECTION: &str = "[session]\nsecrets = [{ env = \"CLIENT\" }]\n[directory]\n[native]\n";
 
 #[test]

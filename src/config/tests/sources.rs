@@ -1,4 +1,4 @@
-//! File, variables of ours, variables of platforms.
+//! The file, Entrada's variables and the platforms' variables.
 
 use super::*;
 

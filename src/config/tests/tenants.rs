@@ -1,4 +1,4 @@
-//! One tenant, or several.
+//! One tenant or several.
 
 use super::*;
 
@@ -92,7 +92,7 @@ fn whoever_has_entra_asked_first_needs_a_registration_for_all_organizations() {
     assert!(with("\n", "\n").contains("hint: write tenant = \"organizations\""), "{}", with("\n", "\n"));
     assert!(with(tenant, "tenant = \"organizations\"").contains("allowed_tenants"));
     assert_eq!(with(tenant, "tenant = \"organizations\"\nallowed_tenants = [\"*\"]"), "");
-    // Where nothing of [entra] is written, it is needed all the same.
+    // `[entra]` is required even if nothing in it is written.
     let own = "tenant = \"contoso.com\"\nclient_id = \"11112222-bbbb-3333-cccc-4444dddd5555\"\nclient_secret = { env = \"CLIENT\" }\n";
     assert!(with(own, "").contains("entra.tenant"));
 }
@@ -112,10 +112,12 @@ fn rules_of_many_companies_say_whose_and_what_is_no_code_or_role_is_told() {
     let by_tenant = with(&format!("{{ tenants = [\"contoso.com\"], groups = [\"{group}\"] }}"));
     assert!(by_tenant.starts_with("warning:") && by_tenant.contains("[entra] groups = \"graph\""), "{by_tenant}");
     for (allow, what) in [
-        // An app role is valid only for the registration that issued it, and a tenant may have several.
+        // An app role is valid only for the registration that issued it, and a tenant may have
+        // several.
         ("{ tenants = [\"contoso.com\"], roles = [\"Admin\"] }", "add organizations = [...] to the same table"),
         ("{ tenants = [\"contoso.com\"], directory_roles = [\"admin\"], roles = [\"Admin\"] }", "tenants alone is not enough"),
-        // With `role_map`, an app role of any registration in the tenant becomes a role of its own organization.
+        // With `role_map`, an app role of any registration in the tenant becomes a role of its own
+        // organization.
         ("{ tenants = [\"contoso.com\"], directory_roles = [\"admin\"] }", "each organization assigns its own"),
         ("{ tenants = [\"contoso.com\"], groups = [\"Admins\"] }", "must also name organizations: each app registration defines its own"),
         ("{ roles = [\"Admin\"] }", "must also name organizations"),

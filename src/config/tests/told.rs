@@ -1,4 +1,4 @@
-//! How mistakes are told.
+//! Messages for mistakes.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What values are refused, and what the others mean.
+//! Rejected values, and the meaning of accepted ones.
 
 use super::*;
 
@@ -47,7 +47,7 @@ error: 9 problems in entrada.toml
     );
 }
 
-/// Values one by one: what is written after the small file, and the first words of what is told.
+/// One value at a time: the lines after the small file, and the start of the message.
 #[test]
 fn values_that_are_refused() {
     for (section, line, what) in [
@@ -165,7 +165,7 @@ fn a_rule_is_covered_only_where_every_method_is() {
     ] {
         assert_eq!(rules(free), "", "{free:?}");
     }
-    // A method that cannot be read must not turn into "all methods", which would cover what follows.
+    // A method that cannot be read must not become "all methods", which would cover later rules.
     assert!(!rules(&[("/**", "[\"get\"]"), ("/a", "[]")]).contains("can never match"));
 }
 
@@ -367,7 +367,7 @@ fn one_credential_is_meant_and_what_is_none_is_told() {
     let federated = SMALL.replace(secret, &format!("federated_token = {{ file = {certificate:?} }}"));
     let config = meant(&federated, &[]);
     assert!(matches!(config.entra.credential, crate::base::credential::ClientCredential::Federated(_)) && config.entra.federated_token.is_some());
-    // The variable of workload identity counts where nothing is written.
+    // The variable of workload identity counts if nothing is written.
     let injected = meant(&SMALL.replace(secret, ""), &[("AZURE_FEDERATED_TOKEN_FILE", &certificate.display().to_string())]);
     assert_eq!(injected.entra.federated_token, Some(certificate));
 }
