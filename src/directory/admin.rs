@@ -1,8 +1,9 @@
-//! What an admin of an organization may do to its people, and what not.
+//! Rules for changes that an admin of an organization may make to its people.
 //!
-//! Of `[directory] roles` the one that stands earlier is higher. Nobody gives a role above their own, changes somebody who stands above them, or
-//! changes or shuts out themselves: whoever is last of the highest would leave nobody. Judged in the transaction that changes, by what the
-//! database says then.
+//! In `[directory] roles`, an earlier role is higher. Admins cannot give a role above their own,
+//! change people with a higher role, or change or switch off themselves: otherwise the last person
+//! with the highest role could leave the organization without one. The rules are checked in the
+//! transaction that makes the change, against the state of the database at that time.
 
 use super::change::{ChangeOrigin, OrganizationChange, SIGNED_OUT};
 use super::credential::CredentialSlot;
@@ -13,65 +14,67 @@ use super::person::{Person, SELECT_PERSON, of_row};
 use super::store::Directory;
 use crate::base::guid::Guid;
 
-/// Who changes, and in which organization alone.
+/// Who makes a change, and the only organization that it can affect.
 #[derive(Clone, Debug)]
 pub struct AdminScope {
     /// The organization.
     pub organization: Guid,
-    /// The person; nobody where it is whoever the operator gave a link to, who stands above all.
+    /// The person; `None` for a visitor with the operator's link, who ranks above everyone.
     pub person: Option<Guid>,
-    /// As the history calls them.
+    /// The name that the history shows.
     pub by: String,
 }
 
-/// What is to be done to a person.
+/// A change to a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonAction {
-    /// Gives a role by hand: it stays whatever Entra says.
+    /// Gives a role manually: it stays regardless of Entra.
     Role(String),
-    /// Lets the person sign in again, or shuts them out.
+    /// Lets the person sign in again, or switches them off.
     On(bool),
-    /// Ends all sessions, wherever they are.
+    /// Ends all of the person's sessions, in all processes.
     SignOut,
 }
 
-/// Why it is not done.
+/// Why a change is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
-    /// There is no such person in the organization.
+    /// The organization has no such person.
     #[error("there is no such person in this organization")]
     Nobody,
-    /// Whoever acts is no longer there, switched off, or of no role that is known.
+    /// The acting person no longer exists, is switched off, or has an unknown role.
     #[error("the caller is no longer allowed to do this")]
     NotYou,
-    /// The person stands above.
+    /// The person has a higher role.
     #[error("the person has a higher role")]
     Above,
-    /// The role stands above.
+    /// The role is higher than the acting person's.
     #[error("the role is higher than the caller's")]
     TooHigh,
-    /// One's own role or state.
+    /// The change concerns the acting person's own role or state.
     #[error("people cannot change their own role or switch themselves off")]
     Yourself,
-    /// The directory cannot tell.
+    /// The directory cannot be read or changed.
     #[error(transparent)]
     Directory(#[from] Error),
 }
 
 impl Directory {
-    /// The roles that somebody of this role may give, the highest first; all of them where it is whoever the operator gave a link to.
+    /// The roles that a person with this role may give, highest first; all of them for a visitor
+    /// with the operator's link (`None`).
     pub fn roles_below(&self, role: Option<&str>) -> &[String] {
         let from = role.map_or(Some(0), |it| self.rank(it)).unwrap_or(self.config.roles.len());
         self.config.roles.get(from..).unwrap_or_default()
     }
 
-    /// Does that to a person; gives who it is then.
+    /// Changes a person; returns the person after the change.
     ///
     /// # Errors
-    /// Why it is not done: then nothing has changed.
+    /// Why the change is refused; nothing has changed then.
     pub async fn apply_action(&self, acting: &AdminScope, person: Guid, act: &PersonAction) -> Result<Person, ActionError> {
         let mut changes = self.database.begin_transaction().await?;
-        // Of two who switch each other off at once, the second is judged after the first: one of them stays.
+        // If two people switch each other off at the same time, the second is checked after the
+        // first, so that one of them stays.
         changes.lock(acting.organization).await?;
         let found = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(ActionError::Nobody)?;
         let highest = match acting.person {
@@ -97,9 +100,10 @@ impl Directory {
         Ok(after)
     }
 
-    /// Gives what the history says.
+    /// Makes the change; returns its description for the history.
     async fn change(&self, changes: &mut Transaction, found: &Person, act: &PersonAction, highest: usize) -> Result<String, ActionError> {
-        // Only of the person as seen: somebody who rose meanwhile is left alone.
+        // Changes the person only as read above: a person who was promoted in the meantime is left
+        // alone.
         let seen: Vec<SqlValue> = vec![found.id.to_string().into(), found.role.as_str().into()];
         let (sql, value, what) = match act {
             PersonAction::Role(role) => {
@@ -121,10 +125,11 @@ impl Directory {
         Ok(what)
     }
 
-    /// Whether a person has the highest role that anybody has who is on in the organization: then nobody stands above them.
+    /// Whether a person has the highest role among the people of the organization who are switched
+    /// on.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn has_highest_role(&self, organization: Guid, person: Guid) -> Result<bool, Error> {
         let Some(myself) = self.person_by_id(person).await?.filter(|it| it.on && it.organization == organization) else { return Ok(false) };
         let sql = "SELECT DISTINCT role FROM person WHERE organization = $1 AND state = 'on'";
@@ -132,9 +137,10 @@ impl Directory {
         self.is_highest(&myself.role, &rows)
     }
 
-    /// Refuses a change of an organization by which an admin could lock out people of a higher role: it needs the highest role that anybody has
-    /// there. A new credential that waits is taken back or replaced only by whoever set it, or by who stands as high or above: the one before it
-    /// may have expired.
+    /// Refuses a change to an organization with which an admin could lock out people with a higher
+    /// role: it requires the highest role that anyone has there. A pending credential can be
+    /// withdrawn or replaced only by the person who set it, or by someone with the same or a higher
+    /// role, because the current credential may have expired.
     pub(super) async fn check_change(
         &self,
         changes: &mut Transaction,
@@ -153,7 +159,7 @@ impl Directory {
                 let other = self.of_organization(changes, before.id, id).await?;
                 other.and_then(|it| self.rank(&it.role)).is_some_and(|it| self.rank(&myself.role).is_none_or(|own| it < own))
             }
-            // The operator's, or a link's.
+            // Set by the operator or through a link.
             Some(None) => true,
         };
         if !of_another && !change.can_lock_out(place == CredentialSlot::Instead) {
@@ -180,7 +186,7 @@ impl Directory {
         changes.row(sqlx::AssertSqlSafe(sql), values).await?.map(|it| of_row(&it)).transpose()
     }
 
-    /// 0 is the highest.
+    /// Returns the position of a role; 0 is the highest.
     fn rank(&self, role: &str) -> Option<usize> {
         self.config.roles.iter().position(|it| it == role)
     }

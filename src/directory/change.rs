@@ -1,4 +1,4 @@
-//! What can be asked to change, and how a change is told.
+//! Changes to organizations and people, and their descriptions for the history.
 
 use super::error::Error;
 use super::organization::{Organization, OrganizationState};
@@ -9,80 +9,85 @@ use crate::base::guid::Guid;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignInRule;
 
-/// What the history says, word for word and with the person, when somebody is signed out of every device: whoever follows the history ends
-/// that person's sessions by it.
+/// Exact history text for signing a person out on every device: the processes that follow the
+/// history end the person's sessions when they read it.
 pub const SIGNED_OUT: &str = "signed out everywhere";
 
-/// What becomes of somebody who is not known yet, as it is written.
+/// Parses the rule for people who are not known yet.
 pub fn first_sign_in(text: &str) -> Option<FirstSignInRule> {
     [FirstSignInRule::Create, FirstSignInRule::Refuse].into_iter().find(|it| super::organization::first_sign_in_as_str(*it) == text)
 }
 
-/// A domain that can be bound, in lower case.
+/// Parses a domain that can be bound, and converts it to lower case.
 pub fn domain(text: &str) -> Option<String> {
     crate::config::directory::domain_of(text)
 }
 
-/// An organization that is about to be made.
+/// A new organization.
 #[derive(Debug, Default)]
 pub struct NewOrganization {
-    /// Without one, a readable one of the name.
+    /// If `None`, a readable code is derived from the name.
     pub code: Option<CompanyCode>,
-    /// As people know it.
+    /// Display name.
     pub name: String,
     /// Directory (tenant) ID.
     pub tenant: Option<Guid>,
     /// Application (client) ID.
     pub client_id: Option<Guid>,
-    /// By what its sign-in proves itself.
+    /// Credential for its sign-in.
     pub proof: Option<OrganizationCredential>,
-    /// When that ends, seconds since 1970, where it does not say so itself.
+    /// Expiry of the credential, in seconds since 1970, if the credential does not contain it.
     pub credential_ends: Option<u64>,
     /// Domains to bind, in lower case.
     pub domains: Vec<String>,
-    /// Nothing: as `[directory]` says.
+    /// If `None`, the setting in `[directory]` applies.
     pub default_role: Option<String>,
-    /// Nothing: as `[directory]` says.
+    /// If `None`, the setting in `[directory]` applies.
     pub first_sign_in: Option<FirstSignInRule>,
-    /// Whether guests of its tenant may not sign in.
+    /// Whether guests of its tenant are not allowed to sign in.
     pub no_guests: bool,
-    /// Turn it on at once.
+    /// Whether to turn it on immediately.
     pub on: bool,
 }
 
-/// Who asks for a change of an organization, and so what is allowed.
+/// Who requests a change to an organization, which decides what is allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChangeOrigin {
-    /// The operator, who may do everything.
+    /// The operator, who may change everything.
     #[default]
     Operator,
-    /// An admin of an organization that is on, by the id of the person: its tenant and client ID stay, for whoever is somebody in another tenant
-    /// would be anybody here, and what can lock out people of a higher role needs the highest role that somebody has there.
+    /// An admin of an organization that is on; contains the person's ID. The tenant and client ID
+    /// cannot be changed, because people of another tenant could then sign in as anyone here. A
+    /// change that can lock out people with a higher role requires the highest role that anyone has
+    /// there.
     Admin(Guid),
-    /// Whoever came by the operator's link: another tenant or client ID turns the organization off, until it is tested and turned on again.
+    /// A visitor with the operator's link: another tenant or client ID turns the organization off
+    /// until it is tested and turned on again.
     Invited,
 }
 
-/// What is to change of an organization; nothing stays as it is.
+/// Changes to an organization; `None` keeps a value.
 #[derive(Debug, Default)]
 pub struct OrganizationChange {
-    /// Who asks.
+    /// Who requests the change.
     pub origin: ChangeOrigin,
-    /// As people know it.
+    /// Display name.
     pub name: Option<String>,
     /// Directory (tenant) ID.
     pub tenant: Option<Guid>,
     /// Application (client) ID.
     pub client_id: Option<Guid>,
-    /// By what its sign-in proves itself from now on. Of an organization that is on it waits beside the one that works, until it has signed somebody in.
+    /// New credential for its sign-in. If the organization is on, it stays pending beside the
+    /// current one until someone has signed in with it.
     pub proof: Option<OrganizationCredential>,
-    /// When the client secret ends, seconds since 1970; of the new one, where there is a new one.
+    /// Expiry of the client secret, in seconds since 1970; of the new one, if the change contains
+    /// one.
     pub credential_ends: Option<u64>,
-    /// Forgets the new credential that waits.
+    /// Discards the pending credential.
     pub withdraw_new: bool,
-    /// The role of whoever is created here.
+    /// Role of people who are created in this organization.
     pub default_role: Option<String>,
-    /// What becomes of somebody who is not known yet.
+    /// Rule for people who are not known yet.
     pub first_sign_in: Option<FirstSignInRule>,
     /// Whether guests of its tenant may sign in.
     pub guests: Option<bool>,
@@ -90,25 +95,27 @@ pub struct OrganizationChange {
     pub state: Option<OrganizationState>,
     /// Domains to bind, in lower case.
     pub bind: Vec<String>,
-    /// Domains to let go, in lower case.
+    /// Domains to unbind, in lower case.
     pub unbind: Vec<String>,
 }
 
 impl OrganizationChange {
-    /// Whether it leads to another app registration than that of the organization.
+    /// Whether the change leads to another app registration than the current one.
     pub fn moves(&self, before: &Organization) -> bool {
         let other = |it: Option<Guid>, now: Option<Guid>| it.is_some() && it != now;
         other(self.tenant, before.tenant) || other(self.client_id, before.client_id)
     }
 
-    /// Whether it moves an organization that is on, by a link: that turns it off, and the visit goes on.
+    /// Whether a visitor with a link changes the app registration of an organization that is on:
+    /// that turns it off, and the visit continues.
     pub(super) fn turns_off(&self, before: &Organization) -> bool {
         self.origin == ChangeOrigin::Invited && before.state == OrganizationState::On && self.moves(before)
     }
 
-    /// Whether it can end the access of people who are signed in, or keep people of the organization from signing in again. A new credential
-    /// that waits beside the one that works, and its day of expiry, do not. The name does: people who read another one on our pages would not sign in there. A member that is added here has to be
-    /// judged.
+    /// Whether the change can end the access of people who are signed in, or keep people of the
+    /// organization from signing in again. A pending credential and its expiry date cannot. The
+    /// name can: people who see another name on the pages would not sign in there. New fields of
+    /// this struct must be classified here.
     pub(super) fn can_lock_out(&self, replaces_credential: bool) -> bool {
         let Self { origin: _, name, tenant, client_id, proof, credential_ends: _, withdraw_new: _, default_role, first_sign_in, guests, state, bind, unbind } =
             self;
@@ -117,17 +124,18 @@ impl OrganizationChange {
         moved || who || proof.is_some() && replaces_credential || state.is_some_and(|it| it != OrganizationState::On)
     }
 
-    /// Refuses what whoever asks may not do to the organization as its row is now.
+    /// Refuses changes that the requester may not make to the organization in its current state.
     pub(super) fn allowed(&self, before: &Organization) -> Result<(), Error> {
         match self.origin {
-            // It was on when the admin came: somebody turned it off meanwhile.
+            // It was on when the admin opened the page, and was turned off in the meantime.
             ChangeOrigin::Admin(_) if before.state != OrganizationState::On => Err(Error::Twice),
             ChangeOrigin::Admin(_) if self.moves(before) => Err(Error::StaysWhileOn(before.code.clone())),
             _ => Ok(()),
         }
     }
 
-    /// What changes, in words for the history; never the credential. `waits` is where a new one has to prove itself first.
+    /// Describes the change in words for the history; never contains the credential. `waits` means
+    /// that a new credential is pending.
     pub(super) fn description(&self, waits: bool) -> String {
         let mut out = Vec::new();
         let mut say = |what: &str, value: Option<String>| out.extend(value.map(|it| format!("{what} {it}")));
@@ -150,40 +158,41 @@ impl OrganizationChange {
     }
 }
 
-/// A person who is about to be made by hand.
+/// A person who is added manually.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewPerson {
-    /// What the person types.
+    /// Identifier that the person types to sign in.
     pub username: Username,
     /// Display name.
     pub name: Option<String>,
     /// E-mail address.
     pub email: Option<String>,
-    /// Nothing: the organization's default.
+    /// If `None`, the organization's default.
     pub role: Option<String>,
 }
 
-/// What is to change of a person; nothing stays as it is.
+/// Changes to a person; `None` keeps a value.
 #[derive(Debug, Default)]
 pub struct PersonChange {
-    /// What the person types.
+    /// Identifier that the person types to sign in.
     pub username: Option<Username>,
     /// Display name.
     pub name: Option<String>,
     /// E-mail address.
     pub email: Option<String>,
-    /// Set by hand; stays whatever Entra says.
+    /// Set manually; stays regardless of Entra.
     pub role: Option<String>,
-    /// Lets `[directory] role_map` decide again.
+    /// Lets `[directory] role_map` assign the role again.
     pub role_by_entra: bool,
     /// Whether the person may sign in.
     pub on: Option<bool>,
-    /// Forgets who it is at Entra, for a person whose account there was made anew.
+    /// Removes the link to the account at Entra, for a person whose account there was created
+    /// again.
     pub unlink: bool,
 }
 
 impl PersonChange {
-    /// What changes, in words for the history.
+    /// Describes the change in words for the history.
     pub(super) fn description(&self) -> String {
         let mut out = Vec::new();
         let mut say = |what: &str, value: Option<String>| out.extend(value.map(|it| format!("{what} {it}")));

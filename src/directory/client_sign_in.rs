@@ -1,4 +1,4 @@
-//! One sign-in of one person on one client of the app's own, as it is read back.
+//! One person's sign-in on one native client of the app, as stored in the database.
 
 use super::error::Error;
 use crate::base::guid::Guid;
@@ -11,45 +11,46 @@ use crate::seal::keyring::Keyring;
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
 
-/// A sign-in that is about to begin on a client.
+/// A new sign-in on a client.
 #[derive(Debug)]
 pub struct NewClientSignIn<'a> {
     /// `client_id`.
     pub client: &'a str,
-    /// Where the code goes, as it was asked for.
+    /// Redirect URI for the code, exactly as requested.
     pub redirect_uri: &'a str,
-    /// `code_challenge` of the method S256 (RFC 7636 4.2), the only one there is.
+    /// `code_challenge` with the method S256 (RFC 7636 4.2), the only supported one.
     pub challenge: &'a str,
-    /// What was granted of what the client asked for; nothing where it asked for none.
+    /// The granted part of the requested scope; `None` if the client requested none.
     pub scope: Option<&'a str>,
-    /// The person, by our own id.
+    /// The person's ID in the directory.
     pub person: Guid,
-    /// The organization, by our own id.
+    /// The organization's ID in the directory.
     pub organization: Guid,
-    /// Who it is, out of a verified token.
+    /// The identity from a verified token.
     pub identity: &'a Identity,
-    /// By what Entra is asked later whether the person may still be here.
+    /// Refresh token for later questions to Entra about the person's access.
     pub refresh_token: Option<&'a Secret>,
-    /// Seconds until it ends at the latest.
+    /// Maximum lifetime in seconds.
     pub lifetime: u64,
 }
 
-/// A sign-in that holds: read from its row, with the person and the organization on.
+/// A valid sign-in, read from its row; the person and the organization are on.
 #[derive(Debug)]
 pub struct ClientSignIn {
-    /// Names it: `sid` of its access tokens.
+    /// The ID of the sign-in: `sid` in its access tokens.
     pub id: Guid,
     /// `client_id`.
     pub client: String,
-    /// What was granted at sign-in of what the client asked for; nothing where it asked for none.
+    /// The part of the requested scope that was granted at sign-in; `None` if the client requested
+    /// none.
     pub scope: Option<String>,
-    /// When it ends at the latest, seconds since 1970.
+    /// Latest end, in seconds since 1970.
     pub ends: u64,
-    /// When Entra last said that the person may be here, seconds since 1970.
+    /// When Entra last confirmed the person's access, in seconds since 1970.
     pub answered: u64,
-    /// By what Entra is asked again.
+    /// Refresh token for the next question to Entra.
     pub entra_refresh_token: Option<Secret>,
-    /// Private, so that nobody makes one up: a session begins from it.
+    /// Private, so that no other code can make one up: a session starts from it.
     identity: Identity,
 }
 
@@ -58,18 +59,18 @@ impl ClientSignIn {
         Self { id, client, scope, ends: times.0, answered: times.1, entra_refresh_token: grant, identity }
     }
 
-    /// Who it is, with what the directory says of the person now.
+    /// Returns the identity, with the person's current data from the directory.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Who it is and by what Entra is asked, to keep.
+    /// Returns the identity and the refresh token as owned values.
     pub fn into_parts(self) -> (Identity, Option<Secret>) {
         (self.identity, self.entra_refresh_token)
     }
 }
 
-/// What seals the rows and derives the tokens, each by keys of a purpose of its own.
+/// Keys that seal the rows and derive the tokens, with a separate key for each purpose.
 #[derive(Debug)]
 pub(super) struct ClientSignInKeys {
     identity: Envelope,
@@ -87,7 +88,8 @@ impl ClientSignInKeys {
         }
     }
 
-    /// Seals who it is. Groups that are too many for a row are left out: Graph tells them then.
+    /// Seals the identity. Groups that are too many for a row are omitted and read from Graph
+    /// later.
     pub(super) fn seal_identity(&self, client_sign_in: Guid, who: &Identity) -> Result<String, Error> {
         let seal = |it: &StoredIdentity| {
             let plain = serde_json::to_vec(it).ok()?;
@@ -110,7 +112,7 @@ impl ClientSignInKeys {
         String::from_utf8(self.refresh_token.open(&client_sign_in.to_string(), text)?).ok().map(Secret::new)
     }
 
-    /// The secret part of a refresh token under each key, the newest first.
+    /// Derives the secret part of a refresh token with each key, newest first.
     pub(super) fn derive(&self, client_sign_in: Guid, generation: u32, salt: &str) -> impl Iterator<Item = [u8; 32]> {
         let message = [client_sign_in.bytes().as_slice(), &generation.to_be_bytes(), salt.as_bytes()].concat();
         self.tokens.iter().map(move |key| {
@@ -121,7 +123,7 @@ impl ClientSignInKeys {
     }
 }
 
-/// `Identity`, as it lies sealed in a row; without what the directory itself knows.
+/// `Identity` as sealed in a row, without the data that is stored in the directory itself.
 #[derive(Deserialize, Serialize)]
 struct StoredIdentity {
     oid: String,
@@ -132,7 +134,7 @@ struct StoredIdentity {
     email: Option<Box<str>>,
     email_verified: bool,
     roles: Vec<String>,
-    /// Nothing: more than a token, or a row, holds.
+    /// `None`: more groups than a token or a row can hold.
     groups: Option<Vec<String>>,
     entra_sid: Option<Box<str>>,
     login_hint: Option<Box<str>>,
@@ -177,7 +179,7 @@ impl StoredIdentity {
             login_hint: self.login_hint,
             acrs: self.acrs.into_iter().collect(),
             auth_time: self.auth_time,
-            // A native sign-in opens no set-up page.
+            // Set-up pages cannot be opened with a native sign-in.
             has_auth_time: false,
             custom: self.custom.into(),
             member: None,

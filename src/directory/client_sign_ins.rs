@@ -1,7 +1,8 @@
-//! Sign-ins of the app's own clients: begun with a code, and read back while they last.
+//! Sign-ins on the app's own native clients: started with a code, and read while they last.
 //!
-//! What a client is given is kept as a digest only. A code is good once and for a minute, for the client, the address and the proof that it was
-//! made for (RFC 7636); used twice, or wrongly, it ends what it began (OAuth 2.1 section 4.1.3).
+//! Only digests of the codes and tokens are stored. A code can be used once within a minute, only
+//! with the client, redirect URI and proof that it was issued for (RFC 7636). If it is used twice
+//! or incorrectly, the sign-in ends (OAuth 2.1 section 4.1.3).
 
 use super::client_sign_in::{ClientSignIn, NewClientSignIn};
 use super::database::{DatabaseRow, SqlValue, Transaction};
@@ -17,60 +18,61 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::HashSet;
 
-/// For how long a code can be redeemed, in seconds.
+/// Lifetime of a code, in seconds.
 const CODE_LIFETIME_SECONDS: u64 = 60;
-/// Longest address that is kept, in bytes.
+/// Maximum length of a redirect URI, in bytes.
 const MAX_ADDRESS_BYTES: usize = 2000;
-/// For how long one process may ask Entra, in seconds, before another one does.
+/// Seconds for which a process holds the right to ask Entra before another process may acquire it.
 const LEASE_SECONDS: u64 = 60;
-/// Rows that ended longer ago than this are taken out, in seconds.
+/// Time after which ended rows are deleted, in seconds.
 const ENDED_RETENTION_SECONDS: u64 = 30 * 86_400;
 
-/// What the history says of a sign-in that made room for a newer one.
+/// History text for a sign-in that ended to make room for a newer one.
 pub const MORE_THAN_PER_PERSON: &str = "unused for the longest time of more sign-ins than session.per_person";
 
-/// Why a code or a refresh token brings nothing.
+/// Why a code or a refresh token is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemError {
-    /// There is none like it.
+    /// There is no such code or token.
     #[error("there is no such code or token")]
     Unknown,
-    /// A code that was used already, or too late, or by whom it was not made for; what it began is over.
+    /// A code that was already used, has expired, or was issued for another client, redirect URI or
+    /// proof; its sign-in has ended.
     #[error("the code {0}")]
     Code(&'static str, Guid),
-    /// A refresh token that was used already: somebody else may have it, and the sign-in is over.
+    /// A refresh token that was already used: it may have been stolen, so the sign-in has ended.
     #[error("the refresh token was used before")]
     Reused(Guid),
-    /// Another client's.
+    /// It belongs to another client.
     #[error("the refresh token belongs to another client")]
     OtherClient,
-    /// Too old, signed out, or the person or the organization is switched off.
+    /// Expired, signed out, or the person or the organization is switched off.
     #[error("the sign-in has ended")]
     Over,
-    /// The directory cannot tell.
+    /// The directory cannot be read or changed.
     #[error(transparent)]
     Directory(#[from] Error),
 }
 
-/// A code or token that was accepted.
+/// Result of a code or token that was accepted.
 #[derive(Debug)]
 pub struct RedeemedSignIn {
     /// The sign-in.
     pub sign_in: ClientSignIn,
-    /// The refresh token that comes next.
+    /// The next refresh token.
     pub refresh: Secret,
     /// Other sign-ins of the person that ended to make room for this one.
     pub ended: Vec<Guid>,
 }
 
-/// What is known of a sign-in right before Entra is asked about it.
+/// State of a sign-in immediately before a question to Entra.
 #[derive(Debug)]
 pub enum RefreshLease {
-    /// It is this process' turn, and this is by what it asks.
+    /// This process may ask, with this refresh token.
     Held(Option<Secret>),
-    /// Another process asks at this moment.
+    /// Another process is asking Entra.
     Elsewhere,
-    /// It is over.
+    /// The sign-in has ended.
     Over,
 }
 
@@ -78,10 +80,10 @@ pub(super) const SELECT_SIGN_IN: &str = "SELECT id, client, redirect_uri, challe
      rotated, seen, ends, ended, identity, entra_grant, answered FROM family";
 
 impl Directory {
-    /// Begins a sign-in on a client, and gives the authorization code for it.
+    /// Starts a sign-in on a client, and returns its authorization code.
     ///
     /// # Errors
-    /// `NotPlain`, or where the database cannot be asked.
+    /// `NotPlain`, or the database cannot be changed.
     pub async fn start_sign_in(&self, new: NewClientSignIn<'_>) -> Result<Secret, Error> {
         plain("client", Some(new.client))?;
         plain("challenge", Some(new.challenge))?;
@@ -120,11 +122,11 @@ impl Directory {
         Ok(code)
     }
 
-    /// Redeems a code. Of two who do so at the same time none keeps what it began. A person has at most `most` live sign-ins then: those that
-    /// were unused for the longest time end.
+    /// Redeems a code. If it is redeemed twice at the same time, the sign-in ends. Afterwards the
+    /// person has at most `most` live sign-ins: those that were unused for the longest time end.
     ///
     /// # Errors
-    /// Why it brings nothing; what it began is over then.
+    /// Why the code is rejected; its sign-in has ended then.
     pub async fn redeem_code(
         &self,
         code: &Secret,
@@ -134,10 +136,10 @@ impl Directory {
         most: usize,
     ) -> Result<RedeemedSignIn, RedeemError> {
         let (digest, now) = (digest_of(code.expose()), self.clock.now());
-        // Nobody who guesses keeps writers waiting.
+        // Reads first, so that guesses do not block writers.
         let known = self.database.row("SELECT organization FROM family WHERE code = $1", vec![digest.as_str().into()]).await?.ok_or(RedeemError::Unknown)?;
         let mut changes = self.database.begin_transaction().await?;
-        // Two new sign-ins of one person are counted one after the other.
+        // Serializes new sign-ins of the same person, so that the count is correct.
         changes.lock(guid(&known, "organization")?).await?;
         let sql = "UPDATE family SET code_used = $2, seen = $2, ends = made + lifetime WHERE code = $1 AND code_used IS NULL AND ended IS NULL";
         let first = changes.run(sql, vec![digest.as_str().into(), now.into()]).await? == 1;
@@ -165,7 +167,7 @@ impl Directory {
         Ok(RedeemedSignIn { sign_in: client_sign_in, refresh, ended })
     }
 
-    /// Ends the person's other sign-ins that are too many beside a new one.
+    /// Ends the person's other sign-ins that exceed the limit.
     async fn make_room(&self, changes: &mut Transaction, newest: &DatabaseRow, most: usize) -> Result<Vec<Guid>, Error> {
         let sql = format!("{SELECT_SIGN_IN} WHERE person = $1 AND id <> $2 AND code_used IS NOT NULL AND ended IS NULL AND ends > $3 ORDER BY seen, id");
         let values = vec![newest.text("person")?.into(), newest.text("id")?.into(), self.clock.now().into()];
@@ -179,10 +181,10 @@ impl Directory {
         Ok(out)
     }
 
-    /// A sign-in that holds, for the first access token of it that a process sees.
+    /// Reads a valid sign-in when a process sees its first access token.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn sign_in(&self, id: Guid) -> Result<Option<ClientSignIn>, Error> {
         let sql = format!("{SELECT_SIGN_IN} WHERE id = $1 AND code_used IS NOT NULL");
         match self.database.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()]).await? {
@@ -191,10 +193,10 @@ impl Directory {
         }
     }
 
-    /// Which of these hold, as far as their own rows say.
+    /// Returns the valid ones among these sign-ins, according to their own rows.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn live_sign_ins(&self, ids: &[Guid]) -> Result<HashSet<Guid>, Error> {
         let mut out = HashSet::with_capacity(ids.len());
         for some in ids.chunks(500) {
@@ -208,10 +210,11 @@ impl Directory {
         Ok(out)
     }
 
-    /// Takes the turn to ask Entra about a sign-in, so that no two processes use one refresh token of Entra's.
+    /// Acquires the right to ask Entra about a sign-in, so that no two processes use the same
+    /// refresh token.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read or changed.
     pub async fn lease_refresh(&self, id: Guid) -> Result<RefreshLease, Error> {
         let now = self.clock.now();
         let mut changes = self.database.begin_transaction().await?;
@@ -228,28 +231,28 @@ impl Directory {
         Ok(RefreshLease::Held(grant))
     }
 
-    /// Keeps the refresh token of Entra's that took the last one's place.
+    /// Stores the refresh token from Entra that replaces the previous one.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be changed.
     pub async fn store_refresh_token(&self, id: Guid, grant: &Secret) -> Result<(), Error> {
         let values = vec![id.to_string().into(), self.seals.seal_refresh_token(id, grant)?.into()];
         self.change_sign_in("UPDATE family SET entra_grant = $2 WHERE id = $1 AND ended IS NULL", values).await
     }
 
-    /// Notes that Entra has answered for the person, and what it says of them now.
+    /// Records that Entra has confirmed the person's access, with the current identity.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be changed.
     pub async fn refresh_succeeded(&self, id: Guid, who: &Identity) -> Result<(), Error> {
         let values = vec![id.to_string().into(), self.seals.seal_identity(id, who)?.into(), self.clock.now().into()];
         self.change_sign_in("UPDATE family SET identity = $2, answered = $3 WHERE id = $1 AND ended IS NULL", values).await
     }
 
-    /// Gives the turn to ask Entra back.
+    /// Releases the right to ask Entra.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be changed.
     pub async fn release_refresh(&self, id: Guid) -> Result<(), Error> {
         self.change_sign_in("UPDATE family SET asking = 0 WHERE id = $1", vec![id.to_string().into()]).await
     }
@@ -257,7 +260,7 @@ impl Directory {
     /// Ends a sign-in with all its tokens; `why` is for the history.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read or changed.
     pub async fn end_sign_in(&self, id: Guid, why: &str) -> Result<(), Error> {
         let mut changes = self.database.begin_transaction().await?;
         let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT_SIGN_IN} WHERE id = $1")), vec![id.to_string().into()]).await?;
@@ -267,22 +270,25 @@ impl Directory {
         changes.commit().await
     }
 
-    /// Ends all sign-ins of a person on clients; part of a change that tells the history itself.
+    /// Ends all of a person's sign-ins on clients, as part of a change that writes the history
+    /// entry itself.
     pub(super) async fn end_sign_ins_of_person(&self, changes: &mut Transaction, person: Guid, why: &str) -> Result<(), Error> {
         let values = vec![person.to_string().into(), self.clock.now().into(), why.into()];
         changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE person = $1 AND ended IS NULL", values).await.map(drop)
     }
 
-    /// Ends all sign-ins on clients of the people of an organization; part of a change that tells the history itself.
+    /// Ends all sign-ins on clients for the people of an organization, as part of a change that
+    /// writes the history entry itself.
     pub(super) async fn end_sign_ins_of_organization(&self, changes: &mut Transaction, organization: Guid, why: &str) -> Result<(), Error> {
         let values = vec![organization.to_string().into(), self.clock.now().into(), why.into()];
         changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE organization = $1 AND ended IS NULL", values).await.map(drop)
     }
 
-    /// Ends all sign-ins on clients of whoever has that object id at Entra, in whatever organization; without a tenant, in any.
+    /// Ends all sign-ins on clients for the account with that object ID, in all organizations;
+    /// without a tenant, in all tenants.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read or changed.
     pub async fn end_sign_ins_of_account(&self, oid: Guid, tid: Option<Guid>, why: &str) -> Result<(), Error> {
         let mut changes = self.database.begin_transaction().await?;
         let sql = "SELECT id, organization FROM person WHERE oid = $1 AND tid = COALESCE($2, tid)";
@@ -294,7 +300,7 @@ impl Directory {
         changes.commit().await
     }
 
-    /// Ends one in a change that is under way. The history tells, so that every process hears of it.
+    /// Ends one sign-in within a transaction. The history entry informs the other processes.
     pub(super) async fn end(&self, changes: &mut Transaction, row: &DatabaseRow, why: &str) -> Result<(), Error> {
         let (id, client) = (id_of(row)?, row.text("client")?);
         let values = vec![id.to_string().into(), self.clock.now().into(), why.into()];
@@ -311,14 +317,15 @@ impl Directory {
         changes.commit().await
     }
 
-    /// What a row holds, while it lasts, the person and the organization are on, and the person is still the same at Entra.
+    /// Reads a row, if the sign-in has not ended, the person and the organization are on, and the
+    /// person is still linked to the same account at Entra.
     pub(super) async fn live(&self, row: &DatabaseRow) -> Result<Option<ClientSignIn>, Error> {
         let (id, person) = (id_of(row)?, guid(row, "person")?);
         if row.maybe_number("ended")?.is_some() || self.clock.now() >= time(row, "ends")? {
             return Ok(None);
         }
         let Some(standing) = self.person_status(person).await?.filter(|it| it.on) else { return Ok(None) };
-        // A secret that was dropped too early can come back: nobody is signed out for it.
+        // A secret that was removed too early can be restored, so the sign-in does not end.
         let mut identity = self.seals.open_identity(id, &row.text("identity")?).ok_or(Error::UnopenedSignIn)?;
         let Some(known) = self.person_by_id(person).await? else { return Ok(None) };
         let organization = guid(row, "organization")?;
@@ -333,7 +340,7 @@ impl Directory {
     }
 }
 
-/// Whether a verifier is what the challenge was made of, by S256 (RFC 7636 4.6).
+/// Whether the challenge was made from this verifier with S256 (RFC 7636 4.6).
 fn is_proof(verifier: &str, challenge: &str) -> bool {
     let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~');
     let fits = (43..=128).contains(&verifier.len()) && verifier.bytes().all(plain);

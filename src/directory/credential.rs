@@ -1,8 +1,10 @@
-//! What organizations prove themselves by: sealed at rest, written and never shown, and replaced without a gap.
+//! Credentials of organizations: sealed at rest, never shown, and replaced without an interruption.
 //!
-//! A new secret of an organization that is on waits beside the one that works. Sign-ins try it first, and the first that it brings puts it in
-//! the other's place: a wrong one locks nobody out, and an expired old one keeps nobody out. Each sealed text is made once, so it names the
-//! secret it holds: what takes the other's place is the very one that worked, on every replica.
+//! A new credential of an organization that is on stays pending beside the current one. Sign-ins
+//! try it first, and the first success makes it the current one: a wrong credential locks no one
+//! out, and neither does an old one that has expired. Each sealed text is unique, so it identifies
+//! the credential that it contains: the one that becomes current is exactly the one that worked, on
+//! every replica.
 
 use super::change::OrganizationChange;
 use super::database::{SqlValue, Transaction};
@@ -14,23 +16,24 @@ use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 
-/// The longest reason that is kept of a refusal, in bytes.
+/// Maximum length of a refusal's reason, in bytes.
 const MAX_REASON_BYTES: usize = 40;
 
-/// Where a new credential goes.
+/// Where a new credential is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CredentialSlot {
-    /// Beside the one that works, until it has proven itself.
+    /// Beside the current one, until someone has signed in with it.
     Beside,
-    /// There is none that could go on working.
+    /// In place of the current one, because none can stay in use.
     Instead,
 }
 
 impl Directory {
-    /// By what its sign-in proves itself; nothing where it is not set up. Only for who signs people in.
+    /// Returns the connection of an organization's sign-in; `None` if it is not set up. Only for
+    /// code that signs people in.
     ///
     /// # Errors
-    /// `Unopened` where no secret opens the credential.
+    /// `Unopened` if no secret opens the credential.
     pub async fn connection(&self, organization: &Organization) -> Result<Option<EntraConnection>, Error> {
         let (Some(tenant), Some(client_id)) = (organization.tenant, organization.client_id) else { return Ok(None) };
         if let Some(credential) = self.of_file.get(&organization.id) {
@@ -40,16 +43,16 @@ impl Directory {
         let Some(row) = self.database.row(sql, vec![organization.id.to_string().into()]).await? else { return Ok(None) };
         let Some(sealed) = row.maybe_text("credential")? else { return Ok(None) };
         let by = ConnectionCredential::Sealed(self.opened(organization, &sealed)?);
-        // One that nothing opens is as good as none: the other works.
+        // A pending credential that no secret opens is ignored: the current one works.
         let new = row.maybe_text("credential_next")?.and_then(|it| Some((self.opened(organization, &it).ok()?, it)));
         let refused = row.maybe_text("credential_next_refused")?;
         Ok(Some(EntraConnection { tenant, client_id, by, new: new.map(|(proof, sealed)| NewCredential { proof, sealed, refused }) }))
     }
 
-    /// The organizations of which a credential is opened by no secret.
+    /// Returns the organizations with a credential that no secret opens.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn unopened(&self) -> Result<Vec<CompanyCode>, Error> {
         let mut out = Vec::new();
         for it in self.organizations().await? {
@@ -63,10 +66,11 @@ impl Directory {
         Ok(out)
     }
 
-    /// A new credential has signed somebody in: it takes the other's place, if it still is the one that waits. Whether it did.
+    /// Makes a new credential the current one after a sign-in with it, if it is still the pending
+    /// one. Returns whether it did.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be changed.
     pub async fn confirm_credential(&self, organization: Guid, new: &NewCredential) -> Result<bool, Error> {
         let mut changes = self.database.begin_transaction().await?;
         let sql = "UPDATE organization SET credential = credential_next, credential_ends = credential_next_ends, credential_next = NULL, credential_next_since = NULL, \
@@ -79,10 +83,11 @@ impl Directory {
         Ok(true)
     }
 
-    /// Entra refused a new credential, which waits on; `reason` is a code of Entra's, for whoever set it.
+    /// Records that Entra refused a new credential, which stays pending; `reason` is Entra's error
+    /// code, for the person who set it.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be changed.
     pub async fn credential_is_refused(&self, organization: Guid, new: &NewCredential, reason: &str) -> Result<(), Error> {
         if new.refused.as_deref() == Some(reason) || reason.len() > MAX_REASON_BYTES {
             return Ok(());
@@ -93,20 +98,21 @@ impl Directory {
         changes.commit().await
     }
 
-    /// Whether what a day would be of is a client secret: the new one, or else the one that is there.
+    /// Whether an expiry date would refer to a client secret: the new credential, or otherwise the
+    /// current one.
     pub(super) async fn is_client_secret(&self, changes: &mut Transaction, before: &Organization, new: Option<&OrganizationCredential>) -> Result<bool, Error> {
         if let Some(new) = new {
             return Ok(new.kind() == CredentialKind::ClientSecret);
         }
         let row = changes.row("SELECT credential FROM organization WHERE id = $1", vec![before.id.to_string().into()]).await?;
         let sealed = row.map(|it| it.maybe_text("credential")).transpose()?.flatten();
-        // One that nothing opens may be: the day is an operator's to write.
+        // Assumes a client secret if nothing opens it, so that an operator can set the date.
         Ok(sealed.is_none_or(|it| self.opened(before, &it).map_or(true, |it| it.kind() == CredentialKind::ClientSecret)))
     }
 
-    /// Where a new credential of this change goes.
+    /// Returns where the new credential of this change is stored.
     pub(super) async fn place_of(&self, changes: &mut Transaction, before: &Organization, change: &OrganizationChange) -> Result<CredentialSlot, Error> {
-        // The secret of another app registration is of no use to this one.
+        // A secret of another app registration does not work for this one.
         if before.state != OrganizationState::On || change.moves(before) {
             return Ok(CredentialSlot::Instead);
         }
@@ -115,7 +121,7 @@ impl Directory {
         Ok(if sealed.is_some_and(|it| self.opened(before, &it).is_ok()) { CredentialSlot::Beside } else { CredentialSlot::Instead })
     }
 
-    /// Writes a new credential, sealed, where it goes; one that waited before is forgotten.
+    /// Stores a new credential, sealed; discards the previous pending one.
     pub(super) async fn put(
         &self,
         changes: &mut Transaction,
@@ -140,17 +146,18 @@ impl Directory {
         changes.run(sql, values).await.map(drop)
     }
 
-    /// Forgets the one that waits.
+    /// Discards the pending credential.
     pub(super) async fn withdraw(&self, changes: &mut Transaction, organization: Guid) -> Result<(), Error> {
         let sql = "UPDATE organization SET credential_next = NULL, credential_next_since = NULL, credential_next_by = NULL, \
                    credential_next_ends = NULL, credential_next_refused = NULL WHERE id = $1";
         changes.run(sql, vec![organization.to_string().into()]).await.map(drop)
     }
 
-    /// Seals every credential anew under the first secret; gives of how many organizations. After that the other secrets can be dropped.
+    /// Seals all credentials again with the first secret; returns the number of organizations.
+    /// After that, the other secrets can be removed.
     ///
     /// # Errors
-    /// `Unopened` where no secret opens one: nothing is changed then.
+    /// `Unopened` if no secret opens one of them; nothing has changed then.
     pub async fn reseal(&self, by: &str) -> Result<usize, Error> {
         let all = self.organizations().await?;
         let mut changes = self.database.begin_transaction().await?;

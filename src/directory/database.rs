@@ -1,7 +1,7 @@
-//! Two databases, one SQL text: what differs between SQLite and PostgreSQL ends here.
+//! Hides the differences between SQLite and PostgreSQL behind one SQL text.
 //!
-//! Values are text and whole numbers alone, and placeholders are `$1`. Two concrete pools in an enum, not sqlx's `Any`, which knows
-//! neither SQLite's options nor the types of an empty value.
+//! Values are only text and integers, and placeholders are `$1`. An enum with two concrete pools
+//! replaces sqlx's `Any`, which supports neither SQLite's options nor types of null values.
 
 use super::error::Error;
 use crate::base::guid::Guid;
@@ -16,7 +16,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a statement waits for another's lock, and a caller for a connection.
+/// Maximum time that a statement waits for a lock, and a caller for a connection.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
 const MIGRATIONS: [(i64, &str, &str); 5] = [
@@ -32,34 +32,35 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
 pub(super) enum Database {
     Sqlite {
         read: SqlitePool,
-        /// One connection: writers of a process wait in a fair line, those of others for SQLite's lock.
+        /// A single connection: writers in this process queue fairly, and other processes wait for
+        /// SQLite's lock.
         write: SqlitePool,
     },
     Postgres(PgPool),
 }
 
-/// What stands for `$1`, `$2` ...
+/// Value for a placeholder `$1`, `$2` ...
 #[derive(Clone, Debug)]
 pub(super) enum SqlValue {
     Text(Option<String>),
     Number(Option<i64>),
 }
 
-/// A row of an answer.
+/// A result row.
 #[derive(Debug)]
 pub(super) enum DatabaseRow {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
-/// Changes that are all made or none; dropped without `commit`, none.
+/// A transaction. Dropped without `commit`, it is rolled back.
 pub(super) enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
 impl Database {
-    /// Opens the database and brings its tables up to date.
+    /// Opens the database and migrates its tables.
     pub(super) async fn open(address: &Address) -> Result<Self, Error> {
         match address {
             Address::Sqlite(path) => Self::open_file(path).await,
@@ -80,17 +81,17 @@ impl Database {
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(LOCK_TIMEOUT)
             .foreign_keys(true)
-            // In KiB: an import touches every index all over.
+            // In KiB: an import touches all indexes in random places.
             .pragma("cache_size", "-65536");
         let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(LOCK_TIMEOUT).connect_with(options.clone()).await?;
-        // sqlx locks nothing while it migrates SQLite, so we do.
+        // sqlx takes no lock while it migrates SQLite, so this code does.
         migrator(false).run(&write).await?;
         drop(lock);
         let read = SqlitePoolOptions::new().max_connections(4).acquire_timeout(LOCK_TIMEOUT).connect_with(options).await?;
         Ok(Self::Sqlite { read, write })
     }
 
-    /// Reads.
+    /// Returns all rows of a query.
     pub(super) async fn rows(&self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<Vec<DatabaseRow>, Error> {
         let sql = sql.into_sql_str();
         Ok(match self {
@@ -99,12 +100,13 @@ impl Database {
         })
     }
 
-    /// Reads the first row.
+    /// Returns the first row of a query.
     pub(super) async fn row(&self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<Option<DatabaseRow>, Error> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
-    /// Begins changes. On SQLite the lock is taken at once: a reader that turns writer would fail instead of waiting.
+    /// Begins a transaction. On SQLite it takes the write lock immediately: upgrading from a read
+    /// lock would fail instead of waiting.
     pub(super) async fn begin_transaction(&self) -> Result<Transaction, Error> {
         Ok(match self {
             Self::Sqlite { write, .. } => Transaction::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
@@ -112,7 +114,7 @@ impl Database {
         })
     }
 
-    /// Closes every connection; SQLite folds its log into the file.
+    /// Closes all connections; SQLite merges its log into the file.
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite { read, write } => {
@@ -125,7 +127,8 @@ impl Database {
 }
 
 impl Transaction {
-    /// Lets nobody else change what belongs to an organization until these changes end; on SQLite nobody else writes anyway.
+    /// Keeps other transactions from changing an organization's data until this one ends; SQLite
+    /// has only one writer anyway.
     pub(super) async fn lock(&mut self, organization: Guid) -> Result<(), Error> {
         self.run("UPDATE organization SET changed = changed WHERE id = $1", vec![organization.to_string().into()]).await.map(drop)
     }
@@ -142,7 +145,7 @@ impl Transaction {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
-    /// Changes; gives how many rows.
+    /// Runs a change; returns the number of rows.
     pub(super) async fn run(&mut self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<u64, Error> {
         let sql = sql.into_sql_str();
         Ok(match self {
@@ -214,7 +217,7 @@ impl From<i64> for SqlValue {
     }
 }
 
-/// Seconds since 1970 as both databases keep them.
+/// Converts seconds since 1970 to the signed integers of both databases.
 impl From<u64> for SqlValue {
     fn from(number: u64) -> Self {
         Self::Number(Some(i64::try_from(number).unwrap_or(i64::MAX)))
@@ -240,7 +243,8 @@ fn migrator(locking: bool) -> Migrator {
     migrator
 }
 
-/// Makes the file, for its owner alone, and holds a lock beside it until the tables are up to date.
+/// Creates the file, readable only for its owner, and holds a lock beside it until the tables are
+/// migrated.
 async fn lock(path: PathBuf) -> Result<File, Error> {
     let locked = tokio::task::spawn_blocking(move || {
         let open = |path: &Path| OpenOptions::new().create(true).append(true).mode(0o600).open(path);

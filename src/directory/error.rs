@@ -1,27 +1,29 @@
-//! Why the directory cannot do what it is asked.
+//! Errors of the directory.
 
 use crate::base::company_code::CompanyCode;
 use crate::base::username::Username;
 
-/// The longest name or address, in bytes.
+/// Maximum length of a name or address, in bytes.
 const MAX_TEXT_BYTES: usize = 320;
 
-/// Refuses what is too long to be a name or an address, or holds controls; nothing is fine.
+/// Refuses a text that is too long for a name or an address, or contains control characters; `None`
+/// is accepted.
 pub(super) fn plain(what: &'static str, text: Option<&str>) -> Result<(), Error> {
     let refused = text.is_some_and(|it| it.len() > MAX_TEXT_BYTES || it.chars().any(char::is_control));
     if refused { Err(Error::NotPlain(what)) } else { Ok(()) }
 }
 
-/// Why something cannot be read or changed. Never holds a credential or the database's password.
+/// Why the directory cannot be read or changed. Never contains a credential or the database
+/// password.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database does not answer, or answers what it should not.
+    /// The database does not answer, or returns an unexpected result.
     #[error("the database {0}")]
     Database(String),
-    /// Somebody else was first with what has to be unique; asked again, the caller sees it.
+    /// Another writer changed the same unique value first; a retry sees the result.
     #[error("someone else changed the same record at the same time")]
     Twice,
-    /// The database file cannot be made or locked.
+    /// The database file cannot be created or locked.
     #[error("{0}")]
     File(String),
     /// No organization has this code.
@@ -30,49 +32,50 @@ pub enum Error {
     /// No person has this username.
     #[error("no person has the username {0}")]
     NoPerson(Username),
-    /// The code leads to another organization.
+    /// The code belongs to another organization.
     #[error("the code {0} belongs to another organization")]
     CodeTaken(CompanyCode),
     /// The code is a person's username.
     #[error("the code {0} is a person's username")]
     CodeIsUsername(CompanyCode),
-    /// The username is another person's.
+    /// The username belongs to another person.
     #[error("the username {0} belongs to another person")]
     UsernameTaken(Username),
     /// The username is an organization's code.
     #[error("the username {0} is a company code")]
     UsernameIsCode(Username),
-    /// An address at a domain that is bound to another organization.
+    /// The address is at a domain that is bound to another organization.
     #[error("addresses at {0} belong to another organization")]
     DomainElsewhere(String),
     /// People of another organization have addresses at the domain.
     #[error("{1} people of other organizations have a username or e-mail at {0}")]
     DomainInUse(String, i64),
-    /// A name or an address that no page could show: longer than 320 bytes, or with controls in it.
+    /// A name or an address that no page can show: longer than 320 bytes, or with control
+    /// characters.
     #[error("the {0} is longer than {MAX_TEXT_BYTES} bytes, or not plain text")]
     NotPlain(&'static str),
-    /// The role is none of `[directory] roles`.
+    /// The role is not in `[directory] roles`.
     #[error("{0:?} is not one of [directory] roles")]
     NoRole(String),
-    /// What an organization needs before it is turned on.
+    /// The organization lacks something that it needs before it is turned on.
     #[error("the organization {0} cannot be turned on without {1}")]
     Incomplete(CompanyCode, &'static str),
-    /// Tenant and client ID of one that is on, for its admins.
+    /// Admins cannot change the tenant or client ID of an organization that is on.
     #[error("the tenant and the client ID of {0} cannot be changed while it is on")]
     StaysWhileOn(CompanyCode),
-    /// It can end the access of people with a higher role than the admin who asks.
+    /// The change can end the access of people with a higher role than the admin's.
     #[error("only people with the highest role of {0} may do this")]
     NeedsHighestRole(CompanyCode),
-    /// The connection was not tested as it is now.
+    /// The current connection was not tested.
     #[error("the current connection of {0} has not been tested")]
     NotTested(CompanyCode),
-    /// It stands in the configuration, which alone changes it.
+    /// The organization is defined in the configuration, and can be changed only there.
     #[error("the organization {0} is defined in the configuration; change it there")]
     InFile(CompanyCode),
     /// No secret opens the credential.
     #[error("no secret in [session] secrets opens the credential of {0}")]
     Unopened(CompanyCode),
-    /// No secret opens what is kept of a sign-in on a client.
+    /// No secret opens the stored sign-in on a client.
     #[error("no secret in [session] secrets opens a stored native client sign-in")]
     UnopenedSignIn,
     /// The credential could not be sealed.
@@ -84,12 +87,14 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(it) if it.is_unique_violation() => Self::Twice,
-            // PostgreSQL ends one of two that wait for each other (deadlock_detected, serialization_failure): it may come again.
+            // PostgreSQL aborts one of two transactions that wait for each other
+            // (deadlock_detected, serialization_failure); a retry can succeed.
             sqlx::Error::Database(it) if matches!(it.code().as_deref(), Some("40P01" | "40001")) => Self::Twice,
-            // What the database says of a row can hold the row's values, but never a credential: it is sealed before it goes there.
+            // The database's message can contain values of the row, but never a credential: these
+            // are sealed before they are stored.
             sqlx::Error::Database(it) => Self::Database(format!("says: {}", it.message())),
             sqlx::Error::PoolTimedOut => Self::Database("does not answer in time".to_owned()),
-            // Purposefully not the cause's own words: those of an address can hold its password.
+            // Does not use the cause's own text, which can contain the password from the address.
             sqlx::Error::Configuration(_) => Self::Database("cannot be reached at such an address".to_owned()),
             sqlx::Error::Io(it) => Self::Database(format!("cannot be reached: {it}")),
             sqlx::Error::Tls(it) => Self::Database(format!("cannot be reached by TLS: {it}")),

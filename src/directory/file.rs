@@ -1,4 +1,4 @@
-//! Organizations that stand in the configuration: their people need a row to belong to.
+//! Organizations from the configuration: their people need a row in the database to belong to.
 
 use super::database::{Database, SqlValue, Transaction};
 use super::error::Error;
@@ -9,7 +9,8 @@ use crate::base::random::RandomSource;
 use crate::config::directory::OrganizationConfig;
 use std::collections::HashMap;
 
-/// Writes what the file says over what it said before; gives the credentials, which stay out of the database.
+/// Overwrites the rows with the current configuration; returns the credentials, which are not
+/// stored in the database.
 pub(super) async fn take_over(
     database: &Database,
     all: &[OrganizationConfig],
@@ -49,7 +50,7 @@ async fn one(changes: &mut Transaction, it: &OrganizationConfig, now: u64, rando
         now.into(),
         it.credential.ends().map_or(SqlValue::Number(None), SqlValue::from),
     ];
-    // Several replicas start at once: the one that comes second finds the row.
+    // If several replicas start at the same time, the second one finds the row.
     let sql = "INSERT INTO organization (id, name, provider, tenant, client_id, default_role, first_sign_in, guests, state, source, created, changed, changed_by, credential_ends) \
                VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, 'on', 'file', $8, $8, 'the configuration', $9) \
                ON CONFLICT (id) DO UPDATE SET name = $2, tenant = $3, client_id = $4, default_role = $5, first_sign_in = $6, guests = $7, credential_ends = $9";

@@ -1,8 +1,10 @@
-//! Who comes back from Entra: found, linked, or made.
+//! Matches the account that signed in at Entra with a person: found, linked, or created.
 //!
-//! The typed username is not asked here at all. One is found by tenant and object id within the organization; else linked to somebody of
-//! the same organization who was never linked, by a verified address only; else made. Everything happens in one transaction, and the
-//! unique columns `(organization, tid, oid)` and `username` decide between those who come at the same time.
+//! The typed username is not used here. A person is found by tenant and object ID within the
+//! organization; otherwise the account is linked to a person of the same organization who was never
+//! linked, with a verified address only; otherwise a person is created. Everything happens in one
+//! transaction, and the unique columns `(organization, tid, oid)` and `username` decide between
+//! concurrent sign-ins.
 
 use super::database::{SqlValue, Transaction};
 use super::error::Error;
@@ -15,47 +17,49 @@ use crate::base::username::{Username, domain_of};
 use crate::config::directory::FirstSignInRule;
 use crate::entra::verified::VerifiedUser;
 
-/// How often it is tried again when somebody else made the same row first. Each time there is a row more to be found.
+/// Maximum number of attempts if another process creates the same row first. Each time, one more
+/// row can be found.
 const MAX_TRIES: u32 = 8;
 
-/// The longest name that is kept, in characters.
+/// Maximum length of a stored name, in characters.
 const MAX_NAME_CHARS: usize = 200;
 
-/// How somebody who signs in comes to be a person of ours.
+/// How an account was matched with a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PersonMatch {
-    /// Has signed in before.
+    /// The person has signed in before.
     Known,
-    /// Was made by hand or by an import, and is linked now.
+    /// The person was added manually or by an import, and is linked now.
     Linked,
-    /// Is made now.
+    /// The person is created now.
     Made,
 }
 
-/// Why somebody is not welcome.
+/// Why a person may not sign in.
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipRefusal {
-    /// The token is of another tenant than the organization's, whatever was typed.
+    /// The token is from another tenant than the organization's, regardless of what was typed.
     #[error("the person's tenant is not the organization's")]
     OtherTenant,
     /// The organization is a draft, or switched off.
     #[error("the organization is not on")]
     OrganizationOff,
-    /// A guest of the tenant, and the organization lets none in.
+    /// A guest of the tenant, and the organization does not allow guests.
     #[error("guests of the tenant may not sign in")]
     Guest,
     /// The person is switched off.
     #[error("the person is switched off")]
     PersonOff,
-    /// Nobody is known, and first sign-in makes nobody.
+    /// The person is unknown, and the first sign-in does not create people.
     #[error("the person is unknown, and first_sign_in is refuse")]
     Unknown,
-    /// The directory cannot tell.
+    /// The directory cannot be read or changed.
     #[error(transparent)]
     Directory(#[from] Error),
 }
 
-/// Whether somebody of Entra's may come to an organization at all, whoever it makes them.
+/// Checks whether an account may sign in to an organization at all, before it is matched with a
+/// person.
 pub(super) fn check_admissible(who: &Identity, organization: &Organization) -> Result<(), MembershipRefusal> {
     if organization.tenant != Some(who.tid) {
         return Err(MembershipRefusal::OtherTenant);
@@ -64,16 +68,17 @@ pub(super) fn check_admissible(who: &Identity, organization: &Organization) -> R
 }
 
 impl Directory {
-    /// The person who signed in at an organization.
+    /// Returns the person who signed in to an organization.
     ///
     /// # Errors
-    /// Why this is nobody who may come in.
+    /// Why the person may not sign in.
     pub async fn admit(&self, user: &VerifiedUser, organization: &Organization) -> Result<Person, MembershipRefusal> {
         self.admit_identity(user.identity(), organization).await
     }
 
     pub(super) async fn admit_identity(&self, who: &Identity, organization: &Organization) -> Result<Person, MembershipRefusal> {
-        // As it is now: it may have been switched off while the person was at Entra.
+        // Reads the current state: the organization may have been switched off while the person was
+        // at Entra.
         let organization = self.organization_by_id(organization.id).await?.ok_or(MembershipRefusal::OrganizationOff)?;
         if organization.state != OrganizationState::On {
             return Err(if organization.tenant == Some(who.tid) { MembershipRefusal::OrganizationOff } else { MembershipRefusal::OtherTenant });
@@ -82,7 +87,7 @@ impl Directory {
         for _ in 0..MAX_TRIES {
             match self.try_to_admit(who, &organization).await {
                 Ok(Some(person)) => return Ok(person),
-                // Somebody else was first: look again.
+                // Another process was first: search again.
                 Ok(None) | Err(MembershipRefusal::Directory(Error::Twice)) => {}
                 Err(refused) => return Err(refused),
             }
@@ -90,7 +95,7 @@ impl Directory {
         Err(Error::Twice.into())
     }
 
-    /// Nothing where somebody else made the row meanwhile.
+    /// Returns `None` if another process created the row in the meantime.
     async fn try_to_admit(&self, who: &Identity, organization: &Organization) -> Result<Option<Person>, MembershipRefusal> {
         let mut changes = self.database.begin_transaction().await?;
         let Some((_, person)) = self.match_person(&mut changes, who, organization).await? else { return Ok(None) };
@@ -98,7 +103,7 @@ impl Directory {
         Ok(Some(person))
     }
 
-    /// The same, not settled yet.
+    /// Matches the account with a person, in a transaction that is not committed yet.
     pub(super) async fn match_person(
         &self,
         changes: &mut Transaction,
@@ -127,7 +132,8 @@ impl Directory {
         changes.row(sqlx::AssertSqlSafe(sql), values).await?.map(|it| of_row(&it)).transpose()
     }
 
-    /// Links the one person of this organization who was never linked and whose username or e-mail is a verified address.
+    /// Links the person of this organization who was never linked and whose username or e-mail is a
+    /// verified address, if there is exactly one.
     async fn link(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<Person>, Error> {
         for address in self.verified_addresses(changes, who, organization).await? {
             let Some(person) = self.unlinked(changes, &address, organization).await? else { continue };
@@ -141,7 +147,7 @@ impl Directory {
         Ok(None)
     }
 
-    /// Asked column by column: an OR of both is looked up in neither index.
+    /// Queries each column separately: a single query with OR would use neither index.
     async fn unlinked(&self, changes: &mut Transaction, address: &str, organization: &Organization) -> Result<Option<Person>, Error> {
         let values = || vec![organization.id.to_string().into(), address.into()];
         let by_name = format!("{SELECT_PERSON} WHERE p.username = $2 AND p.organization = $1");
@@ -151,15 +157,16 @@ impl Directory {
         }
         let by_email = format!("{SELECT_PERSON} WHERE p.organization = $1 AND p.email = $2 AND p.oid IS NULL LIMIT 2");
         let found: Vec<Person> = changes.rows(sqlx::AssertSqlSafe(by_email), values()).await?.iter().map(of_row).collect::<Result<_, _>>()?;
-        // Two who share an address cannot be told apart by it.
+        // Two people who share an address cannot be distinguished with it.
         match <[Person; 1]>::try_from(found) {
             Ok([person]) => Ok(Some(person)),
             Err(_) => Ok(None),
         }
     }
 
-    /// Addresses that the tenant answers for: the e-mail that Entra calls verified, and a member's sign-in name at a domain that the operator
-    /// bound to this organization. A guest's name is an address of elsewhere.
+    /// Returns the addresses that the tenant vouches for: the e-mail that Entra calls verified, and
+    /// a member's sign-in name at a domain that the operator bound to this organization. A guest's
+    /// name is an address from elsewhere.
     async fn verified_addresses(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Vec<String>, Error> {
         let mut out = Vec::new();
         let name = who.preferred_username.as_deref().filter(|_| !who.guest).and_then(Username::parse);
@@ -183,13 +190,14 @@ impl Directory {
         row.map(|it| it.text("organization")).transpose()
     }
 
-    /// Whether an address is at no domain of another organization.
+    /// Whether an address is outside the domains of all other organizations.
     async fn may_own_address(&self, changes: &mut Transaction, address: &str, organization: &Organization) -> Result<bool, Error> {
         let Some(domain) = domain_of(address) else { return Ok(true) };
         Ok(self.owner(changes, domain).await?.is_none_or(|it| it == organization.id.to_string()))
     }
 
-    /// Makes a person under the first username that is free. Nothing where the same person was made meanwhile.
+    /// Creates a person with the first free username. Returns `None` if the same person was created
+    /// in the meantime.
     async fn make(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<Person>, Error> {
         for username in self.usernames(changes, who, organization).await? {
             let id = self.new_id();
@@ -218,7 +226,8 @@ impl Directory {
         Ok(None)
     }
 
-    /// Usernames in the order they are tried; another organization's domain is never used, and no company's code.
+    /// Returns the usernames to try, in order; it excludes domains of other organizations and all
+    /// company codes.
     async fn usernames(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Vec<Username>, Error> {
         let mut out = Vec::new();
         for text in [who.preferred_username.as_deref(), who.email.as_deref().filter(|_| who.email_verified)].into_iter().flatten() {
@@ -238,7 +247,7 @@ impl Directory {
         Ok(out)
     }
 
-    /// What Entra says of a person who is here: names, the role that it gives, and the time.
+    /// Updates a person with Entra's current data: names, the role, and the time.
     async fn renew(&self, changes: &mut Transaction, person: Person, who: &Identity, organization: &Organization) -> Result<Person, Error> {
         let (role, role_source) = self.role_now(&person, who, organization);
         let name: Option<String> = who.name.as_deref().map(|it| it.chars().filter(|it| !it.is_control()).take(MAX_NAME_CHARS).collect());
@@ -261,7 +270,8 @@ impl Directory {
         Ok(Person { name: name.or(person.name), email: email.or(person.email), role, role_source, last_sign_in, ..person })
     }
 
-    /// One set by hand stays. Of several that Entra gives, the one that stands first in `[directory] roles` counts.
+    /// A role that was set manually stays. If Entra provides several, the first one in
+    /// `[directory] roles` applies.
     fn role_now(&self, person: &Person, who: &Identity, organization: &Organization) -> (String, RoleSource) {
         if person.role_source == RoleSource::Hand {
             return (person.role.clone(), RoleSource::Hand);

@@ -1,6 +1,7 @@
-//! What was changed, by whom: the table `audit`, which is only ever added to.
+//! The history: what was changed, and by whom. The table `audit` is append-only.
 //!
-//! Whoever acted is written down as `person` and an id of ours, or in other words: `operator olga`, `sign-in`.
+//! The actor is stored as `person` and an ID from the directory, or in other words:
+//! `operator olga`, `sign-in`.
 
 use super::database::{DatabaseRow, SqlValue};
 use super::error::Error;
@@ -11,27 +12,28 @@ use crate::base::username::Username;
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// Its place, for the next page.
+    /// Its position, for the next page.
     pub id: Guid,
-    /// When, seconds since 1970.
+    /// Time, in seconds since 1970.
     pub at: i64,
-    /// By whom, as it was written down.
+    /// The actor, as stored.
     pub by: String,
-    /// What that is called now, where it is a person of the organization.
+    /// The actor's current username, if the actor is a person of the organization.
     pub by_username: Option<Username>,
-    /// The person it is about, where it is about one.
+    /// The person that the change concerns, if any.
     pub person: Option<Guid>,
-    /// What that person is called now.
+    /// That person's current username.
     pub username: Option<Username>,
-    /// What was changed, in words.
+    /// Description of the change.
     pub what: String,
 }
 
 impl Directory {
-    /// What was changed of an organization and its people, newest first; those before `before`, so many at most.
+    /// Returns the changes to an organization and its people, newest first: those before `before`,
+    /// and at most `most`.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn history(&self, organization: Guid, before: Option<Guid>, most: u32) -> Result<Vec<HistoryEntry>, Error> {
         let mut values: Vec<SqlValue> = vec![organization.to_string().into(), i64::from(most).into()];
         let mut sql = "SELECT a.id, a.at, a.actor, a.person, a.what, p.username, b.username AS by_username FROM audit a \
@@ -41,7 +43,8 @@ impl Directory {
             .to_owned();
         if let Some(before) = before {
             values.push(before.to_string().into());
-            // Of its own organization alone: another's tells nothing, not even when.
+            // Restricted to the same organization: an entry of another one reveals nothing, not
+            // even its time.
             sql.push_str(" AND (a.at, a.id) < (SELECT at, id FROM audit WHERE id = $3 AND organization = $1)");
         }
         sql.push_str(" ORDER BY a.at DESC, a.id DESC LIMIT $2");

@@ -1,7 +1,9 @@
-//! Links by which an operator lets somebody set an organization up, before anybody can sign in there.
+//! Links with which an operator lets someone set up an organization before anyone can sign in
+//! there.
 //!
-//! A link is good once, for a day and for one organization; another one ends it, and so does switching the organization off. Its token is
-//! kept nowhere, only a digest of it. The visit that it begins is bound to its row, so that what ends the row ends the visit.
+//! A link can be used once, within a day, for one organization. A newer link ends it, and so does
+//! switching the organization off. Only a digest of its token is stored. The visit that it starts
+//! is bound to its row, so that ending the row ends the visit.
 
 use super::database::{SqlValue, Transaction};
 use super::error::Error;
@@ -14,62 +16,63 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// For how long a link can be used, in seconds.
+/// Lifetime of a link, in seconds.
 pub const LINK_LIFETIME_SECONDS: u64 = 86_400;
-/// For how long the visit lasts that it begins, in seconds.
+/// Duration of the visit that a link starts, in seconds.
 pub const VISIT_LIFETIME_SECONDS: u64 = 2 * 3600;
-/// The longest token that is looked at, in bytes.
+/// Maximum length of a token that is examined, in bytes.
 const MAX_TOKEN_BYTES: usize = 64;
 
-/// A link that was made.
+/// A new link.
 #[derive(Debug)]
 pub struct NewInvitation {
-    /// The organization that it sets up.
+    /// The organization that the link sets up.
     pub organization: Organization,
-    /// What the link carries; it is shown once.
+    /// The token in the link; it is shown once.
     pub token: Secret,
-    /// Until when it can be used, seconds since 1970.
+    /// Expiry of the link, in seconds since 1970.
     pub ends: u64,
 }
 
-/// A visit that began with a link.
+/// A visit that started with a link.
 #[derive(Debug)]
 pub struct Invitation {
-    /// Names it in the history.
+    /// The ID of the link, which identifies the visitor in the history.
     pub id: Guid,
-    /// The organization that it sets up.
+    /// The organization that the visit sets up.
     pub organization: Organization,
 }
 
-/// Why a link begins no visit.
+/// Why a link starts no visit.
 #[derive(Debug, thiserror::Error)]
 pub enum InvitationError {
     /// There is no such link.
     #[error("there is no such link")]
     Unknown,
-    /// It began a visit already.
+    /// The link was already used.
     #[error("the link was used already")]
     Used,
-    /// Its day is over, or another link took its place.
+    /// The link has expired, or a newer link has replaced it.
     #[error("the link has ended")]
     Over,
-    /// The directory cannot tell.
+    /// The directory cannot be read or changed.
     #[error(transparent)]
     Directory(#[from] Error),
 }
 
 impl Directory {
-    /// Makes a link for whoever sets the organization up, and ends those before it; `by` is who does, for the history.
+    /// Creates a link to set up the organization, and ends the previous ones; `by` is the actor for
+    /// the history.
     ///
     /// # Errors
-    /// `NoOrganization`.
+    /// `NoOrganization`, or the database cannot be changed.
     pub async fn invite(&self, code: &CompanyCode, by: &str) -> Result<NewInvitation, Error> {
         let organization = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
         let token = Secret::new(self.random.text::<32>());
         let (id, now) = (self.new_id(), self.clock.now());
         let ends = now.saturating_add(LINK_LIFETIME_SECONDS);
         let mut changes = self.database.begin_transaction().await?;
-        // Of two links made at once, the second sees the first, and ends it.
+        // If two links are created at the same time, the second sees the first and ends it.
         changes.lock(organization.id).await?;
         self.end_invitations(&mut changes, organization.id).await?;
         let values: Vec<SqlValue> =
@@ -81,16 +84,16 @@ impl Directory {
         Ok(NewInvitation { organization, token, ends })
     }
 
-    /// Uses a link up: of two who do so at the same time, one has it.
+    /// Uses up a link: if it is used twice at the same time, only one use succeeds.
     ///
     /// # Errors
-    /// Why it begins no visit.
+    /// Why the link starts no visit.
     pub async fn accept(&self, token: &Secret) -> Result<Invitation, InvitationError> {
         if token.expose().len() > MAX_TOKEN_BYTES {
             return Err(InvitationError::Unknown);
         }
         let (digest, now) = (digest_of(token.expose()), self.clock.now());
-        // Nobody who guesses keeps writers waiting.
+        // Reads first, so that guesses do not block writers.
         self.database.row("SELECT id FROM invitation WHERE token = $1", vec![digest.as_str().into()]).await?.ok_or(InvitationError::Unknown)?;
         let mut changes = self.database.begin_transaction().await?;
         let sql = "UPDATE invitation SET used = $2 WHERE token = $1 AND used IS NULL AND ended IS NULL AND ends > $2";
@@ -107,10 +110,10 @@ impl Directory {
         Ok(Invitation { id, organization })
     }
 
-    /// The visit that a link began, while it lasts.
+    /// Returns the visit that a link started, while it lasts.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn invitation(&self, id: Guid) -> Result<Option<Invitation>, Error> {
         let since = self.clock.now().saturating_sub(VISIT_LIFETIME_SECONDS);
         let sql = "SELECT organization FROM invitation WHERE id = $1 AND ended IS NULL AND used > $2";
@@ -119,10 +122,10 @@ impl Directory {
         Ok(organization.map(|organization| Invitation { id, organization }))
     }
 
-    /// Ends the visit that a link began.
+    /// Ends the visit that a link started.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be changed.
     pub async fn leave(&self, id: Guid) -> Result<(), Error> {
         let mut changes = self.database.begin_transaction().await?;
         let values = vec![id.to_string().into(), self.clock.now().into()];
@@ -130,7 +133,7 @@ impl Directory {
         changes.commit().await
     }
 
-    /// Ends every link of an organization, and the visits that they began.
+    /// Ends all links of an organization, and the visits that they started.
     pub(super) async fn end_invitations(&self, changes: &mut Transaction, organization: Guid) -> Result<(), Error> {
         let values = vec![organization.to_string().into(), self.clock.now().into()];
         changes.run("UPDATE invitation SET ended = $2 WHERE organization = $1 AND ended IS NULL", values).await.map(drop)

@@ -1,7 +1,9 @@
-//! Organizations and their people, in a real database: who one is to the app, and where one signs in.
+//! Organizations and their people, in a database: the identity and role that people have for the
+//! app, and where they sign in.
 //!
-//! What somebody types only chooses where to sign in; who comes back from there is told by Entra alone (`welcome`). Nothing here is
-//! asked on the request path, and nothing here knows HTTP. Unique columns keep one person one, whatever happens at the same time.
+//! The typed identifier only selects where to sign in; the identity comes from Entra alone
+//! (`first_sign_in`). Nothing here is used on the request path, and nothing here depends on HTTP.
+//! Unique columns ensure that a person exists only once, even with concurrent changes.
 
 mod credential;
 mod database;

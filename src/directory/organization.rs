@@ -1,4 +1,4 @@
-//! A company, its sign-in, and how it is read from a row.
+//! An organization and its sign-in, and how they are read from a row.
 
 use super::database::DatabaseRow;
 use super::error::Error;
@@ -8,128 +8,128 @@ use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
 use crate::config::directory::FirstSignInRule;
 
-/// A company whose people sign in by a tenant of its own.
+/// A company whose people sign in with its own tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization {
-    /// Ours; stays when everything else changes.
+    /// ID in the directory; never changes.
     pub id: Guid,
-    /// What its people may type.
+    /// Company code that people type to sign in.
     pub code: CompanyCode,
-    /// As people know it.
+    /// Display name.
     pub name: String,
-    /// How its people prove who they are.
+    /// Identity provider of its people.
     pub provider: IdentityProvider,
     /// Directory (tenant) ID.
     pub tenant: Option<Guid>,
     /// Application (client) ID of its own app registration.
     pub client_id: Option<Guid>,
-    /// Whether there is a credential; itself it is only given to who signs people in.
+    /// Whether a credential is stored; only the code that signs people in can read it.
     pub has_credential: bool,
-    /// When the credential ends, seconds since 1970, where somebody said so.
+    /// Expiry of the credential, in seconds since 1970, if known.
     pub credential_ends: Option<i64>,
-    /// A new credential that waits beside it until it has signed somebody in.
+    /// A new credential that is pending until someone has signed in with it.
     pub pending_credential: Option<PendingCredential>,
-    /// The role of whoever is created here.
+    /// Role of people who are created in this organization.
     pub default_role: String,
-    /// Nothing: as `[directory]` says.
+    /// If `None`, the setting in `[directory]` applies.
     pub first_sign_in: Option<FirstSignInRule>,
     /// Whether guests of its tenant may sign in.
     pub guests: bool,
     /// Whether its people may sign in.
     pub state: OrganizationState,
-    /// Where it is written.
+    /// Where the organization is defined.
     pub source: OrganizationSource,
-    /// When it was made, seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: i64,
-    /// When it was last changed, seconds since 1970.
+    /// Time of the last change, in seconds since 1970.
     pub changed: i64,
-    /// By whom.
+    /// The actor of the last change.
     pub changed_by: String,
 }
 
-/// What is said against a new credential that nobody could send: what it is read from is not there.
+/// Refusal of a new credential that could not be sent, because its source cannot be read.
 pub const UNREAD_REASON: &str = "unread";
 
-/// What is told of a new credential.
+/// Displayable details of a pending credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingCredential {
-    /// Since when, seconds since 1970.
+    /// Time when it was set, in seconds since 1970.
     pub since: i64,
-    /// By whom it was set.
+    /// The actor who set it.
     pub by: String,
-    /// When it ends, seconds since 1970, where somebody said so.
+    /// Expiry, in seconds since 1970, if known.
     pub ends: Option<i64>,
-    /// What Entra last said against it, such as `AADSTS7000215`; or `UNREAD_REASON`.
+    /// The last refusal from Entra, such as `AADSTS7000215`, or `UNREAD_REASON`.
     pub refused: Option<String>,
 }
 
-/// How people prove who they are; a second kind would join here.
+/// Identity provider of an organization; a second kind would be added here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityProvider {
-    /// Azure AD, which is Microsoft Entra ID now.
+    /// Azure AD, now called Microsoft Entra ID.
     AzureAd,
 }
 
 /// Whether the people of an organization may sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrganizationState {
-    /// Not yet: its set-up is not done.
+    /// Not yet: the set-up is not complete.
     Draft,
-    /// They may.
+    /// They may sign in.
     On,
-    /// Not any more.
+    /// They may no longer sign in.
     Off,
 }
 
-/// Where an organization is written.
+/// Where an organization is defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrganizationSource {
-    /// In the database; commands change it.
+    /// In the database; changed with commands.
     Database,
-    /// In the configuration, which alone changes it.
+    /// In the configuration, and changed only there.
     File,
 }
 
-/// By what an organization's sign-in proves itself to its tenant.
+/// The connection with which an organization's sign-in authenticates to its tenant.
 #[derive(Clone, Debug)]
 pub struct EntraConnection {
     /// Directory (tenant) ID.
     pub tenant: Guid,
     /// Application (client) ID.
     pub client_id: Guid,
-    /// What works as far as is known.
+    /// The current credential, as far as known a working one.
     pub by: ConnectionCredential,
-    /// A new one that has not signed anybody in yet.
+    /// A pending credential with which no one has signed in yet.
     pub new: Option<NewCredential>,
 }
 
-/// By what it proves itself, and who keeps that.
+/// The credential of a connection, depending on where it is stored.
 #[derive(Clone, Debug)]
 pub enum ConnectionCredential {
-    /// The database, sealed.
+    /// Sealed in the database.
     Sealed(OrganizationCredential),
-    /// `[[organization]]`.
+    /// In the configuration (`[[organization]]`).
     OfFile(ClientCredential),
 }
 
-/// A new credential, with what names it in the database.
+/// A pending credential, with the data that identifies it in the database.
 #[derive(Clone, Debug)]
 pub struct NewCredential {
-    /// What it is.
+    /// The credential.
     pub proof: OrganizationCredential,
-    /// As it is sealed.
+    /// The sealed text.
     pub(super) sealed: String,
-    /// What Entra last said against it.
+    /// The last refusal from Entra.
     pub(super) refused: Option<String>,
 }
 
-/// What is asked of an organization's row; the code that has no end is its own.
+/// Columns of an organization's row; the code without an end is the current one.
 pub(super) const SELECT_ORGANIZATION: &str = "SELECT o.id, o.name, o.provider, o.tenant, o.client_id, CAST(CASE WHEN o.credential IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_credential, \
      o.credential_ends, o.credential_next_since, o.credential_next_by, o.credential_next_ends, o.credential_next_refused, o.default_role, o.first_sign_in, o.guests, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
      FROM organization o JOIN organization_code c ON c.organization = o.id AND c.ends IS NULL";
 
 impl IdentityProvider {
-    /// As it is written.
+    /// Returns the value that is stored in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AzureAd => "azure-ad",
@@ -138,7 +138,7 @@ impl IdentityProvider {
 }
 
 impl ConnectionCredential {
-    /// Whether it is the very same.
+    /// Whether it is exactly the same credential.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Sealed(it), Self::Sealed(other)) => it.is(other),
@@ -149,14 +149,14 @@ impl ConnectionCredential {
 }
 
 impl NewCredential {
-    /// Whether it is the very same, and Entra says the same of it.
+    /// Whether it is exactly the same credential, with the same refusal from Entra.
     pub fn is(&self, other: &Self) -> bool {
         (&self.sealed, &self.refused) == (&other.sealed, &other.refused)
     }
 }
 
 impl OrganizationState {
-    /// As it is written.
+    /// Returns the value that is stored in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Draft => "draft",
@@ -167,7 +167,7 @@ impl OrganizationState {
 }
 
 impl OrganizationSource {
-    /// As it is written.
+    /// Returns the value that is stored in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Database => "database",
@@ -176,7 +176,7 @@ impl OrganizationSource {
     }
 }
 
-/// As it is written.
+/// Returns the value that is stored in the database.
 pub(super) fn first_sign_in_as_str(it: FirstSignInRule) -> &'static str {
     match it {
         FirstSignInRule::Create => "create",

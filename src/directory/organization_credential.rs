@@ -1,43 +1,44 @@
-//! What an organization's sign-in proves itself by, as it is sealed.
+//! Credential of an organization's sign-in, in the form that is sealed.
 
 use crate::base::certificate::{BadCertificate, ClientCertificate};
 use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 
-/// What stands for the operator's token where it is sealed: no Value of a client secret begins like this.
+/// Represents the operator's token in the sealed text: no client secret's Value starts like this.
 const FEDERATED_MARKER: &str = "-----FEDERATED-----";
 
-/// How long a Value may be, in bytes. Entra makes them of 40 characters.
+/// Allowed length of a Value, in bytes. Entra generates 40 characters.
 const SECRET_VALUE_BYTES: std::ops::RangeInclusive<usize> = 8..=512;
 
-/// Why a text is no Value of a client secret.
+/// Why a text is not the Value of a client secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadClientSecret {
-    /// The Secret ID, which stands right beside it.
+    /// The Secret ID, which is displayed next to the Value.
     #[error("this is the Secret ID; copy the Value, which is shown only once, or create a new secret if you no longer have it")]
     SecretId,
-    /// Something else, or nothing.
+    /// Something else, or empty.
     #[error("copy the Value of a client secret")]
     Other,
 }
 
-/// By what an organization's sign-in proves itself, as far as its database knows.
+/// Credential of an organization's sign-in, as far as the database contains it.
 #[derive(Clone, Debug)]
 pub enum OrganizationCredential {
     /// Its own client secret.
     Secret(ClientSecret),
     /// Its own certificate, with the key.
     Certificate(ClientCertificate),
-    /// The token of `[entra] federated_token`, whose issuer its registration trusts. Which file that is, the operator alone says.
+    /// The token from `[entra] federated_token`, whose issuer the organization's registration
+    /// trusts. Only the operator configures the file.
     Operators,
 }
 
-/// The Value of a client secret; only what is one becomes one.
+/// The validated Value of a client secret.
 #[derive(Clone, Debug)]
 pub struct ClientSecret(Secret);
 
-/// The three there are.
+/// The kinds of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialKind {
     /// A client secret.
@@ -49,7 +50,7 @@ pub enum CredentialKind {
 }
 
 impl CredentialKind {
-    /// As people call it.
+    /// Returns the name for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::ClientSecret => "client secret",
@@ -58,7 +59,7 @@ impl CredentialKind {
         }
     }
 
-    /// As programs call it.
+    /// Returns the name for programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ClientSecret => "client-secret",
@@ -70,12 +71,12 @@ impl CredentialKind {
 
 #[cfg(test)]
 impl OrganizationCredential {
-    /// A client secret that needs no judging.
+    /// Creates a client secret without validation.
     pub(super) fn secret(value: &str) -> Self {
         Self::Secret(ClientSecret(Secret::new(value)))
     }
 
-    /// The Value, where it is a client secret.
+    /// Returns the Value of a client secret.
     pub(super) fn value(&self) -> &str {
         let Self::Secret(it) = self else { panic!("{self:?}") };
         it.0.expose()
@@ -83,10 +84,10 @@ impl OrganizationCredential {
 }
 
 impl OrganizationCredential {
-    /// The Value of a client secret, as somebody typed or sent it.
+    /// Parses the Value of a client secret, as typed or sent.
     ///
     /// # Errors
-    /// `BadClientSecret`, where the text is none.
+    /// `BadClientSecret` if the text is not a Value.
     pub fn of_value(text: &str) -> Result<Self, BadClientSecret> {
         let text = text.trim();
         if Guid::parse(text).is_some() {
@@ -96,15 +97,15 @@ impl OrganizationCredential {
         if is_plain { Ok(Self::Secret(ClientSecret(Secret::new(text)))) } else { Err(BadClientSecret::Other) }
     }
 
-    /// A certificate with its key, in PEM.
+    /// Parses a certificate with its key, in PEM.
     ///
     /// # Errors
-    /// Why Entra would take neither.
+    /// Why Entra would reject the certificate or the key.
     pub fn of_certificate(pem: &Secret) -> Result<Self, BadCertificate> {
         ClientCertificate::parse(pem).map(Self::Certificate)
     }
 
-    /// Which of the three it is.
+    /// Returns the kind of the credential.
     pub fn kind(&self) -> CredentialKind {
         match self {
             Self::Secret(_) => CredentialKind::ClientSecret,
@@ -113,12 +114,12 @@ impl OrganizationCredential {
         }
     }
 
-    /// When it ends by itself, seconds since 1970, where that stands in it.
+    /// Returns the expiry in seconds since 1970, if the credential contains it.
     pub fn ends(&self) -> Option<u64> {
         if let Self::Certificate(it) = self { Some(it.ends()) } else { None }
     }
 
-    /// What is sent to Entra; nothing where that is the operator's.
+    /// Returns the credential to send to Entra; `None` for the operator's token.
     pub fn own(&self) -> Option<ClientCredential> {
         match self {
             Self::Secret(it) => Some(ClientCredential::Secret(it.0.clone())),
@@ -127,7 +128,7 @@ impl OrganizationCredential {
         }
     }
 
-    /// Whether it is the very same.
+    /// Whether it is exactly the same credential.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Secret(it), Self::Secret(other)) => it.0.expose() == other.0.expose(),
@@ -137,7 +138,7 @@ impl OrganizationCredential {
         }
     }
 
-    /// As it is sealed.
+    /// Returns the text to seal.
     pub(super) fn write(&self) -> Secret {
         match self {
             Self::Secret(it) => it.0.clone(),
@@ -146,7 +147,7 @@ impl OrganizationCredential {
         }
     }
 
-    /// Reads what was sealed.
+    /// Parses the text that was sealed.
     pub(super) fn read(text: Secret) -> Option<Self> {
         match text.expose() {
             FEDERATED_MARKER => Some(Self::Operators),

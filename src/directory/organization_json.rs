@@ -1,4 +1,5 @@
-//! What machines are told of organizations, people and changes: the same by a command as by the admin listener. Never a credential, only how it is.
+//! JSON of organizations, people and changes, identical in commands and on the admin listener.
+//! Contains the status of a credential, never the credential.
 
 use super::error::Error;
 use super::history::HistoryEntry;
@@ -10,22 +11,23 @@ use crate::base::calendar::days_until;
 use crate::base::username::Username;
 use serde_json::{Value, json};
 
-/// How an organization's credential stands.
+/// Status of an organization's credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CredentialStatus {
-    /// In words.
+    /// Description in words.
     pub words: &'static str,
-    /// What works as far as is known; nothing where there is none, none that opens, or where the configuration keeps it.
+    /// Kind of the current credential; `None` if there is none, none that can be opened, or one in
+    /// the configuration.
     pub kind: Option<CredentialKind>,
-    /// What waits until it has signed somebody in.
+    /// Kind of the pending credential.
     pub waiting: Option<CredentialKind>,
 }
 
 impl Directory {
-    /// How an organization's credential stands.
+    /// Returns the status of an organization's credential.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn credential_of(&self, it: &Organization) -> Result<CredentialStatus, Error> {
         let nothing = |words| CredentialStatus { words, kind: None, waiting: None };
         if it.source == OrganizationSource::File {
@@ -52,10 +54,10 @@ impl Directory {
         Ok(CredentialStatus { words, kind: Some(kind), waiting })
     }
 
-    /// An organization with its domains, its former codes and how many people it has.
+    /// Returns an organization with its domains, its former codes and the number of its people.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn organization_json(&self, it: &Organization) -> Result<Value, Error> {
         let mut all = self.organization_summary(it, self.credential_of(it).await?);
         if let Some(all) = all.as_object_mut() {
@@ -67,7 +69,7 @@ impl Directory {
         Ok(all)
     }
 
-    /// An organization as lists have it; `credential` is how that stands.
+    /// Returns an organization in the form for lists; `credential` is the status of its credential.
     pub fn organization_summary(&self, it: &Organization, credential: CredentialStatus) -> Value {
         organization(it, credential, it.credential_ends.map(|it| days_until(it, self.clock.now())))
     }
@@ -97,7 +99,7 @@ fn organization(it: &Organization, credential: CredentialStatus, days: Option<i6
     })
 }
 
-/// A person.
+/// Returns a person.
 pub fn person(it: &Person) -> Value {
     json!({
         "id": it.id.to_string(),
@@ -115,7 +117,7 @@ pub fn person(it: &Person) -> Value {
     })
 }
 
-/// One change of the history.
+/// Returns an entry of the history.
 pub fn change(it: &HistoryEntry) -> Value {
     let person = it.person.map(|it| it.to_string());
     let by_username = it.by_username.as_ref().map(Username::as_str);

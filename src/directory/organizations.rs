@@ -1,4 +1,4 @@
-//! Finding, making and changing organizations.
+//! Finds, creates and changes organizations.
 
 use super::change::{ChangeOrigin, NewOrganization, OrganizationChange};
 use super::credential::CredentialSlot;
@@ -14,14 +14,17 @@ use crate::base::guid::Guid;
 use crate::base::username::Username;
 
 impl Directory {
-    /// Where somebody signs in who types this: a company code, a former one that still holds, a username, or any address at a bound domain.
+    /// Finds the organization for an identifier that a person typed: a company code, a former code
+    /// that is still valid, a username, or any address at a bound domain.
     ///
-    /// It says nothing of who it is. A code counts before a username, so that nobody's name can stand before a company's code. An address counts
-    /// by its domain alone: that somebody of a company is called so proves nothing of whose address it is, unless the operator bound the domain.
-    /// Everything is looked up, found already or not: how long it takes tells nobody which of them there is.
+    /// The identifier does not identify the person. A code takes precedence over a username, so
+    /// that no one's username can hide a company's code. An address counts only for its domain: the
+    /// username of a company's person does not prove who owns an address, unless the operator bound
+    /// the domain. All lookups always run, even after a match, so that the response time does not
+    /// reveal which identifiers exist.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn organization_of(&self, identifier: &str) -> Result<Option<Organization>, Error> {
         let by_code = match CompanyCode::parse(identifier) {
             Some(code) => self.organization(&code).await?,
@@ -38,27 +41,27 @@ impl Directory {
         Ok(by_code.or(by_username).or(by_domain))
     }
 
-    /// The organization of a code, or of a former one that still holds.
+    /// Returns the organization with a code, or with a former code that is still valid.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn organization(&self, code: &CompanyCode) -> Result<Option<Organization>, Error> {
         let sql = format!("{SELECT_ORGANIZATION} JOIN organization_code a ON a.organization = o.id WHERE a.code = $1 AND (a.ends IS NULL OR a.ends > $2)");
         self.one_organization(sql, vec![code.as_str().into(), self.clock.now().into()]).await
     }
 
-    /// The organization of an id.
+    /// Returns the organization with an ID.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn organization_by_id(&self, id: Guid) -> Result<Option<Organization>, Error> {
         self.one_organization(format!("{SELECT_ORGANIZATION} WHERE o.id = $1"), vec![id.to_string().into()]).await
     }
 
-    /// The organization that is on and has this tenant, where there is one of them only.
+    /// Returns the organization that is on and has this tenant, if there is exactly one.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn only_organization_of(&self, tenant: Guid) -> Result<Option<Organization>, Error> {
         let rows = self
             .database
@@ -70,38 +73,39 @@ impl Directory {
         Ok(first.filter(|_| on.next().is_none()))
     }
 
-    /// All organizations, by code.
+    /// Returns all organizations, sorted by code.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn organizations(&self) -> Result<Vec<Organization>, Error> {
         let rows = self.database.rows(sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} ORDER BY c.code")), Vec::new()).await?;
         rows.iter().map(|it| Ok(self.as_configured(of_row(it)?))).collect()
     }
 
-    /// The domains that are bound to an organization, in their order.
+    /// Returns the domains that are bound to an organization, sorted.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn domains(&self, organization: Guid) -> Result<Vec<String>, Error> {
         let sql = "SELECT domain FROM organization_domain WHERE organization = $1 ORDER BY domain";
         self.database.rows(sql, vec![organization.to_string().into()]).await?.iter().map(|it| it.text("domain")).collect()
     }
 
-    /// The former codes of an organization, each with its end in seconds since 1970.
+    /// Returns the former codes of an organization, each with its end in seconds since 1970.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn former_codes(&self, organization: Guid) -> Result<Vec<(String, i64)>, Error> {
         let sql = "SELECT code, ends FROM organization_code WHERE organization = $1 AND ends > $2 ORDER BY code";
         let rows = self.database.rows(sql, vec![organization.to_string().into(), self.clock.now().into()]).await?;
         rows.iter().map(|it| Ok((it.text("code")?, it.number("ends")?))).collect()
     }
 
-    /// Makes an organization; `by` is who does, for the history.
+    /// Creates an organization; `by` is the actor for the history.
     ///
     /// # Errors
-    /// `CodeTaken`, `CodeIsUsername`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`.
+    /// `CodeTaken`, `CodeIsUsername`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`,
+    /// `Incomplete`.
     pub async fn add_organization(&self, new: NewOrganization, by: &str) -> Result<Organization, Error> {
         let default_role = new.default_role.clone().unwrap_or_else(|| self.config.default_role.clone());
         self.role(&default_role)?;
@@ -144,11 +148,12 @@ impl Directory {
         self.organization(&code).await?.ok_or(Error::NoOrganization(code))
     }
 
-    /// Changes an organization; `by` is who does, for the history.
+    /// Changes an organization; `by` is the actor for the history.
     ///
     /// # Errors
-    /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`, `Incomplete`; where the operator does not ask, `StaysWhileOn`, `NeedsHighestRole`,
-    /// `NotTested`, or `Twice`.
+    /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`,
+    /// `Incomplete`; for requesters other than the operator also `StaysWhileOn`,
+    /// `NeedsHighestRole`, `NotTested` or `Twice`.
     pub async fn change_organization(&self, code: &CompanyCode, mut change: OrganizationChange, by: &str) -> Result<Organization, Error> {
         if let Some(role) = &change.default_role {
             self.role(role)?;
@@ -163,7 +168,7 @@ impl Directory {
             change.state = Some(OrganizationState::Off);
         }
         if change.credential_ends.is_some() && !self.is_client_secret(&mut changes, &before, change.proof.as_ref()).await? {
-            // A certificate says itself when it ends, and a token of another issuer has no such day.
+            // A certificate contains its expiry, and a token from another issuer has none.
             change.credential_ends = None;
         }
         let place = self.place_of(&mut changes, &before, &change).await?;
@@ -199,7 +204,7 @@ impl Directory {
             let values = vec![before.id.to_string().into(), domain.as_str().into()];
             changes.run("DELETE FROM organization_domain WHERE organization = $1 AND domain = $2", values).await?;
         }
-        // Of the connection as it has become.
+        // Applies to the connection after this change.
         if change.state == Some(OrganizationState::On) && change.origin != ChangeOrigin::Operator && tested_now(&mut changes, before.id).await?.is_none() {
             return Err(Error::NotTested(before.code));
         }
@@ -208,7 +213,7 @@ impl Directory {
         self.organization_by_id(before.id).await?.ok_or(Error::NoOrganization(before.code))
     }
 
-    /// Writes what stands in the row itself, except the secret.
+    /// Writes the columns of the row itself, except the credential.
     async fn overwrite(&self, changes: &mut Transaction, organization: Guid, change: &OrganizationChange, by: &str) -> Result<(), Error> {
         let values = vec![
             organization.to_string().into(),
@@ -228,14 +233,15 @@ impl Directory {
         changes.run(sql, values).await.map(drop)
     }
 
-    /// Locks an organization's row until the changes end, and gives it as it is then: what is judged by it holds when it is written.
+    /// Locks an organization's row until the transaction ends, and returns its current state, which
+    /// stays valid until the change is written.
     async fn locked(&self, changes: &mut Transaction, organization: Guid) -> Result<Organization, Error> {
         changes.lock(organization).await?;
         let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} WHERE o.id = $1")), vec![organization.to_string().into()]).await?;
         row.map(|it| of_row(&it)).transpose()?.map(|it| self.as_configured(it)).ok_or(Error::Twice)
     }
 
-    /// Gives an organization another code; the one before leads to it for `days` more.
+    /// Changes the code of an organization; the previous code stays valid for `days` more.
     ///
     /// # Errors
     /// `NoOrganization`, `InFile`, `CodeTaken`, `CodeIsUsername`.
@@ -248,7 +254,7 @@ impl Directory {
         let ends = self.clock.now().saturating_add(days.saturating_mul(SECONDS_PER_DAY));
         let values = vec![before.id.to_string().into(), ends.into()];
         changes.run("UPDATE organization_code SET ends = $2 WHERE organization = $1 AND ends IS NULL", values).await?;
-        // One of its own former codes may come back.
+        // An organization can return to one of its former codes.
         let values = vec![before.id.to_string().into(), new.as_str().into()];
         changes.run("DELETE FROM organization_code WHERE organization = $1 AND code = $2 AND ends IS NOT NULL", values).await?;
         self.take_code(&mut changes, before.id, new).await?;
@@ -259,7 +265,7 @@ impl Directory {
         self.organization(new).await?.ok_or_else(|| Error::NoOrganization(new.clone()))
     }
 
-    /// One that stands in the database.
+    /// Returns an organization that is stored in the database.
     async fn changeable(&self, code: &CompanyCode) -> Result<Organization, Error> {
         let found = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
         if found.source == OrganizationSource::File { Err(Error::InFile(found.code)) } else { Ok(found) }
@@ -270,7 +276,8 @@ impl Directory {
         row.map(|it| Ok(self.as_configured(of_row(&it)?))).transpose()
     }
 
-    /// An organization that was taken out of the file is off; one that stands there has its credential there.
+    /// Applies the configuration: an organization that was removed from it is off, and one that is
+    /// in it has its credential there.
     pub(super) fn as_configured(&self, mut organization: Organization) -> Organization {
         if organization.source == OrganizationSource::File {
             let there = self.of_file.contains_key(&organization.id);
@@ -313,7 +320,7 @@ impl Directory {
             Some(_) => return Err(Error::DomainElsewhere(domain.to_owned())),
             None => {}
         }
-        // A domain has no sign that LIKE reads as another.
+        // A domain contains no wildcard characters of LIKE.
         let sql = "SELECT COUNT(*) AS count FROM person WHERE organization <> $1 AND (username LIKE $2 OR email LIKE $2)";
         let row = changes.row(sql, vec![organization.to_string().into(), format!("%@{domain}").into()]).await?;
         match row.map(|it| it.number("count")).transpose()? {
@@ -328,7 +335,7 @@ impl Directory {
     }
 }
 
-/// Whether tenant, client ID and credential are there.
+/// Checks that the tenant, the client ID and the credential are set.
 fn is_complete(code: &CompanyCode, (tenant, client_id, credential): (bool, bool, bool)) -> Result<(), Error> {
     let missing = [(tenant, "a tenant ID"), (client_id, "a client ID"), (credential, "a credential")].into_iter().find(|it| !it.0);
     missing.map_or(Ok(()), |it| Err(Error::Incomplete(code.clone(), it.1)))

@@ -1,4 +1,4 @@
-//! Finding, making and changing people by hand.
+//! Finds people, and creates and changes them manually.
 
 use super::change::{NewPerson, PersonChange};
 use super::database::{SqlValue, Transaction};
@@ -10,42 +10,42 @@ use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::{Username, domain_of};
 
-/// Which people are asked for.
+/// A query for people.
 #[derive(Clone, Debug, Default)]
 pub struct PeopleQuery {
-    /// Of this organization alone.
+    /// Only people of this organization.
     pub organization: Option<Guid>,
-    /// Whose username, name or e-mail begins so; case does not count in the first and the last.
+    /// Prefix of the username, name or e-mail; case-insensitive for username and e-mail.
     pub prefix: Option<String>,
-    /// Those whose username comes after it, for the next page.
+    /// Only people whose username comes after this one, for the next page.
     pub after: Option<Username>,
-    /// So many at most.
+    /// Maximum number of people.
     pub limit: u32,
 }
 
 impl Directory {
-    /// The person of a username.
+    /// Returns the person with a username.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn person(&self, username: &Username) -> Result<Option<Person>, Error> {
         let sql = format!("{SELECT_PERSON} WHERE p.username = $1");
         self.database.row(sqlx::AssertSqlSafe(sql), vec![username.as_str().into()]).await?.map(|it| of_row(&it)).transpose()
     }
 
-    /// The person of an id.
+    /// Returns the person with an ID.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn person_by_id(&self, id: Guid) -> Result<Option<Person>, Error> {
         let sql = format!("{SELECT_PERSON} WHERE p.id = $1");
         self.database.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()]).await?.map(|it| of_row(&it)).transpose()
     }
 
-    /// People, by username.
+    /// Returns people, sorted by username.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn people(&self, asked: &PeopleQuery) -> Result<Vec<Person>, Error> {
         let mut sql = format!("{SELECT_PERSON} WHERE p.username > $1");
         let mut values: Vec<SqlValue> = vec![asked.after.as_ref().map_or("", Username::as_str).into(), i64::from(asked.limit).into()];
@@ -66,19 +66,19 @@ impl Directory {
         self.database.rows(sqlx::AssertSqlSafe(sql), values).await?.iter().map(of_row).collect()
     }
 
-    /// How many people an organization has.
+    /// Returns the number of people in an organization.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn count(&self, organization: Guid) -> Result<i64, Error> {
         let row = self.database.row("SELECT COUNT(*) AS count FROM person WHERE organization = $1", vec![organization.to_string().into()]).await?;
         row.map_or(Ok(0), |it| it.number("count"))
     }
 
-    /// What a person is now, for a recheck; nothing where there is no such person any more.
+    /// Returns the current status of a person for a recheck; `None` if the person no longer exists.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn person_status(&self, person: Guid) -> Result<Option<PersonStatus>, Error> {
         let Some(person) = self.person_by_id(person).await? else { return Ok(None) };
         let Some(organization) = self.organization_by_id(person.organization).await? else { return Ok(None) };
@@ -86,10 +86,11 @@ impl Directory {
         Ok(Some(PersonStatus { role: person.role, code: organization.code, on, linked: person.linked }))
     }
 
-    /// Makes a person who has not signed in yet; `by` is who does, for the history.
+    /// Adds a person who has not signed in yet; `by` is the actor for the history.
     ///
     /// # Errors
-    /// `NoOrganization`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`, `NotPlain`.
+    /// `NoOrganization`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`,
+    /// `NotPlain`.
     pub async fn add_person(&self, code: &CompanyCode, new: &NewPerson, by: &str) -> Result<Person, Error> {
         let organization = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
         plain("name", new.name.as_deref())?;
@@ -110,7 +111,7 @@ impl Directory {
         self.person_by_id(id).await?.ok_or_else(|| Error::NoPerson(new.username.clone()))
     }
 
-    /// Changes a person; `by` is who does, for the history.
+    /// Changes a person; `by` is the actor for the history.
     ///
     /// # Errors
     /// `NoPerson`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`, `NotPlain`.
@@ -156,7 +157,7 @@ impl Directory {
         self.person_by_id(before.id).await?.ok_or(Error::NoPerson(before.username))
     }
 
-    /// Whether a person of this organization may have that username and that address.
+    /// Checks that a person of this organization may have this username and this e-mail address.
     pub(super) async fn check_name(&self, changes: &mut Transaction, organization: Guid, username: &Username, email: Option<&str>) -> Result<(), Error> {
         let own = organization.to_string();
         for domain in username.domain().into_iter().chain(email.and_then(domain_of)) {
@@ -170,7 +171,7 @@ impl Directory {
         if is_code.is_some() { Err(Error::UsernameIsCode(username.clone())) } else { Ok(()) }
     }
 
-    /// The columns of a person who is made by hand, as `INSERT` takes them.
+    /// Returns the columns of a manually added person, in the order of `INSERT`.
     pub(super) fn row_of(&self, id: Guid, organization: &Organization, new: &NewPerson) -> Vec<SqlValue> {
         let source = if new.role.is_some() { "hand" } else { "default" };
         vec![
@@ -189,20 +190,21 @@ impl Directory {
     }
 }
 
-/// What `insert` fills.
+/// The columns that `insert` fills.
 pub(super) const INSERT: &str =
     "INSERT INTO person (id, organization, username, name, email, role, role_source, tid, oid, created, last_sign_in, state) VALUES";
 
-/// How many columns of a row are told; the state is always on.
+/// Number of placeholders per row; the state is always on.
 pub(super) const MAX_CHANGED_COLUMNS: usize = 11;
 
-/// Makes a person unless username or link is another's already; gives how many.
+/// Inserts a person unless the username or the link belongs to another person; returns the number
+/// of inserted rows.
 pub(super) async fn insert(changes: &mut Transaction, values: Vec<SqlValue>) -> Result<u64, Error> {
     let sql = format!("{INSERT} ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'on') ON CONFLICT DO NOTHING");
     changes.run(sqlx::AssertSqlSafe(sql), values).await
 }
 
-/// What begins with a text, for `LIKE ... ESCAPE '\'`.
+/// Returns a prefix pattern for `LIKE ... ESCAPE '\'`.
 fn like(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 1);
     for it in text.chars() {

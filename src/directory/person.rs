@@ -6,16 +6,16 @@ use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
 
-/// Somebody of an organization.
+/// A person of an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// Ours; stays when the person is linked anew.
+    /// ID in the directory; stays the same when the person is linked again.
     pub id: Guid,
-    /// The organization's id.
+    /// The organization's ID.
     pub organization: Guid,
     /// The organization's code.
     pub code: CompanyCode,
-    /// What the person types; unique in the installation.
+    /// Identifier that the person types; unique in the installation.
     pub username: Username,
     /// Display name.
     pub name: Option<String>,
@@ -23,30 +23,30 @@ pub struct Person {
     pub email: Option<String>,
     /// One of `[directory] roles`.
     pub role: String,
-    /// Where the role comes from.
+    /// How the role was assigned.
     pub role_source: RoleSource,
     /// Whether the person may sign in.
     pub on: bool,
-    /// Who it is at Entra, once that is known: tenant and object id.
+    /// Linked account at Entra, once known: tenant and object ID.
     pub linked: Option<(Guid, Guid)>,
-    /// When made, seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: i64,
-    /// When last signed in, seconds since 1970.
+    /// Time of the last sign-in, in seconds since 1970.
     pub last_sign_in: Option<i64>,
 }
 
-/// Where a role comes from.
+/// How a role was assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoleSource {
     /// The organization's default.
     Default,
-    /// An operator or an admin; stays whatever Entra says.
+    /// Set by an operator or an admin; stays regardless of Entra.
     Hand,
     /// `[directory] role_map`, at the last sign-in.
     Entra,
 }
 
-/// What a recheck asks: what the person is now.
+/// Current status of a person, for a recheck.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonStatus {
     /// One of `[directory] roles`.
@@ -55,23 +55,24 @@ pub struct PersonStatus {
     pub code: CompanyCode,
     /// Whether both the person and the organization are on.
     pub on: bool,
-    /// Who it is at Entra: tenant and object id.
+    /// Linked account at Entra: tenant and object ID.
     pub linked: Option<(Guid, Guid)>,
 }
 
 impl PersonStatus {
-    /// Whether that account of Entra's may still come as this person: both are on, and the person is not linked to another, or to none, now.
+    /// Whether that account may still sign in as this person: both the person and the organization
+    /// are on, and the person is still linked to this account.
     pub fn is_enabled_for(&self, tid: Guid, oid: Guid) -> bool {
         self.on && self.linked == Some((tid, oid))
     }
 }
 
-/// What is asked of a person's row.
+/// Columns of a person's row.
 pub(super) const SELECT_PERSON: &str = "SELECT p.id, p.organization, p.username, p.name, p.email, p.role, p.role_source, p.state, p.tid, p.oid, p.created, \
      p.last_sign_in, c.code FROM person p JOIN organization_code c ON c.organization = p.organization AND c.ends IS NULL";
 
 impl RoleSource {
-    /// As it is written.
+    /// Returns the value that is stored in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Default => "default",

@@ -1,6 +1,8 @@
-//! Who signed in lately, and who was refused why: for the admin of an organization, who cannot read our log.
+//! Recent sign-ins, and the reasons for refused ones: for the admin of an organization, who cannot
+//! read the log.
 //!
-//! Neither addresses nor tokens. Rows are kept for a month, and so many of each outcome: a flood of refusals takes out no sign-in.
+//! Contains no IP addresses or tokens. Rows are kept for a month, with a maximum for each outcome,
+//! so that many refusals do not displace sign-ins.
 
 use super::database::{DatabaseRow, SqlValue};
 use super::error::Error;
@@ -8,60 +10,61 @@ use super::store::Directory;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
 
-/// For how long rows are kept, in seconds.
+/// Time for which rows are kept, in seconds.
 pub const RETENTION_SECONDS: u64 = 30 * 86_400;
-/// How many rows of each outcome are kept of an organization.
+/// Maximum number of rows for each outcome and organization.
 pub const MAX_ROWS_PER_OUTCOME: u16 = 500;
-/// After so many rows that were written here, old ones are taken out.
+/// Number of rows that a process writes between deletions of old rows.
 pub const ROWS_BETWEEN_CLEANUPS: u16 = 16;
-/// The longest name and the longest reason that are kept, in characters.
+/// Maximum length of a stored name and of a stored reason, in characters.
 const MAX_NAME_CHARS: usize = 128;
 const MAX_REASON_CHARS: usize = 40;
 
-/// A sign-in that is over.
+/// A finished sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinishedSignIn {
-    /// Where.
+    /// The organization.
     pub organization: Guid,
-    /// Who, where the directory knows.
+    /// The person, if the directory knows them.
     pub person: Option<Guid>,
-    /// What the person is called, by us or else by Entra.
+    /// The person's name in the directory, otherwise at Entra.
     pub name: Option<String>,
-    /// Why it was refused, a code of Entra's such as `AADSTS50105` or a word of ours; nothing where it was not.
+    /// Reason of a refusal: a code from Entra such as `AADSTS50105`, or one of Entrada's own words;
+    /// `None` if it succeeded.
     pub refused: Option<String>,
-    /// Finds the line in the log.
+    /// Reference that finds the line in the log.
     pub reference: String,
 }
 
-/// One of those that are kept.
+/// A stored sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecentSignIn {
-    /// Its place: later ones are greater.
+    /// Its position: later ones are greater.
     pub id: Guid,
-    /// When, seconds since 1970.
+    /// Time, in seconds since 1970.
     pub at: i64,
-    /// What it was.
+    /// The sign-in.
     pub sign_in: FinishedSignIn,
-    /// What the person is called now.
+    /// The person's current username.
     pub username: Option<Username>,
 }
 
-/// Which of them are asked for.
+/// A query for recent sign-ins.
 #[derive(Clone, Copy, Debug)]
 pub struct RecentSignInQuery {
-    /// Those before this one, for the next page.
+    /// Only sign-ins before this one, for the next page.
     pub before: Option<Guid>,
-    /// Refusals alone.
+    /// Only refusals.
     pub refused_only: bool,
-    /// So many at most.
+    /// Maximum number of sign-ins.
     pub limit: u32,
 }
 
 impl Directory {
-    /// Keeps a sign-in, and now and then takes out those that are too old or too many.
+    /// Stores a sign-in, and sometimes deletes those that are too old or exceed the maximum.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be changed.
     pub async fn record_sign_in(&self, it: &FinishedSignIn) -> Result<(), Error> {
         let id = self.next_id();
         let outcome = if it.refused.is_some() { "refused" } else { "signed_in" };
@@ -80,7 +83,7 @@ impl Directory {
         changes.run(sql, values).await?;
         if self.is_cleanup_due(ROWS_BETWEEN_CLEANUPS) {
             changes.run("DELETE FROM sign_in WHERE at < $1", vec![self.clock.now().saturating_sub(RETENTION_SECONDS).into()]).await?;
-            // What comes after the newest of each outcome.
+            // The rows after the newest ones of each outcome.
             let sql = "DELETE FROM sign_in WHERE organization = $1 AND outcome = $2 AND id <= (SELECT id FROM sign_in WHERE organization = $1 AND \
                        outcome = $2 ORDER BY id DESC LIMIT 1 OFFSET $3)";
             for outcome in ["signed_in", "refused"] {
@@ -90,10 +93,10 @@ impl Directory {
         changes.commit().await
     }
 
-    /// The sign-ins of an organization, newest first.
+    /// Returns the sign-ins of an organization, newest first.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn sign_ins(&self, organization: Guid, asked: RecentSignInQuery) -> Result<Vec<RecentSignIn>, Error> {
         let since = self.clock.now().saturating_sub(RETENTION_SECONDS);
         let mut values: Vec<SqlValue> = vec![organization.to_string().into(), since.into(), i64::from(asked.limit).into()];

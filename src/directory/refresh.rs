@@ -1,7 +1,8 @@
-//! What a refresh token is made of: the sign-in, a count, and what a key of ours makes of both.
+//! Format of a refresh token: the sign-in, a counter, and a secret that is derived from both with
+//! one of Entrada's keys.
 //!
-//! So the next one can be told again to a client that did not hear it, and lies nowhere. And one that was good once is known for what it is
-//! without being kept, while one that somebody makes up ends nothing.
+//! The next token can therefore be sent again to a client that missed it, without being stored. A
+//! former token is recognized without being stored, and a forged one ends nothing.
 
 use super::client_sign_in::ClientSignInKeys;
 use crate::base::guid::Guid;
@@ -10,11 +11,11 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Bytes of a sign-in, a count and a secret; and of their base64url text.
+/// Number of bytes: sign-in, counter and secret; and the length of their base64url text.
 const TOKEN_BYTES: usize = 16 + 4 + 32;
 const TOKEN_CHARS: usize = 70;
 
-/// A refresh token, as a client shows it; nothing of it is believed yet.
+/// A refresh token from a client; nothing in it is trusted yet.
 #[derive(Debug)]
 pub(super) struct PresentedToken {
     pub(super) sign_in: Guid,
@@ -33,18 +34,18 @@ impl PresentedToken {
         Some(Self { sign_in: Guid::of_bytes(*client_sign_in), generation: u32::from_be_bytes(*generation), secret: secret.try_into().ok()? })
     }
 
-    /// Whether it was given out by us, whenever that was.
+    /// Whether Entrada issued it, at any time.
     pub(super) fn is_authentic(&self, seals: &ClientSignInKeys, salt: &str) -> bool {
         seals.derive(self.sign_in, self.generation, salt).any(|it| verify_slices_are_equal(&it, &self.secret).is_ok())
     }
 }
 
-/// The first token of a sign-in.
+/// Returns the first token of a sign-in.
 pub(super) fn first(seals: &ClientSignInKeys, client_sign_in: Guid, salt: &str) -> Option<Secret> {
     all(seals, client_sign_in, 1, salt).next()
 }
 
-/// The token of a count under each key, the newest first.
+/// Returns the token for a counter value with each key, newest first.
 pub(super) fn all(seals: &ClientSignInKeys, client_sign_in: Guid, generation: u32, salt: &str) -> impl Iterator<Item = Secret> {
     seals.derive(client_sign_in, generation, salt).map(move |secret| {
         let bytes = [client_sign_in.bytes().as_slice(), &generation.to_be_bytes(), &secret].concat();

@@ -1,7 +1,8 @@
-//! A refresh token is used once, and brings the next.
+//! Rotation of refresh tokens: each is used once, and returns the next.
 //!
-//! One that comes again ends the sign-in: two have it (OAuth 2.1 section 4.3.1). Only the last one, within half a minute, is taken for a client
-//! that did not hear the answer, and hears the same again.
+//! A token that is used again ends the sign-in, because two parties have it (OAuth 2.1 section
+//! 4.3.1). The only exception is the latest used token, within half a minute: the client may have
+//! missed the response, and receives the same response again.
 
 use super::client_sign_in::ClientSignIn;
 use super::client_sign_ins::{RedeemError, RedeemedSignIn, SELECT_SIGN_IN, digest_of, id_of, time};
@@ -12,25 +13,26 @@ use super::store::Directory;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 
-/// For how long the same answer is given again, in seconds.
+/// Time in which the same response is repeated, in seconds.
 const REPEAT_SECONDS: u64 = 30;
 
-/// How often it is looked at anew when somebody else used the same token first.
+/// Maximum number of attempts if another request uses the same token first.
 const MAX_TRIES: u32 = 4;
 
-/// What a token that is shown is worth.
+/// Result of the check of a token.
 enum TokenState {
-    /// It is the last one that was given out.
+    /// The latest token that was issued.
     Newest,
-    /// It was the last one a moment ago; this is what came of it.
+    /// It was the latest token until a moment ago; contains its successor.
     JustUsed(Secret),
 }
 
 impl Directory {
-    /// The sign-in that a refresh token is good for; the token is not used up. One that was used before ends it.
+    /// Returns the sign-in that a refresh token belongs to, without using the token up. A token
+    /// that was used before ends the sign-in.
     ///
     /// # Errors
-    /// Why it is good for nothing.
+    /// Why the token is rejected.
     pub async fn sign_in_of_token(&self, token: &Secret, client: &str, idle: u64) -> Result<ClientSignIn, RedeemError> {
         let shown = PresentedToken::read(token.expose()).ok_or(RedeemError::Unknown)?;
         let row = self.row_of_sign_in(shown.sign_in).await?.ok_or(RedeemError::Unknown)?;
@@ -38,10 +40,11 @@ impl Directory {
         self.live(&row).await?.ok_or(RedeemError::Over)
     }
 
-    /// Uses a refresh token up, and gives the next. Of many who use the same at once, one makes the next and all hear it.
+    /// Uses up a refresh token, and returns the next one. If several requests use the same token at
+    /// the same time, one creates the next token and all receive it.
     ///
     /// # Errors
-    /// Why it brings nothing.
+    /// Why the token is rejected.
     pub async fn rotate(&self, token: &Secret, client: &str, idle: u64) -> Result<RedeemedSignIn, RedeemError> {
         let shown = PresentedToken::read(token.expose()).ok_or(RedeemError::Unknown)?;
         for _ in 0..MAX_TRIES {
@@ -60,10 +63,11 @@ impl Directory {
         Err(Error::Twice.into())
     }
 
-    /// Ends the sign-in that a refresh token belongs to, and says which; nothing where it is none of this client's.
+    /// Ends the sign-in that a refresh token belongs to, and returns its ID; `None` if the token
+    /// does not belong to this client.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read or changed.
     pub async fn end_by_token(&self, token: &Secret, client: &str, why: &str) -> Result<Option<Guid>, Error> {
         let Some(shown) = PresentedToken::read(token.expose()) else { return Ok(None) };
         let Some(row) = self.row_of_sign_in(shown.sign_in).await? else { return Ok(None) };
@@ -79,7 +83,8 @@ impl Directory {
         self.database.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()]).await
     }
 
-    /// Also where the key of an old one is gone: the newest two are known by their digests.
+    /// Also works after the key of an old token was removed: the two newest are recognized with
+    /// their digests.
     fn was_given_out(&self, row: &DatabaseRow, shown: &PresentedToken, token: &Secret) -> Result<bool, Error> {
         let digest = Some(digest_of(token.expose()));
         let known = row.maybe_text("token")? == digest || row.maybe_text("previous")? == digest;
@@ -114,7 +119,7 @@ impl Directory {
         Err(RedeemError::Reused(id))
     }
 
-    /// The newest token once more, by whichever key it was made.
+    /// Derives the newest token again, with the key that it was made with.
     fn repeated_answer(&self, row: &DatabaseRow, id: Guid) -> Result<Option<Secret>, Error> {
         let newest = row.maybe_text("token")?;
         let generation = u32::try_from(row.number("generation")?).unwrap_or_default();
@@ -122,7 +127,7 @@ impl Directory {
         Ok(refresh::all(&self.seals, id, generation, &salt).find(|it| Some(digest_of(it.expose())) == newest))
     }
 
-    /// Makes the next token; nothing where somebody else was first.
+    /// Creates the next token; returns `None` if another request was first.
     async fn next(&self, row: &DatabaseRow, shown: &PresentedToken) -> Result<Option<Secret>, Error> {
         let (id, salt) = (shown.sign_in, row.text("salt")?);
         let generation = shown.generation.saturating_add(1);

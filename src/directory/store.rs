@@ -1,4 +1,4 @@
-//! The open directory.
+//! Handle of the open directory.
 
 use super::client_sign_in::ClientSignInKeys;
 use super::database::{Database, Transaction};
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// What seals the organizations' credentials, and nothing else.
+/// Purpose of the key that seals the organizations' credentials, and nothing else.
 const SEAL_PURPOSE: &str = "directory, credential";
 
 /// Organizations and their people; clones share the database's connections.
@@ -25,35 +25,39 @@ pub struct Directory {
     pub(super) config: Arc<config::directory::DirectoryConfig>,
     pub(super) envelope: Arc<Envelope>,
     pub(super) seals: Arc<ClientSignInKeys>,
-    /// Credentials of the organizations that the file names, by id: they stay out of the database.
+    /// Credentials of the organizations in the configuration, by ID: they are not stored in the
+    /// database.
     pub(super) of_file: Arc<HashMap<Guid, ClientCredential>>,
     pub(super) clock: Clock,
     pub(super) random: RandomSource,
-    /// Counts rows that are read in the order they were written.
+    /// Counter in the IDs of rows that are read in the order in which they were written.
     written: Arc<AtomicU16>,
-    /// Counts what is done now and then.
+    /// Counter for tasks that run occasionally.
     turns: Arc<AtomicU16>,
 }
 
 impl Directory {
-    /// Opens the database, brings its tables up to date and takes over the organizations of the file.
+    /// Opens the database, migrates its tables, and takes over the organizations from the
+    /// configuration.
     ///
     /// # Errors
-    /// Why the database cannot be used, or which organization of the file cannot be taken over.
+    /// Why the database cannot be used, or which organization of the configuration is invalid.
     pub async fn open(config: &config::directory::DirectoryConfig, keyring: &Keyring, clock: Clock, random: RandomSource) -> Result<Self, Error> {
         let database = Database::open(&config.database).await?;
         Self::open_with(database, config, keyring, clock, random).await
     }
 
-    /// The same open database under another configuration, for a reload; another `database` needs a restart.
+    /// Returns the same open database with another configuration, for a reload; another `database`
+    /// requires a restart.
     ///
     /// # Errors
-    /// Which organization of the file cannot be taken over.
+    /// Which organization of the configuration is invalid.
     pub async fn reconfigured(&self, config: &config::directory::DirectoryConfig, keyring: &Keyring) -> Result<Self, Error> {
         Self::open_with(self.database.clone(), config, keyring, self.clock.clone(), self.random.clone()).await
     }
 
-    /// The same with all that it seals sealed and opened by these secrets, for a reload that changes no more than them.
+    /// Returns the same directory with other secrets for sealing, for a reload that changes only
+    /// these.
     #[must_use]
     pub fn sealed_by(&self, keyring: &Keyring) -> Self {
         let envelope = Arc::new(Envelope::new(keyring, SEAL_PURPOSE, &self.random));
@@ -83,22 +87,22 @@ impl Directory {
         })
     }
 
-    /// Closes every connection.
+    /// Closes all connections.
     pub async fn close(&self) {
         self.database.close().await;
     }
 
-    /// The roles there are.
+    /// Returns the configured roles.
     pub fn roles(&self) -> &[String] {
         &self.config.roles
     }
 
-    /// Whether people of that role may open the set-up page of their organization.
+    /// Whether people with that role may open the set-up page of their organization.
     pub fn may_set_up(&self, role: &str) -> bool {
         self.config.setup_roles.iter().any(|it| it == role)
     }
 
-    /// Refuses a role that is none.
+    /// Refuses a role that is not configured.
     pub(super) fn role(&self, role: &str) -> Result<(), Error> {
         if self.config.roles.iter().any(|it| it == role) { Ok(()) } else { Err(Error::NoRole(role.to_owned())) }
     }
@@ -107,17 +111,17 @@ impl Directory {
         Guid::from_random(self.random.bytes())
     }
 
-    /// The id of a row that is read in the order it was written.
+    /// Creates the ID of a row that is read in the order in which it was written.
     pub(super) fn next_id(&self) -> Guid {
         Guid::from_time(self.clock.now_millis(), self.written.fetch_add(1, Ordering::Relaxed), self.random.bytes())
     }
 
-    /// True once in so many times.
+    /// Returns true once every `every` calls.
     pub(super) fn is_cleanup_due(&self, every: u16) -> bool {
         self.turns.fetch_add(1, Ordering::Relaxed).is_multiple_of(every)
     }
 
-    /// Writes down who changed what; rows are never changed or taken out.
+    /// Writes a history entry; entries are never changed or deleted.
     pub(super) async fn audit(&self, changes: &mut Transaction, by: &str, organization: Option<Guid>, person: Option<Guid>, what: &str) -> Result<(), Error> {
         let values = vec![
             self.next_id().to_string().into(),

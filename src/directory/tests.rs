@@ -1,4 +1,4 @@
-//! One suite for both databases. PostgreSQL is Debian's, started here on a socket of its own.
+//! One test suite for both databases. Uses Debian's PostgreSQL, started here on its own socket.
 
 mod by_tls;
 mod families;
@@ -28,7 +28,7 @@ use crate::config::directory::{DatabaseConfig, DirectoryConfig as Config, FirstS
 use crate::seal::keyring::Keyring;
 use crate::seal::random;
 
-/// What a database is to a story: an address of an empty one, kept while the story lasts.
+/// The database of a test: the address of an empty one, which exists as long as the test runs.
 struct Ground {
     config: Config,
     clock: Clock,
@@ -40,7 +40,7 @@ const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const VALUE: &str = "8Qx~uN7mGd2Jz4kPw9Rt5Yb1Vc6Hs3Lf";
 
-/// Runs a story on SQLite, and on PostgreSQL where it is on this machine.
+/// Runs a test on SQLite, and on PostgreSQL if it is installed.
 async fn on_both<F: Future<Output = ()>>(story: impl Fn(Ground) -> F) {
     let folder = tempfile::tempdir().unwrap();
     let database = DatabaseConfig::Sqlite(folder.path().join("entrada.db"));
@@ -77,7 +77,7 @@ impl Ground {
     }
 }
 
-/// The Value of the client secret that works.
+/// Returns the Value of the client secret that works.
 fn in_use(by: &EntraConnection) -> &str {
     let ConnectionCredential::Sealed(proof) = &by.by else { panic!("{by:?}") };
     proof.value()
@@ -110,7 +110,7 @@ async fn person(directory: &Directory, organization: &Organization, username: &s
     directory.add_person(&organization.code, &new, "a story").await.unwrap()
 }
 
-/// Somebody of a tenant: the object id is made of the number.
+/// Returns a person of a tenant; the number becomes the object ID.
 fn who(tenant: &str, number: u8, upn: &str) -> Identity {
     Identity {
         oid: Guid::from_random([number; 16]),

@@ -1,4 +1,5 @@
-//! People in and out as CSV (RFC 4180): `username,name,email,role`, by the names of the columns.
+//! Import and export of people as CSV (RFC 4180): `username,name,email,role`, identified with the
+//! column names.
 
 use super::change::NewPerson;
 use super::database::{SqlValue, Transaction};
@@ -14,48 +15,48 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io;
 
-/// Rows of one transaction.
+/// Rows per transaction.
 const ROWS_PER_TRANSACTION: usize = 1000;
 
-/// Rows of one statement: SQLite looks each placeholder up among all of them.
+/// Rows per statement: SQLite searches all placeholders for each one.
 const ROWS_PER_STATEMENT: usize = 50;
 
-/// People of one page of an export.
+/// People per page of an export.
 pub const PEOPLE_PER_PAGE: u32 = 1000;
 
-/// How often a batch is tried.
+/// Maximum number of attempts for a batch.
 const MAX_TRIES: u32 = 5;
 
-/// Errors that are told one by one; more are counted.
+/// Maximum number of errors in the report; further errors are only counted.
 const MAX_REPORTED_ERRORS: usize = 1000;
 
-/// What became of a file.
+/// Result of an import.
 #[derive(Debug, Default)]
 pub struct ImportReport {
-    /// People who were not there.
+    /// Number of people who were created.
     pub made: u64,
-    /// People whose name, e-mail or role is another now.
+    /// Number of people whose name, e-mail or role was changed.
     pub changed: u64,
-    /// People who were there just so.
+    /// Number of people who were already up to date.
     pub unchanged: u64,
-    /// Lines that were left out, from 1, and why.
+    /// Rejected lines, numbered from 1, and the reasons.
     pub errors: Vec<(u64, String)>,
-    /// How many were left out, told or not.
+    /// Number of rejected lines, reported or not.
     pub left_out: u64,
 }
 
-/// Why a file cannot be taken in at all.
+/// Why a file cannot be imported at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// It is no CSV of people.
+    /// The file is not a CSV file of people.
     #[error("{0}")]
     File(String),
-    /// The directory cannot take it.
+    /// The directory cannot be read or changed.
     #[error(transparent)]
     Directory(#[from] Error),
 }
 
-/// Which column holds what.
+/// Positions of the columns.
 struct CsvColumns {
     username: usize,
     name: Option<usize>,
@@ -69,11 +70,12 @@ struct CsvLine {
 }
 
 impl Directory {
-    /// Takes in a file for one organization. Every batch is whole or not at all, and who is there already is brought up to date, so that an
-    /// import that broke off is finished by running it again. `progress` hears how many lines are done.
+    /// Imports a file into one organization. Each batch is imported completely or not at all, and
+    /// existing people are updated, so that an interrupted import can be completed with another
+    /// run. `progress` receives the number of processed lines.
     ///
     /// # Errors
-    /// Where the file is no CSV of people, or the database cannot be asked.
+    /// The file is not a CSV file of people, or the database cannot be changed.
     pub async fn import(&self, organization: &Organization, file: impl io::Read, by: &str, mut progress: impl FnMut(u64)) -> Result<ImportReport, ImportError> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
         let columns = CsvColumns::of(reader.headers().map_err(|it| ImportError::File(format!("cannot read the first line: {it}")))?)?;
@@ -108,10 +110,10 @@ impl Directory {
         Ok(outcome)
     }
 
-    /// Writes the people of an organization, or all; gives how many.
+    /// Writes the people of one organization or of all; returns their number.
     ///
     /// # Errors
-    /// Where the file cannot be written, or the database cannot be asked.
+    /// The file cannot be written, or the database cannot be read.
     pub async fn export(&self, organization: Option<Guid>, mut out: impl io::Write) -> Result<u64, ImportError> {
         let broken = |it: io::Error| ImportError::File(format!("cannot be written: {it}"));
         out.write_all(&csv_head()).map_err(broken)?;
@@ -154,7 +156,8 @@ impl Directory {
         self.database.rows(sql, vec![organization.to_string().into()]).await?.iter().map(|it| it.text("domain")).collect()
     }
 
-    /// One batch, whole. Where somebody else made one of its people meanwhile, it is done again, and finds that person.
+    /// Imports one batch in a transaction. If another process creates one of its people in the
+    /// meantime, the batch is repeated, and finds that person.
     async fn take_in(&self, organization: &Organization, batch: Vec<CsvLine>, by: &str, outcome: &mut ImportReport) -> Result<(), Error> {
         for _ in 1..MAX_TRIES {
             match self.try_to_take_in(organization, &batch, by, outcome).await {
@@ -190,12 +193,13 @@ impl Directory {
                 Some(UsernameOwner::Person { id, .. }) => other.push((id.clone(), line)),
             }
         }
-        // In one order for everybody: two imports then wait for each other in turn, never both at once.
+        // All imports use the same order, so that two of them cannot deadlock.
         new.sort_by(|one: &&CsvLine, other| one.person.username.cmp(&other.person.username));
         other.sort_by(|one, other| one.0.cmp(&other.0));
         let made = self.insert_all(&mut changes, organization, &new).await?;
         if made != u64::try_from(new.len()).unwrap_or(u64::MAX) {
-            // Somebody made one of them since we looked: nothing of this batch is done.
+            // Another process has created one of them since the query: nothing of this batch is
+            // done.
             return Err(Error::Twice);
         }
         for (id, line) in &other {
@@ -227,7 +231,7 @@ impl Directory {
         for (at, line) in new.iter().enumerate() {
             sql.push_str(if at == 0 { " (" } else { ", (" });
             for it in 1..=MAX_CHANGED_COLUMNS {
-                // A String takes every write.
+                // Writing to a String cannot fail.
                 let _ = write!(sql, "${}, ", at * MAX_CHANGED_COLUMNS + it);
             }
             sql.push_str("'on')");
@@ -238,7 +242,7 @@ impl Directory {
     }
 }
 
-/// What a username is already.
+/// The current owner of a username.
 enum UsernameOwner {
     Code,
     Person { id: String, organization: String, is: CurrentValues },
@@ -251,7 +255,7 @@ struct CurrentValues {
 }
 
 impl CurrentValues {
-    /// A cell that is empty or not there changes nothing.
+    /// An empty or missing cell changes nothing.
     fn agrees_with(&self, new: &NewPerson) -> bool {
         let same = |new: &Option<String>, old: &Option<String>| new.is_none() || new == old;
         same(&new.name, &self.name) && same(&new.email, &self.email) && new.role.as_ref().is_none_or(|it| *it == self.role)
@@ -283,7 +287,7 @@ async fn update(changes: &mut Transaction, id: &str, person: &NewPerson) -> Resu
 
 impl CsvColumns {
     fn of(head: &StringRecord) -> Result<Self, ImportError> {
-        // Spreadsheets begin a file with a byte order mark.
+        // Spreadsheets start a file with a byte order mark.
         let named = |name: &str| head.iter().position(|it| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
         let known = ["username", "name", "email", "role", "organization", "state", "last_sign_in"];
         if let Some(other) = head.iter().find(|it| !known.iter().any(|name| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))) {
@@ -303,12 +307,12 @@ impl ImportReport {
     }
 }
 
-/// The first line of an export.
+/// Returns the first line of an export.
 pub fn csv_head() -> Vec<u8> {
     lines([["username", "name", "email", "role", "organization", "state", "last_sign_in"].map(str::to_owned)])
 }
 
-/// The lines of an export for these people.
+/// Returns the lines of an export for these people.
 pub fn csv_lines(people: &[Person]) -> Vec<u8> {
     lines(people.iter().map(|it| cells(it).map(|it| guarded(&it))))
 }
@@ -316,7 +320,7 @@ pub fn csv_lines(people: &[Person]) -> Vec<u8> {
 fn lines(all: impl IntoIterator<Item = [String; 7]>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for it in all {
-        // A Vec takes every write, and all lines are of one length.
+        // Writing to a Vec cannot fail, and all lines have the same number of cells.
         let _ = writer.write_record(it);
     }
     writer.into_inner().unwrap_or_default()
@@ -329,12 +333,13 @@ fn cells(it: &Person) -> [String; 7] {
     [it.username.to_string(), text(&it.name), text(&it.email), it.role.clone(), it.code.to_string(), state.to_owned(), last]
 }
 
-/// What begins like a formula gets an apostrophe before it, or a spreadsheet would compute it (OWASP, CSV injection).
+/// Prefixes a cell that looks like a formula with an apostrophe, because spreadsheets would
+/// evaluate it (OWASP, CSV injection).
 fn guarded(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']) { format!("'{cell}") } else { cell.to_owned() }
 }
 
-/// Takes the apostrophe off again, so that an export can be imported.
+/// Removes the apostrophe, so that an export can be imported.
 fn unguarded(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(rest) if rest.starts_with(['=', '+', '-', '@', '\'']) => rest,

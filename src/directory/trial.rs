@@ -1,4 +1,4 @@
-//! A sign-in on trial: who it would make somebody, and that the connection worked.
+//! Test sign-ins: who the account would become, and whether the connection works.
 
 use super::database::{DatabaseRow, SqlValue, Transaction};
 use super::error::Error;
@@ -13,23 +13,24 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What a connection is, and which one was tested.
+/// The current connection, and the one that was tested.
 const SELECT_CONNECTION: &str = "SELECT tenant, client_id, credential, tested, tested_what FROM organization WHERE id = $1";
 
-/// Who somebody would be.
+/// Who an account would become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignInPreview {
-    /// How they would come to be it.
+    /// How the account would be matched.
     pub person_match: PersonMatch,
-    /// The person as it would be.
+    /// The person after the sign-in.
     pub person: Person,
 }
 
 impl Directory {
-    /// Who somebody would be who signs in at an organization, whether that is on or not. Nothing is changed: all of it is rolled back.
+    /// Returns who an account would become after a sign-in at an organization, even if the
+    /// organization is off. The transaction is rolled back, so nothing changes.
     ///
     /// # Errors
-    /// Why this would be nobody who may come in.
+    /// Why the person may not sign in.
     pub async fn preview(&self, user: &VerifiedUser, organization: &Organization) -> Result<SignInPreview, MembershipRefusal> {
         self.preview_identity(user.identity(), organization).await
     }
@@ -38,24 +39,26 @@ impl Directory {
         let organization = self.organization_by_id(organization.id).await?.ok_or(MembershipRefusal::OrganizationOff)?;
         check_admissible(who, &organization)?;
         let mut changes = self.database.begin_transaction().await?;
-        // Dropped without `commit`.
+        // The transaction is dropped without `commit`.
         let met = self.match_person(&mut changes, who, &organization).await?;
         met.map(|(how, person)| SignInPreview { person_match: how, person }).ok_or_else(|| Error::Twice.into())
     }
 
-    /// A digest of what an organization's sign-in proves itself by now; nothing where it is not set up. It names the connection that a trial is of.
+    /// Returns a digest of the organization's current connection, which identifies the connection
+    /// that a test uses; `None` if it is not set up.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn connection_mark(&self, organization: &Organization) -> Result<Option<String>, Error> {
         let row = self.database.row(SELECT_CONNECTION, vec![organization.id.to_string().into()]).await?;
         row.map(|it| mark(&it)).transpose().map(Option::flatten)
     }
 
-    /// Notes that a sign-in with the connection of this mark did well; `by` is who tried it, for the history.
+    /// Records a successful sign-in with the connection of this mark; `by` is the actor for the
+    /// history.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be changed.
     pub async fn note_trial(&self, organization: &Organization, mark: &str, by: &str) -> Result<(), Error> {
         let mut changes = self.database.begin_transaction().await?;
         let values: Vec<SqlValue> = vec![organization.id.to_string().into(), self.clock.now().into(), mark.into()];
@@ -64,17 +67,18 @@ impl Directory {
         changes.commit().await
     }
 
-    /// When a sign-in with the connection as it is now did well, seconds since 1970.
+    /// Returns the time of the last successful sign-in with the current connection, in seconds
+    /// since 1970.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn tested(&self, organization: &Organization) -> Result<Option<i64>, Error> {
         let row = self.database.row(SELECT_CONNECTION, vec![organization.id.to_string().into()]).await?;
         row.map(|it| tested(&it)).transpose().map(Option::flatten)
     }
 }
 
-/// The same within changes, of the connection as they have made it.
+/// The same as `tested` within a transaction, for the connection after its changes.
 pub(super) async fn tested_now(changes: &mut Transaction, organization: Guid) -> Result<Option<i64>, Error> {
     let row = changes.row(SELECT_CONNECTION, vec![organization.to_string().into()]).await?;
     row.map(|it| tested(&it)).transpose().map(Option::flatten)
@@ -86,7 +90,8 @@ fn tested(row: &DatabaseRow) -> Result<Option<i64>, Error> {
 }
 
 fn mark(row: &DatabaseRow) -> Result<Option<String>, Error> {
-    // As it is sealed: each sealed text is made once, so it names the secret that it holds and tells nothing of it.
+    // Uses the sealed text: each is unique, so it identifies the secret that it contains without
+    // revealing it.
     let parts = (row.maybe_text("tenant")?, row.maybe_text("client_id")?, row.maybe_text("credential")?);
     let (Some(tenant), Some(client_id), Some(sealed)) = parts else { return Ok(None) };
     Ok(Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("{tenant} {client_id} {sealed}").as_bytes()))))

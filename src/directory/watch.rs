@@ -1,4 +1,4 @@
-//! What was changed lately, and how people stand after it: for those who are signed in elsewhere.
+//! Recent changes, and the status of people after them, for sessions in other processes.
 
 use super::change::SIGNED_OUT;
 use super::database::{DatabaseRow, SqlValue};
@@ -10,42 +10,44 @@ use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use std::collections::HashMap;
 
-/// Changes of one answer at most; the next one goes on behind the last.
+/// Maximum number of changes in a response; the next query continues after the last one.
 pub const MAX_CHANGES_PER_PAGE: u32 = 1000;
 
-/// People of one question at most: SQLite takes so many placeholders in any build.
+/// Maximum number of people in a query: every build of SQLite allows this many placeholders.
 const MAX_PEOPLE_PER_QUERY: usize = 500;
 
-/// Somebody changed something.
+/// A change in the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryChange {
-    /// Of the row in the history.
+    /// ID of the row in the history.
     pub id: Guid,
-    /// When, seconds since 1970 by the clock of whoever changed it.
+    /// Time in seconds since 1970, according to the clock of the machine that made the change.
     pub at: u64,
-    /// What was changed, or whose person it was.
+    /// The organization that was changed, or that the person belongs to.
     pub organization: Option<Guid>,
-    /// Who was changed; nothing where it is the organization, or many of its people.
+    /// The person who was changed; `None` if the change concerns the organization, or several of
+    /// its people.
     pub person: Option<Guid>,
     /// Whether the person was signed out everywhere.
     pub signed_out: bool,
 }
 
 impl Directory {
-    /// Changes since a time in seconds since 1970, the oldest first and at most `MAX_CHANGES_PER_PAGE`; with `after`, those behind that one.
+    /// Returns the changes since a time (in seconds since 1970), oldest first and at most
+    /// `MAX_CHANGES_PER_PAGE`; with `after`, those after that change.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn changed(&self, since: u64, after: Option<&DirectoryChange>) -> Result<Vec<DirectoryChange>, Error> {
         let (at, id) = after.map_or((since, String::new()), |it| (it.at, it.id.to_string()));
         let sql = "SELECT id, at, organization, person, what FROM audit WHERE (at, id) > ($1, $2) ORDER BY at, id LIMIT $3";
         self.database.rows(sql, vec![at.into(), id.into(), i64::from(MAX_CHANGES_PER_PAGE).into()]).await?.iter().map(of_row).collect()
     }
 
-    /// How those people stand now; whoever is not there any more is not told.
+    /// Returns the current status of these people; people who no longer exist are omitted.
     ///
     /// # Errors
-    /// Where the database cannot be asked.
+    /// The database cannot be read.
     pub async fn person_statuses(&self, people: &[Guid]) -> Result<HashMap<Guid, PersonStatus>, Error> {
         let mut out = HashMap::with_capacity(people.len());
         for some in people.chunks(MAX_PEOPLE_PER_QUERY) {
@@ -63,7 +65,7 @@ impl Directory {
     }
 
     fn status_of_row(&self, row: &DatabaseRow) -> Result<PersonStatus, Error> {
-        // One that stands in the file is on for as long as it stands there.
+        // An organization from the configuration is on while it is in the configuration.
         let organization_on = match row.text("source")?.as_str() {
             "file" => self.of_file.contains_key(&guid("organization", &row.text("organization")?)?),
             _ => row.text("organization_state")? == OrganizationState::On.as_str(),

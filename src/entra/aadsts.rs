@@ -1,85 +1,87 @@
-//! What Entra's error codes mean to people, whose move it is, and where it is mended.
+//! Catalog of Entra's error codes: what happened, in words for people, who can fix it, and how.
 //!
-//! At a sign-in a code chooses words and nothing else: what is done about a refusal is decided by its `error` and `suberror`. What a refusal
-//! means for a session that lives is `means`.
+//! During a sign-in, a code only selects the words. The handling of a refusal depends on its
+//! `error` and `suberror`. `means` decides how a refusal affects a live session.
 
 use crate::base::language::Language;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// One code of Entra's list.
+/// An entry for one Entra error code.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AadstsEntry {
     /// The number after `AADSTS`.
     pub code: u32,
-    /// Microsoft's name for it, where it has one.
+    /// Microsoft's name for the code, if it has one.
     pub name: Option<String>,
-    /// Whose move it is.
+    /// Who can fix the problem.
     pub whose: ResponsibleParty,
     title: Option<String>,
     what: String,
     next: Option<String>,
-    /// What an admin or the app's owner does about it.
+    /// Instructions for an admin or the app's owner.
     fix: Option<String>,
-    /// The name of the place where that is done.
+    /// Key of the place where the fix is made.
     place: Option<String>,
-    /// How we react.
+    /// How Entrada reacts.
     pub then: RefusalReaction,
 }
 
-/// Who can mend it.
+/// Who can fix a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResponsibleParty {
-    /// The person.
+    /// The person who signs in.
     Person,
     /// The admin of the person's organization.
     Admin,
-    /// Whoever runs the app.
+    /// The app's owner.
     Owner,
-    /// Microsoft: it passes.
+    /// Microsoft; the problem is temporary.
     Entra,
-    /// Whoever runs the sign-in that Entra itself asks: a federated provider, a local directory.
+    /// The operator of the identity provider that Entra itself asks: a federated provider or a
+    /// local directory.
     IdentityProvider,
-    /// We ourselves.
+    /// Entrada.
     Us,
 }
 
-/// How we react.
+/// How Entrada reacts to a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalReaction {
-    /// The person may sign in again at once.
+    /// The person may sign in again immediately.
     #[serde(rename = "again")]
     SignInAgain,
-    /// The person is offered to choose another account.
+    /// Offers to choose another account.
     Other,
-    /// The person is offered to try again, later.
+    /// Offers to try again later.
     Later,
-    /// Somebody has to mend something first; then the person may try again.
+    /// The problem must be fixed first; then the person may try again.
     #[serde(rename = "mend")]
     FixNeeded,
 }
 
-/// Where something is mended.
+/// A place where a problem is fixed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RemedyPlace {
     r#where: String,
     command: Option<String>,
-    /// Whether the place is the app owner's: the app registration, the sidecar.
+    /// Whether the place belongs to the app's owner: the app registration or the configuration of
+    /// Entrada.
     #[serde(default)]
     owner: bool,
 }
 
-/// What the sentences and places of the catalog are in another language.
+/// Translation of the catalog's sentences and places into another language.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Translation {
     sentences: HashMap<String, String>,
-    /// Those that are menus only are not among them.
+    /// Excludes places that consist of menu names only.
     places: HashMap<String, String>,
 }
 
@@ -89,14 +91,14 @@ struct AadstsCatalog {
     code: Vec<AadstsEntry>,
 }
 
-/// What stands in the places for the reader's own names.
+/// Values for the placeholders in the places.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemedyNames {
     /// Application (client) ID.
     pub client_id: String,
     /// The tenant as it is configured: an ID or a domain.
     pub tenant: String,
-    /// Where people come back.
+    /// Address that people return to after the sign-in.
     pub redirect_uri: String,
     /// The host of Microsoft Graph in this cloud.
     pub graph: &'static str,
@@ -104,16 +106,16 @@ pub struct RemedyNames {
     pub origin: String,
 }
 
-/// What an admin or the app's owner does, and where.
+/// Instructions for an admin or the app's owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remedy {
-    /// What to do, in a sentence.
+    /// The necessary change, in one sentence.
     pub fix: String,
-    /// The menus of the Entra admin center, or the place in the configuration.
+    /// The menu path in the Entra admin center, or the place in the configuration.
     pub place: String,
-    /// A command of the Azure CLI, where there is one. It holds no secret.
+    /// An Azure CLI command, if there is one. It contains no secret.
     pub command: Option<String>,
-    /// Whether it is the app's owner who does it, not the admin of the person's organization.
+    /// Whether the app's owner makes the fix, rather than the admin of the person's organization.
     pub for_owner: bool,
 }
 
@@ -121,22 +123,22 @@ const IN_THE_LOG: &str = "Find the failure reason in the sign-in log.";
 
 const READ_GROUPS: &str = "Grant the delegated Microsoft Graph permission User.Read.";
 
-/// What is known of a code.
+/// Returns the entry for a code, if the catalog has one.
 pub fn find(code: u32) -> Option<&'static AadstsEntry> {
     TABLE.codes.get(&code)
 }
 
-/// All codes, in no order.
+/// Returns all codes in no particular order.
 pub fn all() -> impl Iterator<Item = &'static AadstsEntry> {
     TABLE.codes.values()
 }
 
-/// What to do about a code that is not known: the sign-in log says more.
+/// Returns the remedy for an unknown code: the sign-in log has the details.
 pub fn in_the_log(names: &RemedyNames, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
     at("logs", IN_THE_LOG, names, correlation_id, language)
 }
 
-/// Who lets the app read the groups of the people, where nobody has yet.
+/// Returns the remedy for missing consent: how to allow the app to read people's groups.
 pub fn consent_to_graph(names: &RemedyNames, language: Language) -> Option<Remedy> {
     at("consent", READ_GROUPS, names, None, language)
 }
@@ -156,7 +158,8 @@ fn at(name: &str, fix: &'static str, names: &RemedyNames, correlation_id: Option
     })
 }
 
-/// A sentence of the catalog in that language; one that nobody translated stays as it is, which a test keeps from happening.
+/// Translates a sentence of the catalog. A sentence without a translation stays in English; a test
+/// ensures that all have one.
 fn spoken(sentence: &'static str, language: Language) -> &'static str {
     match language {
         Language::English => sentence,
@@ -165,22 +168,23 @@ fn spoken(sentence: &'static str, language: Language) -> &'static str {
 }
 
 impl AadstsEntry {
-    /// What happened, in a few words; most codes share one.
+    /// Short summary of the problem; most codes share one.
     pub fn title(&'static self, language: Language) -> Option<&'static str> {
         self.title.as_deref().map(|it| spoken(it, language))
     }
 
-    /// What happened, in a sentence or two for the person.
+    /// Describes the problem in one or two sentences for the person.
     pub fn what(&'static self, language: Language) -> &'static str {
         spoken(&self.what, language)
     }
 
-    /// What the person can do.
+    /// Describes the next step for the person.
     pub fn next(&'static self, language: Language) -> Option<&'static str> {
         self.next.as_deref().map(|it| spoken(it, language))
     }
 
-    /// What others than the person do about it, with the names filled in; the correlation id makes the way to the log short.
+    /// Returns the fix that other people can make, with the names filled in. The correlation ID
+    /// makes the entry in the sign-in log easy to find.
     pub fn remedy(&'static self, names: &RemedyNames, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
         at(self.place.as_deref()?, self.fix.as_deref()?, names, correlation_id, language)
     }
@@ -206,7 +210,7 @@ struct AadstsTable {
     codes: HashMap<u32, AadstsEntry>,
 }
 
-/// A test keeps the file readable.
+/// A test ensures that the file can be parsed.
 static TABLE: LazyLock<AadstsTable> = LazyLock::new(|| read().unwrap_or_default());
 
 fn read() -> Result<AadstsTable, toml::de::Error> {
@@ -225,7 +229,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// The codes that a sign-in, a refresh or a sign-out can meet.
+    /// The codes that can occur during a sign-in, a refresh or a sign-out.
     const HANDLED_CODES: &[u32] = &[
         16_000, 16_001, 16_003, 28_002, 28_003, 40_008, 50_000, 50_001, 50_002, 50_005, 50_008, 50_011, 50_012, 50_013, 50_014, 50_020, 50_033, 50_034, 50_048,
         50_053, 50_055, 50_056, 50_057, 50_058, 50_059, 50_061, 50_064, 50_068, 50_070, 50_071, 50_072, 50_074, 50_076, 50_078, 50_079, 50_087, 50_088, 50_089,
@@ -293,7 +297,7 @@ mod tests {
         }
     }
 
-    /// The names in braces of a text, in their order.
+    /// Returns the placeholder names (in braces) of a text, in order.
     fn blanks(text: &str) -> Vec<&str> {
         text.split('{').skip(1).filter_map(|it| it.split_once('}')).map(|it| it.0).collect()
     }
@@ -316,7 +320,7 @@ mod tests {
             assert!(english != german && german.len() <= 230, "{name}");
             assert_eq!(blanks(english), blanks(german), "{name}");
         }
-        // What holds words and no menus only.
+        // Places that contain words, not only menu names.
         let left: Vec<_> = TABLE.places.iter().filter(|it| !german.places.contains_key(it.0)).map(|it| it.1.r#where.as_str()).collect();
         assert!(!left.iter().any(|it| it.contains(" the ") || it.contains("sidecar")), "{left:?}");
     }

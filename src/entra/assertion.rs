@@ -1,6 +1,8 @@
-//! What an app proves itself by instead of a client secret: an assertion that its own key signs, or one of another issuer.
+//! Client assertions, which authenticate an app instead of a client secret: signed with the app's
+//! own key, or issued by another issuer.
 //!
-//! Sources: RFC 7521, RFC 7523, `learn:/certificate-credentials`, `learn:/workload-identity-federation`.
+//! Sources: RFC 7521, RFC 7523, `learn:/certificate-credentials`,
+//! `learn:/workload-identity-federation`.
 
 use super::error::Error;
 use crate::base::certificate::ClientCertificate;
@@ -15,16 +17,17 @@ use serde_json::json;
 use std::path::Path;
 use tokio::io::AsyncReadExt as _;
 
-/// `client_assertion_type` of both.
+/// `client_assertion_type` for both kinds.
 pub(super) const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Seconds that an assertion of ours lives: as in Microsoft's own libraries.
+/// Lifetime of an assertion that Entrada signs, in seconds; the same as in Microsoft's own
+/// libraries.
 const ASSERTION_LIFETIME_SECONDS: u64 = 600;
 
-/// The longest token of another issuer, in bytes.
+/// Maximum size of a token from another issuer, in bytes.
 const MAX_FEDERATED_TOKEN_BYTES: u64 = 16 * 1024;
 
-/// Who asks whom, and when.
+/// The client, the endpoint and the time of a request that needs an assertion.
 pub(super) struct AssertionRequest<'a> {
     pub(super) client: Guid,
     /// The token endpoint.
@@ -33,7 +36,7 @@ pub(super) struct AssertionRequest<'a> {
     pub(super) random: &'a RandomSource,
 }
 
-/// The assertion for one request; nothing where a client secret proves it.
+/// Returns the assertion for one request; `None` for a client secret.
 pub(super) async fn assertion(credential: &ClientCredential, asking: &AssertionRequest<'_>) -> Result<Option<String>, Error> {
     match credential {
         ClientCredential::Secret(_) => Ok(None),
@@ -49,7 +52,8 @@ fn signed(certificate: &ClientCertificate, asking: &AssertionRequest<'_>) -> Res
         "aud": asking.endpoint,
         "iss": id,
         "sub": id,
-        // A new one each time, as Entra asks for; whether it refuses one it has seen is not documented.
+        // A new one each time, as Entra requires; it is not documented whether Entra rejects a
+        // repeated one.
         "jti": asking.random.text::<16>(),
         "iat": asking.now,
         "nbf": asking.now,
@@ -63,7 +67,7 @@ fn signed(certificate: &ClientCertificate, asking: &AssertionRequest<'_>) -> Res
     Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// The file is read anew: whoever writes it does so about every hour.
+/// Reads the file each time, because its writer replaces it about every hour.
 async fn of_another(path: &Path) -> Result<String, Error> {
     let refused = |why: &dyn std::fmt::Display| Error::Credential(format!("the federated token's file {} cannot be read: {why}", path.display()));
     let file = tokio::fs::File::open(path).await.map_err(|it| refused(&it))?;
@@ -73,7 +77,7 @@ async fn of_another(path: &Path) -> Result<String, Error> {
         return Err(refused(&"it is longer than 16 KiB"));
     }
     let token = text.trim();
-    // Whatever else it is, it is not sent to Entra.
+    // Anything that does not look like a JWT is not sent to Entra.
     let is_jwt = token.split('.').count() == 3 && token.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b'_'));
     if is_jwt { Ok(token.to_owned()) } else { Err(refused(&"it holds no JWT")) }
 }

@@ -1,4 +1,4 @@
-//! The way to Entra and the way out of it: the addresses that browsers are sent to.
+//! The addresses at Entra to which browsers are sent to sign in and to sign out.
 
 use super::error::Error;
 use super::metadata::EntraMetadata;
@@ -11,27 +11,29 @@ use openidconnect::{
 };
 use std::fmt;
 
-/// What a sign-in asks for beside `openid`, which the library adds: `profile` brings `oid` and `tid`, `email` the address.
-/// `offline_access` the refresh token, by which Entra is asked later whether the person may still be here.
+/// Scopes of a sign-in, in addition to `openid`, which the library adds: `profile` provides `oid`
+/// and `tid`, `email` the address, `offline_access` the refresh token, which is used later to ask
+/// Entra whether the person still has access.
 pub const SIGN_IN_SCOPES: [&str; 3] = ["profile", "email", "offline_access"];
 
-/// What is enough to hear whose account it is: nobody has to agree to more.
+/// Scopes that are sufficient to learn which account a person has; they need no further consent.
 pub const NAMING_SCOPES: [&str; 1] = ["profile"];
 
-/// What may make a sign-in shorter.
+/// Hints that can shorten a sign-in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignInHints {
-    /// Whom to sign in.
+    /// The account to sign in with.
     pub login_hint: Option<String>,
-    /// Whose domain: skips the page that asks for it.
+    /// The domain of the account; skips the page that asks for it.
     pub domain_hint: Option<String>,
     /// `login` or `select_account`.
     pub prompt: Option<String>,
-    /// A claims challenge: what the sign-in has to prove, as JSON (OpenID Connect Core section 5.5).
+    /// A claims challenge: what the sign-in must prove, as JSON (OpenID Connect Core section 5.5).
     pub claims: Option<String>,
 }
 
-/// The claims that ask for the proof of one of these authentication contexts (`acrs`); `None` where there are none.
+/// Returns the claims request for one of these authentication contexts (`acrs`); `None` if there
+/// are none.
 pub fn claims_for(acrs: &[String]) -> Option<String> {
     let asked = match acrs {
         [] => return None,
@@ -41,20 +43,20 @@ pub fn claims_for(acrs: &[String]) -> Option<String> {
     Some(serde_json::json!({"id_token": {"acrs": asked}}).to_string())
 }
 
-/// A sign-in that has begun: where the browser goes, and what must be kept until it comes back.
+/// A started sign-in: where the browser goes, and what must be kept until it returns.
 pub struct StartedSignIn {
-    /// The address at Entra.
+    /// The address at Entra to redirect the browser to.
     pub location: String,
-    /// Must stand in the ID token.
+    /// Must be in the ID token.
     pub nonce: String,
-    /// Proves that we began this sign-in (PKCE, RFC 7636).
+    /// Proves that Entrada started this sign-in (PKCE, RFC 7636).
     pub verifier: String,
 }
 
-/// Begins a sign-in under that `state`.
+/// Starts a sign-in with the given `state`.
 ///
 /// # Errors
-/// `Address`, where an endpoint is none.
+/// `Address` if an endpoint is not a valid URL.
 pub fn start(
     registration: &AppRegistration,
     metadata: &EntraMetadata,
@@ -76,7 +78,7 @@ pub fn start(
         Some("select_account") => Some(CoreAuthPrompt::SelectAccount),
         _ => None,
     };
-    // A hint and the wish to choose contradict each other.
+    // A login hint and the request to select an account contradict each other.
     let choosing = prompt == Some(CoreAuthPrompt::SelectAccount);
     if let Some(hint) = hints.login_hint.as_ref().filter(|_| !choosing) {
         request = request.set_login_hint(LoginHint::new(hint.clone()));
@@ -94,7 +96,8 @@ pub fn start(
     Ok(StartedSignIn { location: location.into(), nonce: nonce.secret().clone(), verifier: verifier.into_secret() })
 }
 
-/// Where a browser signs out (OpenID Connect RP-Initiated Logout 1.0), to come back to `back`; `None` where Entra names no such place.
+/// Returns the address where a browser signs out (OpenID Connect RP-Initiated Logout 1.0) and then
+/// returns to `back`; `None` if Entra publishes no such endpoint.
 pub fn sign_out(registration: &AppRegistration, metadata: &EntraMetadata, back: &LandingUrl, hint: Option<&str>) -> Option<String> {
     let endpoint = EndSessionUrl::new(metadata.end_session.clone()?).ok()?;
     let back = PostLogoutRedirectUrl::new(back.as_str().to_owned()).ok()?;

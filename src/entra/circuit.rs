@@ -1,6 +1,7 @@
-//! Leaves Entra alone while it does not answer, and never asks it too much at once.
+//! Pauses requests to Entra while it does not answer, and limits concurrent requests.
 //!
-//! One for each authority. Asking about sessions goes through it; people who sign in do not wait for it, but tell it how it went.
+//! There is one circuit breaker for each authority. Questions about sessions go through it.
+//! Sign-ins do not wait for it, but report their outcome to it.
 
 use super::error::Error;
 use crate::base::clock::Clock;
@@ -8,18 +9,19 @@ use crate::base::random::RandomSource;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Refreshes at once.
+/// Maximum number of concurrent refreshes.
 const MAX_CONCURRENT_REFRESHES: usize = 16;
-/// First pause after a failure, in milliseconds; each further one is twice as long.
+/// First pause after a failure, in milliseconds; doubles with each further failure.
 const FIRST_PAUSE_MS: u64 = 1000;
-/// Longest pause, in milliseconds.
+/// Maximum pause, in milliseconds.
 const MAX_PAUSE_MS: u64 = 60_000;
-/// Longest pause that a `Retry-After` may ask for, in seconds.
+/// Maximum pause that a `Retry-After` can request, in seconds.
 const MAX_RETRY_AFTER_SECONDS: u64 = 3600;
-/// How long a probe may take before another may go, in milliseconds; longer than the client waits for an answer.
+/// Time until another probe may be sent, in milliseconds; longer than the client waits for a
+/// response.
 const PROBE_TIMEOUT_MS: u64 = 15_000;
 
-/// Whether Entra answers, as far as the last requests tell.
+/// Whether Entra answers, judging from the latest requests.
 #[derive(Debug)]
 pub struct CircuitBreaker {
     state: Mutex<CircuitState>,
@@ -30,32 +32,35 @@ pub struct CircuitBreaker {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct CircuitState {
-    /// Failures in a row, as rounds: what was under way together fails together. 0: all is well.
+    /// Consecutive failures, counted in rounds: requests that were under way together fail
+    /// together. 0: Entra answers.
     failures: u32,
-    /// No request before then, in milliseconds since 1970.
+    /// Earliest time of the next request, in milliseconds since 1970.
     until: u64,
-    /// When the pause began: a clock that was set back must not make it longer.
+    /// Start of the pause, in milliseconds since 1970: a clock that was set back must not extend
+    /// the pause.
     since: u64,
 }
 
-/// A request that may go; tells with which round it fails.
+/// Permission for one request; records the round in which it fails.
 #[derive(Debug)]
 #[must_use]
 pub struct CircuitTicket(u32);
 
 impl CircuitBreaker {
-    /// One through which everything goes.
+    /// Creates a circuit breaker that lets every request through.
     pub fn new(clock: Clock, random: RandomSource) -> Self {
         Self { state: Mutex::default(), permits: Arc::new(Semaphore::new(MAX_CONCURRENT_REFRESHES)), clock, random }
     }
 
-    /// Waits for a place among those that ask at once. After a pause one request goes, and the others wait for how it went.
+    /// Waits for a free place among the concurrent requests. After a pause, one request is sent,
+    /// and the others wait for its outcome.
     ///
     /// # Errors
-    /// `Resting`, while Entra is left alone.
+    /// `Resting` while requests to Entra are paused.
     pub async fn enter(&self) -> Result<(CircuitTicket, OwnedSemaphorePermit), Error> {
         self.may_go()?;
-        // Never closed: the error cannot come.
+        // The semaphore is never closed, so this error cannot occur.
         let place = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::Resting(1))?;
         let now = self.clock.now_millis();
         let mut state = self.state();
@@ -64,18 +69,18 @@ impl CircuitBreaker {
             return Err(Error::Resting(rests));
         }
         if state.failures > 0 {
-            // This is the probe.
+            // This request is the probe.
             (state.since, state.until) = (now, now + PROBE_TIMEOUT_MS);
         }
         Ok((CircuitTicket(state.failures), place))
     }
 
-    /// A request that goes whatever the state.
+    /// Returns a ticket for a request that is sent in any state.
     pub fn ticket(&self) -> CircuitTicket {
         CircuitTicket(self.state().failures)
     }
 
-    /// Entra answered, whatever it said.
+    /// Records that Entra answered, with any result.
     pub fn answered(&self) {
         let before = std::mem::take(&mut *self.state());
         if before.failures > 0 {
@@ -83,13 +88,14 @@ impl CircuitBreaker {
         }
     }
 
-    /// Entra did not answer, or not as it should; it may have said in how many seconds to come again.
-    /// `ours`: what it refuses is this app registration, which waiting alone does not mend.
+    /// Records that Entra did not answer, or answered unexpectedly; `retry_after` is the number of
+    /// seconds that it asked to wait. `ours` means that Entra refuses this app registration, which
+    /// waiting alone does not fix.
     pub fn failed(&self, ticket: CircuitTicket, retry_after: Option<u64>, ours: bool, cause: &Error) {
         let now = self.clock.now_millis();
         let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
         let mut state = self.state();
-        // What was under way together is one failure.
+        // Requests that were under way together count as one failure.
         if ticket.0 == state.failures {
             state.failures = state.failures.saturating_add(1);
             let pause = FIRST_PAUSE_MS.saturating_mul(2_u64.saturating_pow(state.failures - 1)).min(MAX_PAUSE_MS);
@@ -109,12 +115,12 @@ impl CircuitBreaker {
         }
     }
 
-    /// Seconds for which nothing is asked, rounded up; 0 where something may be.
+    /// Remaining pause in seconds, rounded up; 0 if requests may be sent.
     pub fn pause_ms(&self) -> u64 {
         self.state().rests(self.clock.now_millis())
     }
 
-    /// Takes over what another one knows of the same authority.
+    /// Takes over the state of another circuit breaker for the same authority.
     pub fn inherit(&self, old: &Self) {
         let known = *old.state();
         *self.state() = known;
@@ -189,7 +195,7 @@ mod tests {
         assert_eq!(circuit.pause_ms(), 120);
         circuit.failed(circuit.ticket(), Some(u64::MAX), false, &Error::Answer);
         assert_eq!(circuit.pause_ms(), 3600);
-        // Somebody who signed in meanwhile shows that it is over.
+        // A sign-in in the meantime shows that the outage is over.
         circuit.answered();
         assert_eq!(circuit.pause_ms(), 0);
     }

@@ -1,36 +1,39 @@
-//! What Entra says when it refuses: an OAuth error, an AADSTS code, and ids to search for.
+//! Refusals from Entra: an OAuth error, an AADSTS code, and IDs to search for.
 
 use crate::base::guid::Guid;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// Longest description that is read, in bytes.
+/// Maximum length of a description that is read, in bytes.
 const MAX_DESCRIPTION_BYTES: usize = 8 * 1024;
-/// Longest claims challenge that is kept, in bytes: it goes into an address.
+/// Maximum length of a claims challenge, in bytes: it becomes part of a URL.
 const MAX_CLAIMS_BYTES: usize = 2 * 1024;
 
-/// A refusal of Entra; holds nothing but checked, harmless text, since at the callback anybody can write one.
+/// A refusal from Entra. It contains only validated, harmless text, because anyone can forge one at
+/// the callback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EntraRefusal {
-    /// The OAuth error (RFC 6749 sections 4.1.2.1 and 5.2); `unknown` where it is none.
+    /// The OAuth error (RFC 6749 sections 4.1.2.1 and 5.2); `unknown` if it is not a valid one.
     pub error: String,
-    /// Entra's finer reason: `suberror` of the token endpoint, `error_subcode` at the callback.
+    /// Entra's more specific reason: `suberror` at the token endpoint, `error_subcode` at the
+    /// callback.
     pub suberror: Option<Box<str>>,
     /// The number after `AADSTS`.
     pub code: Option<u32>,
-    /// Finds the request in Entra's sign-in log.
+    /// Identifies the request in Entra's sign-in log.
     pub correlation_id: Option<Box<str>>,
-    /// Finds the answer in Microsoft's own log.
+    /// Identifies the response in Microsoft's own log.
     pub trace_id: Option<Box<str>>,
-    /// When, as Entra writes it: `2026-01-09 02:02:12Z`.
+    /// Time of the refusal, in Entra's format: `2026-01-09 02:02:12Z`.
     pub timestamp: Option<Box<str>>,
-    /// A claims challenge, a JSON object as text: what the next sign-in has to prove. Only the token endpoint tells one.
+    /// A claims challenge, a JSON object as text: the requirements for the next sign-in. Only the
+    /// token endpoint sends one.
     pub claims: Option<Box<str>>,
 }
 
 impl EntraRefusal {
-    /// Reads `error` and `error_description` of a callback.
+    /// Reads `error` and `error_description` from a callback.
     pub fn of_callback(error: &str, description: Option<&str>) -> Self {
         let text = description.filter(|it| it.len() <= MAX_DESCRIPTION_BYTES).unwrap_or_default();
         Self {
@@ -44,35 +47,37 @@ impl EntraRefusal {
         }
     }
 
-    /// With the finer reason that came along; what is no plain word is none.
+    /// Adds the more specific reason; anything other than a plain word is ignored.
     #[must_use]
     pub fn because(mut self, suberror: Option<&str>) -> Self {
         self.suberror = suberror.filter(|it| is_plain(it)).map(Into::into);
         self
     }
 
-    /// Whether the person pressed Cancel at Entra, or declined there.
+    /// Whether the person canceled or declined the sign-in at Entra.
     pub fn is_cancelled(&self) -> bool {
         self.error == "access_denied" && (self.suberror.as_deref() == Some("cancel") || self.code.is_none())
     }
 
-    /// Whether Entra asks to come again later (RFC 6749 section 4.1.2.1).
+    /// Whether Entra asks to try again later (RFC 6749 section 4.1.2.1).
     pub fn is_passing(&self) -> bool {
         matches!(self.error.as_str(), "temporarily_unavailable" | "server_error")
     }
 
-    /// Whether Entra refuses the app itself, not the person (RFC 6749 section 5.2).
+    /// Whether Entra refuses the app itself rather than the person (RFC 6749 section 5.2).
     pub fn is_of_the_app(&self) -> bool {
         matches!(self.error.as_str(), "invalid_client" | "unauthorized_client")
     }
 
-    /// Reads the body of an error answer of the token or the discovery endpoint; `None` where it is none.
+    /// Reads the body of an error response from the token or discovery endpoint; `None` if it is
+    /// not one.
     pub fn of_body(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
 }
 
-/// The members of an error body that are read; foreign types in the optional ones are no reason to lose the others.
+/// The members of an error body that are read. An unexpected type in an optional member does not
+/// discard the other members.
 #[derive(Deserialize)]
 struct ErrorBody {
     error: String,
@@ -132,7 +137,7 @@ fn is_plain(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'))
 }
 
-/// Written anew, so that it is one JSON object and nothing beside it.
+/// Serializes the challenge again, so that it is exactly one JSON object.
 fn challenge(text: &str) -> Option<Box<str>> {
     let object: serde_json::Map<String, Value> = serde_json::from_str(Some(text).filter(|it| it.len() <= MAX_CLAIMS_BYTES)?).ok()?;
     serde_json::to_string(&object).ok().map(Into::into)
@@ -144,7 +149,8 @@ fn code_in(text: &str) -> Option<u32> {
     rest.get(..digits)?.parse().ok()
 }
 
-/// The word after a label. Older texts part their pieces by line ends, newer ones by blanks.
+/// Returns the word after a label. Older texts separate their parts with line ends, newer ones with
+/// spaces.
 fn after<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     text.split_once(label).map(|it| it.1.trim_start())
 }

@@ -1,7 +1,7 @@
-//! The groups of a person, as Microsoft Graph tells them (`learn:/directoryobject-getmemberobjects`).
+//! Reads a person's groups from Microsoft Graph (`learn:/directoryobject-getmemberobjects`).
 //!
-//! Where a token has too many groups it carries a pointer instead. That leads to a retired service and is never followed: no address of a
-//! token is ever asked.
+//! If a person has too many groups, the token contains a link instead. The link leads to a retired
+//! service and is never followed: Entrada requests no address that comes from a token.
 
 use super::oidc::RedeemedTokens;
 use crate::base::guid::Guid;
@@ -16,21 +16,23 @@ use serde::Deserialize;
 use std::time::Duration;
 use url::Url;
 
-/// What a token for Graph must let us do: read the person's own groups.
+/// Permission that a token for Graph needs: reading the person's own groups.
 pub const GRAPH_PERMISSION: &str = "User.Read";
 
-/// The question: groups that grant something, and nested ones too. Without it directory roles and distribution lists would come along.
+/// Request body: security groups, including nested ones. Without the filter, the response would
+/// include directory roles and distribution lists.
 const GROUPS_QUERY: &str = r#"{"securityEnabledOnly": true}"#;
-/// Pages that are read at most; Graph puts 100 ids on one unless it wants otherwise.
+/// Maximum number of pages that are read; Graph usually returns 100 IDs on a page.
 const MAX_PAGES: usize = 120;
-/// Ids that are taken at most; Graph itself ends there.
+/// Maximum number of IDs that are read; the same limit as in Graph.
 const MAX_GROUPS: usize = 11_000;
-/// For all pages together.
+/// Timeout for all pages together.
 const GROUPS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` that is honored, in seconds.
 const MAX_RETRY_AFTER_SECONDS: u64 = 120;
 
-/// All groups of a person at one moment. Made here only, of an answer of Graph to a token of that person's: there is no other way to tell a session its groups.
+/// All groups of a person at one moment. Created only in this module, from Graph's response to that
+/// person's token: it is the only way to give a session groups from Graph.
 #[derive(Debug)]
 pub struct GroupMembership {
     oid: Guid,
@@ -38,7 +40,8 @@ pub struct GroupMembership {
     ids: StringList,
 }
 
-/// What opens Graph for one person. Its new refresh token is to be kept before anything else.
+/// Gives access to Graph for one person. The caller must store its new refresh token before
+/// anything else.
 #[derive(Debug)]
 pub struct GraphToken {
     pub(in crate::entra) id_token: Option<Secret>,
@@ -47,24 +50,24 @@ pub struct GraphToken {
     new_refresh_token: Option<Secret>,
 }
 
-/// Why Graph did not tell the groups. None holds a token.
+/// Why Graph did not return the groups. No variant contains a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The session has no refresh token, so none for Graph can be had.
+    /// The session has no refresh token, so it cannot get a token for Graph.
     #[error("Entra returned no refresh token to use for Microsoft Graph")]
     NoRefreshToken,
-    /// Entra gave no token for Graph.
+    /// Entra issued no token for Graph.
     #[error("no token for Microsoft Graph: {0}")]
     Token(super::error::Error),
-    /// No answer.
+    /// Graph did not answer.
     #[error("no answer from Microsoft Graph: {0}")]
     Unreachable(client::Error),
-    /// Too much is asked of it, or it is down.
+    /// Graph is overloaded or down.
     #[error("Microsoft Graph returned status {status}")]
     Busy {
-        /// 429 or 5xx.
+        /// The HTTP status: 429 or 5xx.
         status: u16,
-        /// How long it wants to be left alone, in seconds.
+        /// Seconds to wait before the next request, if Graph says so.
         rest: Option<u64>,
     },
     /// The app may not read the person's groups.
@@ -73,25 +76,25 @@ pub enum Error {
     /// Any other status.
     #[error("Microsoft Graph returned status {0}")]
     Status(u16),
-    /// No list of groups.
+    /// The response is not a list of groups.
     #[error("the response from Microsoft Graph cannot be read")]
     Answer,
-    /// The next page is said to be elsewhere.
+    /// The link to the next page leads to another host.
     #[error("the response from Microsoft Graph links to another host")]
     Elsewhere,
-    /// More groups or pages than anybody has.
+    /// More groups or pages than the limits allow.
     #[error("Microsoft Graph sent more than {MAX_GROUPS} groups or {MAX_PAGES} pages")]
     TooMany,
     /// All pages together took too long, or longer than a request waits.
     #[error("Microsoft Graph did not return the groups in time")]
     Slow,
-    /// The asking was given up, as the process ends.
+    /// The request was aborted because the process is shutting down.
     #[error("the request to Microsoft Graph did not finish")]
     Interrupted,
 }
 
 impl Error {
-    /// Whether Graph cannot be asked at all right now, by nobody.
+    /// Whether Graph is unavailable for everyone at the moment.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Busy { .. } | Self::Slow => true,
@@ -102,7 +105,7 @@ impl Error {
         }
     }
 
-    /// For how many seconds nothing is to be asked, where that is known.
+    /// Seconds until the next request, if known.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Busy { rest, .. } => *rest,
@@ -112,12 +115,13 @@ impl Error {
         }
     }
 
-    /// Whether it lies in what one session has to ask by; another session of the same person may be luckier.
+    /// Whether the cause is the refresh token of one session; another session of the same person
+    /// may succeed.
     pub fn is_about_refresh_token(&self) -> bool {
         matches!(self, Self::NoRefreshToken | Self::Token(super::error::Error::Refused(_)))
     }
 
-    /// Whether nobody has agreed yet that the app reads the person's groups (AADSTS65001).
+    /// Whether consent to read the person's groups is missing (AADSTS65001).
     pub fn is_consent(&self) -> bool {
         match self {
             Self::Forbidden => true,
@@ -128,17 +132,17 @@ impl Error {
 }
 
 impl GroupMembership {
-    /// The groups that were told to a token of that person's.
+    /// Creates the membership from the groups that Graph returned for that person's token.
     pub(in crate::entra) fn new(who: &Identity, ids: StringList) -> Self {
         Self { oid: who.oid, tid: who.tid, ids }
     }
 
-    /// Whose groups these are: object id and tenant.
+    /// Returns the person that the groups belong to: object ID and tenant.
     pub fn person(&self) -> (Guid, Guid) {
         (self.oid, self.tid)
     }
 
-    /// Object ids, all of them.
+    /// Returns the object IDs of all groups.
     pub fn ids(&self) -> &StringList {
         &self.ids
     }
@@ -149,16 +153,16 @@ impl GraphToken {
         Self { base, id_token: tokens.id_token, access: tokens.access, new_refresh_token: tokens.refresh_token }
     }
 
-    /// The refresh token that took the last one's place; given once.
+    /// Takes the new refresh token, which replaces the previous one; later calls return `None`.
     pub fn take_refresh_token(&mut self) -> Option<Secret> {
         self.new_refresh_token.take()
     }
 }
 
-/// Asks for all groups of the person whom `access` stands for.
+/// Requests all groups of the person that `access` belongs to.
 ///
 /// # Errors
-/// Why they were not told; some of them are never given for all.
+/// Why Graph did not return the groups. An incomplete list is never returned.
 pub async fn groups(client: &HttpClient, base: &str, access: &Secret) -> Result<StringList, Error> {
     tokio::time::timeout(GROUPS_TIMEOUT, pages(client, base, access)).await.map_err(|_| Error::Slow)?
 }
@@ -176,7 +180,7 @@ async fn pages(client: &HttpClient, base: &str, access: &Secret) -> Result<Strin
     Err(Error::TooMany)
 }
 
-/// One page of the answer.
+/// One page of the response.
 #[derive(Deserialize)]
 struct MemberOfPage {
     value: Vec<String>,
@@ -184,7 +188,7 @@ struct MemberOfPage {
     next: Option<String>,
 }
 
-/// What is no object id is no answer of Graph's.
+/// Anything other than object IDs is not a valid response from Graph.
 fn take(ids: &mut Vec<String>, page: &[String]) -> Result<(), Error> {
     for id in page {
         ids.push(Guid::parse(id).ok_or(Error::Answer)?.to_string());
@@ -192,7 +196,7 @@ fn take(ids: &mut Vec<String>, page: &[String]) -> Result<(), Error> {
     if ids.len() > MAX_GROUPS { Err(Error::TooMany) } else { Ok(()) }
 }
 
-/// The token goes to no other host.
+/// Accepts only links to the same host, so that no other host receives the token.
 fn at_home(link: &str, home: &Url) -> Option<Url> {
     let url = Url::parse(link).ok()?;
     let plain = url.username().is_empty() && url.password().is_none();

@@ -1,32 +1,32 @@
-//! Why a token is refused.
+//! Reasons for which a token is rejected.
 
 use crate::base::guid::Guid;
 
-/// Why a token is refused. No variant holds text from the token.
+/// Why a token is rejected. No variant contains text from the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidToken {
     /// Longer than 64 KiB.
     #[error("the token is too large")]
     TooLarge,
-    /// Not three parts of base64url around JSON objects.
+    /// Not three base64url parts that contain JSON objects.
     #[error("the token is malformed")]
     Malformed,
-    /// A member of the header or a claim stands twice (RFC 7515 section 4, RFC 7519 section 4).
+    /// A header member or a claim occurs twice (RFC 7515 section 4, RFC 7519 section 4).
     #[error("the token repeats a member")]
     Twice,
     /// `alg` is not RS256.
     #[error("the token is not signed with RS256")]
     Algorithm,
-    /// `crit` asks for an extension (RFC 7515 section 4.1.11).
+    /// `crit` requires an extension (RFC 7515 section 4.1.11).
     #[error("the token requires an unknown extension")]
     Critical,
-    /// `typ` or `cty` says that this is something else than a JWT.
+    /// `typ` or `cty` names a type other than JWT.
     #[error("the token is of another type")]
     Type,
     /// No usable `kid`.
     #[error("the token does not name its key")]
     NoKeyId,
-    /// The signature does not fit.
+    /// The signature does not match.
     #[error("the signature does not match")]
     Signature,
     /// The key belongs to another issuer or cloud.
@@ -41,10 +41,10 @@ pub enum InvalidToken {
     /// `tid` is not the tenant.
     #[error("the token is from another tenant")]
     Tenant,
-    /// A tenant that is not among those allowed; its id.
+    /// The tenant with this ID is not in the list of allowed tenants.
     #[error("people of the tenant {0} may not sign in here (entra.allowed_tenants)")]
     Stranger(Guid),
-    /// A personal account, which is let in only where it is named.
+    /// A personal account; these are admitted only if their tenant is listed explicitly.
     #[error("personal accounts may not sign in here (entra.allowed_tenants)")]
     Personal,
     /// `aud` is not exactly this app.
@@ -53,22 +53,22 @@ pub enum InvalidToken {
     /// `azp` is another app.
     #[error("the token was issued to another app")]
     Party,
-    /// `nonce` is not that of the sign-in.
+    /// `nonce` is not the one from the sign-in.
     #[error("the token belongs to another sign-in")]
     Nonce,
     /// `exp` has passed.
     #[error("the token has expired; check this machine's clock")]
     Expired,
-    /// `nbf` or `iat` lies ahead.
+    /// `nbf` or `iat` is in the future.
     #[error("the token is not valid yet; check this machine's clock")]
     NotYet,
-    /// `exp` is further away than Entra ever sets it, or no time at all.
+    /// `exp` is further in the future than Entra ever sets it, or is not a time.
     #[error("the token's times are inconsistent")]
     Times,
-    /// `oid` is no GUID; scope `profile` brings it.
+    /// `oid` is not a GUID; it requires the scope `profile`.
     #[error("the token does not identify a person (oid)")]
     NoOid,
-    /// `roles` or `groups` is no list of texts.
+    /// `roles` or `groups` is not a list of strings.
     #[error("the token's roles or groups cannot be read")]
     Lists,
     /// A guest, and `guests = false`.

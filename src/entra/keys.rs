@@ -1,4 +1,5 @@
-//! Entra's signing keys (JWKS, RFC 7517), each parsed once and kept a day past its last sight.
+//! Entra's signing keys (JWKS, RFC 7517). Each is parsed once and kept for a day after it was last
+//! published.
 
 use super::invalid::InvalidToken;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
@@ -10,34 +11,35 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Largest document, in bytes.
+/// Maximum document size, in bytes.
 const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
-/// Keys in one document at most; Entra publishes 6 to 14.
+/// Maximum number of keys in one document; Entra publishes 6 to 14.
 const MAX_KEYS_PER_DOCUMENT: usize = 64;
-/// Keys that are kept at most, over all documents of a day.
+/// Maximum number of keys that are kept, over all documents of a day.
 const MAX_KNOWN_KEYS: usize = 256;
-/// Seconds that a key is kept after it was last seen. An answer may lack a live key for hours: its servers do not agree at all times.
+/// Seconds that a key is kept after it was last published. A response can lack a live key for
+/// hours, because Entra's servers do not always agree.
 const KEY_RETENTION_SECONDS: u64 = 24 * 3600;
-/// Longest text of a member, in characters: a modulus of 8192 bits has 1366.
+/// Maximum length of a member, in characters: a modulus of 8192 bits has 1366.
 const MAX_MEMBER_CHARS: usize = 2048;
-/// Smallest and largest modulus, in bytes.
+/// Minimum and maximum size of the modulus, in bytes.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
-/// Why a document of keys is refused.
+/// Why a keys document is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadKeys {
     /// Larger than 1 MiB, or more than 64 keys.
     #[error("the key document is too large")]
     TooLarge,
-    /// No document of keys.
+    /// Not a keys document.
     #[error("the key document is malformed")]
     Malformed,
-    /// Not one key that an RS256 token could be verified with.
+    /// Contains no key that could verify an RS256 token.
     #[error("the key document contains no usable key")]
     None,
 }
 
-/// A public key that may verify RS256 tokens.
+/// A public key for the verification of RS256 tokens.
 pub struct VerificationKey {
     kid: String,
     modulus: Vec<u8>,
@@ -48,18 +50,20 @@ pub struct VerificationKey {
 }
 
 impl VerificationKey {
-    /// Its name.
+    /// The key's ID.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// Whether the signature over `signed` is this key's (RSASSA-PKCS1-v1_5 with SHA-256, RFC 7518 section 3.3).
+    /// Whether the signature over `signed` was made with this key (RSASSA-PKCS1-v1_5 with SHA-256,
+    /// RFC 7518 section 3.3).
     pub fn fits(&self, signed: &[u8], signature: &[u8]) -> bool {
         self.public.verify_sig(signed, signature).is_ok()
     }
 
-    /// Refuses a key that signs for others: the issuer it is published for, `{tenantid}` filled in, must be the token's, and its cloud ours.
-    /// Where Entra says neither, there is nothing to compare.
+    /// Rejects a key that signs for another issuer: the issuer that it is published for, with
+    /// `{tenantid}` filled in, must be the token's, and its cloud the configured tenant's. If Entra
+    /// publishes neither, nothing is compared.
     ///
     /// # Errors
     /// `InvalidToken::KeyIssuer`.
@@ -85,7 +89,8 @@ struct KeyDocument {
     keys: Vec<KeyEntry>,
 }
 
-/// A key as it is written. Members are read as they come, so that a key of a future kind spoils only itself.
+/// A key as it is published. Members have any JSON type, so that a future kind of key invalidates
+/// only itself.
 #[derive(Deserialize)]
 struct KeyEntry {
     #[serde(default)]
@@ -106,10 +111,11 @@ struct KeyEntry {
     cloud_instance_name: Value,
 }
 
-/// Reads a document of keys; what is no RSA signing key of 2048 bits or more is passed over, and so is a `kid` that two different keys claim.
+/// Reads a keys document. Keys other than RSA signing keys with at least 2048 bits are skipped, and
+/// so is a `kid` that two different keys share.
 ///
 /// # Errors
-/// `BadKeys` where nothing usable is left.
+/// `BadKeys` if no usable key remains.
 pub fn read(bytes: &[u8]) -> Result<Vec<VerificationKey>, BadKeys> {
     if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(BadKeys::TooLarge);
@@ -141,7 +147,8 @@ impl KeyEntry {
         }
         let parts = RsaPublicKeyComponents { n: &modulus, e: &exponent };
         let public = parts.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?;
-        // A member that is there must be a text: a key is not freed from its issuer by a slip.
+        // A member that is present must be a string: a malformed issuer must not remove the
+        // restriction to it.
         let said = |it: &Value| if it.is_null() { Some(None) } else { text(it).map(|it| Some(it.to_owned())) };
         let (issuer, cloud) = (said(&self.issuer)?, said(&self.cloud_instance_name)?);
         Some(VerificationKey { kid, modulus, exponent, issuer, cloud, public })
@@ -152,13 +159,13 @@ fn text(value: &Value) -> Option<&str> {
     value.as_str().filter(|it| (1..=MAX_MEMBER_CHARS).contains(&it.len()))
 }
 
-/// Base64urlUInt (RFC 7518 section 2), without leading zeros.
+/// Decodes Base64urlUInt (RFC 7518 section 2), without leading zeros.
 fn number(value: &Value) -> Option<Vec<u8>> {
     let bytes = URL_SAFE_NO_PAD.decode(text(value)?).ok()?;
     Some(bytes.into_iter().skip_while(|it| *it == 0).collect())
 }
 
-/// The keys that are known: what the last documents held, merged by `kid`.
+/// All known keys from the latest documents, merged by `kid`.
 #[derive(Clone, Debug, Default)]
 pub struct KnownKeys(BTreeMap<String, HeldKey>);
 
@@ -169,13 +176,14 @@ struct HeldKey {
 }
 
 impl KnownKeys {
-    /// The key of that name.
+    /// Returns the key with that ID.
     pub fn find(&self, kid: &str) -> Option<&Arc<VerificationKey>> {
         self.0.get(kid).map(|it| &it.key)
     }
 
-    /// Adds what a document holds. A key is dropped a day after it was last seen, never because one document lacks it; a name that
-    /// suddenly stands for another key keeps the old one until then. The second value says whether that happened.
+    /// Adds the keys of a document. A key is dropped a day after it was last published, not when a
+    /// single document lacks it. If a `kid` suddenly names another key, the old key stays until
+    /// then. The second value says whether that happened.
     #[must_use]
     pub fn merged(&self, fresh: Vec<VerificationKey>, now: u64) -> (Self, bool) {
         let mut all = self.0.clone();

@@ -1,6 +1,7 @@
-//! What Graph said of people lately, one entry each: whoever asks meanwhile waits for that one answer.
+//! Caches recent responses from Graph, one entry per person. Concurrent callers wait for the same
+//! response.
 //!
-//! The asking runs in a task of its own, so that a request which goes away takes nothing with it.
+//! The request to Graph runs in its own task, so that an aborted request does not abort it.
 
 use super::graph::{Error, GroupMembership};
 use crate::base::clock::Clock;
@@ -12,44 +13,45 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-/// Object ID, tenant, and the organization whose app registration asks: registrations have different permissions, so the answer to one is
-/// not the answer to another.
+/// Object ID, tenant, and the organization whose app registration asks. Registrations have
+/// different permissions, so a response to one does not apply to another.
 pub type GroupsSubject = (Guid, Guid, Option<Guid>);
 
-/// Bytes that all entries take at most; one that is gone is asked for again.
+/// Maximum memory of all entries, in bytes; an evicted entry is requested again.
 const MAX_CACHE_BYTES: u64 = 32 * 1024 * 1024;
-/// An entry that nobody looks at is forgotten. It must outlast every rest.
+/// Time until an unused entry is dropped. It must be longer than every pause.
 const ENTRY_IDLE_TIMEOUT: Duration = Duration::from_secs(180);
-/// After a refusal that only people can mend, one person is not asked about for so many seconds.
+/// Pause for one person after a refusal that only people can fix, in seconds.
 const REFUSED_PAUSE_SECONDS: u64 = 30;
-/// So many sessions of one person are refused one by one; then a refusal counts for all of them.
+/// Up to this number, sessions of one person are refused one by one; after that, a refusal applies
+/// to all of them.
 const MAX_REFUSED_SESSIONS: usize = 8;
-/// While Graph is out, one at a time tries, for so many seconds.
+/// While Graph is out, only one attempt runs within this time, in seconds.
 const OUTAGE_TRY_SECONDS: u64 = 30;
-/// Rests between tries while Graph is out and does not say how long, in seconds.
+/// Pauses between attempts, in seconds, while Graph is out and does not say for how long.
 const OUTAGE_PAUSES_SECONDS: [u64; 4] = [1, 15, 30, 60];
 
 /// The groups, and when they were asked for, in seconds since 1970.
 #[derive(Clone, Debug)]
 pub struct KnownGroups {
-    /// The proof.
+    /// The groups, with proof of their origin.
     pub membership: Arc<GroupMembership>,
-    /// When the asking began.
+    /// When the request to Graph started.
     pub at: u64,
 }
 
-/// Why there are none, and until when nobody asks again.
+/// Why there are no groups, and how long no further request is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupsUnavailable {
-    /// Why.
+    /// The cause.
     pub cause: Error,
-    /// Seconds since 1970.
+    /// End of the pause, in seconds since 1970.
     pub until: u64,
-    /// By what it was asked, as the caller numbers it.
+    /// Number that the caller gave to the session whose refresh token was used.
     pub by: usize,
 }
 
-/// All people who were asked about lately.
+/// Recent results for all people.
 #[derive(Debug)]
 pub struct MembershipCache {
     people: Cache<GroupsSubject, Arc<MembershipEntry>>,
@@ -64,7 +66,8 @@ struct MembershipEntry(watch::Sender<MembershipState>);
 #[derive(Debug, Default)]
 struct MembershipState {
     groups: Option<KnownGroups>,
-    /// The newest is the last; several only where each lies in what one session has to ask by.
+    /// Recent failures, the newest last; several only if each concerns the refresh token of one
+    /// session.
     failures: Vec<GroupsUnavailable>,
     is_asking: bool,
 }
@@ -74,7 +77,7 @@ struct MembershipState {
 struct GraphGate {
     failures: usize,
     shut: Option<(Error, u64)>,
-    /// What the log said last.
+    /// The cause that was last logged.
     logged: Option<Error>,
 }
 
@@ -85,7 +88,7 @@ enum MembershipTurn {
 }
 
 impl MembershipCache {
-    /// Nobody was asked about yet. The asking runs among `tasks`.
+    /// Creates an empty cache. The requests run in `tasks`.
     pub fn new(clock: Clock, tasks: TaskTracker) -> Self {
         let people = Cache::builder()
             .max_capacity(MAX_CACHE_BYTES)
@@ -96,10 +99,11 @@ impl MembershipCache {
         Self { people, gate: Mutex::default(), tasks, clock }
     }
 
-    /// The groups of a person as they were at `since` or later; where they are not known, `ask` is run by the first who comes.
+    /// Returns the groups of a person as of `since` or later. If they are not known, the first
+    /// caller runs `ask`.
     ///
     /// # Errors
-    /// Why they are not told, and until when nobody asks again.
+    /// Why they are not available, and until when no further request is made.
     pub async fn ask<F>(self: &Arc<Self>, person: GroupsSubject, by: usize, since: u64, ask: impl FnOnce() -> F) -> Result<KnownGroups, GroupsUnavailable>
     where
         F: Future<Output = Result<GroupMembership, Error>> + Send + 'static,
@@ -144,7 +148,7 @@ impl MembershipCache {
         by: usize,
         asking: impl Future<Output = Result<GroupMembership, Error>> + Send,
     ) {
-        // Whatever happens, nobody waits for ever.
+        // Wakes the waiting callers on every outcome.
         let done = AskingGuard(&entry);
         let at = self.clock.now();
         let outcome = asking.await;
@@ -161,7 +165,7 @@ impl MembershipCache {
             }
         });
         drop(done);
-        // Put in again, it is weighed again.
+        // Inserting the entry again updates its weight.
         self.people.insert(person, entry);
     }
 
@@ -178,7 +182,8 @@ impl MembershipEntry {
 }
 
 impl MembershipState {
-    /// Why `by` is not to ask. What one session has to ask by says nothing of another's; but where that many were refused, it is no matter of one.
+    /// Returns why `by` may not ask. A failure of one session's refresh token does not apply to
+    /// other sessions, but after that many refused sessions it applies to all of them.
     fn refused(&self, by: usize, now: u64) -> Option<GroupsUnavailable> {
         let mut all = self.failures.iter().filter(|it| it.until > now);
         let its = all.clone().find(|it| it.by == by || !it.cause.is_about_refresh_token());
@@ -199,7 +204,8 @@ impl Drop for AskingGuard<'_> {
 }
 
 impl GraphGate {
-    /// Whether somebody may ask; after a rest one may, and the others wait for what comes of it.
+    /// Whether a request may be made; after a pause, one request is made, and the others wait for
+    /// its outcome.
     fn check(&mut self, now: u64) -> Result<(), (Error, u64)> {
         match &mut self.shut {
             Some((cause, until)) if now < *until => Err((cause.clone(), *until)),
@@ -211,7 +217,7 @@ impl GraphGate {
         }
     }
 
-    /// Takes in what came of an asking; says for how many seconds that person is not asked about.
+    /// Records the outcome of a request; returns the pause for that person in seconds.
     fn record_outcome(&mut self, cause: Option<&Error>, now: u64) -> u64 {
         self.log(cause);
         let Some(cause) = cause.filter(|it| it.is_outage()) else {
@@ -230,7 +236,7 @@ impl GraphGate {
         rest
     }
 
-    /// One line at each change, however many people are asked about.
+    /// Logs one line for each change, regardless of the number of people.
     fn log(&mut self, cause: Option<&Error>) {
         match cause {
             Some(cause) if self.logged.as_ref().is_none_or(|it| std::mem::discriminant(it) != std::mem::discriminant(cause)) => {

@@ -1,4 +1,5 @@
-//! Entra's discovery document (OpenID Connect Discovery 1.0 section 3), believed only where it speaks for the tenant and the authority asked.
+//! Entra's discovery document (OpenID Connect Discovery 1.0 section 3). It is accepted only if it
+//! matches the requested tenant and authority.
 
 use crate::base::cloud::CLOUDS;
 use crate::base::guid::Guid;
@@ -7,70 +8,73 @@ use crate::config::entra::TenantConfig;
 use serde::Deserialize;
 use url::Url;
 
-/// Largest document, in bytes; Entra's has 2 KiB.
+/// Maximum document size, in bytes; Entra's has 2 KiB.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 
-/// The longest name of a region, in bytes; Entra's have two or three.
+/// Maximum length of a region's name, in bytes; Entra's have two or three.
 const MAX_REGION_BYTES: usize = 16;
 
-/// What stands for the tenant in an issuer of many (`learn:/access-tokens`, "Validate the issuer").
+/// Placeholder for the tenant in an issuer for several tenants (`learn:/access-tokens`, "Validate
+/// the issuer").
 const TENANT_TEMPLATE: &str = "{tenantid}";
 
 /// External ID: `contoso.ciamlogin.com` names an issuer at `<tenant id>.ciamlogin.com`.
 const CIAM_SUFFIX: &str = ".ciamlogin.com";
 
-/// Where everything is, and how the tenant's tokens name their issuer.
+/// The endpoints, and the issuer of the tenant's tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntraMetadata {
-    /// What `iss` must be, byte for byte, once `{tenantid}` in it is filled in.
+    /// Required value of `iss`, byte for byte, with `{tenantid}` filled in.
     pub issuer: String,
-    /// The tenant, also where a domain was asked for; none where many were.
+    /// The tenant's ID, even if a domain was requested; `None` for several tenants.
     pub tenant: Option<Guid>,
-    /// Where browsers are sent to sign in.
+    /// Endpoint that browsers are sent to for the sign-in.
     pub authorization: String,
-    /// Where a code is redeemed.
+    /// Endpoint that redeems codes.
     pub token: String,
-    /// Where the keys are.
+    /// Address of the signing keys.
     pub keys: String,
-    /// Where browsers are sent to sign out.
+    /// Endpoint that browsers are sent to for the sign-out.
     pub end_session: Option<String>,
-    /// The cloud, which must be that of a key.
+    /// The cloud, which must match the cloud of a key.
     pub cloud: Option<String>,
-    /// Where in the world the tenant is, as Entra abbreviates it (`EU`, `NA`, `WW`).
+    /// The tenant's region, as Entra abbreviates it (`EU`, `NA`, `WW`).
     pub region: Option<String>,
-    /// Where the tenant's Microsoft Graph is; none where the document names no Graph that is known.
+    /// Base URL of Microsoft Graph for the tenant; `None` if the document names no known Graph
+    /// host.
     pub graph: Option<String>,
 }
 
-/// Where Microsoft Graph is: as the operator says, else as the tenant's document says, else the cloud's own.
+/// Returns the base URL of Microsoft Graph: the configured one, otherwise the one in the tenant's
+/// document, otherwise the cloud's own.
 pub fn graph_base(own: Option<&str>, cloud: &str, metadata: &EntraMetadata) -> String {
     let said = own.or(metadata.graph.as_deref());
     said.map_or_else(|| format!("https://{cloud}"), str::to_owned)
 }
 
 impl EntraMetadata {
-    /// What `iss` must be in a token of that tenant.
+    /// Returns the required `iss` for tokens of that tenant.
     pub fn issuer_of(&self, tenant: Guid) -> String {
         self.issuer.replace(TENANT_TEMPLATE, &tenant.to_string())
     }
 }
 
-/// Why a discovery document is refused.
+/// Why a discovery document is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadMetadata {
     /// Larger than 256 KiB.
     #[error("the discovery document is too large")]
     TooLarge,
-    /// No discovery document.
+    /// Not a discovery document.
     #[error("the discovery document is malformed")]
     Malformed,
-    /// `issuer` is not one of the authority.
+    /// `issuer` does not belong to the authority.
     #[error("the discovery document names an issuer that is not the authority's")]
     Issuer,
     /// `issuer` names another tenant.
     #[error("the discovery document belongs to another tenant")]
     Tenant,
-    /// An endpoint leads elsewhere; the name of the member.
+    /// An endpoint is outside the authority; the name of the member.
     #[error("the discovery document has an address outside the authority: {0}")]
     Endpoint(&'static str),
 }
@@ -87,15 +91,15 @@ struct DiscoveryDocument {
     msgraph_host: Option<String>,
 }
 
-/// Where the discovery document is.
+/// Returns the address of the discovery document.
 pub fn address(authority: &str, tenant: &TenantConfig) -> String {
     format!("{authority}/{}/v2.0/.well-known/openid-configuration", tenant.segment())
 }
 
-/// Reads a discovery document that was asked of `authority` for `tenant`.
+/// Reads a discovery document that was requested from `authority` for `tenant`.
 ///
 /// # Errors
-/// `BadMetadata` says what keeps it from being believed.
+/// `BadMetadata` says why it is rejected.
 pub fn read(bytes: &[u8], authority: &str, tenant: &TenantConfig) -> Result<EntraMetadata, BadMetadata> {
     if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(BadMetadata::TooLarge);
@@ -104,7 +108,8 @@ pub fn read(bytes: &[u8], authority: &str, tenant: &TenantConfig) -> Result<Entr
     let authority = Url::parse(authority).map_err(|_| BadMetadata::Issuer)?;
     let whose = tenant_of_issuer(&document.issuer, tenant)?;
     let issuer = at_home(&document.issuer, &authority, whose).ok_or(BadMetadata::Issuer)?;
-    // Built again from its parts: no user, query, doubled slash or other spelling is left over.
+    // Compares with an address built from its parts, which rules out user names, queries, doubled
+    // slashes and other spellings.
     let segment = whose.map_or_else(|| TENANT_TEMPLATE.to_owned(), |it| it.to_string());
     if document.issuer != format!("{}/{segment}/v2.0", issuer.origin().ascii_serialization()) {
         return Err(BadMetadata::Issuer);
@@ -126,7 +131,8 @@ pub fn read(bytes: &[u8], authority: &str, tenant: &TenantConfig) -> Result<Entr
     })
 }
 
-/// The tenant that an issuer names: its one path segment before `v2.0`. A template names none, and only where many were asked for.
+/// Returns the tenant that an issuer names: its only path segment before `v2.0`. A template names
+/// no tenant, and is accepted only if several tenants were requested.
 fn tenant_of_issuer(issuer: &str, asked: &TenantConfig) -> Result<Option<Guid>, BadMetadata> {
     let segment = issuer.strip_suffix("/v2.0").and_then(|it| it.rsplit_once('/')).ok_or(BadMetadata::Issuer)?.1;
     match (asked.is_many(), Guid::parse(segment)) {
@@ -137,7 +143,7 @@ fn tenant_of_issuer(issuer: &str, asked: &TenantConfig) -> Result<Option<Guid>, 
     }
 }
 
-/// A Graph that is known by name, or that of an emulator, which is its authority too.
+/// Accepts a known Graph host, or the host of an emulator, which is also its authority.
 fn graph(host: &str, authority: &Url) -> Option<String> {
     if CLOUDS.iter().any(|it| it.graph == host) {
         return Some(format!("https://{host}"));
@@ -147,7 +153,8 @@ fn graph(host: &str, authority: &Url) -> Option<String> {
     is_own.then_some(own)
 }
 
-/// The authority under all of its names, as origins, and where its sign-out is: whose pages may frame what tells of a sign-out.
+/// Returns all origins of the authority, including aliases, and the origin of its sign-out
+/// endpoint: their pages may frame the page that reports a sign-out.
 pub fn origins(authority: &str, end_session: Option<&str>) -> Vec<String> {
     let host = authority.strip_prefix("https://").unwrap_or_default();
     let family = CLOUDS.iter().find(|it| it.signs_in_at(host));
@@ -162,7 +169,8 @@ pub fn origins(authority: &str, end_session: Option<&str>) -> Vec<String> {
     all
 }
 
-/// Whether an address is the authority's own: the same origin, or https at another name of the same authority.
+/// Whether an address belongs to the authority: the same origin, or https at an alias of the
+/// authority.
 fn at_home(text: &str, authority: &Url, tenant: Option<Guid>) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();

@@ -1,6 +1,6 @@
-//! Everything that is Microsoft's: discovery, keys, the sign-in, and what a token says.
+//! Everything specific to Microsoft: discovery, keys, the sign-in, and the content of tokens.
 //!
-//! A `VerifiedUser` is made here only, and only of a token that passed every check.
+//! Only this module creates a `VerifiedUser`, and only from a token that passed every check.
 
 pub mod aadsts;
 mod assertion;
@@ -53,7 +53,7 @@ use crate::wire::client::HttpClient;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Sign-in with one app registration, at one tenant or at many.
+/// Sign-in with one app registration, for one tenant or for several.
 #[derive(Debug)]
 pub struct Entra {
     source: EntraSource,
@@ -74,41 +74,42 @@ pub struct Entra {
     graph: &'static str,
 }
 
-/// What a refresh token brought: a new one, to be kept before anything else, and what Entra says of the person, not verified yet.
+/// The result of a refresh: a new refresh token, which must be stored before anything else, and an
+/// ID token that is not verified yet.
 #[derive(Debug)]
 pub struct Refreshed {
-    /// Takes the old one's place; none where Entra gave no new one.
+    /// Replaces the previous refresh token; `None` if Entra issued no new one.
     pub grant: Option<Secret>,
-    /// What the app proved itself by.
+    /// The credential that authenticated the app.
     pub by: CredentialUsed,
     id_token: Option<Secret>,
     ticket: CircuitTicket,
 }
 
-/// A sign-in that is done.
+/// A completed sign-in.
 #[derive(Debug)]
 pub struct Redeemed {
-    /// Who it is.
+    /// The person who signed in.
     pub user: VerifiedUser,
-    /// By what Entra is asked again; none where it gave no refresh token.
+    /// Refresh token for later questions to Entra; `None` if it issued none.
     pub grant: Option<Secret>,
-    /// What the app proved itself by.
+    /// The credential that authenticated the app.
     pub by: CredentialUsed,
 }
 
-/// A code that brought nobody.
+/// A code that could not be redeemed.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct NotRedeemed {
-    /// Why.
+    /// The cause.
     pub error: Error,
-    /// What the app proved itself by: where it has two credentials, both may have been refused.
+    /// The credential that authenticated the app; if it has two, both may have been refused.
     pub by: CredentialUsed,
 }
 
 impl Entra {
-    /// Sign-in as `[entra]` says; opens no connection. `custom` are the claims that are kept as text; `domains` are
-    /// those that stand for tenants.
+    /// Sets up the sign-in from `[entra]`; opens no connection. `custom` lists the claims that are
+    /// kept as text; `domains` lists the domains that stand for tenants.
     pub fn new(
         config: &config::entra::EntraConfig,
         redirect_uri: String,
@@ -143,26 +144,27 @@ impl Entra {
         }
     }
 
-    /// The same, for the tenant of one organization among others: an address that its tenant does not vouch for is forgotten, as where many
-    /// tenants may come.
+    /// Changes this instance for the tenant of one organization among others: an address that its
+    /// tenant does not vouch for is dropped, as in a sign-in with several tenants.
     #[must_use]
     pub fn beside_others(self) -> Self {
         Self { beside_others: true, ..self }
     }
 
-    /// The same, which asks for no more than whose account it is.
+    /// Changes this instance to request only the identity of the account.
     #[must_use]
     pub fn naming_only(self) -> Self {
         Self { proofs: self.proofs.with_scopes(&NAMING_SCOPES), ..self }
     }
 
-    /// The same with a new client secret that waits until it has signed somebody in, beside the one that is there.
+    /// Adds a new client secret to the current one. It stays pending until someone has signed in
+    /// with it.
     #[must_use]
     pub fn with_waiting(self, credential: ClientCredential) -> Self {
         Self { proofs: self.proofs.with_waiting(credential), ..self }
     }
 
-    /// What Entra tells of the tenant; asks where nothing is known.
+    /// Returns the tenant's metadata; fetches it if it is not known yet.
     ///
     /// # Errors
     /// Why Entra could not be asked, or that it knows no such tenant.
@@ -170,25 +172,28 @@ impl Entra {
         Ok(self.source.snapshot().await?.metadata.clone())
     }
 
-    /// Begins a sign-in: PKCE, a nonce, and the address at Entra. `state` comes back with the browser.
+    /// Starts a sign-in: PKCE, a nonce, and the address at Entra. The browser returns with `state`.
     ///
     /// # Errors
-    /// Where Entra was never reached, and is not now.
+    /// Entra was never reached, and cannot be reached now.
     pub async fn begin(&self, hints: &SignInHints, state: &str) -> Result<StartedSignIn, Error> {
         let snapshot = self.source.snapshot().await?;
         authorize::start(self.proofs.current(), &snapshot.metadata, &self.random, hints, state)
     }
 
-    /// Redeems the code that came back, and verifies what it brings. People who sign in are never held back; how it went is told to the circuit.
+    /// Redeems the code from the callback, and verifies the tokens. The circuit breaker never
+    /// delays a sign-in, but learns its outcome.
     ///
     /// # Errors
-    /// `Refused` by Entra, `Token` by us; the others say that Entra could not be asked.
+    /// `Refused` if Entra refuses the code, `Token` if the ID token is rejected; the others mean
+    /// that Entra could not be asked.
     pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, NotRedeemed> {
         let snapshot = self.source.snapshot().await.map_err(|error| NotRedeemed { error, by: CredentialUsed::Current })?;
         let ticket = self.circuit.ticket();
         let sender = self.sender();
         let (by, answer) = self.proofs.new_one_first(|it| redeem::redeem(it, &snapshot.metadata, &sender, code, verifier)).await;
-        // Anybody can bring codes that Entra refuses, until it has had enough of them: that must not keep us from asking about others.
+        // Anyone can submit codes that Entra refuses, until it throttles them: that must not stop
+        // the questions about other sessions.
         let brought = matches!(answer, Err(Error::Refused(_) | Error::Status { status: 429, .. }));
         let outcome = async {
             let tokens = if brought { answer } else { self.told(ticket, answer) }?;
@@ -200,31 +205,34 @@ impl Entra {
         }
     }
 
-    /// Redeems a refresh token, unless Entra is left alone at the moment. What it brings is verified by `verify`, once the new one is kept.
+    /// Redeems a refresh token, unless requests to Entra are paused. `verify` verifies the result
+    /// after the caller has stored the new refresh token.
     ///
     /// # Errors
-    /// `Refused` by Entra; the others say that Entra could not be asked.
+    /// `Refused` if Entra refuses the token; the others mean that Entra could not be asked.
     pub async fn refresh(&self, grant: &Secret) -> Result<Refreshed, Error> {
         let snapshot = self.source.snapshot().await?;
         let (ticket, _place) = self.circuit.enter().await?;
         let sender = self.sender();
         match self.proofs.proven_first(|it| redeem::refresh(it, &snapshot.metadata, &sender, grant)).await {
-            // How it went is told once it is verified: an answer that is of no use is as good as none.
+            // The circuit breaker learns the outcome after the verification: an unusable response
+            // counts as none.
             (by, Ok(tokens)) => Ok(Refreshed { grant: tokens.refresh_token, by, id_token: tokens.id_token, ticket }),
             (_, Err(cause)) => self.told(ticket, Err(cause)),
         }
     }
 
-    /// Verifies what a refresh brought as at sign-in; only a nonce it has none.
+    /// Verifies the result of a refresh like that of a sign-in, except for the nonce, which it does
+    /// not have.
     ///
     /// # Errors
-    /// `Token`, where it breaks a rule; the others say that it could not be verified.
+    /// `Token` if it breaks a rule; the others mean that it could not be verified.
     pub async fn verify(&self, refreshed: Refreshed) -> Result<VerifiedUser, Error> {
         let verified = self.verified(refreshed.id_token, None).await;
         self.told(refreshed.ticket, verified)
     }
 
-    /// Tells the circuit how a request went.
+    /// Reports the outcome of a request to the circuit breaker.
     fn told<T>(&self, ticket: CircuitTicket, answer: Result<T, Error>) -> Result<T, Error> {
         match answer.as_ref().map_err(|it| (it, refresh_failure::of(it))) {
             Err((cause, RefreshFailure::Later { retry_after, ours })) if refresh_failure::is_of_all(cause, self.are_many) => {
@@ -239,8 +247,8 @@ impl Entra {
         TokenRequestSender::new(self.client.clone(), self.source.skew.clone(), self.clock.clone(), self.random.clone())
     }
 
-    /// Redeems a refresh token for what opens Graph, unless Entra is left alone at the moment. The pass holds the new refresh token, which is to
-    /// be kept before anything else.
+    /// Redeems a refresh token for access to Graph, unless requests to Entra are paused. The result
+    /// contains the new refresh token, which must be stored before anything else.
     ///
     /// # Errors
     /// Why there is no token for Graph.
@@ -256,7 +264,8 @@ impl Entra {
         let sender = self.sender();
         let (_, answer) = self.proofs.proven_first(|it| redeem::for_graph(it, &snapshot.metadata, &sender, grant, scope.clone())).await;
         let tokens = match answer {
-            // What Entra refuses for Graph says of sessions only that it answers: this may have been the probe that others wait for.
+            // A refusal for Graph says only that Entra answers, and nothing about sessions; this
+            // request may have been the probe that others wait for.
             Err(Error::Refused(refusal)) if !refusal.is_of_the_app() => {
                 self.circuit.answered();
                 Err(Error::Refused(refusal))
@@ -266,10 +275,10 @@ impl Entra {
         Ok(graph::GraphToken::new(tokens, base))
     }
 
-    /// All groups of the person whom a pass was given for, as Graph tells them.
+    /// Reads all groups of the person that the token was issued for from Graph.
     ///
     /// # Errors
-    /// Why they are not told; some of them are never given for all.
+    /// Why Graph did not return the groups. An incomplete list is never returned.
     pub async fn membership(&self, pass: graph::GraphToken) -> Result<GroupMembership, graph::Error> {
         let whose = self.verified(pass.id_token, None).await.map_err(graph::Error::Token)?;
         let ids = graph::groups(&self.client, &pass.base, &pass.access).await?;
@@ -294,40 +303,42 @@ impl Entra {
         let mut identity = rules::judge(&claims, &key, &expected)?;
         match self.groups {
             config::entra::GroupsSource::Token => {}
-            // As if there were too many for the token: Graph tells them.
+            // Handled as if there were too many groups for the token, so that they come from Graph.
             config::entra::GroupsSource::Graph => identity.groups = PersonGroups::Overage,
             config::entra::GroupsSource::Off => identity.groups = PersonGroups::Known(StringList::default()),
         }
         Ok(VerifiedUser::new(identity))
     }
 
-    /// After how many seconds since its last answer Entra is asked about a live session again.
+    /// Interval between questions to Entra about a live session, in seconds since its last answer.
     pub fn every(&self) -> u64 {
         self.recheck.every.as_secs()
     }
 
-    /// How many seconds longer a session is served while Entra is silent.
+    /// How long sessions continue while Entra does not answer, in additional seconds.
     pub fn grace(&self) -> u64 {
         self.recheck.grace.as_secs()
     }
 
-    /// Seconds for which Entra is left alone, since it does not answer; 0 where it is not.
+    /// Remaining pause of requests to Entra after failures, in seconds; 0 if there is none.
     pub fn rests(&self) -> u64 {
         self.circuit.pause_ms()
     }
 
-    /// Where a browser signs out at Entra, to come back to `back`; `hint` is the `login_hint` of the person. `None` while that place is not known.
+    /// Returns the address where a browser signs out at Entra and then returns to `back`; `hint` is
+    /// the person's `login_hint`. `None` while the endpoint is not known.
     pub fn sign_out_url(&self, back: &LandingUrl, hint: Option<&str>) -> Option<String> {
         authorize::sign_out(self.proofs.current(), &self.source.known()?.metadata, back, hint)
     }
 
-    /// The authority under all of its names, as origins: whose pages may frame what tells of a sign-out.
+    /// Returns all origins of the authority, including aliases: their pages may frame the page that
+    /// reports a sign-out.
     pub fn origins(&self) -> Vec<String> {
         let known = self.source.known();
         metadata::origins(self.source.authority(), known.as_ref().and_then(|it| it.metadata.end_session.as_deref()))
     }
 
-    /// What an admin has to know to find this app; `origin` is its public address.
+    /// Returns the names with which an admin finds this app; `origin` is its public address.
     pub fn names(&self, origin: String) -> aadsts::RemedyNames {
         aadsts::RemedyNames {
             client_id: self.proofs.current().client_id.to_string(),
@@ -338,17 +349,18 @@ impl Entra {
         }
     }
 
-    /// When what the app proves itself by ends, seconds since 1970, where that stands in it.
+    /// Expiry of the app's credential, in seconds since 1970, if the credential contains it.
     pub fn credential_ends(&self) -> Option<u64> {
         self.proofs.current().credential.ends()
     }
 
-    /// By how many seconds this machine's clock is ahead of Entra's, by the `Date` of its last answer.
+    /// Seconds that this machine's clock is ahead of Entra's, according to the `Date` of its last
+    /// response.
     pub fn clock_ahead(&self) -> Option<i64> {
         self.source.skew.ahead()
     }
 
-    /// Takes over what another one knows of the same tenant.
+    /// Takes over the state of another instance for the same tenant.
     pub fn inherit(&self, old: &Self) {
         self.source.inherit(&old.source);
         if self.source.is_for(&old.source) {
@@ -356,15 +368,15 @@ impl Entra {
         }
     }
 
-    /// Keeps discovery and keys fresh until `stop`.
+    /// Refreshes the discovery document and the keys until `stop`.
     pub async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
         stop.run_until_cancelled(self.source.keep_fresh()).await;
     }
 
-    /// Whether Entra was reached once; a later outage changes nothing.
+    /// Whether Entra was reached at least once; a later outage does not change that.
     ///
     /// # Errors
-    /// Why it was not, in words for the operator.
+    /// Why it was not reached, in words for the operator.
     pub fn ready(&self) -> Result<(), String> {
         match (self.source.known(), self.source.failure()) {
             (Some(_), _) => Ok(()),

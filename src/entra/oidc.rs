@@ -1,4 +1,5 @@
-//! The `openidconnect` client as we use it: it builds the requests, and reads the token endpoint's answer into types of ours.
+//! The `openidconnect` client: builds the requests, and reads the token endpoint's response into
+//! Entrada's own types.
 
 use super::error::Error;
 use super::failure::EntraRefusal;
@@ -18,7 +19,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
-/// The library's client, with Entra's refusals and our reading of its answer.
+/// The library's client, with types for Entra's refusals and responses.
 pub type OidcClient = openidconnect::Client<
     EmptyAdditionalClaims,
     CoreAuthDisplay,
@@ -39,23 +40,24 @@ pub type OidcClient = openidconnect::Client<
     EndpointNotSet,
 >;
 
-/// The app registration, as far as requests need it.
+/// The parts of the app registration that requests need.
 #[derive(Clone, Debug)]
 pub struct AppRegistration {
     /// Application (client) ID.
     pub client_id: Guid,
-    /// By what the app proves itself.
+    /// The credential that authenticates the app.
     pub credential: ClientCredential,
-    /// Where people come back.
+    /// Address that people return to after the sign-in.
     pub redirect_uri: String,
-    /// What a sign-in asks for beside `openid`, which the library adds.
+    /// Scopes of a sign-in, in addition to `openid`, which the library adds.
     pub scopes: Vec<String>,
 }
 
-/// A client for one registration at the endpoints that are known now. It gets no keys: tokens are verified in `token`.
+/// Creates a client for one registration with the current endpoints. It receives no keys, because
+/// `token` verifies the tokens.
 ///
 /// # Errors
-/// `Address` names what is none.
+/// `Address` names the address that is not a valid URL.
 pub fn client(registration: &AppRegistration, metadata: &EntraMetadata) -> Result<OidcClient, Error> {
     let issuer = IssuerUrl::new(metadata.issuer.clone()).map_err(|_| Error::Address("issuer"))?;
     let authorization = AuthUrl::new(metadata.authorization.clone()).map_err(|_| Error::Address("authorization_endpoint"))?;
@@ -71,10 +73,11 @@ pub fn client(registration: &AppRegistration, metadata: &EntraMetadata) -> Resul
     Ok(client.set_auth_uri(authorization).set_token_uri(token).set_redirect_uri(redirect).set_auth_type(AuthType::RequestBody))
 }
 
-/// The token endpoint's answer.
+/// The token endpoint's response.
 ///
-/// The ID token stays a text until it is verified: the library's own type would refuse a token for the form of claims that we never read.
-/// The access token is used only where it was asked for Microsoft Graph.
+/// The ID token stays a string until it is verified: the library's own type would reject a token
+/// because of the form of claims that Entrada never reads. The access token is used only if it was
+/// requested for Microsoft Graph.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct EntraTokenResponse {
     access_token: AccessToken,
@@ -84,19 +87,19 @@ pub struct EntraTokenResponse {
     refresh_token: Option<JsonSecret>,
 }
 
-/// What a token request brought.
+/// The tokens from a token request.
 #[derive(Debug)]
 pub struct RedeemedTokens {
-    /// The ID token, not verified.
+    /// The unverified ID token.
     pub id_token: Option<Secret>,
-    /// The access token, for whatever it was asked for; not read.
+    /// The access token for the requested resource; it is opaque to Entrada.
     pub access: Secret,
-    /// The refresh token; Entra gives none without `offline_access`.
+    /// The refresh token; Entra issues none without `offline_access`.
     pub refresh_token: Option<Secret>,
 }
 
 impl EntraTokenResponse {
-    /// The tokens that are used.
+    /// Returns the tokens that Entrada uses.
     pub fn into_tokens(self) -> RedeemedTokens {
         let access = Secret::new(self.access_token.into_secret());
         RedeemedTokens { id_token: self.id_token.map(|it| it.0), access, refresh_token: self.refresh_token.map(|it| it.0) }
@@ -130,19 +133,19 @@ impl OAuth2TokenResponse for EntraTokenResponse {
 type LibraryToken = IdToken<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
 
 impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm> for EntraTokenResponse {
-    /// Never one that the library parsed: see `into_id_token`.
+    /// Never one that the library parsed: see `into_tokens`.
     fn id_token(&self) -> Option<&LibraryToken> {
         None
     }
 }
 
-/// `token_type`, which is read in any case (RFC 6749 section 5.1).
+/// `token_type`, which is case-insensitive (RFC 6749 section 5.1).
 fn bearer<'de, D: Deserializer<'de>>(from: D) -> Result<CoreTokenType, D::Error> {
     let name = String::deserialize(from)?;
     if name.eq_ignore_ascii_case("bearer") { Ok(CoreTokenType::Bearer) } else { Err(D::Error::custom("the token type is unknown")) }
 }
 
-/// A secret that comes in JSON, and never leaves in it.
+/// A secret that is read from JSON, and never written to it.
 #[derive(Debug)]
 struct JsonSecret(Secret);
 

@@ -1,4 +1,4 @@
-//! A code, or a refresh token, for an ID token (OpenID Connect Core sections 3.1.3 and 12).
+//! Redeems a code or a refresh token for an ID token (OpenID Connect Core sections 3.1.3 and 12).
 
 use super::assertion::{self, AssertionRequest};
 use super::error::Error;
@@ -16,10 +16,10 @@ use std::pin::Pin;
 
 const ENDPOINT_NAME: &str = "token endpoint";
 
-/// Redeems a code, once: it is good for one use, so nothing is tried again.
+/// Redeems a code without retries: a code can be used only once.
 ///
 /// # Errors
-/// What Entra refused, or why there is no answer.
+/// Entra's refusal, or why there is no response.
 pub async fn redeem(
     registration: &AppRegistration,
     metadata: &EntraMetadata,
@@ -35,10 +35,11 @@ pub async fn redeem(
     tokens(request.request_async(sender).await)
 }
 
-/// Redeems a refresh token. Entra does not revoke it by use (`learn:/refresh-tokens`), others do: the new one takes its place.
+/// Redeems a refresh token. Entra does not revoke a used one (`learn:/refresh-tokens`), other
+/// issuers do: the new one replaces it.
 ///
 /// # Errors
-/// What Entra refused, or why there is no answer.
+/// Entra's refusal, or why there is no response.
 pub async fn refresh(registration: &AppRegistration, metadata: &EntraMetadata, sender: &TokenRequestSender, token: &Secret) -> Result<RedeemedTokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
@@ -50,10 +51,11 @@ pub async fn refresh(registration: &AppRegistration, metadata: &EntraMetadata, s
     tokens(request.request_async(sender).await)
 }
 
-/// Redeems a refresh token for one for Graph: one token request is for one resource. The ID token that comes along says whose it is.
+/// Redeems a refresh token for a token for Graph: a token request covers one resource. The ID token
+/// in the response identifies the person.
 ///
 /// # Errors
-/// What Entra refused, or why there is no answer.
+/// Entra's refusal, or why there is no response.
 pub async fn for_graph(
     registration: &AppRegistration,
     metadata: &EntraMetadata,
@@ -75,13 +77,13 @@ fn tokens(answer: Result<EntraTokenResponse, RequestTokenError<Error, EntraRefus
     let answer = answer.map_err(|error| match error {
         RequestTokenError::ServerResponse(refusal) => refusal.into(),
         RequestTokenError::Request(error) => error,
-        // Both may hold the whole answer, tokens included: neither is told.
+        // Both can contain the whole response, tokens included, so their text is not used.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Error::Answer,
     })?;
     Ok(answer.into_tokens())
 }
 
-/// Our client, as the library wants to call one.
+/// Adapts Entrada's HTTP client to the library's interface.
 pub struct TokenRequestSender {
     client: HttpClient,
     skew: ClockSkew,
@@ -90,12 +92,13 @@ pub struct TokenRequestSender {
 }
 
 impl TokenRequestSender {
-    /// Sends by that client, and compares the clocks by each answer.
+    /// Creates a sender that uses that client, and compares the clocks with each response.
     pub fn new(client: HttpClient, skew: ClockSkew, clock: Clock, random: RandomSource) -> Self {
         Self { client, skew, clock, random }
     }
 
-    /// What goes along where the app proves itself by an assertion (RFC 7521 section 4.2), made anew for each request.
+    /// Additional parameters if the app authenticates with an assertion (RFC 7521 section 4.2),
+    /// which is created for each request.
     async fn proof(&self, registration: &AppRegistration, metadata: &EntraMetadata) -> Result<Vec<(&'static str, String)>, Error> {
         let asking = AssertionRequest { client: registration.client_id, endpoint: &metadata.token, now: self.clock.now(), random: &self.random };
         let assertion = assertion::assertion(&registration.credential, &asking).await?;
@@ -116,7 +119,7 @@ async fn send(client: &HttpClient, skew: &ClockSkew, request: HttpRequest) -> Re
     let response = client.send(request).await.map_err(|cause| Error::Unreachable { endpoint: ENDPOINT_NAME, cause })?;
     skew.note(response.headers());
     let status = response.status().as_u16();
-    // 429 and 5xx may come with a page of HTML; below, a body says more.
+    // 429 and 5xx can have an HTML page as body; with other statuses, the body has the details.
     let retry_after = || response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok();
     if status >= 429 { Err(Error::Status { endpoint: ENDPOINT_NAME, status, retry_after: retry_after() }) } else { Ok(response.map(|it| it.to_vec())) }
 }

@@ -1,55 +1,58 @@
-//! What a failed refresh means for the session that asked: one table.
+//! Maps a failed refresh to its consequence for the session, in one table.
 //!
-//! Sources: RFC 6749 section 5.2, `learn:/reference-error-codes`, `learn:/refresh-tokens`. Which OAuth error comes with which AADSTS code is not
-//! documented, so a code that is known counts before the error.
+//! Sources: RFC 6749 section 5.2, `learn:/reference-error-codes`, `learn:/refresh-tokens`. It is
+//! not documented which OAuth error comes with which AADSTS code, so a known code takes precedence
+//! over the error.
 
 use super::aadsts::{self, ResponsibleParty};
 use super::error::Error;
 use super::failure::EntraRefusal;
 use super::invalid::InvalidToken;
 
-/// What a failed refresh means.
+/// The consequence of a failed refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshFailure {
-    /// The person may not be here any longer, or what was granted is taken back.
+    /// The person has lost access, or the grant was revoked.
     Ended,
-    /// The person may be here, and has to prove something first.
+    /// The person still has access, but must prove something first.
     InteractionRequired {
-        /// What: a claims challenge for the next sign-in, where Entra names one.
+        /// A claims challenge for the next sign-in, if Entra sent one.
         claims: Option<Box<str>>,
     },
-    /// It says nothing about the person.
+    /// The failure says nothing about the person.
     Later {
-        /// In how many seconds Entra wants to be asked again, where it says so.
+        /// Seconds until the next attempt, if Entra says so.
         retry_after: Option<u64>,
         /// Whether this app registration or machine is at fault, not Entra.
         ours: bool,
     },
 }
 
-/// Accounts that are gone, off, blocked or not assigned; grants that are revoked or expired; policies that block whatever the person does.
+/// Accounts that are deleted, disabled, blocked or not assigned; grants that are revoked or
+/// expired; policies that block the person in any case.
 const SESSION_ENDING_CODES: [u32; 19] = [
     50_034, 50_053, 50_057, 500_571, 50_105, 50_020, 50_132, 50_133, 50_173, 53_003, 530_032, 530_034, 530_035, 53_011, 700_082, 700_084, 70_008, 50_089,
     70_000,
 ];
 
-/// Another factor, a fresh sign-in, consent, a password, another device.
+/// Another factor, a new sign-in, consent, a password, another device.
 const INTERACTION_CODES: [u32; 29] = [
     50_055, 50_056, 50_058, 50_072, 50_074, 50_076, 50_078, 50_079, 50_097, 50_125, 50_126, 50_129, 50_131, 50_135, 50_144, 50_155, 50_158, 53_000, 53_001,
     53_002, 53_004, 53_010, 65_001, 65_004, 70_043, 700_003, 700_020, 90_072, 135_011,
 ];
 
-/// By this Entra slows down whoever asks the same of one person too often.
+/// Entra throttles clients that send the same request for one person too often.
 const ASKED_TOO_OFTEN: u32 = 50_196;
 
-/// Entra's own trouble.
+/// Temporary problems of Entra.
 const TEMPORARY_CODES: [u32; 9] = [50_000, 50_033, ASKED_TOO_OFTEN, 90_006, 90_012, 90_024, 90_033, 90_055, 90_090];
 
-/// What an error means. Whatever is not known to be about the person signs nobody out.
+/// Returns the consequence of an error. An error that is not known to concern the person never
+/// signs them out.
 pub fn of(error: &Error) -> RefreshFailure {
     match error {
         Error::Refused(refusal) => refused(refusal),
-        // These say that one of two clocks is wrong; the person has nothing to do with it.
+        // Caused by a difference between the two clocks, not by the person.
         Error::Token(InvalidToken::Expired | InvalidToken::NotYet | InvalidToken::Times) => OURS,
         Error::Token(_) => RefreshFailure::Ended,
         Error::Status { retry_after, .. } => RefreshFailure::Later { retry_after: *retry_after, ours: false },
@@ -62,8 +65,9 @@ pub fn of(error: &Error) -> RefreshFailure {
 const OURS: RefreshFailure = RefreshFailure::Later { retry_after: None, ours: true };
 const LATER_ON: RefreshFailure = RefreshFailure::Later { retry_after: None, ours: false };
 
-/// Whether others are about to hear the same. Where people of several tenants come, each tenant can have this app refused to its own people,
-/// have their tokens signed by a key of its own, or be held back alone (AADSTS90055): that keeps nobody from asking about the people of another.
+/// Whether the same failure is to be expected for other people. With several tenants, each tenant
+/// can refuse this app for its own people, have their tokens signed with its own key, or be
+/// throttled alone (AADSTS90055): that must not stop the questions about people of other tenants.
 pub fn is_of_all(error: &Error, are_many: bool) -> bool {
     match error {
         _ if !are_many => true,
@@ -87,18 +91,20 @@ fn refused(refusal: &EntraRefusal) -> RefreshFailure {
         "interaction_required" | "login_required" | "consent_required" | "account_selection_required" => again(),
         "access_denied" => RefreshFailure::Ended,
         "invalid_grant" => invalid_grant(refusal),
-        // `invalid_client`, `unauthorized_client`, `invalid_scope` and the like: what we send is wrong, whoever the person is.
+        // `invalid_client`, `unauthorized_client`, `invalid_scope` and similar errors: the request
+        // is wrong for every person.
         _ => OURS,
     }
 }
 
-/// `invalid_grant` stands for almost everything; its finer reason tells more, and else who can mend it.
+/// `invalid_grant` stands for almost everything; the `suberror` is more specific, and otherwise the
+/// party that can fix the code decides.
 fn invalid_grant(refusal: &EntraRefusal) -> RefreshFailure {
     let whose = refusal.code.and_then(aadsts::find).map(|it| it.whose);
     match (refusal.suberror.as_deref(), whose) {
         (Some("bad_token" | "token_expired"), _) => RefreshFailure::Ended,
         (Some("client_mismatch"), _) => OURS,
-        // The others ask for something that only the person can give.
+        // The others require something that only the person can provide.
         (Some(_), _) => RefreshFailure::InteractionRequired { claims: refusal.claims.clone() },
         (None, Some(ResponsibleParty::Entra)) => LATER_ON,
         (None, Some(ResponsibleParty::Owner | ResponsibleParty::Us)) => OURS,

@@ -1,27 +1,28 @@
-//! What an app registration proves itself by: one client secret, or an old and a new one while the new one takes its place.
+//! Credentials of an app registration: one, or an old and a new one during a replacement.
 //!
-//! Entra looks at the client before it looks at what is to be redeemed (RFC 6749 sections 3.2.1 and 5.2): whoever is refused as
-//! `invalid_client` has spent neither code nor refresh token, and the same can be redeemed by the other secret.
+//! Entra checks the client before the code or refresh token (RFC 6749 sections 3.2.1 and 5.2): a
+//! request that is refused as `invalid_client` has used up neither, and can be repeated with the
+//! other credential.
 
 use super::error::Error;
 use super::failure::EntraRefusal;
 use super::oidc::{AppRegistration, RedeemedTokens};
 use crate::base::credential::ClientCredential;
 
-/// By which of two secrets something was redeemed.
+/// Which of the two credentials redeemed a code or token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialUsed {
-    /// The one that is known to work; there is no other, or the other was not asked for.
+    /// The one that is known to work; there is no other, or the other was not tried.
     Current,
     /// The new one: it works.
     New,
     /// The one that is known to work, after Entra refused the new one.
     CurrentAfterRefusal(Box<EntraRefusal>),
-    /// The one that is known to work: what the new one is read from is not there, so nothing was sent by it.
+    /// The one that is known to work: the new one cannot be read, so nothing was sent with it.
     NewUnreadable,
 }
 
-/// The registration by each of its secrets.
+/// The registration with each of its credentials.
 #[derive(Debug)]
 pub(super) struct RegistrationCredentials {
     proven: AppRegistration,
@@ -43,12 +44,13 @@ impl RegistrationCredentials {
         Self { proven: asks(self.proven), pending: self.pending.map(asks) }
     }
 
-    /// What is the same by either secret.
+    /// Returns the parts that are the same with both credentials.
     pub(super) fn current(&self) -> &AppRegistration {
         &self.proven
     }
 
-    /// For a sign-in: the new secret proves itself, and a wrong one costs a question more and keeps nobody out.
+    /// For sign-ins: tries the new credential first. A wrong one costs one more request, but locks
+    /// no one out.
     pub(super) async fn new_one_first<'a, F>(&'a self, redeem: impl Fn(&'a AppRegistration) -> F) -> (CredentialUsed, Result<RedeemedTokens, Error>)
     where
         F: Future<Output = Result<RedeemedTokens, Error>>,
@@ -56,7 +58,7 @@ impl RegistrationCredentials {
         let Some(waiting) = &self.pending else { return (CredentialUsed::Current, redeem(&self.proven).await) };
         match redeem(waiting).await {
             Err(Error::Refused(refusal)) if is_of_the_secret(&refusal) => (CredentialUsed::CurrentAfterRefusal(refusal), redeem(&self.proven).await),
-            // Nothing was sent: a token's file that is not there keeps nobody out either.
+            // Nothing was sent; a missing token file does not lock people out either.
             Err(Error::Credential(cause)) => {
                 tracing::warn!(client_id = %self.proven.client_id, cause, "cannot try a new credential; the previous credential is still in use");
                 (CredentialUsed::NewUnreadable, redeem(&self.proven).await)
@@ -65,7 +67,8 @@ impl RegistrationCredentials {
         }
     }
 
-    /// For a question in the background: by what is known to work, and by the new secret where that does not work any more.
+    /// For background requests: uses the credential that is known to work, and the new one if that
+    /// no longer works.
     pub(super) async fn proven_first<'a, F>(&'a self, redeem: impl Fn(&'a AppRegistration) -> F) -> (CredentialUsed, Result<RedeemedTokens, Error>)
     where
         F: Future<Output = Result<RedeemedTokens, Error>>,

@@ -1,4 +1,4 @@
-//! What the claims of an ID token must be, and what they tell of a person.
+//! Required claims of an ID token, and the identity that is read from them.
 
 use super::invalid::InvalidToken;
 use super::keys::VerificationKey;
@@ -11,40 +11,42 @@ use crate::base::string_list::StringList;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde_json::Value;
 
-/// Seconds that our clock and Entra's may differ.
+/// Allowed difference between the local clock and Entra's, in seconds.
 const LEEWAY_SECONDS: u64 = 60;
-/// Seconds that a token may live from now: a day is the longest that a tenant can set, and this is two.
+/// Maximum remaining lifetime of a token, in seconds: two days; the longest that a tenant can set
+/// is one.
 const MAX_TOKEN_LIFETIME_SECONDS: u64 = 2 * 24 * 3600;
-/// Longest text of a person, in bytes; longer ones are left out.
+/// Maximum length of a person's text claims, in bytes; longer ones are omitted.
 const MAX_TEXT_BYTES: usize = 1024;
-/// Longest `login_hint` and longest custom claim, in bytes.
+/// Maximum length of `login_hint` and of custom claims, in bytes.
 const MAX_CLAIM_BYTES: usize = 4096;
 
-/// What a token must agree with.
+/// The values that a token must match.
 #[derive(Debug)]
 pub struct ExpectedToken<'a> {
-    /// The issuer, its cloud, and the tenant where it is one.
+    /// The issuer, its cloud, and the tenant if there is only one.
     pub metadata: &'a EntraMetadata,
-    /// Which tenants may come, where there are many.
+    /// The tenants that are admitted, if there are several.
     pub admitted: &'a AdmittedTenants,
-    /// This app.
+    /// Application (client) ID of this app.
     pub client_id: Guid,
-    /// The nonce of the sign-in; none for a refreshed token, which answers no request of a browser (OpenID Connect Core section 12.2).
+    /// The nonce of the sign-in; `None` for a refreshed token, which does not answer a browser's
+    /// request (OpenID Connect Core section 12.2).
     pub nonce: Option<&'a str>,
-    /// Whether guests may.
+    /// Whether guests may sign in.
     pub guests: bool,
-    /// Whether other tenants than this one's sign people in beside it.
+    /// Whether people from other tenants also sign in to this app.
     pub beside_others: bool,
-    /// Seconds since 1970.
+    /// Current time, in seconds since 1970.
     pub now: u64,
     /// Claims that are kept as text.
     pub custom: &'a [String],
 }
 
-/// Judges the claims of a token that `key` has signed, and reads the person off them.
+/// Checks the claims of a token that was signed with `key`, and reads the identity from them.
 ///
 /// # Errors
-/// The first rule that is broken.
+/// The first rule that the token breaks.
 pub fn judge(claims: &TokenClaims, key: &VerificationKey, expected: &ExpectedToken<'_>) -> Result<Identity, InvalidToken> {
     let tid = origin(claims, key, expected)?;
     audience(claims, expected.client_id)?;
@@ -58,12 +60,14 @@ pub fn judge(claims: &TokenClaims, key: &VerificationKey, expected: &ExpectedTok
         return Err(InvalidToken::Guest);
     }
     let who = person(claims, oid, tid, (iat, expected.now), expected.custom)?;
-    // Any tenant can write any address into a person of its own (nOAuth): where several may come, only a verified one is known at all.
+    // Any tenant can give its people any address (nOAuth). If several tenants are admitted, an
+    // address that is not verified is dropped.
     let vouched = (expected.metadata.tenant.is_some() && !expected.beside_others) || who.email_verified;
     Ok(Identity { guest, ..if vouched { who } else { without_email(who) } })
 }
 
-/// Who issued it: version, issuer, that the key signs for them (`learn:/access-tokens`, "Validate the issuer"), and that their people may come.
+/// Checks the origin: the version, the issuer, that the key may sign for the issuer
+/// (`learn:/access-tokens`, "Validate the issuer"), and that the tenant is admitted.
 fn origin(claims: &TokenClaims, key: &VerificationKey, expected: &ExpectedToken<'_>) -> Result<Guid, InvalidToken> {
     let metadata = expected.metadata;
     if claims.text("ver") != Some("2.0") {
@@ -84,13 +88,13 @@ fn origin(claims: &TokenClaims, key: &VerificationKey, expected: &ExpectedToken<
     Ok(tid)
 }
 
-/// The nonce is a secret of this browser's sign-in.
+/// Compares in constant time, because the nonce is a secret of this browser's sign-in.
 fn nonce(claims: &TokenClaims, sent: &str) -> Result<(), InvalidToken> {
     let nonce = claims.text("nonce").filter(|it| !it.is_empty()).ok_or(InvalidToken::Nonce)?;
     verify_slices_are_equal(nonce.as_bytes(), sent.as_bytes()).map_err(|_| InvalidToken::Nonce)
 }
 
-/// `aud` is this app and nobody else; `azp`, where it stands, is too.
+/// Checks that `aud` is exactly this app, and so is `azp`, if present.
 fn audience(claims: &TokenClaims, client_id: Guid) -> Result<(), InvalidToken> {
     let is_ours = |it: &Value| it.as_str().and_then(Guid::parse) == Some(client_id);
     let ours = match claims.claim("aud") {
@@ -104,7 +108,7 @@ fn audience(claims: &TokenClaims, client_id: Guid) -> Result<(), InvalidToken> {
     if claims.claim("azp").is_some_and(|it| !is_ours(it)) { Err(InvalidToken::Party) } else { Ok(()) }
 }
 
-/// `exp`, `nbf` and `iat` in whole seconds; gives `iat`.
+/// Checks `exp`, `nbf` and `iat` in whole seconds; returns `iat`.
 fn times(claims: &TokenClaims, now: u64) -> Result<u64, InvalidToken> {
     let time = |name| claims.claim(name).and_then(Value::as_u64);
     let (Some(exp), Some(iat)) = (time("exp"), time("iat")) else { return Err(InvalidToken::Times) };
@@ -121,15 +125,16 @@ fn times(claims: &TokenClaims, now: u64) -> Result<u64, InvalidToken> {
     if exp > now.saturating_add(MAX_TOKEN_LIFETIME_SECONDS) || exp < iat { Err(InvalidToken::Times) } else { Ok(iat) }
 }
 
-/// The same person without an address, under whatever name it is kept.
+/// Removes the e-mail address from an identity, including the custom claim `email`.
 fn without_email(who: Identity) -> Identity {
     let custom = who.custom.into_iter().filter(|it| it.0 != "email").collect();
     Identity { email: None, custom, ..who }
 }
 
-/// Whether the person is at home elsewhere: `acct`, else a foreign identity provider, else the name that a guest has here.
+/// Whether the person's home is another tenant: according to `acct`, otherwise a foreign identity
+/// provider, otherwise the name that guests have in this tenant.
 fn is_guest(claims: &TokenClaims, tid: Guid) -> bool {
-    // `idp` of a personal account is that of all personal accounts.
+    // All personal accounts have the same `idp`.
     if tid == Guid::PERSONAL {
         return false;
     }
@@ -143,7 +148,7 @@ fn person(claims: &TokenClaims, oid: Guid, tid: Guid, (iat, now): (u64, u64), cu
     let text = |name: &str, most: usize| claims.text(name).filter(|it| (1..=most).contains(&it.len())).map(Box::from);
     let email = text("email", MAX_TEXT_BYTES);
     let verified = claims.claim("xms_edov").is_some_and(|it| *it == true || *it == 1 || it == "1" || it == "true");
-    // Entra dates `iat` back by five minutes but not `auth_time`, which may be later.
+    // Entra dates `iat` back by five minutes, but not `auth_time`, which can be later.
     let auth_time = claims.claim("auth_time").and_then(Value::as_u64).filter(|it| *it <= now.saturating_add(LEEWAY_SECONDS)).map(|it| it.min(now));
     Ok(Identity {
         oid,
@@ -165,7 +170,8 @@ fn person(claims: &TokenClaims, oid: Guid, tid: Guid, (iat, now): (u64, u64), cu
     })
 }
 
-/// The groups, or that there are too many. The pointer of an overage leads to a retired service, and is never followed.
+/// Reads the groups, or the fact that there are too many. The link in an overage leads to a retired
+/// service, and is never followed.
 fn groups(claims: &TokenClaims) -> Result<PersonGroups, InvalidToken> {
     let pointed = claims.claim("_claim_names").is_some_and(|it| it.get("groups").is_some());
     let has = claims.claim("hasgroups").is_some_and(|it| *it == true || it == "true");
@@ -181,7 +187,8 @@ fn list(value: Option<&Value>) -> Result<StringList, InvalidToken> {
     }
 }
 
-/// A claim as text: a list joined by commas, unless an entry could be taken for two; an object not at all.
+/// Converts a claim to text: lists are joined with commas, unless an entry contains one; objects
+/// are omitted.
 fn plain(value: &Value) -> Option<String> {
     let text = match value {
         Value::Array(all) => all.iter().map(|it| scalar(it).filter(|it| !it.contains(','))).collect::<Option<Vec<_>>>()?.join(","),

@@ -1,4 +1,5 @@
-//! Whether this machine's clock and Entra's agree, by the `Date` of its answers (RFC 9110 section 6.6.1).
+//! Difference between this machine's clock and Entra's, according to the `Date` of its responses
+//! (RFC 9110 section 6.6.1).
 
 use crate::base::calendar::http_date;
 use crate::base::clock::Clock;
@@ -7,10 +8,10 @@ use http::header::DATE;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// Stands for: no answer carried a date yet.
+/// No response contained a date yet.
 const NO_DATE_YET: i64 = i64::MIN;
 
-/// The last difference that was seen; all clones share it.
+/// The last measured difference; all clones share it.
 #[derive(Clone, Debug)]
 pub struct ClockSkew {
     clock: Clock,
@@ -18,19 +19,20 @@ pub struct ClockSkew {
 }
 
 impl ClockSkew {
-    /// Nothing is known yet.
+    /// Creates a measurement without a result.
     pub fn new(clock: Clock) -> Self {
         Self { clock, ahead: Arc::new(AtomicI64::new(NO_DATE_YET)) }
     }
 
-    /// Notes what an answer that came just now says of the time.
+    /// Records the time in a response that has just arrived.
     pub fn note(&self, headers: &HeaderMap) {
         let Some(theirs) = headers.get(DATE).and_then(|it| http_date(it.to_str().ok()?)) else { return };
         let seconds = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
         self.ahead.store(seconds(self.clock.now()) - seconds(theirs), Ordering::Relaxed);
     }
 
-    /// By how many seconds our clock is ahead; negative where it is behind.
+    /// Seconds that the local clock is ahead; negative if it is behind. `None` before the first
+    /// measurement.
     pub fn ahead(&self) -> Option<i64> {
         Some(self.ahead.load(Ordering::Relaxed)).filter(|it| *it != NO_DATE_YET)
     }

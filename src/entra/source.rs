@@ -1,6 +1,7 @@
-//! What Entra publishes, kept fresh: the discovery document and the keys.
+//! Keeps Entra's published documents up to date: the discovery document and the keys.
 //!
-//! Both are read from a snapshot without a lock. What is known stays in use while Entra cannot be asked.
+//! Both are read from a snapshot without a lock. The last snapshot stays in use while Entra is
+//! unreachable.
 
 use super::error::Error;
 use super::failure::EntraRefusal;
@@ -21,31 +22,33 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How often both are asked for in the background, in seconds (`learn:/signing-key-rollover`).
+/// Interval of the background refresh of both documents, in seconds
+/// (`learn:/signing-key-rollover`).
 const REFRESH_INTERVAL_SECONDS: u64 = 3600;
-/// Longest pause between two tries while nothing is known yet, in seconds.
+/// Maximum pause between two attempts while there is no snapshot yet, in seconds.
 const MAX_STARTUP_PAUSE_SECONDS: u64 = 30;
-/// Longest pause between two tries while the known keys serve, in seconds.
+/// Maximum pause between two attempts while a snapshot is in use, in seconds.
 const MAX_RETRY_PAUSE_SECONDS: u64 = 15 * 60;
-/// An unknown `kid` makes us ask again at most once in so many seconds.
+/// Minimum time between two fetches that an unknown `kid` triggers, in seconds.
 const KEY_COOL_DOWN_SECONDS: u64 = 30;
-/// While a domain stands for no tenant, the pauses are those after so many failures: four minutes.
+/// While a domain is not resolved to a tenant, the pauses are those after this number of failures:
+/// four minutes.
 const PENDING_DOMAIN_FAILURES: u32 = 9;
-/// For so many milliseconds a failed first try answers for the next ones too.
+/// Time for which a failed first attempt also answers further callers, in milliseconds.
 const FAILURE_REUSE_MS: u64 = 1000;
 
 const DISCOVERY_NAME: &str = "discovery endpoint";
 const KEYS_NAME: &str = "keys endpoint";
 
-/// What is known of Entra at one moment.
+/// Entra's metadata and keys at one moment.
 #[derive(Debug)]
 pub struct EntraSnapshot {
-    /// Where everything is.
+    /// The endpoints and the issuer.
     pub metadata: EntraMetadata,
     keys: KnownKeys,
 }
 
-/// Asks Entra, one try at a time, and keeps the answers.
+/// Fetches Entra's documents, one attempt at a time, and keeps the responses.
 #[derive(Debug)]
 pub struct EntraSource {
     authority: String,
@@ -55,24 +58,25 @@ pub struct EntraSource {
     random: RandomSource,
     domains: Arc<TenantDomains>,
     snapshot: ArcSwapOption<EntraSnapshot>,
-    /// When the last try failed, milliseconds since 1970, and why; gone with the next that succeeds.
+    /// Time (milliseconds since 1970) and cause of the last failed attempt; the next success clears
+    /// it.
     failed: ArcSwapOption<(u64, Error)>,
     turn: Mutex<FetchTurn>,
-    /// Whether our clock and Entra's agree.
+    /// Difference between the local clock and Entra's.
     pub skew: ClockSkew,
 }
 
-/// Held by whoever asks Entra.
+/// State that the task which currently fetches from Entra holds.
 #[derive(Debug, Default)]
 struct FetchTurn {
-    /// When an unknown `kid` last made us ask, seconds since 1970.
+    /// When an unknown `kid` last triggered a fetch, in seconds since 1970.
     forced: Option<u64>,
-    /// Domains that stand for no tenant, as far as the operator was told.
+    /// Unresolved domains that were already reported to the operator.
     unknown: Vec<String>,
 }
 
 impl EntraSource {
-    /// A source that knows nothing yet. `domains` are resolved beside the rest.
+    /// Creates an empty source. It also resolves `domains`.
     pub fn new(authority: String, tenant: TenantConfig, domains: Arc<TenantDomains>, client: HttpClient, clock: Clock, random: RandomSource) -> Self {
         let skew = ClockSkew::new(clock.clone());
         Self {
@@ -94,17 +98,18 @@ impl EntraSource {
         &self.authority
     }
 
-    /// What is known.
+    /// Returns the current snapshot, if there is one.
     pub fn known(&self) -> Option<Arc<EntraSnapshot>> {
         self.snapshot.load_full()
     }
 
-    /// Whether another source asks the same.
+    /// Whether another source fetches the same documents.
     pub fn is_for(&self, other: &Self) -> bool {
         self.authority == other.authority && self.tenant == other.tenant
     }
 
-    /// Takes over what another source knows of the same tenant: a reload in the middle of an outage forgets nothing.
+    /// Takes over the snapshot of another source for the same tenant, so that a reload during an
+    /// outage loses nothing.
     pub fn inherit(&self, old: &Self) {
         if self.is_for(old) && self.snapshot.load().is_none() {
             self.snapshot.store(old.known());
@@ -114,12 +119,13 @@ impl EntraSource {
         }
     }
 
-    /// Why nothing is known; `None` before the first try has ended.
+    /// Why there is no snapshot; `None` before the first attempt has ended.
     pub fn failure(&self) -> Option<Error> {
         self.failed.load().as_ref().map(|it| it.1.clone())
     }
 
-    /// What is known; asks where nothing is. Whoever comes while somebody asks waits for that answer.
+    /// Returns the snapshot; fetches it if there is none. Callers that come during a fetch wait for
+    /// its result.
     ///
     /// # Errors
     /// Why Entra could not be asked.
@@ -139,7 +145,8 @@ impl EntraSource {
         outcome
     }
 
-    /// The key of that name, and what else is known. A name that is not known makes us ask for the keys, at most once per cool-down.
+    /// Returns the key with that `kid`, and the snapshot. An unknown `kid` triggers a fetch of the
+    /// keys, at most once per cool-down.
     ///
     /// # Errors
     /// `UnknownKey`, or why Entra could not be asked.
@@ -150,7 +157,7 @@ impl EntraSource {
         }
         let mut turn = self.turn.lock().await;
         let now = self.clock.now();
-        // Whoever had the turn before may have brought it.
+        // The previous holder of the turn may have fetched the key.
         let mut newest = self.known().unwrap_or(snapshot);
         if newest.keys.find(kid).is_none() && turn.forced.is_none_or(|it| now.abs_diff(it) >= KEY_COOL_DOWN_SECONDS) {
             turn.forced = Some(now);
@@ -160,7 +167,7 @@ impl EntraSource {
         Ok((newest, key))
     }
 
-    /// Asks for everything again and again, for ever: hourly, and sooner where it failed.
+    /// Refreshes everything forever: hourly, and sooner after a failure.
     pub async fn keep_fresh(&self) {
         let mut failures = 0;
         loop {
@@ -171,16 +178,16 @@ impl EntraSource {
         }
     }
 
-    /// Asks for everything, known or not.
+    /// Fetches everything, even if there is a snapshot.
     ///
     /// # Errors
-    /// Why Entra could not be asked; what is known stays.
+    /// Why Entra could not be asked; the snapshot stays in use.
     pub async fn refetch(&self) -> Result<Arc<EntraSnapshot>, Error> {
         let mut turn = self.turn.lock().await;
         self.fetch_all(&mut turn).await
     }
 
-    /// Logs what has changed, and counts failures in a row.
+    /// Logs changes, and counts consecutive failures.
     fn report(&self, outcome: &Result<Arc<EntraSnapshot>, Error>, failures: u32) -> u32 {
         match outcome {
             Ok(snapshot) => {
@@ -198,7 +205,7 @@ impl EntraSource {
         }
     }
 
-    /// Until the next try. No two replicas ask in step.
+    /// Returns the time until the next attempt. Jitter keeps replicas from asking at the same time.
     fn pause(&self, failures: u32) -> Duration {
         let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
         let most = if self.known().is_some() { MAX_RETRY_PAUSE_SECONDS } else { MAX_STARTUP_PAUSE_SECONDS };
@@ -212,7 +219,7 @@ impl EntraSource {
 
     async fn fetch_all(&self, turn: &mut FetchTurn) -> Result<Arc<EntraSnapshot>, Error> {
         let asked = async {
-            // A domain is resolved once; from then on it is the tenant's id that is asked for.
+            // A domain is resolved once; from then on, requests use the tenant's ID.
             let tenant = self.known().and_then(|it| it.metadata.tenant).map_or_else(|| self.tenant.clone(), TenantConfig::Id);
             let document = self.document(DISCOVERY_NAME, &metadata::address(&self.authority, &tenant)).await?;
             let metadata = metadata::read(&document, &self.authority, &tenant)?;
@@ -225,7 +232,8 @@ impl EntraSource {
         outcome
     }
 
-    /// Resolves the domains that stand for tenants, each once. One that cannot be resolved lets nobody in, and keeps nobody else out.
+    /// Resolves the domains that stand for tenants, each once. A domain that cannot be resolved
+    /// admits no one, and does not affect other tenants.
     async fn resolve(&self, turn: &mut FetchTurn) {
         let mut causes = Vec::new();
         for name in self.domains.unknown() {

@@ -1,4 +1,4 @@
-//! Which of many tenants may come.
+//! Which tenants are admitted if several can sign in.
 
 use super::invalid::InvalidToken;
 use crate::base::domains::TenantDomains;
@@ -6,7 +6,7 @@ use crate::base::guid::Guid;
 use crate::config::entra::AllowedTenants;
 use std::sync::Arc;
 
-/// `allowed_tenants`, and what its domains stand for.
+/// `allowed_tenants`, with the tenants that its domains stand for.
 #[derive(Debug)]
 pub struct AdmittedTenants {
     allowed: AllowedTenants,
@@ -14,12 +14,13 @@ pub struct AdmittedTenants {
 }
 
 impl AdmittedTenants {
-    /// A domain lets nobody in before it is resolved.
+    /// Creates the list. A domain admits no one until it is resolved.
     pub fn new(allowed: AllowedTenants, domains: Arc<TenantDomains>) -> Self {
         Self { allowed, domains }
     }
 
-    /// Refuses whoever is of another tenant. Personal accounts are let in only by name: `"*"` speaks of organizations.
+    /// Rejects people from other tenants. Personal accounts are admitted only if their tenant is
+    /// listed: `"*"` means organizations.
     ///
     /// # Errors
     /// `Stranger` or `Personal`.

@@ -1,4 +1,4 @@
-//! Sign-ins at the emulator, over real sockets.
+//! Sign-ins with the emulator, over real sockets.
 
 mod outages;
 mod tokens;
@@ -29,7 +29,7 @@ use std::time::Duration;
 
 const BACK: &str = "http://localhost:9/oauth2/callback";
 
-/// An emulator, and a way to sign in there.
+/// An emulator, and the means to sign in there.
 struct World {
     emulator: Emulator,
     clock: Clock,
@@ -80,7 +80,7 @@ impl World {
         Self { emulator, clock, browser, entra }
     }
 
-    /// Picks a person at Entra; gives the code that comes back.
+    /// Picks a person at Entra; returns the code that comes back.
     async fn picks(&self, begun: &StartedSignIn, name: &str) -> String {
         let page = self.browser.send(Request::get(&begun.location).body(Bytes::new()).unwrap()).await.unwrap();
         let page = String::from_utf8(page.into_body().to_vec()).unwrap();
@@ -99,7 +99,7 @@ impl World {
     async fn redeems(&self, name: &str) -> Result<Identity, Error> {
         let begun = self.entra.begin(&SignInHints::default(), "some-state").await?;
         let code = self.picks(&begun, name).await;
-        // Spawned, as the server does it.
+        // Spawned, as in the server.
         let entra = Arc::clone(&self.entra);
         tokio::spawn(async move { entra.redeem(&code, &begun.nonce, &begun.verifier).await.map(|it| it.user.into_identity()).map_err(|it| it.error) })
             .await

@@ -1,6 +1,8 @@
-//! The core that reads and verifies a signed token (JWS compact serialization, RFC 7515): RS256 and nothing else.
+//! Parses and verifies signed tokens (JWS compact serialization, RFC 7515). RS256 is the only
+//! algorithm.
 //!
-//! What a token says is read only after its signature fits; what the claims must be is said in `rules`.
+//! The claims are read only after the signature is verified; `rules` defines which claims are
+//! valid.
 
 use super::invalid::InvalidToken;
 use super::keys::VerificationKey;
@@ -11,14 +13,14 @@ use serde_json::{Map, Number, Value};
 use std::collections::HashSet;
 use std::fmt;
 
-/// Largest token, in bytes; 200 groups make one of 12 KiB.
+/// Maximum token size, in bytes; a token with 200 groups has 12 KiB.
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
-/// Largest header, in base64url.
+/// Maximum header size, in base64url characters.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
-/// Longest `kid`, in bytes; Entra's have 27.
+/// Maximum length of a `kid`, in bytes; Entra's have 27.
 const MAX_KID_BYTES: usize = 256;
 
-/// A token that is well-formed, names RS256 and a key, and has not been verified.
+/// A well-formed token that names RS256 and a key, and is not verified yet.
 pub struct UnverifiedToken<'a> {
     signed: &'a str,
     payload: &'a str,
@@ -26,14 +28,14 @@ pub struct UnverifiedToken<'a> {
     kid: String,
 }
 
-/// What a token says, once its signature fits; made by `UnverifiedToken::verify` only.
+/// The claims of a token with a valid signature; only `UnverifiedToken::verify` creates them.
 #[derive(PartialEq)]
 pub struct TokenClaims(Map<String, Value>);
 
-/// Reads a token without believing it.
+/// Parses a token without trusting it.
 ///
 /// # Errors
-/// `InvalidToken` says what keeps it from being verified at all.
+/// `InvalidToken` says why the token cannot be verified at all.
 pub fn parse(bytes: &[u8]) -> Result<UnverifiedToken<'_>, InvalidToken> {
     if bytes.len() > MAX_TOKEN_BYTES {
         return Err(InvalidToken::TooLarge);
@@ -49,7 +51,8 @@ pub fn parse(bytes: &[u8]) -> Result<UnverifiedToken<'_>, InvalidToken> {
     Ok(UnverifiedToken { signed, payload, signature, kid })
 }
 
-/// The header's rules; gives the `kid`. Keys that a header brings along (`jwk`, `x5c`) or points at (`jku`, `x5u`) are never looked at.
+/// Checks the header; returns the `kid`. Keys that a header contains (`jwk`, `x5c`) or points to
+/// (`jku`, `x5u`) are never used.
 fn judge(header: &Map<String, Value>) -> Result<String, InvalidToken> {
     if header.get("alg").and_then(Value::as_str) != Some("RS256") {
         return Err(InvalidToken::Algorithm);
@@ -66,7 +69,7 @@ fn judge(header: &Map<String, Value>) -> Result<String, InvalidToken> {
 }
 
 impl UnverifiedToken<'_> {
-    /// Which key it says it is signed with.
+    /// The ID of the key that the token claims to be signed with.
     pub fn kid(&self) -> &str {
         &self.kid
     }
@@ -74,7 +77,7 @@ impl UnverifiedToken<'_> {
     /// Verifies the signature, and only then reads the claims.
     ///
     /// # Errors
-    /// `Signature`, or what is wrong with the claims' form.
+    /// `Signature`, or what is wrong with the form of the claims.
     pub fn verify(&self, key: &VerificationKey) -> Result<TokenClaims, InvalidToken> {
         if key.kid() != self.kid || !key.fits(self.signed.as_bytes(), &self.signature) {
             return Err(InvalidToken::Signature);
@@ -84,17 +87,17 @@ impl UnverifiedToken<'_> {
 }
 
 impl TokenClaims {
-    /// A claim of any type.
+    /// Returns a claim of any type.
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// A claim that is a text.
+    /// Returns a claim if it is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.claim(name)?.as_str()
     }
 
-    /// The names of all claims.
+    /// Returns the names of all claims.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
@@ -112,7 +115,7 @@ impl fmt::Debug for TokenClaims {
     }
 }
 
-/// Decodes base64url without padding around one JSON object without duplicates.
+/// Decodes base64url without padding that contains one JSON object without duplicate names.
 fn object(part: &str) -> Result<Map<String, Value>, InvalidToken> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidToken::Malformed)?;
     match serde_json::from_slice(&bytes) {
@@ -123,10 +126,11 @@ fn object(part: &str) -> Result<Map<String, Value>, InvalidToken> {
     }
 }
 
-/// How `StrictJson` says that a name stands twice.
+/// Error message of `StrictJson` for a duplicate name.
 const DUPLICATE_NAME: &str = "twice";
 
-/// JSON in which no object names a member twice, at any depth: serde_json by itself keeps the last one.
+/// JSON in which no object contains a duplicate name, at any depth; plain serde_json keeps the last
+/// one.
 struct StrictJson(Value);
 
 impl<'de> Deserialize<'de> for StrictJson {
@@ -180,7 +184,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut out = Map::new();
         let mut seen = HashSet::new();
         while let Some((name, StrictJson(value))) = members.next_entry::<String, StrictJson>()? {
-            // `TID` beside `tid` is one name to a careless reader further on: neither is believed.
+            // A later consumer could treat `TID` and `tid` as the same name, so a token with both
+            // is rejected.
             if !seen.insert(name.to_ascii_lowercase()) {
                 return Err(A::Error::custom(DUPLICATE_NAME));
             }

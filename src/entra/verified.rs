@@ -2,7 +2,8 @@
 
 use crate::base::identity::Identity;
 
-/// A person whose ID token passed every check; there is no other way to make one.
+/// A person whose ID token passed every check; outside unit tests, only the verification creates
+/// one.
 #[derive(Debug)]
 pub struct VerifiedUser(Identity);
 
@@ -11,12 +12,12 @@ impl VerifiedUser {
         Self(identity)
     }
 
-    /// Who it is.
+    /// Returns the person's identity.
     pub fn identity(&self) -> &Identity {
         &self.0
     }
 
-    /// Who it is, to keep.
+    /// Converts the proof into the person's identity.
     pub fn into_identity(self) -> Identity {
         self.0
     }
@@ -24,7 +25,7 @@ impl VerifiedUser {
 
 #[cfg(test)]
 impl VerifiedUser {
-    /// Stands in for a token where unit tests look at what comes after one.
+    /// Stands in for a verified token in unit tests of later steps.
     pub fn pretended(identity: Identity) -> Self {
         Self(identity)
     }

@@ -1,4 +1,5 @@
-//! Access tokens of ours that were verified lately, so that the next request with the same costs what one with a cookie costs.
+//! Cache of recently verified access tokens, so that further requests with the same token cost as
+//! much as those with a cookie.
 
 use super::record::Session;
 use crate::base::guid::Guid;
@@ -9,28 +10,28 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// So many are remembered; one that had to make room is verified again.
+/// Maximum number of cached tokens; an evicted token is verified again.
 const MAX_CACHED_TOKENS: u64 = 200_000;
-/// A little longer than the longest life of a token.
+/// Slightly longer than the maximum lifetime of a token.
 const MAX_CACHE_AGE: Duration = Duration::from_secs(660);
-/// So many sign-ins are read from the directory at a time.
+/// Maximum number of concurrent reads of sign-ins from the directory.
 const MAX_CONCURRENT_READS: usize = 64;
 
-/// Verified tokens by their SHA-256: what memory holds opens nothing.
+/// Verified tokens by their SHA-256 digest: the contents of memory give no access.
 #[derive(Debug)]
 pub struct BearerCache {
     tokens: Cache<[u8; 32], KnownBearer>,
     read_locks: Vec<Mutex<()>>,
 }
 
-/// What is known of a token whose signature was verified.
+/// A token with a verified signature.
 #[derive(Clone, Debug)]
 pub struct KnownBearer {
-    /// The session of its sign-in; nothing where that is over, which it stays.
+    /// The session of its sign-in; `None` if the sign-in has ended, which is permanent.
     pub session: Option<Arc<Session>>,
-    /// The sign-in.
+    /// The ID of the sign-in.
     pub client_sign_in: Guid,
-    /// When the token ends, seconds since 1970.
+    /// Expiry of the token, in seconds since 1970.
     pub ends: u64,
 }
 
@@ -44,17 +45,17 @@ impl Default for BearerCache {
 }
 
 impl BearerCache {
-    /// What is known of a token.
+    /// Returns the cached result for a token.
     pub fn find(&self, token: &str) -> Option<KnownBearer> {
         self.tokens.get(&key(token))
     }
 
-    /// Remembers a token that was verified.
+    /// Caches the result for a verified token.
     pub fn insert(&self, token: &str, known: KnownBearer) {
         self.tokens.insert(key(token), known);
     }
 
-    /// Waits until nobody else reads the same sign-in from the directory.
+    /// Waits until no other request reads the same sign-in from the directory.
     pub async fn enter(&self, client_sign_in: Guid) -> Option<MutexGuard<'_, ()>> {
         let [.., last] = client_sign_in.bytes();
         match self.read_locks.get(usize::from(*last) % MAX_CONCURRENT_READS) {

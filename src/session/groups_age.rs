@@ -1,62 +1,65 @@
-//! When Graph told the groups of a session's person, and when it is asked again.
+//! When Graph returned the groups of a session's person, and when to ask it again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Never: the token itself tells the groups.
+/// Never: the token itself contains the groups.
 const NEVER: u64 = u64::MAX;
 
-/// Read on every request; both in seconds since 1970.
+/// Read on every request; both times are in seconds since 1970.
 #[derive(Debug)]
 pub struct GroupsAge {
-    /// As of when the groups are that the session has; 0 where it was told none.
+    /// Time of the session's groups; 0 if they are unknown.
     at: AtomicU64,
     due_at: AtomicU64,
 }
 
 impl GroupsAge {
-    /// As it stands right after a sign-in; `missing` where the token does not tell the groups.
+    /// The state immediately after a sign-in; `missing` means that the token does not contain the
+    /// groups.
     pub(in crate::session) fn new(missing: bool) -> Self {
         Self { at: AtomicU64::new(0), due_at: AtomicU64::new(if missing { 0 } else { NEVER }) }
     }
 
-    /// Whether it is time to ask; the clock is looked at only where Graph matters. Gives what `take` wants to hear.
+    /// Whether it is time to ask; the clock is read only if the groups come from Graph. Returns the
+    /// value for `take`.
     pub fn is_due(&self, now: impl FnOnce() -> u64) -> Option<u64> {
         let at = self.due_at.load(Ordering::Relaxed);
         (at != NEVER && at <= now()).then_some(at)
     }
 
-    /// Takes the asking upon oneself, until `again`; false where another one has.
+    /// Claims the request until `again`; false if another caller has claimed it.
     pub fn take(&self, due: u64, again: u64) -> bool {
         self.due_at.compare_exchange(due, again, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Puts the next asking off after one that failed.
+    /// Postpones the next request after a failure.
     pub fn set_due(&self, at: u64) {
         self.due_at.store(at, Ordering::Relaxed);
     }
 
-    /// As of when the groups are; `None` where Graph told none, or the token tells them.
+    /// Time of the groups; `None` if Graph returned none, or the token contains them.
     pub fn at(&self) -> Option<u64> {
         Some(self.at.load(Ordering::Acquire)).filter(|it| *it > 0)
     }
 
-    /// Notes that they are known as of `at`.
+    /// Records that the groups are known as of `at`.
     pub(in crate::session) fn set(&self, at: u64, again: u64) {
         self.at.store(at, Ordering::Release);
         self.due_at.store(again, Ordering::Relaxed);
     }
 
-    /// Notes that they are known no more.
+    /// Records that the groups are no longer known.
     pub(in crate::session) fn forgotten(&self) {
         self.at.store(0, Ordering::Release);
     }
 
-    /// Notes a refreshed token. One that does not tell the groups is a reason to ask at once; what the one before told, when Entra
-    /// `answered` last, is as old as that.
+    /// Records a refreshed token. A token without the groups is a reason to ask immediately; groups
+    /// from the previous token, received when Entra `answered` last, have that age.
     pub(in crate::session) fn renewed(&self, missing: bool, answered: u64) {
         if missing {
             self.due_at.store(0, Ordering::Relaxed);
-            // Not by `ask_at`: an asking that failed meanwhile may have put another time there.
+            // Does not use `due_at`: a request that failed in the meantime may have stored another
+            // time there.
             let _ = self.at.compare_exchange(0, answered, Ordering::AcqRel, Ordering::Relaxed);
         } else {
             self.set(0, NEVER);

@@ -1,4 +1,5 @@
-//! Finds sessions by what others know of them: the session at Entra, and the person, there and in the directory.
+//! Finds sessions with external identifiers: the session at Entra, the account, and the person in
+//! the directory.
 
 use super::record::Session;
 use crate::base::guid::Guid;
@@ -8,19 +9,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// A keyed digest of what is looked for, and a part of the session's own key: several sessions may have the first in common.
+/// A keyed digest of the identifier, and part of the session's own key: several sessions can have
+/// the same digest.
 type IndexEntry = (u64, u64);
 
-/// Where sessions are found. A tree, since it grows without ever moving all of its entries while somebody waits.
+/// Index of the sessions. Uses a tree, because it grows without moving all entries at once while
+/// requests wait.
 ///
-/// What is looked for is digested under a key of this process: nobody outside can choose values that meet, and a place holds 24 bytes.
-/// Two that meet by chance are told apart by the session itself.
+/// Identifiers are digested with a key of this process, so that outsiders cannot choose colliding
+/// values; an entry has 24 bytes. Accidental collisions are resolved with the session itself.
 pub(in crate::session) struct SessionIndex {
     key: hmac::Key,
     entries: Mutex<BTreeMap<IndexEntry, Weak<Session>>>,
 }
 
-/// What is looked for; one label each, so that no id is taken for another kind of id.
+/// The kind of an identifier; a separate label for each, so that an ID cannot match an ID of
+/// another kind.
 enum IndexLabel<'a> {
     Sid(&'a str),
     Object(Guid),
@@ -32,7 +36,7 @@ impl SessionIndex {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, &random.bytes::<32>()), entries: Mutex::default() }
     }
 
-    /// Lets a session be found until it is removed.
+    /// Adds a session to the index until it is removed.
     pub(in crate::session) fn insert(&self, session: &Arc<Session>) {
         let places = self.of(session);
         let mut all = self.all();
@@ -41,7 +45,7 @@ impl SessionIndex {
         }
     }
 
-    /// Forgets a session that is over.
+    /// Removes a session that has ended.
     pub(in crate::session) fn remove(&self, session: &Session) {
         let places = self.of(session);
         let mut all = self.all();
@@ -50,28 +54,28 @@ impl SessionIndex {
         }
     }
 
-    /// The sessions that began in that session at Entra.
+    /// Returns the sessions that started in that session at Entra.
     pub(in crate::session) fn by_sid(&self, sid: &str) -> Vec<Arc<Session>> {
         let mut found = self.at(&IndexLabel::Sid(sid));
         found.retain(|it| it.sids().any(|it| *it == *sid));
         found
     }
 
-    /// The sessions of whoever has that object id, in whatever tenant.
+    /// Returns the sessions of the accounts with that object ID, in all tenants.
     pub(in crate::session) fn by_object(&self, oid: Guid) -> Vec<Arc<Session>> {
         let mut found = self.at(&IndexLabel::Object(oid));
         found.retain(|it| it.identity().oid == oid);
         found
     }
 
-    /// The sessions of a person of the directory.
+    /// Returns the sessions of a person in the directory.
     pub(in crate::session) fn by_person(&self, person: Guid) -> Vec<Arc<Session>> {
         let mut found = self.at(&IndexLabel::Person(person));
         found.retain(|it| it.identity().member.as_ref().is_some_and(|it| it.person == person));
         found
     }
 
-    /// How many places are taken.
+    /// Returns the number of entries.
     #[cfg(test)]
     pub(in crate::session) fn len(&self) -> usize {
         self.all().len()
@@ -82,7 +86,8 @@ impl SessionIndex {
         self.all().range((digest, 0)..=(digest, u64::MAX)).filter_map(|it| it.1.upgrade()).collect()
     }
 
-    /// None of them changes during a session: what is removed is what was inserted.
+    /// The identifiers do not change during a session: the removed entries are those that were
+    /// inserted.
     fn of(&self, session: &Session) -> Vec<IndexEntry> {
         let own = u64::from_be_bytes(*session.key.first_chunk().unwrap_or(&[0; 8]));
         let sids = session.sids().map(|it| self.digest(&IndexLabel::Sid(&it))).collect::<Vec<_>>();

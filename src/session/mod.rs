@@ -1,6 +1,6 @@
-//! Who is signed in, and who is about to be.
+//! Sessions, and sign-ins under way.
 //!
-//! A session begins only from a verified user. Stores know no cookies and no requests.
+//! A session starts only from a verified user. The stores do not depend on cookies or requests.
 
 pub mod bearer_cache;
 pub mod groups_age;

@@ -1,74 +1,78 @@
-//! A sign-in under way, as it waits sealed in the browser's own cookie.
+//! A sign-in under way, sealed in a cookie of the browser.
 
 use super::rounds::SignInAim;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
 use serde::{Deserialize, Serialize};
 
-/// Seconds that a sign-in may take.
+/// Maximum duration of a sign-in, in seconds.
 pub const PENDING_LIFETIME_SECONDS: u64 = 600;
 
-/// Sign-ins under way in one browser at most; the oldest makes room.
+/// Maximum number of sign-ins under way in one browser; the oldest is dropped first.
 pub const MAX_PENDING_SIGN_INS: usize = 5;
 
-/// What must come back together: the state, the nonce, the PKCE verifier, and what the sign-in is for.
+/// Data that must return together: the state, the nonce, the PKCE verifier, and the purpose of the
+/// sign-in.
 #[derive(Deserialize, Serialize)]
 pub struct PendingSignIn {
-    /// Sent to Entra and back.
+    /// Sent to Entra, which returns it.
     pub state: String,
-    /// Must stand in the ID token.
+    /// Must be in the ID token.
     pub nonce: String,
-    /// Proves to Entra that we began this sign-in (RFC 7636).
+    /// Proves to Entra that Entrada started this sign-in (RFC 7636).
     pub verifier: String,
-    /// When it began, seconds since 1970.
+    /// Start time, in seconds since 1970.
     pub started_at: u64,
-    /// The id of the organization at whose Entra it began, and at no other may its code be redeemed.
+    /// ID of the organization at whose Entra it started; the code must not be redeemed at any
+    /// other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
-    /// Whether Entra was asked to have the person prove again who they are (`prompt=login`).
+    /// Whether Entra was asked to authenticate the person again (`prompt=login`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prompt_login: bool,
-    /// Whether another site or a link may have made the browser begin it: what comes of it then uses up no limit of our own pages.
+    /// Whether another site or a link may have made the browser start it: its outcome then does not
+    /// count against the limits for Entrada's own pages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_other_site: bool,
-    /// What it is for.
+    /// The purpose of the sign-in.
     pub purpose: SignInPurpose,
 }
 
-/// What a sign-in is for, and so how it ends.
+/// The purpose of a sign-in, which decides how it ends.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignInPurpose {
-    /// A session of this browser.
+    /// A session in this browser.
     Session(SessionRequest),
-    /// A code for an app of a phone or a command line; no web session comes of it.
+    /// A code for a native app or a command-line program; no web session starts.
     App(NativeSignIn),
-    /// A trial of the set-up page; no session comes of it.
+    /// A test from the set-up page; no session starts.
     Trial(SignInTrial),
-    /// Entra is to say first whose account it is. No session comes of it: it leads on to an organization's own Entra.
+    /// Entra first identifies the account. No session starts: the sign-in continues at an
+    /// organization's own Entra.
     Account {
-        /// What the person typed.
+        /// The identifier that the person typed.
         typed: String,
-        /// What the sign-in there is for.
+        /// The purpose of the sign-in that follows.
         then: Box<SignInPurpose>,
     },
 }
 
-/// The session that a browser asked for.
+/// The session that a browser requested.
 #[derive(Clone, Deserialize, Serialize)]
 pub struct SessionRequest {
-    /// Where the person was going; judged again when it is read.
+    /// The page that the person requested; validated again when it is read.
     pub return_to: String,
-    /// The authentication contexts of which one has to be proven; empty is none.
+    /// Authentication contexts, one of which must be proven; empty if none is required.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acrs: Vec<String>,
-    /// The mark of the app's claims challenge that it answers.
+    /// The mark of the app's claims challenge that the sign-in answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<Box<str>>,
 }
 
 impl SignInPurpose {
-    /// What was typed, where Entra is to say first whose account it is.
+    /// Returns the typed identifier, if Entra first identifies the account.
     pub fn typed(&self) -> Option<&str> {
         match self {
             Self::Account { typed, .. } => Some(typed),
@@ -76,7 +80,7 @@ impl SignInPurpose {
         }
     }
 
-    /// The app's request, where it is for one in the end.
+    /// Returns the app's request, if the sign-in finally serves one.
     pub fn app(&self) -> Option<&NativeSignIn> {
         match self {
             Self::App(native) => Some(native),
@@ -85,7 +89,7 @@ impl SignInPurpose {
         }
     }
 
-    /// The browser's request, where it is for a session in the end.
+    /// Returns the browser's request, if the sign-in finally starts a session.
     pub fn session(&self) -> Option<&SessionRequest> {
         match self {
             Self::Session(request) => Some(request),
@@ -94,17 +98,17 @@ impl SignInPurpose {
         }
     }
 
-    /// Where the person goes in the end; what brings no session goes nowhere.
+    /// Returns the page that the person finally reaches; the home page if no session starts.
     pub fn return_to(&self, site: &Site) -> ReturnTo {
         self.session().map_or_else(ReturnTo::home, |it| ReturnTo::parse(&it.return_to, site))
     }
 
-    /// The authentication contexts of which one has to be proven; empty is none.
+    /// Returns the authentication contexts, one of which must be proven; empty if none is required.
     pub fn acrs(&self) -> &[String] {
         self.session().map_or(&[], |it| &it.acrs)
     }
 
-    /// For `state`, which has room for no more.
+    /// Returns the short form of the purpose for `state`, which has no room for more.
     pub fn aim(&self) -> SignInAim {
         match self {
             Self::Session(_) => SignInAim::Session,
@@ -116,45 +120,45 @@ impl SignInPurpose {
 }
 
 impl SessionRequest {
-    /// One that asks for no more than being signed in.
+    /// Creates a request without further requirements.
     pub fn to(return_to: &ReturnTo) -> Self {
         Self { return_to: return_to.as_str().to_owned(), acrs: Vec::new(), challenge: None }
     }
 }
 
-/// What an app of a phone or a command line asked for (RFC 6749 4.1.1, RFC 7636).
+/// The request of a native app or a command-line program (RFC 6749 4.1.1, RFC 7636).
 #[derive(Clone, Deserialize, Serialize)]
 pub struct NativeSignIn {
     /// `client_id`.
     pub client: String,
-    /// `redirect_uri`, as it was asked for; judged again when it is read.
+    /// `redirect_uri`, exactly as requested; validated again when it is read.
     pub redirect_uri: String,
-    /// `code_challenge`, by S256.
+    /// `code_challenge`, with the method S256.
     pub challenge: String,
-    /// `state`: the client's own, for the client.
+    /// The client's own `state`, which is returned to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// What of `scope` is granted; nothing where none was asked for.
+    /// The granted part of `scope`; `None` if none was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
 }
 
-/// A trial of the set-up page.
+/// A test from the set-up page.
 #[derive(Clone, Deserialize, Serialize)]
 pub struct SignInTrial {
-    /// The visit that began it, as the history calls it.
+    /// The visitor who started the test, as named in the history.
     pub by: String,
-    /// Names the connection that is tried.
+    /// Identifies the connection that is tested.
     pub mark: Option<String>,
 }
 
 impl PendingSignIn {
-    /// As bytes to seal.
+    /// Serializes the sign-in before it is sealed.
     pub fn write(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Reads what was sealed; too old is nothing.
+    /// Parses the unsealed bytes; returns `None` if the sign-in is too old.
     pub fn read(bytes: &[u8], now: u64) -> Option<Self> {
         let pending: Self = serde_json::from_slice(bytes).ok()?;
         (now < pending.started_at.saturating_add(PENDING_LIFETIME_SECONDS)).then_some(pending)
@@ -162,7 +166,7 @@ impl PendingSignIn {
 }
 
 impl PendingSignIn {
-    /// Whether this is the sign-in that a callback's `state` belongs to; compared in constant time.
+    /// Whether the `state` of a callback belongs to this sign-in; compared in constant time.
     pub fn is_for(&self, state: &str) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(self.state.as_bytes(), state.as_bytes()).is_ok()
     }

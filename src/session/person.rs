@@ -1,64 +1,65 @@
-//! Whose sessions are ended, in the words of an operator.
+//! Selects the person whose sessions an operator ends.
 
 use crate::base::guid::Guid;
 
-/// Longest sign-in name, in bytes: Entra allows 113 characters (`learn:/userprincipalname`).
+/// Maximum length of a sign-in name, in bytes: Entra allows 113 characters
+/// (`learn:/userprincipalname`).
 const MAX_NAME_BYTES: usize = 512;
 
-/// One person: the key is the object id in the tenant, never a name.
+/// Identifies a person with the object ID in the tenant, never with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PersonKey {
-    /// Object id.
+    /// Object ID.
     pub oid: Guid,
-    /// The tenant.
+    /// Tenant ID.
     pub tid: Guid,
 }
 
-/// Whom an operator means: an object id, or a sign-in name where that means one person only.
+/// An operator's selection: an object ID, or a sign-in name if it matches only one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonSelector {
-    /// The object id or the name.
+    /// The object ID or the sign-in name.
     pub user: PersonName,
-    /// The tenant, where it is said.
+    /// The tenant, if specified.
     pub tenant: Option<Guid>,
 }
 
-/// How a person is named.
+/// Identifier of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonName {
-    /// By object id.
+    /// The object ID.
     Object(Guid),
-    /// By the sign-in name that Entra last told; the case of ASCII letters does not matter.
+    /// The latest sign-in name from Entra; ASCII letters are case-insensitive.
     Name(Box<str>),
 }
 
-/// Why nobody can be meant by that.
+/// Why a selection is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPersonSelector {
-    /// Neither an object id nor a sign-in name.
+    /// Neither an object ID nor a sign-in name.
     #[error("user is neither an object ID nor a sign-in name like maya@contoso.com")]
     User,
-    /// The tenant is no GUID.
+    /// The tenant is not a GUID.
     #[error("tenant is not a tenant ID (a GUID)")]
     Tenant,
 }
 
-/// Several people are meant: nobody's sessions were ended.
+/// The selection matches several people, so no sessions were ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} people match", .0.len())]
 pub struct AmbiguousPerson(pub Vec<PersonKey>);
 
-/// What came of it.
+/// Result of ending sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndedSessions {
-    /// Who it was; none where nobody of that name is signed in.
+    /// The person; `None` if no one with that name is signed in.
     pub person: Option<PersonKey>,
-    /// How many sessions ended.
+    /// Number of sessions that ended.
     pub sessions: usize,
 }
 
 impl PersonSelector {
-    /// The object id, and the tenant where it was written; nothing where a name was.
+    /// Returns the object ID, and the tenant if specified; `None` for a name.
     pub fn account(&self) -> Option<(Guid, Option<Guid>)> {
         match self.user {
             PersonName::Object(oid) => Some((oid, self.tenant)),
@@ -66,10 +67,10 @@ impl PersonSelector {
         }
     }
 
-    /// Reads what an operator wrote.
+    /// Parses an operator's selection.
     ///
     /// # Errors
-    /// `BadPersonSelector` says which of the two is not understood.
+    /// `BadPersonSelector` says which of the two values is invalid.
     pub fn parse(user: &str, tenant: Option<&str>) -> Result<Self, BadPersonSelector> {
         let tenant = tenant.map(|it| Guid::parse(it).ok_or(BadPersonSelector::Tenant)).transpose()?;
         let name = || {

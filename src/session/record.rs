@@ -1,4 +1,4 @@
-//! One sign-in that holds.
+//! The session record.
 
 use super::groups_age::GroupsAge;
 use super::standing::{EntraStanding, PersonMismatch};
@@ -16,19 +16,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
-/// What another module keeps with a session, made once and read on every request (the prebuilt headers).
+/// Data that another module stores with a session, created once and read on every request (the
+/// prebuilt headers).
 pub type Attachment = dyn Any + Send + Sync;
 
-/// A person who is signed in. Made by the store only.
+/// A signed-in person. Only the store creates sessions.
 #[derive(Debug)]
 pub struct Session {
-    /// Where it is kept: the digest of its id, which opens nothing.
+    /// Key in the store: the digest of the session ID, which gives no access.
     pub(in crate::session) key: [u8; 32],
-    /// The sign-in on a client of the app's own; nothing where a browser's cookie leads here.
+    /// The sign-in on one of the app's own clients; `None` for a browser's session.
     pub(in crate::session) client_sign_in: Option<Guid>,
     pub(in crate::session) identity: ArcSwap<Identity>,
     pub(in crate::session) user: Box<str>,
-    /// The `session_state` of the sign-in, where it is not the `sid` of the token.
+    /// The `session_state` of the sign-in, if it differs from the token's `sid`.
     pub(in crate::session) session_state: Option<Box<str>>,
     pub(in crate::session) started_at: u64,
     pub(in crate::session) ends: AtomicU64,
@@ -42,17 +43,18 @@ pub struct Session {
 }
 
 impl Session {
-    /// Who it is, as Entra last said.
+    /// Returns the identity, as of the last response from Entra.
     pub fn identity(&self) -> Guard<Arc<Identity>> {
         self.identity.load()
     }
 
-    /// Takes over what Entra says of the person now. Roles, groups and names follow; when and how they proved who they are stays as it was
-    /// at sign-in, since a refreshed token is no proof of either (OpenID Connect Core section 12.2). Where it does not tell the groups, those
-    /// that are known stay until Graph tells them anew.
+    /// Replaces the identity with Entra's current data. Roles, groups and names change; the time
+    /// and method of authentication stay as they were at sign-in, because a refreshed token proves
+    /// neither (OpenID Connect Core section 12.2). If the token does not contain the groups, the
+    /// known ones stay until Graph returns new ones.
     ///
     /// # Errors
-    /// `PersonMismatch`, where the token is about somebody else: nothing changes.
+    /// `PersonMismatch` if the token belongs to another person: nothing changes.
     pub fn renew(&self, user: VerifiedUser) -> Result<(), PersonMismatch> {
         let now = user.into_identity();
         if !self.is_of((now.oid, now.tid)) {
@@ -64,15 +66,16 @@ impl Session {
         Ok(())
     }
 
-    /// Takes over all groups that Graph told as of `at`; it is to be asked again at `again`. Both in seconds since 1970.
+    /// Stores all groups that Graph returned as of `at`; the next request is due at `again`. Both
+    /// are in seconds since 1970.
     ///
     /// # Errors
-    /// `PersonMismatch`, where they are somebody else's: nothing changes.
+    /// `PersonMismatch` if the groups belong to another person: nothing changes.
     pub fn set_groups_from_graph(&self, membership: &GroupMembership, at: u64, again: u64) -> Result<(), PersonMismatch> {
         if !self.is_of(membership.person()) {
             return Err(PersonMismatch);
         }
-        // The same ones are no news: the headers that were made of them stay.
+        // Unchanged groups keep the headers that were built from them.
         if self.identity().groups.ids() != Some(membership.ids()) {
             self.set_groups(&PersonGroups::Known(membership.ids().clone()));
         }
@@ -80,7 +83,8 @@ impl Session {
         Ok(())
     }
 
-    /// Takes over what the directory says of the person now. The same once more is no news: the headers that were made of it stay.
+    /// Stores the person's current data from the directory. Unchanged data keeps the headers that
+    /// were built from it.
     pub fn set_member(&self, member: &DirectoryMember) {
         if self.identity().member.as_deref() != Some(member) {
             let member = Arc::new(member.clone());
@@ -88,7 +92,8 @@ impl Session {
         }
     }
 
-    /// Lets go of groups that are too old to be believed: nobody knows them, which is not the same as none.
+    /// Drops groups that are too old to be trusted: they are then unknown, which is not the same as
+    /// none.
     pub fn forget_groups(&self) {
         self.set_groups(&PersonGroups::Overage);
         self.groups_age.forgotten();
@@ -103,19 +108,22 @@ impl Session {
         (who.oid, who.tid) == person
     }
 
-    /// When Graph told the groups, and when it is asked again.
+    /// Returns when Graph provided the groups, and when to ask it again.
     pub fn groups_age(&self) -> &GroupsAge {
         &self.groups_age
     }
 
-    /// Claims the asking for somebody who does not wait for the answer; `None` where another one has.
+    /// Claims the recheck for a caller that does not wait for the response; `None` if another
+    /// caller has claimed it.
     pub fn claim(self: &Arc<Self>) -> Option<RecheckClaim> {
         self.standing.claim().then(|| RecheckClaim(Arc::clone(self)))
     }
 
-    /// Takes over what the same person proved in the session that this one follows: a step-up brings what it was asked for, and no more.
-    /// What is not proven anew counts until that session would have ended, and so this one ends then: else one proof would do for ever.
-    /// Another person's is left alone, and so is one of another organization: another app registration asked for that proof.
+    /// Adopts the proofs of the same person in the session that this one replaces: a step-up proves
+    /// only what it was asked for. Proofs that were not repeated stay valid until the former
+    /// session would have ended, and so this session ends then: otherwise a single proof would last
+    /// forever. Sessions of another person are ignored, and so are those of another organization,
+    /// because another app registration requested their proofs.
     pub fn follow(&self, former: &Session) {
         let before = former.identity.load();
         let now = self.identity();
@@ -127,110 +135,113 @@ impl Session {
         self.identity.rcu(|now| Identity { acrs: joined(&before.acrs, &now.acrs), ..Identity::clone(now) });
     }
 
-    /// Notes which claims challenge of the app the sign-in answered, by a mark of it.
+    /// Records a mark of the app's claims challenge that the sign-in answered.
     pub fn answers(&self, challenge: Box<str>) {
         self.answered.get_or_init(|| challenge);
     }
 
-    /// Notes that Entra was asked to have the person prove again who they are (`prompt=login`) for the sign-in that began it.
+    /// Records that Entra was asked to authenticate the person again (`prompt=login`) in the
+    /// sign-in that started the session.
     pub fn set_reauthenticated(&self) {
         self.reauthenticated.store(true, Ordering::Relaxed);
     }
 
-    /// Whether Entra was asked so.
+    /// Whether Entra was asked to authenticate the person again.
     pub fn is_reauthenticated(&self) -> bool {
         self.reauthenticated.load(Ordering::Relaxed)
     }
 
-    /// The mark of the claims challenge that the sign-in answered.
+    /// Returns the mark of the claims challenge that the sign-in answered.
     pub fn answered(&self) -> Option<&str> {
         self.answered.get().map(AsRef::as_ref)
     }
 
-    /// What Entra calls the session there in which this one began: `sid` of the token and `session_state` of the callback, which should be the same.
+    /// Returns the names of the session at Entra in which this one started: `sid` from the token
+    /// and `session_state` from the callback, which should be equal.
     pub(in crate::session) fn sids(&self) -> impl Iterator<Item = Box<str>> {
         self.identity.load().entra_sid.clone().into_iter().chain(self.session_state.clone())
     }
 
-    /// What Entra last said of the session, and when it is to be asked again.
+    /// Returns Entra's last response about the session, and the time of the next recheck.
     pub fn standing(&self) -> &EntraStanding {
         &self.standing
     }
 
-    /// The sign-in on a client of the app's own that it stands for; nothing where it is a browser's.
+    /// Returns the sign-in on a client that the session belongs to; `None` for a browser's session.
     pub fn client_sign_in(&self) -> Option<Guid> {
         self.client_sign_in
     }
 
-    /// `oid` as text, made once.
+    /// Returns `oid` as text, converted only once.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// Our own id for the outside: never the cookie's, never Entra's. Made when it is asked for, which is once in an assertion's life.
+    /// Returns the session ID for assertions: neither the cookie's nor Entra's. Computed on demand,
+    /// once in the lifetime of an assertion.
     pub fn sid(&self) -> String {
         let digest = digest(&SHA256, &[b"sid of the assertion".as_slice(), &self.key].concat());
         URL_SAFE_NO_PAD.encode(digest.as_ref().first_chunk::<16>().unwrap_or(&[0; 16]))
     }
 
-    /// When it began, seconds since 1970.
+    /// Returns the start time, in seconds since 1970.
     pub fn started_at(&self) -> u64 {
         self.started_at
     }
 
-    /// When it ends at the latest, seconds since 1970.
+    /// Returns the latest end, in seconds since 1970.
     pub fn ends(&self) -> u64 {
         self.ends.load(Ordering::Relaxed)
     }
 
-    /// When somebody last used it, seconds since 1970.
+    /// Returns the time of the last use, in seconds since 1970.
     pub fn last_seen(&self) -> u64 {
         self.last_seen.load(Ordering::Relaxed)
     }
 
-    /// Whether it has ended, as far as anybody has noticed.
+    /// Whether the session is known to have ended.
     pub fn is_over(&self) -> bool {
         self.end.is_over()
     }
 
-    /// Is canceled when the session ends: tunnels end with it.
+    /// Returns a token that is canceled when the session ends; tunnels end with it.
     pub fn ended(&self) -> CancellationToken {
         self.end.token()
     }
 
-    /// What is attached.
+    /// Returns the attached data.
     pub fn attached(&self) -> arc_swap::Guard<Option<Arc<Box<Attachment>>>> {
         self.attached.load()
     }
 
-    /// Attaches something, in place of what was there.
+    /// Attaches data, and replaces the previous data.
     pub fn attach(&self, it: Arc<Box<Attachment>>) {
         self.attached.store(Some(it));
     }
 
-    /// Lets go of what is attached; whoever needs it makes it again.
+    /// Drops the attached data, which is built again when it is needed.
     pub fn detach(&self) {
         self.attached.store(None);
     }
 }
 
-/// What of the earlier token outlives a refresh.
+/// Merges the parts of the previous identity that outlive a refresh.
 fn renewed(before: &Identity, mut now: Identity) -> Identity {
     if now.groups == PersonGroups::Overage {
         now.groups = before.groups.clone();
     }
     now.auth_time = before.auth_time;
     now.has_auth_time = before.has_auth_time;
-    // The directory is asked beside Entra.
+    // Comes from the directory, not from Entra.
     now.member.clone_from(&before.member);
     now.acrs = joined(&before.acrs, &now.acrs);
-    // The session at Entra in which this one began; it is found by that until it ends.
+    // The session at Entra in which this one started; the index uses it until the session ends.
     now.entra_sid.clone_from(&before.entra_sid);
     now.login_hint = now.login_hint.or_else(|| before.login_hint.clone());
     now
 }
 
-/// Somebody asks Entra about a session already, or will: freed when dropped.
+/// A claimed recheck of a session; released when dropped.
 #[derive(Debug)]
 pub struct RecheckClaim(Arc<Session>);
 
@@ -244,7 +255,8 @@ fn joined(before: &StringList, now: &StringList) -> StringList {
     before.iter().chain(now.iter().filter(|it| !before.contains(it))).collect()
 }
 
-/// Whether a session is over. Most have nothing that hangs on them: the token is made for the first that has.
+/// Whether a session has ended. Most sessions have no dependents: the token is created for the
+/// first one.
 #[derive(Debug, Default)]
 pub(in crate::session) struct SessionEnd {
     over: AtomicBool,
@@ -263,7 +275,7 @@ impl SessionEnd {
         }
     }
 
-    /// Looks after making the token: whoever told meanwhile may not have seen it.
+    /// Checks again after creating the token, because a concurrent `notify` may not have seen it.
     fn token(&self) -> CancellationToken {
         let token = self.token.get_or_init(Box::default);
         if self.is_over() {

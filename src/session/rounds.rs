@@ -1,72 +1,75 @@
-//! How often one browser came back from a sign-in lately, only to set out again: a loop is told, not fed.
+//! Counts how often a browser recently returned from a sign-in and started the next one, in order
+//! to report a loop instead of continuing it.
 
-/// Rounds in a minute that are a loop.
+/// Number of rounds within a minute that counts as a loop.
 pub const MAX_ROUNDS: u32 = 3;
 
-/// Sign-ins that may set out in a minute while none comes back: a browser that opens its tabs of yesterday sends one for each.
+/// Maximum number of sign-ins that may start within a minute while none returns: a browser that
+/// reopens its tabs starts one for each.
 pub const MAX_STARTED_SIGN_INS: u32 = 20;
 
-/// Seconds in which rounds are counted.
+/// Time in which rounds are counted, in seconds.
 pub const WINDOW_SECONDS: u64 = 60;
 
-/// A count and when it began; travels sealed in the state and in a cookie.
+/// The counters and their start time; sealed in the state and in a cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignInRounds {
-    /// How many came back from Entra.
+    /// Number of sign-ins that returned from Entra.
     pub returned: u32,
-    /// How many set out since one came back.
+    /// Number of sign-ins that started since one returned.
     pub started_at: u32,
-    /// When the first began, seconds since 1970.
+    /// Start of the count, in seconds since 1970.
     pub since: u64,
-    /// How the last one set out.
+    /// Origin of the last sign-in.
     pub origin: SignInOrigin,
 }
 
-/// Where a sign-in set out from, as far as it keeps cookies from coming back.
+/// Origin of a sign-in, as far as it can keep cookies from returning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignInOrigin {
-    /// By http, although the public address is https.
+    /// Started over http, although the public address uses https.
     pub http: bool,
-    /// At another host than that of the public address.
+    /// Started at another host than that of the public address.
     pub elsewhere: bool,
-    /// What it is for.
+    /// The purpose of the sign-in.
     pub aim: SignInAim,
 }
 
-/// What a sign-in is for, as far as `state` says it: where it leads on if it comes back and its cookie does not.
+/// The purpose of a sign-in as stored in `state`: decides how it continues if it returns without
+/// its cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignInAim {
-    /// A session of this browser.
+    /// A session in this browser.
     #[default]
     Session,
-    /// A trial of the set-up page.
+    /// A test from the set-up page.
     Trial,
-    /// An app on the device that asked.
+    /// An app on the device that started it.
     App,
 }
 
 impl SignInRounds {
-    /// One more sets out; the count begins anew after a minute.
+    /// Counts a started sign-in; the count starts again after a minute.
     #[must_use]
     pub fn sets_out(self, now: u64, from: SignInOrigin) -> Self {
         let rounds = self.within_window(now);
         Self { started_at: rounds.started_at.saturating_add(1), origin: from, ..rounds }
     }
 
-    /// One comes back.
+    /// Counts a sign-in that returned.
     #[must_use]
     pub fn count_return(self, now: u64) -> Self {
         let rounds = self.within_window(now);
         Self { returned: rounds.returned.saturating_add(1), started_at: 0, ..rounds }
     }
 
-    /// The one of both that counted more.
+    /// Returns the higher of the two counts.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         if (other.returned, other.started_at) > (self.returned, self.started_at) { other } else { self }
     }
 
-    /// Whether it goes round and round.
+    /// Whether the browser is in a loop.
     pub fn is_loop(self) -> bool {
         self.returned >= MAX_ROUNDS || self.started_at > MAX_STARTED_SIGN_INS
     }
@@ -75,7 +78,7 @@ impl SignInRounds {
         if now >= self.since.saturating_add(WINDOW_SECONDS) { Self { since: now, ..Self::default() } } else { self }
     }
 
-    /// As bytes to seal.
+    /// Serializes the count before it is sealed.
     pub fn write(self) -> Vec<u8> {
         let aim = match self.origin.aim {
             SignInAim::Session => 0,
@@ -86,7 +89,7 @@ impl SignInRounds {
         [&self.returned.to_be_bytes()[..], &self.started_at.to_be_bytes(), &self.since.to_be_bytes(), &[flags]].concat()
     }
 
-    /// Reads what was sealed.
+    /// Parses the unsealed bytes.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (returned, rest) = bytes.split_first_chunk()?;
         let (begun, rest) = rest.split_first_chunk()?;

@@ -1,44 +1,48 @@
-//! What Entra last said of a session, and by what it is asked again.
+//! Entra's last response about a session, and the refresh token for the next question.
 
 use crate::base::secret::Secret;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// So many seconds ahead are no reason to think that the clock was set back: machines correct their time by a little.
+/// Maximum time in the future, in seconds, that does not count as a clock that was set back:
+/// machines make small corrections.
 const CLOCK_SLACK_SECONDS: u64 = 60;
 
-/// How a session stands with Entra: read on every request, changed by whoever asks Entra.
+/// Status of a session at Entra: read on every request, changed after each question to Entra.
 #[derive(Debug)]
 pub struct EntraStanding {
-    /// When Entra last said that the person may be here, seconds since 1970.
+    /// When Entra last confirmed the person's access, in seconds since 1970.
     answered: AtomicU64,
-    /// From when `wait` is counted, seconds since 1970.
+    /// Start of `wait`, in seconds since 1970.
     since: AtomicU64,
-    /// In how many seconds from then Entra is to be asked.
+    /// Seconds from `since` until the next question to Entra.
     wait: AtomicU64,
-    /// How often Entra was asked; whoever waited for the lease sees by it that somebody else has.
+    /// Number of questions to Entra; a caller that waited for the lease compares it to see if
+    /// another caller has asked.
     tries: AtomicU32,
     is_refreshing: AtomicBool,
     required_proof: OnceLock<RequiredProof>,
     refresh_token: Mutex<Option<Secret>>,
 }
 
-/// What the person has to prove before a session may go on: a claims challenge, where Entra names one.
+/// Proof that the person must provide before a session can continue: a claims challenge, if Entra
+/// sent one.
 #[derive(Debug)]
 struct RequiredProof(Option<Box<str>>);
 
-/// The right to ask Entra about one session, held by one at a time. A store that several processes share hands out a lease of the same shape.
+/// The exclusive right to ask Entra about one session. A store that several processes share
+/// provides a lease of the same form.
 #[derive(Debug)]
 pub struct RecheckLease<'a>(MutexGuard<'a, Option<Secret>>);
 
-/// A refreshed token is about another person than the session.
+/// A refreshed token belongs to another person than the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the refreshed token is about another person")]
 pub struct PersonMismatch;
 
 impl EntraStanding {
-    /// As it stands right after a sign-in; when Entra is to be asked first is said by `ask_in`.
+    /// The status immediately after a sign-in; `set_due_in` sets the first recheck.
     pub(in crate::session) fn new(now: u64, grant: Option<Secret>) -> Self {
         Self {
             answered: AtomicU64::new(now),
@@ -51,34 +55,36 @@ impl EntraStanding {
         }
     }
 
-    /// Whether Entra is to be asked: one comparison, and a clock that was set back makes it true as well.
+    /// Whether a recheck is due: a single comparison, which is also true after the clock was set
+    /// back.
     pub fn is_due(&self, now: u64) -> bool {
         now.wrapping_sub(self.since.load(Ordering::Relaxed)) >= self.wait.load(Ordering::Relaxed)
     }
 
-    /// When Entra last said that the person may be here, seconds since 1970.
+    /// When Entra last confirmed the person's access, in seconds since 1970.
     pub fn answered(&self) -> u64 {
         self.answered.load(Ordering::Acquire)
     }
 
-    /// When Entra is to be asked next, seconds since 1970.
+    /// When the next recheck is due, in seconds since 1970.
     pub fn set_due(&self) -> u64 {
         self.since.load(Ordering::Relaxed).saturating_add(self.wait.load(Ordering::Relaxed))
     }
 
-    /// Entra is to be asked so many seconds from now.
+    /// Sets the next recheck to `wait` seconds from now.
     pub fn set_due_in(&self, now: u64, wait: u64) {
         self.wait.store(wait, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
     }
 
-    /// Notes that Entra said now that the person may be here.
+    /// Records that Entra has now confirmed the person's access.
     pub fn has_answered(&self, now: u64) {
         self.answered.store(now, Ordering::Release);
     }
 
-    /// Puts right what a clock that was set back leaves behind: an answer of the future counts as one of now, so that no silence is borne longer.
-    /// True where it is only a moment ahead of `now`, and nothing is due.
+    /// Corrects the times after the clock was set back: a response from the future counts as one
+    /// from now, so that the grace period does not become longer. Returns true if the time is only
+    /// slightly ahead of `now`, and no recheck is due.
     pub fn is_ahead(&self, now: u64) -> bool {
         let since = self.since.load(Ordering::Relaxed);
         if since > now && since - now <= CLOCK_SLACK_SECONDS {
@@ -90,27 +96,29 @@ impl EntraStanding {
         false
     }
 
-    /// How often Entra was asked about it.
+    /// Number of questions to Entra about the session.
     pub fn tries(&self) -> u32 {
         self.tries.load(Ordering::Acquire)
     }
 
-    /// Notes that Entra was asked, whatever came of it.
+    /// Records a question to Entra, with any outcome.
     pub fn was_tried(&self) {
         self.tries.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Waits until nobody else asks. Whoever gets it looks first, by `tries`, whether somebody has asked meanwhile.
+    /// Waits for the exclusive right to ask Entra. The caller should then compare `tries` to see if
+    /// another caller has asked in the meantime.
     pub async fn lease(&self) -> RecheckLease<'_> {
         RecheckLease(self.refresh_token.lock().await)
     }
 
-    /// What the next sign-in has to prove; `None` where the session did not end for that.
+    /// Returns the proof that the next sign-in must provide; `None` if the session did not end
+    /// because the person must sign in again.
     pub fn again(&self) -> Option<Option<&str>> {
         self.required_proof.get().map(|it| it.0.as_deref())
     }
 
-    /// True for the first; it frees with `free`.
+    /// Returns true for the first caller, until `free` is called.
     pub(in crate::session) fn claim(&self) -> bool {
         !self.is_refreshing.swap(true, Ordering::AcqRel)
     }
@@ -119,19 +127,19 @@ impl EntraStanding {
         self.is_refreshing.store(false, Ordering::Release);
     }
 
-    /// The person has to sign in again. Said once.
+    /// Records that the person must sign in again. Only the first call counts.
     pub(in crate::session) fn needs_sign_in(&self, claims: Option<Box<str>>) {
         self.required_proof.get_or_init(|| RequiredProof(claims));
     }
 }
 
 impl RecheckLease<'_> {
-    /// By what Entra is asked: the refresh token of the last answer.
+    /// Returns the refresh token from the last response.
     pub fn refresh_token(&self) -> Option<&Secret> {
         self.0.as_ref()
     }
 
-    /// Keeps the refresh token that took the last one's place.
+    /// Stores the refresh token that replaces the previous one.
     pub fn store_refresh_token(&mut self, grant: Secret) {
         *self.0 = Some(grant);
     }

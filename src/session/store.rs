@@ -1,4 +1,4 @@
-//! Sessions in memory.
+//! In-memory session store.
 
 use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
@@ -24,13 +24,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// Bytes of a session id (256 bits), and of its base64url text.
+/// Length of a session ID in bytes (256 bits), and of its base64url text.
 const ID_BYTES: usize = 32;
 const ID_CHARS: usize = 43;
 
 type SessionKey = [u8; 32];
 
-/// Sessions in this process, found by the SHA-256 of the id in the cookie: what memory holds opens nothing.
+/// Sessions in this process by the SHA-256 digest of their IDs: memory contents give no access.
 #[derive(Debug)]
 pub struct SessionStore {
     sessions: Cache<SessionKey, Arc<Session>>,
@@ -41,9 +41,9 @@ pub struct SessionStore {
     lifetime: u64,
     /// `[session] per_person`.
     max_per_person: usize,
-    /// Nothing where one person may have all there are.
+    /// `None` if one person may have all sessions of the store.
     per_person: Option<usize>,
-    /// Sign-ins on native clients that made room for others of their person: over here, and to be ended in their rows.
+    /// Sign-ins on native clients that their person displaced: ended here, not yet in their rows.
     displaced_sign_ins: Mutex<HashSet<Guid>>,
 }
 
@@ -52,14 +52,16 @@ pub struct SessionStore {
 pub struct SeenSession {
     /// The session.
     pub session: Arc<Session>,
-    /// Whether Entra is to be asked about it.
+    /// Whether a recheck with Entra is due.
     pub is_due: bool,
 }
 
 impl SessionStore {
-    /// An empty store. The one unused longest makes room when it is full: a newcomer is never turned away (LRU, not TinyLFU).
+    /// Creates an empty store. If it is full, the session that was unused for the longest time is
+    /// evicted: a new one is never rejected (LRU, not TinyLFU).
     ///
-    /// The library drops what rests; the absolute life is looked at in `goes_on`, which costs each session less memory.
+    /// The library drops idle sessions; `goes_on` checks the absolute lifetime, which costs less
+    /// memory per session.
     pub fn new(config: &config::session::SessionConfig, clock: Clock, random: RandomSource) -> Self {
         let index = Arc::new(SessionIndex::new(&random));
         let found = Arc::clone(&index);
@@ -85,9 +87,9 @@ impl SessionStore {
         }
     }
 
-    /// Begins a session under a new id; the id goes to the browser and is kept nowhere.
-    /// `member` is who it is to the directory, where there is one;
-    /// `grant` is what Entra is asked by later whether the person may still be here; `session_state` is what the callback called the session at Entra.
+    /// Starts a session with a new ID, which is sent to the browser and not stored. `member` is the
+    /// person in the directory, if there is one; `grant` is the refresh token for later questions
+    /// to Entra; `session_state` is the name of the session at Entra from the callback.
     pub fn create(&self, user: VerifiedUser, member: Option<DirectoryMember>, grant: Option<Secret>, session_state: Option<&str>) -> (Secret, Arc<Session>) {
         let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<ID_BYTES>());
         let now = self.clock.now();
@@ -98,9 +100,10 @@ impl SessionStore {
         (Secret::new(id), session)
     }
 
-    /// Whoever signs in again and again makes room among their own sessions, in browsers and on native clients alike, and pushes nobody else
-    /// out. A native session that makes room is over for good: begun again from its row, it would push out another one at its next request,
-    /// and two would take each other's place forever.
+    /// Keeps a person within the limit of sessions: repeated sign-ins displace the person's own
+    /// sessions, in browsers and on native clients, not those of other people. A displaced native
+    /// session ends permanently: if it were started again from its row, it would displace another
+    /// one at its next request, and the two would alternate forever.
     fn make_room(&self, newest: &Arc<Session>) {
         let (who, Some(most)) = (newest.identity(), self.per_person) else { return };
         let mut own = self.index.by_object(who.oid);
@@ -113,8 +116,9 @@ impl SessionStore {
         tracing::warn!(ended, user = %who.oid, "person exceeded [session] per_person; the sessions unused longest ended");
     }
 
-    /// Begins the session of a sign-in on a client of the app's own, which its row tells; whatever a cookie holds, it does not lead here.
-    /// It is not found by the session at Entra: signing out of a browser there signs nobody out of a phone.
+    /// Starts the session of a sign-in on one of the app's own clients, from its row; no cookie
+    /// value leads to it. It is not indexed with the session at Entra: a sign-out in a browser
+    /// there does not sign out a phone.
     pub fn create_for_client(&self, client_sign_in: ClientSignIn) -> Arc<Session> {
         let (id, ends) = (client_sign_in.id, client_sign_in.ends);
         let (identity, grant) = client_sign_in.into_parts();
@@ -123,22 +127,22 @@ impl SessionStore {
         session
     }
 
-    /// `[session] per_person`: how many live sign-ins one person may have.
+    /// `[session] per_person`: maximum number of live sign-ins per person.
     pub fn most_of_person(&self) -> usize {
         self.max_per_person
     }
 
-    /// Sign-ins on native clients that made room for others of their person, and whose rows are not known to have ended.
+    /// Returns the displaced sign-ins on native clients whose rows are not known to have ended.
     pub fn displaced_sign_ins(&self) -> Vec<Guid> {
         self.displaced().iter().copied().collect()
     }
 
-    /// Whether that sign-in on a native client made room for another one of its person.
+    /// Whether that sign-in on a native client was displaced by another one of the same person.
     pub fn is_displaced(&self, client_sign_in: Guid) -> bool {
         self.displaced().contains(&client_sign_in)
     }
 
-    /// The row of a sign-in that made room has ended.
+    /// Forgets a displaced sign-in after its row has ended.
     pub fn forget_displaced(&self, client_sign_in: Guid) {
         self.displaced().remove(&client_sign_in);
     }
@@ -173,20 +177,20 @@ impl SessionStore {
             answered: OnceLock::new(),
             reauthenticated: AtomicBool::new(false),
         });
-        // First: the cache may let go of it at once, and then it is to be forgotten here too.
+        // First: the cache can evict the session at once, and then removes it from the index.
         self.index.insert(&session);
         self.sessions.insert(key, Arc::clone(&session));
         session
     }
 
-    /// The live session of a sign-in on a client of the app's own, where this process has begun it; notes that it was used.
+    /// Returns the live session of a native sign-in started in this process; records the use.
     pub fn find_client_sign_in(&self, client_sign_in: Guid) -> Option<SeenSession> {
         self.seen(self.sessions.get(&client_sign_in_key(client_sign_in))?)
     }
 
-    /// A session that somebody holds, where it is live; notes that it was used.
+    /// Returns a session that the caller already has, if it is live, and records the use.
     pub fn find_held(&self, session: &Arc<Session>) -> Option<SeenSession> {
-        // So that the cache does not take it for one that rests.
+        // Keeps the cache from treating it as idle.
         let _ = self.sessions.get(&session.key);
         self.seen(Arc::clone(session))
     }
@@ -196,14 +200,14 @@ impl SessionStore {
         self.goes_on(&session, now, true).then(|| SeenSession { is_due: session.standing.is_due(now), session })
     }
 
-    /// Ends the session of a sign-in on a client of the app's own.
+    /// Ends the session of a sign-in on a client.
     pub fn end_client_sign_in(&self, client_sign_in: Guid) {
         if let Some(session) = self.sessions.get(&client_sign_in_key(client_sign_in)) {
             self.end_held(&session);
         }
     }
 
-    /// The live session of an id, and notes that it was used.
+    /// Returns the live session with an ID, and records the use.
     pub fn find(&self, id: &str) -> Option<SeenSession> {
         let key = read(id)?;
         let session = self.sessions.get(&key)?;
@@ -217,19 +221,19 @@ impl SessionStore {
         None
     }
 
-    /// The session of an id that ended since the person has to sign in again; it tells what the sign-in has to prove.
+    /// Returns an ended session whose person must sign in again; it holds the required proof.
     pub fn ended(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.get(&read(id)?)?;
         (session.standing.again().is_some() && !self.is_past(&session, self.clock.now())).then_some(session)
     }
 
-    /// The live session of an id, without noting a use: whoever asks how long it lasts does not make it last.
+    /// Returns the live session without recording a use: asking for its end must not postpone it.
     pub fn peek(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.get(&read(id)?)?;
         self.goes_on(&session, self.clock.now(), false).then_some(session)
     }
 
-    /// Whether the session of a request that lasts goes on; what passes meanwhile is use, for the cache as well.
+    /// Whether the session of a running request is live; data transfer is use, for the cache too.
     pub fn still_goes_on(&self, session: &Session, used: bool) -> bool {
         if used {
             let _ = self.sessions.get(&session.key);
@@ -237,7 +241,8 @@ impl SessionStore {
         self.goes_on(session, self.clock.now(), used)
     }
 
-    /// Whether a session that somebody holds is still live; `used` notes that it was used. One that is not live is told so.
+    /// Whether a session that the caller has is still live; `used` records a use. Notifies the
+    /// dependents of a session that is not.
     fn goes_on(&self, session: &Session, now: u64, used: bool) -> bool {
         if session.end.is_over() || self.is_past(session, now) {
             session.end.notify();
@@ -253,50 +258,51 @@ impl SessionStore {
         now >= session.ends() || now >= session.last_seen().saturating_add(self.idle)
     }
 
-    /// Ends a session that somebody holds; whatever hangs on it ends too.
+    /// Ends a session that the caller has, with all its dependents.
     pub fn end_held(&self, session: &Session) {
         session.end.notify();
         self.sessions.invalidate(&session.key);
     }
 
-    /// Ends a session that somebody holds, since the person has to sign in again; `claims` is what has to be proven then, where Entra says it.
-    /// The record stays for its time, to tell the sign-in.
+    /// Ends a session that the caller has because the person must sign in again; `claims` is what
+    /// must be proven then, if Entra says so. The record stays in the store for the sign-in.
     pub fn end_for_sign_in(&self, session: &Session, claims: Option<Box<str>>) {
         session.standing.needs_sign_in(claims);
         session.end.notify();
     }
 
-    /// Ends the session of an id; whatever hangs on it ends too.
+    /// Ends the session with an ID, and all its dependents.
     pub fn end(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.remove(&read(id)?)?;
         session.end.notify();
         Some(session)
     }
 
-    /// Ends the sessions that began in that session at Entra, and says how many they were.
+    /// Ends the sessions that started in that session at Entra; returns their number.
     pub fn end_by_sid(&self, sid: &str) -> usize {
         self.end_each(self.index.by_sid(sid))
     }
 
-    /// Ends all sessions of one person, and says how many they were.
+    /// Ends all sessions of one person; returns their number.
     pub fn end_all_of(&self, person: PersonKey) -> usize {
         let mut found = self.index.by_object(person.oid);
         found.retain(|it| it.identity().tid == person.tid);
         self.end_each(found)
     }
 
-    /// The live sessions of a person of the directory, by our own id.
+    /// Returns the live sessions of a person in the directory, with the directory's ID.
     pub fn of_person(&self, person: Guid) -> Vec<Arc<Session>> {
         self.live(self.index.by_person(person))
     }
 
-    /// The live sessions of the people of these organizations. Looks through all sessions: not for the path of a request.
+    /// Returns these organizations' live sessions. Scans all sessions: not for the request path.
     pub fn of_organizations(&self, organizations: &HashSet<Guid>) -> Vec<Arc<Session>> {
         let belongs = |it: &Arc<Session>| it.identity().member.as_ref().is_some_and(|it| organizations.contains(&it.organization));
         self.live(self.sessions.iter().map(|it| it.1).filter(belongs))
     }
 
-    /// Ends the sessions of a person of the directory that had begun by then, and says how many they were; without a time, all of them.
+    /// Ends a directory person's sessions that started no later than `begun_by`, or all if `None`;
+    /// returns their number.
     pub fn end_all_of_person(&self, person: Guid, begun_by: Option<u64>) -> usize {
         let mut found = self.index.by_person(person);
         found.retain(|it| begun_by.is_none_or(|time| it.started_at() <= time));
@@ -308,10 +314,11 @@ impl SessionStore {
         sessions.into_iter().filter(|it| self.goes_on(it, now, false)).collect()
     }
 
-    /// Ends all sessions of whom an operator means. A name is looked for in all sessions, since nothing else needs it: not for the path of a request.
+    /// Ends all sessions of the person that an operator selected. A name requires a scan of all
+    /// sessions, because nothing else needs an index: not for the request path.
     ///
     /// # Errors
-    /// `Ambiguous`, where several people are meant: nothing ends.
+    /// `AmbiguousPerson` if several people match: nothing ends.
     pub fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
         let mut people = match &whom.user {
             PersonName::Object(oid) => self.people(self.index.by_object(*oid)),
@@ -325,7 +332,7 @@ impl SessionStore {
         }
     }
 
-    /// Whose live sessions these are, each person once.
+    /// Returns the people with these live sessions, each once.
     fn people(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<PersonKey> {
         let person = |it: Arc<Session>| {
             let identity = it.identity();
@@ -334,7 +341,7 @@ impl SessionStore {
         self.live(sessions).into_iter().map(person).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Ends sessions, and says how many were live.
+    /// Ends sessions; returns the number of live ones.
     fn end_each(&self, sessions: Vec<Arc<Session>>) -> usize {
         let end = |session: &Arc<Session>| {
             let live = self.goes_on(session, self.clock.now(), false);
@@ -345,24 +352,24 @@ impl SessionStore {
         sessions.iter().filter(|it| end(it)).count()
     }
 
-    /// When a session goes idle if nobody uses it, seconds since 1970.
+    /// Returns the time when an unused session becomes idle, in seconds since 1970.
     pub fn idle_deadline(&self, session: &Session) -> u64 {
         session.last_seen().saturating_add(self.idle).min(session.ends())
     }
 
-    /// How many places of the index are taken.
+    /// Returns the number of entries in the index.
     #[cfg(test)]
     pub(in crate::session) fn places(&self) -> usize {
         self.index.len()
     }
 
-    /// Lets the cache do what it puts off.
+    /// Runs the cache's pending tasks.
     #[cfg(test)]
     pub(in crate::session) fn settle(&self) {
         self.sessions.run_pending_tasks();
     }
 
-    /// About how many there are.
+    /// Returns the approximate number of sessions.
     pub fn count(&self) -> u64 {
         self.sessions.entry_count()
     }
@@ -376,14 +383,14 @@ fn read(id: &str) -> Option<SessionKey> {
     (id.len() == ID_CHARS).then(|| key(id))
 }
 
-/// No cookie's digest: what is digested is of another length.
+/// Cannot equal the digest of a cookie, because the input has another length.
 fn client_sign_in_key(client_sign_in: Guid) -> SessionKey {
     let mut out = [0; 32];
     out.copy_from_slice(digest(&SHA256, &[b"sign-in on a client of the app's own ".as_slice(), client_sign_in.bytes()].concat()).as_ref());
     out
 }
 
-/// Of the text, not of the bytes it stands for: nothing is decoded, and no second spelling of an id is found.
+/// Digests the text, not the decoded bytes: an ID has only one valid spelling.
 fn key(id: &str) -> SessionKey {
     let mut out = [0; 32];
     out.copy_from_slice(digest(&SHA256, id.as_bytes()).as_ref());

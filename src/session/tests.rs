@@ -1,4 +1,5 @@
-//! What every store has to do, whatever it is made of: sessions are found by the cookie, by Entra's session and by the person, and end once.
+//! Requirements for every store, regardless of its implementation: sessions are found with the
+//! cookie, Entra's session and the person, and end once.
 
 use super::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonSelector};
 use super::store::SessionStore;
@@ -110,7 +111,7 @@ fn an_operator_means_one_person_or_nobody_ends() {
     for (user, tenant) in [("tom@contoso.com", None), ("aya@contoso.com", None), (TOM, None), (MAYA, Some(ELSEWHERE)), ("maya@contoso.com", Some(ELSEWHERE))] {
         assert_eq!(store.revoke(&whom(user, tenant)), Ok(nobody), "{user} {tenant:?}");
     }
-    // Another tenant lends its person the same name, or has the same object id.
+    // In another tenant, a person has the same name, or the same object ID.
     let lent = begin(&store, tom, "maya@contoso.com", None, None);
     assert_eq!(store.revoke(&whom("maya@contoso.com", None)), Err(AmbiguousPerson(vec![maya, tom])));
     let same = begin(&store, person(MAYA, ELSEWHERE), "x@y", None, None);
@@ -118,7 +119,7 @@ fn an_operator_means_one_person_or_nobody_ends() {
     assert!(lives(&store, &one) && lives(&store, &lent) && lives(&store, &same));
     assert_eq!(store.revoke(&whom("MAYA@Contoso.com", Some(HOME))), Ok(EndedSessions { person: Some(maya), sessions: 1 }));
     assert!(!lives(&store, &one) && lives(&store, &lent) && lives(&store, &same));
-    // By name every session of the person goes, also one that began under an older name.
+    // A name ends every session of the person, including one that started with an earlier name.
     let older = begin(&store, tom, "thomas@contoso.com", None, None);
     assert_eq!(store.revoke(&whom("maya@contoso.com", None)), Ok(EndedSessions { person: Some(tom), sessions: 2 }));
     assert!(!lives(&store, &older) && lives(&store, &same));
@@ -173,7 +174,8 @@ fn begin_of(store: &SessionStore, who: Guid, organization: Guid) -> Secret {
 fn sessions_are_found_by_the_person_and_the_organization_of_the_directory_and_end_by_when_they_began() {
     let clock = Clock::system();
     let store = store(&clock, 100);
-    // One object id at Entra is a person in each of two companies, and nobody where there is no directory.
+    // One object ID at Entra is a different person in each of two companies, and no person without
+    // a directory.
     let (ours, theirs) = (guid(HOME), guid(ELSEWHERE));
     let (early, other) = (begin_of(&store, guid(MAYA), ours), begin_of(&store, guid(TOM), theirs));
     let stranger = begin(&store, person(MAYA, HOME), "maya", None, None);
@@ -210,7 +212,7 @@ fn whoever_signs_in_again_and_again_makes_room_among_their_own_sessions() {
         config::session::SessionConfig { secrets: Vec::new(), idle: Duration::from_mins(10), lifetime: Duration::from_hours(1), capacity: 1000, per_person: 3 };
     let store = SessionStore::new(&config, clock.clone(), crate::seal::random::system());
     let tom = begin(&store, person(TOM, HOME), "tom", None, None);
-    // The same object in another tenant is somebody else.
+    // The same object ID in another tenant is another person.
     let abroad = begin(&store, person(MAYA, ELSEWHERE), "maya", None, None);
     let mut all = Vec::new();
     for _ in 0..3 {

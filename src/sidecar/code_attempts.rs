@@ -1,11 +1,13 @@
-//! Limits how many sign-in codes that Entra refuses one client may bring: each of them costs a token request, and Entra throttles an app that
-//! sends too many.
+//! Limits the number of refused sign-in codes from one client: each of them costs a token request,
+//! and Entra throttles an app that sends too many.
 //!
-//! Who can use the limit up for whom: only programs at the same address. Another site cannot, since a code is redeemed only for the `state` that
-//! is sealed in the browser's own pending cookie, and no other site can read it. A code cannot be judged before it is redeemed, so a program
-//! that brings wrong codes all the time makes new sign-ins from its address wait. What works all the same: people who are signed in already
-//! are counted by themselves, any number of right codes is redeemed at the same time, and a code that had to wait is still good when the
-//! browser loads the same address again.
+//! Only programs at the same address can use up a client's limit. Another site cannot, because a
+//! code is redeemed only with the `state` that is sealed in the browser's own pending cookie, and
+//! no other site can read it. A code cannot be judged before it is redeemed, so a program that
+//! continuously sends wrong codes delays new sign-ins from its address. The effect is limited:
+//! people who are already signed in are counted separately, any number of valid codes is redeemed
+//! at the same time, and a delayed code is still valid when the browser loads the same address
+//! again.
 
 use super::guesses::network;
 use crate::base::clock::Clock;
@@ -19,25 +21,27 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Maximum number of refused codes of one client in `WINDOW_SECONDS`; also how many of its codes are redeemed at the same time.
+/// Maximum number of refused codes from one client in `WINDOW_SECONDS`; also the maximum number of
+/// its codes that are redeemed at the same time.
 const MAX_WRONG_CODES: usize = 30;
 
-/// Seconds in which they are counted.
+/// Time in which refused codes are counted, in seconds.
 const WINDOW_SECONDS: u64 = 60;
 
-/// Maximum number of codes of one client that wait for others of it.
+/// Maximum number of one client's codes that wait for its other codes.
 const MAX_WAITING_CODES: usize = 256;
 
-/// Maximum time that a code waits for others of the same client: as long as a token request may take.
+/// Maximum time that a code waits for other codes from the same client: as long as a token request
+/// may take.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Maximum number of clients that are remembered.
 const MAX_COUNTED_CLIENTS: u64 = 100_000;
 
-/// Whose refused codes are counted together.
+/// Clients whose refused codes are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CodeSource {
-    /// Somebody who is signed in: tenant and object ID.
+    /// A signed-in person: tenant and object ID.
     Person(Guid, Guid),
     /// Everyone else at an address; `None` for a unix socket.
     Address(Option<IpAddr>),
@@ -52,15 +56,15 @@ pub struct CodeAttempts {
 
 #[derive(Debug)]
 struct AttemptWindow {
-    /// Seconds since 1970.
+    /// Start of the window, in seconds since 1970.
     started_at: u64,
-    /// A permit for each code that may still be refused; closed once so many were.
+    /// A permit for each code that may still be refused; closed when the limit is reached.
     attempts: Arc<Semaphore>,
     waiting: Semaphore,
     wrong: AtomicUsize,
 }
 
-/// A code that may be redeemed. Unless it is released it counts as refused.
+/// A code that may be redeemed. It counts as refused unless it is released.
 #[derive(Debug)]
 #[must_use]
 pub struct CodeAttempt {
@@ -69,16 +73,16 @@ pub struct CodeAttempt {
 }
 
 impl CodeAttempts {
-    /// No code was refused yet.
+    /// Creates a counter without refused codes.
     pub fn new(clock: Clock) -> Self {
         let idle = Duration::from_secs(2 * WINDOW_SECONDS);
         Self { windows: Cache::builder().max_capacity(MAX_COUNTED_CLIENTS).eviction_policy(EvictionPolicy::lru()).time_to_idle(idle).build(), clock }
     }
 
-    /// Waits until it is clear that the code of this client may be redeemed.
+    /// Waits until the client's code may be redeemed.
     ///
     /// # Errors
-    /// For how many seconds the client has to wait.
+    /// Seconds that the client must wait.
     pub async fn start(&self, from: CodeSource) -> Result<CodeAttempt, u64> {
         let window = self.window(from);
         let waited = async {
@@ -114,7 +118,7 @@ impl AttemptWindow {
 }
 
 impl CodeAttempt {
-    /// The code was not refused: it counts no more.
+    /// Records that the code was not refused, so that it no longer counts.
     pub fn release(mut self) {
         drop(self.permit.take());
     }
@@ -175,7 +179,7 @@ mod tests {
             let attempts = Arc::clone(&attempts);
             waiting.spawn(async move { attempts.start(HERE).await.map(CodeAttempt::release) });
         }
-        // The scheduler may poll some of them only after several turns.
+        // The scheduler may need several turns to poll all of them.
         for _ in 0..MAX_WAITING_CODES {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,5 @@
-//! Warns of credentials that expire: of certificates, and of client secrets of organizations as far as somebody has said when.
+//! Warns of credentials that expire: certificates, and client secrets of organizations with a known
+//! expiry date.
 
 use crate::base::calendar::{SECONDS_PER_DAY, days_if_expiring};
 use crate::base::clock::Clock;
@@ -7,10 +8,11 @@ use crate::directory::organization::{Organization, OrganizationState};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often it is looked whether another day has begun.
+/// Interval between checks whether a new day has begun.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
-/// Writes a warning into the log for each, once a day, until `stop`; `own` is when that of `[entra]` ends.
+/// Logs a warning for each expiring credential once a day until `stop`; `own` returns the expiry of
+/// the credential in `[entra]`.
 pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, clock: Clock, stop: CancellationToken) {
     let (mut warned, mut pause) = (None, Duration::ZERO);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
@@ -53,7 +55,7 @@ fn warn_of(organization: &Organization, now: u64) {
     }
 }
 
-/// In how many days, where that is soon and its people sign in by it.
+/// Returns the number of days until the expiry if it is soon and the organization is on.
 fn expires(organization: &Organization, now: u64) -> Option<i64> {
     days_if_expiring(organization.credential_ends?, now).filter(|_| organization.state == OrganizationState::On)
 }

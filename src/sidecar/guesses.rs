@@ -1,7 +1,8 @@
-//! Who typed what nobody is called: an address that guesses waits, and nobody else does.
+//! Limits guesses of identifiers that do not exist: only the address that guesses must wait.
 //!
-//! What is counted is answers, not questions: however many look-ups run at the same time, no more than `MAX_WRONG_GUESSES` of a minute are told that they were
-//! wrong, and who is right waits only where the address has used them up.
+//! Answers are counted, not requests: regardless of the number of concurrent lookups, an address
+//! receives at most `MAX_WRONG_GUESSES` negative answers per minute, and correct guesses wait only
+//! if the address has used them up.
 
 use crate::base::clock::Clock;
 use moka::policy::EvictionPolicy;
@@ -10,10 +11,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// So many wrong ones in a minute are borne: a company behind one address mistypes too.
+/// Maximum number of wrong guesses per minute: several people in a company can share an address and
+/// mistype.
 pub const MAX_WRONG_GUESSES: u32 = 30;
 
-/// Seconds in which they are counted.
+/// Time in which wrong guesses are counted, in seconds.
 const WINDOW_SECONDS: u64 = 60;
 
 /// Maximum number of clients that are remembered, counted once for each of `RequestSource`.
@@ -22,25 +24,27 @@ const MAX_COUNTED_CLIENTS: u64 = 100_000;
 /// Which page a request comes from, as far as the browser says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestSource {
-    /// A page of our own, or a client that is not a browser.
+    /// A page of Entrada, or a client that is not a browser.
     Own,
-    /// Another site or a link: anybody can make the browsers of an office send such requests, so they are counted apart.
+    /// Another site or a link: anyone can make the browsers in an office send such requests, so
+    /// they are counted separately.
     Other,
 }
 
-/// Whose wrong answers are counted together.
+/// Clients whose wrong guesses are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuessingClient {
     /// The address; `None` for a unix socket.
     pub address: Option<IpAddr>,
-    /// What made it send the request.
+    /// The page that sent the request.
     pub source: RequestSource,
 }
 
-/// When the count began, seconds since 1970, and how many there were.
+/// Start of the count, in seconds since 1970, and the number of wrong guesses.
 type GuessCount = Arc<Mutex<(u64, u32)>>;
 
-/// Counts wrong answers for each address; never for an organization, which would let anybody lock one out.
+/// Counts wrong guesses for each address; never for an organization, because anyone could then lock
+/// one out.
 #[derive(Debug)]
 pub struct GuessCounter {
     counts: Cache<(IpAddr, RequestSource), GuessCount>,
@@ -48,23 +52,25 @@ pub struct GuessCounter {
 }
 
 impl GuessCounter {
-    /// Nobody has guessed yet.
+    /// Creates a counter without guesses.
     pub fn new(clock: Clock) -> Self {
         Self::with_capacity(MAX_COUNTED_CLIENTS, clock)
     }
 
-    /// The same for that many clients. The client that was counted least recently makes room for a new one. The default policy of the
-    /// cache would drop the new one if the others are counted more often, and a new client could guess without a limit.
+    /// The same as `new` for that many clients. The client that was counted least recently is
+    /// evicted for a new one. The cache's default policy would drop the new one if the others are
+    /// counted more often, and a new client could guess without a limit.
     fn with_capacity(clients: u64, clock: Clock) -> Self {
         let idle = Duration::from_secs(2 * WINDOW_SECONDS);
         let seen = Cache::builder().max_capacity(clients).eviction_policy(EvictionPolicy::lru()).time_to_idle(idle).build();
         Self { counts: seen, clock }
     }
 
-    /// For how many seconds the address has to wait; `None` where it may go on.
+    /// Returns the seconds that the client must wait; `None` if it may continue.
     pub fn waits(&self, from: GuessingClient) -> Option<u64> {
         let own = || self.waits(GuessingClient { source: RequestSource::Own, ..from });
-        // Who has used up the limit of our own pages gains no second one by links.
+        // A client that has used up the limit for Entrada's own pages does not get a second one
+        // through links.
         if from.source == RequestSource::Other
             && let Some(seconds) = own()
         {
@@ -76,10 +82,11 @@ impl GuessCounter {
         (wrong >= MAX_WRONG_GUESSES && passed < WINDOW_SECONDS).then(|| WINDOW_SECONDS - passed)
     }
 
-    /// Counts a wrong one, before its answer is given.
+    /// Counts a wrong guess before its answer is sent.
     ///
     /// # Errors
-    /// For how many seconds the address has to wait, where it had as many as are borne: then nothing is told.
+    /// Seconds that the client must wait if it has reached the limit: the answer must then not be
+    /// sent.
     pub fn was_wrong(&self, from: GuessingClient) -> Result<(), u64> {
         if let Some(seconds) = self.waits(from) {
             return Err(seconds);
@@ -99,10 +106,11 @@ impl GuessCounter {
         Ok(())
     }
 
-    /// Whether an answer may be given: a wrong one is counted, and a right one told only to whom wrong ones would be told too.
+    /// Whether an answer may be sent: a wrong guess is counted, and a correct one is answered only
+    /// if a wrong one would be answered too.
     ///
     /// # Errors
-    /// For how many seconds the address has to wait.
+    /// Seconds that the client must wait.
     pub fn record(&self, from: GuessingClient, right: bool) -> Result<(), u64> {
         if right { self.waits(from).map_or(Ok(()), Err) } else { self.was_wrong(from) }
     }
@@ -112,12 +120,13 @@ fn key(from: GuessingClient) -> (IpAddr, RequestSource) {
     (network(from.address), from.source)
 }
 
-/// One line of a provider: the address itself, or the /64 of IPv6, which is given to one customer at least (RFC 6177).
+/// Returns the network of a client: the address itself, or the /64 prefix for IPv6, which each
+/// customer receives at least (RFC 6177).
 pub(super) fn network(from: Option<IpAddr>) -> IpAddr {
     match from.map(|it| it.to_canonical()) {
         Some(IpAddr::V6(it)) => Ipv6Addr::from_bits(it.to_bits() & !u128::from(u64::MAX)).into(),
         Some(it) => it,
-        // By a unix socket, without a front that says who asks.
+        // A unix socket without a front proxy that names the client.
         None => Ipv4Addr::UNSPECIFIED.into(),
     }
 }
@@ -137,13 +146,15 @@ mod tests {
         let counted = (0..2 * MAX_WRONG_GUESSES).filter(|_| guesses.was_wrong(other).is_ok()).count();
         assert_eq!((counted, guesses.waits(other).is_some()), (MAX_WRONG_GUESSES as usize, true));
         assert_eq!((guesses.waits(own("192.0.2.1")), guesses.record(own("192.0.2.1"), true)), (None, Ok(())));
-        // But not the other way around: links are no second limit for a client that has used up the first.
+        // But not in the other direction: links are not a second limit for a client that has used
+        // up the first.
         let counted = (0..2 * MAX_WRONG_GUESSES).filter(|_| guesses.was_wrong(own("192.0.2.2")).is_ok()).count();
         let other = GuessingClient { source: RequestSource::Other, ..own("192.0.2.2") };
         assert_eq!((counted, guesses.record(other, true).is_err(), guesses.was_wrong(other).is_err()), (MAX_WRONG_GUESSES as usize, true, true));
     }
 
-    /// With the cache's default policy (TinyLFU) a full table dropped new clients, which then guessed without a limit.
+    /// With the cache's default policy (TinyLFU), a full table dropped new clients, which could
+    /// then guess without a limit.
     #[test]
     fn a_full_table_still_counts_and_limits_a_new_client() {
         let guesses = GuessCounter::with_capacity(100, Clock::system());

@@ -1,4 +1,4 @@
-//! The furnished house: one field a module, built once from the configuration.
+//! All components of the running proxy, built once from the configuration.
 
 pub mod code_attempts;
 pub mod expiry;
@@ -44,98 +44,103 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-/// Requests that wait for the database although their clients may be gone: anybody can send them.
+/// Maximum number of requests that wait for the database although their clients may have
+/// disconnected: anyone can send them.
 const MAX_DETACHED: usize = 1024;
 
-/// What outlives a reload: sessions, figures, and the key of a process that was given no secret.
+/// State that outlives a reload: sessions, metrics, and the key of a process without a configured
+/// secret.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Randomness.
+    /// The source of randomness.
     pub random: RandomSource,
-    /// References for requests.
+    /// Source of the request references.
     pub ids: Arc<RequestIds>,
-    /// The sessions.
+    /// The session store.
     pub store: Arc<SessionStore>,
     /// The log.
     pub log: Log,
-    /// The figures.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Upgraded connections.
     pub tunnels: TunnelTracker,
-    /// What is under way at Entra for nobody who waits; the end of the process waits for it.
+    /// Requests to Entra that no client waits for; the shutdown waits for them.
     pub background: TaskTracker,
-    /// Leave to wait for the database for a client that may be gone already.
+    /// Permits to wait for the database on behalf of clients that may have disconnected.
     pub detached: Arc<Semaphore>,
-    /// What Graph said of people lately.
+    /// Recent responses from Graph about people's groups.
     pub memberships: Arc<MembershipCache>,
-    /// Entra as the newest configuration has it, for what lives longer than a request.
+    /// The sign-in of the latest configuration, for tasks that live longer than a request.
     pub newest: Arc<ArcSwapOption<Authorities>>,
-    /// Organizations and their people, where `[directory]` keeps them.
+    /// Organizations and their people, if `[directory]` is configured.
     pub directory: Option<Directory>,
-    /// Who typed what nobody is called, lately.
+    /// Limits guesses of usernames and company codes.
     pub guesses: Arc<GuessCounter>,
-    /// Who brought sign-in codes that Entra refused.
+    /// Limits sign-in codes that Entra refuses.
     pub code_attempts: Arc<CodeAttempts>,
-    /// Who sent codes and tokens of native clients that there are none of. Apart from the page's: one device must not make a carrier's others wait.
+    /// Limits guesses of codes and tokens of native clients. Separate from the limit of the page:
+    /// one device must not block others behind the same carrier.
     pub guessed_tokens: Arc<GuessCounter>,
-    /// Who used links for the set-up page that there are none of.
+    /// Limits guesses of links to the set-up page.
     pub guessed_links: Arc<GuessCounter>,
-    /// From where refusals came that admins are shown: anybody can bring one about, and each is a row.
+    /// Limits the refusals per client that are recorded for admins: anyone can cause one, and each
+    /// is a row.
     pub recorded_refusals: Arc<GuessCounter>,
-    /// Seals where `[session] secrets` is empty.
+    /// Seals if `[session] secrets` is empty.
     pub keyring: Arc<Keyring>,
-    /// The environment that names a proxy towards Entra.
+    /// Environment variables that can name a proxy for requests to Entra.
     pub environment: Arc<Vec<(String, String)>>,
 }
 
 /// Everything that a request needs.
 #[derive(Debug)]
 pub struct Sidecar {
-    /// Our public address.
+    /// The public address.
     pub site: Site,
-    /// What our cookies are called.
+    /// Names of the cookies.
     pub names: CookieNames,
-    /// Whose forwarded headers are believed.
+    /// Front proxies whose forwarded headers are trusted.
     pub trust: TrustedProxies,
-    /// Who sent such headers without being believed.
+    /// Peers that sent such headers without being trusted.
     pub untrusted_proxies: UntrustedProxies,
-    /// How strictly paths are read.
+    /// How strictly paths are parsed.
     pub strictness: PathStrictness,
-    /// Sign-in at Entra; where there are organizations, nobody signs in by it, but how often Entra is asked is said here.
+    /// Sign-in with Entra. If there are organizations, no one signs in with it, but it defines the
+    /// recheck intervals.
     pub entra: Arc<Entra>,
-    /// Sign-in at each organization's own Entra, where there are organizations.
+    /// Sign-in with each organization's own Entra, if there are organizations.
     pub organizations: Option<Arc<OrganizationRegistry>>,
-    /// Whether `entra` says whose account it is before anything that was typed is looked up.
+    /// Whether `entra` identifies the account before a typed identifier is looked up.
     pub asks_entra: bool,
-    /// Clients on phones and command lines, where `[native]` names any.
+    /// Native clients, if `[native]` configures any.
     pub native: Option<NativeConfig>,
-    /// Access tokens for them.
+    /// Access tokens for the native clients.
     pub access_tokens: Option<AccessTokens>,
-    /// Those that were verified lately, as this configuration has the clients.
+    /// Recently verified access tokens, valid for this configuration of the clients.
     pub bearers: BearerCache,
-    /// Who may.
+    /// The access rules.
     pub policy: Arc<Policy>,
-    /// What the app hears.
+    /// Writes the identity headers for the app.
     pub headers: IdentityHeaderWriter,
     /// The app.
     pub upstream: Upstream,
-    /// What people see.
+    /// The pages that people see.
     pub pages: Pages,
-    /// Seals a sign-in under way.
+    /// Seals sign-ins under way.
     pub pending: Envelope,
-    /// Seals the count of rounds, in its cookie.
+    /// Seals the count of rounds in its cookie.
     pub rounds: Envelope,
-    /// Seals the count of rounds, in `state`.
+    /// Seals the count of rounds in `state`.
     pub state: Envelope,
-    /// Seals a visit of the set-up page that began with a link.
+    /// Seals a visit to the set-up page that started with a link.
     pub visits: Envelope,
-    /// What outlives a reload.
+    /// State that outlives a reload.
     pub process: Arc<Process>,
 }
 
-/// Why the house cannot be furnished.
+/// Why the components cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// `[upstream]`: its certificates cannot be used.
@@ -144,7 +149,7 @@ pub enum Error {
     /// `[entra]`: the roots or the proxy cannot be used.
     #[error("[entra] {0}")]
     Client(#[from] client::BadHttpClient),
-    /// The assertion cannot be signed.
+    /// The key for the assertions cannot be derived.
     #[error("[session] {0}")]
     Key(#[from] KeyDerivationError),
     /// `[directory]`: the database cannot be used.
@@ -153,7 +158,7 @@ pub enum Error {
 }
 
 impl Process {
-    /// What a process begins with.
+    /// Creates the initial state of a process.
     pub fn new(config: &Config, clock: Clock, random: RandomSource, log: Log, environment: Vec<(String, String)>) -> Self {
         let background = TaskTracker::new();
         Self {
@@ -179,7 +184,7 @@ impl Process {
         }
     }
 
-    /// The same with the directory open, where the configuration has one.
+    /// Opens the directory, if it is configured.
     ///
     /// # Errors
     /// Why its database cannot be used.
@@ -192,7 +197,7 @@ impl Process {
 }
 
 impl Sidecar {
-    /// Builds everything; opens no connection. The strings are warnings for the operator.
+    /// Builds all components; opens no connection. The strings are warnings for the operator.
     ///
     /// # Errors
     /// `Error` names the section that cannot be used.
@@ -255,7 +260,7 @@ impl Sidecar {
         Ok((sidecar, warnings))
     }
 
-    /// Everywhere that people sign in.
+    /// Returns all sign-ins: the one from `[entra]` and those of the organizations.
     pub fn authorities(&self) -> Authorities {
         Authorities { policy: Arc::clone(&self.policy), entra: Arc::clone(&self.entra), organizations: self.organizations.clone() }
     }

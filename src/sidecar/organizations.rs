@@ -1,7 +1,7 @@
-//! Sign-in at each organization's own Entra.
+//! Sign-in with each organization's own Entra.
 //!
-//! Made when it is first needed and kept for as long as people come. What an organization proves itself by is read anew at each sign-in, so a
-//! changed secret counts at once.
+//! An organization is loaded when it is first needed and stays loaded while people sign in. Its
+//! credential is read at each sign-in, so that a changed secret takes effect immediately.
 
 use crate::access::policy::Policy;
 use crate::base::clock::Clock;
@@ -26,36 +26,36 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// So many are kept at once; one that has to make room is made again when it is needed.
+/// Maximum number of loaded organizations; an evicted one is loaded again when it is needed.
 const MAX_LOADED_ORGANIZATIONS: u64 = 2000;
 
-/// An organization of which nobody came for so long is let go of.
+/// Time after which an unused organization is unloaded.
 const IDLE_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// So many sign-ins at once wait to be written down.
+/// Maximum number of sign-ins that wait to be recorded.
 const MAX_WAITING_WRITES: usize = 256;
 
 /// Why an organization's Entra cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The directory does not tell by what.
+    /// The directory cannot return the connection.
     #[error(transparent)]
     Directory(#[from] directory::Error),
-    /// There is no such organization any more, or its set-up is not done.
+    /// The organization no longer exists, or its set-up is not complete.
     #[error("the organization is not set up")]
     NotSetUp,
-    /// It proves itself by the operator's token, and there is none.
+    /// It uses the operator's token, and none is configured.
     #[error("the organization uses [entra] federated_token, which is not set")]
     NoToken,
 }
 
-/// Why no tenant is known of a domain.
+/// Why the tenant of a domain is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownTenant {
-    /// The text is no domain.
+    /// The text is not a domain.
     #[error("not a domain")]
     NoDomain,
-    /// Entra knows no such domain.
+    /// Entra does not know the domain.
     #[error("Entra has no tenant for the domain")]
     Unknown,
     /// Entra did not answer.
@@ -63,31 +63,31 @@ pub enum UnknownTenant {
     NoAnswer,
 }
 
-/// What is the same for all of them.
+/// Settings that are the same for all organizations.
 #[derive(Clone, Debug)]
 pub struct OrganizationDefaults {
-    /// `[entra]`: cloud, authority, how often Entra is asked.
+    /// `[entra]`: cloud, authority, recheck intervals.
     pub entra: Config,
-    /// One for all.
+    /// The redirect URI, shared by all organizations.
     pub redirect_uri: String,
-    /// The way to Entra.
+    /// HTTP client for requests to Entra.
     pub client: HttpClient,
     /// Claims that are kept as text.
     pub custom: Vec<String>,
 }
 
-/// Everywhere that people sign in, and who may.
+/// All sign-ins, and the access rules.
 #[derive(Clone, Debug)]
 pub struct Authorities {
-    /// The rules.
+    /// The access rules.
     pub policy: Arc<Policy>,
-    /// As `[entra]` says.
+    /// The sign-in from `[entra]`.
     pub entra: Arc<Entra>,
-    /// Where there are organizations, theirs.
+    /// The sign-ins of the organizations, if there are any.
     pub organizations: Option<Arc<OrganizationRegistry>>,
 }
 
-/// Every organization's Entra that is in use.
+/// The organizations' sign-ins that are in use.
 #[derive(Debug)]
 pub struct OrganizationRegistry {
     directory: Directory,
@@ -95,11 +95,11 @@ pub struct OrganizationRegistry {
     loaded: Cache<Guid, Arc<RegisteredOrganization>>,
     clock: Clock,
     random: RandomSource,
-    /// Places of those who write down a sign-in.
+    /// Permits for tasks that record a sign-in.
     writing: Semaphore,
 }
 
-/// One of them; its keys are kept fresh until it is dropped.
+/// A loaded organization; its keys are refreshed until it is dropped.
 #[derive(Debug)]
 struct RegisteredOrganization {
     by: EntraConnection,
@@ -108,10 +108,10 @@ struct RegisteredOrganization {
 }
 
 impl Authorities {
-    /// Where a signed-in person is asked about.
+    /// Returns the sign-in that a signed-in person belongs to.
     ///
     /// # Errors
-    /// Why that is not known.
+    /// Why it is not known.
     pub async fn of(&self, member: Option<&DirectoryMember>) -> Result<Arc<Entra>, Error> {
         let Some(member) = member else { return Ok(Arc::clone(&self.entra)) };
         let organizations = self.organizations.as_ref().ok_or(Error::NotSetUp)?;
@@ -119,7 +119,7 @@ impl Authorities {
         organizations.entra(&organization).await
     }
 
-    /// The same, where somebody signed in there lately.
+    /// The same as `of`, but only if the organization is loaded.
     pub fn known(&self, member: Option<&DirectoryMember>) -> Option<Arc<Entra>> {
         let Some(member) = member else { return Some(Arc::clone(&self.entra)) };
         self.organizations.as_ref()?.loaded.get(&member.organization).map(|it| Arc::clone(&it.entra))
@@ -127,7 +127,7 @@ impl Authorities {
 }
 
 impl OrganizationRegistry {
-    /// None is known yet; opens no connection.
+    /// Creates an empty registry; opens no connection.
     pub fn new(directory: Directory, place: OrganizationDefaults, clock: Clock, random: RandomSource) -> Self {
         Self {
             directory,
@@ -139,20 +139,20 @@ impl OrganizationRegistry {
         }
     }
 
-    /// Who they are, and their people.
+    /// Returns the directory of organizations and their people.
     pub fn directory(&self) -> &Directory {
         &self.directory
     }
 
-    /// Whether the operator's token is there for organizations that trust its issuer.
+    /// Whether the operator's token is configured for organizations that trust its issuer.
     pub fn has_federated_token(&self) -> bool {
         self.defaults.entra.federated_token.is_some()
     }
 
-    /// An organization's Entra, as its connection is now.
+    /// Returns an organization's sign-in with its current connection.
     ///
     /// # Errors
-    /// Why it cannot be asked.
+    /// Why Entra cannot be asked.
     pub async fn entra(&self, organization: &Organization) -> Result<Arc<Entra>, Error> {
         let by = self.directory.connection(organization).await?.ok_or(Error::NotSetUp)?;
         if let Some(known) = self.loaded.get(&organization.id).filter(|it| it.is_by(&by)) {
@@ -162,7 +162,8 @@ impl OrganizationRegistry {
         self.register(organization.id, by, before.as_ref().map(|it| &*it.entra))
     }
 
-    /// Says at which organizations nobody can sign in, since no secret opens what they prove themselves by. The others are served.
+    /// Logs the organizations at which no one can sign in because no secret opens their credential.
+    /// The others are served.
     pub async fn warn_of_unopened(&self) {
         match self.directory.unopened().await {
             Ok(codes) if codes.is_empty() => {}
@@ -178,11 +179,12 @@ impl OrganizationRegistry {
         }
     }
 
-    /// Something was redeemed at an organization: a new credential by which that went takes the other's place, and of one that Entra refused it is
-    /// noted why. Nobody waits for this, and where the database does not answer, the next sign-in tells the same.
+    /// Handles the outcome of a redemption at an organization: a new credential that worked becomes
+    /// the current one, and the refusal of a new credential is recorded. No request waits for this;
+    /// if the database does not answer, the next sign-in has the same outcome.
     pub async fn credential_used(&self, organization: Guid, entra: &Arc<Entra>, by: &CredentialUsed) {
         let (CredentialUsed::New | CredentialUsed::CurrentAfterRefusal(_) | CredentialUsed::NewUnreadable) = by else { return };
-        // Where the connection has changed meanwhile, the next one tells.
+        // If the connection has changed in the meantime, the next sign-in handles it.
         let Some(known) = self.loaded.get(&organization).filter(|it| Arc::ptr_eq(&it.entra, entra)) else { return };
         let Some(new) = &known.by.new else { return };
         let noted = match by {
@@ -204,7 +206,8 @@ impl OrganizationRegistry {
         }
     }
 
-    /// Keeps a sign-in for the organization's admin. Where the database is too slow for all that come, some are not kept: nobody waits for it.
+    /// Records a sign-in for the organization's admin. If the database is too slow, some sign-ins
+    /// are not recorded, because no request waits for it.
     pub async fn record_sign_in(&self, it: &FinishedSignIn) {
         let Ok(_place) = self.writing.try_acquire() else { return };
         if let Err(cause) = self.directory.record_sign_in(it).await {
@@ -212,10 +215,10 @@ impl OrganizationRegistry {
         }
     }
 
-    /// The tenant in which a domain is verified, as Entra's discovery tells.
+    /// Returns the tenant in which a domain is verified, according to Entra's discovery document.
     ///
     /// # Errors
-    /// Why none is known.
+    /// Why the tenant is unknown.
     pub async fn tenant_of(&self, domain: &str) -> Result<Guid, UnknownTenant> {
         let tenant = TenantConfig::Domain(domain_of(domain).ok_or(UnknownTenant::NoDomain)?);
         let config = Config { tenant, allowed_tenants: AllowedTenants::default(), ..self.defaults.entra.clone() };
@@ -228,15 +231,15 @@ impl OrganizationRegistry {
         }
     }
 
-    /// Takes over what another one knows: a reload in the middle of an outage forgets nothing.
+    /// Takes over the state of another registry, so that a reload during an outage loses nothing.
     pub fn inherit(&self, old: &Self) {
         for (id, it) in &old.loaded {
-            // Where it cannot be made any more, the next sign-in says why.
+            // If it can no longer be created, the next sign-in reports why.
             let _ = self.register(*id, it.by.clone(), Some(&it.entra));
         }
     }
 
-    /// What is sent to Entra; the operator's token lies where `[entra]` says.
+    /// Returns the credential to send to Entra; the operator's token is in the file from `[entra]`.
     fn credential(&self, proof: &OrganizationCredential) -> Result<ClientCredential, Error> {
         let operators = || self.defaults.entra.federated_token.clone().map(ClientCredential::Federated);
         proof.own().or_else(operators).ok_or(Error::NoToken)
@@ -254,12 +257,12 @@ impl OrganizationRegistry {
             ..self.defaults.entra.clone()
         };
         let OrganizationDefaults { redirect_uri, client, custom, .. } = self.defaults.clone();
-        // Which tenants rules mean by a domain is asked once, by `[entra]`.
+        // The domains in rules are resolved once, with `[entra]`.
         let entra = Entra::new(&config, redirect_uri, Arc::default(), self.clock.clone(), self.random.clone(), client, custom).beside_others();
         let entra = match &by.new {
             Some(new) => match self.credential(&new.proof) {
                 Ok(credential) => entra.with_waiting(credential),
-                // The other works.
+                // The current credential works.
                 Err(cause) => {
                     tracing::error!(organization = %id, %cause, "cannot try a new credential");
                     entra

@@ -1,31 +1,33 @@
-//! Front proxies that are not trusted, which are told to the operator.
+//! Detects untrusted front proxies, so that the operator can be warned.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Requests that are searched for headers of a front proxy: such a proxy sends them with each, and without one no request pays for the search
-/// any longer.
+/// Number of requests that are searched for headers of a front proxy: such a proxy sends them with
+/// every request, and without one, later requests do not pay for the search.
 const MAX_CHECKS: u32 = 1000;
-/// Peers that are warned of. Anybody can send such a header: one stranger must not use up the warning of the proxy, nor many fill the log.
+/// Maximum number of peers in warnings. Anyone can send such a header: a single stranger must not
+/// use up the proxy's warning, and many must not fill the log.
 const MAX_PEERS: usize = 8;
 
-/// Which peers sent headers of a front proxy without being trusted, since the configuration was read: a new one may trust others.
+/// Peers that sent headers of a front proxy without being trusted. Starts again after a reload,
+/// because a new configuration can trust others.
 #[derive(Debug, Default)]
 pub struct UntrustedProxies {
     checks: AtomicU32,
-    /// `None` is a unix socket.
+    /// `None` stands for a unix socket.
     warned: Mutex<Vec<Option<IpAddr>>>,
 }
 
 impl UntrustedProxies {
-    /// Whether one more request is to be searched.
+    /// Whether one more request should be searched.
     pub fn check(&self) -> bool {
-        // Read first: a counter that is done is not written by every request.
+        // Reads first, so that requests do not write to a counter that has reached its limit.
         self.checks.load(Ordering::Relaxed) < MAX_CHECKS && self.checks.fetch_add(1, Ordering::Relaxed) < MAX_CHECKS
     }
 
-    /// Whether the operator is to be warned of this peer, which sent such a header.
+    /// Whether to warn the operator of this peer, which sent such a header.
     pub fn is_new(&self, peer: Option<IpAddr>) -> bool {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = warned.len() < MAX_PEERS && !warned.contains(&peer);
@@ -40,7 +42,7 @@ impl UntrustedProxies {
 mod tests {
     use super::*;
 
-    /// The header of any stranger used up the one warning.
+    /// A stranger's header used to use up the only warning.
     #[test]
     fn each_of_a_few_peers_is_warned_of_once() {
         let proxies = UntrustedProxies::default();

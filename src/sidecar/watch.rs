@@ -1,7 +1,9 @@
-//! Hears of what was changed in the directory, by whichever process, and lets the sessions of this one follow within seconds.
+//! Follows changes in the directory by any process, and updates the sessions of this process within
+//! seconds.
 //!
-//! Every process asks the history for its newest rows. A row of the history only says of whom; what counts is read anew, so rows may come late,
-//! twice or in any order. Nothing of it is on the path of a request.
+//! Every process queries the history for its newest rows. A history row only says who changed; the
+//! current state is read again, so that rows can arrive late, twice or in any order. Nothing here
+//! is on the request path.
 
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
@@ -17,19 +19,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Between two questions, in milliseconds, and up to a tenth less: replicas do not ask in step.
+/// Interval between queries in milliseconds, shortened randomly by up to a tenth so that replicas
+/// do not query at the same time.
 const POLL_INTERVAL_MS: u64 = 2000;
 
-/// How long an answer may take, whatever it brings: a connection that died without a word is given up, and asked for anew.
+/// Timeout of a query: a connection that died silently is given up, and opened again.
 const POLL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How far each question looks back, in seconds: a change shows when it is committed, and by the clock of another machine.
+/// Time that each query looks back, in seconds: a change becomes visible when it is committed, and
+/// has the time of another machine's clock.
 const LOOKBACK_SECONDS: u64 = 300;
 
-/// What was heard of counts once more after so many seconds: a sign-in that had been let in just before has its session by then.
+/// Seconds after which a change is applied once more: a sign-in that was admitted immediately
+/// before has its session by then.
 const REPEAT_SECONDS: u64 = 5;
 
-/// The watch of one process.
+/// The task of one process that follows the directory.
 #[derive(Debug)]
 pub struct DirectoryWatch {
     directory: Directory,
@@ -37,14 +42,15 @@ pub struct DirectoryWatch {
     metrics: Arc<Metrics>,
     clock: Clock,
     random: RandomSource,
-    /// When the last answer began to be asked for, seconds since 1970. While there is none the next question looks back to here.
+    /// Start time of the last successful query, in seconds since 1970. After failures, the next
+    /// query looks back to this time.
     last_answer: u64,
-    /// What was followed already, by its id in the history.
+    /// Changes that were applied, by their IDs in the history.
     seen: HashMap<Guid, SeenChange>,
     silent: bool,
 }
 
-/// A change that was followed.
+/// A change that was applied.
 #[derive(Debug)]
 struct SeenChange {
     at: u64,
@@ -52,7 +58,7 @@ struct SeenChange {
     again: bool,
 }
 
-/// What a question brought, each person and organization once.
+/// The changes from one query, each person and organization once.
 #[derive(Debug, Default)]
 struct ChangeBatch {
     rows: Vec<(Guid, u64)>,
@@ -62,13 +68,13 @@ struct ChangeBatch {
 }
 
 impl DirectoryWatch {
-    /// A watch that has heard of nothing yet: nobody is signed in either.
+    /// Creates a watch without changes, which start from now: no one is signed in yet.
     pub fn new(directory: Directory, store: Arc<SessionStore>, metrics: Arc<Metrics>, clock: Clock, random: RandomSource) -> Self {
         let heard = clock.now();
         Self { directory, store, metrics, clock, random, last_answer: heard, seen: HashMap::new(), silent: false }
     }
 
-    /// Watches until `stop`.
+    /// Follows the directory until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             let pause = POLL_INTERVAL_MS - u64::from(u16::from_be_bytes(self.random.bytes())) % (POLL_INTERVAL_MS / 10);
@@ -80,7 +86,7 @@ impl DirectoryWatch {
         }
     }
 
-    /// One line when the database goes, and one when it is back.
+    /// Logs one line when the database becomes unreachable, and one when it is back.
     fn report(&mut self, outcome: Result<(), Error>) {
         match outcome {
             Err(error) if !self.silent => {
@@ -93,7 +99,8 @@ impl DirectoryWatch {
         self.metrics.directory_silent(self.silent);
     }
 
-    /// Asks and follows. What could not be followed is news the next time too.
+    /// Queries and applies changes. Changes that could not be applied are new in the next query
+    /// too.
     async fn poll(&mut self) -> Result<(), Error> {
         let now = self.clock.now();
         let since = self.last_answer.min(now).saturating_sub(LOOKBACK_SECONDS);
@@ -102,7 +109,7 @@ impl DirectoryWatch {
         for (id, at) in news.rows {
             self.seen.entry(id).and_modify(|it| it.again = true).or_insert(SeenChange { at, followed: now, again: false });
         }
-        // With a margin: a clock that is set back asks for them once more.
+        // Includes a margin, because a clock that is set back queries them again.
         self.seen.retain(|_, it| it.at.saturating_add(LOOKBACK_SECONDS) >= since);
         self.last_answer = now;
         Ok(())
@@ -125,8 +132,10 @@ impl DirectoryWatch {
         self.seen.get(&it.id).is_none_or(|it| !it.again && now >= it.followed.saturating_add(REPEAT_SECONDS))
     }
 
-    /// Which sessions began before somebody was signed out: by the other machine's clock, and, the first time, by this one's as well, whatever
-    /// the two think of each other. Who signed in again within these two seconds signs in once more.
+    /// Returns the time up to which a signed-out person's sessions end: according to the other
+    /// machine's clock and, the first time, also this machine's, regardless of a difference between
+    /// the two. People who sign in again before this process reads the change, within about two
+    /// seconds, must sign in once more.
     fn since_of(&self, it: &DirectoryChange, now: u64) -> u64 {
         if self.seen.contains_key(&it.id) { it.at } else { it.at.max(now) }
     }
@@ -144,7 +153,7 @@ impl DirectoryWatch {
         let standings = self.directory.person_statuses(&people).await?;
         let mut ended = 0;
         for session in &sessions {
-            // Some are found by person and by organization.
+            // Some sessions are found through both the person and the organization.
             let who = session.identity();
             let Some(member) = who.member.clone().filter(|_| !session.is_over()) else { continue };
             match standings
@@ -167,14 +176,15 @@ impl DirectoryWatch {
         Ok(())
     }
 
-    /// Sign-ins on clients of the app's own that have ended.
+    /// Returns the ended sign-ins on the app's own clients.
     async fn over(&self, sessions: &[Arc<Session>]) -> Result<HashSet<Guid>, Error> {
         let families: Vec<Guid> = sessions.iter().filter_map(|it| it.client_sign_in()).collect();
         let live = self.directory.live_sign_ins(&families).await?;
         Ok(families.into_iter().filter(|it| !live.contains(it)).collect())
     }
 
-    /// The live sessions that news is about. An organization's are looked for in all of them, apart from everybody else's work.
+    /// Returns the live sessions that the changes concern. An organization's sessions require a
+    /// scan of all sessions, which runs apart from other work.
     async fn sessions(&self, news: &ChangeBatch) -> Vec<Arc<Session>> {
         let mut found: Vec<_> = news.people.iter().flat_map(|it| self.store.of_person(*it)).collect();
         if !news.organizations.is_empty() {
@@ -193,11 +203,11 @@ impl ChangeBatch {
             (Some(person), _) if it.signed_out => {
                 let latest = self.signed_out.entry(person).or_default();
                 *latest = begun_by.max(*latest);
-                // A phone's sign-in has a row that ended, which tells whatever the clocks say.
+                // A native sign-in has a row that ended, which counts regardless of the clocks.
                 self.people.insert(person);
             }
             (Some(person), _) => drop(self.people.insert(person)),
-            // Also an import: of whom of its people, the history does not say.
+            // Includes imports: the history does not say which of the people changed.
             (None, Some(organization)) => drop(self.organizations.insert(organization)),
             (None, None) => {}
         }

@@ -1,4 +1,4 @@
-//! Sign-ins of the app's own clients: codes, refresh tokens, and their ends.
+//! Sign-ins on the app's own clients: codes, refresh tokens, and their ends.
 
 use super::*;
 use crate::directory::admin::{AdminScope, PersonAction};
@@ -16,7 +16,7 @@ const IDLE: u64 = 30 * 86_400;
 const LIFETIME: u64 = 90 * 86_400;
 const SECRETS: [&str; 1] = ["a secret of the stories, longer than 32 bytes"];
 
-/// Somebody of Contoso who comes back from Entra.
+/// Returns a person of Contoso who comes back from Entra.
 async fn maya(directory: &Directory) -> (Person, Identity) {
     let contoso = match directory.organization(&code("contoso")).await.unwrap() {
         Some(it) => it,
@@ -69,14 +69,14 @@ async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
             ("phone", Some("com.example.fleet:/signed-in/"), VERIFIER),
             ("phone", Some(HOME), other),
             ("phone", Some(HOME), ""),
-            // What `plain` would have had (RFC 7636 4.2).
+            // The challenge that the method `plain` would use (RFC 7636 4.2).
             ("phone", Some(HOME), &challenge()),
         ];
         for (client, place, verifier) in wrong {
             let code = begun(&directory).await;
             let refused = directory.redeem_code(&code, client, place, verifier, 100).await.unwrap_err();
             assert!(matches!(refused, RedeemError::Code(..)), "{refused}");
-            // And it is spoilt.
+            // The failed attempt has used it up.
             assert!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.is_err());
         }
         assert!(matches!(directory.redeem_code(&Secret::new("x"), "phone", Some(HOME), VERIFIER, 100).await, Err(RedeemError::Unknown)));
@@ -97,7 +97,7 @@ async fn a_code_used_twice_ends_what_it_began() {
         assert!(matches!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await, Err(RedeemError::Code("was used already", _))));
         assert!(directory.sign_in(sign_in.id).await.unwrap().is_none());
         assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
-        // So that every process hears of it.
+        // Informs all processes.
         let told = directory.changed(0, None).await.unwrap();
         let member = sign_in.identity().member.clone().unwrap();
         assert_eq!(told.last().map(|it| (it.person, it.organization)), Some((Some(member.person), Some(member.organization))));
@@ -117,7 +117,7 @@ async fn a_refresh_token_is_told_again_for_half_a_minute_and_used_later_ends_all
         assert!(directory.sign_in_of_token(&first, "phone", IDLE).await.is_ok());
         let third = directory.rotate(&second, "phone", IDLE).await.unwrap();
         assert_ne!(third.refresh.expose(), second.expose());
-        // Two back, however lately.
+        // Two tokens back, even immediately.
         assert!(matches!(directory.rotate(&first, "phone", IDLE).await, Err(RedeemError::Reused(_))));
         assert!(matches!(directory.rotate(&third.refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         let again = signed_in(&directory).await.refresh;
@@ -209,7 +209,7 @@ async fn it_ends_when_nobody_refreshes_and_when_its_time_is_over() {
             busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
         }
         assert!(matches!(directory.rotate(&idle, "phone", IDLE).await, Err(RedeemError::Over)));
-        // Some of this time passes by itself.
+        // The clock also advances in real time, so this leaves a margin.
         ground.clock.shift(i64::try_from(IDLE).unwrap() - 60);
         busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
         ground.clock.shift(60);
@@ -292,7 +292,7 @@ async fn one_process_asks_entra_at_a_time_by_the_newest_grant() {
         assert_eq!(grant.expose(), "the next");
         let sign_in = other.sign_in(id).await.unwrap().unwrap();
         assert!(sign_in.identity().roles.contains("Fleet.Admin") && sign_in.answered + 8 >= ground.clock.now());
-        // One that asked and died keeps nobody else from it for long.
+        // A process that stopped during its question does not block others for long.
         ground.clock.shift(61);
         assert!(matches!(one.lease_refresh(id).await.unwrap(), RefreshLease::Held(_)));
         one.end_sign_in(id, "a story").await.unwrap();
@@ -315,7 +315,7 @@ async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself
                 assert!(!text.contains(secret), "{column}");
             }
         }
-        // Somebody who writes to the database makes one person of another.
+        // An attacker with write access to the database replaces one person with another.
         let other = signed_in(&directory).await.sign_in.id;
         let mut changes = directory.database.begin_transaction().await.unwrap();
         let values = vec![sign_in.id.to_string().into(), other.to_string().into()];
@@ -365,18 +365,20 @@ async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_i
         assert!(after.sign_in(first.id).await.unwrap().is_some());
         assert!(after.rotate(&refresh, "phone", IDLE).await.is_ok());
         let second = signed_in(&after).await;
-        // Where the old one is dropped, what it sealed is no more than unreadable, and what the new one sealed lives on.
+        // Without the old secret, data that it sealed is only unreadable, and data that the new one
+        // sealed stays valid.
         let fresh = ground.opened_with(&[new]).await.unwrap();
         assert!(fresh.sign_in(second.sign_in.id).await.unwrap().is_some());
         assert!(fresh.rotate(&second.refresh, "phone", IDLE).await.is_ok());
         assert!(matches!(fresh.sign_in(first.id).await, Err(Error::UnopenedSignIn)));
-        // It can come back.
+        // The old secret can be restored.
         assert!(ground.opened_with(&[new, old]).await.unwrap().sign_in(first.id).await.unwrap().is_some());
     })
     .await;
 }
 
-/// `session.per_person` bounded sessions in browsers alone: a person could begin any number of sign-ins on clients, each a row for 90 days.
+/// `session.per_person` used to limit only sessions in browsers: a person could start any number of
+/// sign-ins on clients, each a row for 90 days.
 #[tokio::test]
 async fn a_person_has_no_more_live_sign_ins_on_clients_than_allowed_and_the_one_unused_longest_ends() {
     on_both(async |ground: Ground| {
@@ -388,7 +390,8 @@ async fn a_person_has_no_more_live_sign_ins_on_clients_than_allowed_and_the_one_
             ground.clock.shift(1);
         }
         assert!(all.iter().all(|it| it.ended.is_empty()));
-        // The first is used again, so the second is the one unused longest. A code that nobody redeemed counts for nothing.
+        // The first is used again, so the second is the one unused longest. A code that was never
+        // redeemed does not count.
         let used = directory.rotate(&all[0].refresh, "phone", IDLE).await.unwrap();
         let _unused = begun(&directory).await;
         ground.clock.shift(1);
@@ -401,14 +404,14 @@ async fn a_person_has_no_more_live_sign_ins_on_clients_than_allowed_and_the_one_
         assert!(directory.rotate(&used.refresh, "phone", IDLE).await.is_ok() && directory.rotate(&all[1].refresh, "phone", IDLE).await.is_err());
         let history = directory.history(fourth.sign_in.identity().member.clone().unwrap().organization, None, 10).await.unwrap();
         assert_eq!(history.iter().filter(|it| it.what.ends_with(crate::directory::client_sign_ins::MORE_THAN_PER_PERSON)).count(), 1, "replicas hear of it");
-        // Ten at once are counted one after the other.
+        // Ten concurrent sign-ins are counted one after the other.
         let mut codes = Vec::new();
         for _ in 0..10 {
             codes.push(begun(&directory).await);
         }
         let redeem = async |code: Secret| directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap().sign_in.id;
         let mut ids = futures_util::future::join_all(codes.into_iter().map(redeem)).await;
-        // The first was used in the same second, and may be one of those that stay.
+        // The first was used in the same second, and can be one of those that stay.
         ids.extend(all.iter().chain([&fourth]).map(|it| it.sign_in.id));
         assert_eq!(directory.live_sign_ins(&ids).await.unwrap().len(), 3);
     })

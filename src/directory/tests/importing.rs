@@ -1,4 +1,4 @@
-//! People by the file.
+//! Import of people from a file.
 
 use super::*;
 use crate::directory::transfer::{ImportError, ImportReport};
@@ -94,7 +94,7 @@ async fn many_batches_are_one_file() {
     .await;
 }
 
-/// `cargo test --lib directory:: -- --ignored --nocapture` tells the figures.
+/// `cargo test --lib directory:: -- --ignored --nocapture` prints the measurements.
 #[tokio::test]
 #[ignore = "a million people take a while"]
 async fn a_sign_in_finds_one_of_a_million_people_within_a_millisecond() {
@@ -113,7 +113,7 @@ async fn a_sign_in_finds_one_of_a_million_people_within_a_millisecond() {
     directory.import(&contoso, text.as_bytes(), "a story", progress).await.unwrap();
     let whole = begin.elapsed();
     const TIMES: u32 = 200;
-    // The fastest of ten times: a machine that is busy with something else says nothing of a look-up.
+    // The fastest of ten attempts: load on the machine says nothing about the lookup.
     let mut each = std::time::Duration::MAX;
     for round in 0..10 {
         let begin = std::time::Instant::now();

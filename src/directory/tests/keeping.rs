@@ -1,4 +1,4 @@
-//! What is kept after an organization is on: two secrets, recent sign-ins, the history.
+//! Data that is kept after an organization is on: two secrets, recent sign-ins, the history.
 
 use super::*;
 use crate::directory::admin::{ActionError, AdminScope, PersonAction};
@@ -30,7 +30,7 @@ async fn a_new_secret_waits_beside_the_other_until_it_is_proven() {
         assert_eq!(secrets(&first), (VALUE, Some("second")));
         let waiting = found.pending_credential.unwrap();
         assert_eq!((waiting.by.as_str(), waiting.refused), ("maya", None));
-        // Another one takes the place of the one that waits, and what waited before proves nothing any more.
+        // A further one replaces the pending one, and the replaced one can no longer be confirmed.
         directory.change_organization(&contoso.code, anew("third"), "tom").await.unwrap();
         assert!(!directory.confirm_credential(contoso.id, first.new.as_ref().unwrap()).await.unwrap());
         let (_, second) = by(&directory, &contoso.code).await;
@@ -38,7 +38,7 @@ async fn a_new_secret_waits_beside_the_other_until_it_is_proven() {
         assert!(directory.confirm_credential(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
         let (found, third) = by(&directory, &contoso.code).await;
         assert_eq!((secrets(&third), found.pending_credential), (("third", None), None));
-        // Once is enough, whoever says it again.
+        // It is confirmed only once, even if several processes report it.
         assert!(!directory.confirm_credential(contoso.id, second.new.as_ref().unwrap()).await.unwrap());
         let history = directory.history(contoso.id, None, 10).await.unwrap();
         assert_eq!(history.iter().filter(|it| it.what.starts_with("credential proven")).count(), 1, "{history:?}");
@@ -56,7 +56,7 @@ async fn a_secret_that_waits_is_taken_back_and_what_entra_says_against_it_is_kep
         directory.credential_is_refused(contoso.id, both.new.as_ref().unwrap(), "AADSTS7000215").await.unwrap();
         let (found, _) = by(&directory, &contoso.code).await;
         assert_eq!(found.pending_credential.unwrap().refused.as_deref(), Some("AADSTS7000215"));
-        // What is said against the next one is another matter.
+        // The refusal does not apply to the next one.
         directory.change_organization(&contoso.code, anew("better"), "maya").await.unwrap();
         directory.credential_is_refused(contoso.id, both.new.as_ref().unwrap(), "AADSTS7000222").await.unwrap();
         assert_eq!(by(&directory, &contoso.code).await.0.pending_credential.unwrap().refused, None);
@@ -77,17 +77,17 @@ async fn a_new_secret_takes_the_place_at_once_where_no_other_could_go_on_working
             let (_, by) = by(&directory, &contoso.code).await;
             by.new.is_none().then(|| in_use(&by).to_owned())
         };
-        // Of another app registration.
+        // Belongs to another app registration.
         assert_eq!(second(OrganizationChange { client_id: Guid::parse(FABRIKAM), ..anew("a") }).await.as_deref(), Some("a"));
-        // The same one once more: it waits.
+        // The same registration again: the credential is pending.
         assert_eq!(second(OrganizationChange { client_id: Guid::parse(FABRIKAM), ..anew("b") }).await, None);
-        // While it is off, nobody signs in by any.
+        // While it is off, no one signs in with either.
         directory
             .change_organization(&contoso.code, OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() }, "maya")
             .await
             .unwrap();
         assert_eq!(second(anew("c")).await.as_deref(), Some("c"));
-        // Opened by no secret, the other is of no use.
+        // The current one cannot be opened with any secret, so it cannot stay in use.
         let on = OrganizationChange { state: Some(OrganizationState::On), ..OrganizationChange::default() };
         directory.change_organization(&contoso.code, on, "maya").await.unwrap();
         let later = ground.opened_with(&["another secret of the stories, long enough"]).await.unwrap();
@@ -112,14 +112,15 @@ async fn both_secrets_are_sealed_and_sealed_anew() {
         assert_eq!(after.unopened().await.unwrap(), []);
         let (_, both) = by(&after, &contoso.code).await;
         assert_eq!(secrets(&both), (VALUE, Some("second-Value")));
-        // What was read before is the same secret in another seal: the next sign-in proves it.
+        // The connection that was read before has the same secret in another sealed text: the next
+        // sign-in confirms it.
         assert!(after.confirm_credential(contoso.id, both.new.as_ref().unwrap()).await.unwrap());
         assert_eq!(secrets(&by(&after, &contoso.code).await.1), ("second-Value", None));
     })
     .await;
 }
 
-/// Many sign-ins on two replicas, by several new secrets one after the other.
+/// Many sign-ins on two replicas, with several new secrets one after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_who_prove_a_secret_at_once_put_it_in_place_once() {
     on_both(async |ground: Ground| {
@@ -179,7 +180,7 @@ async fn sign_ins_are_read_newest_first_and_page_by_page() {
         assert_eq!((read[0].username.as_ref(), read[1].username.as_ref()), (Some(&maya.username), None));
         let refused = directory.sign_ins(contoso.id, RecentSignInQuery { refused_only: true, ..all(9) }).await.unwrap();
         assert_eq!(refused.iter().map(|it| it.sign_in.refused.as_deref()).collect::<Vec<_>>(), [Some("AADSTS50105"); 3]);
-        // Whatever somebody is called at Entra is kept plain and short.
+        // Unusual names from Entra are stored as short plain text.
         let odd = FinishedSignIn { name: Some(format!("a\n\u{1b}[31m{}", "b".repeat(999))), reference: "x".repeat(99), ..sign_in(&fabrikam, 0, Some("c\0")) };
         directory.record_sign_in(&odd).await.unwrap();
         let kept = directory.sign_ins(fabrikam.id, all(1)).await.unwrap().remove(0).sign_in;
@@ -224,7 +225,7 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
         for at in 0..9 {
             let change = PersonChange { name: Some(format!("Maya {at}")), ..PersonChange::default() };
             directory.change_person(&maya.username, change, "tom").await.unwrap();
-            // Both within a second and across one.
+            // Both within one second and across two.
             if at == 4 {
                 ground.clock.shift(2);
             }
@@ -243,13 +244,13 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
         let expected: Vec<_> =
             std::iter::once(SIGNED_OUT.to_owned()).chain(names).chain(["maya made by hand".to_owned(), "made with the code contoso".to_owned()]).collect();
         assert_eq!(told, expected);
-        // Who is one of its people is told by what they are called.
+        // A person of the organization is shown with the current username.
         let by = format!("person {}", maya.id);
         directory.apply_action(&AdminScope { organization: contoso.id, person: None, by: by.clone() }, maya.id, &PersonAction::SignOut).await.unwrap();
         let newest = directory.history(contoso.id, None, 2).await.unwrap();
         assert_eq!((newest[0].by.as_str(), newest[0].by_username.as_ref(), newest[1].by_username.as_ref()), (by.as_str(), Some(&maya.username), None));
         assert_eq!((read[0].by.as_str(), read[0].person, read[0].username.as_ref()), ("tom", Some(maya.id), Some(&maya.username)));
-        // A place in another organization's history leads nowhere.
+        // A position in another organization's history leads nowhere.
         assert_eq!(directory.history(fabrikam.id, Some(read[0].id), 9).await.unwrap(), []);
         assert_eq!(directory.history(fabrikam.id, None, 9).await.unwrap().len(), 1);
     })
@@ -277,30 +278,30 @@ async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
         let does = async |who: Option<&Person>, whom: &Person, act: PersonAction| directory.apply_action(&by(who.map(|it| it.id)), whom.id, &act).await;
         let role = |it: &str| PersonAction::Role(it.to_owned());
 
-        // Up to one's own, and back.
+        // Up to one's own role, and back.
         assert_eq!(does(Some(&anna), &walt, role("admin")).await.unwrap().role, "admin");
         let lowered = does(Some(&anna), &walt, role("worker")).await.unwrap();
         assert_eq!((lowered.role.as_str(), lowered.role_source.as_str()), ("worker", "hand"));
         assert!(!does(Some(&anna), &adam, PersonAction::On(false)).await.unwrap().on);
-        // Whoever is off changes nothing any more.
+        // A person who is off can no longer change anything.
         assert!(matches!(does(Some(&adam), &walt, PersonAction::SignOut).await, Err(ActionError::NotYou)));
         assert!(does(Some(&anna), &adam, PersonAction::On(true)).await.unwrap().on);
-        // Not above.
+        // Not above one's own role.
         assert!(matches!(does(Some(&anna), &walt, role("owner")).await, Err(ActionError::TooHigh)));
         for act in [role("worker"), PersonAction::On(false), PersonAction::SignOut] {
             assert!(matches!(does(Some(&anna), &olga, act).await, Err(ActionError::Above)));
         }
         assert_eq!(does(Some(&olga), &anna, role("owner")).await.unwrap().role, "owner");
-        // Not oneself, but for signing out.
+        // Not oneself, except for signing out.
         for act in [role("worker"), PersonAction::On(false)] {
             assert!(matches!(does(Some(&olga), &olga, act).await, Err(ActionError::Yourself)));
         }
         does(Some(&olga), &olga, PersonAction::SignOut).await.unwrap();
-        // Nobody of another company, as whom or by whom; no role that is none.
+        // No one from another company, neither as the target nor as the actor; no unknown role.
         assert!(matches!(does(Some(&olga), &felix, PersonAction::On(false)).await, Err(ActionError::Nobody)));
         assert!(matches!(does(Some(&felix), &walt, PersonAction::On(false)).await, Err(ActionError::NotYou)));
         assert!(matches!(does(Some(&olga), &walt, role("boss")).await, Err(ActionError::Directory(Error::NoRole(_)))));
-        // Whoever the operator gave a link to stands above all.
+        // A visitor with the operator's link ranks above everyone.
         assert_eq!(does(None, &olga, role("admin")).await.unwrap().role, "admin");
 
         assert_eq!((directory.roles_below(Some("admin")), directory.roles_below(None).len()), (&["admin".to_owned(), "worker".to_owned()][..], 3));

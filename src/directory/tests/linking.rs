@@ -1,4 +1,4 @@
-//! Who comes back from Entra, rule by rule.
+//! Matching of accounts from Entra with people, rule by rule.
 
 use super::*;
 use crate::directory::change::OrganizationChange;
@@ -24,7 +24,7 @@ async fn whoever_is_not_known_is_made_once_with_the_default_role_and_found_again
         let maya = directory.admit_identity(&who(CONTOSO, 1, "Maya@contoso.com"), &contoso).await.unwrap();
         assert_eq!((maya.username.as_str(), maya.role.as_str(), maya.name.as_deref()), ("maya@contoso.com", "worker", Some("Maya Okafor")));
         assert!(maya.last_sign_in.is_some() && maya.on && maya.linked.is_some());
-        // Renamed at Entra: the same person, under the username as it was.
+        // Renamed at Entra: the same person, with the previous username.
         let again = directory.admit_identity(&who(CONTOSO, 1, "maya.adler@contoso.com"), &contoso).await.unwrap();
         assert_eq!((again.id, again.username.as_str()), (maya.id, "maya@contoso.com"));
         assert_eq!(directory.count(contoso.id).await.unwrap(), 1);
@@ -58,12 +58,12 @@ async fn nobody_takes_a_person_over_by_a_name_or_an_address_that_nobody_verified
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let maya = person(&directory, &contoso, "maya@contoso.com", Some("maya@partner.example")).await;
         let attempts = [
-            // The mail attribute of an account can be set to anything.
+            // The mail attribute of an account can contain any address.
             with_email(who(CONTOSO, 1, "mallory@contoso.com"), "maya@contoso.com", false),
-            // A guest is shown by an address of elsewhere.
+            // A guest's sign-in name is an address from elsewhere.
             guest(who(CONTOSO, 2, "maya@contoso.com")),
             guest(with_email(who(CONTOSO, 3, "maya@contoso.com"), "maya@contoso.com", false)),
-            // No domain of this organization's.
+            // Not a domain of this organization.
             who(CONTOSO, 4, "maya@partner.example"),
             who(CONTOSO, 5, "maya"),
         ];
@@ -74,7 +74,7 @@ async fn nobody_takes_a_person_over_by_a_name_or_an_address_that_nobody_verified
         assert_eq!(directory.person_by_id(maya.id).await.unwrap().unwrap().linked, None);
         let real = directory.admit_identity(&who(CONTOSO, 9, "maya@contoso.com"), &contoso).await.unwrap();
         assert_eq!(real.id, maya.id);
-        // Linked once, the person is nobody else's.
+        // A linked person cannot be linked to another account.
         let other = directory.admit_identity(&who(CONTOSO, 10, "maya@contoso.com"), &contoso).await.unwrap();
         assert_ne!(other.id, maya.id);
     })
@@ -100,7 +100,7 @@ async fn another_tenant_is_refused_whatever_was_typed() {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let maya = directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
-        // The same object id and name, of a tenant that verified nothing.
+        // The same object ID and name, from a tenant that verified nothing.
         let refused = directory.admit_identity(&with_email(who(FABRIKAM, 1, "maya@contoso.com"), "maya@contoso.com", true), &contoso).await;
         assert!(matches!(refused, Err(MembershipRefusal::OtherTenant)), "{refused:?}");
         assert_eq!(directory.person_by_id(maya.id).await.unwrap().unwrap(), maya);

@@ -1,4 +1,4 @@
-//! Organizations and people, as an operator changes them.
+//! Changes that an operator makes to organizations and people.
 
 use super::*;
 use crate::base::credential::ClientCredential;
@@ -74,7 +74,7 @@ async fn a_former_code_holds_until_its_end_and_is_free_after_it() {
         assert_eq!(directory.organization(&code("contoso")).await.unwrap(), None);
         let other = directory.add_organization(new(), "a story").await.unwrap();
         assert_eq!((other.state, other.code.as_str()), (OrganizationState::Draft, "contoso"));
-        // Its own former code may come back.
+        // An organization can return to its own former code.
         let back = directory.change_code(&code("contoso-eu"), &code("contoso-x"), 9, "a story").await.unwrap();
         assert_eq!(directory.change_code(&back.code, &code("contoso-eu"), 9, "a story").await.unwrap().id, contoso.id);
     })
@@ -139,7 +139,7 @@ async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_
         let before = sealed(&contoso).await;
         assert!(!before.contains(VALUE));
         assert_eq!(in_use(&directory.connection(&contoso).await.unwrap().unwrap()), VALUE);
-        // Moved to another row it opens nothing.
+        // In another row, the sealed credential cannot be opened.
         let mut changes = directory.database.begin_transaction().await.unwrap();
         let values = vec![fabrikam.id.to_string().into(), before.as_str().into()];
         changes.run("UPDATE organization SET credential = $2 WHERE id = $1", values).await.unwrap();

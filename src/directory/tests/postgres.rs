@@ -1,6 +1,7 @@
-//! A PostgreSQL of the tests' own: an empty cluster in a temporary folder, as an ordinary user. It is reached on a socket, and by TLS on loopback.
+//! PostgreSQL for the tests: an empty cluster in a temporary folder, running as an ordinary user.
+//! It listens on a socket, and with TLS on loopback.
 //!
-//! The stories have one too, of this file.
+//! `tests/stories` includes this file too.
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::io::Write as _;
@@ -18,7 +19,8 @@ struct Server {
 
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
 
-/// The address of an empty database; nothing where there is no PostgreSQL here, which fails with `CI=true`.
+/// Returns the address of an empty database; `None` if PostgreSQL is not installed, which fails
+/// with `CI=true`.
 pub(super) fn database() -> Option<String> {
     let server = SERVER.get_or_init(Server::start).as_ref()?;
     let name = format!("story_{}", server.count.fetch_add(1, Ordering::SeqCst));
@@ -28,7 +30,8 @@ pub(super) fn database() -> Option<String> {
     Some(format!("postgres://entrada@{}:{}/{name}", folder.replace('/', "%2F"), server.port))
 }
 
-/// The same database by TLS, at a name and insisting on it; `ca` is a file of certificates to believe, ours where it is none.
+/// Returns the address of the same database with mandatory TLS, at a host name; `ca` is a file of
+/// trusted certificates, the tests' own if `None`.
 pub(super) fn by_tls(address: &str, host: &str, ca: Option<&Path>) -> String {
     let server = SERVER.get().and_then(Option::as_ref).unwrap();
     let ours = server.folder.join("ca.pem");
@@ -36,7 +39,8 @@ pub(super) fn by_tls(address: &str, host: &str, ca: Option<&Path>) -> String {
     format!("postgres://entrada@{host}:{}/{name}?sslmode=verify-full&sslrootcert={}", server.port, ca.unwrap_or(&ours).display())
 }
 
-/// A certificate for `localhost`, and the authority that made it, in that folder; the key belongs to whom `data` does.
+/// Creates a certificate for `localhost`, and the authority that issued it, in that folder; the key
+/// gets the same owner as `data`.
 fn certify(folder: &Path, data: &Path) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -57,7 +61,8 @@ impl Server {
             skip("PostgreSQL is not on this machine: make setup");
             return None;
         }
-        // The socket's path has to be short; the folder goes when the server is gone (see `watch`).
+        // The socket's path must be short; the folder is deleted after the server has stopped (see
+        // `watch`).
         let folder = tempfile::Builder::new().prefix("entrada-pg-").tempdir_in("/tmp").unwrap().keep();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
         let data = folder.join("data").display().to_string();
@@ -82,7 +87,7 @@ impl Server {
     }
 }
 
-/// Stops the server and takes its folder away when this process is gone: a static is never dropped.
+/// Stops the server and deletes its folder when this process ends: a static is never dropped.
 fn watch(folder: &Path, data: &str) {
     let stop = binary("pg_ctl").unwrap();
     let user = if is_root() { "runuser -u nobody -- " } else { "" };
@@ -95,7 +100,7 @@ fn watch(folder: &Path, data: &str) {
     Command::new("sh").args(["-c", &script]).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
 }
 
-/// PostgreSQL refuses to run as root.
+/// Runs a program as an ordinary user, because PostgreSQL refuses to run as root.
 fn as_ordinary(program: &str, arguments: &[&str], folder: &Path) -> Command {
     let program = binary(program).unwrap();
     let mut command = if is_root() {
@@ -114,7 +119,7 @@ fn is_root() -> bool {
     out.stdout.trim_ascii() == b"0"
 }
 
-/// Debian keeps the server's programs by version, outside of people's PATH.
+/// Debian installs the server's programs by version, outside the PATH.
 fn binary(name: &str) -> Option<PathBuf> {
     let mut versions: Vec<_> = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|it| it.path().join("bin")).collect();
     versions.sort();
@@ -123,7 +128,7 @@ fn binary(name: &str) -> Option<PathBuf> {
     versions.into_iter().chain(std::env::split_paths(&path)).map(|it| it.join(name)).find(|it| it.is_file())
 }
 
-/// Loud, and remembered for the end of `make test`.
+/// Prints the reason, and records it for the end of `make test`.
 fn skip(why: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);

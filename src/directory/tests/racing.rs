@@ -1,8 +1,8 @@
-//! Everybody at once.
+//! Concurrent sign-ins and changes.
 
 use super::*;
 
-/// Two pools, as two processes have them.
+/// Two connection pools, as with two processes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_first_sign_ins_at_once_make_one_person() {
     on_both(async |ground: Ground| {
@@ -77,10 +77,10 @@ async fn two_imports_from_opposite_ends_make_everybody_once() {
     .await;
 }
 
-/// Which database and organization the other program signs in at.
+/// Environment variable with the address of the other program's database.
 const OTHER: &str = "STORY_DIRECTORY";
 
-/// Starts this very program again, as one that signs everybody in.
+/// Starts this program a second time, as a process that signs everyone in.
 fn another_program(ground: &Ground) -> std::process::Child {
     let address = match &ground.config.database {
         DatabaseConfig::Sqlite(path) => format!("sqlite:{}", path.display()),
@@ -91,7 +91,7 @@ fn another_program(ground: &Ground) -> std::process::Child {
     command.stdout(std::process::Stdio::null()).spawn().unwrap()
 }
 
-/// Whoever has a number, four times at once.
+/// Signs in each numbered person, four times at once.
 async fn everybody(directory: &Directory) {
     let contoso = directory.organization(&code("contoso")).await.unwrap().unwrap();
     for number in 0..=PEOPLE {

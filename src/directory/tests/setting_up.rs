@@ -1,4 +1,4 @@
-//! Links by which an organization is set up, and sign-ins on trial.
+//! Set-up links for organizations, and test sign-ins.
 
 use super::*;
 use crate::directory::change::{ChangeOrigin, OrganizationChange};
@@ -43,7 +43,7 @@ async fn a_link_ends_after_a_day_a_visit_after_two_hours_and_both_with_another_l
         ground.clock.shift(seconds(LINK_LIFETIME_SECONDS));
         assert!(matches!(directory.accept(&late).await, Err(InvitationError::Over)));
         let visit = directory.accept(&invited().await).await.unwrap();
-        // Some of this time passes by itself.
+        // The clock also advances in real time, so this leaves a margin.
         ground.clock.shift(seconds(VISIT_LIFETIME_SECONDS) - 60);
         assert!(directory.invitation(visit.id).await.unwrap().is_some());
         ground.clock.shift(60);
@@ -84,7 +84,7 @@ async fn of_two_links_made_at_once_one_holds() {
 async fn whoever_guesses_codes_and_links_waits_for_no_writer_and_keeps_none_waiting() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
-        // SQLite has one writer at a time, and this one does not come to an end.
+        // SQLite has one writer at a time, and this one does not finish.
         let writing = directory.database.begin_transaction().await.unwrap();
         let junk = Secret::new("A".repeat(43));
         let answers = async { (directory.redeem_code(&junk, "phone", None, "x", 100).await.err(), directory.accept(&junk).await.err()) };
@@ -113,7 +113,7 @@ async fn a_preview_says_what_a_sign_in_would_make_and_changes_nothing() {
         let known = preview(who(CONTOSO, 7, "tom@contoso.com")).await.unwrap();
         assert_eq!((known.person_match, known.person.id), (PersonMatch::Known, tom.id));
         assert!(matches!(preview(who(FABRIKAM, 1, "frida@fabrikam.com")).await, Err(MembershipRefusal::OtherTenant)));
-        // As it was.
+        // Unchanged.
         assert_eq!(directory.count(contoso.id).await.unwrap(), 2);
         assert_eq!(directory.person_by_id(maya.id).await.unwrap().unwrap(), maya);
         assert_eq!(directory.person_by_id(tom.id).await.unwrap().unwrap(), tom);
@@ -142,20 +142,22 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
         assert_eq!(directory.tested(&draft).await.unwrap(), None);
         directory.note_trial(&draft, &mark, "a story").await.unwrap();
         assert!(directory.tested(&draft).await.unwrap().is_some());
-        // Another day on which it ends, or another name, is no other connection; the same secret typed again is.
+        // Another expiry date or another name does not change the connection; entering the same
+        // secret again does.
         let more = OrganizationChange { credential_ends: Some(4_099_766_400), name: Some("Contoso Freight".to_owned()), ..OrganizationChange::default() };
         let draft = directory.change_organization(&draft.code, more, "a story").await.unwrap();
         assert!(directory.tested(&draft).await.unwrap().is_some());
         let draft = directory.change_organization(&draft.code, whole(), "a story").await.unwrap();
         assert_eq!(directory.tested(&draft).await.unwrap(), None);
-        // What was tested before does not count once more.
+        // The earlier test no longer counts.
         directory.note_trial(&draft, &mark, "a story").await.unwrap();
         assert_eq!(directory.tested(&draft).await.unwrap(), None);
         let on = || OrganizationChange { state: Some(OrganizationState::On), origin: ChangeOrigin::Invited, ..OrganizationChange::default() };
         assert!(matches!(directory.change_organization(&draft.code, on(), "a story").await, Err(Error::NotTested(_))));
         let mark = directory.connection_mark(&draft).await.unwrap().unwrap();
         directory.note_trial(&draft, &mark, "a story").await.unwrap();
-        // Nor does the test of the connection before for one that comes in the same change.
+        // A test of the previous connection does not count for a connection in the same change
+        // either.
         let both = OrganizationChange { state: Some(OrganizationState::On), origin: ChangeOrigin::Invited, ..whole() };
         assert!(matches!(directory.change_organization(&draft.code, both, "a story").await, Err(Error::NotTested(_))));
         assert_eq!(directory.change_organization(&draft.code, on(), "a story").await.unwrap().state, OrganizationState::On);
@@ -163,7 +165,7 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
     .await;
 }
 
-/// An admin could not switch the owner off, but the whole company.
+/// An admin could not switch off the owner, but could switch off the whole company.
 #[tokio::test]
 async fn an_admin_changes_nothing_that_can_lock_out_somebody_of_a_higher_role() {
     on_both(async |ground: Ground| {
@@ -196,10 +198,10 @@ async fn an_admin_changes_nothing_that_can_lock_out_somebody_of_a_higher_role() 
             let refused = change(admin, act()).await.unwrap_err();
             assert!(matches!(refused, Error::NeedsHighestRole(_) | Error::StaysWhileOn(_)), "{what}: {refused}");
         }
-        // A new secret waits beside the one that works, and locks nobody out.
+        // A new secret is pending beside the current one, and locks no one out.
         change(admin, OrganizationChange { proof: secret("the-admins-new-secret-0123456789"), ..empty() }).await.unwrap();
         change(admin, OrganizationChange { withdraw_new: true, ..empty() }).await.unwrap();
-        // One that the owner or the operator set may be the only one that is not expired.
+        // A pending secret from the owner or the operator can be the only one that has not expired.
         change(owner, OrganizationChange { proof: secret("the-owners-new-secret-0123456789"), ..empty() }).await.unwrap();
         for by in ["the owner", "the operator"] {
             for act in [OrganizationChange { withdraw_new: true, ..empty() }, OrganizationChange { proof: secret("another-new-secret-0123456789"), ..empty() }]
@@ -209,7 +211,8 @@ async fn an_admin_changes_nothing_that_can_lock_out_somebody_of_a_higher_role() 
             let operators = OrganizationChange { proof: secret("the-operators-new-secret-0123456789"), ..empty() };
             directory.change_organization(&contoso.code, operators, "operator").await.unwrap();
         }
-        // The owner may, but for what stays while it is on; and so may the admin once nobody who is on stands above.
+        // The owner may do so, except for the values that stay while it is on; so may the admin,
+        // once no one who is on has a higher role.
         change(owner, OrganizationChange { withdraw_new: true, ..empty() }).await.unwrap();
         for (what, act) in &acts[4..] {
             assert!(change(owner, act()).await.is_ok(), "{what}");

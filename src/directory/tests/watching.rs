@@ -1,4 +1,4 @@
-//! What was changed lately, as every process asks for it.
+//! Recent changes, as every process queries them.
 
 use super::*;
 use crate::directory::change::{OrganizationChange, SIGNED_OUT};

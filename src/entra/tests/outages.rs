@@ -1,4 +1,4 @@
-//! Entra that is down, slow to know, or talks nonsense.
+//! Entra is down, learns new keys late, or sends nonsense.
 
 use super::*;
 
@@ -10,7 +10,7 @@ async fn a_sign_in_goes_through_while_the_keys_rotate() {
     assert!(control.rotate_keys().await);
     world.redeems("tom").await.unwrap();
     assert_eq!(control.keys_calls(), 2);
-    // Within the cool-down a further new key has to wait, and Entra hears nothing of it.
+    // Within the cool-down, another new key must wait, and Entra receives no request for it.
     assert!(control.rotate_keys().await);
     assert_eq!(world.redeems("maya").await.unwrap_err(), Error::UnknownKey);
     assert_eq!(control.keys_calls(), 2);

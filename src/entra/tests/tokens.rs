@@ -1,4 +1,4 @@
-//! One token after the other against the core and the rules, with keys of our own.
+//! Single tokens against the verification core and the rules, with the tests' own keys.
 
 mod kept;
 mod keys_document;
@@ -46,7 +46,7 @@ fn jwk(pair: &KeyPair, kid: &str) -> Value {
         "cloud_instance_name": "microsoftonline.com"})
 }
 
-/// Modulus and exponent of a pair, read off its PKCS#1 encoding (RFC 8017 appendix A.1.1).
+/// Modulus and exponent of a key pair, read from its PKCS#1 encoding (RFC 8017 appendix A.1.1).
 fn components(pair: &KeyPair) -> (Vec<u8>, Vec<u8>) {
     let der = pair.public_key().as_ref();
     let length = pair.public_modulus_len();
@@ -125,7 +125,7 @@ fn judged_by(
     judge(&verified(token, key)?, key, &expected)
 }
 
-/// One of many tenants, let in by that list.
+/// Judges a token with several tenants, admitted through that list.
 fn judged_among(allowed: &[&str], token: &str, key: &VerificationKey) -> Result<Identity, InvalidToken> {
     let metadata = EntraMetadata { issuer: TEMPLATE.to_owned(), tenant: None, ..metadata() };
     let named = |it: &str| Guid::parse(it).map_or_else(|| TenantName::Domain(it.to_owned()), TenantName::Id);
@@ -137,7 +137,7 @@ fn judged(token: &str) -> Result<Identity, InvalidToken> {
     judged_with(token, &key(), true, &[])
 }
 
-/// The usual claims with one of them changed; `null` takes it out.
+/// The usual claims with one of them changed; `null` removes it.
 fn with(name: &str, value: Value) -> String {
     signed(&header(), &changed(claims(), name, value))
 }
@@ -152,12 +152,12 @@ fn changed(mut object: Value, name: &str, value: Value) -> Value {
     object
 }
 
-/// What another implementation says of the same token, told to be as strict as it can.
+/// The verdict of another implementation on the same token, in its strictest configuration.
 fn second_opinion(token: &str) -> bool {
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
     rules.set_audience(&[CLIENT]);
     rules.set_issuer(&[ISSUER]);
-    // The fixed time of these tests is not the library's.
+    // The library does not know the fixed time of these tests.
     rules.validate_exp = false;
     let jwk = jwk(&PAIR, "k1");
     let key = jsonwebtoken::DecodingKey::from_rsa_components(jwk["n"].as_str().unwrap(), jwk["e"].as_str().unwrap()).unwrap();
@@ -365,7 +365,7 @@ fn a_signature_fits_one_text_under_one_key_and_one_hash() {
     let mut wide = vec![0; PAIR.public_modulus_len()];
     PAIR.sign(&RSA_PKCS1_SHA512, &SystemRandom::new(), input.as_bytes(), &mut wide).unwrap();
     assert_eq!(judged(&format!("{input}.{}", encode(wide))).unwrap_err(), InvalidToken::Signature);
-    // The public key as the secret of an HMAC: the oldest of these tricks.
+    // The public key as an HMAC secret: the oldest of these attacks.
     let hs = changed(header(), "alg", json!("HS256"));
     let input = format!("{}.{}", encode(hs.to_string()), encode(claims().to_string()));
     let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, PAIR.public_key().as_ref());

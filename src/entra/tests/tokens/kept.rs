@@ -1,4 +1,4 @@
-//! What is kept of the claims of a good token.
+//! The claims of a valid token that are kept.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn custom_claims_are_kept_as_text_within_bounds() {
 fn the_time_of_the_sign_in_is_never_ahead() {
     let auth_time = |value: Value| judged(&with("auth_time", value)).unwrap().auth_time;
     assert_eq!(auth_time(json!(NOW - 7200)), NOW - 7200);
-    // A person who signed in just now is not taken for somebody of whom nothing is said: `iat` is dated back.
+    // Differs from a missing `auth_time`, for which `iat` counts: Entra dates it back.
     assert_eq!((auth_time(json!(NOW)), auth_time(json!(NOW + 30)), auth_time(json!(NOW + 61))), (NOW, NOW, NOW - 300));
     assert_eq!(auth_time(json!(u64::MAX)), NOW - 300);
     assert_eq!(auth_time(json!("now")), NOW - 300);

@@ -1,4 +1,4 @@
-//! The document of keys, and how long one of it is kept.
+//! The keys document, and how long a document stays in use.
 
 use super::*;
 

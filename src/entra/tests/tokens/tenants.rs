@@ -1,4 +1,4 @@
-//! Tokens of one tenant, of many, and of people who are guests in theirs.
+//! Tokens from one tenant, from several tenants, and for guests of a tenant.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn a_key_signs_only_for_its_issuer_and_its_cloud() {
     }
 }
 
-/// `iss` and `tid` of one tenant, in the claims of somebody of it.
+/// `iss` and `tid` of one tenant, in the claims of one of its people.
 fn of(tid: &str) -> Value {
     changed(changed(claims(), "iss", json!(TEMPLATE.replace("{tenantid}", tid))), "tid", json!(tid))
 }
