@@ -1,4 +1,5 @@
-//! Whether a request is served: the one place where it is judged, whichever front door it came through.
+//! Decides whether a request is served. Every request is judged here, no matter which entry point
+//! (the proxy or forward auth) received it.
 
 use super::exchange::Exchange;
 use super::facts::RequestFacts;
@@ -15,27 +16,29 @@ use crate::upstream::PermitCheck;
 use crate::wire::inbound::CallerKind;
 use std::sync::Arc;
 
-/// What becomes of a request. A front door only translates it.
+/// The decision about a request. The entry points only translate it into a response.
 #[derive(Debug)]
 pub(super) enum Admission {
-    /// It goes on.
+    /// The request may proceed.
     Permitted(Permit),
-    /// Nobody is signed in. Where contexts are named, one of them has to be proven on the way.
+    /// No one is signed in. If `acrs` names authentication contexts, the sign-in must satisfy one
+    /// of them.
     SignIn { signed_out: SignedOutAnswer, acrs: Option<AuthContexts> },
-    /// The person has to prove one of these contexts first.
+    /// The person must satisfy one of these authentication contexts first.
     StepUp { signed_out: SignedOutAnswer, acrs: AuthContexts },
-    /// It is not served.
+    /// The request is not served.
     Refused(Refusal),
 }
 
-/// What a client wants, which in a front proxy's question is not what that question itself asks for.
+/// The request to judge. With forward auth, it differs from the request that the front proxy sends
+/// to ask about it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AdmissionRequest<'a> {
     pub(super) target: &'a Target,
     pub(super) opens_web_socket: bool,
 }
 
-/// Authenticates and judges, and notes both for the log.
+/// Authenticates and judges a request. Records the session and the rule for the log.
 pub(super) async fn admit(exchange: &Exchange<'_>, wanted: AdmissionRequest<'_>, facts: &mut RequestFacts) -> Admission {
     let (session, unauthenticated) = match exchange.authenticate().await {
         Ok(session) => (session, None),
@@ -53,7 +56,7 @@ pub(super) async fn admit(exchange: &Exchange<'_>, wanted: AdmissionRequest<'_>,
         }
         Verdict::Permitted(permit) => Admission::Permitted(permit),
         Verdict::SignIn(signed_out, acrs) => match unauthenticated {
-            // An outage signs nobody out: there is nothing to sign in to again.
+            // An outage does not sign anyone out, so a new sign-in would not help.
             Some(cause) => Admission::Refused(cause.into()),
             None => Admission::SignIn { signed_out, acrs },
         },
@@ -63,7 +66,7 @@ pub(super) async fn admit(exchange: &Exchange<'_>, wanted: AdmissionRequest<'_>,
     }
 }
 
-/// Where the rules need groups that are not known yet, waits for Graph and judges again.
+/// If the rules need groups that are not known yet, waits for Microsoft Graph and judges again.
 async fn judge(sidecar: &Sidecar, target: &Target, session: Option<&Arc<Session>>) -> Result<RuleVerdict, graph::Error> {
     let judged = sidecar.policy.judge(target.clone(), session.cloned());
     match (&judged.verdict, session) {
@@ -77,20 +80,23 @@ async fn judge_again(sidecar: &Sidecar, target: &Target, session: &Arc<Session>)
     Ok(sidecar.policy.judge(target.clone(), Some(Arc::clone(session))))
 }
 
-/// No page of another site can send an access token.
+/// Returns true if the request is not authenticated with an access token. Pages of other sites
+/// cannot send access tokens.
 fn is_by_cookie(permit: &Permit) -> bool {
     permit.session().is_none_or(|it| it.client_sign_in().is_none())
 }
 
-/// Whether a redirect leads a person anywhere, and the rule allows it.
+/// Whether the rule allows a redirect to sign in and the client is a browser that navigates to a
+/// page.
 pub(super) fn redirects(caller: CallerKind, signed_out: SignedOutAnswer) -> bool {
     caller == CallerKind::Navigation && signed_out == SignedOutAnswer::Auto
 }
 
-/// The reason in the log where a lasting answer is cut off by the rules.
+/// The reason that is logged when the access rules end a long-running response.
 const NOT_ALLOWED: &str = "the access rules no longer allow it";
 
-/// What was admitted goes on as long as a request for the same target would be, by the newest rules. Bytes that pass count as use, as requests do.
+/// Lets an admitted request continue as long as the newest rules would admit a request for the same
+/// target. Transferred bytes count as use of the session, as requests do.
 #[derive(Clone)]
 pub(super) struct StillPermitted(pub(super) Arc<Process>);
 
@@ -162,7 +168,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
         Sidecar::new(&config, process).unwrap().0
     }
 
-    /// A person with the role User, whose groups the token did not list.
+    /// A person with the role User. The token does not list their groups.
     fn identity() -> Identity {
         Identity {
             oid: Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap(),

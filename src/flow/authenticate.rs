@@ -1,4 +1,4 @@
-//! Who sent it.
+//! Finds the session of a request.
 
 use super::bearer::{self, BearerError};
 use super::exchange::Exchange;
@@ -11,7 +11,8 @@ use crate::wire::cookies::{CookieMatch, find};
 use std::sync::Arc;
 
 impl<'a> Exchange<'a> {
-    /// The live session of the access token or of the cookie that the request carries. An access token of ours decides alone.
+    /// Returns the live session of the request's access token or cookie. If the request carries an
+    /// Entrada access token, cookies are ignored.
     pub(super) async fn authenticate(&self) -> Result<Option<Arc<Session>>, BearerError> {
         let sidecar = self.sidecar;
         if let Some(token) = bearer::token(self)? {
@@ -22,7 +23,7 @@ impl<'a> Exchange<'a> {
         Ok(self.authenticate_by_cookie().await?)
     }
 
-    /// The live session whose cookie the request carries.
+    /// Returns the live session of the request's cookie.
     pub(super) async fn authenticate_by_cookie(&self) -> Result<Option<Arc<Session>>, GraceExpired> {
         let sidecar = self.sidecar;
         let Some(id) = self.session_id() else { return Ok(None) };
@@ -33,24 +34,28 @@ impl<'a> Exchange<'a> {
         Ok(session.inspect(|it| groups::follow(sidecar, it)))
     }
 
-    /// Begins what goes on beside a new session: its rechecks, the question for its groups, and the end of sign-ins that made room for it.
+    /// Starts the background work for a new session: its rechecks, the request for its groups, and
+    /// the end of older sign-ins that were displaced to make room for it.
     pub(super) fn session_started(&self, session: &Arc<Session>) {
         bearer::end_displaced_sign_ins(self.sidecar);
         recheck::start_in_background(self.sidecar, session);
         groups::follow(self.sidecar, session);
     }
 
-    /// The session of the cookie, without noting a use, and without asking Entra.
+    /// Returns the session of the cookie. Does not count as use of the session and does not ask
+    /// Entra.
     pub(super) fn session_of_cookie(&self) -> Option<Arc<Session>> {
         self.session_id().and_then(|id| self.sidecar.process.store.peek(id))
     }
 
-    /// The session of this browser that ended since Entra wants something proven first.
+    /// Returns the session of this browser that ended because Entra requires additional proof
+    /// first.
     pub(super) fn ended_session(&self) -> Option<Arc<Session>> {
         self.session_id().and_then(|id| self.sidecar.process.store.ended(id))
     }
 
-    /// What the cookie of a session holds. Two of that name are none: one of them was planted.
+    /// Returns the value of the session cookie. If there are two cookies with that name, one was
+    /// planted, so both are ignored.
     pub(super) fn session_id(&self) -> Option<&'a str> {
         match find(self.headers, self.sidecar.names.session()) {
             CookieMatch::One(id) => Some(id),

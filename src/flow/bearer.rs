@@ -1,6 +1,7 @@
-//! A request with an access token of ours.
+//! Requests with an Entrada access token.
 //!
-//! Verified once, then found by its digest: a session stands behind it, as behind a cookie. No token of anybody else's is looked at.
+//! A token is verified once and then found by its digest. It belongs to a session, as a cookie
+//! does. Tokens from other issuers are ignored.
 
 use super::exchange::Exchange;
 use super::refusal::Refusal;
@@ -16,16 +17,16 @@ use crate::sidecar::Sidecar;
 use http::header::AUTHORIZATION;
 use std::sync::Arc;
 
-/// Why nobody is known by a request.
+/// Why a request with an access token or a cookie could not be authenticated.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BearerError {
-    /// Entra could not be asked for too long.
+    /// Entra was unreachable for longer than the grace period.
     #[error("Entra could not be asked about the session")]
     Closed(GraceExpired),
-    /// The access token is not taken.
+    /// The access token was rejected.
     #[error(transparent)]
     Token(#[from] BadAccessToken),
-    /// The directory cannot tell.
+    /// The directory is unavailable.
     #[error(transparent)]
     Directory(#[from] directory::Error),
 }
@@ -46,7 +47,7 @@ impl From<BearerError> for Refusal {
     }
 }
 
-/// The access token of ours that a request carries. Where there is one, no cookie counts.
+/// Returns the Entrada access token of a request. If there is one, cookies are ignored.
 pub(super) fn token<'a>(exchange: &Exchange<'a>) -> Result<Option<&'a str>, BadAccessToken> {
     let Some(passes) = &exchange.sidecar.access_tokens else { return Ok(None) };
     let mut all = exchange.headers.get_all(AUTHORIZATION).iter();
@@ -59,13 +60,13 @@ pub(super) fn token<'a>(exchange: &Exchange<'a>) -> Result<Option<&'a str>, BadA
     }
 }
 
-/// RFC 6750 2.1; the scheme in any case (RFC 9110 11.1).
+/// RFC 6750 section 2.1. The scheme is case-insensitive (RFC 9110 section 11.1).
 fn bearer(value: &[u8]) -> Option<&str> {
     let (scheme, token) = value.split_at_checked(7)?;
     if scheme.eq_ignore_ascii_case(b"Bearer ") { std::str::from_utf8(token).ok().map(|it| it.trim_matches(' ')) } else { None }
 }
 
-/// The live session that a token stands for.
+/// Returns the live session that a token belongs to.
 pub(super) async fn authenticate(sidecar: &Sidecar, token: &str) -> Result<Arc<Session>, BearerError> {
     let seen = match sidecar.bearers.find(token) {
         Some(known) => remembered(sidecar, token, known).await?,
@@ -84,14 +85,14 @@ async fn remembered(sidecar: &Sidecar, token: &str, known: KnownBearer) -> Resul
     let session = known.session.as_ref().ok_or(BadAccessToken::Over)?;
     match sidecar.process.store.find_held(session) {
         Some(seen) => Ok(seen),
-        // It rested for too long, or was ended: its row tells.
+        // The session was idle for too long or was ended. Its database row shows which.
         None => Box::pin(enter(sidecar, token, known.client_sign_in, known.ends)).await,
     }
 }
 
 async fn verified(sidecar: &Sidecar, token: &str) -> Result<SeenSession, BearerError> {
     let read = sidecar.access_tokens.as_ref().ok_or(BadAccessToken::Invalid)?.read(token)?;
-    // It may have been registered when the token was made.
+    // The client may have been removed from the configuration since the token was issued.
     sidecar.native.as_ref().and_then(|it| it.client(&read.client)).ok_or(BadAccessToken::Over)?;
     Box::pin(enter(sidecar, token, read.sign_in, read.ends)).await
 }
@@ -103,7 +104,8 @@ async fn enter(sidecar: &Sidecar, token: &str, client_sign_in: Guid, ends: u64) 
     Ok(seen.ok_or(BadAccessToken::Over)?)
 }
 
-/// The session of a sign-in: the one that this process has, or one begun from its row. However many ask, the row is read once.
+/// Returns the session of a sign-in: the one in this process, or a new one created from its
+/// database row. Concurrent requests read the row only once.
 pub(super) async fn session_of_sign_in(sidecar: &Sidecar, id: Guid) -> Result<Option<SeenSession>, directory::Error> {
     if let Some(seen) = sidecar.process.store.find_client_sign_in(id) {
         return Ok(Some(seen));
@@ -124,7 +126,8 @@ pub(super) async fn session_of_sign_in(sidecar: &Sidecar, id: Guid) -> Result<Op
     Ok(sidecar.process.store.find_held(&session))
 }
 
-/// Ends the rows of sign-ins that made room for a newer one of their person, apart from the request that began that one.
+/// Ends the rows of sign-ins that were displaced by a newer sign-in of the same person. Runs in the
+/// background, apart from the request that began the newer one.
 pub(super) fn end_displaced_sign_ins(sidecar: &Sidecar) {
     let displaced = sidecar.process.store.displaced_sign_ins();
     let Some(directory) = sidecar.process.directory.clone().filter(|_| !displaced.is_empty()) else { return };
@@ -133,7 +136,7 @@ pub(super) fn end_displaced_sign_ins(sidecar: &Sidecar) {
         for client_sign_in in displaced {
             match directory.end_sign_in(client_sign_in, MORE_THAN_PER_PERSON).await {
                 Ok(()) => store.forget_displaced(client_sign_in),
-                // It stays over in this process, and the next one that makes room tries again.
+                // The sign-in stays ended in this process. The next displacement tries again.
                 Err(cause) => tracing::error!(%client_sign_in, %cause, "cannot end a native client sign-in beyond [session] per_person in the directory"),
             }
         }

@@ -1,4 +1,4 @@
-//! Back from Entra: what a sign-in was for decides how it ends.
+//! Handles the callback from Entra. The purpose of the sign-in determines how it ends.
 
 use super::exchange::Exchange;
 use super::facts::RequestFacts;
@@ -20,7 +20,7 @@ use http::header::SET_COOKIE;
 use http::{Method, Response};
 use hyper::body::Incoming;
 
-/// `GET|POST <redirect_path>`: 303 to where the person was going.
+/// `GET|POST <redirect_path>`: responds with 303 to the page where the person was going.
 pub(super) async fn callback(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
@@ -46,7 +46,7 @@ pub(super) async fn callback(exchange: &Exchange<'_>, body: &mut Option<Incoming
     trail.ends(exchange, outcome.as_ref().map(|_| ()));
     let label = if outcome.is_ok() { label } else { "refused" };
     sidecar.process.metrics.signed_in(label);
-    // Whatever came of it, this sign-in is over, unless the same code may be brought again.
+    // The sign-in is over with either outcome, unless the same code may be sent again.
     let waits = matches!(outcome, Err(Refusal::TooManyCodes(_)));
     let mut response = outcome.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
@@ -54,7 +54,7 @@ pub(super) async fn callback(exchange: &Exchange<'_>, body: &mut Option<Incoming
             entra_refusal::write_down(sidecar, entra, error, inbound.reference());
         }
         let refusal = match back {
-            // A page of its own, which goes on for the app.
+            // These refusals have their own page, which continues the app's sign-in.
             Some(_) if matches!(refusal, Refusal::Unknown(_) | Refusal::TooManyCodes(_)) => refusal,
             Some(back) => Refusal::ForApp(Box::new(refusal), Box::new(back)),
             None => refusal,
@@ -67,7 +67,8 @@ pub(super) async fn callback(exchange: &Exchange<'_>, body: &mut Option<Incoming
     Ok(response)
 }
 
-/// A trial of the set-up page: the same, up to who it is. It begins no session and ends none.
+/// Finishes a trial sign-in of the set-up page. Works like a normal sign-in until the identity is
+/// known, but begins and ends no session.
 async fn tried(
     exchange: &Exchange<'_>,
     returned: &ReturnedSignIn<'_>,
@@ -88,7 +89,8 @@ async fn tried(
     Ok(response)
 }
 
-/// An app asked for it: it gets a code, and the browser no session.
+/// Finishes a sign-in that an app requested. The app receives a code, and the browser gets no
+/// session.
 async fn to_app(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>, native: &NativeSignIn, trail: &mut SignInTrail) -> Result<Response<Body>, Refusal> {
     let signed_in = redeem(exchange, returned).await?;
     let mut response = native::finish::finish(exchange, native, signed_in, trail).await?;
@@ -96,8 +98,8 @@ async fn to_app(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>, native: 
     Ok(response)
 }
 
-/// Entra has said whose account it is, and that begins no session: what was typed leads on to the organization's own Entra, where the account is
-/// of its tenant.
+/// Entra identified the account, but this step does not begin a session. If the organization
+/// belongs to the account's tenant, the typed text leads to that organization's own Entra.
 async fn named(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>, typed: &str, then: &SignInPurpose) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     let return_to = returned.return_to(exchange);
@@ -107,7 +109,8 @@ async fn named(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>, typed: &s
         None => organization::identify_page(exchange, &return_to, then.acrs()),
     };
     let found = organization::find_by_account(sidecar, returned.client(exchange), typed, who.tid, asks).await?;
-    // The second step is asked for what the first one was: only its sign-in begins a session.
+    // The second step uses the same prompt as the first, because only the second step begins a
+    // session.
     let prompt = returned.pending.prompt_login.then(|| "login".to_owned());
     let hints = SignInHints { login_hint: who.preferred_username.map(Into::into), prompt, ..SignInHints::default() };
     let source = Some(returned.client(exchange).source);

@@ -1,15 +1,15 @@
-//! What is learned of a request on its way.
+//! Facts about a request that become known while it is processed.
 
 use crate::session::record::Session;
 use std::sync::Arc;
 
-/// What is written down of a request when it is over.
+/// The facts that are logged when the request is over.
 #[derive(Debug, Default)]
 pub(super) struct RequestFacts {
-    /// The line of the rule that decided, in the configuration file; from 1.
+    /// The line in the configuration file of the rule that decided, starting at 1.
     pub(super) rule_line: Option<usize>,
-    /// Whose request it was.
+    /// The session of the request.
     pub(super) session: Option<Arc<Session>>,
-    /// Why it was not answered as asked; for the log only.
+    /// Why the request was refused or failed. For the log only.
     pub(super) cause: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! A front proxy asks: the same admission and headers as in the path, answered in its dialect.
+//! Handles requests from a front proxy. Admission and headers are the same as for proxied requests;
+//! the response uses the front proxy's dialect.
 
 use super::admission::{Admission, AdmissionRequest, admit, redirects};
 use super::exchange::Exchange;
@@ -15,10 +16,11 @@ use crate::wire::reply;
 use http::header::{LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-/// The `Cookie` header for the app: what the client sent, without our cookies.
+/// The `Cookie` header for the app: the client's cookies without Entrada's.
 const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie");
 
-/// nginx's `auth_request`: 200 lets through, 401 and 403 refuse, and anything else would become a 500.
+/// Answers nginx's `auth_request`: 200 allows the request, 401 and 403 refuse it. nginx turns any
+/// other status into a 500.
 pub(super) async fn nginx(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, headers, .. } = *exchange;
     let asked = read_request(exchange)?;
@@ -39,12 +41,14 @@ pub(super) async fn nginx(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> 
         Admission::StepUp { signed_out, acrs } => sign_in(sidecar, &return_to, &acrs, insufficient(&acrs), redirects(caller, signed_out)),
         Admission::Refused(Refusal::ForeignOrigin) => Ok(refused(facts, "a WebSocket from a page of another origin")),
         Admission::Refused(refusal @ (Refusal::Forbidden | Refusal::GroupsUnknown(_))) => Ok(refused(facts, &refusal.cause())),
-        // nginx makes a 500 of it. 401 would send people to sign in, and 403 tell them that they may not.
+        // nginx turns this into a 500. A 401 would send people to sign in, and a 403 would say that
+        // they have no access.
         Admission::Refused(refusal) => Err(refusal),
     }
 }
 
-/// 401, with a place to go to only where going there helps: nginx sends there whoever is given one.
+/// Responds with 401. Adds a `Location` only if a sign-in helps, because nginx redirects everyone
+/// who receives one.
 fn sign_in(sidecar: &Sidecar, return_to: &ReturnTo, acrs: &[String], challenge: HeaderValue, helps: bool) -> Result<Response<Body>, Refusal> {
     let mut response = reply::empty(StatusCode::UNAUTHORIZED);
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
@@ -56,7 +60,8 @@ fn sign_in(sidecar: &Sidecar, return_to: &ReturnTo, acrs: &[String], challenge: 
     Ok(response)
 }
 
-/// nginx asks without `Upgrade`, but the key of the handshake (RFC 6455 4.1) comes along.
+/// nginx's subrequest has no `Upgrade` header, but it includes the key of the WebSocket handshake
+/// (RFC 6455 section 4.1).
 fn opens_web_socket(headers: &HeaderMap) -> bool {
     headers.contains_key("sec-websocket-key")
 }

@@ -1,4 +1,5 @@
-//! Entra tells that a person signed out there (OpenID Connect Front-Channel Logout 1.0, as Entra really sends it).
+//! Handles notifications from Entra that a person signed out there (OpenID Connect Front-Channel
+//! Logout 1.0, in the form that Entra sends).
 
 use super::exchange::Exchange;
 use super::refusal::Refusal;
@@ -14,21 +15,23 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
-/// Longest session id, in bytes; Entra's is a GUID.
+/// Maximum length of a session ID, in bytes. Entra uses GUIDs.
 const MAX_SID_BYTES: usize = 128;
 
-/// The time from the request to its answer, so that the time to answer does not depend on whether a session was found.
+/// Time from the request to its response. It is constant so that it does not reveal whether a
+/// session was found.
 const ANSWER_DELAY: Duration = Duration::from_millis(20);
 
-/// Maximum number of answers that are delayed at the same time in this process. Each holds a request in memory.
+/// Maximum number of responses that this process delays at the same time. Each holds a request in
+/// memory.
 const MAX_DELAYED_ANSWERS: usize = 1024;
 
 static DELAYED_ANSWERS: Semaphore = Semaphore::const_new(MAX_DELAYED_ANSWERS);
 
-/// `GET /front_channel_logout?sid=`: ends the sessions that began in that session at Entra.
+/// `GET /front_channel_logout?sid=`: ends the sessions that began in this Entra session.
 ///
-/// Neither a cookie nor `iss` is looked at: the frame that Entra opens brings none of the one in most browsers, and never the other.
-/// The answer is the same whatever was found.
+/// Cookies and `iss` are ignored: in most browsers the frame that Entra opens sends no cookies, and
+/// Entra never sends `iss`. The response is the same whether or not a session was found.
 pub(super) async fn logout(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD], "GET, HEAD")?;
@@ -38,17 +41,18 @@ pub(super) async fn logout(exchange: &Exchange<'_>) -> Result<Response<Body>, Re
     Ok(answer)
 }
 
-/// Returns when the answer is due.
+/// Ends the sessions and returns when the response is due.
 async fn end_and_wait(store: &Arc<SessionStore>, background: &TaskTracker, sid: Option<String>) {
     let due = Instant::now() + ANSWER_DELAY;
-    // The sessions end before the first await, so that no other request can delay a sign-out.
+    // The sessions end before the first await, so that other requests cannot delay a sign-out.
     match DELAYED_ANSWERS.try_acquire() {
         Ok(_permit) => {
             end_sessions(store, sid);
             sleep_until(due).await;
         }
-        // Too many answers wait. This one is sent at once, so the sessions end in another task, for which the answer does
-        // not wait: its time still does not depend on whether a session was found.
+        // Too many responses are waiting, so this one is sent at once. The sessions end in a
+        // background task, so the response time still does not depend on whether a session was
+        // found.
         Err(_) => {
             let store = Arc::clone(store);
             background.spawn(async move { end_sessions(&store, sid) });
@@ -63,19 +67,21 @@ fn end_sessions(store: &SessionStore, sid: Option<String>) {
     }
 }
 
-/// Whether that may be what Entra calls a session.
+/// Whether the text is a plausible Entra session ID.
 pub(super) fn is_sid(text: &str) -> bool {
     (1..=MAX_SID_BYTES).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic())
 }
 
-/// Two are none: which of them is meant would be a matter of opinion.
+/// Returns the `sid` parameter. Returns nothing if it is repeated, because the intended value would
+/// be ambiguous.
 fn sid(query: &str) -> Option<String> {
     let mut all = url::form_urlencoded::parse(query.as_bytes()).filter(|it| it.0 == "sid").map(|it| it.1);
     let one = all.next().filter(|it| is_sid(it))?;
     all.next().is_none().then(|| one.into_owned())
 }
 
-/// Nothing, which Entra's pages may frame and no others; `X-Frame-Options` is absent, since it cannot say so.
+/// An empty response that only Entra's pages may frame. `X-Frame-Options` is absent because it
+/// cannot express this.
 fn answer(sidecar: &Sidecar) -> Option<Response<Body>> {
     let policy = format!("default-src 'none'; frame-ancestors {}", sidecar.entra.origins().join(" "));
     let mut out = reply::empty(StatusCode::OK);
@@ -127,7 +133,7 @@ mod tests {
         store.create(VerifiedUser::pretended(identity), None, None, None).0
     }
 
-    /// Sign-outs used to wait for a turn before they ended anything.
+    /// Regression: sign-outs used to wait for a permit before they ended the sessions.
     #[tokio::test]
     async fn a_sign_out_waits_for_no_other_and_its_answer_does_not_wait_for_it() {
         let (store, background) = (store(), TaskTracker::new());

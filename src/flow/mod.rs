@@ -1,6 +1,6 @@
-//! What a request lives through; the only place where the modules meet.
+//! Processes a request from start to end. The other modules are combined only here.
 //!
-//! Nothing here opens a way to the app but `proxy`, and it has none without a permit.
+//! Only `proxy` forwards requests to the app, and only with a permit.
 
 mod admission;
 mod authenticate;
@@ -45,22 +45,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The status that is logged where the client left before the answer, as nginx does; it is never sent.
+/// The status that is logged if the client disconnects before the response, as nginx does. It is
+/// never sent.
 const STATUS_CLIENT_LEFT: u16 = 499;
-/// The largest body that is heard out although nobody needs it, in bytes, and how long that may take.
+/// The largest request body, in bytes, that is read and discarded, and the maximum time for it.
 const MAX_DISCARDED_BODY_BYTES: u64 = 64 * 1024;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Answers a request.
+/// Handles a request.
 ///
-/// hyper drops the future of a request when its client disconnects, even before it is polled for the first time where the end of the
-/// connection comes along with the request. What can end somebody's access runs in a task of its own, which no client can cancel.
+/// hyper drops a request's future when its client disconnects, even before the first poll if the
+/// end of the connection arrives together with the request. Requests that can end someone's access
+/// therefore run in their own task, which a client cannot cancel.
 pub fn handle(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
     let background = sidecar.process.background.clone();
     let route = Route::of_path(request.uri().path(), &sidecar.site, sidecar.native.is_some());
     let permit = route.waits_for_database().then(|| Arc::clone(&sidecar.process.detached).try_acquire_owned());
     let answer = respond(sidecar, request, peer);
-    // Beyond the bound a client can cancel its own request again.
+    // Above this limit, requests run without their own task, so a client can cancel its own
+    // request.
     if !route.can_end_access() || matches!(permit, Some(Err(_))) {
         return Either::Left(answer);
     }
@@ -71,11 +74,12 @@ pub fn handle(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> 
     Either::Right(async move { task.await.unwrap_or_else(|_| reply::empty(StatusCode::INTERNAL_SERVER_ERROR)) })
 }
 
-/// The request is taken apart before anything waits: an `async fn` has room for its arguments twice.
+/// Splits the request before the first await, because an `async fn` reserves space for its
+/// arguments twice.
 fn respond(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
     let (parts, body) = request.into_parts();
     let mut arrived = Arrived { sidecar, parts, peer, began: Instant::now(), begun: false };
-    // Whoever needs it takes it.
+    // The step that needs the body takes it.
     let mut body = Some(body);
     async move {
         arrived.begun = true;
@@ -94,7 +98,8 @@ fn respond(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> imp
         let facts = &mut logged.facts;
         let outcome = match route {
             _ if !is_allowed_method(sidecar, &inbound, route) => Err(Refusal::Misdirected),
-            // The one that counts goes by itself; the others are in a box, so that it does not carry the room they need.
+            // The hot path is polled inline. The other routes are boxed, so that their futures do
+            // not enlarge it.
             Route::App => proxy::proxy(sidecar, &inbound, parts, &mut body, facts).await,
             _ => Box::pin(answer(&Exchange { sidecar, inbound: &inbound, headers: &parts.headers }, route, &mut body, facts)).await,
         };
@@ -111,8 +116,8 @@ fn respond(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> imp
     }
 }
 
-/// A request as it arrived. hyper drops its future before the first poll where the end of the connection comes along with the request:
-/// then it is logged by this.
+/// A request as it arrived. hyper drops its future before the first poll if the end of the
+/// connection arrives together with the request. This type logs it in that case.
 struct Arrived {
     sidecar: Arc<Sidecar>,
     parts: Parts,
@@ -140,14 +145,15 @@ impl Drop for Arrived {
     }
 }
 
-/// A request that is logged when it is over, also when it is dropped since its client left before the head of the answer.
+/// A request that is logged when it is over, even if it is dropped because its client disconnected
+/// before the response head.
 struct LoggedRequest<'a> {
     sidecar: &'a Sidecar,
     inbound: &'a InboundRequest,
     route: Route,
     started_at: Instant,
     facts: RequestFacts,
-    /// Of the answer, once there is one.
+    /// The status of the response, once there is one.
     status: Option<StatusCode>,
 }
 
@@ -164,8 +170,8 @@ impl Drop for LoggedRequest<'_> {
     }
 }
 
-/// Warns of a front proxy that is not trusted: all its clients have its address then, and share one limit on guesses. The value of the
-/// header is not logged, since anybody can send it.
+/// Warns about a front proxy that is not trusted: all its clients then share its address, and with
+/// it one limit on guesses. The value of the header is not logged, since any client can send it.
 fn warn_of_untrusted_proxy(sidecar: &Sidecar, headers: &HeaderMap, inbound: &InboundRequest) {
     let peer = inbound.origin.peer;
     if inbound.origin.trusted || !sidecar.untrusted_proxies.check() {
@@ -181,14 +187,16 @@ fn warn_of_untrusted_proxy(sidecar: &Sidecar, headers: &HeaderMap, inbound: &Inb
     }
 }
 
-/// Whether the host that was asked is one that this route answers to.
+/// Whether this route accepts the request's host.
 fn is_allowed_method(sidecar: &Sidecar, inbound: &InboundRequest, route: Route) -> bool {
     route.is_for_any_host() || sidecar.site.is_host(inbound.host.to_str().unwrap_or_default())
 }
 
-/// Over HTTP/2 a short body that says its length is heard before an answer that needs none of it: only its end shows whether the request
-/// was well-formed at all, and one that was not is reset by hyper (RFC 9113 section 8.1.1). Every other is answered at once, which section
-/// 8.1 allows: nobody waits for an upload that is refused, for a stream that may never end, or for whoever asked first (`Expect`).
+/// Over HTTP/2, a short body with a known length is read before a response that does not need it:
+/// only the end of the body shows whether the request was well-formed, and hyper resets a malformed
+/// one (RFC 9113 section 8.1.1). All other requests get their response at once, which section 8.1
+/// allows. A refused upload, an endless stream or a client that waits for permission (`Expect`) is
+/// not waited for.
 fn is_discardable(parts: &Parts, body: &Incoming) -> bool {
     let short = || body.size_hint().exact().is_some_and(|it| (1..=MAX_DISCARDED_BODY_BYTES).contains(&it));
     parts.version == Version::HTTP_2 && !body.is_end_stream() && short() && !parts.headers.contains_key(EXPECT)
@@ -196,7 +204,7 @@ fn is_discardable(parts: &Parts, body: &Incoming) -> bool {
 
 async fn discard_body(mut body: Incoming) {
     let to_the_end = async { while let Some(Ok(_)) = body.frame().await {} };
-    // Whoever is slower has the answer before the end.
+    // Slower clients get the response before the end of their body.
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, to_the_end).await;
 }
 
@@ -222,7 +230,7 @@ async fn answer(exchange: &Exchange<'_>, route: Route, body: &mut Option<Incomin
     }
 }
 
-/// A request whose head has no single reading; nothing of its target is repeated, not even in the log.
+/// Handles a request whose head is ambiguous. Its target is not repeated, not even in the log.
 fn unread(sidecar: &Sidecar, parts: &Parts, peer: &Peer, began: Instant, refusal: Refusal) -> Response<Body> {
     let reference = String::from_utf8_lossy(&sidecar.process.ids.next()).into_owned();
     let cause = refusal.cause();
@@ -234,7 +242,8 @@ fn unread(sidecar: &Sidecar, parts: &Parts, peer: &Peer, began: Instant, refusal
     response
 }
 
-/// Answers a request whose head is too large. No page is made for it: such a head costs enough.
+/// Responds to a request whose head is too large. The response has no page, because such a head is
+/// expensive enough.
 pub fn refuse(sidecar: &Sidecar, method: &Method, peer: &Peer) -> Response<Body> {
     let (reference, began) = (String::from_utf8_lossy(&sidecar.process.ids.next()).into_owned(), Instant::now());
     let mut response = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
@@ -245,7 +254,8 @@ pub fn refuse(sidecar: &Sidecar, method: &Method, peer: &Peer) -> Response<Body>
     response
 }
 
-/// Logs what hyper has answered by itself, since it could not read it as a request. Of hyper's errors only fixed words are written.
+/// Logs a request that hyper rejected itself because it could not parse it. Only fixed texts are
+/// logged for hyper's errors.
 pub fn has_refused(sidecar: &Sidecar, error: &hyper::Error, peer: &Peer) {
     let status = if error.is_parse_too_large() { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
     let reference = String::from_utf8_lossy(&sidecar.process.ids.next()).into_owned();

@@ -1,4 +1,4 @@
-//! Which page made the browser ask.
+//! Which site made the browser send a request.
 
 use super::exchange::Exchange;
 use crate::sidecar::Sidecar;
@@ -7,7 +7,8 @@ use http::header::{ORIGIN, REFERER};
 use http::{HeaderValue, Method};
 
 impl Exchange<'_> {
-    /// Whether a page of another site asks. It can open a WebSocket with this browser's cookies, and only its `Origin` tells.
+    /// Whether a page of another site sent the request. Such a page can open a WebSocket with this
+    /// browser's cookies, and only its `Origin` reveals it.
     pub(super) fn is_of_another_site(&self) -> bool {
         self.headers.get_all(ORIGIN).iter().any(|it| !self.sidecar.site.is_origin(it))
     }
@@ -15,19 +16,22 @@ impl Exchange<'_> {
     /// Whether a page of another site made the browser send this POST.
     pub(super) fn is_post_of_another_site(&self) -> bool {
         let site = self.headers.get("sec-fetch-site").map(|it| it.as_bytes());
-        // A page under `Referrer-Policy: no-referrer` sends `Origin: null` even to itself (Fetch 3.1); no script can forge the other header.
+        // A page with `Referrer-Policy: no-referrer` sends `Origin: null` even to its own site
+        // (Fetch 3.1). Scripts cannot forge `sec-fetch-site`.
         let own = site == Some(b"same-origin") && self.headers.get_all(ORIGIN).iter().all(|it| it == "null" || self.sidecar.site.is_origin(it));
         !own && self.is_of_another_site() || site == Some(b"cross-site")
     }
 
-    /// Whether this is a part of a page of another site, an image of it say: the browser asks, and nobody went here. What says nothing of it is
-    /// taken for a person who did. A frame is such a part too: Entra shows itself in none.
+    /// Whether the request is a subresource of another site's page, such as an image: the browser
+    /// sends it, but the person did not navigate here. A request without these headers is treated
+    /// as a navigation. A frame is a subresource too: Entra's pages cannot be framed.
     pub(super) fn is_part_of_another_sites_page(&self) -> bool {
         let says = |name: &str| self.headers.get(name).map(HeaderValue::as_bytes);
         matches!(says("sec-fetch-site"), Some(b"cross-site" | b"same-site")) && says("sec-fetch-dest").is_some_and(|it| it != b"document")
     }
 
-    /// Whether a page of our own made the browser send this POST. What says nothing of it did not.
+    /// Whether one of Entrada's own pages made the browser send this POST. A request without these
+    /// headers does not count as such.
     pub(super) fn is_post_of_our_own_page(&self) -> bool {
         let site = self.headers.get("sec-fetch-site").map(|it| it.as_bytes());
         let mut origins = self.headers.get_all(ORIGIN).iter().peekable();
@@ -35,10 +39,12 @@ impl Exchange<'_> {
         told && origins.all(|it| self.sidecar.site.is_origin(it))
     }
 
-    /// Whether another site made the browser send this request, by a link, a form, a redirect or a script, as far as the browser says so.
+    /// Whether another site made the browser send this request with a link, a form, a redirect or a
+    /// script, as far as the browser reports it.
     ///
-    /// `none` is a bookmark, the address bar, or a link outside of the browser. Browsers without Fetch Metadata send `Origin` along with each POST
-    /// to another site, and `Referer` unless the site forbids it. A client that is no browser says nothing of all this.
+    /// `none` means a bookmark, the address bar, or a link outside the browser. Browsers without
+    /// Fetch Metadata send `Origin` with each POST to another site, and `Referer` unless the site
+    /// forbids it. Clients other than browsers send none of these headers.
     pub(super) fn request_source(&self) -> RequestSource {
         let Exchange { sidecar, headers, .. } = *self;
         let of_this_site = match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
@@ -49,7 +55,8 @@ impl Exchange<'_> {
         if of_this_site { RequestSource::Own } else { RequestSource::Other }
     }
 
-    /// Who asks for what somebody typed. Only a POST is typed into our own page; a GET is a link, which any page or mail can hold.
+    /// Returns the client to which a typed value is attributed. Only a POST can come from Entrada's
+    /// own page; a GET is a link, which any page or mail can contain.
     pub(super) fn typing_client(&self) -> GuessingClient {
         let source = if self.inbound.target.method() == Method::POST { self.request_source() } else { RequestSource::Other };
         GuessingClient { address: self.inbound.origin.client, source }

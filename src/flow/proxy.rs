@@ -1,4 +1,4 @@
-//! The way to the app.
+//! Forwards requests to the app.
 
 use super::admission::{Admission, AdmissionRequest, StillPermitted, admit, redirects};
 use super::exchange::Exchange;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 /// Forwards a request that is admitted.
 ///
-/// The body is taken only by a request that goes on.
+/// The body is taken only if the request is admitted.
 pub(super) async fn proxy(
     sidecar: &Sidecar,
     inbound: &InboundRequest,
@@ -93,7 +93,9 @@ fn refusal(sidecar: &Sidecar, inbound: &InboundRequest, error: upstream::Error) 
     }
 }
 
-/// Off to Entra, where a redirect leads a person there, to prove one of these where there are any; else the refusal that names the place to begin.
+/// Redirects a browser to Entra if a redirect is possible, asking for one of the given
+/// authentication contexts if there are any. Otherwise returns the refusal that names the sign-in
+/// address.
 async fn send_to_sign_in(
     exchange: &Exchange<'_>,
     signed_out: SignedOutAnswer,

@@ -1,4 +1,4 @@
-//! The one line that is written for each request.
+//! The log line of each request.
 
 use super::facts::RequestFacts;
 use super::route::Route;
@@ -11,10 +11,10 @@ use crate::wire::peer::Peer;
 use std::net::IpAddr;
 use std::time::Instant;
 
-/// How much of a path or of a cause is written, in bytes.
+/// Maximum logged length of a path or a cause, in bytes.
 const MAX_WRITTEN_BYTES: usize = 1024;
 
-/// What is written of a request, read or not.
+/// The logged values of a request, parsed or not.
 pub(super) struct RequestLine<'a> {
     pub(super) reference: &'a str,
     pub(super) method: &'a str,
@@ -27,7 +27,7 @@ pub(super) struct RequestLine<'a> {
 }
 
 impl<'a> RequestLine<'a> {
-    /// Of a request that was read.
+    /// Creates the line of a parsed request.
     pub(super) fn of(inbound: &'a InboundRequest, route: Route, facts: &'a RequestFacts) -> Self {
         Self {
             reference: inbound.reference(),
@@ -41,17 +41,17 @@ impl<'a> RequestLine<'a> {
         }
     }
 
-    /// Of one that was not; its path is not repeated.
+    /// Creates the line of a request that could not be parsed. Its path is not repeated.
     pub(super) fn unread(reference: &'a str, method: &'a str, peer: &Peer, cause: &'a str) -> Self {
         let method = if method.len() > MAX_METHOD_BYTES { "" } else { method };
         Self { reference, method, path: "", route: "refused", rule: None, user: None, client: peer.ip(), cause: Some(cause) }
     }
 
-    /// Into the log, and into the figures.
+    /// Writes the line to the log and updates the metrics.
     pub(super) fn write(&self, sidecar: &Sidecar, status: u16, began: Instant) {
         let took = began.elapsed();
         sidecar.process.metrics.answered(self.route, status, took.as_secs_f64());
-        // No clock is asked for a line that nobody takes.
+        // Avoids reading the clock for a line that is not logged.
         if !sidecar.process.log.takes_requests() {
             return;
         }

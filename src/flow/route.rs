@@ -1,58 +1,58 @@
-//! Which of our ways a request goes.
+//! Maps paths to Entrada's endpoints and the app.
 
 use super::native::metadata;
 use crate::base::own_path;
 use crate::base::site::Site;
 use crate::base::target::Target;
 
-/// The ways.
+/// The destination of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
-    /// To the app.
+    /// The app.
     App,
-    /// A front proxy asks; `auth` is nginx's dialect.
+    /// A front proxy asks whether it may forward a request (`auth` in nginx's dialect).
     ForwardAuth,
-    /// Off to Entra.
+    /// Redirects to Entra to sign in.
     Start,
-    /// The page with the button.
+    /// The sign-in page with the button.
     SignIn,
-    /// Back from Entra.
+    /// The callback from Entra.
     Callback,
-    /// Out.
+    /// Signs out.
     SignOut,
-    /// Entra tells of a sign-out there.
+    /// Entra's notification of a sign-out (front-channel logout).
     FrontChannel,
-    /// Who am I, in JSON.
+    /// The signed-in person, in JSON.
     UserInfo,
-    /// How long may I stay, in JSON.
+    /// The session's lifetime, in JSON.
     Session,
-    /// May I still: Entra is asked.
+    /// Asks Entra now whether the session may continue.
     Refresh,
-    /// The set-up page of an organization, and what is below it.
+    /// The set-up page of an organization, with all paths below it.
     SetUp,
     /// The public keys of the assertion.
     Keys,
-    /// What an app of a phone or a command line may ask of us.
+    /// The authorization server metadata for native clients.
     NativeMetadata,
-    /// Such an app sends somebody to sign in.
+    /// A native client sends a browser to sign in.
     NativeAuthorize,
-    /// Such an app asks for tokens.
+    /// A native client requests tokens.
     NativeToken,
-    /// Such an app gives a token back.
+    /// A native client revokes a token.
     NativeRevoke,
     /// The public keys of access tokens.
     NativeKeys,
-    /// Under our prefix, but nothing of ours.
+    /// A path under Entrada's prefix without an endpoint.
     Nothing,
 }
 
 impl Route {
-    /// By path alone.
+    /// Returns the route of a target. Only the path matters.
     pub(super) fn of(target: &Target, site: &Site, has_native: bool) -> Self {
         Self::of_path(target.path(), site, has_native)
     }
 
-    /// The same for a path that was not judged yet.
+    /// Returns the route of a path that was not validated yet.
     pub(super) fn of_path(path: &str, site: &Site, has_native: bool) -> Self {
         if path == site.redirect_path() {
             return Self::Callback;
@@ -79,22 +79,25 @@ impl Route {
         }
     }
 
-    /// Whether a request there can end somebody's access: it is handled to its end although its client disconnects.
+    /// Whether a request on this route can end someone's access. Such a request is processed to its
+    /// end even if its client disconnects.
     pub(super) fn can_end_access(self) -> bool {
         matches!(self, Self::FrontChannel | Self::SignOut | Self::NativeRevoke | Self::SetUp)
     }
 
-    /// Whether it does so only after it has waited for the database.
+    /// Whether a request on this route ends someone's access only after it has waited for the
+    /// database.
     pub(super) fn waits_for_database(self) -> bool {
         matches!(self, Self::NativeRevoke | Self::SetUp)
     }
 
-    /// A front proxy asks under a name of its own, and the app fetches public keys by an inner address.
+    /// Whether the route accepts any host: a front proxy uses its own host name, and the app
+    /// fetches public keys from an internal address.
     pub(super) fn is_for_any_host(self) -> bool {
         matches!(self, Self::ForwardAuth | Self::Keys | Self::NativeKeys)
     }
 
-    /// For log and figures.
+    /// The name in the log and in the metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::App => "app",

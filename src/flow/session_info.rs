@@ -1,4 +1,5 @@
-//! What scripts and apps may ask: who am I, how long may I stay, which keys sign.
+//! Endpoints for scripts and apps: the signed-in person, the session's lifetime, and the public
+//! keys.
 
 use super::exchange::Exchange;
 use super::facts::RequestFacts;
@@ -17,7 +18,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// How long the public keys may be kept, as `Cache-Control` says it.
+/// How long clients may cache the public keys, as a `Cache-Control` value.
 const KEYS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 #[derive(Serialize)]
@@ -50,7 +51,7 @@ struct SessionTimes {
     now: u64,
 }
 
-/// `GET /userinfo`.
+/// `GET /userinfo`: returns the signed-in person.
 pub(super) async fn user(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
     let session = authenticated(exchange, facts).await?;
@@ -76,7 +77,7 @@ pub(super) async fn user(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> R
     ))
 }
 
-/// `GET /session`.
+/// `GET /session`: returns the state of the session.
 pub(super) fn session(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
     let session = exchange.session_of_cookie();
@@ -85,7 +86,8 @@ pub(super) fn session(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Resu
     Ok(session_times(exchange.sidecar, &session))
 }
 
-/// `POST /session/refresh`: asks Entra now, and answers as `GET /session`. Within a minute of an answer it is not asked again.
+/// `POST /session/refresh`: asks Entra now and responds like `GET /session`. Entra is not asked
+/// again within one minute of its last answer.
 pub(super) async fn refresh(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     exchange.require_method(&[Method::POST], "POST")?;
@@ -114,7 +116,7 @@ fn signed_out(sidecar: &Sidecar) -> Refusal {
     Refusal::SignedOut(start_url(&sidecar.site, &ReturnTo::home()))
 }
 
-/// `GET /jwks.json`: public, and the same for everybody.
+/// `GET /jwks.json`: public, and the same for everyone.
 pub(super) fn keys(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, headers, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;

@@ -1,4 +1,4 @@
-//! Out: here, then at Entra.
+//! Signs a person out here and then at Entra.
 
 use super::exchange::Exchange;
 use super::refusal::Refusal;
@@ -12,14 +12,14 @@ use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{Method, Response, StatusCode};
 
-/// `GET|POST /sign_out?rd=`: ends the session here and goes on to Entra's sign-out.
+/// `GET|POST /sign_out?rd=`: ends the session and redirects to Entra's sign-out.
 pub(super) fn sign_out(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     let rd = rd(exchange.inbound);
     let wanted = read_query(exchange);
     match wanted {
         SignOutQuery::No => Err(Refusal::CrossSite),
-        // Nobody is signed in: this is also where Entra's sign-out leads back to.
+        // There is no session. Entra's sign-out also returns here.
         _ if exchange.session_of_cookie().is_none() && exchange.inbound.target.method() != Method::POST => Ok(signed_out(exchange, rd.as_deref())),
         SignOutQuery::Confirm => Ok(confirm_page(exchange, rd.as_deref())),
         SignOutQuery::Yes => end(exchange, rd.as_deref()),
@@ -32,14 +32,16 @@ enum SignOutQuery {
     No,
 }
 
-/// Whether the person wants it. What another site makes a browser send changes nothing.
+/// Reads whether the person confirmed the sign-out. Requests that another site triggers change
+/// nothing.
 fn read_query(exchange: &Exchange<'_>) -> SignOutQuery {
     let site = exchange.headers.get("sec-fetch-site").map(|it| it.as_bytes());
     if exchange.inbound.target.method() == Method::POST {
         return if exchange.is_post_of_another_site() { SignOutQuery::No } else { SignOutQuery::Yes };
     }
     match site {
-        // A sibling host may be anybody's who was given a name there: what it links to is asked about, as what another site does.
+        // A sibling host may belong to anyone with a name in that domain. Its links therefore need
+        // confirmation, like those of any other site.
         Some(b"same-origin" | b"none") if exchange.inbound.caller == CallerKind::Navigation => SignOutQuery::Yes,
         _ => SignOutQuery::Confirm,
     }

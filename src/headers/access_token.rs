@@ -1,4 +1,5 @@
-//! Access tokens for the app's own clients (RFC 9068): signed by a key of their own, so that neither passes for the assertion.
+//! Access tokens for the app's own clients (RFC 9068). They have their own signing key, so that
+//! access tokens and assertions cannot be mistaken for each other.
 
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
@@ -14,16 +15,17 @@ use serde::{Deserialize, Serialize};
 /// RFC 9068 section 2.1.
 const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 const KEY_PURPOSE: &str = "native, access token ES256";
-/// The longest token that is looked at, in bytes.
+/// Maximum length of a token, in bytes. Longer ones are rejected unread.
 const MAX_TOKEN_BYTES: usize = 4096;
-/// By so many seconds the clock of another replica may be ahead.
+/// How far the clock of another replica may be ahead, in seconds.
 const MAX_REPLICA_SKEW_SECONDS: u64 = 60;
 
-/// Makes access tokens, and reads them back.
+/// Issues and verifies access tokens.
 #[derive(Debug)]
 pub struct AccessTokens {
     keys: SigningKeys,
-    /// What a token of ours begins with: the whole header under each key. So algorithm, type and key are pinned before anything is read.
+    /// The encoded header that Entrada's tokens begin with, for each key. This fixes the algorithm,
+    /// type and key before anything is parsed.
     heads: Vec<String>,
     issuer: String,
     audience: String,
@@ -32,41 +34,41 @@ pub struct AccessTokens {
     random: RandomSource,
 }
 
-/// What is said for and by whom.
+/// The variable content of an access token.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessTokenGrant<'a> {
-    /// `client_id`.
+    /// The `client_id`.
     pub client: &'a str,
-    /// The sign-in that it belongs to.
+    /// The sign-in that the token belongs to.
     pub sign_in: Guid,
-    /// What is granted; empty is as good as nothing.
+    /// The granted scope. An empty scope counts as absent.
     pub scope: Option<&'a str>,
 }
 
-/// What a verified token says.
+/// The content of a verified token.
 #[derive(Debug)]
 pub struct VerifiedAccessToken {
-    /// The sign-in that it belongs to.
+    /// The sign-in that the token belongs to.
     pub sign_in: Guid,
-    /// `client_id`.
+    /// The `client_id`.
     pub client: String,
-    /// When it ends, seconds since 1970.
+    /// When the token expires, in seconds since 1970.
     pub ends: u64,
 }
 
-/// Why a token of ours is not taken.
+/// Why an Entrada access token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadAccessToken {
-    /// It was changed, or is none.
+    /// The token was modified or is malformed.
     #[error("the access token is not valid")]
     Invalid,
-    /// Its time is over.
+    /// The token has expired.
     #[error("the access token has expired")]
     Expired,
-    /// The sign-in that it belongs to is over.
+    /// The sign-in that the token belongs to is over.
     #[error("the sign-in of the access token has ended")]
     Over,
-    /// The request carries several.
+    /// The request carries several tokens.
     #[error("the Authorization header is repeated")]
     Several,
 }
@@ -102,17 +104,18 @@ struct UncheckedClaims {
 }
 
 impl AccessTokens {
-    /// Derives the keys; replicas with the same secrets agree without talking. `place` is the path that the audience ends with.
+    /// Derives the keys. Replicas with the same secrets derive the same keys without communication.
+    /// `place` is the path at the end of the audience.
     ///
     /// # Errors
-    /// `NoKey` if AWS-LC refuses, which no derived number causes.
+    /// `KeyDerivationError` if AWS-LC rejects a key, which no derived number causes.
     pub fn new(keyring: &Keyring, issuer: String, place: &str, lifetime: u64, clock: Clock, random: RandomSource) -> Result<Self, KeyDerivationError> {
         let keys = SigningKeys::of(keyring, KEY_PURPOSE)?;
         let heads = keys.heads(ACCESS_TOKEN_TYPE).map(|it| URL_SAFE_NO_PAD.encode(it) + ".").collect();
         Ok(Self { keys, heads, audience: format!("{issuer}{place}"), issuer, lifetime, clock, random })
     }
 
-    /// For how many seconds a token is good.
+    /// The lifetime of a token, in seconds.
     pub fn lifetime(&self) -> u64 {
         self.lifetime
     }
@@ -122,10 +125,10 @@ impl AccessTokens {
         self.keys.jwks()
     }
 
-    /// A token for whoever is signed in on a client.
+    /// Issues a token for the person who is signed in on a client.
     ///
     /// # Errors
-    /// `NoKey` if AWS-LC cannot sign.
+    /// `KeyDerivationError` if AWS-LC cannot sign.
     pub fn mint(&self, session: &Session, it: AccessTokenGrant<'_>) -> Result<Secret, KeyDerivationError> {
         let (who, now) = (session.identity(), self.clock.now());
         let member = who.member.as_deref();
@@ -147,24 +150,24 @@ impl AccessTokens {
         self.keys.sign(ACCESS_TOKEN_TYPE, &claims).map(Secret::new)
     }
 
-    /// Whether a token is one of ours by its looks; every other is somebody else's business.
+    /// Whether the token has the form of an Entrada access token. Other tokens are ignored.
     pub fn is_own_token(&self, token: &str) -> bool {
         self.heads.iter().any(|it| token.starts_with(it.as_str()))
     }
 
-    /// Reads a token: nothing of it is believed before its signature fits.
+    /// Verifies a token. Its content is not used before the signature is verified.
     ///
     /// # Errors
-    /// Why it is not taken.
+    /// The reason why the token is rejected.
     pub fn read(&self, token: &str) -> Result<VerifiedAccessToken, BadAccessToken> {
         let read = self.read_of_any_age(token)?;
         if self.clock.now() < read.ends { Ok(read) } else { Err(BadAccessToken::Expired) }
     }
 
-    /// The same, of one whose time may be over: for whoever gives it back.
+    /// Like [`read`](Self::read), but accepts expired tokens, for clients that revoke them.
     ///
     /// # Errors
-    /// Why it is not taken.
+    /// The reason why the token is rejected.
     pub fn read_of_any_age(&self, token: &str) -> Result<VerifiedAccessToken, BadAccessToken> {
         let key = self.heads.iter().position(|it| token.starts_with(it.as_str())).filter(|_| token.len() <= MAX_TOKEN_BYTES).ok_or(BadAccessToken::Invalid)?;
         let (signed, signature) = token.rsplit_once('.').ok_or(BadAccessToken::Invalid)?;
@@ -275,7 +278,7 @@ mod tests {
         let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"at+jwt"}"#);
         let unsigned = format!("{none}.{claims}.");
         assert!(!ours.is_own_token(&unsigned) && ours.read(&unsigned).is_err());
-        // The same secret at another address, and another secret at the same.
+        // The same secret at another address, and another secret at the same address.
         assert_eq!(passes(&["one"], "https://other.example.com", &clock).read(token).unwrap_err(), BadAccessToken::Invalid);
         assert!(!passes(&["two"], ORIGIN, &clock).is_own_token(token));
         let keyring = Keyring::new(&[Secret::new("one")], &random::system());

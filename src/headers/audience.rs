@@ -1,19 +1,20 @@
-//! For whom an assertion is: each app behind a route can have an audience of its own.
+//! The audience of an assertion. Each app behind a route can have its own.
 
 use crate::base::routes::PathRoutes;
 use crate::base::target::Target;
 
-/// The audiences of `[[upstream.route]]` beside the default one.
+/// The audiences of `[[upstream.route]]`, in addition to the default one.
 #[derive(Clone, Debug, Default)]
 pub struct RouteAudiences {
     routes: PathRoutes,
-    /// For each route its position in `distinct`; nothing where it has the default audience.
+    /// For each route, the position of its audience in `distinct`; nothing for the default
+    /// audience.
     of_route: Vec<Option<usize>>,
     distinct: Vec<String>,
 }
 
 impl RouteAudiences {
-    /// `audiences` are those of `routes`, in their order.
+    /// Creates the audiences. `audiences` has an entry for each of `routes`, in the same order.
     pub fn new<'a>(routes: PathRoutes, audiences: impl IntoIterator<Item = Option<&'a str>>, default: &str) -> Self {
         let mut distinct: Vec<String> = Vec::new();
         let mut place = |audience: &str| {
@@ -26,7 +27,8 @@ impl RouteAudiences {
         Self { routes, of_route, distinct }
     }
 
-    /// Which audience a request's assertion is for; nothing for the default one. Costs nothing where no route has one.
+    /// Returns the position of the audience for a request's assertion, or nothing for the default
+    /// one. Costs nothing if all routes have the default audience.
     pub(super) fn find(&self, target: &Target) -> Option<usize> {
         if self.distinct.is_empty() {
             return None;
@@ -34,12 +36,12 @@ impl RouteAudiences {
         self.of_route.get(self.routes.find(target)?).copied().flatten()
     }
 
-    /// How many there are beside the default one.
+    /// The number of audiences in addition to the default one.
     pub(super) fn count(&self) -> usize {
         self.distinct.len()
     }
 
-    /// The audience at that position.
+    /// Returns the audience at a position.
     pub(super) fn get(&self, at: usize) -> Option<&str> {
         self.distinct.get(at).map(String::as_str)
     }

@@ -1,4 +1,4 @@
-//! Identity headers: made once per session, written into each of its requests.
+//! Identity headers: created once per session and written into each of its requests.
 
 use super::audience::RouteAudiences;
 use super::lists::{SelectedEntries, select};
@@ -19,7 +19,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-/// Words of a set; the last three are those of the directory, the same in every set.
+/// Number of headers in a set. The last three come from the directory and have the same name in
+/// every set.
 const HEADERS_PER_SET: usize = 11;
 
 const PERSON_HEADER: HeaderName = HeaderName::from_static("x-entrada-person");
@@ -54,7 +55,7 @@ const X_AUTH_REQUEST: [HeaderName; HEADERS_PER_SET] = [
     ORGANIZATION_HEADER,
 ];
 
-/// Makes identity headers for whoever was permitted.
+/// Creates identity headers for permitted requests.
 #[derive(Debug)]
 pub struct IdentityHeaderWriter {
     names: Arc<HeaderNames>,
@@ -70,7 +71,7 @@ pub struct IdentityHeaderWriter {
     minted: Mutex<VecDeque<(u64, Weak<Session>)>>,
 }
 
-/// The names, the same for all people.
+/// The header names, which are the same for all people.
 #[derive(Debug)]
 struct HeaderNames {
     owned: OwnedHeaders,
@@ -80,44 +81,48 @@ struct HeaderNames {
     assertion: HeaderName,
 }
 
-/// What one person's requests carry, ready to be written.
+/// The header values of one person, ready to be written.
 #[derive(Debug)]
 struct PersonHeaders {
-    /// Whose values these are: after a reload the names may stand in another order.
+    /// The names that these values belong to: after a reload, the order of the names may differ.
     names: Arc<HeaderNames>,
-    /// Of whom they tell: once Entra says something else of the person, they are made anew.
+    /// The identity that the values were made from. When Entra reports changes for the person, they
+    /// are created again.
     about: Arc<Identity>,
-    /// The words of a set in its order, then the custom ones.
+    /// The values of a set in its order, followed by the custom ones.
     values: Arc<[Option<HeaderValue>]>,
     assertion: HeaderValue,
-    /// For each further audience, signed when it is first needed. Never older than `minted` allows: they go with the block.
+    /// The assertion for each further audience, signed when it is first needed. Its age is limited
+    /// by `minted`, because it is dropped together with the other values.
     further: Box<[OnceLock<HeaderValue>]>,
     minted: u64,
 }
 
-/// Theirs taken out, ours written: the only way through to the app. Purposefully not `Clone`: one permit, one request.
+/// Removes the client's identity headers from a request and writes Entrada's. Requests reach the
+/// app only with this value. It is deliberately not `Clone`: one permit, one request.
 #[derive(Debug)]
 pub struct IdentityHeaders {
     permit: Permit,
     attached: Option<Arc<Box<Attachment>>>,
-    /// Position of the further audience that the assertion is for; nothing for the default one.
+    /// The position of the assertion's further audience; nothing for the default one.
     audience: Option<usize>,
     names: Arc<HeaderNames>,
 }
 
-/// Knows the names that no client may speak under.
+/// Removes the header names that clients may not use.
 #[derive(Clone, Debug)]
 pub struct HeaderStripper(Arc<HeaderNames>);
 
 impl HeaderStripper {
-    /// Takes out every header that folds to one of ours.
+    /// Removes every header that folds to one of Entrada's names.
     pub fn strip(&self, headers: &mut HeaderMap) {
         self.0.owned.strip(headers);
     }
 }
 
 impl IdentityHeaderWriter {
-    /// `named` are the groups and roles that rules name: they are told first.
+    /// Creates a writer. `named` are the groups and roles that rules name; they come first in the
+    /// lists.
     pub fn new(
         config: &Config,
         issuer: String,
@@ -153,10 +158,10 @@ impl IdentityHeaderWriter {
         &self.jwks_tag
     }
 
-    /// Headers for the request that `permit` lets through.
+    /// Returns the headers for the request that `permit` allows.
     ///
     /// # Errors
-    /// `NoKey` if the assertion cannot be signed; nothing goes through then.
+    /// `KeyDerivationError` if the assertion cannot be signed. The request is then not forwarded.
     pub fn identify(&self, permit: Permit) -> Result<IdentityHeaders, KeyDerivationError> {
         let audience = self.route_audiences.find(permit.target());
         let attached = match permit.session() {
@@ -169,7 +174,8 @@ impl IdentityHeaderWriter {
         Ok(IdentityHeaders { permit, attached, audience, names: Arc::clone(&self.names) })
     }
 
-    /// Signs the assertion for a further audience, unless that was done since the block was made. Under the lock, as `mint`.
+    /// Signs the assertion for a further audience, unless this was already done for these values.
+    /// Runs under the lock, like `mint`.
     fn assert_for(&self, session: &Session, attached: &Arc<Box<Attachment>>, at: usize) -> Result<(), KeyDerivationError> {
         let block = block(attached).ok_or(KeyDerivationError)?;
         let (slot, audience) = block.further.get(at).zip(self.route_audiences.get(at)).ok_or(KeyDerivationError)?;
@@ -213,16 +219,18 @@ impl IdentityHeaderWriter {
         let attached = session.attached();
         let minted = self.own(attached.as_ref()?, &session.identity())?.minted;
         let now = self.clock.now();
-        // A clock that was set back must not keep an assertion forever.
+        // If the clock was set back, an assertion must not be kept forever.
         (now >= minted && now - minted < self.lifetime.div_ceil(2)).then(|| attached.clone()).flatten()
     }
 
-    /// What was made by these headers of this very identity; what another configuration made is made again.
+    /// Returns the values if this writer created them from this identity. Values from another
+    /// configuration are created again.
     fn own<'a>(&self, attached: &'a Arc<Box<Attachment>>, about: &Arc<Identity>) -> Option<&'a PersonHeaders> {
         block(attached).filter(|it| Arc::ptr_eq(&it.names, &self.names) && Arc::ptr_eq(&it.about, about))
     }
 
-    /// Mints under a lock and looks again first: a hundred requests at that moment make one assertion.
+    /// Creates the values under a lock and checks first whether they exist: a hundred concurrent
+    /// requests create one assertion.
     fn mint(&self, session: &Arc<Session>) -> Result<Arc<Box<Attachment>>, KeyDerivationError> {
         let mut minted = self.minted.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(attached) = self.fresh(session) {
@@ -244,7 +252,7 @@ impl IdentityHeaderWriter {
         Ok(made)
     }
 
-    /// Sessions at rest keep no assertion: one that nobody can use any more is only memory.
+    /// Removes the values of idle sessions: an expired assertion only takes up memory.
     fn forget_old(&self, minted: &mut VecDeque<(u64, Weak<Session>)>, now: u64) {
         while minted.front().is_some_and(|it| it.0.saturating_add(self.lifetime) <= now) {
             let Some((at, session)) = minted.pop_front() else { return };
@@ -256,7 +264,7 @@ impl IdentityHeaderWriter {
         }
     }
 
-    /// All values in one buffer: a session is one allocation, not eleven.
+    /// Puts all values into one buffer: a session needs one allocation, not eleven.
     fn values(&self, user: &str, who: &Identity, groups: &SelectedEntries<'_>, roles: &SelectedEntries<'_>) -> Vec<Option<HeaderValue>> {
         let truncated = groups.truncated || roles.truncated;
         let mut out = HeaderBuffer::default();
@@ -288,7 +296,7 @@ fn block(attached: &Arc<Box<Attachment>>) -> Option<&PersonHeaders> {
     attached.downcast_ref()
 }
 
-/// Texts one after another, and where each ends.
+/// Consecutive texts, and the end of each.
 #[derive(Default)]
 struct HeaderBuffer {
     text: String,
@@ -325,27 +333,29 @@ impl HeaderBuffer {
 }
 
 impl IdentityHeaders {
-    /// What was judged, and what is sent byte for byte.
+    /// The target that was judged and is sent byte for byte.
     pub fn target(&self) -> &Target {
         self.permit.target()
     }
 
-    /// Whose request it is; none for a stranger on an open path.
+    /// The session of the request; none if the person is not signed in, on a public path.
     pub fn session(&self) -> Option<&Arc<Session>> {
         self.permit.session()
     }
 
-    /// The permit, once the headers are written: what was let in is let in no longer than it holds.
+    /// Returns the permit after the headers are written: the request is served only as long as the
+    /// permit holds.
     pub fn into_permit(self) -> Permit {
         self.permit
     }
 
-    /// Takes ours out of what comes later: trailers.
+    /// Returns a stripper for headers that arrive later: trailers.
     pub fn stripper(&self) -> HeaderStripper {
         HeaderStripper(Arc::clone(&self.names))
     }
 
-    /// Takes out every header that folds to one of ours, and writes ours. Hop-by-hop headers must have gone before.
+    /// Removes every header that folds to one of Entrada's names and writes Entrada's own.
+    /// Hop-by-hop headers must have been removed before.
     pub fn apply(&self, headers: &mut HeaderMap) {
         self.names.owned.strip(headers);
         let Some(block) = self.block() else { return };
@@ -366,8 +376,9 @@ impl IdentityHeaders {
         }
     }
 
-    /// Writes the set `x-auth-request` and the assertion into a forward-auth answer; a name without a value is written empty, so
-    /// that the front proxy overwrites what the client sent.
+    /// Writes the set `x-auth-request` and the assertion into a forward-auth response. A name
+    /// without a value is written with an empty value, so that the front proxy overwrites the
+    /// client's header.
     pub fn answer(&self, headers: &mut HeaderMap) {
         const EMPTY_VALUE: HeaderValue = HeaderValue::from_static("");
         let block = self.block();
@@ -379,7 +390,7 @@ impl IdentityHeaders {
         headers.insert(self.names.assertion.clone(), block.and_then(|it| self.assertion(it)).cloned().unwrap_or(EMPTY_VALUE));
     }
 
-    /// That of the audience that the target's route has, and no other.
+    /// Returns the assertion for the audience of the target's route, and for no other audience.
     fn assertion<'a>(&self, block: &'a PersonHeaders) -> Option<&'a HeaderValue> {
         match self.audience {
             None => Some(&block.assertion),

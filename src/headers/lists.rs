@@ -1,28 +1,28 @@
-//! Groups and roles within the budget that a request can carry.
+//! Limits lists of groups and roles to a size that a request can carry.
 
 use crate::base::string_list::StringList;
 use std::collections::HashSet;
 
-/// Bytes of a list of groups or roles, separators included.
+/// Maximum length of a list of groups or roles, in bytes, including separators.
 const MAX_LIST_BYTES: usize = 4 * 1024;
 
-/// What of a list is told.
+/// The part of a list that is sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SelectedEntries<'a> {
-    /// Those that rules name first, then the others, each in Entra's order.
+    /// The entries that rules name come first, then the others, each in Entra's order.
     pub(super) entries: Vec<&'a str>,
-    /// Whether something was left out.
+    /// Whether entries were left out.
     pub(super) truncated: bool,
 }
 
-/// Chooses what is told of `all`.
+/// Selects the entries of `all` that are sent.
 pub(super) fn select<'a>(all: &'a StringList, named: &HashSet<String>) -> SelectedEntries<'a> {
     let is_named = |it: &&str| named.contains(*it);
     let ordered = all.iter().filter(is_named).chain(all.iter().filter(|it| !is_named(it)));
     let mut left = MAX_LIST_BYTES;
     let mut told = SelectedEntries { entries: Vec::new(), truncated: false };
     for entry in ordered {
-        // An escaped byte takes three; a group's id has none.
+        // A percent-encoded byte takes three. Group IDs have none.
         let cost = entry.bytes().map(|it| if it.is_ascii_graphic() { 1 } else { 3 }).sum::<usize>() + 1;
         match left.checked_sub(cost) {
             Some(rest) => {

@@ -1,4 +1,4 @@
-//! The assertion: who the person is, as a JWT that the app can verify.
+//! The assertion: the person's identity as a JWT that the app can verify.
 
 use super::lists::SelectedEntries;
 use crate::base::identity::Identity;
@@ -7,10 +7,10 @@ use crate::seal::jwk::{KeyDerivationError, SigningKeys};
 use http::HeaderValue;
 use serde::Serialize;
 
-/// So that it cannot pass for a token of Entra's (RFC 8725 3.11).
+/// A type that keeps the assertion from being mistaken for an Entra token (RFC 8725 section 3.11).
 const ASSERTION_TYPE: &str = "entrada+jwt";
 
-/// What changes from one assertion to the next.
+/// The values that differ between assertions.
 pub(super) struct AssertionContext<'a> {
     pub(super) issuer: &'a str,
     pub(super) audience: &'a str,
@@ -57,7 +57,7 @@ struct AssertionClaims<'a> {
     jti: &'a str,
 }
 
-/// Signs what is known of the person.
+/// Signs an assertion with the known facts about the person.
 pub(super) fn mint(
     keys: &SigningKeys,
     who: &Identity,
@@ -75,7 +75,8 @@ pub(super) fn mint(
         name: who.name.as_deref(),
         preferred_username: who.preferred_username.as_deref(),
         email: who.email.as_deref(),
-        // Said only where Entra vouches for the domain (xms_edov); absent is not "no".
+        // Present only if Entra vouches for the domain (`xms_edov`). An absent claim does not mean
+        // "no".
         email_verified: (who.email.is_some() && who.email_verified).then_some(true),
         groups: &groups.entries,
         roles: &roles.entries,

@@ -1,7 +1,7 @@
-//! What the app hears about a person: plain headers and the signed assertion.
+//! The information that the app receives about a person: plain headers and the signed assertion.
 //!
-//! `IdentityHeaders` is made only from a `Permit`, and only it takes the client's claims out of a request and writes ours. Nothing
-//! here decides who may pass.
+//! `IdentityHeaders` is created only from a `Permit`. Only this type removes the client's identity
+//! headers from a request and writes Entrada's. This module makes no access decisions.
 
 pub mod access_token;
 pub mod audience;

@@ -1,29 +1,30 @@
-//! Header names that are ours or absent, in every spelling that some server reads as ours.
+//! Header names that only Entrada may set, in every spelling that some server treats as the same
+//! name.
 
 use crate::base::spelling::{fold, folds_to};
 use crate::config::headers::is_owned;
 use http::{HeaderMap, HeaderName};
 
-/// The names that no client may speak under.
+/// The header names that clients may not use.
 #[derive(Clone, Debug)]
 pub struct OwnedHeaders {
     further: Vec<String>,
 }
 
 impl OwnedHeaders {
-    /// The names that are always ours, and those that the configuration adds.
+    /// The names that Entrada always owns, together with those from the configuration.
     pub fn new<'a>(further: impl IntoIterator<Item = &'a HeaderName>) -> Self {
         Self { further: further.into_iter().map(|it| fold(it.as_str())).collect() }
     }
 
-    /// Whether the name folds to one of ours.
+    /// Whether the name folds to one of Entrada's.
     pub fn covers(&self, name: &str) -> bool {
         is_owned(name) || self.further.iter().any(|it| folds_to(name, it))
     }
 
-    /// Takes all of them out.
+    /// Removes all of these headers.
     pub fn strip(&self, headers: &mut HeaderMap) {
-        // Most requests bring none: nothing is allocated then.
+        // Most requests contain none of them; in that case nothing is allocated.
         while let Some(name) = headers.keys().find(|it| self.covers(it.as_str())).cloned() {
             headers.remove(&name);
         }

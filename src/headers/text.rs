@@ -1,14 +1,16 @@
-//! Text as it can stand in a header.
+//! Encodes text for use in a header.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// Everything but visible ASCII and the space; and `%`, so that it can be undone.
+/// Encodes everything except visible ASCII and the space. `%` is encoded too, so that the encoding
+/// can be reversed.
 const ENCODED_IN_VALUE: &AsciiSet = &CONTROLS.add(b'%');
 
-/// In a list the comma parts the entries.
+/// In a list, the comma separates the entries.
 const ENCODED_IN_ENTRY: &AsciiSet = &ENCODED_IN_VALUE.add(b',');
 
-/// Appends a single value; what is not visible ASCII or a space becomes percent-encoded UTF-8.
+/// Appends a single value. Characters other than visible ASCII and the space become percent-encoded
+/// UTF-8.
 pub(super) fn push_value(out: &mut String, text: &str) {
     out.extend(utf8_percent_encode(text.trim(), ENCODED_IN_VALUE));
 }

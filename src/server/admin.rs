@@ -1,4 +1,4 @@
-//! The admin listener: whether the process lives, whether it is ready, its figures, and what an operator orders.
+//! The admin listener: liveness, readiness, metrics, and the admin API.
 
 use super::api::{self, ApiCall, ApiContext, ApiError, UnknownCall};
 use super::connection::Handler;
@@ -25,49 +25,54 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Connections to the admin listener at a time.
+/// Maximum number of connections to the admin listener.
 const MAX_CONNECTIONS: usize = 64;
 
-// Those, and the refused ones of both kinds of listeners, leave a quarter of the reserve.
+// These connections, together with the refused ones of both kinds of listeners, leave a quarter of
+// the reserve.
 const _: () = assert!((MAX_CONNECTIONS + 2 * MAX_REFUSED_CONNECTIONS) as u64 <= RESERVED_HANDLES / 4 * 3);
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// What there is to tell, and who follows orders.
+/// The source of the admin listener's information and the handler of its commands.
 pub trait AdminSource: Send + Sync + 'static {
-    /// Whether requests can be served.
+    /// Checks whether requests can be served.
     ///
     /// # Errors
-    /// The reasons why not.
+    /// The reasons why they cannot be served.
     fn ready(&self) -> Result<(), Vec<String>>;
 
-    /// The figures, in the text format of Prometheus.
+    /// The metrics, in the Prometheus text format.
     fn metrics(&self) -> String;
 
-    /// Ends all sessions of a person; may take a while.
+    /// Ends all sessions of a person. May take a while.
     ///
     /// # Errors
-    /// Where several people are meant.
+    /// `AmbiguousPerson` if several people match.
     fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson>;
 
-    /// Who says it may give orders from wherever, as the newest configuration has it; without one, this machine may.
+    /// The token that allows the use of the admin API from any machine, from the newest
+    /// configuration. Without one, only this machine may use it.
     fn token(&self) -> Option<Secret>;
 
-    /// Organizations and their people, where there is a directory.
+    /// The organizations and their people, if there is a directory.
     fn directory(&self) -> Option<Directory>;
 
-    /// Our public address.
+    /// Entrada's public address.
     fn site(&self) -> Site;
 
-    /// Whether `[entra] federated_token` names a token that organizations may prove themselves by.
+    /// Whether `[entra] federated_token` names a token that organizations may use as their
+    /// credential.
     fn has_federated_token(&self) -> bool;
 }
 
-/// Serves health, figures and orders until `over`; then everything here ends at once.
+/// Serves health checks, metrics and the admin API until `over`; then all its connections end at
+/// once.
 pub async fn serve_admin(listener: Listener, source: impl AdminSource, over: CancellationToken) {
     let limits =
         ServerLimits { header_bytes: 16 * 1024, header_timeout: Duration::from_secs(5), connections: MAX_CONNECTIONS, streams: 16, ..ServerLimits::default() };
-    // Figures of its own, which nobody reads: those that are published tell of people's connections.
+    // Separate metrics that are not published: the published ones count only the connections of
+    // people.
     let settings = ServerSettings { limits, tls: None, hsts: None, grace: Duration::ZERO, metrics: Arc::default() };
     let near = listener.local_addr().is_none_or(|it| it.ip().to_canonical().is_loopback());
     serve(vec![listener], settings, AdminHandler { source: Arc::new(source), is_local: near }, TunnelTracker::new(), over).await;
@@ -85,7 +90,7 @@ impl<S> Clone for AdminHandler<S> {
 }
 
 impl<S: AdminSource> Handler for AdminHandler<S> {
-    /// In a task of its own: a client that disconnects cancels no sign-out.
+    /// Runs in its own task, so that a client that disconnects does not cancel a sign-out.
     fn handle(self, request: Request<Incoming>, _: Peer) -> impl Future<Output = Response<Body>> + Send {
         let task = tokio::spawn(self.respond(request));
         async move { task.await.unwrap_or_else(|_| ApiError::Broken.answer()) }

@@ -1,4 +1,4 @@
-//! The body of an answer, watched: a request is over when this ends, not when the handler returns.
+//! Tracks a response body: a request is over when this body ends, not when the handler returns.
 
 use super::http2;
 use super::state::ConnectionState;
@@ -11,23 +11,24 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// Largest part of an answer that one stream of HTTP/2 is handed at a time, in bytes: one frame of the usual size (RFC 9113 section 4.2).
+/// Maximum part of a response that one HTTP/2 stream receives at a time, in bytes: one frame of the
+/// usual size (RFC 9113 section 4.2).
 pub(super) const MAX_PART_BYTES: usize = 16 * 1024;
 
-/// What each field of a head counts beside its name and value, in bytes.
+/// Overhead of each header field in addition to its name and value, in bytes.
 const FIELD_BYTES: usize = 32;
 
-/// A request under way, until it is dropped.
+/// A request that is in progress until this value is dropped.
 #[derive(Debug)]
 pub(super) struct InFlightRequest {
     state: Arc<ConnectionState>,
-    /// Its stream, over HTTP/2.
+    /// Its HTTP/2 stream, if any.
     stream: Option<Arc<Http2Stream>>,
     handed: bool,
 }
 
 impl InFlightRequest {
-    /// A request begins.
+    /// Starts tracking a request.
     pub(super) fn begin(state: &Arc<ConnectionState>, has_body: bool) -> Self {
         state.begins(has_body);
         let stream = state.streams().map(|it| it.begin(state.clock()));
@@ -37,14 +38,14 @@ impl InFlightRequest {
         Self { state: Arc::clone(state), stream, handed: false }
     }
 
-    /// The head of its answer goes to hyper.
+    /// Records that hyper receives the response head.
     pub(super) fn queues_head(&self, headers: &HeaderMap) {
         if let Some(stream) = &self.stream {
             self.state.queues_head(stream, head_bytes(headers));
         }
     }
 
-    /// Its stream carries a tunnel from now on (RFC 8441).
+    /// Records that the stream carries a tunnel from now on (RFC 8441).
     pub(super) fn becomes_tunnel(&self) {
         if let Some(stream) = &self.stream {
             stream.becomes_tunnel();
@@ -74,7 +75,7 @@ impl InFlightRequest {
 
 impl Drop for InFlightRequest {
     fn drop(&mut self) {
-        // The stream goes on until hyper has sent what it holds.
+        // The stream remains open until hyper has sent its buffered data.
         if self.handed {
             self.state.is_asked();
         }
@@ -82,23 +83,25 @@ impl Drop for InFlightRequest {
     }
 }
 
-/// About what a head takes while it waits, as RFC 9113 section 10.5.1 counts it. `:status` is never left out.
+/// Returns the approximate size of a queued head, as RFC 9113 section 10.5.1 counts it. Every
+/// response has a `:status`.
 fn head_bytes(headers: &HeaderMap) -> u32 {
     let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
     u32::try_from(fields.sum::<usize>() + ":status".len() + "200".len() + FIELD_BYTES).unwrap_or(u32::MAX)
 }
 
-/// A body that tells its connection when it waits for the client, and when it has ended.
+/// A body that informs its connection when it waits for the client and when it has ended.
 #[derive(Debug)]
 pub(super) struct TrackedBody {
     inner: Body,
-    /// What was cut off the last part.
+    /// The remainder of the last part, which was too large.
     rest: Option<Bytes>,
     request: Option<InFlightRequest>,
 }
 
 impl TrackedBody {
-    /// The answer to `request`. It waits for the client from the start: over HTTP/2 a client can withhold even the first window.
+    /// Creates the response body for `request`. It waits for the client from the start: an HTTP/2
+    /// client can withhold even the first window.
     pub(super) fn new(inner: Body, mut request: Option<InFlightRequest>) -> Self {
         if let Some(request) = &mut request {
             request.hand_out();
@@ -106,7 +109,8 @@ impl TrackedBody {
         Self { inner, rest: None, request }
     }
 
-    /// Over HTTP/2 no more than that much: hyper holds a part of every stream whose client does not read.
+    /// Limits the size of a part over HTTP/2, because hyper holds one part for every stream whose
+    /// client does not read.
     fn cut(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         if self.request.as_ref().is_none_or(|it| it.stream.is_none()) {
             return frame;
@@ -139,7 +143,7 @@ impl http_body::Body for TrackedBody {
         if let (Poll::Ready(Some(Ok(_))), Some(request)) = (&polled, &mut this.request) {
             request.hand_out();
         }
-        // hyper does not ask again after the last frame.
+        // hyper does not poll again after the last frame.
         if polled.is_ready() && (this.is_end_stream() || !matches!(polled, Poll::Ready(Some(Ok(_))))) {
             this.request = None;
         }

@@ -1,25 +1,26 @@
-//! The time of the sweeper: as fine as its tick, and free to read.
+//! The sweeper's clock: as precise as its tick, and cheap to read.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Milliseconds since the server began, moved on by the sweeper only: reading it costs a load, not a system call.
+/// Milliseconds since the server started. Only the sweeper advances it, so reading it takes an
+/// atomic load and no system call.
 #[derive(Debug)]
 pub(super) struct CoarseClock(AtomicU64);
 
 impl Default for CoarseClock {
-    /// Begins at 1: 0 says "never".
+    /// Starts at 1, because 0 means "never".
     fn default() -> Self {
         Self(AtomicU64::new(1))
     }
 }
 
 impl CoarseClock {
-    /// The time of the last tick.
+    /// Returns the time of the last tick.
     pub(super) fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Moves it on.
+    /// Sets the time.
     pub(super) fn set(&self, milliseconds: u64) {
         self.0.store(milliseconds.saturating_add(1), Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last.
+//! Serves one connection, from its first byte to its last.
 
 use super::body::{InFlightRequest, TrackedBody};
 use super::heads::Heads;
@@ -25,30 +25,30 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 
-/// Answers requests. What it returns is sent as it is; an answer lasts until its body ends.
+/// Handles requests. The response is sent unchanged and lasts until its body ends.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// Answers one request of `peer`. Dropped midway where the client goes.
+    /// Handles one request of `peer`. The future is dropped if the client disconnects.
     fn handle(self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
-    /// Answers a request whose head is too large.
+    /// Responds to a request whose head is too large.
     fn refuse(self, _: Request<Incoming>, _: Peer) -> Response<Body> {
         reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     }
 
-    /// hyper has answered by itself what it could not read as a request.
+    /// Called when hyper has rejected a request that it could not parse.
     fn has_refused(self, _: &hyper::Error, _: Peer) {}
 }
 
-/// hyper's smallest buffer in bytes; it refuses less.
+/// hyper's minimum buffer size, in bytes.
 const MIN_BUFFER_BYTES: usize = 8 * 1024;
-/// How many header fields hyper reads without memory from the heap for each request.
+/// Number of header fields that hyper reads without a heap allocation for each request.
 const INLINE_HEADERS: usize = 100;
 /// What h2 may hold back for a slow client, in bytes for each stream; hyper holds a part of `MAX_PART_BYTES` beside it. Both are cut from what
 /// was read from the app: a part keeps its whole read alive, and a second read waits in hyper's channel. A fast app is read in pieces of up to
 /// 128 KiB (`MAX_HEAD_BYTES` in `upstream::connect`), so a client that reads nothing costs up to some 350 KiB for each stream.
 const MAX_SEND_BUFFER_BYTES: usize = 16 * 1024;
 
-/// How HTTP is spoken on every connection.
+/// The HTTP settings of all connections.
 #[derive(Debug)]
 pub(super) struct HttpProtocol {
     http1: http1::Builder,
@@ -57,7 +57,7 @@ pub(super) struct HttpProtocol {
     hsts: Option<HeaderValue>,
 }
 
-/// How large a head may be.
+/// The size limits of a request head.
 #[derive(Clone, Copy, Debug)]
 struct HeadLimits {
     bytes: usize,
@@ -65,22 +65,25 @@ struct HeadLimits {
 }
 
 impl HeadLimits {
-    /// hyper reads up to twice the bytes before it refuses, and over HTTP/2 any number of fields.
+    /// Whether the head exceeds the limits. hyper itself reads up to twice as many bytes before it
+    /// rejects a head, and over HTTP/2 any number of fields.
     fn exceeded(self, request: &Request<Incoming>) -> bool {
         let headers = request.headers();
         let target = request.uri().path_and_query().map_or(0, |it| it.as_str().len());
-        // A colon, a space and the end of the line.
+        // A colon, a space and the line end.
         let bytes = headers.iter().map(|it| it.0.as_str().len() + it.1.len() + 4).sum::<usize>() + target;
         headers.len() > self.headers || bytes > self.bytes
     }
 }
 
 impl HttpProtocol {
-    /// hyper, held to the limits. It is given no timer on purpose, so all its own time-outs are off: each would arm a timer per
-    /// request, and none of them sees a silent connection or half a preface. The sweeper bounds all of it.
+    /// Configures hyper with the limits. hyper gets no timer on purpose, so all its own timeouts
+    /// are off: each would need a timer for every request, and none of them detects a silent
+    /// connection or an incomplete preface. The sweeper limits all of these.
     ///
-    /// A client that closes its half of an HTTP/1.1 connection is taken to be gone (hyper's default): else nobody would notice a
-    /// person who left while the app still works for her.
+    /// If a client closes its half of an HTTP/1.1 connection, it counts as disconnected (hyper's
+    /// default). Otherwise, a person who left would not be noticed while the app still works on
+    /// their request.
     pub(super) fn new(limits: &ServerLimits, hsts: Option<Duration>) -> Self {
         let mut http1 = http1::Builder::new();
         http1.header_read_timeout(None).max_buf_size(limits.header_bytes.max(MIN_BUFFER_BYTES));
@@ -110,12 +113,13 @@ impl HttpProtocol {
 pub(super) async fn serve<H: Handler>(protocol: Arc<HttpProtocol>, io: CountedSocket, tls: Option<TlsAcceptor>, handle: H, peer: Peer) {
     let state = Arc::clone(io.state());
     if let Some((transport, multiplexed)) = open(&state, io, tls).await {
-        // RFC 6797 section 7.2: never in clear, where anyone on the way can write it.
+        // RFC 6797 section 7.2: never sent in cleartext, where anyone on the network path can
+        // modify it.
         let hsts = protocol.hsts.clone().filter(|_| peer.tls);
         let service = HandlerService { handle: handle.clone(), state: Arc::clone(&state), peer, limits: protocol.limits, hsts };
         if multiplexed {
             let io = TokioIo::new(WatchedConnection::new(transport, Arc::clone(&state), state.multiplexes()));
-            // In a box: an idle connection of HTTP/1.1 must not have room for it.
+            // Boxed, so that an idle HTTP/1.1 connection does not reserve space for it.
             let http = Box::pin(protocol.http2(&state).serve_connection(io, service));
             let _ = drive(&state, http, |it| it.graceful_shutdown()).await;
         } else {
@@ -131,7 +135,7 @@ pub(super) async fn serve<H: Handler>(protocol: Arc<HttpProtocol>, io: CountedSo
     state.is_over();
 }
 
-/// A connection that breaks is the client's matter.
+/// Drives a connection to its end. Connection errors are ignored, because the client causes them.
 async fn drive<C: Future>(state: &ConnectionState, mut http: Pin<impl DerefMut<Target = C>>, close: fn(Pin<&mut C>)) -> Option<C::Output> {
     let mut closing = false;
     poll_fn(|context| {
@@ -156,20 +160,22 @@ async fn drive<C: Future>(state: &ConnectionState, mut http: Pin<impl DerefMut<T
     .await
 }
 
-/// Shakes hands, where there is TLS, and finds out whether HTTP/2 is spoken: by ALPN, or in clear by its preface.
+/// Performs the TLS handshake, if TLS is configured, and detects HTTP/2: with ALPN, or in cleartext
+/// from its preface.
 async fn open(state: &ConnectionState, mut io: CountedSocket, tls: Option<TlsAcceptor>) -> Option<(Transport, bool)> {
     let Some(tls) = tls else {
         let multiplexed = until_signaled(state, |context| io.poll_preface(context).map(Result::ok)).await?;
         return Some((Transport::Clear(io), multiplexed));
     };
-    // In a box: what only the handshake needs must not stay with an idle connection.
+    // Boxed, so that an idle connection does not keep the space that only the handshake needs.
     let mut handshake = Box::pin(tls.accept(io));
     let stream = until_signaled(state, |context| handshake.as_mut().poll(context).map(Result::ok)).await?;
     let multiplexed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     Some((Transport::Tls(Box::new(stream)), multiplexed))
 }
 
-/// Nothing is under way yet, so whatever the sweeper says is the end.
+/// Polls until the sweeper signals. No request is in progress yet, so any signal ends the
+/// connection.
 async fn until_signaled<T>(state: &ConnectionState, mut poll: impl FnMut(&mut Context<'_>) -> Poll<Option<T>>) -> Option<T> {
     poll_fn(|context| match state.poll_signal(context) {
         SweeperSignal::Nothing => poll(context),
@@ -178,7 +184,7 @@ async fn until_signaled<T>(state: &ConnectionState, mut poll: impl FnMut(&mut Co
     .await
 }
 
-/// The handler, as hyper calls it.
+/// The handler as a hyper service.
 struct HandlerService<H> {
     handle: H,
     state: Arc<ConnectionState>,
@@ -190,7 +196,8 @@ struct HandlerService<H> {
 impl<H: Handler> Service<Request<Incoming>> for HandlerService<H> {
     type Response = Response<TrackedBody>;
     type Error = Infallible;
-    /// In a box of its own for each request: hyper keeps room for one inline otherwise, and an idle connection would pay for it.
+    /// Boxed for each request: otherwise hyper reserves space for one inline, which every idle
+    /// connection would pay for.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
@@ -208,7 +215,8 @@ impl<H: Handler> Service<Request<Incoming>> for HandlerService<H> {
 }
 
 pin_project! {
-    /// An answer in the making. Written by hand: an `async` block that waits for a future from outside has room for it twice.
+    /// A response in preparation. Written by hand, because an `async` block that awaits a captured
+    /// future reserves space for it twice.
     struct Answer<F> {
         #[pin]
         handling: F,
@@ -236,12 +244,13 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
     }
 }
 
-/// `Strict-Transport-Security`, for the host that was asked alone.
+/// Returns `Strict-Transport-Security` without subdomains: for the requested host only.
 fn strict_transport(max_age: Duration) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("max-age={}", max_age.as_secs())).ok()
 }
 
-/// Tells browsers to come by TLS only, unless the app told them so itself: of two, only the first counts (RFC 6797 section 8.1).
+/// Adds `Strict-Transport-Security`, unless the app sent its own: of two headers, only the first
+/// counts (RFC 6797 section 8.1).
 fn add_hsts(answer: &mut Response<Body>, hsts: Option<&HeaderValue>) {
     if let Some(hsts) = hsts {
         answer.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());

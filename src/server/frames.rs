@@ -1,13 +1,15 @@
-//! The frame headers of HTTP/2 (RFC 9113 section 4.1), found in a stream of bytes. Payloads are passed over; nothing is kept of them.
+//! Finds HTTP/2 frame headers (RFC 9113 section 4.1) in a byte stream. Payloads are skipped and not
+//! stored.
 
-/// Bytes of a frame header.
+/// Length of a frame header, in bytes.
 const HEADER_BYTES: usize = 9;
-/// The flag that a stream ends with this frame, on DATA and HEADERS (RFC 9113 sections 6.1 and 6.2).
+/// The flag on DATA and HEADERS that the stream ends with this frame (RFC 9113 sections 6.1 and
+/// 6.2).
 const END_STREAM: u8 = 1;
-/// The flag that a head ends with this frame (RFC 9113 sections 6.2 and 6.10).
+/// The flag that the head ends with this frame (RFC 9113 sections 6.2 and 6.10).
 const END_HEADERS: u8 = 4;
 
-/// The kinds of frame that matter here.
+/// The frame types that are relevant here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
     Data,
@@ -17,38 +19,39 @@ pub(super) enum FrameKind {
     Other,
 }
 
-/// One frame, by its header.
+/// A frame, as its header describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) kind: FrameKind,
-    /// Nothing more comes on this stream from whoever sent it.
+    /// The sender sends nothing more on this stream.
     pub(super) ends_stream: bool,
     pub(super) end_headers: bool,
     pub(super) stream: u32,
-    /// Bytes of the payload, padding included.
+    /// Length of the payload, in bytes, including padding.
     pub(super) length: usize,
 }
 
-/// Where in a stream of frames the bytes so far have led.
+/// The position in a stream of frames.
 #[derive(Debug)]
 pub(super) struct FrameReader {
     header: [u8; HEADER_BYTES],
-    /// Bytes of the header that are here.
+    /// Number of header bytes received so far.
     filled: usize,
-    /// Bytes to pass over before the next header.
+    /// Number of bytes to skip before the next header.
     skip: usize,
-    /// A part of a head whose payload is not all here.
+    /// A frame with a part of a head whose payload is still incomplete.
     partial: Option<Frame>,
 }
 
 impl FrameReader {
-    /// The first frame begins after so many bytes.
+    /// Creates a reader for a stream whose first frame begins after `skip` bytes.
     pub(super) fn after(skip: usize) -> Self {
         Self { header: [0; HEADER_BYTES], filled: 0, skip, partial: None }
     }
 
-    /// Reads on, and tells of every frame whose header is complete; of HEADERS and CONTINUATION once their payload is, since nobody can act
-    /// on a part of a head.
+    /// Reads more bytes and reports every frame whose header is complete. HEADERS and CONTINUATION
+    /// are reported only when their payload is complete, because an incomplete part of a head has
+    /// no effect.
     pub(super) fn read(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Frame)) {
         while !bytes.is_empty() {
             let passed = self.skip.min(bytes.len());
@@ -104,8 +107,9 @@ impl Frame {
 mod tests {
     use super::*;
 
-    // A head was told of at its frame header. Where the rest came with a later read, hyper had not called for it yet, and its identifier was
-    // given to the next stream.
+    // Regression: a head used to be reported at its frame header. If the rest came with a later
+    // read, hyper had not called the service for it yet, and its identifier was assigned to the
+    // next stream.
     #[test]
     fn a_part_of_a_head_is_told_of_once_all_of_it_is_here() {
         for kind in [1, 9] {

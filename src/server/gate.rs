@@ -1,4 +1,5 @@
-//! Who may give orders to the admin listener: whoever has the token, or, where there is none, whoever is on this machine; never a web page.
+//! Decides who may use the admin API: clients with the token or, if there is no token, clients on
+//! this machine. Web pages never may.
 
 use crate::base::secret::Secret;
 use crate::base::site::{is_loopback, split_authority};
@@ -8,16 +9,17 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, REFERER};
 use http::request::Parts;
 use http::{HeaderName, StatusCode};
 
-/// What stands before the orders of one listener.
+/// The access check of one admin listener.
 #[derive(Debug)]
 pub(super) struct AdminGate {
-    /// Whether the listener is reached from this machine alone.
+    /// Whether the listener can be reached only from this machine.
     pub(super) is_local: bool,
-    /// Without it nobody may, wherever they are; containers of one pod share their loopback address.
+    /// If set, clients need it even on this machine, because containers of one pod share their
+    /// loopback address.
     pub(super) token: Option<Secret>,
 }
 
-/// Why an order is not listened to.
+/// Why a call is rejected.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum GateRefusal {
     #[error("web pages cannot use the admin API, and a browser sent this request")]
@@ -33,8 +35,9 @@ pub(super) enum GateRefusal {
 }
 
 impl AdminGate {
-    /// What a web page can make a browser send is refused: each of these is enough against it, also where a name of the page's was bound to our
-    /// address. No page can send the token.
+    /// Rejects all requests that a web page can make a browser send. Each of these checks is
+    /// sufficient on its own, even if a host name of the page resolves to Entrada's address. Web
+    /// pages cannot send the token.
     pub(super) fn judge(&self, parts: &Parts) -> Result<(), GateRefusal> {
         let says_browser = |name: &HeaderName| *name == ORIGIN || *name == REFERER || name.as_str().starts_with("sec-");
         if parts.headers.keys().any(says_browser) {
@@ -48,7 +51,7 @@ impl AdminGate {
     }
 }
 
-/// Compared by digests in constant time: neither length nor beginning is told.
+/// Compares digests in constant time, so that neither the length nor a prefix is revealed.
 fn has(parts: &Parts, token: &Secret) -> Result<(), GateRefusal> {
     let mut sent = parts.headers.get_all(AUTHORIZATION).iter();
     let (Some(one), None) = (sent.next(), sent.next()) else { return Err(GateRefusal::NoToken) };
@@ -67,7 +70,8 @@ fn is_for_this_machine(parts: &Parts) -> Result<(), GateRefusal> {
     if all_ours { Ok(()) } else { Err(GateRefusal::Host) }
 }
 
-/// Whether a body is of that type and of no other. A page can send only types of forms without being asked first.
+/// Whether the body has exactly this media type. Without a preflight request, a web page can send
+/// only the media types of forms.
 pub(super) fn is_of_type(parts: &Parts, kind: &str) -> bool {
     let mut types = parts.headers.get_all(CONTENT_TYPE).iter();
     let one = types.next().and_then(|it| it.to_str().ok()).map(|it| it.split(';').next().unwrap_or_default().trim());
@@ -75,7 +79,7 @@ pub(super) fn is_of_type(parts: &Parts, kind: &str) -> bool {
 }
 
 impl GateRefusal {
-    /// As HTTP says it.
+    /// The HTTP status.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Browser | Self::NotLocal => StatusCode::FORBIDDEN,

@@ -1,34 +1,37 @@
-//! The response heads of one HTTP/2 connection that its client has not taken yet.
+//! The response heads of one HTTP/2 connection that its client has not received yet.
 //!
-//! HTTP/2 has no flow control for heads (RFC 9113 section 5.2.1), and hyper does not tell when one is out. So each is counted from when hyper
-//! gets it until the first HEADERS frame of its stream goes out, or until the socket takes everything.
+//! HTTP/2 has no flow control for heads (RFC 9113 section 5.2.1), and hyper does not report when
+//! one was sent. Each head is therefore counted from the time when hyper receives it until the
+//! first HEADERS frame of its stream is sent, or until the socket accepts all data.
 
 use super::streams::Http2Stream;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes of response heads that may wait for one client, all its requests together.
+/// Maximum size of the response heads that wait for one client, in bytes, for all its requests
+/// together.
 const MAX_QUEUED_BYTES: u64 = 1024 * 1024;
-/// More than h2 has encoded at a time, in bytes. The head of a stream that was reset may be among them; once that much has gone out, h2 has
-/// dropped it.
+/// More than h2 ever holds in encoded form, in bytes. The head of a reset stream may be part of
+/// that data; after that many bytes were sent, h2 has dropped it.
 const MAX_ENCODED_BYTES: u64 = 256 * 1024;
-/// Streams whose HEADERS went out before it was known which stream is which. Those of trailers stay among them until newer ones come.
+/// Maximum number of streams whose HEADERS were sent before their identifier was assigned. Streams
+/// of trailers remain in the list until newer ones replace them.
 const MOST_EARLY: usize = 256;
 
-/// Heads that wait.
+/// The waiting heads.
 #[derive(Debug, Default)]
 pub(super) struct Heads(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// In the order in which hyper got them.
+    /// The heads in the order in which hyper received them.
     waiting: VecDeque<Head>,
-    /// Of all that wait.
+    /// The size of all waiting heads.
     bytes: u64,
-    /// How many hyper ever got.
+    /// The number of heads that hyper has ever received.
     queued: u64,
     early: VecDeque<u32>,
-    /// What ever went out, in bytes.
+    /// The number of bytes that were ever sent.
     written: u64,
 }
 
@@ -36,14 +39,15 @@ struct Inner {
 struct Head {
     stream: Arc<Http2Stream>,
     bytes: u32,
-    /// The count of heads before it.
+    /// The number of heads before this one.
     number: u64,
-    /// The stream was reset when that many bytes had gone out.
+    /// The number of bytes that had been sent when the stream was reset.
     reset_at: Option<u64>,
 }
 
 impl Heads {
-    /// hyper gets the head of a stream's answer; says whether more wait than may.
+    /// Records that hyper receives the response head of a stream. Returns true if more heads wait
+    /// than allowed.
     pub(super) fn queues(&self, stream: &Arc<Http2Stream>, bytes: u32) -> bool {
         let mut inner = self.lock();
         let number = inner.queued;
@@ -53,12 +57,12 @@ impl Heads {
         inner.bytes > MAX_QUEUED_BYTES
     }
 
-    /// How many hyper ever got.
+    /// Returns the number of heads that hyper has ever received.
     pub(super) fn queued(&self) -> u64 {
         self.lock().queued
     }
 
-    /// HEADERS of a stream go out.
+    /// Records that HEADERS of a stream were sent.
     pub(super) fn is_sent(&self, id: u32) {
         let mut inner = self.lock();
         if !inner.takes(id) {
@@ -69,7 +73,8 @@ impl Heads {
         }
     }
 
-    /// Either side resets a stream: h2 drops what it holds of it, unless that is encoded already.
+    /// Records that either side reset a stream: h2 drops the data it holds for it, unless it is
+    /// already encoded.
     pub(super) fn is_reset(&self, id: u32) {
         let mut inner = self.lock();
         let now = inner.written;
@@ -78,13 +83,14 @@ impl Heads {
         }
     }
 
-    /// So many bytes went out.
+    /// Records that `count` bytes were sent.
     pub(super) fn has_written(&self, count: usize) {
         self.lock().written += count as u64;
     }
 
-    /// The connection was driven until it had no more to do, and its streams have their identifiers. Unless the socket is full, the heads
-    /// that hyper had before are out.
+    /// Called after the connection was driven until it had no more work, when its streams have
+    /// their identifiers. Unless the socket is full, all heads that hyper had received before have
+    /// been sent.
     pub(super) fn was_driven(&self, queued_before: u64, is_full: bool) {
         let mut inner = self.lock();
         if inner.waiting.is_empty() {
@@ -107,7 +113,8 @@ impl Heads {
 }
 
 impl Inner {
-    /// Takes the head of that stream out. The head of another one is never taken for it: a client can make h2 send HEADERS of its own.
+    /// Removes the head of a stream. Never removes another stream's head instead: a client can make
+    /// h2 send HEADERS of its own.
     fn takes(&mut self, id: u32) -> bool {
         let Some(at) = self.waiting.iter().position(|it| it.stream.id() == id) else { return false };
         if let Some(head) = self.waiting.remove(at) {
@@ -122,7 +129,7 @@ mod tests {
     use super::super::streams::Http2Streams;
     use super::*;
 
-    /// A stream for each of these identifiers, with a head of 1000 bytes.
+    /// Creates a stream for each of these identifiers, with a head of 1000 bytes.
     fn with_heads(ids: &[u32]) -> (Heads, Http2Streams) {
         let (heads, streams) = (Heads::default(), Http2Streams::default());
         ids.iter().for_each(|it| streams.arrives(*it));
@@ -142,7 +149,7 @@ mod tests {
         streams.settle(true);
         heads.is_sent(3);
         assert_eq!(waiting(&heads), 2000);
-        // Trailers, and what h2 answers itself.
+        // Trailers, and responses that h2 sends itself.
         heads.is_sent(3);
         heads.is_sent(7);
         heads.was_driven(3, true);

@@ -1,7 +1,9 @@
-//! HTTP/2 beside hyper: what passes is seen frame by frame, and each stream's future can be ended alone.
+//! Observes HTTP/2 outside hyper: reads the frames in both directions, and lets each stream's
+//! future be ended separately.
 //!
-//! hyper does not say which stream a request came on, and HTTP/2's PING and SETTINGS make both sides write without any progress. So the
-//! frame headers that pass are read here too (RFC 9113 section 4.1), and only DATA counts.
+//! hyper does not report the stream of a request, and PING and SETTINGS make both sides write
+//! without any progress. The frame headers are therefore read here too (RFC 9113 section 4.1), and
+//! only DATA counts.
 
 use super::frames::{Frame, FrameKind, FrameReader};
 use super::state::ConnectionState;
@@ -15,10 +17,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What a client sends before its first frame (RFC 9113 section 3.4), in bytes.
+/// Length of the bytes that a client sends before its first frame (RFC 9113 section 3.4).
 const PREFACE_BYTES: usize = 24;
 
-/// A connection of HTTP/2, seen frame by frame on its way in and out.
+/// An HTTP/2 connection whose frames are observed in both directions.
 #[derive(Debug)]
 pub(super) struct WatchedConnection<T> {
     io: T,
@@ -26,13 +28,14 @@ pub(super) struct WatchedConnection<T> {
     streams: Arc<Http2Streams>,
     incoming: FrameReader,
     outgoing: FrameReader,
-    /// The highest stream that the client has opened, and the one whose head goes on in CONTINUATION frames.
+    /// The highest stream that the client has opened, and the one whose head continues in
+    /// CONTINUATION frames.
     highest: u32,
     unfinished: Option<u32>,
 }
 
 impl<T> WatchedConnection<T> {
-    /// Before its first byte.
+    /// Creates the connection before its first byte.
     pub(super) fn new(io: T, state: Arc<ConnectionState>, streams: Arc<Http2Streams>) -> Self {
         Self { io, state, streams, incoming: FrameReader::after(PREFACE_BYTES), outgoing: FrameReader::after(0), highest: 0, unfinished: None }
     }
@@ -130,17 +133,18 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedConnection<T> {
 }
 
 thread_local! {
-    /// hyper calls the service and hands the stream's future to the executor in one go, on one thread: what stands here in between is
-    /// the stream of that future.
+    /// The stream of the future that hyper passes next. hyper calls the service and then passes the
+    /// stream's future to the executor, without a break and on one thread.
     static CALLED_STREAM: RefCell<Option<Arc<Http2Stream>>> = const { RefCell::new(None) };
 }
 
-/// Notes which stream hyper is about to hand to the executor.
+/// Notes the stream whose future hyper passes to the executor next.
 pub(super) fn is_called(stream: &Arc<Http2Stream>) {
     CALLED_STREAM.with_borrow_mut(|it| *it = Some(Arc::clone(stream)));
 }
 
-/// Runs the futures of one connection's streams, so that each can be ended alone, and counts its tunnels.
+/// Runs the futures of one connection's streams, so that each can be ended separately, and counts
+/// its tunnels.
 #[derive(Clone, Debug)]
 pub(super) struct StreamExecutor(pub(super) Arc<ConnectionState>);
 
@@ -151,7 +155,7 @@ where
     fn execute(&self, future: F) {
         match CALLED_STREAM.with_borrow_mut(Option::take) {
             Some(stream) => tokio::spawn(StreamTask { future, live: LiveStream { state: Arc::clone(&self.0), stream } }),
-            // The one other future that hyper hands over carries what a tunnel sends.
+            // The only other future that hyper passes sends the data of a tunnel.
             None => {
                 let tunnel = TunnelCount::begin(&self.0);
                 tokio::spawn(async move {
@@ -164,7 +168,8 @@ where
 }
 
 pin_project! {
-    /// hyper's work on one stream. Dropped midway, it resets that stream with CANCEL and leaves the connection alone.
+    /// hyper's work on one stream. If it is dropped early, it resets that stream with CANCEL and
+    /// does not affect the connection.
     struct StreamTask<F> {
         #[pin]
         future: F,
@@ -172,7 +177,7 @@ pin_project! {
     }
 }
 
-/// A stream that hyper works on, until it is dropped.
+/// A stream that hyper works on until this value is dropped.
 struct LiveStream {
     state: Arc<ConnectionState>,
     stream: Arc<Http2Stream>,

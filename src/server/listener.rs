@@ -1,4 +1,4 @@
-//! Where people and front proxies come in: TCP, unix sockets, and what systemd hands over.
+//! Listeners for people and front proxies: TCP, unix sockets, and sockets from systemd.
 
 use super::sockets::AcceptedSocket;
 use crate::config::server::ListenAddress;
@@ -11,12 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 
-/// Connections that the kernel holds until they are accepted; it caps this by `net.core.somaxconn`.
+/// Number of connections that the kernel holds until they are accepted. The kernel limits it to
+/// `net.core.somaxconn`.
 const ACCEPT_BACKLOG: i32 = 4096;
-/// When the kernel begins to ask whether a silent client still is there.
+/// When the kernel starts to probe whether a silent client still exists.
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(60);
 
-/// A socket that listens. A unix socket's file goes with it.
+/// A listening socket. The file of a unix socket is removed with it.
 #[derive(Debug)]
 pub struct Listener {
     kind: ListenerKind,
@@ -30,10 +31,11 @@ enum ListenerKind {
 }
 
 impl Listener {
-    /// Binds one place of the configuration; systemd may hand over several sockets.
+    /// Binds one address of the configuration. systemd may pass several sockets.
     ///
     /// # Errors
-    /// Where it cannot be bound; on a unix socket also where somebody answers there, or where the file is no socket.
+    /// If the address cannot be bound. For a unix socket, also if another process answers there or
+    /// if the file is not a socket.
     pub fn bind(listen: &ListenAddress) -> io::Result<Vec<Self>> {
         match listen {
             ListenAddress::Tcp(address) => Ok(vec![tcp(*address)?]),
@@ -42,7 +44,7 @@ impl Listener {
         }
     }
 
-    /// Its address; none on a unix socket.
+    /// Returns its address, or nothing for a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.kind {
             ListenerKind::Tcp(it) => it.local_addr().ok(),
@@ -50,12 +52,12 @@ impl Listener {
         }
     }
 
-    /// The next connection, and its address where it has one.
+    /// Accepts the next connection and returns it with its address, if it has one.
     pub(super) async fn accept(&self) -> io::Result<(AcceptedSocket, Option<SocketAddr>)> {
         match &self.kind {
             ListenerKind::Tcp(it) => {
                 let (stream, address) = it.accept().await?;
-                // A connection that is gone already shows on its first read.
+                // If the connection is already closed, the first read reports it.
                 let _ = stream.set_nodelay(true);
                 Ok((AcceptedSocket::Tcp(stream), Some(address)))
             }
@@ -63,14 +65,16 @@ impl Listener {
         }
     }
 
-    /// Whether TLS is spoken here where it is configured. Who comes by a unix socket is on this machine, and speaks in clear.
+    /// Whether this listener uses TLS if TLS is configured. Clients of a unix socket are on this
+    /// machine and use cleartext.
     pub(super) fn may_be_tls(&self) -> bool {
         matches!(self.kind, ListenerKind::Tcp(_))
     }
 
     fn from_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        // Accepted sockets take it over. A client that lost its power is noticed though nobody writes to it.
+        // Accepted sockets inherit this. It detects a client that lost power, even if nothing is
+        // sent to it.
         let _ = SockRef::from(&listener).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_AFTER));
         Ok(Self { kind: ListenerKind::Tcp(TcpListener::from_std(listener)?), _file: None })
     }
@@ -83,7 +87,7 @@ impl Listener {
 
 fn tcp(address: SocketAddr) -> io::Result<Listener> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // Else the port is taken for a minute after a restart.
+    // Otherwise the port is unavailable for a minute after a restart.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(ACCEPT_BACKLOG)?;
@@ -99,7 +103,7 @@ fn unix(path: &Path) -> io::Result<Listener> {
     Listener::from_unix(socket.into(), Some(file))
 }
 
-/// Removes the socket that a process which was killed left behind, and nothing else.
+/// Removes the socket that a killed process left behind. Other files are not removed.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let Ok(there) = std::fs::symlink_metadata(path) else { return Ok(()) };
     if !there.file_type().is_socket() {
@@ -112,7 +116,8 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The file of a unix socket, removed with the listener unless another process has put its own in its place.
+/// The file of a unix socket. It is removed with the listener, unless another process has put its
+/// own in its place.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -128,7 +133,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|it| it == self.identity) {
-            // Nothing can be done about a file that stays.
+            // A failed removal has no remedy here.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -138,7 +143,8 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::symlink_metadata(path).map(|it| (it.dev(), it.ino()))
 }
 
-/// All sockets of `LISTEN_FDS` (sd_listen_fds(3)). They can be taken once: a second taker would close them under the first.
+/// Returns all sockets of `LISTEN_FDS` (sd_listen_fds(3)). They can be taken only once: a second
+/// owner would close them while the first uses them.
 fn systemd() -> io::Result<Vec<Listener>> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     let none = |why: &str| io::Error::new(io::ErrorKind::NotFound, why.to_owned());

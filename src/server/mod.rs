@@ -1,8 +1,10 @@
-//! Listeners, TLS, HTTP/1.1 and HTTP/2, and the end of it all. Every wait on a client has a bound.
+//! Listeners, TLS, HTTP/1.1 and HTTP/2, and the graceful shutdown. Every wait for a client has a
+//! limit.
 //!
-//! No connection and no request has a timer of its own: those cost a wake-up each. Connections note in a few atomics what goes on,
-//! with a time that is only as fine as the tick of one sweeper, and the sweeper ends whoever takes too long. Nothing here knows what
-//! a request means: that is the `Handler`'s.
+//! Connections and requests have no timers of their own, which would cost a wake-up each.
+//! Connections note their progress in a few atomics, with a time that is only as precise as the
+//! tick of the single sweeper, and the sweeper ends connections that take too long. This module
+//! does not interpret requests, which is the task of the `Handler`.
 
 pub mod admin;
 mod api;

@@ -1,4 +1,4 @@
-//! `POST /sessions/revoke` of the admin listener: the sessions of one person end in this process.
+//! `POST /sessions/revoke` of the admin listener: ends the sessions of one person in this process.
 
 use super::api::ApiError as Call;
 use super::gate::is_of_type;
@@ -13,11 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// An order has two names in it.
+/// Maximum length of a request, in bytes. A request contains two names.
 const MAX_REQUEST_BYTES: usize = 4 * 1024;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why an order is not followed.
+/// Why a request is rejected.
 #[derive(Debug, thiserror::Error)]
 enum RevokeError {
     #[error("cannot read the request: send {{\"user\": \"...\", \"tenant\": \"...\"}}; tenant is optional")]
@@ -37,12 +37,12 @@ struct RevokeRequest {
     tenant: Option<String>,
 }
 
-/// Who follows an order.
+/// Ends the sessions of the selected person.
 pub(super) trait RevokeHandler: FnOnce(&PersonSelector) -> Result<EndedSessions, AmbiguousPerson> + Send + 'static {}
 
 impl<F: FnOnce(&PersonSelector) -> Result<EndedSessions, AmbiguousPerson> + Send + 'static> RevokeHandler for F {}
 
-/// Ends the sessions of one person; whoever sent it may.
+/// Ends the sessions of one person. The caller is already authorized.
 pub(super) async fn revoke(follow: impl RevokeHandler, parts: &Parts, body: Incoming) -> Response<Body> {
     if !is_of_type(parts, "application/json") {
         return Call::Type("application/json").answer();
@@ -60,7 +60,7 @@ async fn ended(follow: impl RevokeHandler, body: Incoming) -> Result<EndedSessio
     let body = tokio::time::timeout(REQUEST_TIMEOUT, Limited::new(body, MAX_REQUEST_BYTES).collect()).await.map_err(|_| RevokeError::Order)?;
     let order: RevokeRequest = serde_json::from_slice(&body.map_err(|_| RevokeError::Order)?.to_bytes()).map_err(|_| RevokeError::Order)?;
     let whom = PersonSelector::parse(&order.user, order.tenant.as_deref())?;
-    // A name is looked for in all sessions, which takes a while where there are many.
+    // A name is searched in all sessions, which takes a while if there are many.
     let ended = tokio::task::spawn_blocking(move || follow(&whom)).await.map_err(|_| RevokeError::Broken)??;
     tracing::info!(ended = ended.sessions, user = ended.person.map(|it| it.oid.to_string()), "sessions revoked through the admin API");
     Ok(ended)

@@ -1,4 +1,4 @@
-//! Accept, serve, drain.
+//! Accepts and serves connections, and drains them at shutdown.
 
 use super::connection::{self, Handler, HttpProtocol};
 use super::listener::Listener;
@@ -21,34 +21,35 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What a client reads that found no place.
+/// The response for a client that exceeds the connection limit.
 const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 48\r\n\
 cache-control: no-store\r\nconnection: close\r\n\r\nToo many connections. Try again in a few seconds";
-/// Rest after an accept that failed: out of file handles, most likely, which passes.
+/// Pause after an accept error, which is usually a temporary lack of file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long ends may take after the deadline.
+/// How long connections may take to end after the deadline.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
-/// How to serve.
+/// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
-    /// Bounds of every wait and size.
+    /// Limits on all wait times and sizes.
     pub limits: ServerLimits,
-    /// Where we terminate TLS, on TCP.
+    /// The certificates, if TLS is terminated here, on TCP.
     pub tls: Option<ServerCertificates>,
-    /// `max-age` of `Strict-Transport-Security` there, if it is sent.
+    /// `max-age` of `Strict-Transport-Security` over TLS, if it is sent.
     pub hsts: Option<Duration>,
-    /// How long requests under way may take to finish once `shutdown` is told.
+    /// How long active requests may take to finish after `shutdown`.
     pub grace: Duration,
-    /// Where connections that are not served are counted.
+    /// The metrics that count connections that are not served.
     pub metrics: Arc<Metrics>,
 }
 
-/// Serves until `shutdown`, then drains: nothing new is accepted, what rests is closed, what is under way may finish within the
-/// grace, tunnels included; then everything ends.
+/// Serves until `shutdown`, then drains: no new connections are accepted, idle ones are closed, and
+/// active requests and tunnels may finish within the grace period. After that, remaining
+/// connections are closed.
 pub async fn serve<H: Handler>(listeners: Vec<Listener>, settings: ServerSettings, handle: H, tunnels: TunnelTracker, shutdown: CancellationToken) {
     let over = CancellationToken::new();
-    // Also where this future is dropped midway.
+    // Also applies if this future is dropped early.
     let _over = over.clone().drop_guard();
     let front = Arc::new(SharedState {
         registry: Arc::new(ConnectionRegistry::new()),
@@ -72,7 +73,7 @@ pub async fn serve<H: Handler>(listeners: Vec<Listener>, settings: ServerSetting
     front.drain(settings.grace, &tunnels).await;
 }
 
-/// What all listeners share.
+/// The state that all listeners share.
 struct SharedState<H> {
     registry: Arc<ConnectionRegistry>,
     protocol: Arc<HttpProtocol>,
@@ -93,7 +94,7 @@ async fn accept<H: Handler>(listener: Listener, front: Arc<SharedState<H>>) {
                 let peer = Peer { address, tls: tls.is_some() };
                 front.admit(socket, peer, tls);
             }
-            // The client went before it was its turn.
+            // The client closed the connection before it was accepted.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
             Err(error) => {
                 front.metrics.connection_refused("accept_error");
@@ -111,7 +112,7 @@ impl<H: Handler> SharedState<H> {
     fn admit(&self, socket: AcceptedSocket, peer: Peer, tls: Option<TlsAcceptor>) {
         let Ok(place) = Arc::clone(&self.connection_permits).try_acquire_owned() else {
             self.metrics.connection_refused("limit");
-            // A handshake for a refusal is work that an attacker would gladly order.
+            // No TLS handshake for a refusal: attackers could use it to cause expensive work.
             return self.registry.refuse(if tls.is_some() { None } else { refuse(socket) });
         };
         let noted = CountedSocket::new(socket, self.registry.enter(), place);
@@ -123,7 +124,7 @@ impl<H: Handler> SharedState<H> {
         self.registry.enter_phase(ServerPhase::Draining);
         let finished = async {
             self.tasks.wait().await;
-            // Only now: a request that finishes may have become a tunnel.
+            // Only after the tasks: a request that finishes may have become a tunnel.
             tunnels.wait().await;
         };
         if tokio::time::timeout(grace, finished).await.is_ok() {
@@ -141,7 +142,8 @@ impl<H: Handler> SharedState<H> {
     }
 }
 
-/// Says that there is no place. The buffer of a new socket takes the few bytes at once; where it does not, nobody waits for it.
+/// Responds that the connection limit is reached. The buffer of a new socket accepts the few bytes
+/// at once; if not, the response is dropped.
 fn refuse(socket: AcceptedSocket) -> Option<OwnedFd> {
     let fd = socket.into_fd().ok()?;
     let socket = socket2::Socket::from(fd);

@@ -1,4 +1,4 @@
-//! Sockets, with an eye on what passes.
+//! Sockets that note the bytes that pass.
 
 use super::state::ConnectionState;
 use std::io::{self, IoSlice};
@@ -12,17 +12,17 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
 
-/// What a listener accepts.
+/// An accepted connection.
 #[derive(Debug)]
 pub(super) enum AcceptedSocket {
-    /// TCP.
+    /// A TCP connection.
     Tcp(TcpStream),
-    /// A unix socket.
+    /// A connection to a unix socket.
     Unix(UnixStream),
 }
 
 impl AcceptedSocket {
-    /// The bare file handle, non-blocking.
+    /// Returns the bare file handle, in non-blocking mode.
     pub(super) fn into_fd(self) -> io::Result<OwnedFd> {
         match self {
             Self::Tcp(it) => it.into_std().map(OwnedFd::from),
@@ -31,10 +31,10 @@ impl AcceptedSocket {
     }
 }
 
-/// What a client says first that speaks HTTP/2 without having asked (RFC 9113 3.4).
+/// The first bytes of an HTTP/2 client with prior knowledge (RFC 9113 section 3.4).
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Bytes that were read to see what is spoken, and belong to whoever reads next.
+/// Bytes that were read to detect the protocol. The next reader receives them.
 #[derive(Debug, Default)]
 struct PrefixedSocket {
     bytes: [u8; HTTP2_PREFACE.len()],
@@ -54,7 +54,8 @@ impl PrefixedSocket {
     }
 }
 
-/// A socket that notes when bytes pass. It holds a place among the connections for as long as it lives, as a tunnel too.
+/// A socket that notes when bytes pass. It counts toward the connection limit for as long as it
+/// exists, even as a tunnel.
 #[derive(Debug)]
 pub(super) struct CountedSocket {
     socket: AcceptedSocket,
@@ -65,20 +66,20 @@ pub(super) struct CountedSocket {
 }
 
 impl CountedSocket {
-    /// A socket, with its notes and its place.
+    /// Creates a socket with its state and its permit.
     pub(super) fn new(socket: AcceptedSocket, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
         Self { socket, state, prefixed: PrefixedSocket::default(), shut: false, _permit: place }
     }
 
-    /// Its notes.
+    /// Returns its state.
     pub(super) fn state(&self) -> &Arc<ConnectionState> {
         &self.state
     }
 
-    /// Reads just enough to tell whether HTTP/2 is spoken. Nothing is lost: it is read again afterwards.
+    /// Reads just enough to detect HTTP/2. No bytes are lost: they are read again afterwards.
     ///
-    /// hyper-util's `auto` does the same, but hands these few bytes on in a read of their own, on which hyper doubles its buffer:
-    /// 8 KiB more for each connection at rest.
+    /// `auto` in hyper-util does the same, but passes these few bytes on in a separate read, which
+    /// makes hyper double its buffer: 8 KiB more for each idle connection.
     pub(super) fn poll_preface(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
             let read = self.prefixed.read();
@@ -107,8 +108,9 @@ impl CountedSocket {
         }
     }
 
-    /// Reads and forgets until the client closes too. A socket that is closed with unread bytes resets the connection, and the
-    /// client may never see why its upload was refused. The sweeper bounds it.
+    /// Reads and discards data until the client closes too. Closing a socket with unread bytes
+    /// resets the connection, and the client might never see why its upload was refused. The
+    /// sweeper limits the wait.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut bytes = [MaybeUninit::uninit(); 4096];
         loop {
@@ -149,7 +151,7 @@ impl AsyncRead for CountedSocket {
             return polled;
         }
         self.state.has_read();
-        // There is something to read in any case; how the socket fares is told the next time.
+        // There is data to read in any case; the next read reports an error of the socket.
         Poll::Ready(Ok(()))
     }
 }
@@ -177,7 +179,7 @@ impl AsyncWrite for CountedSocket {
         true
     }
 
-    /// Neither kind of socket holds anything back.
+    /// Neither kind of socket buffers data.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -195,10 +197,10 @@ impl AsyncWrite for CountedSocket {
     }
 }
 
-/// What HTTP is spoken over: one type, so that hyper's code is in the program once.
+/// The transport under HTTP. A single type, so that hyper's code is compiled only once.
 #[derive(Debug)]
 pub(super) enum Transport {
-    /// As it is.
+    /// Cleartext.
     Clear(CountedSocket),
     /// Within TLS.
     Tls(Box<TlsStream<CountedSocket>>),

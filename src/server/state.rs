@@ -1,4 +1,4 @@
-//! What is known of one connection, noted by those who work on it and read by the sweeper.
+//! The state of one connection, updated by the tasks that work on it and read by the sweeper.
 
 use super::coarse_clock::CoarseClock;
 use super::heads::Heads;
@@ -8,74 +8,78 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Context;
 
-/// What the sweeper tells a connection.
+/// The sweeper's instruction to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SweeperSignal {
-    /// Nothing.
+    /// No instruction.
     Nothing,
-    /// To finish what is under way and to begin nothing more.
+    /// Finish the active requests and begin no new ones.
     Close,
-    /// To end at once.
+    /// End at once.
     Drop,
 }
 
 const SIGNAL_CLOSE: u8 = 1;
 const SIGNAL_DROP: u8 = 2;
 
-/// One connection. Times are `CoarseClock`; what they race with is only how many milliseconds late the sweeper sees them.
+/// The state of one connection. Times are from `CoarseClock`; a data race between them only delays
+/// the sweeper by a few milliseconds.
 #[derive(Debug)]
 pub(super) struct ConnectionState {
     clock: Arc<CoarseClock>,
-    /// Requests whose answer has not ended yet.
+    /// Number of requests whose response has not ended yet.
     in_flight: AtomicU32,
-    /// Answers with a part that the connection took and has not come back for more: it waits for the client.
+    /// Number of responses that wait for the client: the connection took a part and has not
+    /// requested the next one.
     handed: AtomicU32,
-    /// A head is under way since then.
+    /// Since when a request head is being received; 0 if none is.
     head_since: AtomicU64,
-    /// When the last answer ended.
+    /// When the last response ended.
     done_at: AtomicU64,
-    /// When an answer last began to wait for the client.
+    /// When a response last began to wait for the client.
     waits_at: AtomicU64,
-    /// When DATA of HTTP/2 last arrived; without HTTP/2 it says nothing.
+    /// When HTTP/2 DATA last arrived. Not meaningful without HTTP/2.
     read_at: AtomicU64,
-    /// When the socket last took bytes; with HTTP/2, DATA alone: PINGs make us write too (RFC 9113 section 6.7).
+    /// When the socket last accepted bytes. With HTTP/2, only DATA counts: PINGs make Entrada write
+    /// too (RFC 9113 section 6.7).
     written_at: AtomicU64,
-    /// The client is given time to read the last answer, since then.
+    /// Since when the client has been given time to read the last response; 0 if it is not.
     lingers_since: AtomicU64,
-    /// The socket took no more bytes when last asked.
+    /// Whether the socket accepted no more bytes at the last attempt.
     blocked: AtomicBool,
-    /// Since when.
+    /// Since when the socket has accepted no more bytes.
     blocked_at: AtomicU64,
-    /// Response heads that wait for the client, where HTTP/2 is spoken. hyper bounds those of HTTP/1.1 itself: it writes one answer at a time.
+    /// The response heads that wait for the client, with HTTP/2. hyper itself limits those of
+    /// HTTP/1.1, because it writes one response at a time.
     heads: OnceLock<Box<Heads>>,
-    /// There where HTTP/2 is spoken: bytes may arrive that begin no request.
+    /// The streams, with HTTP/2: bytes may arrive that do not begin a request.
     streams: OnceLock<Arc<Http2Streams>>,
-    /// WebSockets that run in streams of HTTP/2, which hyper does not count as requests.
+    /// Number of WebSockets in HTTP/2 streams, which hyper does not count as requests.
     tunnels: AtomicU32,
-    /// The last HTTP/1.1 request had a body.
+    /// Whether the last HTTP/1.1 request had a body.
     uploads: AtomicBool,
-    /// Nobody serves this connection any more; as a tunnel it may live on.
+    /// Whether this connection is no longer served. It may live on as a tunnel.
     over: AtomicBool,
     signal: AtomicU8,
     waker: AtomicWaker,
 }
 
-/// What the sweeper reads at once.
+/// A snapshot of the state for the sweeper.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConnectionSnapshot {
-    /// Requests under way.
+    /// Whether requests are in progress.
     pub(super) in_flight: bool,
-    /// The client does not take what it is given.
+    /// Whether a response waits for the client.
     pub(super) handed: bool,
-    /// The socket takes no more.
+    /// Whether the socket accepts no more bytes.
     pub(super) blocked: bool,
-    /// See `ConnectionState`; it says something only where the socket takes no more.
+    /// See `ConnectionState`. Only meaningful if the socket accepts no more bytes.
     pub(super) blocked_at: u64,
-    /// Whether HTTP/2 is spoken.
+    /// Whether the connection uses HTTP/2.
     pub(super) multiplexed: bool,
-    /// Whether any tunnel runs.
+    /// Whether the connection has tunnels.
     pub(super) tunneled: bool,
-    /// 0 where no head is under way.
+    /// 0 if no request head is being received.
     pub(super) head_since: u64,
     /// See `ConnectionState`.
     pub(super) done_at: u64,
@@ -85,12 +89,13 @@ pub(super) struct ConnectionSnapshot {
     pub(super) read_at: u64,
     /// See `ConnectionState`.
     pub(super) written_at: u64,
-    /// 0 where it does not linger.
+    /// 0 if the connection does not linger.
     pub(super) lingers_since: u64,
 }
 
 impl ConnectionState {
-    /// A connection that was just accepted: its first head counts from now, with the TLS handshake before it.
+    /// Creates the state of an accepted connection. The time for its first head starts now and
+    /// includes the TLS handshake.
     pub(super) fn new(clock: Arc<CoarseClock>) -> Self {
         let now = clock.now();
         let at = || AtomicU64::new(now);
@@ -116,7 +121,7 @@ impl ConnectionState {
         }
     }
 
-    /// Bytes arrived.
+    /// Records that bytes arrived.
     pub(super) fn has_read(&self) {
         let idle = self.in_flight.load(Ordering::Relaxed) == 0 && self.streams.get().is_none();
         if idle && self.head_since.load(Ordering::Relaxed) == 0 {
@@ -124,12 +129,12 @@ impl ConnectionState {
         }
     }
 
-    /// DATA of HTTP/2 arrived.
+    /// Records that HTTP/2 DATA arrived.
     pub(super) fn has_read_data(&self) {
         self.read_at.store(self.clock.now(), Ordering::Relaxed);
     }
 
-    /// The socket took bytes.
+    /// Records that the socket accepted bytes.
     pub(super) fn has_written(&self) {
         if self.streams.get().is_none() {
             self.written_at.store(self.clock.now(), Ordering::Relaxed);
@@ -139,45 +144,46 @@ impl ConnectionState {
         }
     }
 
-    /// DATA of HTTP/2 went out.
+    /// Records that HTTP/2 DATA was sent.
     pub(super) fn has_written_data(&self) {
         self.written_at.store(self.clock.now(), Ordering::Relaxed);
     }
 
-    /// HTTP/2 is spoken from here on.
+    /// Records that the connection uses HTTP/2.
     pub(super) fn multiplexes(&self) -> Arc<Http2Streams> {
         self.heads.get_or_init(Box::default);
         Arc::clone(self.streams.get_or_init(Arc::default))
     }
 
-    /// Its streams, where HTTP/2 is spoken.
+    /// Returns its streams, with HTTP/2.
     pub(super) fn streams(&self) -> Option<&Arc<Http2Streams>> {
         self.streams.get()
     }
 
-    /// The time that its notes are kept in.
+    /// Returns the clock of its times.
     pub(super) fn clock(&self) -> &Arc<CoarseClock> {
         &self.clock
     }
 
-    /// The response heads that wait, where HTTP/2 is spoken.
+    /// Returns the waiting response heads, with HTTP/2.
     pub(super) fn heads(&self) -> Option<&Heads> {
         self.heads.get().map(|it| &**it)
     }
 
-    /// The head of a stream's answer goes to hyper. A client that lets them pile up is dropped.
+    /// Records that hyper receives the response head of a stream. The connection is dropped if too
+    /// many accumulate.
     pub(super) fn queues_head(&self, stream: &Arc<Http2Stream>, bytes: u32) {
         if self.heads().is_some_and(|it| it.queues(stream, bytes)) {
             self.drop_now();
         }
     }
 
-    /// Whether the socket took no more bytes when last asked.
+    /// Whether the socket accepted no more bytes at the last attempt.
     pub(super) fn is_full(&self) -> bool {
         self.blocked.load(Ordering::Relaxed)
     }
 
-    /// The socket takes no more bytes.
+    /// Records that the socket accepts no more bytes.
     pub(super) fn is_blocked(&self) {
         if !self.blocked.swap(true, Ordering::Relaxed) {
             self.waits_at.store(self.clock.now(), Ordering::Relaxed);
@@ -185,63 +191,64 @@ impl ConnectionState {
         }
     }
 
-    /// Whether the last request may have sent more than was read, so that closing now would reset the connection under its answer.
+    /// Whether the last request may have unread data, so that closing now would reset the
+    /// connection before the client has read the response.
     pub(super) fn uploads(&self) -> bool {
         self.uploads.load(Ordering::Relaxed)
     }
 
-    /// The answer is out; the client may still be sending.
+    /// Records that the response was sent; the client may still be sending.
     pub(super) fn lingers(&self) {
         self.lingers_since.store(self.clock.now(), Ordering::Relaxed);
     }
 
-    /// A request begins.
+    /// Records the start of a request.
     pub(super) fn begins(&self, has_body: bool) {
         self.head_since.store(0, Ordering::Relaxed);
         self.uploads.store(has_body && self.streams.get().is_none(), Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The answer of a request has ended.
+    /// Records the end of a response.
     pub(super) fn ends(&self) {
         self.done_at.store(self.clock.now(), Ordering::Relaxed);
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// An answer has given a part away.
+    /// Records that a part of a response was passed to hyper.
     pub(super) fn hands_out(&self) {
         self.waits_at.store(self.clock.now(), Ordering::Relaxed);
         self.handed.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// An answer is asked for more.
+    /// Records that hyper requests the next part of a response.
     pub(super) fn is_asked(&self) {
         self.handed.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// A stream became a tunnel.
+    /// Records that a stream became a tunnel.
     pub(super) fn tunnel_begins(&self) {
         self.has_read_data();
         self.tunnels.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A tunnel ended.
+    /// Records the end of a tunnel.
     pub(super) fn tunnel_ends(&self) {
         self.done_at.store(self.clock.now(), Ordering::Relaxed);
         self.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Nobody listens to the sweeper any more.
+    /// Records that the connection no longer listens to the sweeper.
     pub(super) fn is_over(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the sweeper may forget it.
+    /// Whether the sweeper may forget the connection.
     pub(super) fn forgotten(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// What the sweeper judges by.
+    /// Returns the values that the sweeper judges.
     pub(super) fn seen(&self) -> ConnectionSnapshot {
         let at = |it: &AtomicU64| it.load(Ordering::Relaxed);
         ConnectionSnapshot {
@@ -260,12 +267,12 @@ impl ConnectionState {
         }
     }
 
-    /// Tells the connection to finish.
+    /// Instructs the connection to finish.
     pub(super) fn close(&self) {
         self.signal(SIGNAL_CLOSE);
     }
 
-    /// Tells the connection to end at once.
+    /// Instructs the connection to end at once.
     pub(super) fn drop_now(&self) {
         self.signal(SIGNAL_DROP);
     }
@@ -276,7 +283,7 @@ impl ConnectionState {
         }
     }
 
-    /// What the sweeper has told; the task is woken when that changes.
+    /// Returns the sweeper's instruction. The task is woken when it changes.
     pub(super) fn poll_signal(&self, context: &Context<'_>) -> SweeperSignal {
         self.waker.register(context.waker());
         match self.signal.load(Ordering::Acquire) {

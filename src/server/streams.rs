@@ -1,4 +1,5 @@
-//! The HTTP/2 streams of one connection: which of them wait for the client, and the end of one alone.
+//! The HTTP/2 streams of one connection: tracks which of them wait for the client, and ends them
+//! separately.
 
 use super::coarse_clock::CoarseClock;
 use futures_util::task::AtomicWaker;
@@ -7,42 +8,44 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// One HTTP/2 stream with a request under way.
+/// An HTTP/2 stream with an active request.
 #[derive(Debug)]
 pub(super) struct Http2Stream {
     clock: Arc<CoarseClock>,
-    /// Its identifier; 0 while it is not known.
+    /// Its identifier; 0 while it is unknown.
     id: AtomicU32,
-    /// hyper holds a part of the answer and waits for the client's window.
+    /// Whether hyper holds a part of the response and waits for the client's window.
     waits_for_client: AtomicBool,
-    /// When it began to wait, or DATA of it last went out.
+    /// When the stream began to wait, or when its DATA was last sent.
     moved_at: AtomicU64,
-    /// Nothing of it is waited for: its last frame went out, it was reset, or it became a tunnel.
+    /// Whether no more data is expected: its last frame was sent, it was reset, or it became a
+    /// tunnel.
     is_closed: AtomicBool,
-    /// hyper is done with it. What h2 holds of it, one part at most, goes out as the client's window allows, and nothing can reset it.
+    /// Whether hyper is done with the stream. The data that h2 still holds for it, one part at
+    /// most, is sent as the client's window allows, and the stream cannot be reset.
     is_tail: AtomicBool,
     reset: AtomicBool,
     task: AtomicWaker,
 }
 
 impl Http2Stream {
-    /// Its identifier; 0 while it is not known.
+    /// Returns its identifier; 0 while it is unknown.
     pub(super) fn id(&self) -> u32 {
         self.id.load(Ordering::Relaxed)
     }
 
-    /// hyper was given a part of the answer.
+    /// Records that hyper received a part of the response.
     pub(super) fn hands_out(&self) {
         self.moves();
         self.waits_for_client.store(true, Ordering::Release);
     }
 
-    /// hyper asks for more of the answer.
+    /// Records that hyper requests more of the response.
     pub(super) fn is_asked(&self) {
         self.waits_for_client.store(false, Ordering::Release);
     }
 
-    /// It carries a tunnel from now on, which has bounds of its own.
+    /// Records that the stream carries a tunnel from now on, which has its own limits.
     pub(super) fn becomes_tunnel(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
     }
@@ -51,12 +54,12 @@ impl Http2Stream {
         self.moved_at.store(self.clock.now(), Ordering::Relaxed);
     }
 
-    /// Whether the client has taken nothing of it for that many milliseconds.
+    /// Whether the client has accepted no data of this stream for `timeout` milliseconds.
     fn is_stuck(&self, now: u64, timeout: u64) -> bool {
         self.waits_for_client.load(Ordering::Acquire) && now.saturating_sub(self.moved_at.load(Ordering::Relaxed)) >= timeout
     }
 
-    /// Registers hyper's task for the stream, and says whether it is to end.
+    /// Registers hyper's task for the stream and returns whether it should end.
     pub(super) fn is_reset(&self, task: &Waker) -> bool {
         self.task.register(task);
         self.reset.load(Ordering::Acquire)
@@ -75,26 +78,28 @@ pub(super) struct Http2Streams(Mutex<StreamList>);
 #[derive(Debug, Default)]
 struct StreamList {
     live: Vec<Arc<Http2Stream>>,
-    /// Identifiers whose request was read, in that order, until hyper's calls tell which stream is which; and whether the stream has closed
-    /// meanwhile: a head and its reset may be read together.
+    /// Identifiers of requests that were read, in order, until hyper's calls show which stream is
+    /// which. The flag says whether the stream has closed since: a head and its reset may be read
+    /// together.
     arrived: VecDeque<(u32, bool)>,
-    /// Streams that hyper has called for, in that order.
+    /// Streams for which hyper has called the service, in order.
     called: VecDeque<Arc<Http2Stream>>,
 }
 
-/// What the streams of a connection are doing.
+/// The result of a check for stuck streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StuckStreams {
-    /// No stream is stuck, or those that were are being reset while others go on.
+    /// No stream is stuck, or the stuck ones are being reset while others continue.
     None,
-    /// One that cannot be reset.
+    /// A stuck stream cannot be reset.
     Tail,
-    /// All of them.
+    /// All streams are stuck.
     All,
 }
 
 impl Http2Streams {
-    /// A request begins. hyper calls for requests in the order in which their heads were read.
+    /// Starts the stream of a request. hyper calls the service in the order in which the heads were
+    /// read.
     pub(super) fn begin(&self, clock: &Arc<CoarseClock>) -> Arc<Http2Stream> {
         let stream = Arc::new(Http2Stream {
             clock: Arc::clone(clock),
@@ -112,7 +117,8 @@ impl Http2Streams {
         stream
     }
 
-    /// hyper is done with a stream. Where its identifier is known, its last frame is waited for.
+    /// Records that hyper is done with a stream. If its identifier is known, its last frame is
+    /// awaited.
     pub(super) fn is_left(&self, stream: &Arc<Http2Stream>) {
         let mut inner = self.lock();
         if stream.id.load(Ordering::Relaxed) == 0 || stream.is_closed.load(Ordering::Relaxed) {
@@ -122,7 +128,7 @@ impl Http2Streams {
         }
     }
 
-    /// The last frame of a stream went out, or either side reset it.
+    /// Records that the last frame of a stream was sent, or that either side reset it.
     pub(super) fn closes(&self, id: u32) {
         let mut inner = self.lock();
         let Some(at) = inner.live.iter().position(|it| it.id.load(Ordering::Relaxed) == id) else {
@@ -139,8 +145,9 @@ impl Http2Streams {
         }
     }
 
-    /// Matches identifiers and calls. Heads that hyper refuses arrive and are not called for: where there were any, the rest cannot be
-    /// matched, and for those only the pace of their bodies counts. `is_done` says that hyper has dealt with all that was read.
+    /// Matches identifiers with calls. A head that hyper rejects arrives without a call. In that
+    /// case, the rest cannot be matched, and for those streams only the pace of their bodies
+    /// counts. `is_done` says that hyper has processed all data that was read.
     pub(super) fn settle(&self, is_done: bool) {
         let mut inner = self.lock();
         let StreamList { arrived, called, .. } = &mut *inner;
@@ -157,12 +164,14 @@ impl Http2Streams {
         }
     }
 
-    /// Resets the streams whose client has taken nothing for that many milliseconds, unless all are stuck.
+    /// Resets the streams whose client has accepted no data for `timeout` milliseconds, unless all
+    /// are stuck.
     pub(super) fn reset_stuck(&self, now: u64, timeout: u64) -> StuckStreams {
         self.reset_those(now, timeout, false)
     }
 
-    /// The same beside a tunnel that goes on, which is none of the streams here: all of them may be reset.
+    /// Like `reset_stuck`, beside an active tunnel. The tunnel is not one of the streams here, so
+    /// all of them may be reset.
     pub(super) fn reset_stuck_beside_tunnel(&self, now: u64, timeout: u64) -> StuckStreams {
         self.reset_those(now, timeout, true)
     }
@@ -180,12 +189,12 @@ impl Http2Streams {
         if stuck.iter().any(|it| it.is_tail.load(Ordering::Relaxed)) { StuckStreams::Tail } else { StuckStreams::None }
     }
 
-    /// The head of a request was read.
+    /// Records that the head of a request was read.
     pub(super) fn arrives(&self, id: u32) {
         self.lock().arrived.push_back((id, false));
     }
 
-    /// DATA of a stream went out.
+    /// Records that DATA of a stream was sent.
     pub(super) fn sends_data(&self, id: u32) {
         if let Some(stream) = self.lock().live.iter().find(|it| it.id.load(Ordering::Relaxed) == id) {
             stream.moves();
@@ -263,7 +272,8 @@ mod tests {
         assert!(streams.lock().live.is_empty());
     }
 
-    /// HEADERS and RST_STREAM that were read together left an entry behind for the life of the connection.
+    /// Regression: HEADERS and RST_STREAM that were read together used to leave an entry behind for
+    /// the lifetime of the connection.
     #[test]
     fn a_stream_that_is_reset_before_its_call_leaves_nothing_behind() {
         let (streams, clock) = (Http2Streams::default(), Arc::<CoarseClock>::default());
@@ -280,7 +290,7 @@ mod tests {
         assert!(streams.lock().live.is_empty());
     }
 
-    /// The whole answer went out in the poll that read the head, and the future ended after it.
+    /// The whole response was sent in the poll that read the head, and the future ended after it.
     #[test]
     fn a_stream_whose_last_frame_is_out_before_its_identifier_is_known_leaves_nothing_behind() {
         let (streams, clock) = (Http2Streams::default(), Arc::<CoarseClock>::default());

@@ -1,4 +1,4 @@
-//! The one timer: looks at all connections every now and then, and ends those that take too long.
+//! The single timer: checks all connections periodically and ends those that take too long.
 
 use super::coarse_clock::CoarseClock;
 use super::state::{ConnectionSnapshot, ConnectionState};
@@ -10,28 +10,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long a client that was refused may take to read why, milliseconds.
+/// How long a refused client may take to read the reason, in milliseconds.
 const REFUSED_READ_MS: u64 = 1000;
-/// How many of those are kept open at a time, on the public listeners and on the admin listener each. They have no place, so they come out of
-/// `RESERVED_HANDLES`.
+/// Maximum number of refused connections that are kept open, separately for the public listeners
+/// and the admin listener. They have no permit, so they use `RESERVED_HANDLES`.
 pub(super) const MAX_REFUSED_CONNECTIONS: usize = 64;
-/// How long a client may take to close after an answer that came before its upload had ended.
+/// How long a client may take to close after a response that was sent before its upload had ended.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
-/// At most one line in the log about refused connections in that time, milliseconds.
+/// Minimum time between two log lines about refused connections, in milliseconds.
 const LOG_INTERVAL_MS: u64 = 10_000;
 
-/// Where the server is in its life.
+/// The phase of the server's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ServerPhase {
-    /// As usual.
+    /// Normal operation.
     Serving,
-    /// What is under way may finish.
+    /// Active requests may finish.
     Draining,
-    /// Everything ends.
+    /// All connections end.
     Ending,
 }
 
-/// The bounds in milliseconds, each a tick longer: a time that is noted may be a tick old already, and nobody is cut off early.
+/// The limits in milliseconds, each extended by one tick: a recorded time may already be a tick
+/// old, and clients must not be cut off early.
 #[derive(Clone, Copy, Debug)]
 struct SweepBounds {
     grain: u64,
@@ -76,19 +77,20 @@ struct RefusedCount {
 }
 
 impl ConnectionRegistry {
-    /// No connection yet.
+    /// Creates a registry without connections.
     pub(super) fn new() -> Self {
         Self { clock: Arc::default(), newcomers: Mutex::default(), refused: Mutex::default(), phase: watch::Sender::new(ServerPhase::Serving) }
     }
 
-    /// A new connection, watched from now on.
+    /// Registers a new connection.
     pub(super) fn enter(&self) -> Arc<ConnectionState> {
         let state = Arc::new(ConnectionState::new(Arc::clone(&self.clock)));
         lock(&self.newcomers).push(Arc::downgrade(&state));
         state
     }
 
-    /// Counts a connection that found no place; one that was told so is kept open for a moment, so that it can read it.
+    /// Counts a connection that exceeds the limit. If it received a response, it is kept open
+    /// briefly, so that the client can read it.
     pub(super) fn refuse(&self, told: Option<OwnedFd>) {
         let mut refused = lock(&self.refused);
         refused.count += 1;
@@ -97,12 +99,12 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Goes on to the next phase.
+    /// Enters the next phase.
     pub(super) fn enter_phase(&self, phase: ServerPhase) {
         self.phase.send_replace(phase);
     }
 
-    /// Sweeps for as long as the task lives.
+    /// Checks the connections for as long as the task lives.
     pub(super) async fn sweep(self: Arc<Self>, limits: ServerLimits) {
         let grain = grain(&limits);
         let limit = limits.connections.min(handles::max_connections());
@@ -113,7 +115,7 @@ impl ConnectionRegistry {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                // The sender is ours, so it lives.
+                // The sender belongs to `self`, so it is still alive.
                 _ = phase.changed() => {}
             }
             passed += counted(last.elapsed(), grain);
@@ -125,14 +127,14 @@ impl ConnectionRegistry {
     }
 }
 
-/// Fine enough for the shortest bound, never finer than 20 ms nor coarser than half a second.
+/// Returns the tick: short enough for the shortest limit, between 20 ms and half a second.
 fn grain(limits: &ServerLimits) -> Duration {
     let shortest = limits.header_timeout.min(limits.idle_timeout).min(limits.body_timeout);
     (shortest / 8).clamp(Duration::from_millis(20), Duration::from_millis(500))
 }
 
-/// Time in which this process did not run, since its machine slept or had others to serve, is held against no client: what it sent may lie
-/// there unread.
+/// Time in which this process did not run, because the machine slept or was busy, does not count
+/// against clients: their data may be waiting unread.
 fn counted(elapsed: Duration, grain: Duration) -> Duration {
     elapsed.min(grain * 4)
 }
@@ -143,7 +145,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 struct Sweeper {
     bounds: SweepBounds,
-    /// Most connections at a time.
+    /// Maximum number of connections.
     limit: usize,
     watched: Vec<SweptConnection>,
     logged: u64,
@@ -156,7 +158,7 @@ impl Sweeper {
         self.watched.extend(newcomers.into_iter().map(|state| SweptConnection { state, closing: None }));
         let bounds = self.bounds;
         self.watched.retain_mut(|it| it.look(now, &bounds, phase));
-        // A crowd that has gone must not be paid for ever after.
+        // Releases memory after a peak in connections.
         if self.watched.len() < self.watched.capacity() / 4 {
             self.watched.shrink_to(self.watched.len() * 2);
         }
@@ -175,10 +177,10 @@ impl Sweeper {
     }
 }
 
-/// A connection, and what only the sweeper needs to know of it.
+/// A connection, with data that only the sweeper needs.
 struct SweptConnection {
     state: Weak<ConnectionState>,
-    /// It was told to close, then.
+    /// When it was instructed to close.
     closing: Option<u64>,
 }
 
@@ -190,11 +192,12 @@ enum SweepVerdict {
 }
 
 impl SweptConnection {
-    /// Returns whether there is anything left to watch.
+    /// Checks a connection. Returns false if it no longer needs to be watched.
     fn look(&mut self, now: u64, bounds: &SweepBounds, phase: ServerPhase) -> bool {
         let Some(state) = self.state.upgrade().filter(|it| !it.forgotten()) else { return false };
         let seen = state.seen();
-        // A tunnel may be silent for longer than a body; a socket that takes no bytes holds up both.
+        // A tunnel may be silent for longer than a body. A socket that accepts no bytes blocks
+        // both.
         let beside_tunnel = seen.tunneled && !seen.blocked && !is_silent(&seen, now, bounds);
         let stuck = state
             .streams()
@@ -207,7 +210,8 @@ impl SweptConnection {
         true
     }
 
-    /// First kindly (HTTP/2 says GOAWAY, a connection at rest ends at once); then, if nothing happens any more, for good.
+    /// Closes a connection gracefully first (HTTP/2 sends GOAWAY, an idle connection ends at once).
+    /// If nothing happens after that, drops it.
     fn close(&mut self, state: &ConnectionState, seen: &ConnectionSnapshot, now: u64, bounds: &SweepBounds) {
         let Some(told) = self.closing else {
             self.closing = Some(now);
@@ -231,26 +235,29 @@ fn judge(seen: &ConnectionSnapshot, stuck: StuckStreams, now: u64, bounds: &Swee
     if seen.lingers_since != 0 {
         return if since(seen.lingers_since) >= bounds.linger { SweepVerdict::Drop } else { SweepVerdict::Live };
     }
-    // With HTTP/2 each stream has its own time. What is left once none is under way drains as DATA moves.
+    // With HTTP/2, each stream has its own time limit. After the last stream has ended, the
+    // remaining data counts as progress while DATA is sent.
     let waits = seen.blocked || (seen.handed && !seen.multiplexed);
     let waits_too_long = waits && since(seen.written_at.max(seen.waits_at)) >= bounds.body;
-    // h2 takes what streams of small events have to say for hours. DATA that arrives is an upload that goes on.
+    // h2 can accept small events from streams for hours while the socket is full. DATA that arrives
+    // shows an active upload.
     let is_unread = seen.blocked && since(seen.blocked_at.max(seen.written_at).max(seen.read_at)) >= bounds.body;
     if stuck == StuckStreams::All || is_unread || (waits_too_long && !(seen.multiplexed && seen.in_flight)) {
         return SweepVerdict::Drop;
     }
     let over = !seen.in_flight && (seen.multiplexed || !waits) && is_over(seen, now, bounds);
-    // A stream that cannot be reset holds one part: no new ones come beside it.
+    // A stream that cannot be reset holds one part of a response. No new streams are opened beside
+    // it.
     if phase == ServerPhase::Draining || over || stuck == StuckStreams::Tail { SweepVerdict::Close } else { SweepVerdict::Live }
 }
 
-/// Whether a connection without a request under way has had its time.
+/// Whether a connection without active requests has exceeded its time limit.
 fn is_over(seen: &ConnectionSnapshot, now: u64, bounds: &SweepBounds) -> bool {
     let since = |at: u64| now.saturating_sub(at);
     if seen.tunneled {
         return is_silent(seen, now, bounds);
     }
-    // Bytes still go out after the last answer has ended, to a client that reads slowly.
+    // A slow client may still be receiving bytes after the last response has ended.
     let idle = since(seen.done_at.max(seen.written_at)) >= bounds.idle;
     let late = seen.head_since != 0 && since(seen.head_since) >= bounds.header;
     idle || late
@@ -265,7 +272,7 @@ fn is_silent(seen: &ConnectionSnapshot, now: u64, bounds: &SweepBounds) -> bool 
 mod tests {
     use super::*;
 
-    /// HTTP/2 with streams under way and a full socket.
+    /// HTTP/2 with active streams and a full socket.
     fn full() -> ConnectionSnapshot {
         ConnectionSnapshot {
             in_flight: true,
@@ -283,7 +290,8 @@ mod tests {
         }
     }
 
-    // A client that read nothing kept streams of small events, and their connections to the app, for as long as h2 had room for the events.
+    // Regression: a client that read nothing used to keep streams of small events, and their
+    // connections to the app, for as long as h2 had room for the events.
     #[test]
     fn a_full_socket_ends_a_connection_unless_data_passes_either_way() {
         let bounds = SweepBounds { grain: 100, header: 1000, idle: 1000, body: 1000, stream: 5000, linger: 1000 };

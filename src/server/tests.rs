@@ -1,4 +1,4 @@
-//! Stories over real sockets, with bounds short enough to wait for.
+//! Tests with real sockets and with limits short enough to wait for.
 
 mod answers;
 mod bounds;
@@ -31,14 +31,15 @@ use tokio_util::sync::CancellationToken;
 const HEADER: Duration = Duration::from_millis(400);
 const IDLE: Duration = Duration::from_millis(900);
 const BODY: Duration = Duration::from_millis(700);
-/// How much later than its bound an end may be on a busy machine.
+/// How late an end may come after its limit on a busy machine.
 const LATE: Duration = Duration::from_millis(1500);
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// `/`: who asks; `/slow`: 10 parts, 200 ms apart; `/big`: more than any buffer holds; `/late`: an answer after 600 ms;
-/// `/upgrade`: an echo; `/refuse`: an answer that does not read the body.
+/// `/`: returns the client; `/slow`: 10 parts, 200 ms apart; `/big`: more than any buffer holds;
+/// `/late`: a response after 600 ms; `/upgrade`: an echo; `/refuse`: a response without reading the
+/// body.
 #[derive(Clone)]
 struct App;
 
@@ -123,7 +124,8 @@ fn limits() -> ServerLimits {
     ServerLimits { header_timeout: HEADER, idle_timeout: IDLE, body_timeout: BODY, ..ServerLimits::default() }
 }
 
-/// No client waits so long: what ends within a few seconds ends for another reason.
+/// Limits longer than any test: a connection that ends within a few seconds ended for another
+/// reason.
 fn patient() -> ServerLimits {
     ServerLimits { header_timeout: Duration::from_secs(60), idle_timeout: Duration::from_secs(60), ..limits() }
 }
@@ -153,7 +155,7 @@ impl World {
     }
 }
 
-/// Reads one answer whose length is told, and leaves the connection open.
+/// Reads one response with a known length and leaves the connection open.
 async fn answer(stream: &mut TcpStream) -> String {
     let mut text = String::new();
     loop {
@@ -169,7 +171,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     }
 }
 
-/// How long until the other side closes; what it still says is read.
+/// Returns how long the other side takes to close. Reads the data that it still sends.
 async fn closes(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Duration {
     let begin = Instant::now();
     let mut bytes = vec![0; 64 * 1024];
@@ -183,7 +185,7 @@ async fn closes(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Duration {
 
 #[track_caller]
 fn in_time(took: Duration, bound: Duration) {
-    // The begin is measured here, after what was sent.
+    // The start is measured here, after the data was sent.
     let least = bound.saturating_sub(Duration::from_millis(20));
     assert!(took >= least, "closed after {took:?}, before {bound:?}");
     assert!(took <= bound + LATE, "closed after {took:?}, long after {bound:?}");

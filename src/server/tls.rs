@@ -1,4 +1,5 @@
-//! TLS where we terminate it: certificate and key from files, re-read when they change.
+//! TLS termination: reads the certificate and the key from files, and reads them again when they
+//! change.
 
 use crate::config::server::TlsFiles;
 use arc_swap::ArcSwap;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Why a certificate cannot be used.
@@ -25,33 +26,33 @@ pub enum Error {
     /// A file cannot be read.
     #[error("{path}: {source}")]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The file of the chain is not PEM, or holds no certificate.
+    /// The certificate file is not PEM or contains no certificate.
     #[error("{path}: {cause}")]
     Certificate {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         cause: String,
     },
-    /// The file of the key is not PEM, or holds no private key.
+    /// The key file is not PEM or contains no private key.
     #[error("{path}: contains no readable private key in PEM")]
     Key {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// The key is not the certificate's, or of a kind that is not known.
+    /// The key does not belong to the certificate, or its type is not supported.
     #[error("{certificate} and {key}: {cause}")]
     Pair {
-        /// The file of the chain.
+        /// The path of the certificate file.
         certificate: PathBuf,
-        /// The file of the key.
+        /// The path of the key file.
         key: PathBuf,
-        /// What rustls said.
+        /// The error from rustls.
         cause: rustls::Error,
     },
     /// TLS cannot be set up.
@@ -59,7 +60,7 @@ pub enum Error {
     Setup(#[from] rustls::Error),
 }
 
-/// The certificate that is shown, and where it comes from. Cheap to clone; all clones show the same.
+/// The server certificate and its files. Cheap to clone; all clones use the same certificate.
 #[derive(Clone, Debug)]
 pub struct ServerCertificates {
     shared: Arc<SharedCertificate>,
@@ -71,7 +72,8 @@ struct SharedCertificate {
     files: TlsFiles,
     provider: CryptoProvider,
     current: ArcSwap<CertifiedKey>,
-    /// Of the contents that were last tried, good or bad: what is wrong with them is said once.
+    /// The fingerprint of the contents that were last tried, valid or not: an error is logged only
+    /// once.
     tried: Mutex<FileFingerprint>,
 }
 
@@ -81,29 +83,31 @@ impl ServerCertificates {
     /// Reads both files.
     ///
     /// # Errors
-    /// `Error` names the file and what is wrong with it.
+    /// `Error` names the file and the problem.
     pub fn load(files: &TlsFiles) -> Result<Self, Error> {
         let provider = default_provider();
         let contents = CertificateFiles::read(files)?;
         let (current, tried) = (ArcSwap::from_pointee(contents.pair(files, &provider)?), Mutex::new(contents.fingerprint()));
         let shared = Arc::new(SharedCertificate { files: files.clone(), provider: provider.clone(), current, tried });
-        // TLS 1.3 and 1.2; of the key exchanges the hybrid post-quantum X25519MLKEM768 comes first.
+        // TLS 1.3 and 1.2. The hybrid post-quantum X25519MLKEM768 is the preferred key exchange.
         let config = ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()?.with_no_client_auth();
         let mut config = config.with_cert_resolver(Arc::clone(&shared) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // Tickets instead of a table of sessions: clients resume without memory of ours. Their keys change every few hours.
+        // Tickets instead of a session table: clients resume without memory on the server. The
+        // ticket keys change every few hours.
         config.ticketer = Ticketer::new()?;
         Ok(Self { shared, config: Arc::new(config) })
     }
 
-    /// Looks at the files now. A pair that cannot be used keeps the old one, and is named in the log once. Connections that live stay.
+    /// Checks the files now. If the new pair cannot be used, the old one stays in use, and the
+    /// error is logged once. Existing connections are not affected.
     pub async fn reload(&self) {
         let shared = Arc::clone(&self.shared);
-        // Only a runtime that shuts down refuses.
+        // Fails only if the runtime is shutting down.
         let _ = tokio::task::spawn_blocking(move || shared.reload()).await;
     }
 
-    /// Looks at the files every half minute, for as long as the task lives.
+    /// Checks the files every 30 seconds for as long as the task lives.
     pub(super) async fn watch(self) {
         loop {
             tokio::time::sleep(RELOAD_INTERVAL).await;
@@ -111,7 +115,7 @@ impl ServerCertificates {
         }
     }
 
-    /// For the listeners.
+    /// Returns the acceptor for the listeners.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
@@ -120,7 +124,7 @@ impl ServerCertificates {
 impl SharedCertificate {
     fn reload(&self) {
         let read = CertificateFiles::read(&self.files);
-        // A file that is gone counts as contents too, or it would be named every half minute.
+        // A missing file counts as contents too; otherwise it would be logged every 30 seconds.
         let fingerprint = read.as_ref().map_or_else(|it| it.to_string().into_bytes(), CertificateFiles::fingerprint);
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         if *tried == fingerprint {
@@ -143,7 +147,7 @@ impl ResolvesServerCert for SharedCertificate {
     }
 }
 
-/// Both files, as they lie there.
+/// The contents of both files.
 struct CertificateFiles {
     certificate: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
@@ -164,7 +168,7 @@ impl CertificateFiles {
         if chain.is_empty() {
             return Err(bad("contains no certificate in PEM"));
         }
-        // What the parser says could quote the file.
+        // The parser's error could quote the file.
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| Error::Key { path: files.key.clone() })?;
         CertifiedKey::from_der(chain, key, provider).map_err(|cause| Error::Pair { certificate: files.certificate.clone(), key: files.key.clone(), cause })
     }

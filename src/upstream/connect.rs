@@ -1,4 +1,4 @@
-//! Connections to an app are opened here.
+//! Opens connections to an app.
 
 use super::error::{BadUpstream, Error};
 use super::request_body::RequestBody;
@@ -22,10 +22,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 
-/// Largest head of a response, in bytes.
+/// Maximum size of a response head, in bytes.
 const MAX_HEAD_BYTES: usize = 128 * 1024;
 
-/// Where an app is, ready to be dialed.
+/// The address of an app, ready to connect to.
 pub(super) struct AppDialer {
     route: DialRoute,
     timeout: Duration,
@@ -40,11 +40,11 @@ enum DialRoute {
 trait AppIo: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> AppIo for T {}
 
-/// Connections to all apps of this process: one client of HTTP/2 asks for as many as it has streams, and must not use up the handles that
-/// others are accepted with.
+/// Limits the connections of this process to all apps: a single HTTP/2 client causes as many as it
+/// has streams, and must not use up the file handles with which other clients are accepted.
 static CONNECTION_PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(handles::max_connections().min(Semaphore::MAX_PERMITS))));
 
-/// A connection to an app, and its place among all of them.
+/// A connection to an app, with its permit from `CONNECTION_PERMITS`.
 struct CountedConnection {
     io: Box<dyn AppIo>,
     _permit: OwnedSemaphorePermit,
@@ -91,18 +91,19 @@ impl AppDialer {
         Ok(Self { route, timeout: config.connect_timeout })
     }
 
-    /// A new HTTP/1.1 connection; a task of its own drives it, so that an end of file is seen while nobody uses it.
+    /// Opens an HTTP/1.1 connection. Its own task drives it, so that an end of file is noticed
+    /// while the connection is idle.
     pub(super) async fn http1(&self) -> Result<http1::SendRequest<RequestBody>, Error> {
         let io = self.open().await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_HEAD_BYTES);
         let (sender, connection) = builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
-        // How it ends is told to whoever waits for a response.
+        // Errors are reported to the request that waits for a response.
         tokio::spawn(async move { drop(connection.with_upgrades().await) });
         Ok(sender)
     }
 
-    /// A new HTTP/2 connection in clear, by prior knowledge (RFC 9113 3.3).
+    /// Opens an HTTP/2 connection in cleartext, with prior knowledge (RFC 9113 section 3.3).
     pub(super) async fn http2(&self) -> Result<http2::SendRequest<RequestBody>, Error> {
         let io = self.open().await?;
         let mut builder = http2::Builder::new(TokioExecutor::new());

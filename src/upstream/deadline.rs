@@ -1,4 +1,4 @@
-//! How long the app may take to answer, without a timer for each request.
+//! Limits the app's response time without a timer for each request.
 
 use super::error::Error;
 use super::held_permit::{CHECK_EVERY, UnderWay};
@@ -9,14 +9,16 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-/// A timer that stays with a connection from one request to the next. It is left to ring for a request that is long over, and only
-/// then set for the one that waits: setting a timer for each request takes the driver's lock, and wakes the driver.
+/// A timer that a connection keeps from one request to the next. It may fire for a request that is
+/// long over, and only then is set for the current one: setting a timer for each request takes the
+/// lock of the timer driver and wakes it.
 #[derive(Debug)]
 pub(super) struct ConnectionTimer(Pin<Box<Sleep>>);
 
 impl ConnectionTimer {
     fn poll(&mut self, until: Instant, context: &mut Context<'_>) -> Poll<()> {
-        // Where the one before had no session, so that nobody was told of it; and after a reload that asks for less patience.
+        // Sets the timer earlier if the previous request had no session and therefore no checks, or
+        // if a reload shortened the timeout.
         if self.0.deadline() > until {
             self.0.as_mut().reset(until);
         }
@@ -30,11 +32,12 @@ impl ConnectionTimer {
     }
 }
 
-/// The time that one request is given. As long as the app takes some of its body, it is given more.
+/// The time limit of one request. It is extended while the app accepts parts of the body.
 pub(super) struct RequestDeadline<'a> {
     started_at: Instant,
     until: Instant,
-    /// Who is told every `CHECK_EVERY` that the request is under way, and how often that was due so far. Small: it is moved with every request.
+    /// The observer that is notified every `CHECK_EVERY` while the request is in progress, and the
+    /// number of notifications due so far. Kept small, because it is moved with every request.
     told: Option<&'a dyn UnderWay>,
     told_times: u32,
     timeout: Duration,
@@ -48,7 +51,7 @@ impl<'a> RequestDeadline<'a> {
         Self { started_at: began, until: began + timeout, told: None, told_times: 0, timeout, progress, frames: 0 }
     }
 
-    /// Tells of the request as long as it is under way.
+    /// Notifies this observer while the request is in progress.
     pub(super) fn telling(self, told: Option<&'a dyn UnderWay>) -> Self {
         Self { told, ..self }
     }
@@ -58,12 +61,12 @@ impl<'a> RequestDeadline<'a> {
         self.started_at
     }
 
-    /// A timer for a new connection.
+    /// Returns a timer for a new connection.
     pub(super) fn timer(&self) -> ConnectionTimer {
         ConnectionTimer(Box::pin(sleep_until(self.next())))
     }
 
-    /// Waits with a timer of its own: for what is rare, or shared with other requests.
+    /// Waits with a separate timer, for operations that are rare or shared with other requests.
     pub(super) async fn run<T>(&mut self, mut it: Pin<&mut impl Future<Output = T>>) -> Result<T, Error> {
         loop {
             match timeout_at(self.next(), it.as_mut()).await {
@@ -87,7 +90,7 @@ impl<'a> RequestDeadline<'a> {
         .await
     }
 
-    /// When there is something to do, unless the answer comes before.
+    /// Returns when the next action is due, unless the response comes first.
     fn next(&self) -> Instant {
         if self.told.is_some() { self.until.min(self.started_at + CHECK_EVERY * (self.told_times + 1)) } else { self.until }
     }
@@ -129,7 +132,7 @@ mod tests {
         let mut timer = first.timer();
         assert_eq!(first.run_with_timer(&mut timer, pin!(ready(1))).await.unwrap(), 1);
         tokio::time::sleep(SHORT / 2).await;
-        // The timer rings in the middle of this one, which has its whole time.
+        // The timer fires in the middle of this request, which still gets its full time.
         let begin = Instant::now();
         let ended = RequestDeadline::new(SHORT, None).run_with_timer(&mut timer, pin!(pending::<()>())).await;
         assert!(matches!(ended, Err(Error::ResponseTimeout)));
@@ -143,7 +146,8 @@ mod tests {
         assert!(matches!(ended, Err(Error::ResponseTimeout)));
     }
 
-    /// Steps far shorter than the bound: a machine that is late by half a second lets it end no earlier.
+    /// The steps are much shorter than the limit, so that a delay of half a second on a slow
+    /// machine does not end the request early.
     #[tokio::test]
     async fn as_long_as_the_app_takes_the_body_it_is_given_time() {
         const BOUND: Duration = Duration::from_millis(600);

@@ -1,39 +1,39 @@
-//! Why a request did not come back from the app.
+//! Errors of requests to the app.
 
 use crate::wire::body::BoxError;
 
-/// Why a request did not come back from the app.
+/// Why a request to the app failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nobody listens there, or TLS failed.
+    /// The app does not accept connections, or TLS failed.
     #[error("cannot connect: {0}")]
     Connect(std::io::Error),
-    /// Not connected within `connect_timeout`.
+    /// No connection within `connect_timeout`.
     #[error("cannot connect in time")]
     ConnectTimeout,
-    /// No head of a response within `response_timeout`.
+    /// No response head within `response_timeout`.
     #[error("no response in time")]
     ResponseTimeout,
-    /// The connection broke before the head of a response, or what came is no HTTP.
+    /// The connection broke before the response head, or the response is not HTTP.
     #[error("no usable response: {0}")]
     Broken(hyper::Error),
-    /// The client sent no more of its body.
+    /// The client stopped sending its body.
     #[error("the client stopped sending its body")]
     ClientStalled,
-    /// The client's own body broke off.
+    /// The client's body is incomplete.
     #[error("the client's body is incomplete")]
     ClientBroke,
-    /// The session of the request ended before its body did, or before the app answered.
+    /// The session of the request ended before its body did, or before the app responded.
     #[error("the session ended before the app answered")]
     SessionEnded,
-    /// The rules let the request in, and no longer did before its body had ended.
+    /// The rules allowed the request but denied it before its body had ended.
     #[error("the access rules denied access before the app answered")]
     NotAllowed,
-    /// The app switched protocols in a way that was not asked for.
+    /// The app switched protocols in a way that was not requested.
     #[error("the app's response to an upgrade is not valid")]
     Upgrade,
-    /// An upgrade towards an upstream that speaks HTTP/2.
+    /// An upgrade was requested from an upstream that uses HTTP/2.
     #[error("an h2c upstream does not support upgrades")]
     UpgradeToH2c,
     /// The request cannot be written for this upstream.
@@ -41,21 +41,21 @@ pub enum Error {
     Unsendable(#[from] http::Error),
 }
 
-/// Whose fault it is, for the status.
+/// The side that caused the error. It determines the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultSide {
-    /// 502: the app cannot be reached, or answers nonsense.
+    /// 502: the app is unreachable or its response is not valid.
     Unreachable,
     /// 504: the app is too slow.
     Slow,
     /// 408: the client stopped sending.
     Client,
-    /// 501: the app's protocol has no such thing.
+    /// 501: the app's protocol does not support the request.
     NotSupported,
 }
 
 impl Error {
-    /// Whose fault it is.
+    /// Returns the side that caused the error.
     pub fn fault(&self) -> FaultSide {
         match self {
             Self::ConnectTimeout | Self::ResponseTimeout => FaultSide::Slow,
@@ -65,7 +65,7 @@ impl Error {
         }
     }
 
-    /// The client's fault where its body ended early, whatever hyper calls what came of that.
+    /// Blames the client if its body ended early, regardless of how hyper reports the consequence.
     pub(super) fn or_client(self, broke: Option<RequestBodyError>) -> Self {
         match (self, broke) {
             (Self::Broken(_), Some(broke)) => broke.into(),
@@ -73,7 +73,7 @@ impl Error {
         }
     }
 
-    /// Looks for our own cause under hyper's.
+    /// Extracts Entrada's own error from hyper's error chain.
     pub(super) fn of_hyper(error: hyper::Error) -> Self {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(it) = cause {
@@ -110,12 +110,12 @@ impl From<RequestBodyError> for Error {
     }
 }
 
-/// An app that sends no more of a response it began.
+/// The app stopped sending in the middle of a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the app stopped sending")]
 pub(super) struct AppStalled;
 
-/// The permit of a request does not hold any more.
+/// The permit of a request no longer holds.
 #[derive(Debug, thiserror::Error)]
 #[error("the request is no longer allowed")]
 pub(super) struct PermitRevoked;
@@ -127,13 +127,13 @@ pub(super) fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> Bo
 /// Why `[upstream]` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadUpstream {
-    /// `ca_file`.
+    /// `ca_file` is not usable.
     #[error("ca_file: {0}")]
     Roots(#[from] crate::wire::tls::BadRoots),
-    /// `client_certificate`.
+    /// `client_certificate` is not usable.
     #[error("client_certificate: {0}")]
     Certificate(String),
-    /// A host that no certificate can be for.
+    /// A host for which no certificate can exist.
     #[error("url: {0:?} is not a valid TLS server name")]
     Name(String),
 }

@@ -1,4 +1,4 @@
-//! What the app is told about the way a request came.
+//! Headers that inform the app about the network path of a request.
 
 use super::proxy_context::ProxyContext;
 use bytes::Bytes;
@@ -13,13 +13,13 @@ const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Writes them. Theirs have been taken out before.
+/// Writes the headers. The client's own were removed before.
 pub(super) fn write(headers: &mut HeaderMap, proxy_context: &ProxyContext) {
     let proto = if proxy_context.https { "https" } else { "http" };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
     headers.insert(X_FORWARDED_HOST, proxy_context.host.clone());
     headers.insert(X_REQUEST_ID, proxy_context.request_id.clone());
-    // One buffer for the three that are made for each request.
+    // One buffer for the three values that are built for each request.
     let mut text = Vec::with_capacity(192);
     chain(&mut text, proxy_context);
     let chain_end = text.len();
@@ -44,7 +44,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Bytes) {
     };
 }
 
-/// The chain that a trusted peer told, and the peer.
+/// Appends the chain from a trusted peer, followed by the peer's address.
 fn chain(out: &mut Vec<u8>, proxy_context: &ProxyContext) {
     if let Some(chain) = proxy_context.chain.as_ref().and_then(|it| it.to_str().ok()) {
         out.extend_from_slice(chain.as_bytes());
@@ -57,7 +57,7 @@ fn chain(out: &mut Vec<u8>, proxy_context: &ProxyContext) {
     }
 }
 
-/// What `Display` writes, without the machinery of formatting for what nearly every request has.
+/// Writes the same text as `Display`, without the formatting overhead in the common case.
 fn address(out: &mut Vec<u8>, it: IpAddr) {
     match it {
         IpAddr::V4(it) => {
@@ -83,7 +83,7 @@ fn decimal(out: &mut Vec<u8>, it: u8) {
     out.push(b'0' + it % 10);
 }
 
-/// RFC 7239 4.
+/// RFC 7239 section 4.
 fn forwarded(out: &mut Vec<u8>, proxy_context: &ProxyContext, proto: &str) {
     out.extend_from_slice(b"for=");
     match proxy_context.client {
@@ -96,13 +96,14 @@ fn forwarded(out: &mut Vec<u8>, proxy_context: &ProxyContext, proto: &str) {
         None => out.extend_from_slice(b"unknown"),
     }
     out.extend_from_slice(b";host=\"");
-    // It was matched against our own names: no quote stands in it.
+    // The host was matched against Entrada's own names, so it contains no quotes.
     out.extend_from_slice(proxy_context.host.as_bytes());
     out.extend_from_slice(b"\";proto=");
     out.extend_from_slice(proto.as_bytes());
 }
 
-/// A trace of our own (W3C Trace Context 3.2), so that the app's log and ours can be joined: the reference, in hexadecimal.
+/// Starts a new trace (W3C Trace Context section 3.2), so that the app's log and Entrada's can be
+/// joined: the request ID in hexadecimal.
 fn traceparent(out: &mut Vec<u8>, request_id: &HeaderValue) {
     out.extend_from_slice(b"00-");
     let id = request_id.as_bytes().iter().copied().chain(std::iter::repeat(b'0'));

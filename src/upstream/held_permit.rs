@@ -1,4 +1,4 @@
-//! What a request, its answer or a tunnel hangs on while it lasts: what was permitted.
+//! Keeps the permit of a request, its response or a tunnel while it lasts.
 
 use super::tunnel::TunnelEnd;
 use crate::base::target::Target;
@@ -9,50 +9,55 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often we check whether a permit still holds. What is over sooner goes out whole: a session may end between the head of a request and
-/// the head of its answer, and a short answer that breaks off would be taken for a fault.
+/// How often a permit is checked again. Shorter responses are sent whole: a session may end between
+/// the request head and the response head, and a short response that breaks off would look like an
+/// error.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// Why most that lasts is cut off, for the log.
+/// The most common reason for an early end, for the log.
 const SESSION_ENDED: &str = "its session ended";
 
-/// Knows whether what was permitted at the head of a request still is.
+/// Checks whether the decision at the request head still holds.
 pub trait PermitCheck: Clone + Send + Sync + Unpin + 'static {
-    /// Whether the session goes on and the rules still let it in. `used` says whether bytes passed since the last time, or the app works on
-    /// the request: that is use, as requests are.
+    /// Checks that the session is live and that the rules still allow the request. `used` says
+    /// whether bytes were transferred since the last check or the app works on the request, which
+    /// counts as use of the session, as requests do.
     ///
     /// # Errors
-    /// Why it does not, for the log.
+    /// The reason why the permit no longer holds, for the log.
     fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> Result<(), &'static str>;
 }
 
-/// What a request with a session was permitted, kept until its body or its answer has ended.
+/// The permit of a request with a session, kept until its body or its response has ended.
 pub(super) struct HeldPermit<C> {
     is_upload: bool,
     target: Target,
     session: Arc<Session>,
     check: C,
     request_id: HeaderValue,
-    /// Bytes passed since the last check.
+    /// Whether bytes were transferred since the last check.
     used: bool,
-    /// Nothing before the second part: most bodies have ended by then, and no clock is read for them.
+    /// The time of the last check; `None` before the second part: most bodies have ended by then,
+    /// and the clock is not read for them.
     checked_at: Option<Instant>,
 }
 
 impl<C: PermitCheck> HeldPermit<C> {
-    /// For an answer. Nothing where no session is involved: such an answer belongs to everyone.
+    /// Creates the permit of a response. Returns nothing without a session: such a response is
+    /// public.
     pub(super) fn new(identity: IdentityHeaders, check: C, request_id: HeaderValue) -> Option<Self> {
         let (target, session) = identity.into_permit().into_parts();
         Some(Self { is_upload: false, target, session: session?, check, request_id, used: false, checked_at: None })
     }
 
-    /// For the body of the request: it may end before the answer begins, or after the answer has ended.
+    /// Creates the permit of a request body: it may end before the response begins, or after the
+    /// response has ended.
     pub(super) fn of_upload(identity: &IdentityHeaders, check: &C, request_id: &HeaderValue) -> Option<Self> {
         let (target, session) = (identity.target().clone(), Arc::clone(identity.session()?));
         Some(Self { is_upload: true, target, session, check: check.clone(), request_id: request_id.clone(), used: false, checked_at: None })
     }
 
-    /// Whether the session ended while the app was taking its time.
+    /// Whether the session ended while the app was preparing a slow response.
     pub(super) fn expired_before_answer(&self, began: Instant) -> bool {
         let is_late = self.session_is_over() && began.elapsed() >= CHECK_EVERY;
         if is_late {
@@ -61,7 +66,7 @@ impl<C: PermitCheck> HeldPermit<C> {
         is_late
     }
 
-    /// Whether one more part may pass.
+    /// Whether one more part may be transferred.
     pub(super) fn still_permits(&mut self) -> bool {
         if !std::mem::replace(&mut self.used, true) && self.checked_at.is_none() {
             return true;
@@ -71,7 +76,7 @@ impl<C: PermitCheck> HeldPermit<C> {
         now.duration_since(since) < CHECK_EVERY || self.still_holds()
     }
 
-    /// Whether it may go on waiting.
+    /// Checks whether the transfer may continue.
     pub(super) fn still_holds(&mut self) -> bool {
         self.checked_at = Some(Instant::now());
         let used = std::mem::take(&mut self.used);
@@ -82,7 +87,8 @@ impl<C: PermitCheck> HeldPermit<C> {
         held.is_ok()
     }
 
-    /// Whether the session is over; else something else ends it, mostly the rules.
+    /// Whether the session is over. Otherwise the permit ends for another reason, usually the
+    /// rules.
     pub(super) fn session_is_over(&self) -> bool {
         self.session.is_over()
     }
@@ -93,7 +99,7 @@ impl<C: PermitCheck> HeldPermit<C> {
         tracing::info!(request_id, user = self.session.user(), "{what} {how}: {cause}");
     }
 
-    /// For a tunnel: it ends at once with its session.
+    /// Converts the permit for a tunnel, which ends as soon as its session does.
     pub(super) fn into_ends(mut self) -> TunnelEnd {
         TunnelEnd {
             cancelled: self.session.ended(),
@@ -105,9 +111,10 @@ impl<C: PermitCheck> HeldPermit<C> {
     }
 }
 
-/// A request whose answer is waited for.
+/// A request that waits for its response.
 pub(super) trait UnderWay: Sync {
-    /// Notes that its session is in use. It ends nothing: what the app does may be done already, and is judged when it answers.
+    /// Counts the wait as use of the session. It ends nothing: the app may already have acted on
+    /// the request, and the permit is checked when the app responds.
     fn is_use(&self);
 }
 

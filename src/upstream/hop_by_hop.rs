@@ -1,13 +1,16 @@
-//! What is said between two neighbors only (RFC 9110 7.6.1) ends here, in both directions.
+//! Removes hop-by-hop headers (RFC 9110 section 7.6.1) in both directions.
 
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE};
 
-/// Names that `Connection` may list that are not hop-by-hop: a caller must not talk us out of them (RFC 9110 7.6.1: "MUST NOT").
+/// Header names that are not hop-by-hop even if `Connection` lists them: a client must not be able
+/// to remove them (RFC 9110 section 7.6.1: "MUST NOT").
 const END_TO_END_NAMES: [&str; 6] = ["host", "content-length", "content-type", "authorization", "cookie", "origin"];
 
-/// Takes out hop-by-hop headers and whatever `Connection` names. Must be called before ours are written.
+/// Removes hop-by-hop headers and all headers that `Connection` names. Must be called before
+/// Entrada's headers are written.
 pub(super) fn strip(headers: &mut HeaderMap) {
-    // One look over all names: most heads have none of these, and each removal is a search of its own.
+    // A single pass over all names: most heads have none of these headers, and each removal is a
+    // separate search.
     let mut gone: Vec<HeaderName> = Vec::new();
     for name in headers.keys().filter(|it| is_hop_by_hop(it.as_str())) {
         gone.push(name.clone());
@@ -20,7 +23,7 @@ pub(super) fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Hop-by-hop, whatever `Connection` says.
+/// Whether a header is hop-by-hop even if `Connection` does not name it.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -36,13 +39,14 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// Whether the client takes trailers: the only `TE` that is passed on, and to HTTP/2 only.
+/// Whether the client accepts trailers. This is the only `TE` value that is forwarded, and only to
+/// HTTP/2.
 pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
     headers.get_all(TE).iter().flat_map(tokens).any(|it| it.eq_ignore_ascii_case("trailers"))
 }
 
 fn listed(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
-    // What nearly everybody lists goes anyway.
+    // Almost every client lists this name, which is removed anyway.
     let further = tokens(value).filter(|it| !it.eq_ignore_ascii_case("keep-alive"));
     further.filter_map(|it| HeaderName::from_bytes(it.as_bytes()).ok()).filter(|it| !END_TO_END_NAMES.contains(&it.as_str()))
 }

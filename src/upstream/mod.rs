@@ -1,7 +1,8 @@
-//! The way to the app. Nothing goes through without identity headers, and the path that is sent is the permit's.
+//! Forwards requests to the app. Every request carries identity headers, and the path is taken from
+//! the permit.
 //!
-//! Bodies stream both ways and are never held. What is hop-by-hop ends here before ours is written. The app's cookies and
-//! our own are not this module's matter.
+//! Bodies are streamed in both directions and never buffered. Hop-by-hop headers are removed before
+//! Entrada's are written. This module does not handle cookies.
 
 mod connect;
 mod deadline;
@@ -45,15 +46,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use upgrade::UpgradeProtocol;
 
-/// About as many headers as we write into a request.
+/// Approximate number of headers that Entrada adds to a request.
 const ADDED_HEADERS_ESTIMATE: usize = 20;
 
-/// All apps behind us.
+/// All apps behind Entrada.
 #[derive(Debug)]
 pub struct Upstream {
     app: ProxiedApp,
     routes: PathRoutes,
-    /// Those of the routes, in their order.
+    /// The apps of the routes, in their order.
     apps: Vec<ProxiedApp>,
     host: HostHeader,
     response_timeout: Duration,
@@ -69,25 +70,25 @@ struct ProxiedApp {
     link: AppLink,
 }
 
-/// A request as it is about to be sent.
+/// A request that is ready to be sent.
 struct OutgoingRequest<'a> {
     app: &'a ProxiedApp,
     request: Request<RequestBody>,
     progress: Option<BodyProgress>,
-    /// Rare, and in a box: it is moved with every request.
+    /// Boxed because upgrades are rare and this value is moved with every request.
     upgrade: Option<Box<(UpgradeProtocol, ProxyContext)>>,
 }
 
 #[derive(Debug)]
 enum AppLink {
-    /// HTTP/1.1: a pool.
+    /// HTTP/1.1: a pool of connections.
     One(Arc<ConnectionPool>),
-    /// HTTP/2: one connection that all requests share.
+    /// HTTP/2: one connection for all requests.
     Two(Mutex<Option<http2::SendRequest<RequestBody>>>),
 }
 
 impl Upstream {
-    /// Reads certificates; opens no connection.
+    /// Reads the certificates. Opens no connection.
     ///
     /// # Errors
     /// `BadUpstream` names the file that cannot be used.
@@ -103,13 +104,14 @@ impl Upstream {
         })
     }
 
-    /// Sends on what was judged, and brings back what the app answers. The head is emptied.
+    /// Forwards the judged request and returns the app's response. Empties the request head.
     ///
-    /// It is dressed before anything waits: an `async fn` has room for its arguments twice, and what is in it is moved. The answer lasts no
-    /// longer than `check` says.
+    /// The headers are written before the first await: an `async fn` reserves space for its
+    /// arguments twice, and its content is moved. The response continues only as long as `check`
+    /// allows.
     ///
     /// # Errors
-    /// `Error` where nothing usable came back.
+    /// `Error` if the app returned no usable response.
     pub fn forward<C: PermitCheck>(
         &self,
         parts: &mut Parts,
@@ -160,7 +162,7 @@ impl Upstream {
         std::mem::swap(request.method_mut(), &mut parts.method);
         std::mem::swap(request.headers_mut(), &mut parts.headers);
         std::mem::swap(request.extensions_mut(), &mut parts.extensions);
-        // The permit's, byte for byte.
+        // The permit's target, byte for byte.
         *request.uri_mut() = Uri::from(identity.target().path_and_query().clone());
         let upgrade = if proxy_context.upgrade { UpgradeProtocol::of(&mut request, &proxy_context.request_id) } else { None };
         self.dress(request.headers_mut(), app, identity, &proxy_context);
@@ -170,13 +172,14 @@ impl Upstream {
         OutgoingRequest { app, request, progress, upgrade: upgrade.map(|it| Box::new((it, proxy_context))) }
     }
 
-    /// From a client's headers to those that the app gets. The order matters: what `Connection` names goes before ours is written.
+    /// Turns the client's headers into the app's. The order matters: headers that `Connection`
+    /// names are removed before Entrada's are written.
     fn dress(&self, headers: &mut HeaderMap, app: &ProxiedApp, identity: &IdentityHeaders, proxy_context: &ProxyContext) {
         let trailers = matches!(app.link, AppLink::Two(_)) && hop_by_hop::takes_trailers(headers);
         hop_by_hop::strip(headers);
-        // One growth instead of two.
+        // Allocates once instead of twice.
         headers.reserve(ADDED_HEADERS_ESTIMATE);
-        // The client was told to go on when its body was first asked for: after it was let in.
+        // The client receives 100 Continue when its body is first read, which is after admission.
         headers.remove(EXPECT);
         join_cookies(headers);
         identity.apply(headers);
@@ -194,7 +197,7 @@ impl Upstream {
     fn coming<C: PermitCheck>(&self, response: Response<Incoming>, returning: Option<BorrowedConnection>, held: Option<HeldPermit<C>>) -> Response<Body> {
         let (mut parts, body) = response.into_parts();
         hop_by_hop::strip(&mut parts.headers);
-        // The version is a neighbor's matter as well.
+        // The version, too, applies to one hop only.
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         Response::from_parts(parts, Body::stream(ResponseBody::new(body, self.stream_timeout, returning, held)))
@@ -236,11 +239,13 @@ impl ProxiedApp {
                 if !connection.sender.is_ready() && deadline.run_with_timer(&mut connection.timer, pin!(connection.sender.ready())).await?.is_err() {
                     continue;
                 }
-                // A copy costs; a connection in constant use is not closed for being idle.
+                // A copy is expensive, and the app does not close a connection in constant use as
+                // idle.
                 let spare = if rested { repeatable(&request).map(Box::new) } else { None };
                 match deadline.run_with_timer(&mut connection.timer, pin!(connection.sender.try_send_request(request))).await? {
                     Ok(response) => return Ok((response, connection)),
-                    // The app had closed it meanwhile: what was never sent, or may be sent twice, goes again, once, on a new connection.
+                    // The app had closed the connection. A request that was not sent, or that may
+                    // be repeated, is sent once more on a new connection.
                     Err(mut error) => {
                         let again = error.take_message().or(spare.map(|it| *it));
                         request = again.ok_or_else(|| Error::of_hyper(error.into_error()))?;
@@ -248,7 +253,8 @@ impl ProxiedApp {
                 }
                 break;
             }
-            // Connecting is rare, and in a box: the room it needs would be moved with every request.
+            // Boxed because connecting is rare: otherwise its space would be moved with every
+            // request.
             Box::pin(self.connect(request, deadline)).await
         }
     }
@@ -273,13 +279,13 @@ impl ProxiedApp {
                 Err(mut error) => request = error.take_message().or(spare).ok_or_else(|| Error::of_hyper(error.into_error()))?,
             }
         }
-        // Two requests that find none at the same moment open one each; the later one stays.
+        // Two concurrent requests without a connection open one each. The later one is kept.
         let mut sender = self.dial.http2().await?;
         *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
         sender.send_request(request).await.map_err(Error::of_hyper)
     }
 
-    /// HTTP/2 says the host in `:authority` (RFC 9113 8.3.1).
+    /// Returns the host for `:authority` in HTTP/2 (RFC 9113 section 8.3.1).
     fn authority_for(&self, request: &Request<RequestBody>) -> Authority {
         let host = request.headers().get(HOST).and_then(|it| Authority::try_from(it.as_bytes()).ok());
         host.unwrap_or_else(|| self.authority.clone())
@@ -294,7 +300,7 @@ fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// A copy of a request that may be sent twice (RFC 9110 9.2.2) and has no body.
+/// Returns a copy of a request that may be repeated (RFC 9110 section 9.2.2) and has no body.
 fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     let idempotent = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
     if !idempotent || !http_body::Body::is_end_stream(request.body()) || request.headers().contains_key(http::header::UPGRADE) {
@@ -308,7 +314,8 @@ fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     Some(copy)
 }
 
-/// HTTP/2 may send a cookie a line; HTTP/1.1 apps expect one line (RFC 9113 8.2.3).
+/// Joins cookie lines: HTTP/2 may send one cookie per line, but HTTP/1.1 apps expect a single line
+/// (RFC 9113 section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut lines = headers.get_all(COOKIE).iter();
     let (Some(_), Some(_)) = (lines.next(), lines.next()) else { return };

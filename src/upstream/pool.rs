@@ -1,4 +1,4 @@
-//! Connections to the app that wait for their next request.
+//! Idle connections to the app.
 
 use super::deadline::ConnectionTimer;
 use super::request_body::{BodyProgress, RequestBody};
@@ -9,27 +9,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a connection waits for its next request; below the 5 s after which Node closes its own.
+/// How long a connection may be idle. Less than the 5 s after which Node closes its end.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(4);
 
-/// Connections that wait at most; a further one is closed.
+/// Maximum number of idle connections. Further ones are closed.
 const MAX_IDLE_CONNECTIONS: usize = 1024;
 
-/// From here on a connection counts as idle: the app may be about to close it.
+/// After this time a connection counts as idle: the app may be about to close it.
 const IDLE_AFTER: Duration = Duration::from_millis(20);
 
 /// Whether a connection was idle before it was taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WasIdle(pub(super) bool);
 
-/// The idle connections to one app. The one used last is taken first.
+/// The idle connections to one app. The most recently used one is taken first.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionPool {
     idle: Mutex<VecDeque<IdleConnection>>,
     sweeping: AtomicBool,
 }
 
-/// A connection, and the timer that stays with it.
+/// A connection with its timer.
 #[derive(Debug)]
 pub(super) struct PooledConnection {
     pub(super) sender: SendRequest<RequestBody>,
@@ -42,7 +42,7 @@ struct IdleConnection {
     since: Instant,
 }
 
-/// A connection in use, and where it goes afterwards. Dropped, it is closed.
+/// A connection in use, and the pool that it returns to. It is closed if it is dropped.
 #[derive(Debug)]
 pub(super) struct BorrowedConnection {
     pool: Arc<ConnectionPool>,
@@ -55,7 +55,8 @@ impl BorrowedConnection {
         Self { pool, connection, sent }
     }
 
-    /// The response has ended. An app that answered before it took the whole body has spoilt the connection.
+    /// Returns the connection to the pool after the response has ended. If the app responded before
+    /// it read the whole body, the connection cannot be reused.
     pub(super) fn give_back(self) {
         if self.sent.as_ref().is_none_or(BodyProgress::is_whole) && !self.connection.sender.is_closed() {
             self.pool.put(self.connection);
@@ -64,7 +65,7 @@ impl BorrowedConnection {
 }
 
 impl ConnectionPool {
-    /// A connection that is likely to live, or none.
+    /// Returns a connection that is probably still open, if there is one.
     pub(super) fn take(&self, now: Instant) -> Option<(PooledConnection, WasIdle)> {
         loop {
             let idle = self.lock().pop_back()?;
@@ -92,7 +93,7 @@ impl ConnectionPool {
     }
 }
 
-/// Closes what waited too long, until nothing waits.
+/// Closes connections that were idle for too long, until none are left.
 async fn sweep(pool: std::sync::Weak<ConnectionPool>) {
     loop {
         tokio::time::sleep(MAX_IDLE_TIME / 4).await;

@@ -1,27 +1,27 @@
-//! What is known of the way that a request came.
+//! The network path of a request.
 
 use super::tunnel::TunnelTracker;
 use http::HeaderValue;
 use std::net::IpAddr;
 
-/// What is known of the way that a request came, and what hangs on it.
+/// The known facts about the network path of a request, together with its tunnel tracker.
 #[derive(Debug)]
 pub struct ProxyContext {
-    /// The client's address, as far as it is believed.
+    /// The client's address, if it can be trusted.
     pub client: Option<IpAddr>,
-    /// Whoever holds the other end of the connection.
+    /// The address at the other end of the connection.
     pub peer: Option<IpAddr>,
-    /// Whether the client spoke https.
+    /// Whether the client used https.
     pub https: bool,
-    /// The host that was asked; one of our own names.
+    /// The requested host, one of Entrada's own names.
     pub host: HeaderValue,
-    /// The chain so far, from a trusted peer.
+    /// The forwarding chain so far, from a trusted peer.
     pub chain: Option<HeaderValue>,
-    /// Our reference.
+    /// Entrada's request ID.
     pub request_id: HeaderValue,
-    /// Whether the client wants to leave HTTP.
+    /// Whether the client requests a protocol upgrade.
     pub upgrade: bool,
-    /// Where a tunnel is counted.
+    /// The tracker that counts tunnels.
     pub tunnels: TunnelTracker,
 }
 

@@ -1,4 +1,4 @@
-//! A client's body on its way to the app: never held, and it may not stand still forever.
+//! A client's body on its way to the app: never buffered, with a limit on how long it may stall.
 
 use super::error::{RequestBodyError, boxed};
 use super::held_permit::{CHECK_EVERY, HeldPermit, PermitCheck};
@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-/// A client's body on its way to the app. `None` where there is none, which needs no memory and no timer.
+/// A client's body on its way to the app. `None` for an empty body, which needs no memory and no
+/// timer.
 pub(super) struct RequestBody(Option<Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>>);
 
 pin_project! {
@@ -31,12 +32,12 @@ pin_project! {
     }
 }
 
-/// How far a client's body has come: the connection can be used again only when it was sent whole, and the app is given time as long as
-/// it takes some of it.
+/// The progress of a client's body. The connection can be reused only if the body was sent
+/// completely, and the app's time limit is extended while it accepts parts of the body.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BodyProgress(Arc<(AtomicU8, AtomicU64)>);
 
-/// How a body ended, in the first half of `BodyProgress`; 0 while it goes on.
+/// How a body ended, in the first half of `BodyProgress`; 0 while it is being sent.
 const BODY_COMPLETE: u8 = 1;
 const BODY_STALLED: u8 = 2;
 const BODY_BROKEN: u8 = 3;
@@ -48,7 +49,8 @@ impl BodyProgress {
         self.0.0.load(Ordering::Acquire) == BODY_COMPLETE
     }
 
-    /// How it ended early, where it did. hyper's errors of HTTP/2 do not carry this as their cause.
+    /// Returns how the body ended early, if it did. hyper's HTTP/2 errors do not carry this as
+    /// their cause.
     pub(super) fn broke(&self) -> Option<RequestBodyError> {
         match self.0.0.load(Ordering::Acquire) {
             BODY_STALLED => Some(RequestBodyError::Stalled),
@@ -76,7 +78,7 @@ impl BodyProgress {
         }
     }
 
-    /// Grows by each frame.
+    /// The number of frames so far.
     pub(super) fn frames(&self) -> u64 {
         self.0.1.load(Ordering::Relaxed)
     }
@@ -87,7 +89,8 @@ impl BodyProgress {
 }
 
 impl RequestBody {
-    /// Takes a client's body; trailers are stripped of what no client may say. It lasts no longer than its request would be let in.
+    /// Wraps a client's body. Removes headers from trailers that clients may not send. The body
+    /// continues only as long as its request would be allowed.
     pub(super) fn new<C: PermitCheck>(
         from: Incoming,
         timeout: Duration,
@@ -104,7 +107,7 @@ impl RequestBody {
         (Self(Some(Box::pin(carried))), Some(progress))
     }
 
-    /// No body at all.
+    /// A request without a body.
     pub(super) fn empty() -> Self {
         Self(None)
     }
@@ -175,7 +178,7 @@ impl<C: PermitCheck> Body for Carried<C> {
     }
 }
 
-/// A trailer can be read as a header by the app: ours are taken out there too.
+/// The app may treat a trailer as a header, so Entrada's names are removed from trailers too.
 fn plain(frame: Frame<Bytes>, stripper: &HeaderStripper) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {

@@ -1,4 +1,4 @@
-//! The app's body on its way to the client: never held, and it may not stand still forever.
+//! The app's body on its way to the client: never buffered, with a limit on how long it may stall.
 
 use super::error::{AppStalled, PermitRevoked, boxed};
 use super::held_permit::{CHECK_EVERY, HeldPermit, PermitCheck};
@@ -14,8 +14,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 pin_project! {
-    /// The app's body on its way to the client; gives the connection back when it has ended. It lasts no longer than its request would be
-    /// let in: HTTP/1.1 closes the connection then, HTTP/2 resets the stream.
+    /// The app's body on its way to the client. Returns the connection to the pool at its end. It
+    /// continues only as long as its request would be allowed: otherwise HTTP/1.1 closes the
+    /// connection, and HTTP/2 resets the stream.
     pub(super) struct ResponseBody<C> {
         #[pin]
         from: Incoming,
@@ -66,7 +67,7 @@ impl<C: PermitCheck> Body for ResponseBody<C> {
                 if let Some(trailers) = frame.trailers_mut() {
                     super::hop_by_hop::strip(trailers);
                 }
-                // hyper's server asks no more once the last frame says so.
+                // hyper's server does not poll again if the last frame says that it is the last.
                 if this.from.is_end_stream() {
                     return_connection(this.returning);
                 }

@@ -1,4 +1,4 @@
-//! How long a body may stand still, and how often is looked meanwhile.
+//! Limits how long a body may stall, with periodic checks meanwhile.
 
 use pin_project_lite::pin_project;
 use std::future::Future as _;
@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 pin_project! {
-    /// Bounds a wait for the next frame. The timer is made at the first wait and only moved afterwards.
+    /// Limits the wait for the next frame. The timer is created at the first wait and only reset
+    /// afterwards.
     pub(super) struct Stall {
         timeout: Duration,
-        // Until when the next frame is waited for; nothing where none is.
+        // The time limit for the next frame; `None` if no frame is awaited.
         until: Option<Instant>,
         #[pin]
         sleep: Option<Sleep>,
@@ -21,9 +22,9 @@ pin_project! {
 /// Why a wait was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InterruptedWait {
-    /// The wait has lasted long enough.
+    /// The time limit was reached.
     TimedOut,
-    /// It is time to look whether it may go on.
+    /// A check is due whether the wait may continue.
     CheckDue,
 }
 
@@ -32,7 +33,7 @@ impl Stall {
         Self { timeout, until: None, sleep: None }
     }
 
-    /// Waits for as long as it may, interrupted `every` so often.
+    /// Waits until the time limit, interrupted at the interval `every`.
     pub(super) fn poll_every(self: Pin<&mut Self>, context: &mut Context<'_>, every: Option<Duration>) -> Poll<InterruptedWait> {
         let mut this = self.project();
         let next = |now: Instant, until: Instant| every.map_or(until, |it| until.min(now + it));

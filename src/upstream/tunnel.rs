@@ -1,4 +1,5 @@
-//! Upgraded connections: bytes both ways until one side, the session or the process ends.
+//! Upgraded connections: copies bytes in both directions until one side, the session or the process
+//! ends.
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -11,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// All upgraded connections of the process. hyper forgets them once they are upgraded, so the drain asks here.
+/// All upgraded connections of the process. hyper does not track them after the upgrade, so the
+/// drain uses this tracker.
 #[derive(Clone, Debug, Default)]
 pub struct TunnelTracker {
     tasks: TaskTracker,
@@ -19,23 +21,24 @@ pub struct TunnelTracker {
 }
 
 impl TunnelTracker {
-    /// None yet.
+    /// Creates a tracker without connections.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Waits until all have ended by themselves.
+    /// Waits until all tunnels have ended on their own.
     pub async fn wait(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
 
-    /// Ends all of them.
+    /// Ends all tunnels.
     pub fn end(&self) {
         self.end.cancel();
     }
 
-    /// Joins two upgraded connections until one ends, `ends` says so, or nobody speaks for `silence`.
+    /// Joins two upgraded connections until one side closes, `ends` ends the tunnel, or no bytes
+    /// are transferred for `silence`.
     pub(super) fn join(&self, client: OnUpgrade, app: OnUpgrade, ends: Option<TunnelEnd>, silence: Duration) {
         let end = self.end.clone();
         let (told, goes_on) = ends.map(|it| (it.cancelled, it.check)).unzip();
@@ -47,7 +50,7 @@ impl TunnelTracker {
                 }
             };
             tokio::select! {
-                // Its end is looked at first, so that a busy tunnel ends as well.
+                // The end is polled first, so that a busy tunnel ends as well.
                 biased;
                 () = end.cancelled_owned() => {}
                 () = told => {}
@@ -57,16 +60,17 @@ impl TunnelTracker {
     }
 }
 
-/// How often a tunnel's session is looked at.
+/// How often a tunnel's session is checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 type TunnelCheck = Box<dyn FnMut(bool) -> bool + Send>;
 
-/// What a tunnel hangs on.
+/// The conditions that end a tunnel.
 pub(super) struct TunnelEnd {
-    /// Canceled at its end.
+    /// Canceled when the session ends.
     pub(super) cancelled: CancellationToken,
-    /// Asked every few seconds whether it goes on, and told whether bytes passed meanwhile.
+    /// Called every few seconds to check whether the tunnel may continue; the argument says whether
+    /// bytes were transferred since the last call.
     pub(super) check: TunnelCheck,
 }
 
@@ -76,13 +80,13 @@ async fn carry(client: OnUpgrade, app: OnUpgrade, goes_on: Option<TunnelCheck>, 
     let mut client = ActivityNote { io: TokioIo::new(client), spoke: Arc::clone(&spoke) };
     let mut app = TokioIo::new(app);
     tokio::select! {
-        // One side is gone: so is the tunnel.
+        // The tunnel ends when either side closes.
         _ = copy_bidirectional(&mut client, &mut app) => {}
         () = over(&spoke, goes_on, silence) => {}
     }
 }
 
-/// Returns when nobody has spoken for `silence`, or what the tunnel hangs on has ended.
+/// Returns when no bytes were transferred for `silence`, or when the tunnel may not continue.
 async fn over(spoke: &AtomicBool, mut goes_on: Option<TunnelCheck>, silence: Duration) {
     let look = CHECK_INTERVAL.min(silence);
     let mut quiet = Duration::ZERO;
@@ -96,7 +100,7 @@ async fn over(spoke: &AtomicBool, mut goes_on: Option<TunnelCheck>, silence: Dur
     }
 }
 
-/// Notes that a byte came from or went to the client; every byte of a tunnel does one of both.
+/// Notes bytes from or to the client, which includes every byte of a tunnel.
 struct ActivityNote<T> {
     io: T,
     spoke: Arc<AtomicBool>,

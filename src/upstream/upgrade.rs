@@ -1,4 +1,4 @@
-//! An upgrade as the client asks for it, and as the app is asked.
+//! Protocol upgrades: the client's request and the corresponding request to the app.
 
 use super::error::Error;
 use super::request_body::RequestBody;
@@ -13,23 +13,24 @@ use hyper::upgrade::OnUpgrade;
 const UPGRADE_VALUE: HeaderValue = HeaderValue::from_static("upgrade");
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
-/// Appended to the key (RFC 6455 1.3).
+/// Appended to the key (RFC 6455 section 1.3).
 const ACCEPT_MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// What the client asks to change to.
+/// The protocol that the client wants to upgrade to.
 pub(super) struct UpgradeProtocol {
     client: OnUpgrade,
     protocol: HeaderValue,
-    /// The key we send in place of a client of HTTP/2, which has none (RFC 8441 5).
+    /// The key that is sent on behalf of an HTTP/2 client, which has none (RFC 8441 section 5).
     key: Option<HeaderValue>,
 }
 
 impl UpgradeProtocol {
-    /// Takes the upgrade out of a request: before it is sent on.
+    /// Removes the upgrade from a request before it is forwarded.
     pub(super) fn of(request: &mut Request<RequestBody>, request_id: &HeaderValue) -> Option<Self> {
         let client = hyper::upgrade::on(&mut *request);
         if request.method() == Method::CONNECT {
-            // Our reference is sixteen characters and new for each request: it serves as the nonce of RFC 6455 4.1.
+            // The request ID has sixteen characters and is new for each request, so it serves as
+            // the nonce of RFC 6455 section 4.1.
             let nonce: Vec<u8> = request_id.as_bytes().iter().copied().chain(std::iter::repeat(b'0')).take(16).collect();
             let key = HeaderValue::from_str(&STANDARD.encode(nonce)).ok()?;
             return Some(Self { client, protocol: WEBSOCKET, key: Some(key) });
@@ -38,7 +39,7 @@ impl UpgradeProtocol {
         Some(Self { client, protocol, key: None })
     }
 
-    /// Asks the app: after hop-by-hop headers have gone.
+    /// Writes the upgrade for the app. Must be called after hop-by-hop headers were removed.
     pub(super) fn write_request(&self, request: &mut Request<RequestBody>) {
         let connect = request.method() == Method::CONNECT;
         if connect {
@@ -54,7 +55,7 @@ impl UpgradeProtocol {
         }
     }
 
-    /// The app has switched: the answer to the client, and both ends to join.
+    /// The app has switched protocols: returns the client's response and both ends to join.
     pub(super) fn switched(self, mut response: Response<Incoming>) -> Result<(Response<()>, OnUpgrade, OnUpgrade), Error> {
         let theirs = response.headers().get(UPGRADE).cloned().ok_or(Error::Upgrade)?;
         if !theirs.as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes()) {
@@ -76,7 +77,7 @@ impl UpgradeProtocol {
     }
 }
 
-/// Towards HTTP/2 there is no `Sec-WebSocket-Accept`; we asked, so we check it.
+/// HTTP/2 has no `Sec-WebSocket-Accept`. Entrada sent the key, so it checks the value.
 fn accepted(key: &HeaderValue, headers: &mut HeaderMap) -> Result<(), Error> {
     let said = headers.remove(SEC_WEBSOCKET_ACCEPT).ok_or(Error::Upgrade)?;
     let expected = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), ACCEPT_MAGIC].concat()));

@@ -1,4 +1,5 @@
-//! Back to the app that asked, at a place that it registered.
+//! Returns the browser to the app that started the sign-in, at a redirect URI that the app
+//! registered.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -11,7 +12,7 @@ use crate::wire::reply;
 use http::header::REFRESH;
 use http::{HeaderValue, Response, StatusCode};
 
-/// Who asked, and where they hear the answer.
+/// The app that asked for a sign-in, and where it receives the response.
 #[derive(Debug)]
 pub(in crate::flow) struct RequestingApp<'a> {
     pub(in crate::flow) name: &'a str,
@@ -20,23 +21,25 @@ pub(in crate::flow) struct RequestingApp<'a> {
 }
 
 impl<'a> RequestingApp<'a> {
-    /// Who asked for a sign-in under way, where the client and its place are still registered.
+    /// Returns the app that asked for a pending sign-in, if the client and its redirect URI are
+    /// still registered.
     pub(in crate::flow) fn of(sidecar: &'a Sidecar, native: &'a NativeSignIn) -> Option<Self> {
         let client = sidecar.native.as_ref()?.client(&native.client)?;
         Some(Self { name: &client.name, target: client.target(&native.redirect_uri)?, state: native.state.clone() })
     }
 
-    /// The way back with a code.
+    /// Returns the redirect with a code.
     pub(in crate::flow) fn with_code(&self, sidecar: &Sidecar, code: &str) -> AppReturn {
         self.app_return(sidecar, &[("code", code)])
     }
 
-    /// The way back with an error (RFC 6749 4.1.2.1); `why` is for the client's developer.
+    /// Returns the redirect with an error (RFC 6749 section 4.1.2.1). `why` is for the client's
+    /// developer.
     pub(in crate::flow) fn with_error(&self, sidecar: &Sidecar, error: &str, why: &str) -> AppReturn {
         self.app_return(sidecar, &[("error", error), ("error_description", why)])
     }
 
-    /// With it go the client's own state, and who answers (RFC 9207).
+    /// Adds the client's own `state` and the issuer (RFC 9207).
     fn app_return(&self, sidecar: &Sidecar, told: &[(&str, &str)]) -> AppReturn {
         let issuer = sidecar.site.origin();
         let all: Vec<_> = told.iter().copied().chain(self.state.as_deref().map(|it| ("state", it))).chain([("iss", issuer.as_str())]).collect();
@@ -44,12 +47,14 @@ impl<'a> RequestingApp<'a> {
     }
 }
 
-/// The way back where a sign-in that an app asked for is refused, for a button on the page that says why.
+/// Returns the redirect for a refused sign-in. It is for a button on the page that shows the
+/// reason.
 pub(in crate::flow) fn refused(sidecar: &Sidecar, native: &NativeSignIn) -> Option<AppReturn> {
     RequestingApp::of(sidecar, native).map(|it| it.with_error(sidecar, "access_denied", "the person was not signed in; the page explained why"))
 }
 
-/// Goes there. A private-use scheme is opened by a page: browsers do not all follow a redirect to an app, and then the person still can.
+/// Redirects to the app. A private-use scheme is opened from a page instead: some browsers do not
+/// follow a redirect to an app, and on a page the person can still click the link.
 pub(in crate::flow) fn go(exchange: &Exchange<'_>, back: AppReturn, good: bool) -> Result<Response<Body>, Refusal> {
     let failed = Refusal::Internal("the address of an app is not a valid header value");
     if back.to.kind() != RedirectUriKind::PrivateUse {

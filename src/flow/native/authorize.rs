@@ -1,4 +1,4 @@
-//! An app sends somebody's browser to sign in.
+//! The authorization endpoint: an app sends a browser here to sign in.
 
 use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
@@ -17,14 +17,15 @@ use crate::wire::form::FormFields;
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 
-/// What a page of ours was answered.
+/// The person's response to one of Entrada's pages.
 #[derive(Default)]
 struct PageAnswer {
     cancel: bool,
     identifier: Option<String>,
 }
 
-/// `GET /native/authorize`: off to Entra, or the page that asks first. `POST` is what that page sends, with the same query.
+/// `GET /native/authorize`: redirects to Entra or shows a page that asks first. That page sends a
+/// `POST` with the same query.
 pub(in crate::flow) async fn authorize(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
@@ -40,7 +41,8 @@ pub(in crate::flow) async fn authorize(exchange: &Exchange<'_>, body: &mut Optio
     if inbound.target.method() != Method::POST {
         return match request.typed() {
             None => Ok(identify(exchange, &request)),
-            // Only a claimed address is sure to lead to the app that asks: any program of the device can take a scheme, or listen on loopback.
+            // Only a claimed `https` redirect URI is certain to lead to the requesting app: any
+            // program on the device can register a scheme or listen on loopback.
             Some(_) if request.app.target.kind() != RedirectUriKind::Https => Ok(confirm(exchange, &request)),
             Some(typed) => start(exchange, &request, typed).await,
         };
@@ -59,7 +61,8 @@ pub(in crate::flow) async fn authorize(exchange: &Exchange<'_>, body: &mut Optio
 }
 
 impl NativeRequest<'_> {
-    /// What says where to sign in. Where the app gives both, the code does, and the other is a hint for Entra.
+    /// Returns the text that selects where to sign in. If the app sends both parameters, the
+    /// company code is used, and the login hint is passed to Entra.
     fn typed(&self) -> Option<&str> {
         self.organization.as_deref().or(self.login_hint.as_deref())
     }
@@ -72,19 +75,21 @@ impl PageAnswer {
     }
 }
 
-/// Asks for a username or a company code; whoever types one into this page, which names the app, has agreed to sign in there.
+/// Asks for a username or a company code. People who type one into this page, which names the app,
+/// have agreed to sign in there.
 fn identify(exchange: &Exchange<'_>, request: &NativeRequest<'_>) -> Response<Body> {
     let page = Page::Identify(identify_page(exchange, &request.native, request.app.name));
     exchange.page(StatusCode::OK, &page)
 }
 
-/// The page that asks on behalf of an app of that name.
+/// Returns the page that asks on behalf of the app with that name.
 pub(in crate::flow) fn identify_page(exchange: &Exchange<'_>, native: &NativeSignIn, app: &str) -> IdentifyPage {
     let last = organization::last(exchange, |code| native_url(&exchange.sidecar.site, native, Some(code)));
     IdentifyPage { action: native_url(&exchange.sidecar.site, native, None), app: app.to_owned(), unknown: None, last }
 }
 
-/// Any app can claim a private-use scheme, and Entra may sign somebody in without a word: so the person is asked (RFC 8252 8.6).
+/// Asks the person to confirm: any app can claim a private-use scheme, and Entra may sign a person
+/// in without interaction (RFC 8252 section 8.6).
 fn confirm(exchange: &Exchange<'_>, request: &NativeRequest<'_>) -> Response<Body> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let action = inbound.target.path_and_query().as_str().to_owned();

@@ -1,4 +1,5 @@
-//! A sign-in that an app asked for has come back from Entra: the app gets a code, and the browser no session.
+//! Finishes a sign-in that an app requested: the app receives a code, and the browser gets no
+//! session.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -15,7 +16,7 @@ use crate::wire::body::Body;
 use http::Response;
 use http::header::SET_COOKIE;
 
-/// Goes back to the app with a code. Groups are known as far as the token tells them.
+/// Returns the browser to the app with a code. Groups are known only if the token lists them.
 pub(in crate::flow) async fn finish(
     exchange: &Exchange<'_>,
     native: &NativeSignIn,
@@ -23,7 +24,7 @@ pub(in crate::flow) async fn finish(
     trail: &mut SignInTrail,
 ) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
-    // Judged again: the configuration may be another by now.
+    // Checked again, because the configuration may have changed since the sign-in began.
     let (Some(config), Some(asker)) = (&sidecar.native, RequestingApp::of(sidecar, native)) else {
         return Err(Refusal::Unregistered(Unregistered::RedirectUri));
     };

@@ -1,4 +1,4 @@
-//! What a client posts, and what it hears where that is no good (RFC 6749 section 5.2).
+//! Forms that a client posts, and the error responses to invalid ones (RFC 6749 section 5.2).
 
 use crate::config::native::NativeClient;
 use crate::sidecar::Sidecar;
@@ -10,10 +10,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use serde::Serialize;
 
-/// What was posted; codes and tokens are among it.
+/// The posted fields, which include codes and tokens.
 pub(super) struct TokenForm(form::FormFields);
 
-/// An error that a client understands.
+/// An OAuth error response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OAuthError {
     status: StatusCode,
@@ -33,23 +33,23 @@ impl OAuthError {
         Self { status: StatusCode::BAD_REQUEST, error, description, wait: None }
     }
 
-    /// Nothing of it is the client's fault: it may come again with the same.
+    /// A temporary error that the client did not cause. The client may send the same request again.
     pub(super) const fn later(seconds: u64, description: &'static str) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, error: "temporarily_unavailable", description, wait: Some(seconds) }
     }
 
-    /// The client's address sent too much that nobody has.
+    /// The client's address sent too many unknown codes and tokens.
     pub(super) const fn too_many(seconds: u64) -> Self {
         let told = Self::new("temporarily_unavailable", "too many unknown codes and tokens from this address");
         Self { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(seconds), ..told }
     }
 
-    /// Whether it may be sent again as it is.
+    /// Whether the same request may be sent again.
     pub(super) fn is_passing(&self) -> bool {
         self.wait.is_some()
     }
 
-    /// For the log.
+    /// The cause for the log.
     pub(super) fn cause(&self) -> String {
         format!("{}: {}", self.error, self.description)
     }
@@ -60,7 +60,8 @@ impl OAuthError {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            // RFC 6749 5.2 wants the scheme that was tried; there is none by which it would go.
+            // RFC 6749 section 5.2 requires the scheme that the client used, but no scheme works
+            // here.
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"clients have no secret\""));
         }
         response
@@ -68,7 +69,7 @@ impl OAuthError {
 }
 
 impl TokenForm {
-    /// Reads what a client posted.
+    /// Reads the form that a client posted.
     pub(super) async fn read(headers: &HeaderMap, body: &mut Option<Incoming>) -> Result<Self, OAuthError> {
         if headers.contains_key(AUTHORIZATION) {
             let told = OAuthError::new("invalid_client", "clients are public here: send client_id and no secret");
@@ -90,7 +91,7 @@ impl TokenForm {
         Ok(form)
     }
 
-    /// What stands under a name; nothing where it is empty (RFC 6749 3.2).
+    /// Returns the value of a field, or nothing if it is empty (RFC 6749 section 3.2).
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.sent(name)
     }
@@ -99,7 +100,7 @@ impl TokenForm {
         self.text(name).ok_or(OAuthError::new("invalid_request", missing))
     }
 
-    /// The registered client that asks.
+    /// Returns the registered client that sends the request.
     pub(super) fn client<'a>(&self, sidecar: &'a Sidecar) -> Result<&'a NativeClient, OAuthError> {
         let id = self.needed("client_id", "client_id is missing")?;
         sidecar.native.as_ref().and_then(|it| it.client(id)).ok_or(OAuthError::new("invalid_client", "the client is not registered"))

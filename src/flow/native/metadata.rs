@@ -1,4 +1,4 @@
-//! What we can do, for clients that look it up (RFC 8414).
+//! Authorization server metadata (RFC 8414).
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -8,10 +8,11 @@ use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 
-/// Where clients look for it (RFC 8414 3); the app's own path where no client is registered.
+/// The path where clients look for the metadata (RFC 8414 section 3). It belongs to the app if no
+/// client is registered.
 pub(in crate::flow) const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
 
-/// `GET /.well-known/oauth-authorization-server`.
+/// `GET /.well-known/oauth-authorization-server`: returns the metadata.
 pub(in crate::flow) fn metadata(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET, HEAD")?;
     let issuer = exchange.sidecar.site.origin();
@@ -32,7 +33,7 @@ pub(in crate::flow) fn metadata(exchange: &Exchange<'_>) -> Result<Response<Body
     });
     let mut response = reply::json(StatusCode::OK, &document);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
-    // Nothing here is anybody's secret, and a client may be a page.
+    // The metadata contains no secrets, and a client may be a web page.
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     Ok(response)
 }

@@ -1,4 +1,5 @@
-//! The app's own clients on phones and command lines: OAuth 2.1 in front of Entra (RFC 6749, RFC 7636, RFC 8252, RFC 9207).
+//! Sign-in for the app's own clients, such as mobile apps and CLIs: OAuth 2.1 in front of Entra
+//! (RFC 6749, RFC 7636, RFC 8252, RFC 9207).
 
 pub(super) mod app_return;
 pub(super) mod authorize;

@@ -1,6 +1,8 @@
-//! What an app asks for, read and judged (RFC 6749 4.1.1, RFC 7636 4.3).
+//! Reads and validates an app's authorization request (RFC 6749 section 4.1.1, RFC 7636 section
+//! 4.3).
 //!
-//! Client and place are judged first: whoever is not registered is told by our own page, and nobody is sent anywhere.
+//! The client and its redirect URI are checked first: if one is not registered, Entrada's own page
+//! reports it, and the browser is not redirected.
 
 use super::super::refusal::unregistered::Unregistered;
 use super::app_return::RequestingApp;
@@ -8,12 +10,12 @@ use crate::config::native::{self, MAX_SCOPE_BYTES, NativeClient};
 use crate::session::pending::NativeSignIn;
 use std::borrow::Cow;
 
-/// The longest `state`, in bytes: it travels in a cookie.
+/// Maximum length of `state`, in bytes: it is stored in a cookie.
 const MAX_STATE_BYTES: usize = 512;
-/// The longest username, code or hint, in bytes.
+/// Maximum length of a username, code or hint, in bytes.
 const MAX_TYPED_BYTES: usize = 256;
 
-/// All parameters that are read; none of them may stand twice (RFC 6749 3.1).
+/// All parameters that are read. None of them may be repeated (RFC 6749 section 3.1).
 const KNOWN_PARAMETERS: [&str; 13] = [
     "client_id",
     "redirect_uri",
@@ -30,25 +32,26 @@ const KNOWN_PARAMETERS: [&str; 13] = [
     "request_uri",
 ];
 
-/// A request that may be answered.
+/// A valid authorization request.
 #[derive(Debug)]
 pub(in crate::flow) struct NativeRequest<'a> {
     pub(in crate::flow) app: RequestingApp<'a>,
     pub(in crate::flow) native: NativeSignIn,
-    /// What the person typed into the app: a company code.
+    /// The company code that the person typed into the app.
     pub(in crate::flow) organization: Option<String>,
-    /// What the person typed into the app: a username, or what the app knows of them.
+    /// The username that the person typed into the app, or a hint from the app itself.
     pub(in crate::flow) login_hint: Option<String>,
     /// `login` or `select_account`.
     pub(in crate::flow) prompt: Option<String>,
 }
 
-/// Why it may not.
+/// Why an authorization request is rejected.
 #[derive(Debug)]
 pub(in crate::flow) enum NativeRequestError<'a> {
-    /// Nobody can be told but the person.
+    /// The client or its redirect URI is not registered, so only the person can be informed.
     Unregistered(Unregistered),
-    /// The client hears of it: an error of RFC 6749 4.1.2.1, and what is wrong.
+    /// The error is reported to the client: the app, an error code from RFC 6749 section 4.1.2.1,
+    /// and the reason.
     Reported(RequestingApp<'a>, &'static str, &'static str),
 }
 
@@ -63,7 +66,7 @@ impl AuthorizeParameters<'_> {
         self.0.iter().any(|it| it.0 == name)
     }
 
-    /// An empty one is as if it were not there.
+    /// Returns a parameter that occurs once. An empty value counts as absent.
     fn one(&self, name: &str) -> Option<&str> {
         let mut all = self.0.iter().filter(|it| it.0 == name);
         let first = all.next()?;
@@ -71,7 +74,7 @@ impl AuthorizeParameters<'_> {
     }
 }
 
-/// Reads a query.
+/// Reads the query of an authorization request.
 pub(in crate::flow) fn read<'a>(native: &'a native::NativeConfig, query: &'a str) -> Result<NativeRequest<'a>, NativeRequestError<'a>> {
     let all = AuthorizeParameters(url::form_urlencoded::parse(query.as_bytes()).collect());
     let client: &NativeClient = all.one("client_id").and_then(|it| native.client(it)).ok_or(NativeRequestError::Unregistered(Unregistered::Client))?;
@@ -83,8 +86,9 @@ pub(in crate::flow) fn read<'a>(native: &'a native::NativeConfig, query: &'a str
         return Err(NativeRequestError::Reported(asker, error, why));
     }
     let text = |name: &str| all.one(name).map(str::to_owned);
-    // What is not listed for the client is dropped here, so that it is never stored or signed. Empty is not the same as not asked for: the
-    // client has to learn that it was granted nothing (RFC 6749 section 5.1).
+    // Scopes that are not listed for the client are dropped here, so that they are never stored or
+    // signed. An empty scope differs from an absent one: the client must learn that it was granted
+    // nothing (RFC 6749 section 5.1).
     let scope = all.has("scope").then(|| client.granted(all.one("scope").unwrap_or_default()));
     let native = NativeSignIn { client: client.id.clone(), redirect_uri, challenge: text("code_challenge").unwrap_or_default(), state, scope };
     let short = |name: &str| text(name).filter(|it| it.len() <= MAX_TYPED_BYTES);
@@ -111,7 +115,8 @@ fn judge(all: &AuthorizeParameters<'_>) -> Result<(), (&'static str, &'static st
     if all.one("response_mode").is_some_and(|it| it != "query") {
         return invalid("only response_mode=query is supported");
     }
-    // Without a method it would be plain (RFC 7636 4.3), which shows the verifier to whoever sees the request.
+    // Without a method the default is `plain` (RFC 7636 section 4.3), which exposes the verifier to
+    // anyone who sees the request.
     if all.one("code_challenge_method") != Some("S256") || !all.one("code_challenge").is_some_and(is_challenge) {
         return invalid("PKCE is required: code_challenge of 43 to 128 characters, and code_challenge_method=S256");
     }
@@ -127,12 +132,12 @@ fn judge(all: &AuthorizeParameters<'_>) -> Result<(), (&'static str, &'static st
     Ok(())
 }
 
-/// RFC 7636 4.2.
+/// RFC 7636 section 4.2.
 fn is_challenge(text: &str) -> bool {
     (43..=128).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~'))
 }
 
-/// RFC 6749 3.3.
+/// RFC 6749 section 3.3.
 fn is_scope(text: &str) -> bool {
     text.len() <= MAX_SCOPE_BYTES && text.bytes().all(|it| matches!(it, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }

@@ -1,4 +1,5 @@
-//! `POST <prefix>/native/revoke`: a client gives a token back, and the whole sign-in ends (RFC 7009).
+//! `POST <prefix>/native/revoke`: a client revokes a token, which ends the whole sign-in (RFC
+//! 7009).
 
 use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
@@ -14,7 +15,8 @@ use hyper::body::Incoming;
 
 const REVOKE_REASON: &str = "signed out by the client";
 
-/// 200 for whatever is no token of this client's: it is as gone as the client wants it.
+/// Responds with 200 even if the token is unknown or belongs to another client: for this client, it
+/// is already invalid.
 pub(in crate::flow) async fn revoke(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::POST], "POST")?;
     let outcome = match TokenForm::read(exchange.headers, body).await {
@@ -38,7 +40,7 @@ async fn end(sidecar: &Sidecar, form: &TokenForm) -> Result<(), OAuthError> {
         tracing::error!(%cause, "cannot revoke a native client's token");
         OAuthError::later(5, "the directory is not available right now")
     };
-    // Whatever `token_type_hint` says: what it is shows.
+    // `token_type_hint` is ignored: the format of the token shows its type.
     let client_sign_in = if passes.is_own_token(token.expose()) {
         let read = passes.read_of_any_age(token.expose()).ok().filter(|it| it.client == client.id);
         let Some(read) = read else { return Ok(()) };

@@ -1,4 +1,5 @@
-//! `POST <prefix>/native/token`: a code or a refresh token for an access token (OAuth 2.1 section 3.2).
+//! `POST <prefix>/native/token`: exchanges a code or a refresh token for an access token (OAuth 2.1
+//! section 3.2).
 
 use super::super::bearer::session_of_sign_in;
 use super::super::exchange::Exchange;
@@ -34,12 +35,12 @@ struct TokenAnswer<'a> {
     token_type: &'static str,
     expires_in: u64,
     refresh_token: &'a str,
-    /// Wherever one was asked for: the client learns what it was not granted.
+    /// Present if a scope was requested, so that the client learns which scopes it was not granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
 }
 
-/// Answers a client; what goes wrong it hears as JSON.
+/// Handles a token request. Errors are returned to the client as JSON.
 pub(in crate::flow) async fn token(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::POST], "POST")?;
     let granted = match TokenForm::read(exchange.headers, body).await {
@@ -71,7 +72,7 @@ async fn issue(exchange: &Exchange<'_>, form: &TokenForm, facts: &mut RequestFac
     };
     sidecar.process.metrics.granted(match &answer {
         Ok(_) => "granted",
-        // Two have the same refresh token: one of them may have stolen it.
+        // Two clients have the same refresh token: one of them may have stolen it.
         Err(_) if reused => "reused",
         Err(told) if told.is_passing() => "unavailable",
         Err(_) => "refused",
@@ -79,7 +80,7 @@ async fn issue(exchange: &Exchange<'_>, form: &TokenForm, facts: &mut RequestFac
     answer
 }
 
-/// Why nothing is given.
+/// Why no tokens are issued.
 enum TokenError {
     Reported(OAuthError),
     Refused(RedeemError),
@@ -101,7 +102,9 @@ impl TokenError {
     fn oauth_error(self, exchange: &Exchange<'_>, source: RequestSource) -> OAuthError {
         match self {
             Self::Reported(told) => told,
-            // Only who is wrong waits: nobody comes upon 256 bits, and a good token is not refused for what others send from the same address.
+            // Only clients that send wrong tokens are delayed: 256 random bits cannot be guessed,
+            // and a valid token is not refused because other clients at the same address send wrong
+            // ones.
             Self::Refused(RedeemError::Unknown) => {
                 let client = GuessingClient { address: exchange.inbound.origin.client, source };
                 exchange.sidecar.process.guessed_tokens.was_wrong(client).map_or_else(OAuthError::too_many, |()| UNKNOWN_TOKEN)
@@ -115,7 +118,8 @@ impl TokenError {
     }
 }
 
-/// Somebody may have what is another's: whatever came of it is over at once, and elsewhere within seconds.
+/// The code or token may have been stolen: everything that was issued from it ends at once here,
+/// and within seconds in other processes.
 fn ended(exchange: &Exchange<'_>, client_sign_in: Guid, cause: &'static str) -> OAuthError {
     tracing::warn!(%client_sign_in, cause, client = ?exchange.inbound.origin.client, "native client sign-in ended");
     exchange.sidecar.process.store.end_client_sign_in(client_sign_in);
@@ -132,12 +136,13 @@ async fn redeem(sidecar: &Sidecar, directory: &Directory, form: &TokenForm, clie
     let verifier = form.needed("code_verifier", "code_verifier is missing: PKCE with S256 is required")?;
     let most = sidecar.process.store.most_of_person();
     let granted = directory.redeem_code(&code, &client.id, form.text("redirect_uri"), verifier, most).await?;
-    // Other processes hear of it by the history.
+    // Other processes learn of it from the history.
     granted.ended.iter().for_each(|it| sidecar.process.store.end_client_sign_in(*it));
     Ok(granted)
 }
 
-/// Whether the person may still be here is asked before the token is used up: a client that hears nothing comes again with the same.
+/// Checks whether the person is still allowed before the token is used up: a client that receives
+/// no response retries with the same token.
 async fn refresh(
     sidecar: &Sidecar,
     (native, directory): (&NativeConfig, &Directory),
@@ -148,7 +153,7 @@ async fn refresh(
     let idle = native.refresh_idle.as_secs();
     let client_sign_in = directory.sign_in_of_token(&token, &client.id, idle).await?;
     let was_granted = |scope: &str| client_sign_in.scope.as_deref().is_some_and(|all| all.split(' ').any(|it| it == scope));
-    // RFC 6749 section 6. What is not listed for the client is dropped, as at sign-in.
+    // RFC 6749 section 6. Scopes that are not listed for the client are dropped, as at sign-in.
     if form.text("scope").is_some_and(|it| it.split(' ').any(|it| client.lists(it) && !was_granted(it))) {
         return Err(OAuthError::new("invalid_scope", "a refresh cannot request more scope than the sign-in was granted").into());
     }
@@ -164,8 +169,9 @@ async fn refresh(
     Ok(directory.rotate(&token, &client.id, idle).await?)
 }
 
-/// What the access token is for: what was granted at sign-in and is still listed; of that, what a refresh asks for. Nothing where no scope was
-/// ever asked for.
+/// Returns the scope of the access token: the scopes that were granted at sign-in and are still
+/// listed, limited to the requested ones for a refresh. Returns nothing if no scope was ever
+/// requested.
 fn scope_of(granted: &RedeemedSignIn, form: &TokenForm, client: &NativeClient) -> Option<String> {
     let all = granted.sign_in.scope.as_deref().map(|it| client.granted(it));
     let asked = form.text("scope").filter(|_| form.text("grant_type") == Some("refresh_token"));
@@ -190,7 +196,8 @@ async fn give(
     Ok(reply::json(StatusCode::OK, &answer))
 }
 
-/// `GET <prefix>/native/jwks.json`: the public keys of access tokens, which are not those of the assertion.
+/// `GET <prefix>/native/jwks.json`: the public keys of access tokens. They differ from those of the
+/// assertion.
 pub(in crate::flow) fn keys(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET, HEAD")?;
     let passes = exchange.sidecar.access_tokens.as_ref().ok_or(Refusal::NotFound)?;

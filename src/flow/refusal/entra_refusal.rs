@@ -1,4 +1,4 @@
-//! What people read, and what the operator's log says, when Entra refuses a sign-in.
+//! The texts for people and the log lines for the operator when Entra refuses a sign-in.
 
 use super::words::RefusalWords;
 use crate::base::calendar;
@@ -13,7 +13,7 @@ use crate::sidecar::Sidecar;
 use crate::telemetry::log;
 use http::StatusCode;
 
-/// The words of a sign-in that failed; `again` is where it may be tried again.
+/// Returns the texts for a failed sign-in. `again` is the URL for another attempt.
 pub(in crate::flow) fn words(sidecar: &Sidecar, entra: &Entra, language: Language, error: &entra::Error, again: Option<&str>) -> RefusalWords {
     let say = sidecar.pages.phrases(language);
     match error {
@@ -36,7 +36,8 @@ pub(in crate::flow) fn words(sidecar: &Sidecar, entra: &Entra, language: Languag
     }
 }
 
-/// Signed in well at Entra, as somebody who may not come here. Without another account, Entra would say the same again at once.
+/// The person signed in at Entra with an account that has no access here. Unless another account is
+/// chosen, Entra would return the same one at once.
 fn outsider(say: &NoticePhrases, invalid: InvalidToken, again: Option<&str>) -> RefusalWords {
     let (whose, said) = match invalid {
         InvalidToken::Personal => (NoticeParty::You, &say.sign_in.personal),
@@ -64,7 +65,7 @@ fn offered(say: &NoticePhrases, words: RefusalWords, again: Option<&str>) -> Ref
     }
 }
 
-/// `error` and `suberror` decide the status; the code chooses the words.
+/// `error` and `suberror` determine the status; the error code selects the texts.
 fn refused((sidecar, say, language): (&Sidecar, &NoticePhrases, Language), entra: &Entra, refusal: &EntraRefusal, again: Option<&str>) -> RefusalWords {
     let entry = entry(refusal);
     let (kind, status) = shape(refusal);
@@ -86,12 +87,12 @@ fn refused((sidecar, say, language): (&Sidecar, &NoticePhrases, Language), entra
     traced(words, sidecar, entra, refusal, entry)
 }
 
-/// What whoever looks into it needs.
+/// Adds the details that troubleshooting needs.
 fn traced(words: RefusalWords, sidecar: &Sidecar, entra: &Entra, refusal: &EntraRefusal, entry: Option<&AadstsEntry>) -> RefusalWords {
     let names = names(sidecar, entra);
     let time = refusal.timestamp.as_deref().map_or_else(|| calendar::utc(sidecar.process.clock.now()), str::to_owned);
     let code = refusal.code.map(|it| format!("AADSTS{it}"));
-    // Microsoft's own page about a code is for admins and developers.
+    // Microsoft's page about an error code is for admins and developers.
     let more = refusal.code.map(|it| format!("https://login.microsoftonline.com/error?code={it}"));
     words
         .detail("Code", "code", code.as_deref())
@@ -107,7 +108,7 @@ fn traced(words: RefusalWords, sidecar: &Sidecar, entra: &Entra, refusal: &Entra
 }
 
 fn entry(refusal: &EntraRefusal) -> Option<&'static AadstsEntry> {
-    // A person who cancels is told so, whatever else is said.
+    // A cancellation is reported as such, even if there is an error code.
     refusal.code.filter(|_| !refusal.is_cancelled()).and_then(aadsts::find)
 }
 
@@ -133,7 +134,7 @@ fn known<'a>(say: &'a NoticePhrases, language: Language, entry: &'static AadstsE
     ChosenWords { title: entry.title(language).or(not_now), what: entry.what(language), whose, next }
 }
 
-/// A code that nobody here knows, or none at all.
+/// The texts for an unknown error code, or for a refusal without one.
 fn general<'a>(say: &'a NoticePhrases, refusal: &EntraRefusal) -> ChosenWords<'a> {
     let all = &say.sign_in;
     let (said, whose) = match refusal.error.as_str() {
@@ -174,9 +175,9 @@ fn remedy(sidecar: &Sidecar, entra: &Entra, language: Language, refusal: &EntraR
     Some(shown(found))
 }
 
-/// What lets the app read the groups of the people, where nobody has agreed to it yet.
+/// Returns the remedy for missing consent: how an admin lets the app read people's groups.
 pub(in crate::flow) fn consent_to_graph(sidecar: &Sidecar, language: Language) -> Option<NoticeRemedy> {
-    // Of many registrations, which one is not known here.
+    // With many app registrations, the affected one is not known here.
     let one = sidecar.organizations.is_none();
     one.then(|| aadsts::consent_to_graph(&names(sidecar, &sidecar.entra), language).map(shown)).flatten()
 }
@@ -186,7 +187,8 @@ fn shown(found: aadsts::Remedy) -> NoticeRemedy {
     NoticeRemedy { reader, what: found.fix, place: found.place, command: found.command }
 }
 
-/// Counts a refusal and writes the operator's line; everything else that went wrong stands in the request's line.
+/// Counts a refusal by Entra and logs it for the operator. Other errors appear in the request's log
+/// line.
 pub(in crate::flow) fn write_down(sidecar: &Sidecar, entra: &Entra, error: &entra::Error, request_id: &str) {
     let entra::Error::Refused(refusal) = error else { return };
     let entry = entry(refusal);

@@ -1,4 +1,4 @@
-//! Why signing in goes round in circles: one of the known causes, or what it is not.
+//! Diagnoses sign-in loops: returns one of the known causes, or shows which causes are ruled out.
 
 use super::words::RefusalWords;
 use crate::base::site::Site;
@@ -8,60 +8,60 @@ use crate::session::rounds::{self, SignInOrigin, SignInRounds};
 use crate::wire::forwarded::PlainHttpReason;
 use http::StatusCode;
 
-/// Seconds by which two clocks may differ.
+/// Tolerated difference between two clocks, in seconds.
 const CLOCK_TOLERANCE_SECONDS: u64 = 60;
 
-/// What is seen of a browser that goes round.
+/// The observations about a browser in a sign-in loop.
 #[derive(Clone, Debug)]
 pub(in crate::flow) struct LoopEvidence {
-    /// The count so far, of the cookie or of the state.
+    /// The rounds counted so far, from the cookie or from `state`.
     pub(in crate::flow) rounds: SignInRounds,
-    /// How the sign-in began that came back without its cookie, where one did.
+    /// How the sign-in began that returned without its cookie, if there was one.
     pub(in crate::flow) lost: Option<SignInOrigin>,
-    /// Whether the count came back in our cookie.
+    /// Whether the cookie that counts rounds was returned.
     pub(in crate::flow) cookie: bool,
-    /// The host that was asked, where it is not that of the public address.
+    /// The requested host, if it differs from the host of the public address.
     pub(in crate::flow) other_host: Option<String>,
-    /// Why the request counts as http, where the public address is https.
+    /// Why the request counts as http, if the public address is https.
     pub(in crate::flow) http: Option<PlainHttpReason>,
-    /// By how many seconds our clock is ahead of Entra's.
+    /// How many seconds this machine's clock is ahead of Entra's.
     pub(in crate::flow) ahead: Option<i64>,
-    /// What the session's cookie is worth.
+    /// The state of the session cookie.
     pub(in crate::flow) session: SessionCookieState,
 }
 
-/// What the session's cookie is worth.
+/// The state of the session cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::flow) enum SessionCookieState {
-    /// It opens a live session.
+    /// The cookie belongs to a live session.
     Live,
-    /// It is there, and opens none.
+    /// The cookie is present but belongs to no live session.
     Unknown,
-    /// It is not there.
+    /// The cookie is absent.
     None,
 }
 
-/// What keeps a browser going round.
+/// The cause of a sign-in loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::flow) enum LoopCause {
-    /// Our cookies do not come back.
+    /// The browser does not return Entrada's cookies.
     Cookie,
-    /// The browser comes to another host than the sign-in ends at.
+    /// The browser uses a different host than the one where the sign-in ends.
     Host,
-    /// The public address is https, and the browser came by http.
+    /// The public address is https, but the browser uses http.
     Scheme,
     /// This machine's clock is wrong.
     Clock,
-    /// The app, or a proxy in front, sends signed-in people to sign in.
+    /// The app, or a proxy in front of Entrada, sends signed-in people to sign in.
     App,
-    /// Nobody comes back from Entra.
+    /// The browser does not return from Entra.
     Callback,
-    /// None of these.
+    /// None of the known causes.
     Unknown,
 }
 
 impl LoopEvidence {
-    /// The cause, by what is certain first.
+    /// Returns the cause. The most certain evidence is checked first.
     pub(in crate::flow) fn cause(&self) -> LoopCause {
         let lost = self.lost.unwrap_or_default();
         match self {
@@ -76,7 +76,7 @@ impl LoopEvidence {
         }
     }
 
-    /// The words of the page.
+    /// Returns the texts of the page.
     pub(in crate::flow) fn words(&self, say: &NoticePhrases, site: &Site) -> RefusalWords {
         let (cause, circle) = (self.cause(), &say.circle);
         let whose = if cause == LoopCause::Cookie || cause == LoopCause::Host { NoticeParty::You } else { NoticeParty::AppOwner };
@@ -155,7 +155,7 @@ impl LoopEvidence {
 }
 
 impl LoopCause {
-    /// For programs, and for the log.
+    /// The name for programs and for the log.
     pub(in crate::flow) fn name(self) -> &'static str {
         match self {
             Self::Cookie => "cookie-not-returned",
@@ -204,7 +204,8 @@ mod tests {
             (LoopEvidence { lost: lost(false, true), session: SessionCookieState::Live, ..seen() }, LoopCause::Host),
             (LoopEvidence { other_host: Some("b".into()), ..seen() }, LoopCause::Host),
             (LoopEvidence { ahead: Some(-61), ..seen() }, LoopCause::Clock),
-            // Where cookies come back, the browser speaks https, whatever arrives here.
+            // If cookies are returned, the browser uses https, even if the request arrives here as
+            // http.
             (LoopEvidence { http: Some(PlainHttpReason::NotSaid), ..seen() }, LoopCause::Unknown),
             (LoopEvidence { rounds: SignInRounds { returned: 0, ..seen().rounds }, ..seen() }, LoopCause::Callback),
         ] {

@@ -1,4 +1,5 @@
-//! From a cause to an answer: the one place where a module's error becomes a status, words for the person and a cause for the log.
+//! Maps causes to responses. Only this module turns errors of other modules into a status, texts
+//! for the person and a cause for the log.
 
 pub(in crate::flow) mod entra_refusal;
 pub(in crate::flow) mod loops;
@@ -33,90 +34,99 @@ use std::sync::Arc;
 use unregistered::Unregistered;
 use words::RefusalWords;
 
-/// What a 401 asks for (RFC 9110 11.6.1): a sign-in in a browser, for which no registered scheme exists.
+/// The challenge of a 401 (RFC 9110 section 11.6.1): a sign-in in a browser, for which no
+/// registered scheme exists.
 pub(in crate::flow) const SIGN_IN_CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
 
-/// What a 401 asks for where a signed-in person has to prove one of these: the form that Microsoft gives a claims challenge.
+/// Returns the challenge of a 401 if a signed-in person must satisfy one of these authentication
+/// contexts. It has the format of Microsoft's claims challenge.
 pub(in crate::flow) fn insufficient(acrs: &[String]) -> HeaderValue {
     let claims = STANDARD.encode(claims_for(acrs).unwrap_or_default());
     HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"")).unwrap_or(SIGN_IN_CHALLENGE)
 }
 
-/// What a 401 tells a client whose access token is not taken (RFC 6750 3.1).
+/// Returns the challenge of a 401 for a rejected access token (RFC 6750 section 3.1).
 fn invalid_token(bad: BadAccessToken) -> HeaderValue {
     HeaderValue::from_str(&format!("Bearer error=\"invalid_token\", error_description=\"{bad}\"")).unwrap_or(SIGN_IN_CHALLENGE)
 }
 
-/// Our own words for why, each of which the catalog of the page has a sentence for.
+/// Entrada's own reason words. The page's catalog has a sentence for each of them.
 pub(in crate::flow) const REASONS: [&str; 11] =
     ["canceled", "no_answer", "other_tenant", "organization_off", "guest", "person_off", "not_known", "not_set_up", "personal", "clock", "token"];
 
-/// Why a request is not answered as it was meant. A text inside is for the log or is a place of ours.
+/// Why a request is not served as intended. A text inside is for the log or is an Entrada URL.
 #[derive(Debug)]
 pub(in crate::flow) enum Refusal {
-    /// The head has no single reading.
+    /// The request head is ambiguous.
     Unread(InboundError),
-    /// A host that is not ours.
+    /// The host is not one of Entrada's.
     Misdirected,
-    /// Nothing of ours under this path.
+    /// No endpoint exists at this path.
     NotFound,
-    /// Not with this method; these are allowed.
+    /// The method is not allowed; the text lists the allowed ones.
     Method(&'static str),
-    /// Nobody is signed in, and a redirect would not help; the place to begin.
+    /// The client is signed out, and a redirect would not help; contains the sign-in URL.
     SignedOut(String),
-    /// The session ended when the app had the request already, or a part of it; the place to begin.
+    /// The session ended after the app had received the request or a part of it; contains the
+    /// sign-in URL.
     SessionEnded(String),
-    /// Signed in, but one of these has to be proven, and a redirect would not help; the place to begin.
+    /// The person is signed in but must satisfy one of these authentication contexts, and a
+    /// redirect would not help; contains the sign-in URL.
     StepUp(String, AuthContexts),
-    /// Entra brought the person back without the proof of one of these.
+    /// Entra returned the person without proof for any of these authentication contexts.
     ContextMissing(Vec<String>),
-    /// The rules say no.
+    /// The access rules deny the request.
     Forbidden,
-    /// The rules say no since the app had a part of the request.
+    /// The access rules no longer allow a request of which the app already has a part.
     NoLongerAllowed,
-    /// A rule asks for groups that neither Entra listed nor Graph told.
+    /// A rule needs groups, and neither Entra's token nor Microsoft Graph provided them.
     GroupsUnknown(graph::Error),
-    /// A WebSocket from another site's page.
+    /// A WebSocket from a page of another site.
     ForeignOrigin,
     /// Another site sent the browser to sign out.
     CrossSite,
-    /// A callback that belongs to nothing under way; the place to begin again.
+    /// The callback belongs to no pending sign-in; contains the URL to begin again.
     NoPendingSignIn(String),
-    /// The same, of a sign-in that an app on the device asked for: only that app can begin again.
+    /// The callback belongs to no pending sign-in, and an app on the device asked for the sign-in.
+    /// Only that app can begin again.
     AppWaits,
-    /// A callback whose parameters have no one reading.
+    /// The callback repeats a parameter.
     DuplicateParameter,
-    /// A posted callback that is no form.
+    /// The posted callback is not a valid form.
     BadForm,
-    /// Round and round.
+    /// A sign-in loop.
     Loop(Box<LoopEvidence>),
-    /// Entra cannot be asked to begin a sign-in.
+    /// A sign-in cannot begin because Entra is unreachable.
     Entra(entra::Error),
-    /// A sign-in came back, and failed; the place to try again.
+    /// A sign-in returned from Entra and failed; contains the URL to try again.
     SignIn(entra::Error, String, Arc<Entra>),
-    /// Nobody signs in by what was typed; the page that asks again.
+    /// The typed text leads to no organization; contains the page that asks again.
     Unknown(Box<IdentifyPage>),
-    /// Too many wrong ones of one address; so many seconds until it may go on.
+    /// Too many wrong attempts from one address; contains the seconds until the next attempt is
+    /// allowed.
     TooMany(u64),
-    /// Too many sign-in codes of one client that Entra refused; so many seconds until it may go on with the same one.
+    /// Entra refused too many sign-in codes of one client; contains the seconds until the same code
+    /// may be sent again.
     TooManyCodes(u64),
-    /// Entra says who it is, and the directory that they may not come in; the place to try another account.
+    /// Entra identified the person, but the directory does not admit them; contains the URL to try
+    /// another account.
     NotAdmitted(first_sign_in::MembershipRefusal, String),
-    /// An app asks that is not registered, or to be answered where it is not.
+    /// A client or redirect URI of an app's request is not registered.
     Unregistered(Unregistered),
-    /// A sign-in that an app asked for is refused; the way back to it.
+    /// A sign-in that an app requested was refused; contains the redirect back to the app.
     ForApp(Box<Self>, Box<AppReturn>),
-    /// The directory cannot be asked, or the organization is not set up.
+    /// The directory is unavailable, or the organization is not set up.
     Organization(organizations::Error),
-    /// Entra could not be asked about the session for longer than the grace; so many seconds until it may be.
+    /// Entra was unreachable for longer than the grace period; contains the seconds until the next
+    /// attempt.
     Closed(u64),
-    /// An access token of ours that is not taken.
+    /// An Entrada access token that is rejected.
     BadToken(BadAccessToken),
-    /// The app.
+    /// The request to the app failed.
     Upstream(upstream::Error),
-    /// A front proxy's question that is none.
+    /// A front proxy's request is not valid.
     BadForwardAuth(ForwardAuthError),
-    /// Ours to mend.
+    /// A bug in Entrada.
     Internal(&'static str),
 }
 
@@ -166,7 +176,7 @@ impl From<KeyDerivationError> for Refusal {
 }
 
 impl Refusal {
-    /// For the log.
+    /// The cause for the log.
     pub(in crate::flow) fn cause(&self) -> String {
         match self {
             Self::Unread(it) => it.to_string(),
@@ -203,7 +213,8 @@ impl Refusal {
         }
     }
 
-    /// Why, in a word that stays the same: a code of Entra's, or one of ours. Nothing where a sign-in was not refused but never came to its end.
+    /// Returns the reason as a stable word: an Entra error code or one of `REASONS`. Returns
+    /// nothing if the sign-in was not refused but did not finish.
     pub(in crate::flow) fn reason(&self) -> Option<String> {
         let ours = match self {
             Self::SignIn(entra::Error::Refused(it), ..) if it.is_cancelled() => "canceled",
@@ -226,7 +237,7 @@ impl Refusal {
         Some(ours.to_owned())
     }
 
-    /// For the person or the program that asked.
+    /// Returns the response for the person or the program that sent the request.
     pub(in crate::flow) fn answer(self, sidecar: &Sidecar, caller: CallerKind, language: Language, reference: &str) -> Response<Body> {
         if let Self::BadForwardAuth(_) = self {
             return reply::empty(StatusCode::FORBIDDEN);
@@ -235,9 +246,9 @@ impl Refusal {
             let page = Page::Identify(IdentifyPage::clone(page));
             return reply::page(StatusCode::NOT_FOUND, sidecar.pages.render(&page, language), sidecar.pages.policy(&page));
         }
-        // Whoever sends a token is a program, whatever it accepts.
+        // Clients that send a token are programs, regardless of their `Accept` header.
         let is_program = matches!(caller, CallerKind::Script) || matches!(self, Self::BadToken(_));
-        // Programs, and those who search for what they say, hear one language.
+        // Programs always receive English, so that their error texts can be searched for.
         let language = if is_program { Language::English } else { language };
         let words = self.words(sidecar, language);
         let mut response = if is_program { words.as_problem(&self, sidecar, reference) } else { words.as_page(sidecar, language, reference) };
@@ -252,7 +263,8 @@ impl Refusal {
             Self::StepUp(_, acrs) => {
                 headers.insert(WWW_AUTHENTICATE, insufficient(acrs));
             }
-            // Whoever stands before us may see another end of this request than we do: nothing more is read here.
+            // A proxy in front of Entrada may see a different end of this request, so the
+            // connection is closed and nothing more is read.
             Self::Unread(InboundError::Framing) => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -317,7 +329,7 @@ fn reason_of_token(invalid: InvalidToken) -> &'static str {
     }
 }
 
-/// RFC 9457.
+/// A problem response (RFC 9457).
 #[derive(Serialize)]
 struct ProblemDetails<'a> {
     r#type: &'static str,
@@ -332,7 +344,7 @@ struct ProblemDetails<'a> {
     remedy: Option<&'a NoticeRemedy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sign_in_url: Option<String>,
-    /// What else is known: `code`, `correlation_id`, `cause` and the like.
+    /// Additional details: `code`, `correlation_id`, `cause` and similar.
     #[serde(flatten)]
     details: BTreeMap<&'a str, &'a str>,
 }

@@ -1,4 +1,4 @@
-//! Error texts for people: what happened, who can fix it and what to do. The texts are in the catalog.
+//! Error texts for people: the problem, who can fix it and how. The texts are in the catalog.
 
 use super::unregistered::Unregistered;
 use crate::directory::{self, first_sign_in};

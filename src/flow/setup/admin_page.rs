@@ -1,4 +1,4 @@
-//! What the pages of an organization's admin have in common.
+//! Shared parts of the organization admin's pages.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -15,27 +15,27 @@ use crate::wire::reply;
 use http::{Response, StatusCode};
 use std::borrow::Cow;
 
-/// What stands on every page.
+/// Returns the content that every page shows.
 pub(super) fn admin_page(sidecar: &Sidecar, visit: &SetUpVisit) -> admin::AdminPage {
     admin::AdminPage { organization: visit.organization().name.clone(), base: sidecar.site.setup_path() }
 }
 
-/// Who acts, as the directory knows them.
+/// Returns the acting admin as the directory identifies them.
 pub(super) fn admin_scope(visit: &SetUpVisit) -> AdminScope {
     AdminScope { organization: visit.organization().id, person: visit.person(), by: visit.by() }
 }
 
-/// A page.
+/// Renders a page.
 pub(super) fn shown(exchange: &Exchange<'_>, status: StatusCode, page: &Page) -> Response<Body> {
     exchange.page(status, page)
 }
 
-/// To one of these pages, after something was done there.
+/// Redirects to one of these pages after an action.
 pub(super) fn to(sidecar: &Sidecar, page: &str, query: &[(&str, &str)]) -> Result<Response<Body>, Refusal> {
     reply::redirect(StatusCode::SEE_OTHER, &address(sidecar, page, query)).ok_or(Refusal::Internal("no redirect"))
 }
 
-/// The address of one of these pages; what is empty is left out of its query.
+/// Returns the URL of one of these pages. Empty query values are omitted.
 pub(super) fn address(sidecar: &Sidecar, page: &str, query: &[(&str, &str)]) -> String {
     let path = format!("{}/{page}", sidecar.site.setup_path());
     let said = query.iter().filter(|it| !it.1.is_empty());
@@ -43,12 +43,13 @@ pub(super) fn address(sidecar: &Sidecar, page: &str, query: &[(&str, &str)]) -> 
     if query.is_empty() { path } else { format!("{path}?{query}") }
 }
 
-/// How many rows to ask for where a page shows so many: one more says whether there are more.
+/// Returns the number of rows to query for a page: one more than it shows, to find out whether
+/// there is a next page.
 pub(super) fn one_more(page: usize) -> u32 {
     u32::try_from(page).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-/// The rows of one page out of what was found, and the last of them where there is another page behind it.
+/// Returns the rows of one page, and the last of them if there is a next page.
 pub(super) fn rows<T: Clone>(mut found: Vec<T>, page: usize) -> (Vec<T>, Option<T>) {
     let more = found.len() > page;
     found.truncate(page);
@@ -56,7 +57,7 @@ pub(super) fn rows<T: Clone>(mut found: Vec<T>, page: usize) -> (Vec<T>, Option<
     (found, last)
 }
 
-/// What the query says of that name, where it says it once.
+/// Returns a query parameter if it is not empty and occurs once.
 pub(super) fn query_value<'a>(inbound: &'a InboundRequest, name: &str) -> Option<Cow<'a, str>> {
     let query = inbound.target.query().unwrap_or_default().as_bytes();
     let mut all = url::form_urlencoded::parse(query).filter(|it| it.0 == name).map(|it| it.1);
@@ -64,13 +65,14 @@ pub(super) fn query_value<'a>(inbound: &'a InboundRequest, name: &str) -> Option
     all.next().is_none().then_some(first)
 }
 
-/// What has just been done, of what can be.
+/// Returns the action that was just done, if it is one of the known ones.
 pub(super) fn done<const N: usize>(inbound: &InboundRequest, all: [&'static str; N]) -> Option<&'static str> {
     let done = query_value(inbound, "done")?;
     all.into_iter().find(|it| *it == done)
 }
 
-/// As people read who did something: what a person of the organization is called, or as it was written down.
+/// Returns the display name of the person who made a change: the username of a person in the
+/// organization, or otherwise the recorded text.
 pub(super) async fn called(directory: &Directory, visit: &SetUpVisit, by: &str) -> Result<String, Refusal> {
     let Some(id) = by.strip_prefix("person ").and_then(Guid::parse) else { return Ok(by.to_owned()) };
     let found = directory.person_by_id(id).await?.filter(|it| it.organization == visit.organization().id);

@@ -1,4 +1,5 @@
-//! `/setup/credential`: what the organization proves itself by, which is replaced without a gap and never shown.
+//! `/setup/credential`: the organization's credential, which is replaced without interruption and
+//! never shown.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -20,16 +21,16 @@ use crate::wire::body::Body;
 use crate::wire::form::FormFields;
 use http::{Response, StatusCode};
 
-/// What can be said to have been done.
+/// The actions that the page can report as done.
 const DONE_VALUES: [&str; 3] = ["waits", "set", "taken_back"];
 
-/// How it stands.
+/// Shows the state of the credential.
 pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     let page = page(exchange.sidecar, directory, visit).await?;
     Ok(shown(exchange, StatusCode::OK, &Page::Credential(Box::new(CredentialPage { done: done(exchange.inbound, DONE_VALUES), ..page }))))
 }
 
-/// Does what a form says.
+/// Performs the action of a form.
 pub(super) async fn change(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit, form: &FormFields) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     let organization = visit.organization();
@@ -67,7 +68,7 @@ pub(super) async fn change(exchange: &Exchange<'_>, directory: &Directory, visit
     to(sidecar, "credential", &[("done", done)])
 }
 
-/// What was typed; or what is wrong with it.
+/// Reads the new secret, or returns the reason why it is not valid.
 fn new_secret(form: &FormFields, now: u64) -> Result<OrganizationChange, &'static str> {
     let proof = OrganizationCredential::of_value(form.text("secret")).map_err(|it| match it {
         BadClientSecret::SecretId => "id",
@@ -95,7 +96,7 @@ async fn page(sidecar: &Sidecar, directory: &Directory, visit: &SetUpVisit) -> R
         }),
         None => None,
     };
-    // Asked for the password again: a sign-in that Entra remembers would prove nothing new.
+    // Requires the password again: a sign-in that Entra remembers would prove nothing new.
     let here = ReturnTo::parse(&address(sidecar, "credential", &[]), &sidecar.site);
     let again = || format!("{}&prompt=login", page_url(&sidecar.site, own_path::START, &here, &[], Some(organization.code.as_str())));
     Ok(CredentialPage {

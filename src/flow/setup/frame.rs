@@ -1,4 +1,4 @@
-//! How a page of the set-up is sent.
+//! Responses with the pages of the set-up.
 
 use super::super::admission::redirects;
 use super::super::exchange::Exchange;
@@ -16,24 +16,25 @@ use crate::wire::reply;
 use http::header::REFERRER_POLICY;
 use http::{HeaderValue, Response, StatusCode};
 
-/// What is said on a page of its own.
+/// A message that is shown on its own page.
 #[derive(Clone, Copy)]
 pub(super) enum SetUpMessage {
-    /// The link was used already.
+    /// The link was already used.
     LinkUsed,
-    /// The link has ended, or there was none.
+    /// The link has expired or never existed.
     LinkOver,
-    /// The visit that a link began is over.
+    /// The visit that began with a link is over.
     VisitOver,
-    /// The trial does not belong to a visit of this browser.
+    /// The trial sign-in belongs to a visit in another browser.
     TrialOver,
-    /// The visit was ended by whoever came.
+    /// The visitor ended the visit.
     Left,
     /// The organization was turned off.
     TurnedOff,
 }
 
-/// A page. Its address may hold a token, which goes nowhere; the origin does, by which forms are known to be ours.
+/// Sends a page. Its URL may contain a token, so only the origin is sent as the referrer, which
+/// identifies forms as Entrada's own.
 pub(super) fn show(exchange: &Exchange<'_>, status: StatusCode, page: SetUpPage) -> Response<Body> {
     let page = Page::SetUp(Box::new(page));
     let mut response = exchange.page(status, &page);
@@ -41,13 +42,13 @@ pub(super) fn show(exchange: &Exchange<'_>, status: StatusCode, page: SetUpPage)
     response
 }
 
-/// The same on each page: where one is.
+/// Returns the header that every page shows.
 pub(super) fn head(sidecar: &Sidecar, visit: &SetUpVisit) -> SetUpHeader {
     let organization = visit.organization();
     SetUpHeader { app: sidecar.site.authority().to_owned(), organization: organization.name.clone(), home: sidecar.site.setup_path() }
 }
 
-/// A page that only says something.
+/// Returns a page that shows only a message.
 pub(super) fn message_page(exchange: &Exchange<'_>, say: SetUpMessage) -> Response<Body> {
     let (status, what) = match say {
         SetUpMessage::LinkUsed => (StatusCode::GONE, "link_used"),
@@ -64,12 +65,12 @@ pub(super) fn message_page(exchange: &Exchange<'_>, say: SetUpMessage) -> Respon
     )
 }
 
-/// Back to the steps, after something was done; `done` names it there.
+/// Redirects to the steps after an action; `done` names the action there.
 pub(super) fn redirect_back(sidecar: &Sidecar, done: &str) -> Result<Response<Body>, Refusal> {
     reply::redirect(StatusCode::SEE_OTHER, &format!("{}?done={done}", sidecar.site.setup_path())).ok_or(Refusal::Internal("no redirect"))
 }
 
-/// Somebody who is signed out signs in, and comes back.
+/// Sends a signed-out person to sign in and then back to this page.
 pub(super) fn to_sign_in(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let return_to =

@@ -1,6 +1,8 @@
-//! Who may open the set-up page: an admin of the organization who is signed in, or whoever came by a link that the operator made.
+//! Decides who may open the set-up page: a signed-in admin of the organization, or a visitor with a
+//! link from the operator.
 //!
-//! Read anew at each visit, from the directory: it is no request path, and whoever is not an admin any more is out at once.
+//! The directory is read at each visit, because this is not a hot path, and former admins lose
+//! access at once.
 
 use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
@@ -16,30 +18,31 @@ use crate::wire::cookies::{CookieMatch, find};
 use http::HeaderValue;
 use std::sync::Arc;
 
-/// For so many seconds after somebody proved who they are, a session may change what the organization proves itself by.
+/// How long after a person's authentication a session may change the organization's credential, in
+/// seconds.
 pub(super) const FRESH_SIGN_IN_SECONDS: u64 = 600;
 
-/// Somebody who may set up this organization, and no other. Made here only.
+/// Permission to set up this organization and no other. Created only here.
 pub(super) struct SetUpVisit {
     organization: Organization,
     who: SetUpVisitor,
 }
 
-/// Who comes.
+/// The visitor of the set-up page.
 enum SetUpVisitor {
-    /// An admin, and when they proved who they are, in seconds since 1970, where that is known.
+    /// An admin, and when they last authenticated (seconds since 1970), if known.
     Person { id: Guid, proved: Option<u64> },
-    /// Whoever used that link.
+    /// A visitor who used this link.
     Invited(Guid),
 }
 
-/// Why somebody does not come in.
+/// Why a visitor is not admitted.
 pub(super) enum SetUpDenied {
-    /// Nobody is signed in, and nobody came by a link.
+    /// The visitor is signed out and has no link.
     SignedOut,
-    /// The visit that a link began is over.
+    /// The visit that began with a link is over.
     LinkOver,
-    /// Somebody else, or nothing can be told.
+    /// The visitor has no access, or the check failed.
     Not(Refusal),
 }
 
@@ -50,12 +53,12 @@ impl<E: Into<Refusal>> From<E> for SetUpDenied {
 }
 
 impl SetUpVisit {
-    /// The organization.
+    /// The organization to set up.
     pub(super) fn organization(&self) -> &Organization {
         &self.organization
     }
 
-    /// As the history calls whoever comes.
+    /// The visitor's name in the history.
     pub(super) fn by(&self) -> String {
         match &self.who {
             SetUpVisitor::Person { id, .. } => format!("person {id}"),
@@ -63,7 +66,7 @@ impl SetUpVisit {
         }
     }
 
-    /// As what they ask for a change of the organization.
+    /// The visitor as the origin of a change to the organization.
     pub(super) fn change_origin(&self) -> ChangeOrigin {
         match &self.who {
             SetUpVisitor::Person { id, .. } => ChangeOrigin::Admin(*id),
@@ -71,7 +74,7 @@ impl SetUpVisit {
         }
     }
 
-    /// The admin, where it is one; nobody where it is whoever used a link.
+    /// The admin, or nothing for a visitor with a link.
     pub(super) fn person(&self) -> Option<Guid> {
         match &self.who {
             SetUpVisitor::Person { id, .. } => Some(*id),
@@ -79,7 +82,7 @@ impl SetUpVisit {
         }
     }
 
-    /// The link, where it is whoever used one.
+    /// The link, or nothing for an admin.
     pub(super) fn invitation(&self) -> Option<Guid> {
         match &self.who {
             SetUpVisitor::Person { .. } => None,
@@ -87,7 +90,7 @@ impl SetUpVisit {
         }
     }
 
-    /// Whether the client secret may be changed: by a link, or soon after signing in.
+    /// Whether the client secret may be changed: with a link, or soon after authentication.
     pub(super) fn may_change_secret(&self, now: u64) -> bool {
         match &self.who {
             SetUpVisitor::Person { proved, .. } => proved.is_some_and(|it| now < it.saturating_add(FRESH_SIGN_IN_SECONDS)),
@@ -96,7 +99,8 @@ impl SetUpVisit {
     }
 }
 
-/// Looks who comes. A link that was used in this browser goes before its session: somebody chose it.
+/// Identifies the visitor. A link that was used in this browser takes precedence over its session,
+/// because it was chosen deliberately.
 pub(super) async fn enter(exchange: &Exchange<'_>, all: &OrganizationRegistry, facts: &mut RequestFacts) -> Result<SetUpVisit, SetUpDenied> {
     let link = linked(exchange);
     if let Some(id) = link
@@ -121,9 +125,10 @@ async fn admin(all: &OrganizationRegistry, session: &Arc<Session>) -> Result<Set
         return Err(forbidden());
     }
     let organization = all.directory().organization_by_id(person.organization).await?.filter(|it| it.state == OrganizationState::On).ok_or_else(forbidden)?;
-    // A silent sign-in begins a session as well, and proves nothing new. The claim says when the person last did; it is optional, and without
-    // it only a sign-in that Entra was asked to show the person counts. With it, it counts alone: the person's browser carries the request
-    // to Entra and could leave `prompt=login` out.
+    // A silent sign-in also begins a session, but it is not a new authentication. The claim
+    // contains the time of the last one. It is optional; without it, only a sign-in counts for
+    // which Entra was asked to authenticate the person. If present, only the claim counts: the
+    // person's browser carries the request to Entra and could remove `prompt=login`.
     let identity = session.identity();
     let proved = match (identity.has_auth_time, session.is_reauthenticated()) {
         (true, _) => Some(identity.auth_time.min(session.started_at())),
@@ -133,14 +138,14 @@ async fn admin(all: &OrganizationRegistry, session: &Arc<Session>) -> Result<Set
     Ok(SetUpVisit { organization, who: SetUpVisitor::Person { id: person.id, proved } })
 }
 
-/// The visit that the cookie names, whether it lasts or not.
+/// Returns the visit in the cookie, even if it is over.
 fn linked(exchange: &Exchange<'_>) -> Option<Guid> {
     let name = exchange.sidecar.names.visit();
     let CookieMatch::One(sealed) = find(exchange.headers, &name) else { return None };
     Guid::parse(std::str::from_utf8(&exchange.sidecar.visits.open(&name, sealed)?).ok()?)
 }
 
-/// The cookie of a visit that began with a link.
+/// Returns the cookie of a visit that began with a link.
 pub(super) fn cookie(sidecar: &Sidecar, invitation: &Invitation) -> Option<HeaderValue> {
     let name = sidecar.names.visit();
     sidecar.names.set(&name, &sidecar.visits.seal(&name, invitation.id.to_string().as_bytes())?, Some(VISIT_LIFETIME_SECONDS))

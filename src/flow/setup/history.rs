@@ -1,4 +1,4 @@
-//! `/setup/history`: what was changed, and by whom.
+//! `/setup/history`: the changes and who made them.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -12,10 +12,10 @@ use crate::pages::admin::{HistoryPage, HistoryRow};
 use crate::wire::body::Body;
 use http::{Response, StatusCode};
 
-/// Changes on one page.
+/// Number of changes on one page.
 const CHANGES_PER_PAGE: usize = 30;
 
-/// The newest first.
+/// Shows the changes, newest first.
 pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     let before = query_value(exchange.inbound, "before").and_then(|it| Guid::parse(&it));
     let (found, last) = rows(directory.history(visit.organization().id, before, one_more(CHANGES_PER_PAGE)).await?, CHANGES_PER_PAGE);

@@ -1,4 +1,5 @@
-//! The link that an operator made: looked at by anybody, mail scanners among them, and used by one who presses the button.
+//! The operator's set-up link. Anyone can open it, including mail scanners; it is used up only when
+//! a person presses the button.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -15,10 +16,11 @@ use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{Response, StatusCode};
 
-/// The longest token that is passed on, in bytes.
+/// Maximum length of a token that is passed on, in bytes.
 const MAX_TOKEN_BYTES: usize = 64;
 
-/// `GET /setup/invitation?token=`: the button. Nothing is looked up, so that the answer tells nobody which links there are.
+/// `GET /setup/invitation?token=`: shows the button. The token is not looked up, so that the
+/// response does not reveal which links exist.
 pub(super) fn confirm_page(exchange: &Exchange<'_>) -> Response<Body> {
     let query = exchange.inbound.target.query().unwrap_or_default();
     let mut all = url::form_urlencoded::parse(query.as_bytes()).filter(|it| it.0 == "token").map(|it| it.1.into_owned());
@@ -32,7 +34,7 @@ pub(super) fn confirm_page(exchange: &Exchange<'_>) -> Response<Body> {
     }
 }
 
-/// `POST /setup/invitation`: uses the link up, and begins the visit.
+/// `POST /setup/invitation`: uses up the link and begins the visit.
 pub(super) async fn accept(exchange: &Exchange<'_>, all: &OrganizationRegistry, form: &FormFields) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let token = Secret::new(form.text("token"));
@@ -41,7 +43,7 @@ pub(super) async fn accept(exchange: &Exchange<'_>, all: &OrganizationRegistry, 
         Err(InvitationError::Used) => return Ok(frame::message_page(exchange, SetUpMessage::LinkUsed)),
         Err(InvitationError::Over) => return Ok(frame::message_page(exchange, SetUpMessage::LinkOver)),
         Err(InvitationError::Unknown) => {
-            // Only a page of our own gets here.
+            // Only Entrada's own page can send this request.
             let client = GuessingClient { address: inbound.origin.client, source: RequestSource::Own };
             sidecar.process.guessed_links.was_wrong(client).map_err(Refusal::TooMany)?;
             return Ok(frame::message_page(exchange, SetUpMessage::LinkOver));
@@ -55,7 +57,7 @@ pub(super) async fn accept(exchange: &Exchange<'_>, all: &OrganizationRegistry, 
     Ok(response)
 }
 
-/// `POST /setup/leave`: ends the visit that a link began.
+/// `POST /setup/leave`: ends the visit that began with a link.
 pub(super) async fn leave(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     if let Some(id) = visit.invitation() {
         all.directory().leave(id).await?;

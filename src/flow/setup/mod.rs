@@ -1,7 +1,8 @@
-//! The set-up page, where the admin of a customer connects the organization with its own Entra ID.
+//! The set-up page, where a customer's admin connects the organization with its own Entra ID.
 //!
-//! Nothing of it is reached without a `SetUpVisit`, which `gate` alone makes. Whatever changes anything is a POST of a page of our own, goes through
-//! the directory, which writes down by whom, and is logged without secrets.
+//! All access requires a `SetUpVisit`, which only `gate` creates. Each change is a POST from one of
+//! Entrada's own pages. It goes through the directory, which records who made it, and is logged
+//! without secrets.
 
 mod admin_page;
 mod credential;
@@ -26,7 +27,7 @@ use gate::SetUpDenied;
 use http::{Method, Response};
 use hyper::body::Incoming;
 
-/// Everything under `/setup`; without `[directory]` there is nothing.
+/// Handles all paths below `/setup`. They do not exist without `[directory]`.
 pub(super) async fn set_up(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let all = sidecar.organizations.as_deref().ok_or(Refusal::NotFound)?;
@@ -65,7 +66,7 @@ pub(super) async fn set_up(exchange: &Exchange<'_>, body: &mut Option<Incoming>,
     }
 }
 
-/// What may be done under a path; nothing where there is no such path.
+/// Returns the allowed methods of a path, or nothing if the path does not exist.
 fn methods(below: &str) -> Option<&'static [Method]> {
     match below {
         "" | "/sheet" | "/sign_ins" | "/history" => Some(&[Method::GET, Method::HEAD]),
@@ -83,7 +84,8 @@ fn allow(below: &str) -> &'static str {
     }
 }
 
-/// Whoever is signed out signs in and comes back; nobody else hears which organizations there are.
+/// Sends signed-out people to sign in and back. Other visitors do not learn which organizations
+/// exist.
 fn turned_away(exchange: &Exchange<'_>, no: SetUpDenied) -> Result<Response<Body>, Refusal> {
     match no {
         SetUpDenied::SignedOut => frame::to_sign_in(exchange),

@@ -1,4 +1,4 @@
-//! `/setup/people`: who is there, and what an admin may do about it.
+//! `/setup/people`: lists people and lets an admin manage them.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -17,12 +17,12 @@ use crate::wire::body::Body;
 use crate::wire::form::FormFields;
 use http::{Response, StatusCode};
 
-/// People on one page.
+/// Number of people on one page.
 const PEOPLE_PER_PAGE: usize = 25;
-/// The longest text that is searched for, in characters.
+/// Maximum length of a search text, in characters.
 const MAX_SEARCH_CHARS: usize = 128;
 
-/// Shows everybody, those who are found, or one.
+/// Shows all people, the search results, or one person.
 pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     match query_value(exchange.inbound, "person") {
         Some(id) => one(exchange, directory, visit, &id).await,
@@ -44,7 +44,7 @@ async fn all(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit)
 
 async fn one(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit, id: &str) -> Result<Response<Body>, Refusal> {
     let Some(id) = Guid::parse(id) else { return Err(Refusal::NotFound) };
-    // Of another organization is as good as nobody.
+    // A person of another organization is treated as not found.
     let found = directory.person_by_id(id).await?.filter(|it| it.organization == visit.organization().id).ok_or(Refusal::NotFound)?;
     let myself = match visit.person() {
         Some(id) => directory.person_by_id(id).await?,
@@ -53,7 +53,7 @@ async fn one(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit,
     let roles = directory.roles_below(myself.as_ref().map(|it| it.role.as_str())).to_vec();
     let may = match found.id {
         id if visit.person() == Some(id) => PersonPermissions::Yourself,
-        // A role that is none any more stands below all.
+        // A role that is no longer configured ranks below all others.
         _ if roles.contains(&found.role) || !directory.roles().contains(&found.role) => PersonPermissions::Everything,
         _ => PersonPermissions::Above,
     };
@@ -82,10 +82,10 @@ fn listed(sidecar: &Sidecar, it: &Person) -> PersonRow {
     }
 }
 
-/// What can be said to have been done.
+/// The actions that the page can report as done.
 const DONE_VALUES: [&str; 4] = ["role", "on", "off", "sign_out"];
 
-/// Does what a form says, and shows the person as they are then.
+/// Performs the action of a form and shows the person's new state.
 pub(super) async fn change(sidecar: &Sidecar, directory: &Directory, visit: &SetUpVisit, form: &FormFields) -> Result<Response<Body>, Refusal> {
     let person = Guid::parse(form.text("person")).ok_or(Refusal::NotFound)?;
     let (act, done) = match form.text("do") {
@@ -98,13 +98,13 @@ pub(super) async fn change(sidecar: &Sidecar, directory: &Directory, visit: &Set
     let done = match directory.apply_action(&admin_scope(visit), person, &act).await {
         Ok(after) => {
             if matches!(act, PersonAction::SignOut | PersonAction::On(false)) {
-                // Here at once; other replicas hear of it by the history.
+                // Takes effect here at once; other replicas learn of it from the history.
                 sidecar.process.store.end_all_of_person(after.id, None);
             }
             tracing::info!(organization = %visit.organization().code, by = visit.by(), %person, done, "person changed on the set-up page");
             Some(done)
         }
-        // Somebody else changed the same: the page shows what is so now.
+        // Another admin made a conflicting change: the page shows the current state.
         Err(ActionError::Directory(Error::Twice)) => None,
         Err(ActionError::Nobody) => return Err(Refusal::NotFound),
         Err(ActionError::Directory(Error::NoRole(_))) => return Err(Refusal::BadForm),

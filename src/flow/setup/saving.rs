@@ -1,4 +1,4 @@
-//! What was typed into the connection: read, refused where it cannot be right, and saved.
+//! Reads, validates and saves the connection that an admin entered.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -17,7 +17,7 @@ use crate::wire::body::Body;
 use crate::wire::form::FormFields;
 use http::Response;
 
-/// `POST /setup/connection`.
+/// `POST /setup/connection`: saves the connection.
 pub(super) async fn save(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit, form: &FormFields) -> Result<Response<Body>, Refusal> {
     let now = exchange.sidecar.process.clock.now();
     let tenant = tenant(all, form.text("tenant")).await;
@@ -31,7 +31,7 @@ pub(super) async fn save(exchange: &Exchange<'_>, all: &OrganizationRegistry, vi
     match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
         Ok(organization) => {
             tracing::info!(organization = %organization.code, by = visit.by(), "organization's connection changed on the set-up page");
-            // By a link, another tenant or client ID turned it off.
+            // The visitor has a link. The new tenant or client ID turned the organization off.
             frame::redirect_back(
                 exchange.sidecar,
                 if visit.organization().state == OrganizationState::On && organization.state == OrganizationState::Off { "moved" } else { "saved" },
@@ -44,13 +44,13 @@ pub(super) async fn save(exchange: &Exchange<'_>, all: &OrganizationRegistry, vi
     }
 }
 
-/// What is shown again; never the secret.
+/// Returns the entered values to show again, without the secret.
 fn typed(form: &FormFields) -> TypedFields {
     let short = |name: &str| form.text(name).chars().take(100).collect();
     TypedFields { tenant: short("tenant"), client_id: short("client_id"), ends: short("ends"), secret: !form.text("client_secret").is_empty() }
 }
 
-/// The tenant that was typed: its ID, or a domain that is verified there.
+/// Returns the entered tenant: its ID, or the tenant of a domain that is verified there.
 async fn tenant(all: &OrganizationRegistry, typed: &str) -> Result<Guid, &'static str> {
     if let Some(id) = Guid::parse(typed) {
         return Ok(id);
@@ -75,7 +75,7 @@ fn read(form: &FormFields, visit: &SetUpVisit, tenant: Result<Guid, &'static str
     let secret = form.text("client_secret");
     let proof = OrganizationCredential::of_value(secret);
     wrong.client_secret = match secret {
-        // The one that is there stays, unless it is that of another app registration.
+        // The existing credential is kept, unless it belongs to another app registration.
         "" if organization.has_credential && organization.client_id == client_id && organization.tenant == tenant => None,
         "" if organization.has_credential => Some("wrong_other_secret"),
         "" => Some("wrong_no_secret"),

@@ -1,4 +1,4 @@
-//! The sheet that staff are given: to be printed.
+//! The printable sheet for staff.
 
 use super::super::exchange::Exchange;
 use super::frame;
@@ -7,7 +7,7 @@ use crate::pages::setup::{SetUpPage, StaffSheet};
 use crate::wire::body::Body;
 use http::{Response, StatusCode};
 
-/// `GET /setup/sheet`.
+/// `GET /setup/sheet`: shows the sheet.
 pub(super) fn page(exchange: &Exchange<'_>, visit: &SetUpVisit) -> Response<Body> {
     let sheet = StaffSheet { head: frame::head(exchange.sidecar, visit), address: exchange.sidecar.site.origin(), code: visit.organization().code.to_string() };
     frame::show(exchange, StatusCode::OK, SetUpPage::Sheet(sheet))

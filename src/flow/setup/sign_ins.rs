@@ -1,4 +1,4 @@
-//! `/setup/sign_ins`: who signed in lately, and who was refused why.
+//! `/setup/sign_ins`: recent sign-ins, and why sign-ins were refused.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::{REASONS, Refusal};
@@ -16,10 +16,10 @@ use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use http::{Response, StatusCode};
 
-/// Sign-ins on one page.
+/// Number of sign-ins on one page.
 const SIGN_INS_PER_PAGE: usize = 30;
 
-/// The newest first.
+/// Shows the sign-ins, newest first.
 pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let refused_only = query_value(inbound, "refused").is_some_and(|it| it == "1");
@@ -56,7 +56,7 @@ fn why(language: Language, names: &RemedyNames, reason: String) -> RefusalReason
     })
 }
 
-/// What an admin has to know to find the organization's app.
+/// Returns the names with which an admin finds the organization's app.
 fn names(sidecar: &Sidecar, organization: &Organization) -> RemedyNames {
     let (client, tenant) = (organization.client_id.unwrap_or(Guid::NIL), organization.tenant.unwrap_or(Guid::NIL));
     RemedyNames { client_id: client.to_string(), tenant: tenant.to_string(), ..sidecar.entra.names(sidecar.site.origin()) }

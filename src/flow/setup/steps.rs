@@ -1,4 +1,4 @@
-//! The steps: what is entered where, what was found out, and how far it is.
+//! The steps of the set-up: where to enter values, the values that were found, and the progress.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -16,14 +16,14 @@ use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::body::Body;
 use http::{Response, StatusCode};
 
-/// What was done just now, as the address says it.
+/// The actions that the URL can report as done.
 const DONE_VALUES: [&str; 3] = ["saved", "moved", "on"];
 
-/// `GET /setup`.
+/// `GET /setup`: shows the steps.
 pub(super) async fn page(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     let query = exchange.inbound.target.query().unwrap_or_default();
     let done = DONE_VALUES.into_iter().find(|it| url::form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "done" && value == *it));
-    // A link from elsewhere may say anything.
+    // A link from another site may contain any value.
     let done = done.filter(|it| match *it {
         "on" => visit.organization().state == OrganizationState::On,
         "moved" => visit.organization().state == OrganizationState::Off,
@@ -33,13 +33,13 @@ pub(super) async fn page(exchange: &Exchange<'_>, all: &OrganizationRegistry, vi
     Ok(frame::show(exchange, StatusCode::OK, SetUpPage::Steps(Box::new(SetUpSteps { done, ..steps }))))
 }
 
-/// The page once more, with a word why something was not done.
+/// Shows the page again, with the reason why an action was not done.
 pub(super) async fn again(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit, why: &'static str) -> Result<Response<Body>, Refusal> {
     let steps = SetUpSteps { refused: Some(why), ..steps(exchange.sidecar, all, visit).await? };
     Ok(frame::show(exchange, StatusCode::CONFLICT, SetUpPage::Steps(Box::new(steps))))
 }
 
-/// The page once more, with what was typed and what is wrong with it.
+/// Shows the page again, with the entered values and their errors.
 pub(super) async fn refused(
     exchange: &Exchange<'_>,
     all: &OrganizationRegistry,
@@ -94,7 +94,8 @@ async fn steps(sidecar: &Sidecar, all: &OrganizationRegistry, visit: &SetUpVisit
     })
 }
 
-/// What Entra tells of the tenant; nothing where the connection is not complete. A word of ours where it cannot be asked, with its code.
+/// Returns the values that Entra publishes about the tenant, or nothing if the connection is
+/// incomplete. If Entra is unreachable, returns a reason word with its code.
 async fn discovered(all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Option<Result<DiscoveredTenant, (&'static str, Option<String>)>>, Refusal> {
     let Ok(entra) = all.entra(visit.organization()).await else { return Ok(None) };
     Ok(Some(match entra.discovered().await {

@@ -1,4 +1,4 @@
-//! Turns an organization on, and off again.
+//! Turns an organization on and off.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -12,12 +12,13 @@ use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::body::Body;
 use http::Response;
 
-/// `POST /setup/on`: only with a connection that was tried as it is now.
+/// `POST /setup/on`: allowed only if the current connection was tested.
 pub(super) async fn switch_on(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     set_state(exchange, all, visit, OrganizationState::On).await
 }
 
-/// `POST /setup/off`: its people are out, whoever turned it off among them, and visits that began with a link end.
+/// `POST /setup/off`: signs out everyone in the organization, including the person who turned it
+/// off, and ends visits that began with a link.
 pub(super) async fn off(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     set_state(exchange, all, visit, OrganizationState::Off).await
 }

@@ -1,4 +1,5 @@
-//! A sign-in on trial: a real one, at the organization's own Entra, which begins no session and shows what it brought.
+//! The trial sign-in: a real sign-in at the organization's own Entra. It begins no session and
+//! shows the result.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -19,12 +20,12 @@ use crate::sidecar::organizations::{self, OrganizationRegistry};
 use crate::wire::body::Body;
 use http::{Response, StatusCode};
 
-/// `POST /setup/trial`: off to Entra, with the connection as it is saved.
+/// `POST /setup/trial`: redirects to Entra with the saved connection.
 pub(super) async fn start(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
     let organization = visit.organization();
     let mark = all.directory().connection_mark(organization).await?;
     let start = SignInStart {
-        // Which account is tried is for the admin to say.
+        // The admin chooses which account to test.
         hints: SignInHints { prompt: Some("select_account".to_owned()), ..SignInHints::default() },
         at: organization::OrganizationHint::Found(Box::new(organization.clone())),
         ..SignInStart::new(SignInPurpose::Trial(SignInTrial { by: visit.by(), mark }))
@@ -36,7 +37,7 @@ pub(super) async fn start(exchange: &Exchange<'_>, all: &OrganizationRegistry, v
     }
 }
 
-/// Back from Entra: what it brought is shown to the visit that began it, and to no other.
+/// Handles the return from Entra. Only the visit that began the trial sees the result.
 pub(in crate::flow) async fn finish(
     exchange: &Exchange<'_>,
     trial: &SignInTrial,
@@ -68,7 +69,7 @@ pub(in crate::flow) async fn finish(
             Ok(TrialPerson { how, username: it.person.username.to_string(), role: it.person.role })
         }
         Err(first_sign_in::MembershipRefusal::Directory(error)) => return Err(error.into()),
-        // The connection has done well all the same: this account may not come in.
+        // The connection works, although this account is not admitted.
         Err(refused) => {
             note(all, &visit, trial).await?;
             Err(why(&refused))
@@ -79,7 +80,8 @@ pub(in crate::flow) async fn finish(
     Ok(frame::show(exchange, StatusCode::OK, SetUpPage::Trial(Box::new(trial))))
 }
 
-/// Notes it for the connection that was tried, unless that has changed meanwhile: then the mark fits no more.
+/// Records the successful trial for the tested connection. If the connection has changed since, the
+/// mark no longer matches.
 async fn note(all: &OrganizationRegistry, visit: &SetUpVisit, trial: &SignInTrial) -> Result<(), Refusal> {
     match &trial.mark {
         Some(mark) => Ok(all.directory().note_trial(visit.organization(), mark, &visit.by()).await?),
@@ -96,7 +98,7 @@ fn why(refused: &first_sign_in::MembershipRefusal) -> &'static str {
     }
 }
 
-/// The claims that count: a word for each and its value.
+/// Returns the relevant claims: a word for each, and its value.
 fn claims(who: &Identity) -> Vec<(&'static str, String)> {
     let text = |it: &Option<Box<str>>| it.as_deref().unwrap_or("–").to_owned();
     let roles = who.roles.iter().collect::<Vec<_>>().join(", ");

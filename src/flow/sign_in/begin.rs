@@ -1,4 +1,4 @@
-//! Off to Entra.
+//! Begins a sign-in at Entra.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -19,31 +19,34 @@ use http::header::SET_COOKIE;
 use http::{HeaderValue, Response, StatusCode};
 use std::sync::Arc;
 
-/// How a sign-in begins.
+/// The parameters of a new sign-in.
 pub(in crate::flow) struct SignInStart {
     pub(in crate::flow) purpose: SignInPurpose,
     pub(in crate::flow) hints: SignInHints,
-    /// What the `state` of a sign-in says of earlier rounds that came back without its cookie.
+    /// The rounds that `state` reports for earlier sign-ins that returned without their cookie.
     pub(in crate::flow) lost_rounds: Option<SignInRounds>,
-    /// The organization it is for, where there are any.
+    /// The organization that the sign-in is for, if organizations are configured.
     pub(in crate::flow) at: OrganizationHint,
-    /// What made the browser begin it, where that is not this request: the callback of the step before is always sent by Entra's page.
+    /// Which site made the browser begin the sign-in, if not the current request: the callback of
+    /// the previous step always comes from Entra's page.
     pub(in crate::flow) source: Option<RequestSource>,
 }
 
 impl SignInStart {
-    /// Without hints for Entra.
+    /// A sign-in without hints for Entra.
     pub(in crate::flow) fn new(purpose: SignInPurpose) -> Self {
         Self { purpose, hints: SignInHints::default(), lost_rounds: None, at: OrganizationHint::None, source: None }
     }
 
-    /// For a session. Where contexts are named, one of them has to be proven.
+    /// A sign-in for a session. If `acrs` names authentication contexts, one of them must be
+    /// satisfied.
     pub(in crate::flow) fn to(return_to: &ReturnTo, acrs: &[String]) -> Self {
         Self::new(SignInPurpose::Session(SessionRequest { acrs: acrs.to_vec(), ..SessionRequest::to(return_to) }))
     }
 }
 
-/// Seals a sign-in under way into its own cookie and sends the browser to Entra; where nobody knows to which, to the page that asks.
+/// Seals the pending sign-in into its own cookie and redirects the browser to Entra. If the
+/// organization is not known, redirects to the page that asks for it.
 pub(in crate::flow) async fn start_sign_in(exchange: &Exchange<'_>, mut start: SignInStart) -> Result<Response<Body>, Refusal> {
     let at = match std::mem::replace(&mut start.at, OrganizationHint::None) {
         OrganizationHint::Typed(typed) if exchange.sidecar.asks_entra => {
@@ -69,7 +72,7 @@ async fn start_sign_in_at(exchange: &Exchange<'_>, start: SignInStart, place: Si
     let rounds = rounds::set_out(exchange, start.purpose.aim(), start.hints.prompt.is_some(), start.lost_rounds)?;
     let state = rounds::new_state(exchange.sidecar, rounds)?;
     let again = again(exchange.sidecar, &place, &start.purpose);
-    // Who is signed in on the web is nothing to an app that asks.
+    // An app's sign-in is independent of the browser's own session.
     let hints = if start.purpose.app().is_some() { start.hints } else { hints(exchange, start.hints, start.purpose.acrs()) };
     let prompt_login = hints.prompt.as_deref() == Some("login");
     let begun = place.entra.begin(&hints, &state).await.map_err(|it| match again {
@@ -91,7 +94,8 @@ async fn start_sign_in_at(exchange: &Exchange<'_>, start: SignInStart, place: Si
     Ok(response)
 }
 
-/// Where to try again at an organization: its own names stand in what is said of a sign-in that does not begin.
+/// Returns the URL to try again at the same organization. With it, the error for a sign-in that
+/// cannot begin shows the organization's own names.
 fn again(sidecar: &Sidecar, place: &SignInPlace, purpose: &SignInPurpose) -> Option<String> {
     let code = place.organization.as_ref()?.code.as_str();
     Some(match purpose.app() {
@@ -100,7 +104,8 @@ fn again(sidecar: &Sidecar, place: &SignInPlace, purpose: &SignInPurpose) -> Opt
     })
 }
 
-/// Where something has to be proven, it is by whoever is signed in, or was until Entra wanted it proven.
+/// Adds the hints for additional proof. It must come from the person who is signed in, or who was
+/// until Entra required the proof.
 fn hints(exchange: &Exchange<'_>, mut hints: SignInHints, acrs: &[String]) -> SignInHints {
     let ended = exchange.ended_session();
     let wanted = || ended.as_ref()?.standing().again().flatten().map(str::to_owned);
@@ -123,12 +128,15 @@ fn cookies_of(exchange: &Exchange<'_>, pending: &PendingSignIn, rounds: SignInRo
     out.into_iter().collect::<Option<_>>().ok_or(failed)
 }
 
-/// Cookies of sign-ins under way that are opened for one request. Browsers keep about 180 cookies of a site; a program can send thousands.
+/// Maximum number of pending sign-in cookies that are opened for one request. Browsers keep about
+/// 180 cookies for a site; a program can send thousands.
 const MAX_OPENED_PENDING: usize = 32;
-/// Cookies that one answer removes: its length must not grow with the request. More go with the next sign-in.
+/// Maximum number of cookies that one response removes, so that the response does not grow with the
+/// request. The next sign-in removes more.
 const MAX_REMOVED_COOKIES: usize = 8;
 
-/// At most five sign-ins are under way in one browser: the cookies that must go for a further one, unreadable ones first, each once.
+/// Returns the cookies to remove so that at most five sign-ins are pending in one browser,
+/// including the new one. Unreadable cookies go first, and each is returned once.
 fn excess_pending<'a>(exchange: &Exchange<'a>) -> Vec<&'a str> {
     let Exchange { sidecar, headers, .. } = *exchange;
     let now = sidecar.process.clock.now();

@@ -1,4 +1,4 @@
-//! A sign-in, from where it begins to who came back from Entra.
+//! The sign-in, from its start to the verified identity that Entra returns.
 
 pub(super) mod begin;
 pub(super) mod organization;

@@ -1,6 +1,7 @@
-//! At which organization somebody signs in, and who that makes them.
+//! Finds the organization of a sign-in and the person's membership in it.
 //!
-//! What is typed only chooses the place. Who comes back from there is told by that organization's Entra and by the directory.
+//! Typed text only selects the organization. The identity comes from that organization's Entra and
+//! from the directory.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -30,32 +31,35 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The longest text that may be a username or a code, in bytes.
+/// Maximum length of a username or a code, in bytes.
 const MAX_IDENTIFIER_BYTES: usize = 256;
-/// What somebody typed is looked up in this time, whatever is found: what is there takes some microseconds longer than what is not.
+/// Duration of every lookup of typed text, found or not: without it, an existing entry would take
+/// some microseconds longer.
 const LOOKUP_DELAY: Duration = Duration::from_millis(20);
-/// For how long a device remembers the last organization, in seconds: a year.
+/// How long a device remembers the last organization, in seconds: one year.
 const LAST_SIGN_IN_SECONDS: u64 = 365 * 24 * 60 * 60;
 
-/// What a sign-in says of the organization it is for.
+/// The known information about a sign-in's organization.
 pub(in crate::flow) enum OrganizationHint {
-    /// Nothing.
+    /// Nothing is known.
     None,
-    /// What somebody typed, or the company code of a link.
+    /// Text that the person typed, or the company code of a link.
     Typed(String),
-    /// It was found already.
+    /// The organization was already found.
     Found(Box<Organization>),
-    /// Entra is to say first whose account it is.
+    /// Entra identifies the account first.
     Account,
 }
 
-/// Where somebody signs in: an organization's Entra, or that of `[entra]` where there are none.
+/// Where the person signs in: an organization's Entra, or the Entra of `[entra]` if there are no
+/// organizations.
 pub(in crate::flow) struct SignInPlace {
     pub(in crate::flow) entra: Arc<Entra>,
     pub(in crate::flow) organization: Option<Organization>,
 }
 
-/// Where a sign-in goes; nothing where the person has to be asked. `asks` is the page that asks, for a code that is none.
+/// Returns where the sign-in goes, or nothing if the person must be asked. `asks` builds the page
+/// that asks again if the code is unknown.
 pub(in crate::flow) async fn place(exchange: &Exchange<'_>, at: OrganizationHint, asks: impl FnOnce() -> IdentifyPage) -> Result<Option<SignInPlace>, Refusal> {
     let Some(all) = &exchange.sidecar.organizations else { return Ok(Some(SignInPlace { entra: Arc::clone(&exchange.sidecar.entra), organization: None })) };
     let organization = match at {
@@ -63,7 +67,7 @@ pub(in crate::flow) async fn place(exchange: &Exchange<'_>, at: OrganizationHint
         OrganizationHint::Account => return Ok(Some(SignInPlace { entra: Arc::clone(&exchange.sidecar.entra), organization: None })),
         OrganizationHint::Typed(it) => find_by(exchange, all, &it, asks).await?,
         OrganizationHint::None => match signed_in(exchange) {
-            // Whoever proves more, or has to sign in again, does it where they did before.
+            // Step-ups and repeated sign-ins use the same organization as before.
             Some(session) => match of_session(all, &session).await? {
                 Some(it) => it,
                 None => return Ok(None),
@@ -85,14 +89,16 @@ async fn of_session(all: &OrganizationRegistry, session: &Session) -> Result<Opt
     Ok(found.filter(|it| it.state == OrganizationState::On))
 }
 
-/// The organization of what somebody typed. Whoever types what leads nowhere too often waits: for their address, never for an organization.
+/// Returns the organization of typed text. Too many unknown texts delay the client's address, never
+/// an organization.
 pub(in crate::flow) async fn find_by(
     exchange: &Exchange<'_>,
     all: &OrganizationRegistry,
     identifier: &str,
     asks: impl FnOnce() -> IdentifyPage,
 ) -> Result<Organization, Refusal> {
-    // Its visitors' addresses would be made to wait by pictures that lead here.
+    // Otherwise, images on another site that link here could cause delays for the addresses of its
+    // visitors.
     if exchange.is_part_of_another_sites_page() {
         return Err(Refusal::ForeignOrigin);
     }
@@ -100,8 +106,9 @@ pub(in crate::flow) async fn find_by(
     found(exchange.sidecar, exchange.typing_client(), look_up).await?.ok_or_else(|| unknown(identifier, asks()))
 }
 
-/// The organization of what was typed by somebody who has proven an account of that tenant: the one that it names, or else the only one there is
-/// of the tenant. Of the organizations of other tenants this tells nothing.
+/// Returns the organization of typed text for a person with a verified account in that tenant: the
+/// organization that the text names, or else the tenant's only organization. Reveals nothing about
+/// organizations of other tenants.
 pub(in crate::flow) async fn find_by_account(
     sidecar: &Sidecar,
     client: GuessingClient,
@@ -118,22 +125,23 @@ pub(in crate::flow) async fn find_by_account(
     found(sidecar, client, look_up).await?.ok_or_else(|| unknown(identifier, asks()))
 }
 
-/// Whether it can be a username or a code at all.
+/// Whether the text is short enough for a username or a code.
 pub(in crate::flow) fn is_short(identifier: &str) -> bool {
     identifier.len() <= MAX_IDENTIFIER_BYTES
 }
 
-/// The page that asks, which says that nobody signs in by that.
+/// Returns the page that asks again, with the message that the typed text is unknown.
 pub(in crate::flow) fn unknown(identifier: &str, page: IdentifyPage) -> Refusal {
     Refusal::Unknown(Box::new(IdentifyPage { unknown: Some(identifier.chars().take(MAX_IDENTIFIER_BYTES).collect()), ..page }))
 }
 
-/// The account that Entra is to begin with, where an address was typed: a code says nothing of the person.
+/// Returns the login hint for Entra if an address was typed. A company code identifies no account.
 pub(in crate::flow) fn hint(identifier: &str) -> Option<String> {
     Username::parse(identifier).filter(|it| it.domain().is_some()).map(|it| it.as_str().to_owned())
 }
 
-/// Looks up at the pace of all look-ups, for an address that has not guessed too often.
+/// Looks up an organization if the client has not guessed too often. All lookups take the same
+/// time.
 async fn found(
     sidecar: &Sidecar,
     client: GuessingClient,
@@ -145,9 +153,10 @@ async fn found(
         return Err(Refusal::TooMany(seconds));
     }
     let turn = Instant::now() + LOOKUP_DELAY;
-    // One that is off is nobody's to know of.
+    // An organization that is off is not disclosed.
     let found = look_up().await?.filter(|it| it.state == OrganizationState::On);
-    // Before the wait, and after the look-up: those who ask at the same time are judged one after the other.
+    // Recorded after the lookup and before the delay, so that concurrent guesses are counted one
+    // after the other.
     let may_tell = guesses.record(client, found.is_some());
     tokio::time::sleep_until(turn).await;
     may_tell.map_err(|seconds| {
@@ -158,7 +167,7 @@ async fn found(
     Ok(found)
 }
 
-/// The page that asks.
+/// Returns the page that asks for the organization.
 pub(in crate::flow) fn identify_page(exchange: &Exchange<'_>, return_to: &ReturnTo, acrs: &[String]) -> IdentifyPage {
     let last = last(exchange, |code| page_url(&exchange.sidecar.site, own_path::START, return_to, acrs, Some(code)));
     IdentifyPage {
@@ -169,22 +178,23 @@ pub(in crate::flow) fn identify_page(exchange: &Exchange<'_>, return_to: &Return
     }
 }
 
-/// Where somebody signed in last on this device.
+/// Returns the organization of the last sign-in on this device.
 pub(in crate::flow) fn last(exchange: &Exchange<'_>, href: impl FnOnce(&str) -> String) -> Option<LastSignIn> {
     let code = match find(exchange.headers, &exchange.sidecar.names.organization()) {
         CookieMatch::One(code) => CompanyCode::parse(code),
         CookieMatch::None | CookieMatch::Several => None,
     };
-    // Only what the browser itself says is shown: a name from the directory would tell a forger which codes there are.
+    // Shows only the content of the cookie: a name from the directory would reveal valid codes to
+    // someone who forges the cookie.
     code.map(|it| LastSignIn { href: href(it.as_str()), code: it.to_string() })
 }
 
-/// What was typed into the page; nothing where nothing was.
+/// Reads the text that was typed into the page. Returns nothing if it is empty.
 pub(in crate::flow) async fn typed(body: Incoming) -> Result<Option<String>, Refusal> {
     Ok(FormFields::read(body).await?.typed("identifier").map(str::to_owned))
 }
 
-/// Where a sign-in under way began, and where alone its code may be redeemed.
+/// Returns where a pending sign-in began, which is the only place where its code may be redeemed.
 pub(in crate::flow) async fn place_of_pending(sidecar: &Sidecar, pending: &PendingSignIn) -> Result<Option<SignInPlace>, Refusal> {
     let (all, id) = match (&sidecar.organizations, &pending.organization) {
         (None, None) => return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None })),
@@ -192,7 +202,7 @@ pub(in crate::flow) async fn place_of_pending(sidecar: &Sidecar, pending: &Pendi
             return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None }));
         }
         (Some(all), Some(id)) => (all, id),
-        // It began under another configuration.
+        // The sign-in began under a different configuration.
         _ => return Ok(None),
     };
     let Some(id) = Guid::parse(id) else { return Ok(None) };
@@ -200,7 +210,8 @@ pub(in crate::flow) async fn place_of_pending(sidecar: &Sidecar, pending: &Pendi
     Ok(Some(SignInPlace { entra: all.entra(&organization).await?, organization: Some(organization) }))
 }
 
-/// Who somebody is to the directory; nothing where there is none. `again` is where another account may be tried.
+/// Returns the person's membership from the directory, or nothing without a directory. `again` is
+/// the URL to try another account.
 pub(in crate::flow) async fn admit(sidecar: &Sidecar, user: &VerifiedUser, place: &SignInPlace, again: &str) -> Result<Option<DirectoryMember>, Refusal> {
     let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else { return Ok(None) };
     let person = all.directory().admit(user, organization).await.map_err(|it| match it {
@@ -210,7 +221,7 @@ pub(in crate::flow) async fn admit(sidecar: &Sidecar, user: &VerifiedUser, place
     Ok(Some(DirectoryMember { person: person.id, role: person.role.into(), organization: person.organization, code: person.code.as_str().into() }))
 }
 
-/// Tells by which client secret somebody was signed in, apart from the answer to them.
+/// Records in the background which client secret worked for a sign-in.
 pub(in crate::flow) fn credential_worked(sidecar: &Sidecar, place: &SignInPlace, by: CredentialUsed) {
     let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else { return };
     if by != CredentialUsed::Current {
@@ -219,7 +230,8 @@ pub(in crate::flow) fn credential_worked(sidecar: &Sidecar, place: &SignInPlace,
     }
 }
 
-/// The cookie by which a device remembers where somebody signed in last: the company's code, and nothing of the person.
+/// Returns the cookie that remembers the organization of the last sign-in on this device. It
+/// contains the company code and no data about the person.
 pub(in crate::flow) fn remembered(sidecar: &Sidecar, member: Option<&DirectoryMember>) -> Option<HeaderValue> {
     sidecar.names.set(&sidecar.names.organization(), &member?.code, Some(LAST_SIGN_IN_SECONDS))
 }

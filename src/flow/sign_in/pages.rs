@@ -1,4 +1,4 @@
-//! Where a person begins to sign in: `/start` and `/sign_in`.
+//! The pages where a sign-in begins: `/start` and `/sign_in`.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -18,17 +18,17 @@ use crate::wire::reply;
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 
-/// Longest hint that is passed on, in bytes.
+/// Maximum length of a hint that is passed on, in bytes.
 const MAX_HINT_BYTES: usize = 256;
 
-/// `GET /start`: 302 to Entra.
+/// `GET /start`: redirects to Entra (302).
 pub(in crate::flow) async fn start(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
     start_sign_in(exchange, start_of_query(exchange)).await
 }
 
-/// `GET /sign_in`: the page with one button, which leads to `/start`; where there are organizations, with one field. `POST` goes to Entra at
-/// once, with the query of the page.
+/// `GET /sign_in`: the page with a button that leads to `/start`. With organizations, it has an
+/// input field instead. `POST` redirects to Entra at once, with the query of the page.
 pub(in crate::flow) async fn page(exchange: &Exchange<'_>, body: &mut Option<Incoming>) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
@@ -44,7 +44,8 @@ pub(in crate::flow) async fn page(exchange: &Exchange<'_>, body: &mut Option<Inc
     Ok(exchange.page(StatusCode::OK, &page))
 }
 
-/// Asks for a username or a company code, and goes on to Entra with what was typed; a script is told where that is.
+/// Asks for a username or a company code and redirects to Entra with the typed text. A script
+/// receives the URL instead.
 async fn identify(exchange: &Exchange<'_>, all: &OrganizationRegistry, body: &mut Option<Incoming>, mut start: SignInStart) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let return_to = start.purpose.return_to(&sidecar.site);
@@ -76,7 +77,7 @@ async fn identify(exchange: &Exchange<'_>, all: &OrganizationRegistry, body: &mu
     start_sign_in(exchange, start).await
 }
 
-/// What the query asks for.
+/// Reads the parameters of a sign-in from the query.
 fn start_of_query(exchange: &Exchange<'_>) -> SignInStart {
     let (mut hints, mut at, mut session) = (SignInHints::default(), OrganizationHint::None, SessionRequest::to(&ReturnTo::home()));
     for (key, value) in url::form_urlencoded::parse(exchange.inbound.target.query().unwrap_or_default().as_bytes()) {

@@ -15,15 +15,15 @@ use std::sync::Arc;
 
 /// A sign-in whose code was redeemed.
 pub(in crate::flow) struct RedeemedSignIn {
-    /// Where it began.
+    /// Where the sign-in began.
     pub(in crate::flow) place: SignInPlace,
-    /// Whom it brings.
+    /// The verified result from Entra.
     pub(in crate::flow) redeemed: Redeemed,
-    /// Where it may be tried again.
+    /// The URL to try again.
     pub(in crate::flow) again: String,
 }
 
-/// Redeems the code where the sign-in began, and nowhere else.
+/// Redeems the code only where the sign-in began.
 pub(in crate::flow) async fn redeem(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>) -> Result<RedeemedSignIn, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     let ReturnedSignIn { pending, parameters: answer } = returned;
@@ -48,7 +48,7 @@ pub(in crate::flow) async fn redeem(exchange: &Exchange<'_>, returned: &Returned
             Ok(RedeemedSignIn { place, redeemed, again })
         }
         Err(NotRedeemed { error, by }) => {
-            // Both credentials were refused: whoever set the new one reads why that was.
+            // Both credentials were refused. The admin who set the new one can read the reason.
             if let CredentialUsed::CurrentAfterRefusal(_) | CredentialUsed::NewUnreadable = by {
                 organization::credential_worked(sidecar, &place, by);
             }
@@ -57,8 +57,8 @@ pub(in crate::flow) async fn redeem(exchange: &Exchange<'_>, returned: &Returned
     }
 }
 
-/// Redeems a code in a task of its own: Entra decides whether it counts as refused, even if the client disconnects first. Each client has
-/// a bounded number of attempts.
+/// Redeems a code in its own task: if the client disconnects first, Entra's answer still determines
+/// whether the code counts as refused. Each client has a limited number of attempts.
 async fn redeem_in_background(
     sidecar: &Sidecar,
     entra: &Arc<Entra>,
@@ -77,7 +77,7 @@ async fn redeem_in_background(
     task.await.map_err(|_| Refusal::Internal("redeeming the code failed"))
 }
 
-/// Whose refused codes count together.
+/// Returns the source whose refused codes are counted together.
 fn code_source(exchange: &Exchange<'_>) -> CodeSource {
     exchange.session_of_cookie().map_or(CodeSource::Address(exchange.inbound.origin.client), |it| {
         let who = it.identity();
@@ -85,7 +85,8 @@ fn code_source(exchange: &Exchange<'_>) -> CodeSource {
     })
 }
 
-/// Whether the code itself is to blame, and neither the app's credential nor an outage (RFC 6749 section 5.2).
+/// Whether the code itself is at fault, rather than the app's credential or an outage (RFC 6749
+/// section 5.2).
 fn is_refused_code(error: &entra::Error) -> bool {
     matches!(error, entra::Error::Refused(it) if matches!(it.error.as_str(), "invalid_grant" | "invalid_request"))
 }

@@ -1,4 +1,4 @@
-//! What comes back from Entra, and the sign-in under way that it belongs to.
+//! Reads Entra's callback and finds its pending sign-in.
 
 use super::super::exchange::Exchange;
 use super::super::front_channel::is_sid;
@@ -19,33 +19,33 @@ use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use std::borrow::Cow;
 
-/// A sign-in whose browser has come back, with Entra's answer to it.
+/// A sign-in whose browser has returned, with the parameters from Entra.
 pub(in crate::flow) struct ReturnedSignIn<'a> {
     pub(in crate::flow) pending: PendingSignIn,
     pub(in crate::flow) parameters: CallbackParameters<'a>,
 }
 
 impl ReturnedSignIn<'_> {
-    /// Where the person was going.
+    /// Returns the page where the person was going.
     pub(in crate::flow) fn return_to(&self, exchange: &Exchange<'_>) -> ReturnTo {
         self.pending.purpose.return_to(&exchange.sidecar.site)
     }
 
-    /// Whose wrong answers count together with those of this sign-in.
+    /// Returns the client whose wrong attempts are counted together with this sign-in.
     pub(in crate::flow) fn client(&self, exchange: &Exchange<'_>) -> GuessingClient {
         let source = if self.pending.by_other_site { RequestSource::Other } else { RequestSource::Own };
         GuessingClient { address: exchange.inbound.origin.client, source }
     }
 }
 
-/// The sign-in of that state, from its cookie.
+/// Returns the pending sign-in of a `state`, from its cookie.
 pub(in crate::flow) fn open(exchange: &Exchange<'_>, cookie: &str, state: &str) -> Option<PendingSignIn> {
     let CookieMatch::One(sealed) = find(exchange.headers, cookie) else { return None };
     let pending = PendingSignIn::read(&exchange.sidecar.pending.open(cookie, sealed)?, exchange.sidecar.process.clock.now())?;
     pending.is_for(state).then_some(pending)
 }
 
-/// What Entra sends along. A parameter that stands twice has no one reading.
+/// The parameters that Entra sends. A repeated parameter is ambiguous.
 #[derive(Default)]
 pub(in crate::flow) struct CallbackParameters<'a> {
     pub(super) code: Option<Cow<'a, str>>,
@@ -57,7 +57,7 @@ pub(in crate::flow) struct CallbackParameters<'a> {
 }
 
 impl<'a> CallbackParameters<'a> {
-    /// Reads a query, or a form that Entra posted.
+    /// Reads the parameters from a query or from a form that Entra posted.
     pub(in crate::flow) fn read(query: &'a str) -> Option<Self> {
         let mut out = Self::default();
         for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -77,22 +77,24 @@ impl<'a> CallbackParameters<'a> {
         Some(out)
     }
 
-    /// What Entra calls the session there, where it can be meant.
+    /// Returns Entra's session ID if it is plausible.
     pub(super) fn session(&self) -> Option<&str> {
         self.session_state.as_deref().filter(|it| is_sid(it))
     }
 
-    /// The state that names the sign-in; empty where there is none.
+    /// Returns the `state` that identifies the sign-in, or an empty string.
     pub(in crate::flow) fn state(&self) -> &str {
         self.state.as_deref().unwrap_or_default()
     }
 }
 
-/// Longest address that a posted callback is redirected to, in bytes. Escaped, a form grows threefold, and front proxies accept request lines
-/// of 8 KiB (nginx's `large_client_header_buffers`).
+/// Maximum length of the URL that a posted callback is redirected to, in bytes. A form can grow
+/// threefold when it is escaped, and front proxies accept request lines of 8 KiB (nginx's
+/// `large_client_header_buffers`).
 const MAX_LOCATION_BYTES: usize = 8 * 1024;
 
-/// A cross-site POST carries no Lax cookie: the browser repeats the request with GET. What is too long for that is rejected.
+/// Redirects a posted callback. A cross-site POST has no Lax cookies, so the browser repeats the
+/// request with GET. Forms that are too long for that are rejected.
 pub(in crate::flow) async fn posted(exchange: &Exchange<'_>, body: Incoming) -> Result<Response<Body>, Refusal> {
     let body = form::bytes(body).await?;
     let text = std::str::from_utf8(&body).map_err(|_| Refusal::BadForm)?;
@@ -110,9 +112,10 @@ pub(in crate::flow) async fn posted(exchange: &Exchange<'_>, body: Incoming) -> 
     reply::redirect(StatusCode::SEE_OTHER, &location).ok_or(Refusal::BadForm)
 }
 
-/// Nothing under way that this belongs to: Back, reload, a bookmark, or a callback that another browser began. Entra hears nothing of it.
+/// Handles a callback without a pending sign-in: the Back button, a reload, a bookmark, or a
+/// sign-in that began in another browser. Nothing is sent to Entra.
 pub(in crate::flow) async fn stale(exchange: &Exchange<'_>, state: &str) -> Result<Response<Body>, Refusal> {
-    // Ours, but its cookie did not come back.
+    // The sign-in began here, but its cookie was not returned.
     let lost = rounds::rounds_in_state(exchange.sidecar, state);
     match lost.map(|it| it.origin.aim) {
         Some(SignInAim::Trial) => {
@@ -130,7 +133,7 @@ pub(in crate::flow) async fn stale(exchange: &Exchange<'_>, state: &str) -> Resu
         return Ok(response);
     }
     match lost {
-        // Begin again, and keep counting.
+        // Begins again and keeps counting.
         Some(_) => start_sign_in(exchange, SignInStart { lost_rounds: lost, ..SignInStart::to(&ReturnTo::home(), &[]) }).await,
         None => Err(Refusal::NoPendingSignIn(start_url(&exchange.sidecar.site, &ReturnTo::home()))),
     }

@@ -1,4 +1,5 @@
-//! Counts how often a browser goes to Entra and back, in a cookie and in `state`, and collects the evidence where that makes a loop.
+//! Counts how often a browser goes to Entra and back, in a cookie and in `state`, and collects the
+//! evidence for a sign-in loop.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -9,11 +10,12 @@ use crate::wire::cookies::{self, CookieMatch};
 use crate::wire::forwarded::why_http;
 use http::HeaderValue;
 
-/// Counts a sign-in that sets out, and refuses it where it goes round in circles. `lost` is what `state` said of rounds whose cookie did not
-/// come back.
+/// Counts a sign-in that begins, and refuses it if the browser is in a sign-in loop. `lost`
+/// contains the rounds from `state` if their cookie was not returned.
 pub(super) fn set_out(exchange: &Exchange<'_>, aim: SignInAim, prompts: bool, lost: Option<SignInRounds>) -> Result<SignInRounds, Refusal> {
     let now = exchange.sidecar.process.clock.now();
-    // Whoever chooses an account or proves themselves anew acts at each round: that goes on by itself no more than a person does.
+    // People who choose an account or sign in again interact at each round, so this cannot be an
+    // automatic loop.
     let kept = rounds_in_cookie(exchange).filter(|_| !prompts);
     let rounds = kept.unwrap_or_default().or(lost.unwrap_or_default());
     let rounds = if lost.is_some() { rounds.count_return(now) } else { rounds }.sets_out(now, SignInOrigin { aim, ..origin(exchange) });
@@ -23,13 +25,13 @@ pub(super) fn set_out(exchange: &Exchange<'_>, aim: SignInAim, prompts: bool, lo
     Ok(rounds)
 }
 
-/// What a `state` of ours says of earlier rounds; `None` where it is not ours.
+/// Returns the rounds that a `state` contains, or `None` if it was not issued by Entrada.
 pub(in crate::flow) fn rounds_in_state(sidecar: &Sidecar, state: &str) -> Option<SignInRounds> {
     let (id, sealed) = state.split_once('.')?;
     SignInRounds::read(&sidecar.state.open(id, sealed)?)
 }
 
-/// A `state` that nobody can guess, and that says of the rounds what their cookie does.
+/// Returns an unguessable `state` that contains the same rounds as their cookie.
 pub(super) fn new_state(sidecar: &Sidecar, rounds: SignInRounds) -> Result<String, Refusal> {
     let id = sidecar.process.random.text::<16>();
     let sealed = sidecar.state.seal(&id, &rounds.write()).ok_or(Refusal::Internal("sealing failed"))?;
@@ -44,19 +46,19 @@ fn rounds_in_cookie(exchange: &Exchange<'_>) -> Option<SignInRounds> {
     }
 }
 
-/// The cookie that counts.
+/// Returns the cookie that counts rounds.
 pub(super) fn counted(sidecar: &Sidecar, rounds: SignInRounds) -> Option<HeaderValue> {
     let name = sidecar.names.rounds();
     sidecar.names.set(&name, &sidecar.rounds.seal(&name, &rounds.write())?, Some(WINDOW_SECONDS))
 }
 
-/// The cookie that counts one more that came back under `state`.
+/// Returns the cookie that counts one more return with `state`.
 pub(in crate::flow) fn count_return(exchange: &Exchange<'_>, state: &str) -> Option<HeaderValue> {
     counted(exchange.sidecar, with_one_more(exchange, rounds_in_state(exchange.sidecar, state).unwrap_or_default()))
 }
 
-/// The same for one that came back without its cookie, while somebody is signed in. Where it began at another host, something may lead back
-/// to that host again and again.
+/// Like `count_return`, for a sign-in that returned without its cookie while the browser has a
+/// session. If it began on another host, something may redirect to that host again and again.
 pub(in crate::flow) fn resume_without_cookie(exchange: &Exchange<'_>, lost: SignInRounds) -> Result<Option<HeaderValue>, Refusal> {
     let rounds = with_one_more(exchange, lost);
     if lost.origin.elsewhere && rounds.is_loop() {

@@ -1,4 +1,4 @@
-//! A sign-in in a browser ends with a session.
+//! Finishes a browser's sign-in with a session.
 
 use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
@@ -18,7 +18,7 @@ use http::header::SET_COOKIE;
 use http::{Response, StatusCode};
 use std::sync::Arc;
 
-/// Goes to where the person was going, with the cookie of a new session.
+/// Redirects to the page where the person was going, with the cookie of a new session.
 pub(in crate::flow) async fn finish(
     exchange: &Exchange<'_>,
     returned: &ReturnedSignIn<'_>,
@@ -38,7 +38,7 @@ pub(in crate::flow) async fn finish(
     let mut response = if has_contexts(&session, &request.acrs) {
         reply::redirect(StatusCode::SEE_OTHER, returned.return_to(exchange).as_str()).ok_or(Refusal::Internal("no redirect"))?
     } else {
-        // Signed in all the same; asking once more would bring the same.
+        // The person is signed in anyway. Another attempt would have the same result.
         let refusal = Refusal::ContextMissing(request.acrs.clone());
         facts.cause = Some(refusal.cause());
         exchange.refuse(refusal)
@@ -53,7 +53,7 @@ pub(in crate::flow) async fn finish(
     Ok(response)
 }
 
-/// Begins a session for whom the sign-in brings.
+/// Begins a session for the person who signed in.
 async fn start_session(
     exchange: &Exchange<'_>,
     returned: &ReturnedSignIn<'_>,
@@ -69,12 +69,13 @@ async fn start_session(
         trail.is_made(member);
     }
     let former = exchange.session_of_cookie();
-    // A new id at each sign-in: whatever this browser brought is over, planted or not.
+    // Every sign-in gets a new ID. The session that this browser had ends, whether or not its
+    // cookie was planted.
     if let Some(old) = exchange.session_id() {
         sidecar.process.store.end(old);
     }
     let (id, session) = sidecar.process.store.create(user, member, grant, returned.parameters.session());
-    // Only a step-up: whoever simply signs in again begins anew.
+    // Only a step-up keeps the proofs of the former session. A normal sign-in starts without them.
     let steps_up = !request.acrs.is_empty() || request.challenge.is_some();
     if let Some(former) = former.filter(|_| steps_up) {
         session.follow(&former);

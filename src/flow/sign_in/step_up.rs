@@ -1,4 +1,5 @@
-//! Step-up for the app: its claims challenge leads somebody who is signed in to Entra and back. One for a rule begins in `sign_in::lead`.
+//! Step-up for the app: its claims challenge sends a signed-in person to Entra and back. A step-up
+//! for an access rule begins in `proxy` or `forward_auth`.
 
 use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
@@ -21,18 +22,21 @@ use http::{HeaderMap, Method, Response};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// Longest `claims` of an app's challenge, in bytes of its base64: it becomes part of an address.
+/// Maximum length of `claims` in an app's challenge, in bytes of its base64: it becomes part of a
+/// URL.
 const MAX_CLAIMS_BYTES: usize = 4 * 1024;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
-/// Whether a challenge of the app could be followed at all: by a browser that goes to a page, for somebody who is signed in.
+/// Whether a challenge of the app can be followed: only for a browser that navigates to a page,
+/// with a session.
 pub(in crate::flow) fn may_follow(inbound: &InboundRequest, session: Option<&Arc<Session>>) -> bool {
     inbound.caller == CallerKind::Navigation && session.is_some() && inbound.target.method() == Method::GET
 }
 
-/// The app's 401 with a claims challenge leads to Entra and back. One that cannot be read goes through as it is, and so does one that this very
-/// session has just answered: the same once more would bring the same. The headers of the exchange are the client's cookies alone.
+/// Follows an app's 401 with a claims challenge to Entra and back. An unreadable challenge is
+/// passed through unchanged, and so is one that this session has just satisfied: another round
+/// would have the same result. The exchange's headers contain only the client's cookies.
 pub(in crate::flow) async fn challenged(
     exchange: &Exchange<'_>,
     challenge: &str,
@@ -53,40 +57,42 @@ pub(in crate::flow) async fn challenged(
     let mut start = SignInStart::new(SignInPurpose::Session(wanted));
     start.hints.claims = Some(asked.claims);
     let mut away = begin::start_sign_in(exchange, start).await?;
-    // What the app remembers of this, it finds again when the person comes back.
+    // Keeps the app's cookies, so that the app finds its state again when the person returns.
     for line in response.headers().get_all(SET_COOKIE) {
         away.headers_mut().append(SET_COOKIE, line.clone());
     }
     Ok(away)
 }
 
-/// `claims` of the first claims challenge (as Microsoft writes it: `Bearer error="insufficient_claims", claims="..."`).
+/// Returns `claims` of the first claims challenge, in Microsoft's format: `Bearer
+/// error="insufficient_claims", claims="..."`.
 pub(in crate::flow) fn challenge_of(headers: &HeaderMap) -> Option<String> {
     let all = challenges(headers);
     let mut ours = all.iter().filter(|it| it.is("bearer") && it.parameter("error") == Some("insufficient_claims"));
     ours.find_map(|it| it.parameter("claims")).map(str::to_owned)
 }
 
-/// What an app asks for.
+/// The step-up that an app requests.
 #[derive(Debug, PartialEq, Eq)]
 struct StepUpRequest {
-    /// For Entra, as JSON.
+    /// The claims for Entra, as JSON.
     claims: String,
-    /// Of these, one must come back.
+    /// The authentication contexts, one of which the ID token must contain.
     acrs: Vec<String>,
-    /// Tells this challenge from others.
+    /// Distinguishes this challenge from others.
     mark: Box<str>,
 }
 
 impl StepUpRequest {
-    /// Reads base64 or base64url, with or without padding, of a JSON object.
+    /// Reads a JSON object in base64 or base64url, with or without padding.
     fn read(said: &str) -> Option<Self> {
         if said.len() > MAX_CLAIMS_BYTES {
             return None;
         }
         let json = BASE64.decode(said.replace('-', "+").replace('_', "/")).ok()?;
         let mut claims: Map<String, Value> = serde_json::from_slice(&json).ok()?;
-        // Apps ask for it in the access token that they expect. The one that is read here is the ID token.
+        // Apps request it for the access token that they expect. Entrada reads the ID token
+        // instead.
         if let Some(acrs) = claims.get("access_token").and_then(|it| it.get("acrs")).cloned() {
             let id_token = claims.entry("id_token").or_insert_with(|| Value::Object(Map::new()));
             id_token.as_object_mut()?.entry("acrs").or_insert(acrs);
@@ -98,7 +104,8 @@ impl StepUpRequest {
     }
 }
 
-/// The authentication contexts of which the ID token has to name one (OpenID Connect Core section 5.5.1).
+/// Returns the authentication contexts, one of which the ID token must contain (OpenID Connect Core
+/// section 5.5.1).
 fn essential(claims: &Map<String, Value>) -> Vec<String> {
     let acrs = claims.get("id_token").and_then(|it| it.get("acrs")).filter(|it| it.get("essential") == Some(&Value::Bool(true)));
     let Some(acrs) = acrs else { return Vec::new() };

@@ -1,4 +1,5 @@
-//! Keeps who signed in at an organization, or was refused why, for its admin: apart from the answer, for which nobody waits longer.
+//! Records sign-ins and refused sign-ins at an organization for its admin. This runs in the
+//! background and does not delay the response.
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
@@ -9,7 +10,7 @@ use crate::session::pending::PendingSignIn;
 use crate::sidecar::guesses::GuessingClient;
 use std::sync::Arc;
 
-/// What becomes known of a sign-in on its way.
+/// The facts about a sign-in that become known along the way.
 #[derive(Debug)]
 pub(in crate::flow) struct SignInTrail {
     organization: Option<Guid>,
@@ -19,24 +20,25 @@ pub(in crate::flow) struct SignInTrail {
 }
 
 impl SignInTrail {
-    /// Of a sign-in under way, which that client began.
+    /// Starts the trail of a pending sign-in that this client began.
     pub(in crate::flow) fn of(pending: &PendingSignIn, client: GuessingClient) -> Self {
         Self { organization: pending.organization.as_deref().and_then(Guid::parse), name: None, person: None, client }
     }
 
-    /// Entra says who it is.
+    /// Records the identity from Entra.
     pub(in crate::flow) fn is_of(&mut self, who: &Identity) {
         self.name = who.preferred_username.as_deref().map(str::to_owned);
     }
 
-    /// The directory says who that is here.
+    /// Records the person from the directory.
     pub(in crate::flow) fn is_made(&mut self, member: &DirectoryMember) {
         self.person = Some(member.person);
     }
 
-    /// It is over.
+    /// Records the outcome.
     ///
-    /// Of refusals at one address as many are kept in a minute as wrong names are borne: the answer of Entra that brings one about can be made up.
+    /// Refusals are limited per address and minute, with the same limit as wrong names, because the
+    /// Entra response that causes one can be forged.
     pub(in crate::flow) fn ends(self, exchange: &Exchange<'_>, outcome: Result<(), &Refusal>) {
         let Exchange { sidecar, inbound, .. } = *exchange;
         let (Some(all), Some(organization)) = (&sidecar.organizations, self.organization) else { return };

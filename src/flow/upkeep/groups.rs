@@ -1,4 +1,5 @@
-//! The groups that a token does not tell: asked of Microsoft Graph, behind the back of a request or before it is judged.
+//! Requests groups that are missing in a token from Microsoft Graph, in the background or before a
+//! request is judged.
 
 use super::lease::{self, LeaseTurn};
 use crate::base::clock::Clock;
@@ -14,21 +15,23 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// An answer so old serves whoever asks about the same person, in seconds; the shortest `recheck` is as long. A new sign-in hears of new groups.
+/// How long an answer is shared by all requests about the same person, in seconds; the shortest
+/// `recheck` has the same length. New sign-ins receive new groups.
 const FRESH_SECONDS: u64 = 60;
-/// How long a request waits that cannot be judged without groups.
+/// How long a request that cannot be judged without groups waits.
 const GROUPS_WAIT: Duration = Duration::from_secs(10);
-/// Whoever asks behind the back of a request keeps others from it for so many seconds.
+/// How long a background request keeps others from starting for the same session, in seconds.
 const BACKGROUND_TURN_SECONDS: u64 = 60;
 
-/// Asks behind the back of a request where it is time to; one comparison where it is not.
+/// Requests the groups in the background if they are due. Costs one comparison if they are not.
 pub(in crate::flow) fn follow(sidecar: &Sidecar, session: &Arc<Session>) {
     if let Some(due) = session.groups_age().is_due(|| sidecar.process.clock.now()) {
         start_in_background(GroupsRequest::of(sidecar, session), &sidecar.process, due);
     }
 }
 
-/// The same for an answer or a tunnel that lasts, by the newest configuration: it may be all that a session is used for.
+/// Like `follow`, for a long-running response or a tunnel, with the newest configuration: the
+/// session may have no other requests.
 pub(in crate::flow) fn still_follow(process: &Process, newest: &Authorities, session: &Arc<Session>) {
     if let Some(due) = session.groups_age().is_due(|| process.clock.now()) {
         start_in_background(GroupsRequest::by(process, newest.clone(), session), process, due);
@@ -47,13 +50,13 @@ fn start_in_background(asking: GroupsRequest, process: &Process, due: u64) {
     }
 }
 
-/// Waits until the groups are known, or it is clear that they will not be in time.
+/// Waits until the groups are known, or until it is clear that they will not be known in time.
 pub(in crate::flow) async fn wait(sidecar: &Sidecar, session: &Arc<Session>) -> Result<(), Error> {
     let asking = GroupsRequest::of(sidecar, session);
     let deadline = Instant::now() + GROUPS_WAIT;
     loop {
         let Err(untold) = timeout_at(deadline, asking.request_groups()).await.map_err(|_| Error::Slow)? else { return Ok(()) };
-        // Another session's refresh token was refused; ours may do.
+        // Another session's refresh token was refused. This session's may work.
         if untold.by != asking.number() && untold.cause.is_about_refresh_token() {
             continue;
         }
@@ -65,7 +68,7 @@ pub(in crate::flow) async fn wait(sidecar: &Sidecar, session: &Arc<Session>) -> 
     }
 }
 
-/// All that it takes to ask, without the request.
+/// The data that the request to Graph needs, independent of the client's request.
 struct GroupsRequest {
     entra: Arc<Entra>,
     authorities: Authorities,
@@ -84,7 +87,8 @@ impl GroupsRequest {
         Self { entra: Arc::clone(&authorities.entra), authorities, memberships, clock, session: Arc::clone(session) }
     }
 
-    /// Asks, or hears what another one is told, and tells the session.
+    /// Requests the groups, or waits for a request that is already running, and updates the
+    /// session.
     async fn request_groups(&self) -> Result<(), GroupsUnavailable> {
         let since = self.clock.now().saturating_sub(FRESH_SECONDS);
         let (authorities, session) = (self.authorities.clone(), Arc::clone(&self.session));
@@ -93,7 +97,7 @@ impl GroupsRequest {
             Ok(told) => self.store_groups(told),
             Err(untold) => {
                 let again = untold.until.max(self.clock.now().saturating_add(1));
-                // The known ones are not believed longer because nobody looks.
+                // A failed request does not extend the validity of the known groups.
                 let again = self.session.groups_age().at().map_or(again, |it| again.min(self.too_old(it)));
                 self.session.groups_age().set_due(again);
             }
@@ -101,7 +105,7 @@ impl GroupsRequest {
         outcome.map(|_| ())
     }
 
-    /// The groups of one answer are believed until the next was to come a second time.
+    /// Returns when known groups expire: after two request intervals.
     fn too_old(&self, told: u64) -> u64 {
         told.saturating_add(2 * self.entra.every())
     }
@@ -117,13 +121,14 @@ impl GroupsRequest {
         (who.oid, who.tid, who.member.as_deref().map(|it| it.organization))
     }
 
-    /// Which session asks; it says nothing else.
+    /// Identifies the requesting session. It has no other meaning.
     fn number(&self) -> usize {
         Arc::as_ptr(&self.session).addr()
     }
 }
 
-/// One token request by the session's own refresh token, then Graph. The lease is held only until the new refresh token is kept.
+/// Requests a token with the session's own refresh token, and then the groups from Graph. The lease
+/// is held only until the new refresh token is stored.
 async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<GroupMembership, Error> {
     let member = session.identity().member.clone();
     let entra = authorities.of(member.as_deref()).await.map_err(|cause| {

@@ -1,6 +1,7 @@
-//! Whose turn it is to ask Entra about a sign-in on a client: Entra's refresh token lies in its row, for every process, and may be good once only.
+//! Coordinates which process asks Entra about a native client's sign-in: Entra's refresh token is
+//! in its database row, shared by all processes, and may be single-use.
 //!
-//! What a browser signed in by belongs to the one process that has the session.
+//! The refresh token of a browser's sign-in is only in the process that has the session.
 
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
@@ -11,22 +12,22 @@ use crate::session::standing::RecheckLease;
 use crate::sidecar::organizations::Authorities;
 use std::time::Duration;
 
-/// How often it is looked again whether another process is done, and how long between two looks.
+/// How often to check whether another process has finished, and the time between two checks.
 const MAX_POLLS: u32 = 40;
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What comes of asking for the turn.
+/// The result of requesting the lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::flow) enum LeaseTurn {
-    /// The lease holds Entra's newest refresh token.
+    /// This process has the lease, with Entra's newest refresh token.
     Mine,
-    /// Another process has it.
+    /// Another process has the lease.
     Elsewhere,
     /// The sign-in is over.
     Over,
 }
 
-/// Takes the turn, if it is free.
+/// Takes the lease if it is free.
 pub(in crate::flow) async fn take(authorities: &Authorities, session: &Session, lease: &mut RecheckLease<'_>) -> Result<LeaseTurn, Error> {
     let Some((client_sign_in, directory)) = row(authorities, session) else { return Ok(LeaseTurn::Mine) };
     Ok(match directory.lease_refresh(client_sign_in).await? {
@@ -41,7 +42,7 @@ pub(in crate::flow) async fn take(authorities: &Authorities, session: &Session, 
     })
 }
 
-/// The same, waiting for a moment where another process has it.
+/// Like `take`, but waits up to 4 seconds if another process has the lease.
 pub(in crate::flow) async fn wait(authorities: &Authorities, session: &Session, lease: &mut RecheckLease<'_>) -> Result<LeaseTurn, Error> {
     for _ in 0..MAX_POLLS {
         match take(authorities, session, lease).await? {
@@ -52,7 +53,7 @@ pub(in crate::flow) async fn wait(authorities: &Authorities, session: &Session, 
     Ok(LeaseTurn::Elsewhere)
 }
 
-/// Keeps Entra's newest refresh token, for whichever process asks next.
+/// Stores Entra's newest refresh token for the process that asks next.
 pub(in crate::flow) async fn store_refresh_token(authorities: &Authorities, session: &Session, newest: &Secret) -> Result<(), Error> {
     match row(authorities, session) {
         Some((client_sign_in, directory)) => directory.store_refresh_token(client_sign_in, newest).await,
@@ -60,7 +61,7 @@ pub(in crate::flow) async fn store_refresh_token(authorities: &Authorities, sess
     }
 }
 
-/// Gives the turn back.
+/// Releases the lease.
 pub(in crate::flow) async fn release_lease(authorities: &Authorities, session: &Session) -> Result<(), Error> {
     match row(authorities, session) {
         Some((client_sign_in, directory)) => directory.release_refresh(client_sign_in).await,

@@ -1,4 +1,5 @@
-//! What is asked of Entra and Graph during a session, apart from the requests that find it due.
+//! Requests to Entra and Graph during a session, independent of the client requests that find them
+//! due.
 
 pub(super) mod groups;
 mod lease;

@@ -1,7 +1,8 @@
-//! Asks Entra, during a session, whether the person may still be here.
+//! Asks Entra during a session whether the person is still allowed.
 //!
-//! The request that finds it due is served from the live session, and the question goes its own way: a request that ends in the middle ends
-//! nothing of it. Only past the grace does a request wait for an answer.
+//! The client request that finds the recheck due is served from the live session. The recheck runs
+//! in the background and continues even if that request is aborted. Client requests wait for it
+//! only after the grace period.
 
 use super::lease::{self, LeaseTurn};
 use crate::base::guid::Guid;
@@ -17,54 +18,55 @@ use crate::sidecar::{Process, Sidecar};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a request waits for one try, where it may not go on without.
+/// How long a request waits for one attempt if it cannot proceed without an answer.
 const RECHECK_WAIT: Duration = Duration::from_secs(5);
-/// About how long until a session is asked about again after a try that brought no answer, in seconds.
+/// Approximate time until the next attempt after one without an answer, in seconds.
 const RETRY_SECONDS: u64 = 30;
-/// Longest time that Entra may ask one session to wait, in seconds.
+/// Maximum wait that Entra may request for one session, in seconds.
 const MAX_RETRY_AFTER_SECONDS: u64 = 3600;
-/// Another process that asks about the same sign-in has so many seconds.
+/// How long another process may take to ask about the same sign-in, in seconds.
 const LEASE_SECONDS: u64 = 5;
-/// An answer is good for so many seconds to whoever asks for one (`POST /session/refresh`).
+/// How long an answer is reused for explicit requests (`POST /session/refresh`), in seconds.
 const FRESH_SECONDS: u64 = 60;
 
-/// Entra could not be asked for longer than the grace; so many seconds until it may be.
+/// Entra was unreachable for longer than the grace period; contains the seconds until the next
+/// attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::flow) struct GraceExpired(pub(in crate::flow) u64);
 
 /// Why a session is not renewed.
 #[derive(Debug, thiserror::Error)]
 enum RefusalCause {
-    /// Entra's answer, or that there is none.
+    /// Entra's error, or that it is unreachable.
     #[error(transparent)]
     Entra(#[from] entra::Error),
-    /// It was ended elsewhere.
+    /// The session was ended elsewhere.
     #[error("signed out")]
     SignedOut,
-    /// The directory has them switched off, or has them no more.
+    /// The person or the organization is switched off, or no longer exists in the directory.
     #[error("the person or the organization is switched off")]
     Off,
-    /// Where to ask is not known.
+    /// The organization's Entra connection is not available.
     #[error(transparent)]
     Organization(#[from] organizations::Error),
 }
 
-/// What is needed to ask, for as long as it takes.
+/// The data that a recheck needs while it runs.
 #[derive(Clone)]
 struct RecheckRequest {
-    /// How often is said by `[entra]`, whoever's Entra it is that is asked.
+    /// The Entra of `[entra]`, which sets the recheck interval for all organizations.
     entra: Arc<Entra>,
     authorities: Arc<Authorities>,
     process: Arc<Process>,
     session: Arc<Session>,
 }
 
-/// Says when Entra is to be asked first about a session that has just begun.
+/// Schedules the first recheck of a new session.
 pub(in crate::flow) fn start_in_background(sidecar: &Sidecar, session: &Arc<Session>) {
     RecheckRequest::of(sidecar, session).is_fresh();
 }
 
-/// Says when Entra is to be asked next about a session of which it has answered before this process had it.
+/// Schedules the next recheck of a session that Entra answered for before this process had it.
 pub(in crate::flow) fn answered_before(sidecar: &Sidecar, session: &Arc<Session>, answered: u64) {
     let asking = RecheckRequest::of(sidecar, session);
     let (now, every) = (asking.now(), asking.entra.every());
@@ -72,12 +74,14 @@ pub(in crate::flow) fn answered_before(sidecar: &Sidecar, session: &Arc<Session>
     asking.put_off((every - asking.jitter(every / 10)).saturating_sub(now.saturating_sub(answered)));
 }
 
-/// Asks about a session of which it is due, and waits for the answer; without one it goes on within the grace.
+/// Rechecks a session that is due and waits for the answer. Without an answer, the session
+/// continues within the grace period.
 pub(in crate::flow) async fn settle(sidecar: &Sidecar, session: &Arc<Session>) -> Result<(), GraceExpired> {
     RecheckRequest::of(sidecar, session).wait().await
 }
 
-/// Asks about a session of which it is due. `None`: it ended by the answer, or has ended meanwhile.
+/// Rechecks a session that is due. Returns `None` if the session is over, either because of the
+/// answer or for another reason.
 pub(in crate::flow) async fn attend(sidecar: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, GraceExpired> {
     let asking = RecheckRequest::of(sidecar, &session);
     if !asking.is_within_grace() {
@@ -86,7 +90,8 @@ pub(in crate::flow) async fn attend(sidecar: &Sidecar, session: Arc<Session>) ->
     Ok((!session.is_over()).then_some(session))
 }
 
-/// Whether a request that lasts goes on, as far as Entra is concerned: it drives the question as requests do.
+/// Whether a long-running request may continue according to the rechecks. Starts a recheck if it is
+/// due, as requests do.
 pub(in crate::flow) fn still_goes_on(process: &Arc<Process>, session: &Arc<Session>) -> bool {
     if !session.standing().is_due(process.clock.now()) {
         return true;
@@ -95,7 +100,8 @@ pub(in crate::flow) fn still_goes_on(process: &Arc<Process>, session: &Arc<Sessi
     RecheckRequest { entra: Arc::clone(&authorities.entra), authorities, process: process.clone(), session: Arc::clone(session) }.is_within_grace()
 }
 
-/// Asks now, unless Entra has answered within the last minute. `None`: the session ended by the answer.
+/// Rechecks now, unless Entra has answered within the last minute. Returns `None` if the answer
+/// ended the session.
 pub(in crate::flow) async fn refresh(sidecar: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, GraceExpired> {
     let asking = RecheckRequest::of(sidecar, &session);
     if !asking.has_fresh_answer() {
@@ -116,7 +122,7 @@ impl RecheckRequest {
         self.process.clock.now()
     }
 
-    /// Until when the session is served without an answer.
+    /// Returns until when the session is served without an answer.
     fn deadline(&self) -> u64 {
         self.session.standing().answered().saturating_add(self.entra.every()).saturating_add(self.entra.grace())
     }
@@ -125,7 +131,7 @@ impl RecheckRequest {
         self.now().saturating_sub(self.session.standing().answered()) < FRESH_SECONDS
     }
 
-    /// Whether there is something to ask by; somebody who asks at this moment has it.
+    /// Whether there is a refresh token. If the lease is in use at the moment, there is one.
     async fn can_refresh(&self) -> bool {
         let lease = tokio::time::timeout(Duration::ZERO, self.session.standing().lease()).await;
         lease.map_or(true, |it| it.refresh_token().is_some())
@@ -135,7 +141,7 @@ impl RecheckRequest {
         GraceExpired(self.entra.rests().max(1))
     }
 
-    /// Whether the session may be served without waiting; sees to it that Entra is asked.
+    /// Whether the session may be served without waiting. Starts a recheck if it is due.
     fn is_within_grace(&self) -> bool {
         let now = self.now();
         if self.session.standing().is_ahead(now) {
@@ -151,7 +157,7 @@ impl RecheckRequest {
         true
     }
 
-    /// One question, however many requests find it due.
+    /// Starts one recheck, even if many requests find it due.
     fn in_background(&self) {
         let Some(claim) = self.session.claim() else { return };
         let asking = self.clone();
@@ -161,7 +167,7 @@ impl RecheckRequest {
         });
     }
 
-    /// Waits for one try, and judges anew.
+    /// Waits for one attempt and checks again.
     async fn wait(&self) -> Result<(), GraceExpired> {
         self.try_once().await;
         if self.session.is_over() || self.now() < self.deadline() { Ok(()) } else { Err(self.closed()) }
@@ -172,11 +178,11 @@ impl RecheckRequest {
             return;
         }
         let tried = self.process.background.spawn(self.clone().refresh());
-        // Whoever gives up waiting stops nothing: the answer counts for the next request.
+        // A timeout does not stop the attempt: its answer counts for the next request.
         let _ = tokio::time::timeout(RECHECK_WAIT, tried).await;
     }
 
-    /// Asks, unless somebody else has while this one waited for the lease.
+    /// Rechecks, unless another task did so while this one waited for the lease.
     async fn refresh(self) {
         let standing = self.session.standing();
         let tries = standing.tries();
@@ -186,7 +192,7 @@ impl RecheckRequest {
         }
         match lease::take(&self.authorities, &self.session, &mut lease).await {
             Ok(LeaseTurn::Mine) => self.refresh_with(&mut lease).await,
-            // Another process does, with the same refresh token of Entra's.
+            // Another process is asking with the same Entra refresh token.
             Ok(LeaseTurn::Elsewhere) => self.put_off(LEASE_SECONDS),
             Ok(LeaseTurn::Over) => self.take(Err(RefusalCause::SignedOut)),
             Err(cause) => self.take(Err(organizations::Error::from(cause).into())),
@@ -216,7 +222,8 @@ impl RecheckRequest {
         self.authorities.organizations.as_ref().map(|it| it.directory())
     }
 
-    /// For the other processes, and for this one after a restart. Groups are kept as the token told them: those of Graph are asked for anew.
+    /// Stores the result for other processes, and for this one after a restart. Groups are stored
+    /// as the token listed them: groups from Graph are requested again.
     async fn write_down(&self, directory: &Directory, client_sign_in: Guid, told: Option<PersonGroups>) -> Result<(), directory::Error> {
         if self.session.is_over() {
             let again = self.session.standing().again().is_some();
@@ -230,7 +237,8 @@ impl RecheckRequest {
         directory.release_refresh(client_sign_in).await
     }
 
-    /// Entra gave no refresh token: the session is as one about which Entra is silent, until the person signs in again.
+    /// Entra issued no refresh token. The session is treated as if Entra were unreachable, until
+    /// the person signs in again.
     fn note_unavailable(&self) {
         if self.now() >= self.deadline() {
             self.process.store.end_for_sign_in(&self.session, None);
@@ -239,7 +247,8 @@ impl RecheckRequest {
         }
     }
 
-    /// Whether the directory still has the person and the organization on; takes over what it says of them now.
+    /// Checks that the person and the organization are still on in the directory, and updates the
+    /// session's role and company code.
     async fn check_directory(&self) -> Result<(), RefusalCause> {
         let Some(member) = self.session.identity().member.clone() else { return Ok(()) };
         let organizations = self.authorities.organizations.as_ref().ok_or(organizations::Error::NotSetUp)?;
@@ -250,7 +259,8 @@ impl RecheckRequest {
         Ok(())
     }
 
-    /// The new refresh token is kept before anything is judged: the old one may be good for nothing now.
+    /// The new refresh token is stored before the answer is evaluated, because the old one may no
+    /// longer be valid.
     async fn redeem(&self, lease: &mut RecheckLease<'_>) -> Result<VerifiedUser, RefusalCause> {
         let member = self.session.identity().member.clone();
         let entra = self.authorities.of(member.as_deref()).await?;
@@ -268,7 +278,7 @@ impl RecheckRequest {
         Ok(entra.verify(refreshed).await?)
     }
 
-    /// What the answer means for the session.
+    /// Applies the answer to the session.
     fn take(&self, heard: Result<VerifiedUser, RefusalCause>) {
         let (store, user) = (&self.process.store, self.session.user());
         let outcome = match heard {
@@ -317,20 +327,21 @@ impl RecheckRequest {
         self.process.metrics.rechecked(outcome);
     }
 
-    /// Entra has just answered for the person. Up to a tenth earlier next time: neither sessions nor replicas ask in step.
+    /// Entra has just confirmed the session. The next recheck comes up to 10% early, so that
+    /// sessions and replicas do not ask at the same time.
     fn is_fresh(&self) {
         let every = self.entra.every();
         self.session.standing().has_answered(self.now());
         self.put_off(every - self.jitter(every / 10));
     }
 
-    /// Asks again then, but not later than the session may be served without an answer.
+    /// Schedules the next recheck after `wait` seconds, but not later than `deadline`.
     fn put_off(&self, wait: u64) {
         let now = self.now();
         self.session.standing().set_due_in(now, wait.min(self.deadline().saturating_sub(now)));
     }
 
-    /// 0 to `most`.
+    /// Returns a random value from 0 to `most`.
     fn jitter(&self, most: u64) -> u64 {
         most * u64::from(u16::from_be_bytes(self.process.random.bytes())) / u64::from(u16::MAX)
     }

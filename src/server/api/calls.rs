@@ -1,4 +1,5 @@
-//! Every call that the admin listener takes. `docs/openapi.json` describes each of them, which a test compares.
+//! All calls of the admin listener. `docs/openapi.json` describes each of them; a test compares the
+//! two.
 
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -6,7 +7,7 @@ use std::borrow::Cow;
 /// The calls in OpenAPI 3.1.
 pub(in crate::server) const OPENAPI: &str = include_str!("../../../docs/openapi.json");
 
-/// One call.
+/// A call of the admin API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum ApiCall {
     Health,
@@ -32,7 +33,7 @@ pub(in crate::server) enum ApiCall {
     SignOut,
 }
 
-/// Method and path of each; a name in braces stands for one segment.
+/// Method and path of each call. A name in braces stands for one segment.
 pub(in crate::server) const CALLS: [(ApiCall, &str, &str); 21] = [
     (ApiCall::Health, "GET", "/healthz"),
     (ApiCall::Ready, "GET", "/readyz"),
@@ -60,16 +61,16 @@ pub(in crate::server) const CALLS: [(ApiCall, &str, &str); 21] = [
 /// Why there is no such call.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::server) enum UnknownCall {
-    /// Nothing is there.
+    /// The path does not exist.
     Path,
-    /// Something is, for these methods.
+    /// The path exists, but only for these methods.
     Method(String),
 }
 
-/// The call of a method and a path, with what stands for the name in braces.
+/// Returns the call of a method and a path, with the value of the name in braces.
 pub(in crate::server) fn find<'a>(method: &str, path: &'a str) -> Result<(ApiCall, Cow<'a, str>), UnknownCall> {
     let mut allowed = Vec::new();
-    // HEAD is GET without the body.
+    // HEAD is handled like GET, without the body.
     let asked = if method == "HEAD" { "GET" } else { method };
     for (call, method, pattern) in CALLS {
         let Some(name) = matched(pattern, path) else { continue };
@@ -81,7 +82,7 @@ pub(in crate::server) fn find<'a>(method: &str, path: &'a str) -> Result<(ApiCal
     Err(if allowed.is_empty() { UnknownCall::Path } else { UnknownCall::Method(allowed.join(", ")) })
 }
 
-/// What stands for the name in braces; empty where there is none.
+/// Returns the value of the name in braces, or an empty text if the pattern has none.
 fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     let (mut patterns, mut segments) = (pattern.split('/'), path.split('/'));
     let mut name = "";

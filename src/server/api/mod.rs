@@ -1,6 +1,8 @@
-//! What an operator's programs may ask and order over HTTP: organizations and their people, as the commands have them.
+//! The admin API: lets an operator's programs manage organizations and their people over HTTP, with
+//! the same functions as the commands.
 //!
-//! The app's own pages stand behind it: its "Setup SSO configuration" is one call that answers with a link. Nothing here ever tells a credential.
+//! It is intended for the app's own admin pages: their "Setup SSO configuration" is one call that
+//! returns a link. The API never returns credentials.
 
 mod calls;
 mod organizations;
@@ -20,14 +22,14 @@ use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::Value;
 
-/// What calls work on.
+/// The data that calls work on.
 pub(super) struct ApiContext {
     pub(super) directory: Directory,
     pub(super) site: Site,
     pub(super) has_federated_token: bool,
 }
 
-/// Follows a call; whoever sent it may. `name` is what stands in its path.
+/// Handles a call that was already authorized. `name` is the value from its path.
 pub(super) async fn follow(context: &ApiContext, call: ApiCall, name: &str, parts: &Parts, body: Incoming) -> Result<Response<Body>, ApiError> {
     let (directory, by) = (&context.directory, read::actor(parts)?);
     let of = async || organizations::found(directory, name).await;

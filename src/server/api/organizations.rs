@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The longest time that a former code holds, in days.
+/// Maximum validity of a former code, in days.
 const MAX_FORMER_CODE_DAYS: u64 = 3650;
 
 const CODE_HINT: &str = "must be 4 to 32 characters: a-z, 0-9 and inner hyphens, like contoso";
@@ -95,7 +95,7 @@ struct NewCode {
     keep_days: Option<u64>,
 }
 
-/// All of them.
+/// Lists all organizations.
 pub(super) async fn list(directory: &Directory) -> Result<Value, ApiError> {
     let mut out = Vec::new();
     for it in directory.organizations().await? {
@@ -104,13 +104,13 @@ pub(super) async fn list(directory: &Directory) -> Result<Value, ApiError> {
     Ok(json!({ "organizations": out }))
 }
 
-/// The one of a code, or of a former one that still holds.
+/// Returns the organization with a code, or with a former code that is still valid.
 pub(super) async fn found(directory: &Directory, code: &str) -> Result<Organization, ApiError> {
     let code = code_of(code)?;
     Ok(directory.organization(&code).await?.ok_or(Error::NoOrganization(code))?)
 }
 
-/// Makes one.
+/// Creates an organization.
 pub(super) async fn add((directory, has_token): (&Directory, bool), by: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
     let it: AddOrganization = json(parts, body).await?;
     let code = it.code.as_deref().map(code_of).transpose()?;
@@ -131,7 +131,7 @@ pub(super) async fn add((directory, has_token): (&Directory, bool), by: &str, pa
     Ok(directory.organization_json(&directory.add_organization(new, by).await?).await?)
 }
 
-/// Changes one.
+/// Changes an organization.
 pub(super) async fn change((directory, has_token): (&Directory, bool), by: &str, code: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
     let code = code_of(code)?;
     let it: ChangeOrganization = json(parts, body).await?;
@@ -155,7 +155,7 @@ pub(super) async fn change((directory, has_token): (&Directory, bool), by: &str,
     Ok(directory.organization_json(&directory.change_organization(&code, change, by).await?).await?)
 }
 
-/// Gives one another code.
+/// Changes the code of an organization.
 pub(super) async fn change_code(directory: &Directory, by: &str, code: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
     let code = code_of(code)?;
     let it: NewCode = json(parts, body).await?;
@@ -166,13 +166,13 @@ pub(super) async fn change_code(directory: &Directory, by: &str, code: &str, par
     Ok(directory.organization_json(&directory.change_code(&code, &code_of(&it.code)?, days, by).await?).await?)
 }
 
-/// Makes a link by which somebody sets one up.
+/// Creates a set-up link for an organization.
 pub(super) async fn invite(directory: &Directory, site: &Site, by: &str, code: &str) -> Result<Value, ApiError> {
     let made = directory.invite(&code_of(code)?, by).await?;
     Ok(json!({ "organization": made.organization.code.as_str(), "url": site.invitation_url(made.token.expose()), "ends": made.ends }))
 }
 
-/// What was changed of one and its people.
+/// Returns the changes to an organization and its people.
 pub(super) async fn history(directory: &Directory, code: &str, parts: &Parts) -> Result<Value, ApiError> {
     let [before, number] = query(parts, ["before", "most"])?;
     let before = parsed("before", "must be the ID of a change", before.as_deref(), Guid::parse)?;
@@ -194,7 +194,7 @@ fn domains(name: &'static str, all: &[String]) -> Result<Vec<String>, ApiError> 
     all.iter().map(|it| change::domain(it).ok_or(ApiError::Field(name, DOMAIN_HINT))).collect()
 }
 
-/// By what it proves itself: one of them, or nothing.
+/// Returns the organization's credential: one of the three kinds, or none.
 fn proof(client_secret: Option<String>, certificate: Option<String>, (federated, has_token): (bool, bool)) -> Result<Option<OrganizationCredential>, ApiError> {
     let (client_secret, certificate) = (client_secret.map(Secret::new), certificate.map(Secret::new));
     match (client_secret, certificate, federated) {

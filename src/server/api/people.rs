@@ -57,7 +57,7 @@ struct ChangePerson {
     unlink: bool,
 }
 
-/// People by username, of one organization or all.
+/// Lists people by username, in one organization or in all.
 pub(super) async fn list(directory: &Directory, organization: Option<&Organization>, parts: &Parts) -> Result<Value, ApiError> {
     let [after, number, search] = query(parts, ["after", "most", "search"])?;
     let asked = PeopleQuery {
@@ -67,25 +67,25 @@ pub(super) async fn list(directory: &Directory, organization: Option<&Organizati
         limit: most(number.as_deref())?,
     };
     let people = directory.people(&asked).await?;
-    // A page that is not full is the last.
+    // A page that is not full is the last one.
     let next = people.last().filter(|_| u32::try_from(people.len()) == Ok(asked.limit)).map(|it| it.username.as_str());
     Ok(json!({ "people": people.iter().map(organization_json::person).collect::<Vec<_>>(), "next": next }))
 }
 
-/// The one of a username.
+/// Returns the person with a username.
 pub(super) async fn found(directory: &Directory, username: &str) -> Result<Person, ApiError> {
     let username = username_of(username)?;
     Ok(directory.person(&username).await?.ok_or(Error::NoPerson(username))?)
 }
 
-/// Makes one who has not signed in yet.
+/// Adds a person ahead of their first sign-in.
 pub(super) async fn add(directory: &Directory, by: &str, organization: &Organization, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
     let it: AddPerson = json(parts, body).await?;
     let new = NewPerson { username: username_of(&it.username)?, name: it.name, email: address(it.email)?, role: it.role };
     Ok(organization_json::person(&directory.add_person(&organization.code, &new, by).await?))
 }
 
-/// Changes one.
+/// Changes a person.
 pub(super) async fn change(directory: &Directory, by: &str, username: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
     let username = username_of(username)?;
     let it: ChangePerson = json(parts, body).await?;
@@ -104,14 +104,14 @@ pub(super) async fn change(directory: &Directory, by: &str, username: &str, part
     Ok(organization_json::person(&directory.change_person(&username, change, by).await?))
 }
 
-/// Ends all sessions of one, on every replica.
+/// Ends all sessions of a person, on every replica.
 pub(super) async fn sign_out(directory: &Directory, by: &str, username: &str) -> Result<Value, ApiError> {
     let person = found(directory, username).await?;
     let acting = AdminScope { organization: person.organization, person: None, by: by.to_owned() };
     Ok(organization_json::person(&directory.apply_action(&acting, person.id, &PersonAction::SignOut).await?))
 }
 
-/// Takes in a file of people.
+/// Imports a file of people.
 pub(super) async fn import(directory: &Directory, by: &str, organization: &Organization, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
     let file = csv(parts, body).await?;
     let outcome = directory.import(organization, &*file, by, |_| ()).await?;
@@ -120,7 +120,7 @@ pub(super) async fn import(directory: &Directory, by: &str, organization: &Organ
     Ok(json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "wrong": wrong }))
 }
 
-/// People as a file, page by page as it is taken.
+/// Exports people as a file, page by page as the client reads it.
 pub(super) fn export(directory: Directory, organization: Option<Guid>) -> Response<Body> {
     let first = PeopleQuery { organization, limit: PEOPLE_PER_PAGE, ..PeopleQuery::default() };
     let pages = stream::try_unfold((directory, Some(first), csv_head()), |(directory, asked, mut text)| async move {

@@ -1,4 +1,5 @@
-//! What a call brings: its body, its query, and who is behind it. Everything is bounded, and what is not known is refused.
+//! Reads the parts of a call: body, query and actor. All sizes are limited, and unknown values are
+//! rejected.
 
 use super::refused::ApiError;
 use crate::server::gate::is_of_type;
@@ -9,25 +10,25 @@ use hyper::body::Incoming;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use std::time::Duration;
 
-/// The longest body in JSON, in bytes.
+/// Maximum length of a JSON body, in bytes.
 const MAX_JSON_BYTES: usize = 64 * 1024;
 const JSON_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest file of people, in bytes: some 300 000 of them.
+/// Maximum length of a file of people, in bytes: about 300 000 people.
 const MAX_CSV_BYTES: usize = 32 * 1024 * 1024;
 const CSV_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// By which the app names whoever did it there.
+/// The header in which the app names the person who made the change there.
 const ACTOR_HEADER: &str = "x-entrada-actor";
-/// The longest such name, in bytes.
+/// Maximum length of this name, in bytes.
 const MAX_ACTOR_BYTES: usize = 128;
 
-/// The body of a call, in JSON.
+/// Reads the body of a call as JSON.
 pub(super) async fn json<T: DeserializeOwned>(parts: &Parts, body: Incoming) -> Result<T, ApiError> {
     let bytes = whole(parts, body, "application/json", MAX_JSON_BYTES, JSON_TIMEOUT).await?;
     serde_json::from_slice(&bytes).map_err(|it| ApiError::Body(why(&it)))
 }
 
-/// The body of a call, as a file of people.
+/// Reads the body of a call as a file of people.
 pub(super) async fn csv(parts: &Parts, body: Incoming) -> Result<Bytes, ApiError> {
     whole(parts, body, "text/csv", MAX_CSV_BYTES, CSV_TIMEOUT).await
 }
@@ -44,19 +45,19 @@ async fn whole(parts: &Parts, body: Incoming, kind: &'static str, most: usize, t
     }
 }
 
-/// Which field is at fault, but never what stands in it: that may be a secret.
+/// Returns which field is wrong, but never its value, which may be a secret.
 fn why(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let named = ["unknown field", "missing field", "duplicate field"].iter().any(|it| text.starts_with(it));
     if named && text.len() < 400 { text } else { format!("wrong type of value at line {} column {}", error.line(), error.column()) }
 }
 
-/// A field that may be left out, and then stays as it is; `null` is no such thing.
+/// Reads a field that may be omitted, which leaves the value unchanged. `null` is rejected.
 pub(super) fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
 
-/// Who does it, for the history.
+/// Returns the actor for the history.
 pub(super) fn actor(parts: &Parts) -> Result<String, ApiError> {
     let mut named = parts.headers.get_all(ACTOR_HEADER).iter();
     let Some(first) = named.next() else { return Ok("admin api".to_owned()) };
@@ -65,7 +66,7 @@ pub(super) fn actor(parts: &Parts) -> Result<String, ApiError> {
     Ok(format!("admin api for {text}"))
 }
 
-/// The values of a query, each name once and none but these.
+/// Returns the values of a query. Repeated and unknown names are rejected.
 pub(super) fn query<const N: usize>(parts: &Parts, names: [&str; N]) -> Result<[Option<String>; N], ApiError> {
     let mut out = [const { None }; N];
     for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
@@ -77,13 +78,13 @@ pub(super) fn query<const N: usize>(parts: &Parts, names: [&str; N]) -> Result<[
     Ok(out)
 }
 
-/// How many are asked for: 100, or what is said.
+/// Returns the requested number of entries, 100 by default.
 pub(super) fn most(text: Option<&str>) -> Result<u32, ApiError> {
     let Some(text) = text else { return Ok(100) };
     text.parse().ok().filter(|it| (1..=1000).contains(it)).ok_or(ApiError::Query("most must be a number from 1 to 1000"))
 }
 
-/// What a text stands for.
+/// Parses an optional value.
 pub(super) fn parsed<T>(name: &'static str, why: &'static str, text: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
     text.map(|it| read(it).ok_or(ApiError::Field(name, why))).transpose()
 }

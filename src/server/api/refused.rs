@@ -54,7 +54,8 @@ impl From<ActionError> for ApiError {
     fn from(it: ActionError) -> Self {
         match it {
             ActionError::Directory(error) => Self::Directory(error),
-            // The operator stands above all, so only this is left: gone since it was looked for.
+            // The operator outranks everyone, so only this cause is left: the person was removed
+            // after the lookup.
             _ => Self::Directory(Error::Twice),
         }
     }
@@ -100,7 +101,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::NoOrganization(_) | Error::NoPerson(_) => StatusCode::NOT_FOUND,
         Error::NoRole(_) | Error::NotPlain(_) => StatusCode::BAD_REQUEST,
         Error::Database(_) | Error::File(_) | Error::Unopened(_) | Error::UnopenedSignIn | Error::NotSealed => StatusCode::SERVICE_UNAVAILABLE,
-        // What stands against it is there already.
+        // The request conflicts with existing data.
         _ => StatusCode::CONFLICT,
     }
 }

@@ -1,4 +1,4 @@
-//! What comes in is answered, in either version of HTTP.
+//! Every request gets a response, in both versions of HTTP.
 
 use super::*;
 
@@ -18,7 +18,7 @@ async fn a_head_that_begins_like_http2_loses_no_byte() {
         tokio::time::sleep(Duration::from_millis(20)).await;
         stream.write_all(part).await.unwrap();
     }
-    // A frame of settings comes back.
+    // The server responds with a SETTINGS frame.
     let mut frame = [0; 9];
     stream.read_exact(&mut frame).await.unwrap();
     assert_eq!(frame[3], 4);
@@ -39,7 +39,8 @@ async fn requests_in_a_row_are_answered_in_order() {
 async fn the_refusal_of_an_upload_arrives_though_the_client_goes_on_sending() {
     let world = start();
     let mut stream = world.ask(b"POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n").await;
-    // Closed with unread bytes, the connection would be reset within the first of these.
+    // If the server closed with unread bytes, the connection would be reset within the first of
+    // these writes.
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(10)).await;
         stream.write_all(&[0; 64 * 1024]).await.unwrap();
@@ -47,7 +48,7 @@ async fn the_refusal_of_an_upload_arrives_though_the_client_goes_on_sending() {
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     assert!(text.starts_with("HTTP/1.1 401") && text.ends_with("no"), "{text}");
-    // Whoever goes on forever is cut off.
+    // Clients that never stop sending are cut off.
     let begin = Instant::now();
     while stream.write_all(&[0; 1024]).await.is_ok() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -88,7 +89,7 @@ async fn a_websocket_in_an_http2_stream_keeps_its_connection() {
     let (mut sender, connection) = http2(TokioIo::new(stream)).await;
     tokio::spawn(connection);
     let request = Request::connect("http://a/upgrade").extension(hyper::ext::Protocol::from_static("websocket")).body(Full::default()).unwrap();
-    // The server's leave to use extended CONNECT arrives with its first settings.
+    // The first settings from the server enable extended CONNECT.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let answer = sender.send_request(request).await.unwrap();
     assert_eq!(answer.status(), 200);

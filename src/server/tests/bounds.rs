@@ -1,4 +1,4 @@
-//! How long, how much and how many.
+//! Time, size and connection limits.
 
 use super::*;
 
@@ -119,7 +119,7 @@ async fn beyond_the_limit_it_is_a_quick_503_until_a_place_is_free() {
     assert!(head.contains("retry-after: 5"));
     assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{text}");
     drop((first, second));
-    // The place is free once the server has noticed.
+    // The permit is free after the server has noticed the disconnect.
     while !text.starts_with("HTTP/1.1 200") {
         assert!(begin.elapsed() < Duration::from_secs(10), "{text}");
         tokio::time::sleep(Duration::from_millis(20)).await;

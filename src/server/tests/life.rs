@@ -1,4 +1,4 @@
-//! Listeners, the drain, and what the operator is told.
+//! Listeners, the drain, and the admin listener.
 
 use super::*;
 use crate::base::guid::Guid;
@@ -147,7 +147,7 @@ async fn the_admin_listener_tells_three_things_and_nothing_else() {
     tokio::time::timeout(Duration::from_secs(1), world.served).await.unwrap().unwrap();
 }
 
-/// An order to the admin listener; with the usual head unless lines are given.
+/// Sends a request to the admin listener. `head` contains the request line and the headers.
 async fn order(world: &World, head: &str, body: &str) -> String {
     let mut text = String::new();
     let request = format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());

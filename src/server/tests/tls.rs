@@ -27,7 +27,7 @@ impl Files {
         std::fs::write(&self.files.key, key).unwrap();
     }
 
-    /// Believes in what lies there now, and in nothing else.
+    /// Trusts only the certificate that is currently in the file.
     async fn connect(&self, world: &World, alpn: &[u8]) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
         let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
