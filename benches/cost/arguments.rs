@@ -1,4 +1,4 @@
-//! What is typed after `cargo bench --bench cost --`.
+//! Command-line arguments after `cargo bench --bench cost --`.
 
 use crate::terminal::BenchOutcome;
 use std::path::PathBuf;
@@ -41,12 +41,12 @@ pub enum BenchPart {
 }
 
 impl BenchArgs {
-    /// Whether this part is wanted.
+    /// Returns whether this part was requested.
     pub fn wants(&self, part: BenchPart) -> bool {
         self.only.contains(&part) || self.only.is_empty() && part != BenchPart::Nginx
     }
 
-    /// The program to measure.
+    /// Returns the path of the program to measure.
     pub fn program(&self) -> BenchOutcome<PathBuf> {
         let along = PathBuf::from(env!("CARGO_BIN_EXE_entrada"));
         let binary = match &self.binary {
@@ -57,7 +57,7 @@ impl BenchArgs {
         binary.canonicalize().map_err(|it| format!("{}: {it}\ncargo build --release", binary.display()).into())
     }
 
-    /// Whether the whole is wanted, as it is meant.
+    /// Returns whether this is a full run with the default settings.
     pub fn is_whole(&self) -> bool {
         !self.quick && self.only.is_empty() && self.rounds.is_none()
     }

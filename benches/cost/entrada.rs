@@ -1,4 +1,5 @@
-//! `entrada run` as it is measured: a tenant (the emulator), sixteen access rules, the `x-forwarded` set and the assertion.
+//! `entrada run` as it is measured: one tenant (the emulator), sixteen access rules, the
+//! `x-forwarded` set and the assertion.
 
 use crate::http::{BenchSite, HttpConnection};
 use crate::nginx::BenchCertificate;
@@ -12,10 +13,11 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long it may take to hear from Entra.
+/// Maximum time until Entrada is ready, which includes fetching Entra's metadata.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Fifteen rules that a measured request passes before the last one, which is hers; the fifteenth is the public one.
+/// Fifteen rules that a measured request passes before the last one, which matches the person; the
+/// fifteenth is the public one.
 const RULES: &str = r#"
 [[access.rule]]
 path = "/admin/users/**"
@@ -71,18 +73,19 @@ path = "/app/**"
 allow = { roles = ["Admin"] }
 "#;
 
-/// What differs between the ones that run side by side.
+/// The variants that run side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntradaKind {
-    /// In clear, no access log.
+    /// Plain HTTP, no access log.
     Clear,
     /// Over TLS, no access log.
     Tls,
-    /// In clear, with the access log.
+    /// Plain HTTP, with the access log.
     Logged,
 }
 
-/// Where one will listen: known before the emulator starts, which wants to hear the redirect URIs.
+/// The address of a variant: chosen before the emulator starts, because the emulator needs the
+/// redirect URIs.
 #[derive(Debug)]
 pub struct EntradaFolder {
     kind: EntradaKind,
@@ -90,13 +93,13 @@ pub struct EntradaFolder {
 }
 
 impl EntradaFolder {
-    /// Chooses a port.
+    /// Chooses a free port.
     pub fn choose(kind: EntradaKind, certificate: &BenchCertificate) -> BenchOutcome<Self> {
         let tls = (kind == EntradaKind::Tls).then(|| Arc::clone(&certificate.believed));
         Ok(Self { kind, site: BenchSite::local(free_port()?, tls) })
     }
 
-    /// The redirect URI to register.
+    /// Returns the redirect URI to register.
     pub fn redirect_uri(&self) -> String {
         format!("{}/oauth2/callback", self.site.origin())
     }
@@ -105,14 +108,14 @@ impl EntradaFolder {
 /// A running `entrada run`.
 #[derive(Debug)]
 pub struct EntradaProcess {
-    /// The process.
+    /// The process under measurement.
     pub process: ChildProcess,
-    /// Where it listens.
+    /// The address on which it listens.
     pub site: BenchSite,
 }
 
 impl EntradaProcess {
-    /// Starts it before the app on port `app`, and waits until it can sign people in.
+    /// Starts it in front of the app on port `app`, and waits until it can sign people in.
     pub fn start(binary: &Path, dir: &Path, app: u16, place: &EntradaFolder, certificate: &BenchCertificate, emulator: &EmulatorProcess) -> BenchOutcome<Self> {
         let dir = dir.join(format!("entrada-{}", place.site.port));
         fs::create_dir_all(&dir)?;
@@ -120,7 +123,7 @@ impl EntradaProcess {
         let file = dir.join("entrada.toml");
         fs::write(&file, config(place, admin, app, certificate, emulator))?;
         let mut command = Command::new(binary);
-        // No proxy towards the internet and no setting of this machine's own may change what is measured.
+        // An outbound proxy or other settings of this machine must not influence the measurement.
         command.env_clear().env("BENCH_CLIENT_SECRET", &emulator.client_secret).env("BENCH_SECRET", "a secret of thirty-two bytes or more, for one run only");
         command.args(["run", "--config"]).arg(file).stdout(File::create(dir.join("out.log"))?).stderr(File::create(dir.join("err.log"))?);
         let mut process = ChildProcess::start("entrada run", &mut command)?;

@@ -1,4 +1,5 @@
-//! A client for a handful of requests: HTTP/1.1 on one connection, in clear or over TLS, that follows nothing by itself.
+//! A client for a few requests: HTTP/1.1 on one connection, plain or over TLS, without following
+//! redirects.
 
 use crate::terminal::BenchOutcome;
 use rustls::pki_types::ServerName;
@@ -8,32 +9,32 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest wait for an answer.
+/// Maximum time to wait for a response.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where a server listens on loopback, and what it is called.
+/// The address of a server on loopback, and its host name.
 #[derive(Clone, Debug)]
 pub struct BenchSite {
-    /// Port on 127.0.0.1.
+    /// The port on 127.0.0.1.
     pub port: u16,
-    /// The `Host` it answers to.
+    /// The `Host` that it serves.
     pub host: String,
-    /// Whom to believe, where it speaks TLS.
+    /// The certificates to trust, if it uses TLS.
     pub tls: Option<Arc<ClientConfig>>,
 }
 
 impl BenchSite {
-    /// `localhost` on this port.
+    /// Returns `localhost` on this port.
     pub fn local(port: u16, tls: Option<Arc<ClientConfig>>) -> Self {
         Self { port, host: format!("localhost:{port}"), tls }
     }
 
-    /// Scheme, host and port as people see them.
+    /// Returns the public scheme, host and port.
     pub fn origin(&self) -> String {
         format!("{}://{}", self.scheme(), self.host)
     }
 
-    /// Where a load generator connects, with a path.
+    /// Returns the address for a load generator, with a path.
     pub fn url(&self, path: &str) -> String {
         format!("{}://127.0.0.1:{}{path}", self.scheme(), self.port)
     }
@@ -43,35 +44,35 @@ impl BenchSite {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct HttpReply {
-    /// Its status.
+    /// The HTTP status.
     pub status: u16,
-    /// Its fields, names in lower case.
+    /// The header fields, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Its body.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
 impl HttpReply {
-    /// The first field of that name.
+    /// Returns the first field with this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|it| it.0 == name).map(|it| it.1.as_str())
     }
 
-    /// The `name=value` of every cookie it sets.
+    /// Returns the `name=value` of every cookie that it sets.
     pub fn cookies(&self) -> impl Iterator<Item = &str> {
         let lines = self.headers.iter().filter(|it| it.0 == "set-cookie");
         lines.filter_map(|it| it.1.split(';').next()).map(str::trim)
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The `Location` of a redirect.
+    /// Returns the `Location` of a redirect.
     pub fn location(&self) -> BenchOutcome<&str> {
         let location = self.header("location").filter(|_| matches!(self.status, 302 | 303));
         location.ok_or_else(|| format!("a redirect was expected, {} came: {}", self.status, self.text().chars().take(300).collect::<String>()).into())
@@ -81,14 +82,14 @@ impl HttpReply {
 trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
-/// One connection that is kept.
+/// A keep-alive connection.
 pub struct HttpConnection {
     stream: BufReader<Box<dyn Stream>>,
     host: String,
 }
 
 impl HttpConnection {
-    /// Connects.
+    /// Opens a connection.
     pub fn open(site: &BenchSite) -> BenchOutcome<Self> {
         let tcp = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, site.port)))?;
         tcp.set_nodelay(true)?;
@@ -100,12 +101,12 @@ impl HttpConnection {
         Ok(Self { stream: BufReader::new(stream), host: site.host.clone() })
     }
 
-    /// `GET`, with these fields.
+    /// Sends a `GET` with these fields.
     pub fn get(&mut self, target: &str, headers: &[(&str, &str)]) -> BenchOutcome<HttpReply> {
         self.ask("GET", target, headers, "")
     }
 
-    /// `POST` of a form that is encoded already.
+    /// Sends a `POST` with a form that is already encoded.
     pub fn post(&mut self, target: &str, headers: &[(&str, &str)], form: &str) -> BenchOutcome<HttpReply> {
         let length = form.len().to_string();
         let own = [("content-type", "application/x-www-form-urlencoded"), ("content-length", length.as_str())];

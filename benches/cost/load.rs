@@ -1,4 +1,4 @@
-//! One round: wrk drives a server for a while, and a window in the middle of it is measured.
+//! One round: wrk drives a server for a while, and a window in the middle is measured.
 
 use crate::http::{BenchSite, HttpConnection};
 use crate::nginx::{AuthCounter, NginxApp};
@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Makes wrk print exact figures at the end. It defines no `response`, which would slow wrk down.
+/// Makes wrk print exact figures at the end. It does not define `response`, which would slow wrk
+/// down.
 const SCRIPT: &str = r#"
 done = function(summary, latency)
     local e = summary.errors
@@ -19,7 +20,7 @@ done = function(summary, latency)
 end
 "#;
 
-/// Ten headers such as a browser sends; the cookie comes besides.
+/// Ten headers that a browser sends; the cookie is added separately.
 const HEADERS: [(&str, &str); 10] = [
     ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
     ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
@@ -33,21 +34,21 @@ const HEADERS: [(&str, &str); 10] = [
     ("Priority", "u=0, i"),
 ];
 
-/// 150 bytes of the app's own cookies.
+/// 150 bytes of cookies that belong to the app.
 const COOKIES: &str =
     "theme=dark; lang=en-US; _ga=GA1.1.1234567890.1700000000; csrftoken=q8WJx0m2bV5tY7nL3kR9sD1fG6hZ4cXp; visit=2f1e7c9a-6b0d-4e8f-9a3c-5d7b1e2f4a6c";
 
-/// How large the body is.
+/// The size of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadSize {
-    /// 1 KiB: the cost of a request.
+    /// 1 KiB, which measures the cost of a request.
     Small,
-    /// 1 MiB: the cost of its bytes.
+    /// 1 MiB, which measures the cost of the bytes.
     Large,
 }
 
 impl LoadSize {
-    /// In bytes.
+    /// Returns the size in bytes.
     pub fn bytes(self) -> u32 {
         match self {
             Self::Small => 1024,
@@ -55,7 +56,7 @@ impl LoadSize {
         }
     }
 
-    /// The name of the file.
+    /// Returns the name of the file.
     pub fn file(self) -> &'static str {
         match self {
             Self::Small => "1k",
@@ -64,29 +65,29 @@ impl LoadSize {
     }
 }
 
-/// How long a round takes.
+/// The timing of a round.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Whole seconds that wrk runs; one more for large bodies.
+    /// Number of whole seconds that wrk runs; one more for large bodies.
     pub seconds: u64,
-    /// Before the window: connections are made, TLS is spoken.
+    /// Time before the window, for connections and TLS handshakes.
     pub lead: Duration,
-    /// In which CPU time and requests are counted.
+    /// The window, in which CPU time and requests are counted.
     pub window: Duration,
 }
 
-/// What is asked for, and how often at once.
+/// The requests of a round, and their number of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadRun<'a> {
-    /// Of whom.
+    /// The server to send requests to.
     pub site: &'a BenchSite,
-    /// Path of the request, without the file.
+    /// The path of the request, without the file.
     pub folder: &'a str,
-    /// Which file.
+    /// The file to request.
     pub size: LoadSize,
     /// The session's cookie, `name=value`.
     pub session: Option<&'a str>,
-    /// Connections.
+    /// Number of connections.
     pub connections: u32,
 }
 
@@ -113,7 +114,7 @@ pub struct LoadFigures {
     pub p99: f64,
 }
 
-/// Drives servers.
+/// Drives servers with wrk.
 #[derive(Debug)]
 pub struct LoadDriver {
     wrk: PathBuf,
@@ -121,14 +122,18 @@ pub struct LoadDriver {
 }
 
 impl LoadDriver {
-    /// With this wrk; its script is kept in `dir`.
+    /// Creates a driver with this wrk; its script is stored in `dir`.
     pub fn new(wrk: &Path, dir: &Path) -> BenchOutcome<Self> {
         let script = dir.join("figures.lua");
         fs::write(&script, SCRIPT)?;
         Ok(Self { wrk: wrk.to_owned(), script })
     }
 
-    /// Drives `server` and measures it. Fails where one answer was not 2xx, or did not come from the app.
+    /// Drives `server` and measures it.
+    ///
+    /// # Errors
+    ///
+    /// If a response was not 2xx, or did not come from the app.
     pub fn round(&self, load: &LoadRun<'_>, server: &mut ChildProcess, app: &mut NginxApp, timing: Timing) -> BenchOutcome<LoadFigures> {
         probe(load)?;
         let mut counter = app.counter()?;
@@ -146,7 +151,8 @@ impl LoadDriver {
         counted.judge(load, end.requests.saturating_sub(start.requests))?;
         probe(load)?;
         let passed = counted.passed(load.size);
-        // What is under way at the edges of a window counts little for small answers. Large ones are counted by their bytes, over the whole round.
+        // For small responses, requests under way at the edges of a window matter little. Large
+        // responses are counted in bytes, over the whole round.
         let cpu = match load.size {
             LoadSize::Small => second.since(&first) / count(second.requests.saturating_sub(first.requests)),
             LoadSize::Large => end.since(&start) / passed,
@@ -157,7 +163,7 @@ impl LoadDriver {
         Ok(LoadFigures { cpu: cpu / 1000.0, rate: passed * 1e6 / count(counted.microseconds), p50: count(counted.p50), p99: count(counted.p99) })
     }
 
-    /// Only drives.
+    /// Drives a server without measuring it.
     pub fn drive(&self, load: &LoadRun<'_>, seconds: u64) -> BenchOutcome<()> {
         probe(load)?;
         let output = self.command(load, seconds).output()?;
@@ -182,7 +188,7 @@ fn cookie(load: &LoadRun<'_>) -> String {
     load.session.map_or_else(|| COOKIES.to_owned(), |it| format!("{COOKIES}; {it}"))
 }
 
-/// One request by hand. wrk counts a redirect as a success; this does not.
+/// Sends one request itself, because wrk counts a redirect as a success.
 pub fn probe(load: &LoadRun<'_>) -> BenchOutcome<()> {
     let cookie = cookie(load);
     let headers: Vec<_> = HEADERS.into_iter().chain([("Cookie", cookie.as_str())]).collect();
@@ -205,26 +211,27 @@ struct LoadMoment {
 }
 
 impl LoadMoment {
-    /// CPU is read on both sides of the count, since the count takes its time under load.
+    /// Reads the counters. CPU time is read before and after the request count, because the count
+    /// takes time under load.
     fn take(server: &ChildProcess, counter: &mut AuthCounter) -> BenchOutcome<Self> {
         let before = server.cpu()?;
         let requests = counter.requests()?;
         Ok(Self { before, after: server.cpu()?, requests })
     }
 
-    /// Nanoseconds between the middles of two moments.
+    /// Returns the nanoseconds between the midpoints of two moments.
     fn since(&self, earlier: &Self) -> f64 {
         f64::midpoint(count(self.before.since(&earlier.before)), count(self.after.since(&earlier.after)))
     }
 }
 
-/// Nanoseconds of seconds, and bytes of some seconds, are exact in an `f64`.
+/// Converts to `f64`, which is exact for nanoseconds and bytes over some seconds.
 #[expect(clippy::cast_precision_loss, reason = "nothing here reaches 2^53")]
 fn count(it: u64) -> f64 {
     it as f64
 }
 
-/// What wrk says at the end.
+/// The figures that wrk prints at the end.
 struct RequestCounts {
     requests: u64,
     microseconds: u64,
@@ -236,7 +243,8 @@ struct RequestCounts {
 }
 
 impl RequestCounts {
-    /// Answers: small ones by number, large ones by their bytes, the unfinished included.
+    /// Returns the number of responses: small ones as wrk counts them, large ones from their bytes,
+    /// including unfinished ones.
     fn passed(&self, size: LoadSize) -> f64 {
         match size {
             LoadSize::Small => count(self.requests),

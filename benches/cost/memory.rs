@@ -1,4 +1,5 @@
-//! Memory: of the idle process, of an idle connection, of a session; and how soon `entrada dev` listens.
+//! Memory of the idle process, of an idle connection and of a session, and the time until `entrada
+//! dev` listens.
 
 use crate::entrada::{EntradaFolder, EntradaKind, EntradaProcess};
 use crate::http::{BenchSite, HttpConnection};
@@ -14,44 +15,45 @@ use std::process::{Command, Stdio};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-/// Sign-ins before the first look: allocator and tables have their first growth behind them.
+/// Number of sign-ins before the first measurement, so that the allocator and the tables have
+/// completed their first growth.
 const FIRST: usize = 500;
 
-/// Threads that sign in.
+/// Number of threads that sign in.
 const THREADS: usize = 4;
 
-/// Until background work of the measured process is done.
+/// Time until the background work of the measured process is done.
 const REST: Duration = Duration::from_secs(1);
 
-/// How much is made.
+/// Numbers of connections and sessions to create.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryAmount {
-    /// Connections that are kept idle.
+    /// Number of connections that are kept idle.
     pub connections: usize,
-    /// Sign-ins.
+    /// Number of sign-ins.
     pub sessions: usize,
 }
 
-/// What was found, in bytes.
+/// The memory that was measured, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryFigures {
-    /// The process that has served nobody.
+    /// The process before its first request.
     pub idle: f64,
     /// For each idle connection that has served one request.
     pub connection: f64,
-    /// The same of nginx.
+    /// The same for nginx.
     pub nginx_connection: f64,
-    /// For each session at rest.
+    /// For each idle session.
     pub session: f64,
-    /// For each session that made a request within its assertion's life.
+    /// For each session that made a request within the lifetime of its assertion.
     pub session_in_use: f64,
-    /// How many sessions were made.
+    /// Number of sessions that were created.
     pub sessions: usize,
-    /// How many connections were made.
+    /// Number of connections that were created.
     pub connections: usize,
 }
 
-/// Measures, each in a process of its own that has done nothing else.
+/// Measures all figures, each in a new process that has done nothing else.
 pub fn measure(tools: &BenchTools, dir: &Path, binary: &Path, amount: MemoryAmount) -> BenchOutcome<MemoryFigures> {
     hum("memory: idle");
     let certificate = certificate(dir)?;
@@ -79,7 +81,7 @@ fn fresh(binary: &Path, dir: &Path, app: u16, certificate: &BenchCertificate) ->
     Ok((entrada, emulator))
 }
 
-/// Bytes for each connection that is kept after one request.
+/// Returns the bytes for each connection that is kept open after one request.
 fn connections(process: &ChildProcess, site: &BenchSite, cookie: &str, count: usize) -> BenchOutcome<f64> {
     let ask = || -> BenchOutcome<HttpConnection> {
         let mut connection = HttpConnection::open(site)?;
@@ -98,7 +100,7 @@ fn connections(process: &ChildProcess, site: &BenchSite, cookie: &str, count: us
     Ok(per(before, after, count))
 }
 
-/// Bytes for each session, at rest and in use.
+/// Returns the bytes for each session, idle and in use.
 fn sessions(entrada: &EntradaProcess, emulator: &EmulatorProcess, count: usize) -> BenchOutcome<(f64, f64)> {
     let process = &entrada.process;
     let first = sign_in_many(entrada, emulator, FIRST)?;
@@ -127,7 +129,7 @@ fn sign_in_many(entrada: &EntradaProcess, emulator: &EmulatorProcess, count: usi
     })
 }
 
-/// One request of each session.
+/// Sends one request for each session.
 fn use_all(site: &BenchSite, cookies: &[String]) -> BenchOutcome<()> {
     let mut connection = HttpConnection::open(site)?;
     for cookie in cookies {
@@ -148,7 +150,8 @@ fn bytes(count: u64) -> f64 {
     count as f64
 }
 
-/// Median time from starting `entrada dev` to its first accepted connection, in milliseconds.
+/// Returns the median time from starting `entrada dev` to its first accepted connection, in
+/// milliseconds.
 pub fn start_time(binary: &Path, starts: usize) -> BenchOutcome<f64> {
     hum("start of entrada dev");
     let mut times = Vec::new();
@@ -163,6 +166,6 @@ pub fn start_time(binary: &Path, starts: usize) -> BenchOutcome<f64> {
         process.stop()?;
     }
     say("");
-    // The first start reads the file from disk.
+    // The first start is skipped, because it reads the file from disk.
     Ok(median(times.into_iter().skip(1)))
 }

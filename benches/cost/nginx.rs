@@ -1,4 +1,4 @@
-//! nginx: as the app behind everything, and as the proxies that Entrada is compared with.
+//! nginx: as the app behind all proxies, and as the proxies with which Entrada is compared.
 
 use crate::http::{BenchSite, HttpConnection};
 use crate::process::{ChildProcess, free_port};
@@ -10,20 +10,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-/// No connection is closed for its age or its number of requests, in any of the servers: what is measured is requests.
+/// No server closes a connection for its age or its number of requests, because the benchmark
+/// measures requests.
 const KEEP: &str = "keepalive_timeout 300s; keepalive_requests 1000000000;";
 
-/// The app: static files, served by an nginx of its own whose CPU time is not counted.
+/// The app: static files from a separate nginx, whose CPU time is not counted.
 #[derive(Debug)]
 pub struct NginxApp {
     process: ChildProcess,
-    /// Where it listens.
+    /// The port on which it listens.
     pub port: u16,
     status: BenchSite,
 }
 
 impl NginxApp {
-    /// Starts it, with bodies of 1 KiB and 1 MiB under `/app` and `/public`.
+    /// Starts the app, with bodies of 1 KiB and 1 MiB under `/app` and `/public`.
     pub fn start(nginx: &Path, dir: &Path) -> BenchOutcome<Self> {
         let dir = folder(dir, "app")?;
         for place in ["files/app", "files/public"] {
@@ -41,21 +42,21 @@ impl NginxApp {
         Ok(Self { process, port, status: BenchSite::local(status, None) })
     }
 
-    /// A watch on the number of requests that have reached it.
+    /// Returns a counter for the requests that have reached it.
     pub fn counter(&mut self) -> BenchOutcome<AuthCounter> {
         self.process.must_live()?;
         Ok(AuthCounter { connection: HttpConnection::open(&self.status)?, own: 0 })
     }
 }
 
-/// Reads how many requests the app has seen (nginx's `stub_status`).
+/// Reads the number of requests that the app has received (nginx's `stub_status`).
 pub struct AuthCounter {
     connection: HttpConnection,
     own: u64,
 }
 
 impl AuthCounter {
-    /// Requests so far, without those of this watch.
+    /// Returns the number of requests so far, without those of this counter.
     pub fn requests(&mut self) -> BenchOutcome<u64> {
         let text = self.connection.get("/", &[])?.text();
         let count = text.lines().nth(2).and_then(|it| it.split_whitespace().nth(2)).and_then(|it| it.parse::<u64>().ok());
@@ -64,15 +65,15 @@ impl AuthCounter {
     }
 }
 
-/// Text that is no run of one letter.
+/// Returns text that does not consist of a single repeated letter.
 fn body(size: usize) -> Vec<u8> {
     (0..size).map(|it| b'a' + u8::try_from(it * 7 % 26).unwrap_or_default()).collect()
 }
 
-/// What a proxy does besides passing on.
+/// The work that an nginx proxy does in addition to forwarding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NginxKind {
-    /// `proxy_pass` with kept connections, all else as nginx ships.
+    /// `proxy_pass` with keep-alive connections; everything else is nginx's default.
     Bare,
     /// Adds the headers that Entrada adds.
     Headers,
@@ -82,30 +83,30 @@ pub enum NginxKind {
     Tuned,
 }
 
-/// An nginx in front of the app, in clear and over TLS.
+/// An nginx in front of the app, over plain HTTP and over TLS.
 #[derive(Debug)]
 pub struct NginxProxy {
-    /// The master and its workers.
+    /// The nginx process: the master and its workers.
     pub process: ChildProcess,
-    /// In clear.
+    /// The site over plain HTTP.
     pub clear: BenchSite,
-    /// Over TLS.
+    /// The site over TLS.
     pub tls: BenchSite,
 }
 
-/// A certificate for `localhost` made for this run.
+/// A certificate for `localhost` created for this run.
 #[derive(Clone, Debug)]
 pub struct BenchCertificate {
-    /// The chain, PEM.
+    /// The path of the chain, PEM.
     pub chain: PathBuf,
-    /// The key, PEM.
+    /// The path of the key, PEM.
     pub key: PathBuf,
-    /// A client that believes it.
+    /// The TLS configuration of a client that trusts it.
     pub believed: Arc<ClientConfig>,
 }
 
 impl NginxProxy {
-    /// Starts it before `app`.
+    /// Starts it in front of `app`.
     pub fn start(nginx: &Path, dir: &Path, app: u16, certificate: &BenchCertificate, kind: NginxKind) -> BenchOutcome<Self> {
         let dir = folder(dir, &format!("{kind:?}").to_lowercase())?;
         let (clear, tls) = (free_port()?, free_port()?);
@@ -135,7 +136,8 @@ impl NginxProxy {
     }
 }
 
-/// The thirteen headers that Entrada adds for a signed-in person, with values as long as hers.
+/// Returns the thirteen headers that Entrada adds for a signed-in person, with values of the same
+/// length.
 fn added_headers() -> String {
     let assertion = "x".repeat(700);
     let group = "0a1b2c3d-0000-4000-8000-000000000001";

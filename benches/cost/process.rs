@@ -1,4 +1,4 @@
-//! A server under measurement: its CPU time and memory as the kernel counts them, and its end.
+//! A server under measurement: its CPU time and memory as the kernel counts them, and its shutdown.
 
 use crate::terminal::BenchOutcome;
 use std::collections::HashMap;
@@ -8,10 +8,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long a server may take to listen, and to end.
+/// Maximum time for a server to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A child process with all of its own children. They end with it.
+/// A child process with all of its descendants, which end together with it.
 #[derive(Debug)]
 pub struct ChildProcess {
     name: String,
@@ -23,25 +23,26 @@ pub struct ChildProcess {
 pub struct CpuTimes(HashMap<(u32, u32), u64>);
 
 impl CpuTimes {
-    /// What was spent since `earlier`, in nanoseconds. A thread that ended in between is left out; it never makes the rest look cheaper.
+    /// Returns the CPU time spent since `earlier`, in nanoseconds. A thread that ended in between
+    /// is left out, so it never makes the others look cheaper.
     pub fn since(&self, earlier: &Self) -> u64 {
         self.0.iter().map(|(thread, time)| time.saturating_sub(earlier.0.get(thread).copied().unwrap_or_default())).sum()
     }
 }
 
 impl ChildProcess {
-    /// Starts it.
+    /// Starts the process.
     pub fn start(name: &str, command: &mut Command) -> BenchOutcome<Self> {
         let child = command.stdin(Stdio::null()).spawn().map_err(|it| format!("{name} cannot be started: {it}"))?;
         Ok(Self { name: name.to_owned(), child })
     }
 
-    /// The child itself, for its pipes.
+    /// Returns the child itself, for its pipes.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// Waits until somebody listens on this port of loopback.
+    /// Waits until a process listens on this port on loopback.
     pub fn wait_for(&mut self, port: u16) -> BenchOutcome<()> {
         let began = Instant::now();
         while TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_err() {
@@ -54,7 +55,7 @@ impl ChildProcess {
         Ok(())
     }
 
-    /// Fails where it has ended.
+    /// Fails if the process has ended.
     pub fn must_live(&mut self) -> BenchOutcome<()> {
         match self.child.try_wait()? {
             Some(status) => Err(format!("{} has ended: {status}", self.name).into()),
@@ -62,12 +63,12 @@ impl ChildProcess {
         }
     }
 
-    /// CPU time of the whole tree so far, by thread.
+    /// Returns the CPU time of the whole process tree so far, for each thread.
     pub fn cpu(&self) -> BenchOutcome<CpuTimes> {
         let mut out = CpuTimes::default();
         for pid in self.tree() {
             for thread in numbers_in(&format!("/proc/{pid}/task")) {
-                // A thread that has just ended has no file any more.
+                // A thread that has just ended no longer has a file.
                 let Ok(text) = fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")) else { continue };
                 let spent = text.split_whitespace().next().and_then(|it| it.parse().ok());
                 out.0.insert((pid, thread), spent.ok_or("this kernel has no schedstat")?);
@@ -79,7 +80,8 @@ impl ChildProcess {
         Ok(out)
     }
 
-    /// Resident memory of the whole tree, in bytes. Pages that processes share count once for each.
+    /// Returns the resident memory of the whole process tree, in bytes. Pages that processes share
+    /// count once for each process.
     pub fn resident(&self) -> BenchOutcome<u64> {
         let mut sum = 0;
         for pid in self.tree() {
@@ -91,7 +93,7 @@ impl ChildProcess {
         Ok(sum)
     }
 
-    /// Asks it to end and waits; by force where it does not.
+    /// Asks the process to end and waits; kills it if it does not.
     pub fn stop(mut self) -> BenchOutcome<ExitStatus> {
         self.end()
     }
@@ -113,7 +115,7 @@ impl ChildProcess {
         Ok(self.child.wait()?)
     }
 
-    /// The child and everything below it.
+    /// Returns the child and all of its descendants.
     fn tree(&self) -> Vec<u32> {
         let mut out = vec![self.child.id()];
         let mut next = 0;
@@ -128,12 +130,12 @@ impl ChildProcess {
 
 impl Drop for ChildProcess {
     fn drop(&mut self) {
-        // It is over either way.
+        // The process ends in either case.
         let _ = self.end();
     }
 }
 
-/// The standard library sends nothing but SIGKILL; every shell can.
+/// Sends a signal through a shell, because the standard library can only send SIGKILL.
 fn signal(name: &str, pids: &[u32]) {
     let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
     let _ = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", pids.join(" "))).stderr(Stdio::null()).status();
@@ -144,7 +146,7 @@ fn numbers_in(folder: &str) -> Vec<u32> {
     entries.filter_map(|it| it.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// A port of loopback that nobody listens on.
+/// Returns a free port on loopback.
 pub fn free_port() -> BenchOutcome<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -1,4 +1,4 @@
-//! Tables, targets, and the page in docs.
+//! Tables, targets, and the page in `docs`.
 
 use crate::load::{LoadFigures, LoadSize};
 use crate::memory::MemoryFigures;
@@ -50,18 +50,18 @@ const HOW: &str = "
   assertion has expired.
 ";
 
-/// Everything that was measured.
+/// The results of all measurements.
 #[derive(Debug, Default)]
 pub struct BenchReport {
-    /// Of requests.
+    /// Results for requests.
     pub results: Vec<RoundResult>,
-    /// Of memory.
+    /// Results for memory.
     pub memory: Option<MemoryFigures>,
-    /// `entrada dev`, in milliseconds.
+    /// Start time of `entrada dev`, in milliseconds.
     pub start: Option<f64>,
 }
 
-/// One promise, and what came of it.
+/// One promise, and its result.
 struct ReportTarget {
     what: String,
     limit: String,
@@ -70,7 +70,7 @@ struct ReportTarget {
 }
 
 impl BenchReport {
-    /// The whole page.
+    /// Returns the whole page.
     pub fn page(&self, machine: &Machine, effort: CpuEffort) -> String {
         let mut out = BEFORE.to_owned();
         let _ = writeln!(out, "\n| Machine | |\n|---|---|");
@@ -82,7 +82,7 @@ impl BenchReport {
         out + "\n" + &self.tables() + HOW
     }
 
-    /// Targets and tables.
+    /// Returns the targets and tables.
     pub fn tables(&self) -> String {
         let mut out = String::new();
         let targets = self.targets();
@@ -119,7 +119,7 @@ impl BenchReport {
         out
     }
 
-    /// A ratio within the scenario of 1 KiB in clear.
+    /// Returns a ratio within the scenario with 1 KiB over plain HTTP.
     fn cost(&self, what: &str, connections: u32, to: Contestant, limit: f64, figure: fn(&LoadFigures) -> f64) -> Option<ReportTarget> {
         let is_meant = |it: &Scenario| it.connections == connections && it.size == LoadSize::Small && !it.tls;
         let result = self.results.iter().find(|it| is_meant(&it.scenario))?;

@@ -1,24 +1,24 @@
-//! Scenarios, and the interleaved rounds of each.
+//! Scenarios, and the interleaved rounds for each.
 
 use crate::load::{LoadDriver, LoadFigures, LoadSize, Timing};
 use crate::stage::{BenchStage, Contestant};
 use crate::statistics::{Spread, median};
 use crate::terminal::{BenchOutcome, hum, say};
 
-/// What is measured together.
+/// The conditions under which contestants are measured together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    /// Connections at once.
+    /// Number of concurrent connections.
     pub connections: u32,
-    /// Of the body.
+    /// The size of the body.
     pub size: LoadSize,
-    /// Over TLS.
+    /// Whether it uses TLS.
     pub tls: bool,
     contestants: &'static [Contestant],
 }
 
 impl Scenario {
-    /// As a heading.
+    /// Returns the title for a heading.
     pub fn title(&self) -> String {
         let size = if self.size == LoadSize::Large { "1 MiB" } else { "1 KiB" };
         let connections = if self.connections == 1 { "1 connection".to_owned() } else { format!("{} connections", self.connections) };
@@ -35,7 +35,7 @@ const WITH_LOGS: &[Contestant] =
     &[Contestant::Nginx, Contestant::NginxHeaders, Contestant::Entrada, Contestant::EntradaPublic, Contestant::NginxLogged, Contestant::EntradaLogged];
 const LARGE: &[Contestant] = &[Contestant::Nginx, Contestant::NginxTuned, Contestant::NginxHeaders, Contestant::Entrada, Contestant::EntradaPublic];
 
-/// The headline first.
+/// The scenarios, most important first.
 const SCENARIOS: [Scenario; 7] = [
     Scenario::clear(64, LoadSize::Small, WITH_LOGS),
     Scenario::clear(512, LoadSize::Small, FOUR),
@@ -46,56 +46,57 @@ const SCENARIOS: [Scenario; 7] = [
     Scenario::clear(1, LoadSize::Large, LARGE),
 ];
 
-/// How many of the scenarios a quick run makes.
+/// Number of scenarios in a quick run.
 const QUICK: usize = 2;
 
-/// All figures of one contestant in one scenario, round by round.
+/// All figures for one contestant in one scenario, one entry for each round.
 #[derive(Debug)]
 pub struct RoundSeries {
-    /// Whose.
+    /// The contestant.
     pub who: Contestant,
-    /// One for each round.
+    /// The figures of each round.
     pub rounds: Vec<LoadFigures>,
 }
 
 impl RoundSeries {
-    /// Median of one figure.
+    /// Returns the median of one figure.
     pub fn median(&self, figure: impl Fn(&LoadFigures) -> f64) -> f64 {
         median(self.rounds.iter().map(figure))
     }
 
-    /// Ratio of one figure to another series', round by round: both were measured within the same seconds.
+    /// Returns the ratio of one figure to the same figure in another series, for each round: both
+    /// were measured within the same seconds.
     pub fn ratio(&self, to: &Self, figure: impl Fn(&LoadFigures) -> f64) -> Spread {
         Spread::of(self.rounds.iter().zip(&to.rounds).map(|(ours, theirs)| figure(ours) / figure(theirs)))
     }
 }
 
-/// All figures of one scenario.
+/// All figures for one scenario.
 #[derive(Debug)]
 pub struct RoundResult {
-    /// Which.
+    /// The scenario.
     pub scenario: Scenario,
-    /// In the order of the table.
+    /// The series of each contestant, in the order of the table.
     pub series: Vec<RoundSeries>,
 }
 
 impl RoundResult {
-    /// One contestant's.
+    /// Returns the series of one contestant.
     pub fn of(&self, who: Contestant) -> Option<&RoundSeries> {
         self.series.iter().find(|it| it.who == who)
     }
 }
 
-/// How much is measured.
+/// The amount of measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuEffort {
-    /// Rounds that count; one more goes before them.
+    /// Number of rounds that count; one more runs before them.
     pub rounds: usize,
-    /// Of each round.
+    /// The timing of each round.
     pub timing: Timing,
-    /// A few scenarios only.
+    /// Whether only a few scenarios run.
     pub quick: bool,
-    /// nginx alone.
+    /// Whether only nginx runs.
     pub nginx_only: bool,
 }
 
@@ -110,7 +111,8 @@ fn one(stage: &mut BenchStage, driver: &LoadDriver, effort: CpuEffort, scenario:
     let contestants = scenario.contestants.iter().filter(|it| !(effort.nginx_only && it.is_ours()));
     let mut series: Vec<_> = contestants.map(|it| RoundSeries { who: *it, rounds: Vec::new() }).collect();
     for round in 0..=effort.rounds {
-        // Nobody always comes first, or always after the same one.
+        // The order changes, so that no contestant always comes first, or always after the same
+        // one.
         let many = series.len();
         let forth = round.is_multiple_of(2);
         for step in 0..many {
@@ -118,7 +120,7 @@ fn one(stage: &mut BenchStage, driver: &LoadDriver, effort: CpuEffort, scenario:
             let Some(it) = series.get_mut(place) else { continue };
             let (load, process, app) = stage.round(it.who, scenario.tls, scenario.size, scenario.connections)?;
             let figures = driver.round(&load, process, app, effort.timing)?;
-            // The first round warms caches, pools and connections up.
+            // The first round only warms up caches, pools and connections.
             if round > 0 {
                 it.rounds.push(figures);
             }

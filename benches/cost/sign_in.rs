@@ -1,4 +1,4 @@
-//! Real sign-ins: at the emulator, by the redirects that a browser would follow.
+//! Real sign-ins at the emulator, along the redirects that a browser would follow.
 
 use crate::http::{BenchSite, HttpConnection, HttpReply};
 use crate::process::ChildProcess;
@@ -7,32 +7,32 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Who signs in: a person with a role and three groups.
+/// The person who signs in, with a role and three groups.
 const PERSON: &str = "maya@contoso.example";
 
-/// Where a sign-in begins.
+/// The path at which a sign-in begins.
 const START: &str = "/oauth2/start?rd=%2Fapp%2F1k&login_hint=maya%40contoso.example";
 
-/// What a browser says of itself when somebody follows a link.
+/// Headers that a browser sends when a person follows a link.
 const NAVIGATION: [(&str, &str); 2] = [("accept", "text/html"), ("sec-fetch-mode", "navigate")];
 
-/// The program's own pretend Entra, in a process of its own.
+/// The program's own Entra emulator, in a separate process.
 #[derive(Debug)]
 pub struct EmulatorProcess {
     _process: ChildProcess,
     site: BenchSite,
-    /// `[entra] authority`.
+    /// The value of `[entra] authority`.
     pub authority: String,
-    /// `[entra] tenant`.
+    /// The value of `[entra] tenant`.
     pub tenant: String,
-    /// `[entra] client_id`.
+    /// The value of `[entra] client_id`.
     pub client_id: String,
-    /// `[entra] client_secret`.
+    /// The value of `[entra] client_secret`.
     pub client_secret: String,
 }
 
 impl EmulatorProcess {
-    /// Starts it for these redirect URIs, and reads what it prints.
+    /// Starts the emulator for these redirect URIs, and parses its output.
     pub fn start(binary: &Path, redirect_uris: &[String]) -> BenchOutcome<Self> {
         let mut command = Command::new(binary);
         command.args(["emulator", "--port", "0"]).args(redirect_uris.iter().flat_map(|it| ["--redirect-uri", it]));
@@ -51,23 +51,23 @@ impl EmulatorProcess {
     }
 }
 
-/// A person's browser, as far as signing in needs one.
+/// A person's browser, with the features that sign-in needs.
 pub struct BenchBrowser<'a> {
     app: HttpConnection,
     app_origin: String,
     entra: HttpConnection,
     emulator: &'a EmulatorProcess,
-    /// Signed in at the emulator, which then asks no more.
+    /// The cookie of the session at the emulator, which then no longer asks the person to sign in.
     known: Option<String>,
 }
 
 impl<'a> BenchBrowser<'a> {
-    /// Opens it.
+    /// Opens a browser for this site.
     pub fn open(app: &BenchSite, emulator: &'a EmulatorProcess) -> BenchOutcome<Self> {
         Ok(Self { app: HttpConnection::open(app)?, app_origin: app.origin(), entra: HttpConnection::open(&emulator.site)?, emulator, known: None })
     }
 
-    /// Signs in anew; the answer is the session's cookie, `name=value`.
+    /// Signs in again; returns the session's cookie, `name=value`.
     pub fn sign_in(&mut self) -> BenchOutcome<String> {
         let started = self.app.get(START, &NAVIGATION)?;
         let pending = started.cookies().collect::<Vec<_>>().join("; ");
@@ -80,7 +80,8 @@ impl<'a> BenchBrowser<'a> {
         Ok(session.ok_or("the callback set no session cookie")?.to_owned())
     }
 
-    /// From the authorization request to the address that the emulator sends the browser back to.
+    /// Follows the authorization request to the address to which the emulator sends the browser
+    /// back.
     fn at_entra(&mut self, address: &str) -> BenchOutcome<String> {
         let target = address.strip_prefix(&self.emulator.authority).ok_or_else(|| format!("sign-in leads to another place: {address}"))?;
         let cookie = self.known.clone().unwrap_or_default();

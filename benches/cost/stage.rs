@@ -1,4 +1,4 @@
-//! Everything that runs side by side while requests are measured.
+//! All servers that run side by side while requests are measured.
 
 use crate::entrada::{self, EntradaFolder, EntradaProcess};
 use crate::load::{LoadRun, LoadSize};
@@ -13,10 +13,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Who is measured.
+/// The contestants of the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contestant {
-    /// `proxy_pass` and nothing else.
+    /// nginx with `proxy_pass` only.
     Nginx,
     /// nginx that adds the same headers.
     NginxHeaders,
@@ -24,16 +24,16 @@ pub enum Contestant {
     NginxLogged,
     /// nginx with buffers for large bodies.
     NginxTuned,
-    /// A signed-in person.
+    /// Entrada with a signed-in person.
     Entrada,
-    /// A stranger on a public path.
+    /// Entrada with an anonymous client on a public path.
     EntradaPublic,
-    /// A signed-in person, with the access log.
+    /// Entrada with a signed-in person and the access log.
     EntradaLogged,
 }
 
 impl Contestant {
-    /// As the table calls it.
+    /// Returns the name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx, `proxy_pass`",
@@ -46,18 +46,18 @@ impl Contestant {
         }
     }
 
-    /// Whether it needs our program.
+    /// Returns whether it needs Entrada.
     pub fn is_ours(self) -> bool {
         matches!(self, Self::Entrada | Self::EntradaPublic | Self::EntradaLogged)
     }
 
-    /// Whom it is compared with: like with like.
+    /// Returns the contestant that it is compared with; both do the same work.
     pub fn baseline(self) -> Self {
         if self == Self::EntradaLogged { Self::NginxLogged } else { Self::Nginx }
     }
 }
 
-/// Our side.
+/// One variant of Entrada under measurement.
 #[derive(Debug)]
 struct EntradaVariant {
     clear: (EntradaProcess, String),
@@ -66,7 +66,7 @@ struct EntradaVariant {
     _emulator: EmulatorProcess,
 }
 
-/// All servers. Whoever is not driven costs nothing.
+/// All servers. A server without load costs nothing.
 #[derive(Debug)]
 pub struct BenchStage {
     /// The app behind all of them.
@@ -78,11 +78,12 @@ pub struct BenchStage {
     ours: Option<EntradaVariant>,
 }
 
-/// A cookie of ours where there is none, so that nginx reads as many bytes.
+/// A cookie of the same length as Entrada's, for requests without one, so that nginx reads the same
+/// number of bytes.
 const STAND_IN: &str = "entrada=0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
 
 impl BenchStage {
-    /// Starts everything; without a binary, nginx alone.
+    /// Starts all servers; without a binary, only nginx.
     pub fn set(tools: &BenchTools, dir: &Path, binary: Option<&Path>) -> BenchOutcome<Self> {
         let certificate = certificate(dir)?;
         let app = NginxApp::start(&tools.nginx, dir)?;
@@ -97,7 +98,7 @@ impl BenchStage {
         })
     }
 
-    /// Process, load and app of a round.
+    /// Returns the load, the process and the app of a round.
     pub fn round(&mut self, who: Contestant, tls: bool, size: LoadSize, connections: u32) -> BenchOutcome<(LoadRun<'_>, &mut ChildProcess, &mut NginxApp)> {
         let folder = if who == Contestant::EntradaPublic { "/public" } else { "/app" };
         let (process, site, session) = if who.is_ours() {
@@ -137,9 +138,9 @@ impl EntradaVariant {
     }
 }
 
-/// Makes a certificate for `localhost`, and a client that believes it.
+/// Creates a certificate for `localhost`, and a client that trusts it.
 pub fn certificate(dir: &Path) -> BenchOutcome<BenchCertificate> {
-    // The first call decides for the process.
+    // Only the first call takes effect in a process.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     let (chain, key) = (dir.join("tls.crt"), dir.join("tls.key"));

@@ -1,6 +1,6 @@
-//! Medians.
+//! Medians and spreads.
 
-/// The median; 0 where there is nothing.
+/// Returns the median; 0 if there are no values.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let sorted = sorted(values);
     let half = sorted.len() / 2;
@@ -13,14 +13,14 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 pub struct Spread {
     /// The median.
     pub median: f64,
-    /// The lowest.
+    /// The lowest value.
     pub low: f64,
-    /// The highest.
+    /// The highest value.
     pub high: f64,
 }
 
 impl Spread {
-    /// Of these values.
+    /// Computes the spread of these values.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let sorted = sorted(values);
         let (low, high) = (sorted.first().copied().unwrap_or_default(), sorted.last().copied().unwrap_or_default());

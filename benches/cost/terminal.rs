@@ -1,26 +1,26 @@
-//! What is printed, and why a run ends early.
+//! Output on the terminal, and errors that end a run early.
 
 use std::io::Write as _;
 
-/// Why a measurement could not be made; the second line, where there is one, is a hint.
+/// The reason that a measurement failed; the second line, if there is one, is a hint.
 pub type BenchError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What every step returns.
+/// The result of each step.
 pub type BenchOutcome<T> = Result<T, BenchError>;
 
-/// Prints a line. A closed pipe is no reason to stop measuring.
+/// Prints a line. A closed pipe does not stop the measurement.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Prints a part of a line at once, to show that something goes on.
+/// Prints part of a line immediately, to show progress.
 pub fn hum(text: &str) {
     let mut out = std::io::stdout();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }
 
-/// Prints a failure the way the program itself does.
+/// Prints an error in the program's own format.
 pub fn complain(failure: &BenchError) {
     let text = failure.to_string();
     let (what, hint) = text.split_once('\n').unwrap_or((&text, ""));

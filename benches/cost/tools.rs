@@ -1,21 +1,26 @@
-//! The foreign programs that are needed, and what this machine is. Nothing is installed.
+//! External programs that the benchmark needs, and a description of this machine. Nothing is
+//! installed.
 
 use crate::terminal::BenchOutcome;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where they are.
+/// Paths of the external programs.
 #[derive(Debug)]
 pub struct BenchTools {
-    /// nginx.
+    /// The path of nginx.
     pub nginx: PathBuf,
-    /// wrk.
+    /// The path of wrk.
     pub wrk: PathBuf,
 }
 
 impl BenchTools {
-    /// Looks for them; what is missing is said at once.
+    /// Finds the programs.
+    ///
+    /// # Errors
+    ///
+    /// If one is missing.
     pub fn find() -> BenchOutcome<Self> {
         let (nginx, wrk) = (find("nginx"), find("wrk"));
         let missing: Vec<_> = [("nginx-light", nginx.is_none()), ("wrk", wrk.is_none())].into_iter().filter(|it| it.1).map(|it| it.0).collect();
@@ -32,33 +37,35 @@ fn find(name: &str) -> Option<PathBuf> {
     folders.map(|it| it.join(name)).find(|it| it.is_file())
 }
 
-/// Lets this process and its children hold many connections, where the system allows it.
+/// Raises the file limit of this process and its children for many connections, if the system
+/// allows it.
 pub fn raise_file_limit(wanted: u32) {
     let own = std::process::id().to_string();
-    // A system without prlimit, or with a lower bound, tells so later by a failing connection.
+    // Without prlimit, or with a lower limit, a connection fails later and reports it.
     let _ = Command::new("prlimit").args(["--pid", &own, &format!("--nofile={wanted}:")]).output();
 }
 
-/// Cores that the servers and the load share.
+/// Returns the number of cores, which the servers and the load share.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Whether we are root: nginx then needs to be told to stay so, to read our files.
+/// Returns whether this process runs as root: nginx then must be configured to keep running as
+/// root, to read our files.
 pub fn is_root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status.lines().find_map(|it| it.strip_prefix("Uid:")).and_then(|it| it.split_whitespace().nth(1)) == Some("0")
 }
 
-/// What the figures were measured on, without a name or a path of the machine.
+/// A description of the machine for the figures, without its name or any path.
 #[derive(Debug)]
 pub struct Machine {
-    /// One line for each fact.
+    /// One line for each fact: its name and its value.
     pub lines: Vec<(&'static str, String)>,
 }
 
 impl Machine {
-    /// Asks the system.
+    /// Collects the description from the system.
     pub fn describe(tools: &BenchTools) -> Self {
         let lines = vec![
             ("Date", output("date", ["-u", "+%F"])),
@@ -78,7 +85,7 @@ fn cpu_model() -> String {
     line.and_then(|it| it.split_once(':')).map_or_else(|| std::env::consts::ARCH.to_owned(), |it| it.1.trim().to_owned())
 }
 
-/// The first line a program prints, on either stream.
+/// Returns the first line that a program prints, from either stream.
 fn output<const N: usize>(program: impl AsRef<Path>, arguments: [&str; N]) -> String {
     let arguments = arguments.map(OsStr::new);
     let Ok(output) = Command::new(program.as_ref()).args(arguments).output() else { return "unknown".to_owned() };

@@ -1,4 +1,4 @@
-//! The load that a profile is taken from: what people's requests do, each for a few seconds.
+//! The load for profile-guided optimization: typical requests, each for a few seconds.
 
 use crate::entrada::{EntradaFolder, EntradaKind, EntradaProcess};
 use crate::load::{LoadDriver, LoadRun, LoadSize};
@@ -9,13 +9,14 @@ use crate::terminal::{BenchOutcome, say};
 use crate::tools::BenchTools;
 use std::path::Path;
 
-/// Seconds of each part.
+/// Duration of each part, in seconds.
 const SECONDS: u64 = 4;
 
-/// Sign-ins besides.
+/// Number of additional sign-ins.
 const SIGN_INS: usize = 50;
 
-/// Drives `binary`, then ends it the way it ends by itself: an instrumented program writes its profile when it exits.
+/// Drives `binary`, then ends it gracefully, because an instrumented program writes its profile
+/// when it exits.
 pub fn train(tools: &BenchTools, dir: &Path, binary: &Path) -> BenchOutcome<()> {
     let certificate = certificate(dir)?;
     let app = NginxApp::start(&tools.nginx, dir)?;

@@ -1,8 +1,9 @@
-//! What must hold of every parser of foreign bytes, whatever the bytes: one function each, for cargo-fuzz and for the ordinary tests.
+//! Properties that every parser must have for any input from outside: one function each, for
+//! cargo-fuzz and for the ordinary tests.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "what does not hold is found by falling over")]
 
 pub mod program;
-// The stories have it at the root of their own crate.
+// The stories have this module at the root of their own crate.
 #[cfg(not(test))]
 #[allow(dead_code, unfulfilled_lint_expectations, unused_imports, reason = "the stories use the rest")]
 #[path = "../../tests/stories/world/mod.rs"]
@@ -34,10 +35,10 @@ use http::header::{COOKIE, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 pub use program::program;
 
-/// A function that falls over if what it is named for does not hold of the bytes.
+/// A function that panics if the property in its name does not hold for the bytes.
 pub type Holds = fn(&[u8]);
 
-/// Each by the name of its fuzz target and of its folder of seeds.
+/// All functions, with the name of their fuzz target, which is also the name of their seed folder.
 pub const ALL: &[(&str, Holds)] = &[
     ("target", target),
     ("return_to", return_to),
@@ -54,7 +55,8 @@ pub const ALL: &[(&str, Holds)] = &[
     ("program", program),
 ];
 
-/// A target that is read is byte for byte what came, climbs nowhere, and means the same to a WHATWG reader.
+/// Checks that an accepted target is byte for byte the received one, does not leave its root, and
+/// means the same to a WHATWG parser.
 pub fn target(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for strictness in [PathStrictness::Strict, PathStrictness::Lenient] {
@@ -83,7 +85,8 @@ fn means_the_same(read: &Target, strictness: PathStrictness) {
     }
 }
 
-/// A place to return to stays on our own site, outside our own paths, or on a listed host, as a browser reads it.
+/// Checks that a return address stays on our own site, outside our own paths, or on a listed host,
+/// as a browser reads it.
 pub fn return_to(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let site = Site::parse("https://app.example.com", "/oauth2", None).unwrap();
@@ -99,7 +102,8 @@ pub fn return_to(data: &[u8]) {
     assert!(host != "app.example.com" || !site.is_ours(url.path()), "{url}");
 }
 
-/// What a client registers on the first line, and asks for on the second: nothing is answered but at that very place, as a browser reads it.
+/// A client registers the address on the first line, and requests the one on the second. Checks
+/// that responses go only to the registered address, as a browser reads it.
 pub fn redirect_uri(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (registered, asked) = text.split_once('\n').unwrap_or((text, text));
@@ -127,7 +131,8 @@ pub fn redirect_uri(data: &[u8]) {
     assert_eq!((whole.scheme(), whole.host_str(), whole.path()), (there.scheme(), there.host_str(), there.path()));
 }
 
-/// The app sees none of our cookies and sets none, and all of its own; one of ours that stands twice is believed nowhere.
+/// Checks that the app receives none of our cookies, sets none of ours, and still receives all of
+/// its own, and that a duplicate of our cookie is always rejected.
 pub fn cookies(data: &[u8]) {
     let lines: Vec<_> = data.split(|it| *it == b'\n').filter_map(|it| HeaderValue::from_bytes(it).ok()).collect();
     let (mut request, mut response) = (HeaderMap::new(), HeaderMap::new());
@@ -160,7 +165,8 @@ fn theirs(headers: &HeaderMap) -> Vec<Vec<u8>> {
     pairs.map(<[u8]>::trim_ascii).filter(named).filter(|it| !ours(it)).map(<[u8]>::to_vec).collect()
 }
 
-/// A stranger speaks for nobody; what a trusted proxy asks about is judged as it was written.
+/// Checks that an untrusted peer's forwarded headers are ignored, and that a request from a trusted
+/// proxy is judged exactly as it was written.
 pub fn forwarded(data: &[u8]) {
     let mut headers = HeaderMap::new();
     for line in data.split(|it| *it == b'\n') {
@@ -188,7 +194,8 @@ pub fn forwarded(data: &[u8]) {
     }
 }
 
-/// A line of an app takes no challenge of another line away, what stands in quotes asks for nothing, and what is read was said.
+/// Checks that one header line from an app does not hide a challenge on another line, that quoted
+/// text is not read as a challenge, and that everything read was in the input.
 pub fn challenges(data: &[u8]) {
     let lines: Vec<_> = data.split(|it| *it == b'\n').filter_map(|it| HeaderValue::from_bytes(it).ok()).collect();
     let read = |lines: &[HeaderValue]| {
@@ -214,7 +221,8 @@ pub fn challenges(data: &[u8]) {
     }
 }
 
-/// Nothing opens that we did not seal, and a sealed sign-in opens under its own name only.
+/// Checks that only values that we sealed open, and that a sealed sign-in opens only under its own
+/// name.
 pub fn pending(data: &[u8]) {
     let random = RandomSource::new(|out| out.fill(7));
     let envelope = Envelope::new(&Keyring::new(&[Secret::new("a secret of at least thirty-two bytes")], &random), "sign-in under way", &random);
@@ -248,12 +256,13 @@ pub fn pending(data: &[u8]) {
     assert!(PendingSignIn::read(&made.write(), now + 100_000).is_none());
 }
 
-/// Signed once, with a key that nobody has any more.
+/// A token signed once, with a key that no longer exists.
 const TOKEN: &[u8] = include_bytes!("../corpus/tokens/00");
-/// Its public half.
+/// The public half of that key.
 const KEYS: &[u8] = include_bytes!("../corpus/tokens/01");
 
-/// No token verifies but the one that was signed; no two keys share a name; discovery leads nowhere but to the authority.
+/// Checks that only the signed token verifies, that no two keys share a name, and that discovery
+/// leads only to the authority.
 pub fn tokens(data: &[u8]) {
     if let Ok(read) = token::parse(data) {
         assert!(!read.kid().is_empty());
@@ -278,7 +287,7 @@ pub fn tokens(data: &[u8]) {
 /// The names of one authority.
 const AUTHORITY: &[&str] = &["https://login.microsoftonline.com/", "https://login.windows.net/", "https://login.microsoft.com/", "https://sts.windows.net/"];
 
-/// A configuration is read, or every reason why not is told; nothing is both.
+/// Checks that a configuration either is read or returns every reason why not, never both.
 pub fn configuration(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let variable = ("ENTRADA_SERVER_PUBLIC_URL".to_owned(), text.lines().next().unwrap_or_default().to_owned());
@@ -290,7 +299,8 @@ pub fn configuration(data: &[u8]) {
     }
 }
 
-/// A form says each name once, and what was typed is what was sent without the space around it.
+/// Checks that a form has each name only once, and that the trimmed value is the sent value without
+/// surrounding space.
 pub fn forms(data: &[u8]) {
     let Ok(form) = FormFields::parse(data) else { return };
     let written = String::from_utf8_lossy(data);
@@ -299,7 +309,7 @@ pub fn forms(data: &[u8]) {
         assert_eq!(typed, sent.map(str::trim).filter(|it| !it.is_empty()), "{written}");
         assert_eq!(form.text(name), typed.unwrap_or_default(), "{written}");
     }
-    // Sent once more, it reads the same; said twice, it reads as nothing.
+    // Sent again, the value reads the same; a form that contains it twice is rejected.
     if let Some(sent) = form.sent("a") {
         let again = url::form_urlencoded::Serializer::new(String::new()).append_pair("a", sent).finish();
         assert_eq!(FormFields::parse(again.as_bytes()).unwrap().sent("a"), Some(sent), "{written}");
@@ -307,7 +317,7 @@ pub fn forms(data: &[u8]) {
     }
 }
 
-/// No access token is taken but one that these keys signed.
+/// Checks that only access tokens signed with these keys are accepted.
 pub fn passes(data: &[u8]) {
     let random = RandomSource::new(|out| out.fill(7));
     let keyring = Keyring::new(&[Secret::new("a secret of at least thirty-two bytes")], &random);
@@ -317,7 +327,7 @@ pub fn passes(data: &[u8]) {
     let _ = passes.is_own_token(&text);
 }
 
-/// Whatever somebody pastes as a certificate and a key is one that belongs together, or is refused.
+/// Checks that a pasted certificate and key either belong together or are rejected.
 pub fn certificates(data: &[u8]) {
     let text = Secret::new(String::from_utf8_lossy(data));
     if let Ok(it) = ClientCertificate::parse(&text) {

@@ -1,8 +1,8 @@
-//! What an assertion says, read out of its claims.
+//! The person in an assertion, read from its claims.
 
 use serde_json::{Map, Value};
 
-/// A person as an assertion names them; whether that is true is for the verification to say.
+/// A person as an assertion names them; only the verification decides whether it is true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AssertedPerson {
     pub(super) id: String,
@@ -10,22 +10,23 @@ pub(super) struct AssertedPerson {
     pub(super) user: String,
     pub(super) email: String,
     pub(super) tenant: String,
-    /// The company's code, where the sign-in in front knows companies; then the next two are there as well.
+    /// The company code, if the sign-in in front supports companies; then the next two fields are
+    /// present as well.
     pub(super) organization: String,
-    /// What the person is in that company.
+    /// The person's role in the company.
     pub(super) role: String,
-    /// The id that an app keeps.
+    /// The ID for an app to store.
     pub(super) person: String,
     pub(super) roles: Vec<String>,
     pub(super) groups: Vec<String>,
     pub(super) is_truncated: bool,
-    /// Authentication contexts that were proven.
+    /// Authentication contexts that the sign-in satisfied.
     pub(super) contexts: Vec<String>,
     pub(super) is_guest: bool,
 }
 
 impl AssertedPerson {
-    /// Out of the claims; what is absent is empty.
+    /// Reads the claims; absent ones are empty.
     pub(super) fn read(claims: &Map<String, Value>) -> Self {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let list = |name: &str| {
@@ -49,7 +50,7 @@ impl AssertedPerson {
         }
     }
 
-    /// How to greet: by name, else by user name, else by id.
+    /// Returns the name for a greeting: the name, or else the user name, or else the ID.
     pub(super) fn called(&self) -> &str {
         [&self.name, &self.user, &self.id].into_iter().find(|it| !it.is_empty()).map_or("unnamed person", String::as_str)
     }

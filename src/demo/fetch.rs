@@ -1,4 +1,5 @@
-//! Asking somebody on this machine over plain HTTP: a connection for each question, and bounds on the answer.
+//! Requests to servers on this machine over plain HTTP: one connection for each request, with
+//! limits on the response.
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -9,9 +10,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long one question may take.
+/// Maximum time for one request.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest answer in bytes.
+/// Maximum size of a response, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// An address on this machine.
@@ -23,21 +24,21 @@ pub(super) struct LocalAddress {
     target: String,
 }
 
-/// Why an address is not asked.
+/// The reason that an address is not fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum BadAddress {
-    /// It is no address.
+    /// It is not a valid address.
     #[error("it is not a URL")]
     Unread,
-    /// It is not http.
+    /// Its scheme is not http.
     #[error("the demo fetches over plain http only")]
     Scheme,
-    /// It is on another machine, and plain HTTP is no protection there.
+    /// It is on another machine, for which plain HTTP is not secure.
     #[error("it is not on this machine")]
     Elsewhere,
 }
 
-/// Why there is no answer.
+/// The reason that there is no response.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     #[error("no answer within {} seconds", FETCH_TIMEOUT.as_secs())]
@@ -51,7 +52,7 @@ pub(super) enum FetchError {
 }
 
 impl LocalAddress {
-    /// Reads it.
+    /// Parses an address.
     pub(super) fn read(url: &str) -> Result<Self, BadAddress> {
         let parsed = url::Url::parse(url).map_err(|_| BadAddress::Unread)?;
         if parsed.scheme() != "http" {
@@ -72,12 +73,12 @@ impl LocalAddress {
         Ok(Self { url: url.to_owned(), authority, host, target })
     }
 
-    /// As it was written.
+    /// Returns the address as it was written.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Sends a request there, whose target and `Host` are made of the address.
+    /// Sends a request, with a target and `Host` built from the address.
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, FetchError> {
         timeout(FETCH_TIMEOUT, self.exchange(request)).await.map_err(|_| FetchError::Late)?
     }
@@ -94,7 +95,7 @@ impl LocalAddress {
             Ok(Response::from_parts(head, body.to_bytes()))
         };
         tokio::pin!(exchange);
-        // The connection moves the exchange along, and ends with it.
+        // The connection drives the exchange, and ends with it.
         tokio::select! {
             out = exchange.as_mut() => out,
             ended = connection => {

@@ -1,4 +1,5 @@
-//! The public keys: fetched over plain HTTP from this machine, kept for a while, asked for again when a key is unknown.
+//! The public keys: fetched over plain HTTP from this machine, cached for a while, and fetched
+//! again if a key is unknown.
 
 use super::fetch::{self, BadAddress, LocalAddress};
 use bytes::Bytes;
@@ -10,12 +11,12 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How long keys are kept.
+/// Lifetime of cached keys.
 const KEYS_LIFETIME: Duration = Duration::from_secs(300);
-/// No two fetches come closer than this, whatever tokens claim and however fetches fail.
+/// Minimum time between two fetches, regardless of the IDs in tokens and of failed fetches.
 const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A public key (RFC 7517), as far as an app needs it.
+/// A public key (RFC 7517), with the members that an app needs.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PublicKey {
     #[serde(default)]
@@ -30,7 +31,7 @@ pub(super) struct PublicKey {
     pub(super) y: String,
 }
 
-/// The keys of one address.
+/// The keys published at one address.
 #[derive(Debug)]
 pub(super) struct AssertionKeys {
     address: LocalAddress,
@@ -43,7 +44,7 @@ struct CachedKeys {
     keys: Result<Arc<[PublicKey]>, String>,
 }
 
-/// Why a fetch failed.
+/// The reason that a fetch failed.
 #[derive(Debug, thiserror::Error)]
 enum KeyFetchError {
     #[error(transparent)]
@@ -57,17 +58,18 @@ enum KeyFetchError {
 }
 
 impl AssertionKeys {
-    /// The keys at that address.
+    /// Creates the cache for the keys at this address.
     pub(super) fn at(url: &str) -> Result<Self, BadAddress> {
         Ok(Self { address: LocalAddress::read(url)?, cached: Mutex::default() })
     }
 
-    /// Where they are.
+    /// Returns the address of the keys.
     pub(super) fn url(&self) -> &str {
         self.address.url()
     }
 
-    /// All keys; fetched anew where `kid` is not among those that are kept. Whoever comes meanwhile waits for the one fetch.
+    /// Returns all keys; fetches them again if `kid` is not among the cached ones. Concurrent
+    /// callers wait for the same fetch.
     pub(super) async fn all(&self, kid: &str) -> Result<Arc<[PublicKey]>, String> {
         let mut kept = self.cached.lock().await;
         match kept.as_ref() {
@@ -97,7 +99,8 @@ impl CachedKeys {
     }
 }
 
-/// A key that does not read is left out, not the whole set with it (RFC 7517 section 5).
+/// Reads the keys. An unreadable key is skipped, and the rest of the set is used (RFC 7517 section
+/// 5).
 fn keys_of(document: &[u8]) -> Option<Arc<[PublicKey]>> {
     #[derive(Deserialize)]
     struct Document {

@@ -1,4 +1,5 @@
-//! Bodies that go on: events, uploads and downloads, with as little memory for the last byte as for the first.
+//! Long bodies: events, uploads and downloads, which use the same amount of memory from the first
+//! byte to the last.
 
 use super::web::{self, DemoReply};
 use crate::base::clock::Clock;
@@ -15,12 +16,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The largest download in bytes.
+/// Maximum size of a download, in bytes.
 pub(super) const MAX_DOWNLOAD_BYTES: u64 = 64 << 30;
 
 static CHUNK: [u8; 64 * 1024] = [b'.'; 64 * 1024];
 
-/// Server-sent events: one at once, then one each second.
+/// Returns server-sent events: one immediately, then one each second.
 pub(super) fn events(clock: Clock, shutdown: CancellationToken) -> DemoReply {
     let ticks = stream::unfold((0_u64, clock, shutdown), |(count, clock, shutdown)| async move {
         if count > 0 {
@@ -35,7 +36,7 @@ pub(super) fn events(clock: Clock, shutdown: CancellationToken) -> DemoReply {
     web::reply(StatusCode::OK, "text/event-stream", Body::stream(StreamBody::new(ticks)))
 }
 
-/// How many bytes a body has; none of them is kept. `None` where it broke off.
+/// Counts the bytes in a body without storing them. Returns `None` if the body breaks off.
 pub(super) async fn count(mut body: Incoming) -> Option<u64> {
     let mut count = 0;
     while let Some(frame) = body.frame().await {
@@ -44,7 +45,7 @@ pub(super) async fn count(mut body: Incoming) -> Option<u64> {
     Some(count)
 }
 
-/// That many bytes.
+/// Returns a download of this number of bytes.
 pub(super) fn download(bytes: u64) -> DemoReply {
     let mut out = web::reply(StatusCode::OK, "application/octet-stream", Body::stream(DotsBody { left: bytes }));
     out.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes));
@@ -52,7 +53,7 @@ pub(super) fn download(bytes: u64) -> DemoReply {
     out
 }
 
-/// A body of so many dots, out of one piece of memory.
+/// A body with this number of dots, all from one piece of memory.
 struct DotsBody {
     left: u64,
 }

@@ -1,7 +1,9 @@
-//! The app behind `entrada dev`: an ordinary web app without any sign-in, which shows what it receives.
+//! The app behind `entrada dev`: an ordinary web app without any sign-in, which shows the requests
+//! that it receives.
 //!
-//! It verifies the assertion as an app in any language would, with code that shares nothing with the code that signs: it imports neither `seal`
-//! nor `headers`. It listens on loopback only, and every size it reads is bounded.
+//! It verifies the assertion as an app in any language would, with code that shares nothing with
+//! the code that signs: it imports neither `seal` nor `headers`. It listens on loopback only, and
+//! the size of everything it reads is bounded.
 
 mod claims;
 mod fetch;
@@ -37,44 +39,45 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use verify::ExpectedAssertion;
 
-/// Connections at a time.
+/// Maximum number of concurrent connections.
 const MAX_CONNECTIONS: usize = 1024;
-/// The largest header section in bytes.
+/// Maximum size of a header section, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// How long a connection may finish what it is at, once the end has come.
+/// Time for a connection to finish its current work after the shutdown begins.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
-/// What the app is told about the sign-in in front of it; any app needs the first four.
+/// The app's configuration for the sign-in in front of it; any app needs the first four fields.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The header that carries the assertion.
     pub assertion_header: String,
-    /// Where the public keys are, with http on loopback.
+    /// The address of the public keys, with http on loopback.
     pub jwks_url: String,
-    /// Who signs: `iss`.
+    /// The issuer: `iss`.
     pub issuer: String,
-    /// For whom: `aud`.
+    /// The audience: `aud`.
     pub audience: String,
-    /// Where a form is posted to sign out.
+    /// The path to which a form is posted to sign out.
     pub sign_out_path: String,
-    /// Where a sign-in begins.
+    /// The path at which a sign-in begins.
     pub start_path: String,
-    /// The demo as a phone too, where it is registered as one.
+    /// The demo's phone client, if one is registered.
     pub phone: Option<PhoneClient>,
-    /// The time.
+    /// The source of the current time.
     pub clock: Clock,
 }
 
-/// Why the demo does not serve.
+/// The reason that the demo does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The demo believes whoever connects; nobody else on the network may.
+    /// The address is not loopback. The demo trusts every connection, so other machines must not
+    /// reach it.
     #[error("the demo listens on loopback only, not on {0}")]
     NotLoopback(SocketAddr),
-    /// The address of the keys is none that the demo fetches from.
+    /// The demo does not fetch keys from this address.
     #[error("the address of the keys: {0}")]
     Keys(#[from] fetch::BadAddress),
-    /// The pages do not parse.
+    /// The page templates do not parse.
     #[error("a page of the demo: {0}")]
     Look(#[from] minijinja::Error),
     /// The listener has no address.
@@ -82,10 +85,11 @@ pub enum Error {
     Listener(#[from] std::io::Error),
 }
 
-/// Serves until `shutdown`, HTTP/1.1 and HTTP/2 with prior knowledge.
+/// Serves HTTP/1.1, and HTTP/2 with prior knowledge, until `shutdown`.
 ///
 /// # Errors
-/// `Error` at once, where it cannot begin.
+///
+/// Returns an [`Error`] immediately if it cannot start.
 pub async fn serve(listener: TcpListener, options: Options, shutdown: CancellationToken) -> Result<(), Error> {
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
@@ -100,7 +104,7 @@ pub async fn serve(listener: TcpListener, options: Options, shutdown: Cancellati
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, _)) = stream else {
-            // Out of file descriptors, most likely: a pause instead of a busy loop.
+            // Most likely out of file descriptors: pause to avoid a busy loop.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -131,12 +135,13 @@ async fn connection(app: Arc<DemoApp>, stream: TcpStream, shutdown: Cancellation
         async move { Ok::<_, Infallible>(app.answer(request).await) }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
-    // Purposefully without a header timeout: it would also end connections at rest, in the middle of the proxy's reuse of them.
+    // There is no header timeout on purpose: it would also end idle connections that the proxy is
+    // about to reuse.
     server.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).max_headers(200);
     server.http2().timer(TokioTimer::new()).max_header_list_size(64 * 1024).max_concurrent_streams(200);
     let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    // A connection that breaks is the other side's matter.
+    // A broken connection is not an error of the demo.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),

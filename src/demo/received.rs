@@ -1,18 +1,18 @@
-//! The headers that came, in three heaps: who it is, about the request, and what the browser sent.
+//! The received headers in three groups: identity, request, and browser.
 
 use http::HeaderMap;
 use minijinja::context;
 use minijinja::value::Value;
 
-/// A value longer than this many characters is folded away.
+/// A value longer than this number of characters is collapsed.
 const FOLDED_CHARS: usize = 160;
 
-/// The part of a long value that is shown, in characters.
+/// The length of the visible part of a long value, in characters.
 const SHOWN_CHARS: usize = 72;
 
 const ABOUT: [&str; 6] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "traceparent", "x-request-id"];
 
-/// Every header, for the template.
+/// Returns all headers, for the template.
 pub(super) fn received(headers: &HeaderMap, assertion: &str) -> Value {
     let identity = |name: &str| {
         let is_set = name.starts_with("x-forwarded-") || name.starts_with("x-auth-request-") || name.starts_with("x-ms-") || name.starts_with("x-entrada-");

@@ -19,10 +19,10 @@ const STYLE: &str = include_str!("templates/style.css");
 const SOCKET: &str = include_str!("templates/socket.js");
 const STREAM: &str = include_str!("templates/stream.js");
 
-/// Groups that are shown before the rest is folded away.
+/// Number of groups that are shown before the rest is collapsed.
 const MAX_UNFOLDED_GROUPS: usize = 5;
 
-/// A page.
+/// The pages of the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DemoPage {
     Index,
@@ -35,17 +35,17 @@ pub(super) enum DemoPage {
     NotFound,
 }
 
-/// What only one page shows.
+/// The content that only one page shows.
 #[derive(Clone, Debug)]
 pub(super) enum PageExtra {
     None,
-    /// So many bytes have come.
+    /// The number of uploaded bytes.
     Uploaded(u64),
-    /// Where the phone is on its way.
+    /// The state of the phone's walk.
     Phone(Value),
 }
 
-/// Renders pages.
+/// Renders the demo's pages.
 #[derive(Debug)]
 pub(super) struct DemoRenderer {
     environment: Environment<'static>,
@@ -63,7 +63,7 @@ pub(super) struct DemoRenderer {
 impl DemoPage {
     const ALL: [Self; 8] = [Self::Index, Self::Admin, Self::Public, Self::WebSocket, Self::Stream, Self::Upload, Self::Phone, Self::NotFound];
 
-    /// The file name of the template, and its text.
+    /// Returns the file name of the template, and its text.
     fn template(self) -> (&'static str, &'static str) {
         match self {
             Self::Index => ("index.html", include_str!("templates/index.html")),
@@ -85,15 +85,18 @@ impl DemoPage {
         }
     }
 
-    /// The status it is sent with.
+    /// Returns the HTTP status of the page.
     pub(super) fn status(self) -> StatusCode {
         if self == Self::NotFound { StatusCode::NOT_FOUND } else { StatusCode::OK }
     }
 }
 
 impl DemoRenderer {
+    /// Parses the templates.
+    ///
     /// # Errors
-    /// A template that does not parse, which a test keeps from happening.
+    ///
+    /// If a template does not parse, which a test prevents.
     pub(super) fn new(assertion_header: &str, sign_out: String, start: &str, has_phone: bool) -> Result<Self, Error> {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -115,7 +118,7 @@ impl DemoRenderer {
         })
     }
 
-    /// The policy that the page is sent under.
+    /// Returns the policy of the page.
     pub(super) fn policy(&self, sheet: DemoPage) -> &HeaderValue {
         match sheet {
             DemoPage::WebSocket => &self.socket,
@@ -124,14 +127,15 @@ impl DemoRenderer {
         }
     }
 
-    /// The page as HTML.
+    /// Renders the page as HTML.
     pub(super) fn render(&self, sheet: DemoPage, headers: &HeaderMap, outcome: Option<&VerificationReport>, extra: &PageExtra) -> Result<String, Error> {
         let script = sheet.script().map(|it| Value::from_safe_string(format!("<script>{it}</script>")));
         let verified = outcome.and_then(|it| it.verified.as_ref()).map(|it| person(it.person()));
         let claimed = outcome.and_then(|it| it.claims.as_ref()).map(|it| person(&AssertedPerson::read(it)));
         let host = headers.get(http::header::HOST).and_then(|it| it.to_str().ok()).unwrap_or("localhost:4180");
         let (name, _) = sheet.template();
-        // Of all pages the phone alone has its words in a catalog: it stands for an app of whoever uses this.
+        // Only the phone's pages have their texts in a catalog, because the phone stands for an app
+        // of the people who use it.
         let language = if extra.is_the_phone_itself() { language(headers) } else { Language::English };
         let context = context! {
             style => Value::from_safe_string(format!("<style>{STYLE}</style>")),
@@ -160,13 +164,14 @@ impl DemoRenderer {
 }
 
 impl PageExtra {
-    /// Not the page behind the sign-in, which only leads there.
+    /// Returns whether this is the phone's own page, not the page behind the sign-in that only
+    /// links to it.
     fn is_the_phone_itself(&self) -> bool {
         matches!(self, Self::Phone(it) if it.get_attr("elsewhere").is_ok_and(|it| it.is_undefined()))
     }
 }
 
-/// A test keeps the files readable.
+/// Returns the texts; a test ensures that the files can be read.
 fn words(language: Language) -> Value {
     Value::from(read(language).unwrap_or_default())
 }
@@ -214,7 +219,8 @@ fn pretty(object: Option<&Map<String, serde_json::Value>>) -> Option<String> {
     serde_json::to_string_pretty(object?).ok()
 }
 
-/// No `form-action`: Chromium holds redirects after a form to it as well, and signing out goes on to Entra.
+/// Returns the policy. It has no `form-action`: Chromium applies that to redirects after a form as
+/// well, and signing out continues at Entra.
 fn policy(script: Option<&str>) -> HeaderValue {
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
     let script = script.map(|it| format!("; script-src {}; connect-src 'self'", hash(it))).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Which page for which path.
+//! Routes paths to pages.
 
 use super::live;
 use super::phone::{DemoPhone, PhoneAnswer};
@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-/// What the app is made of.
+/// The parts of the running app.
 #[derive(Debug)]
 pub(super) struct DemoApp {
     pub(super) expected: ExpectedAssertion,
@@ -71,7 +71,7 @@ impl DemoApp {
         verify(&self.expected, headers, self.clock.now()).await
     }
 
-    /// Counts; a browser gets the page, a program gets JSON.
+    /// Counts the bytes of an upload; a browser receives the page, a program receives JSON.
     async fn upload(&self, request: Request<Incoming>) -> DemoReply {
         let (head, body) = request.into_parts();
         let Some(bytes) = live::count(body).await else {
@@ -98,7 +98,7 @@ fn is_below(path: &str, name: &str) -> bool {
     path.strip_prefix(name).is_some_and(|it| it.is_empty() || it.starts_with('/'))
 }
 
-/// The request as it arrived, for tests and the curious.
+/// Returns the request as it arrived, for tests and for debugging.
 async fn echo(request: Request<Incoming>) -> DemoReply {
     let (head, body) = request.into_parts();
     let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();

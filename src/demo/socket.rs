@@ -1,4 +1,4 @@
-//! The WebSocket: says back what it hears (RFC 6455).
+//! The WebSocket: echoes each message (RFC 6455).
 
 use super::web::{self, DemoReply};
 use crate::wire::body::Body;
@@ -13,10 +13,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_util::sync::CancellationToken;
 
-/// The largest message in bytes.
+/// Maximum size of a message, in bytes.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// Answers the handshake, and echoes until either side ends.
+/// Completes the handshake, then echoes messages until either side ends the connection.
 pub(super) fn echo(mut request: Request<Incoming>, shutdown: CancellationToken) -> DemoReply {
     let Some(accept) = accept(&request) else { return not_a_handshake() };
     let upgraded = hyper::upgrade::on(&mut request);
@@ -44,7 +44,8 @@ fn not_a_handshake() -> DemoReply {
     out
 }
 
-/// What proves that the handshake was understood. `None` where it is none (RFC 6455 4.2.1).
+/// Returns the value that proves that the handshake was understood, or `None` if the request is not
+/// a handshake (RFC 6455 4.2.1).
 fn accept(request: &Request<Incoming>) -> Option<HeaderValue> {
     let headers = request.headers();
     let is_handshake = request.method() == Method::GET
@@ -69,7 +70,7 @@ async fn converse(mut socket: WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>
         };
         let echoed = match message {
             Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => socket.send(message).await,
-            // Pings and closing are answered below this, as messages are read.
+            // The library answers pings and close frames while messages are read.
             Some(Ok(_)) => Ok(()),
             Some(Err(_)) => return,
             None => break,

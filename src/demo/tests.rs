@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 const ISSUER: &str = "http://localhost:4180";
 
-/// A key of the test's own, its public half, and the id it is published under.
+/// The test's own key, its public half, and the ID under which it is published.
 struct Key {
     pair: EcdsaKeyPair,
     kid: &'static str,
@@ -54,7 +54,7 @@ impl Key {
     }
 }
 
-/// The demo, and where its keys come from.
+/// The demo and the server of its keys.
 struct World {
     address: SocketAddr,
     key: Key,
@@ -97,7 +97,7 @@ impl World {
         (response.status(), text(response).await)
     }
 
-    /// The front page for somebody with that assertion.
+    /// Returns the front page for a person with this assertion.
     async fn page(&self, token: &str) -> String {
         self.gets("/", Some(token)).await.1
     }
@@ -158,7 +158,7 @@ async fn text(response: Response<Incoming>) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
-/// The names of the steps of that state, off the page.
+/// Returns the names of the steps in this state on the page.
 fn steps(html: &str, state: &str) -> Vec<String> {
     let begin = format!("<li class=\"{state}\">");
     html.split(&begin).skip(1).map(|it| it.split_once("<b>").unwrap().1.split_once("</b>").unwrap().0.to_owned()).collect()

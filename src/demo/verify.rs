@@ -1,4 +1,4 @@
-//! The verification of an assertion, step by step, as an app in any language does it (RFC 7515, 7519, 8725).
+//! Verifies an assertion step by step, as an app in any language does (RFC 7515, 7519, 8725).
 
 use super::claims::AssertedPerson;
 use super::keys::{AssertionKeys, PublicKey};
@@ -8,14 +8,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-/// What `typ` must be.
+/// The required value of `typ`.
 const ASSERTION_TYPE: &str = "entrada+jwt";
-/// The largest assertion in bytes.
+/// Maximum size of an assertion, in bytes.
 const MAX_ASSERTION_BYTES: usize = 16 * 1024;
-/// How far two clocks may be apart, in seconds.
+/// Maximum difference between two clocks, in seconds.
 const LEEWAY_SECONDS: u64 = 30;
 
-/// What an assertion is held against.
+/// The values that an assertion must match.
 #[derive(Debug)]
 pub(super) struct ExpectedAssertion {
     pub(super) header: String,
@@ -24,36 +24,36 @@ pub(super) struct ExpectedAssertion {
     pub(super) keys: AssertionKeys,
 }
 
-/// Whose the assertion is. Made here only, after every step.
+/// The person in a verified assertion. Only this module creates it, after all steps.
 #[derive(Debug)]
 pub(super) struct VerifiedAssertion(AssertedPerson);
 
 impl VerifiedAssertion {
-    /// The person.
+    /// Returns the person.
     pub(super) fn person(&self) -> &AssertedPerson {
         &self.0
     }
 }
 
-/// One step.
+/// One step of the verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct VerificationStep {
     pub(super) name: &'static str,
     pub(super) state: StepState,
-    /// What was found.
+    /// The value that was found.
     pub(super) value: String,
 }
 
-/// How a step went.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StepState {
     Passed,
     Failed,
-    /// An earlier step left nothing to look at.
+    /// The step was skipped, because an earlier one left nothing to check.
     Skipped,
 }
 
-/// The whole verification.
+/// The result of the whole verification.
 #[derive(Debug, Default)]
 pub(super) struct VerificationReport {
     pub(super) steps: Vec<VerificationStep>,
@@ -64,7 +64,7 @@ pub(super) struct VerificationReport {
     pub(super) verified: Option<VerifiedAssertion>,
 }
 
-/// An assertion taken apart; nothing of it is true yet.
+/// The parts of an assertion, not yet verified.
 struct AssertionParts<'a> {
     signed: &'a str,
     signature: Vec<u8>,
@@ -72,7 +72,7 @@ struct AssertionParts<'a> {
     claims: Map<String, Value>,
 }
 
-/// Verifies the assertion of a request. `None` where it carries none.
+/// Verifies the assertion in a request. Returns `None` if it carries none.
 pub(super) async fn verify(expected: &ExpectedAssertion, headers: &HeaderMap, now: u64) -> Option<VerificationReport> {
     let mut values = headers.get_all(&expected.header).iter();
     let first = values.next()?;
@@ -99,7 +99,7 @@ async fn check(expected: &ExpectedAssertion, parts: &AssertionParts<'_>, now: u6
     let says = |name: &str| shown(parts.header.get(name));
     let is_type = parts.text("typ") == Some(ASSERTION_TYPE) && !parts.header.contains_key("crit");
     out.step("Type", is_type, format!("typ is {}", says("typ")));
-    // The algorithm is the app's choice, never the token's (RFC 8725 3.1).
+    // The app chooses the algorithm, never the token (RFC 8725 3.1).
     let is_algorithm = parts.text("alg") == Some("ES256");
     out.step("Algorithm", is_algorithm, format!("alg is {}", says("alg")));
     let key = find_key(expected, parts, out).await;
@@ -140,7 +140,7 @@ impl<'a> AssertionParts<'a> {
         Some(Self { signed, signature: URL_SAFE_NO_PAD.decode(signature).ok()?, header: object(header)?, claims: object(claims)? })
     }
 
-    /// A text of the header.
+    /// Returns a text from the header.
     fn text(&self, name: &str) -> Option<&str> {
         self.header.get(name).and_then(Value::as_str)
     }
@@ -151,7 +151,7 @@ impl<'a> AssertionParts<'a> {
     }
 }
 
-/// The uncompressed point of a P-256 key (RFC 7518 6.2.1; SEC 1 2.3.3).
+/// Returns the uncompressed point of a P-256 key (RFC 7518 6.2.1; SEC 1 2.3.3).
 fn point(key: &PublicKey) -> Option<Vec<u8>> {
     let coordinate = |text: &str| URL_SAFE_NO_PAD.decode(text).ok().filter(|it| it.len() == 32);
     (key.kty == "EC" && key.crv == "P-256").then_some(())?;
@@ -162,7 +162,7 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// `aud` is a text or a list of them (RFC 7519 4.1.3).
+/// Returns whether the audience includes us; `aud` is a text or a list of texts (RFC 7519 4.1.3).
 fn is_for(audience: Option<&Value>, us: &str) -> bool {
     match audience {
         Some(Value::String(it)) => it == us,

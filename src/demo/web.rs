@@ -1,4 +1,4 @@
-//! Answers of the demo: each under a policy, none guessed at by a browser.
+//! Responses of the demo: each has a policy, and browsers must not guess the content type.
 
 use crate::wire::body::Body;
 use bytes::Bytes;
@@ -6,13 +6,13 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRE
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-/// An answer of the demo.
+/// A response from the demo.
 pub(super) type DemoReply = Response<Body>;
 
-/// For whatever is no page: nothing may be done with it.
+/// The policy for everything that is not a page: allows nothing.
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; sandbox");
 
-/// An answer of that kind.
+/// Returns a response with this content type.
 pub(super) fn reply(status: StatusCode, kind: &'static str, body: Body) -> DemoReply {
     let mut out = Response::new(body);
     *out.status_mut() = status;
@@ -26,17 +26,17 @@ pub(super) fn reply(status: StatusCode, kind: &'static str, body: Body) -> DemoR
     out
 }
 
-/// A sentence.
+/// Returns a response with one sentence.
 pub(super) fn text(status: StatusCode, text: &'static str) -> DemoReply {
     reply(status, "text/plain; charset=utf-8", Body::full(Bytes::from_static(text.as_bytes())))
 }
 
-/// JSON.
+/// Returns a JSON response.
 pub(super) fn json(value: &impl Serialize) -> DemoReply {
     reply(StatusCode::OK, "application/json", Body::full(serde_json::to_vec(value).unwrap_or_default()))
 }
 
-/// A page under a policy of its own.
+/// Returns a page with its own policy.
 pub(super) fn page(status: StatusCode, html: String, policy: &HeaderValue) -> DemoReply {
     let mut out = reply(status, "text/html; charset=utf-8", Body::full(html));
     out.headers_mut().insert(CONTENT_SECURITY_POLICY, policy.clone());

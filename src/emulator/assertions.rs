@@ -1,4 +1,5 @@
-//! Apps that prove themselves by an assertion instead of a secret (RFC 7523): their own certificate's, or another issuer's that they trust.
+//! Apps that authenticate with an assertion instead of a secret (RFC 7523): one signed with their
+//! own certificate, or one from another issuer that they trust.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
@@ -9,16 +10,16 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use x509_cert::der::Decode as _;
 
-/// The type of both (RFC 7523 section 2.2).
+/// The type of both kinds of assertion (RFC 7523 section 2.2).
 const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// What a foreign token has to name as its audience.
+/// The audience that another issuer's token must name.
 const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
 
-/// A certificate of a registration.
+/// A certificate in a registration.
 struct KnownCertificate {
     thumbprint: String,
-    /// RSAPublicKey (RFC 8017 appendix A.1.1).
+    /// The public key as RSAPublicKey (RFC 8017 appendix A.1.1).
     key: Vec<u8>,
     ends: u64,
 }
@@ -26,33 +27,35 @@ struct KnownCertificate {
 /// Another issuer that the registration trusts for one subject (a federated identity credential).
 #[derive(Clone, Debug)]
 pub struct FederatedIssuer {
-    /// `iss`, byte for byte.
+    /// The `iss` claim, compared byte for byte.
     pub issuer: String,
-    /// `sub`, byte for byte.
+    /// The `sub` claim, compared byte for byte.
     pub subject: String,
-    /// The issuer's RSA public key, as RSAPublicKey in DER. The real one is read from the issuer's JWKS.
+    /// The issuer's RSA public key, as RSAPublicKey in DER. The real one is read from the issuer's
+    /// JWKS.
     pub key: Vec<u8>,
 }
 
-/// What the registrations know.
+/// The certificates and issuers that the registrations accept.
 #[derive(Default)]
 pub(super) struct AssertionRegistry {
     known: Mutex<Vec<KnownCertificate>>,
     trusted: Mutex<Vec<FederatedIssuer>>,
-    /// Of assertions that were taken already: those are refused, which is stricter than is known of Entra.
+    /// Assertions that were already accepted: a repeated one is refused, which is stricter than
+    /// Entra is known to be.
     seen: Mutex<BTreeSet<String>>,
 }
 
-/// Who proves it, to whom, and when.
+/// The client, the endpoint and the time to check an assertion against.
 pub(super) struct AssertionCheck<'a> {
     pub(super) client: &'a str,
-    /// The token endpoint of the tenant that is asked, and the authority under its other names.
+    /// The token endpoint of the requested tenant, and the authority under its other names.
     pub(super) endpoint: &'a str,
     pub(super) now: u64,
 }
 
 impl AssertionRegistry {
-    /// Uploads a certificate; false where it is none of an RSA key.
+    /// Adds a certificate; returns `false` if its key is not RSA.
     pub(super) fn add(&self, der: &[u8]) -> bool {
         let Ok(certificate) = x509_cert::Certificate::from_der(der) else { return false };
         let table = &certificate.tbs_certificate;
@@ -68,7 +71,7 @@ impl AssertionRegistry {
         self.trusted.lock().unwrap_or_else(PoisonError::into_inner).push(trusted);
     }
 
-    /// Judges what an app brought, as Entra does.
+    /// Checks an app's assertion, as Entra does.
     pub(super) fn judge(&self, kind: Option<&str>, assertion: &str, judge: &AssertionCheck<'_>) -> Result<(), AssertionFault> {
         if kind != Some(CLIENT_ASSERTION_TYPE) {
             return Err(fault(90_023, "invalid_request", format!("The client assertion type must be {CLIENT_ASSERTION_TYPE}.")));
@@ -127,7 +130,7 @@ impl AssertionRegistry {
     }
 }
 
-/// Why an app is not believed: as Entra's refusals.
+/// The reason that an app's assertion is refused, in the form of Entra's refusals.
 pub(super) struct AssertionFault {
     pub(super) code: u32,
     pub(super) error: &'static str,
@@ -138,7 +141,7 @@ fn fault(code: u32, error: &'static str, text: impl Into<String>) -> AssertionFa
     AssertionFault { code, error, text: text.into() }
 }
 
-/// A JWT in the compact form, not verified.
+/// A JWT in compact form, not verified.
 struct JwtParts<'a> {
     header: Value,
     claims: Value,
@@ -158,7 +161,7 @@ impl<'a> JwtParts<'a> {
         self.claims.get(name)?.as_str()
     }
 
-    /// Libraries of Microsoft's write numbers as text, too.
+    /// Returns a number; Microsoft's libraries write numbers as text, too.
     fn number(&self, name: &str) -> Option<u64> {
         let value = self.claims.get(name)?;
         value.as_u64().or_else(|| value.as_str()?.parse().ok())

@@ -1,4 +1,4 @@
-//! The authorization endpoint: checks, picker, consent, and the way back to the app.
+//! The authorization endpoint: checks, picker, consent, and the redirect back to the app.
 
 use http::StatusCode;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::state::{AuthorizationRequest, EmulatorSession, EmulatorState, IssuedG
 use super::tenants::{EmulatedTenant, PERSONAL, TenantAddress, is_guid};
 use super::web::{self, EmulatorReply, EmulatorRequest};
 
-/// How long a page may stay open, in seconds.
+/// Maximum time that a page may stay open, in seconds.
 const MAX_PAGE_AGE_SECONDS: u64 = 3600;
 
 /// Answers an authorization request (OpenID Connect Core section 3.1.2.1).
@@ -53,11 +53,12 @@ fn pick(world: &EmulatorState, tenant: TenantAddress, asked: AuthorizationReques
     world.requests.put(transaction.clone(), world.clock.now(), asked);
     let action = format!("/{}/pick", tenant.segment());
     let first = |person: &&EmulatedPerson| hint.is_some_and(|hint| is_named(person, hint));
-    // At home a guest is another object of the same name: there, that one is shown.
+    // A guest is a different object with the same name in the home tenant; the picker shows that
+    // object there.
     let home = tenant.home().map(|it| it.id);
     let here = world.people.iter().filter(|it| home.is_none() || it.home_tenant.as_deref() != home);
     let here = here.chain(world.abroad.iter().filter(|it| home == Some(&it.tenant)));
-    // Those of the tenant that is asked stand before the others.
+    // People in the requested tenant come before the others.
     let own = |person: &&EmulatedPerson| home.is_none_or(|home| person.tenant == home);
     let people = || here.clone();
     let rest = people().filter(|it| !first(it) && own(it)).chain(people().filter(|it| !first(it) && !own(it)));
@@ -65,13 +66,13 @@ fn pick(world: &EmulatorState, tenant: TenantAddress, asked: AuthorizationReques
     page::picker(&action, &transaction, people, &world.of_codes)
 }
 
-/// The client's own id for the request where it sent one, as Entra takes it over.
+/// Returns the client's own ID for the request if it sent one, which Entra adopts too.
 pub(super) fn correlation(world: &EmulatorState, asking: &EmulatorRequest) -> String {
     let sent = asking.value("client-request-id").or_else(|| asking.header("client-request-id"));
     sent.filter(|it| is_guid(it)).map_or_else(|| world.guid(), str::to_owned)
 }
 
-/// The checks whose failure must never lead to a redirect.
+/// Runs the checks whose failure must never lead to a redirect.
 fn read(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest, correlation: &str) -> Result<AuthorizationRequest, EmulatedRefusal> {
     let client = asking.value("client_id").ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
     let known = world.client_at(tenant, client).ok_or_else(|| unknown_client(client))?;
@@ -99,7 +100,8 @@ Make sure the redirect URI sent in the request matches one added to your applica
     })
 }
 
-/// The authentication contexts that a `claims` parameter asks for, of either token: a challenge from an API names the access token's.
+/// Returns the authentication contexts that a `claims` parameter requests, for either token: a
+/// challenge from an API names the access token's.
 fn contexts(claims: &str) -> Vec<String> {
     let claims: Value = serde_json::from_str(claims).unwrap_or_default();
     let asked = ["id_token", "access_token"].into_iter().filter_map(|token| claims.get(token)?.get("acrs"));
@@ -109,7 +111,7 @@ fn contexts(claims: &str) -> Vec<String> {
     contexts
 }
 
-/// That client is not registered (AADSTS700016).
+/// Returns the refusal for an unregistered client (AADSTS700016).
 pub(super) fn unknown_client(client: &str) -> EmulatedRefusal {
     let text = format!(
         "Application with identifier '{client}' was not found in the directory 'Contoso'. This can happen if the application has not been installed by \
@@ -118,7 +120,7 @@ the administrator of the tenant or consented to by any user in the tenant. You m
     EmulatedRefusal::new(700_016, "unauthorized_client", text)
 }
 
-/// The checks whose failure is told to the app.
+/// Runs the checks whose failure is reported to the app.
 fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
     match asking.value("response_type") {
         Some("code") => {}
@@ -143,14 +145,14 @@ fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
     if asking.value("code_challenge").is_some() && asking.value("code_challenge_method") != Some("S256") {
         return Err(EmulatedRefusal::new(9_002_313, "invalid_request", "Only the code challenge method S256 is supported here."));
     }
-    // RFC 7636 section 4.2: a SHA-256 in base64url is 43 letters long.
+    // RFC 7636 section 4.2: a SHA-256 digest in base64url is 43 characters long.
     if asking.value("code_challenge").is_some_and(|it| it.len() != 43) {
         return Err(EmulatedRefusal::new(501_491, "invalid_request", "The size of the Code_Challenge parameter is invalid."));
     }
     Ok(())
 }
 
-/// Takes the form of the picker or of the consent page.
+/// Handles the form from the picker or the consent page.
 pub(super) fn picked(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest, tls: bool) -> EmulatorReply {
     if !asking.is_own() {
         return page::notice(StatusCode::FORBIDDEN, "Refused", "This form did not come from a page of the emulator.");
@@ -187,9 +189,10 @@ pub(super) fn picked(world: &EmulatorState, tenant: TenantAddress, asking: &Emul
     }
 }
 
-/// The object that stands for that person where the sign-in was asked for.
+/// Returns the object that represents this person in the tenant of the sign-in.
 ///
-/// A guest who does not name the tenant signs in at home (`learn:/v2-oauth2-auth-code-flow`); whoever is no object of the tenant stays outside.
+/// A guest who does not name the tenant signs in at home (`learn:/v2-oauth2-auth-code-flow`); a
+/// person without an object in the tenant is refused.
 fn seen_from(world: &EmulatorState, tenant: TenantAddress, person: &EmulatedPerson) -> Result<EmulatedPerson, EmulatedRefusal> {
     let is_personal = person.tenant == PERSONAL.id;
     let at_home = || world.abroad.iter().find(|it| Some(&it.tenant) == person.home_tenant.as_ref() && it.user_name == person.user_name);
@@ -213,7 +216,7 @@ The account needs to be added as an external user in the tenant first. Sign out 
     EmulatedRefusal::new(50_020, "interaction_required", text)
 }
 
-/// The sign-in of a person of a code: it ends where that code shows.
+/// Signs in a person who stands for an error code: the sign-in ends at the stage of this code.
 fn sign_in_of_code(
     world: &EmulatorState,
     asking: &EmulatorRequest,
@@ -229,7 +232,7 @@ fn sign_in_of_code(
     }
 }
 
-/// What stands between that person and the app as things are now.
+/// Returns the current obstacle between this person and the app.
 fn trouble(world: &EmulatorState, person: &EmulatedPerson) -> Option<SignInObstacle> {
     let disabled = world.control.changed.of(&person.oid).disabled;
     if disabled { Some(SignInObstacle::Disabled) } else { person.trouble }
@@ -283,7 +286,7 @@ request for this user and resource."
     }
 }
 
-/// Ends a request with `prompt=none` of somebody who is signed in.
+/// Completes a `prompt=none` request from a signed-in person.
 fn silently(world: &EmulatorState, asked: &AuthorizationRequest, who: &EmulatorSession, person: &EmulatedPerson) -> EmulatorReply {
     match trouble(world, person) {
         Some(trouble) => send_error(asked, &refusal_for(world, trouble, person).at(world, &asked.correlation)),
@@ -311,7 +314,7 @@ fn send(asked: &AuthorizationRequest, pairs: Vec<(&'static str, String)>) -> Emu
     send_with_session(asked, pairs, None)
 }
 
-/// Sends the browser back to the app; no `iss` parameter, as with Entra.
+/// Sends the browser back to the app, without an `iss` parameter, as Entra does.
 fn send_with_session(asked: &AuthorizationRequest, mut pairs: Vec<(&'static str, String)>, sid: Option<&str>) -> EmulatorReply {
     pairs.extend(asked.state.clone().map(|state| ("state", state)));
     pairs.extend(sid.map(|sid| ("session_state", sid.to_owned())));

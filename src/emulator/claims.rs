@@ -1,4 +1,4 @@
-//! The tokens and what they say.
+//! The tokens and their claims.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
@@ -13,23 +13,23 @@ use super::state::{EmulatorState, IssuedGrant};
 use super::tenants::PERSONAL;
 use super::token_defect::TokenDefect;
 
-/// Tokens are back-dated by that many seconds.
+/// How far tokens are backdated, in seconds.
 const BACKDATED_SECONDS: u64 = 300;
-/// Tokens live that many seconds from now.
+/// Lifetime of tokens, in seconds from now.
 pub(super) const TOKEN_LIFETIME_SECONDS: u64 = 3600;
-/// More groups than that are not listed in a JWT.
+/// Maximum number of groups listed in a JWT.
 const MAX_GROUPS: usize = 200;
-/// The object id of somebody who cannot be picked.
+/// The object ID of a person who is not in the picker.
 const ANOTHER_OBJECT_ID: &str = "00aa00aa-bb11-4c22-8d33-44ee44eeffff";
-/// An id that nobody has.
+/// An ID that is not assigned.
 const UNKNOWN_ID: &str = "99999999-9999-4999-8999-999999999999";
 
-/// The subject: another one for each client.
+/// Returns the subject, which differs for each client.
 pub(super) fn subject(client_id: &str, oid: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("{client_id}|{oid}").as_bytes()))
 }
 
-/// The opaque value of the `login_hint` claim.
+/// Returns the opaque value of the `login_hint` claim.
 pub(super) fn opaque_hint(person: &EmulatedPerson) -> String {
     format!("O.{}", URL_SAFE_NO_PAD.encode(format!("{}|{}|{}", person.oid, person.tenant, person.user_name)))
 }
@@ -93,7 +93,7 @@ fn id_claims(world: &EmulatorState, person: &EmulatedPerson, grant: &IssuedGrant
     claims
 }
 
-/// The keys that can sign: that of work accounts, and the others where they are needed.
+/// The signing keys: the work accounts' key, and the others if they are needed.
 pub(super) struct KeyRing<'a> {
     pub(super) public: &'a SigningKey,
     pub(super) others: Option<&'a OtherKeys>,
@@ -113,7 +113,7 @@ impl KeyRing<'_> {
     }
 }
 
-/// The ID token; the next wrong that a test asked for is worked in.
+/// Returns the ID token, with the next defect that a test requested.
 pub(super) fn id_token(world: &EmulatorState, ring: &KeyRing<'_>, person: &EmulatedPerson, grant: &IssuedGrant) -> Result<String, BadKey> {
     let mut claims = id_claims(world, person, grant);
     let key = ring.of(person)?;
@@ -123,7 +123,8 @@ pub(super) fn id_token(world: &EmulatorState, ring: &KeyRing<'_>, person: &Emula
     match wrong {
         TokenDefect::AlgNone => Ok(format!("{}.", signing_input(&json!({"typ": "JWT", "alg": "none", "kid": key.kid()}), &claims))),
         TokenDefect::Signature => {
-            // The signature of other claims under the right key: well-formed, and it does not fit.
+            // A well-formed signature with the right key, but over other claims, so it does not
+            // match.
             let other = key.jwt(&json!({"sub": "somebody else"}))?;
             let signature = other.rsplit_once('.').map_or("", |(_, it)| it);
             let header = json!({"typ": "JWT", "alg": "RS256", "kid": key.kid()});
@@ -174,7 +175,7 @@ fn falsify(world: &EmulatorState, claims: &mut Map<String, Value>, wrong: TokenD
     };
 }
 
-/// An access token for a person, addressed to that resource.
+/// Returns an access token for a person and this resource.
 pub(super) fn access_token(
     world: &EmulatorState,
     ring: &KeyRing<'_>,
@@ -192,7 +193,8 @@ pub(super) fn access_token(
     ring.of(person)?.jwt(&Value::Object(claims))
 }
 
-/// An access token for the app itself (RFC 6749 section 4.4); exactly the members seen with Entra.
+/// Returns an access token for the app itself (RFC 6749 section 4.4), with exactly the members
+/// observed from Entra.
 pub(super) fn app_token(world: &EmulatorState, ring: &KeyRing<'_>, (tenant, client): (&str, &str), audience: &str) -> Result<String, BadKey> {
     let principal = "11aa11aa-bb11-4c22-8d33-44ee44ee44ee";
     let mut claims = envelope(world, tenant, audience);

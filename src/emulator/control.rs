@@ -1,4 +1,4 @@
-//! What a test may do to the emulator.
+//! The controls that tests have over the emulator.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,20 +15,20 @@ use super::person_overrides::PersonOverrides;
 use super::secrets::{SecretChanges, SecretCheck};
 use super::token_defect::TokenDefect;
 
-/// A refusal of the token endpoint, as a test wants it.
+/// A refusal that a test defines for the token endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InjectedRefusal {
     /// The OAuth error (RFC 6749 section 5.2), such as `invalid_grant`.
     pub error: String,
-    /// The number after AADSTS.
+    /// The number after `AADSTS`.
     pub code: u32,
-    /// Entra's finer reason, such as `bad_token`.
+    /// Entra's more detailed reason, such as `bad_token`.
     pub suberror: Option<String>,
     /// A claims challenge: JSON in a string.
     pub claims: Option<String>,
 }
 
-/// How often each endpoint was asked.
+/// The number of calls to each endpoint.
 #[derive(Default)]
 pub(super) struct EndpointCounters {
     pub(super) all: AtomicU64,
@@ -43,7 +43,7 @@ pub(super) struct EndpointCounters {
     pub(super) graph: AtomicU64,
 }
 
-/// Levers and counters for tests in the same process.
+/// Controls and counters for tests in the same process.
 pub struct EmulatorControl {
     clock: Clock,
     keys: watch::Sender<Option<Arc<KeySet>>>,
@@ -62,7 +62,7 @@ pub struct EmulatorControl {
     pub(super) counters: EndpointCounters,
 }
 
-/// Adds one.
+/// Increments a counter.
 pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
@@ -92,7 +92,8 @@ impl EmulatorControl {
         }
     }
 
-    /// Makes a new key that signs from now on; the old ones stay published. False when no key could be made.
+    /// Creates a new key that signs from now on; the old keys stay published. Returns `false` if no
+    /// key could be created.
     pub async fn rotate_keys(&self) -> bool {
         let now = self.clock.now();
         let fresh = tokio::task::spawn_blocking(move || SigningKey::generate(KeyFamily::Public, now)).await;
@@ -109,13 +110,13 @@ impl EmulatorControl {
         true
     }
 
-    /// Waits for the first key. Empty when it could not be made.
+    /// Waits for the first key. Returns an empty set if it could not be created.
     pub(super) async fn keys(&self) -> Arc<KeySet> {
         let mut seen = self.keys.subscribe();
         seen.wait_for(Option::is_some).await.ok().and_then(|it| it.clone()).unwrap_or_default()
     }
 
-    /// Whether everything answers 503 from now on.
+    /// Sets whether every request receives 503 from now on.
     pub fn be_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
     }
@@ -124,7 +125,7 @@ impl EmulatorControl {
         self.down.load(Ordering::Relaxed)
     }
 
-    /// How many milliseconds each answer is held back from now on.
+    /// Sets the delay of each response, in milliseconds, from now on.
     pub fn be_slow(&self, millis: u64) {
         self.slow.store(millis, Ordering::Relaxed);
     }
@@ -133,12 +134,12 @@ impl EmulatorControl {
         self.slow.load(Ordering::Relaxed)
     }
 
-    /// Makes the next ID token wrong, once; several calls queue up.
+    /// Adds a defect to the next ID token, once; repeated calls queue up.
     pub fn wrong(&self, wrong: TokenDefect) {
         locked(&self.token_defects).push_back(wrong);
     }
 
-    /// Whether the next token needs a key of another family.
+    /// Returns whether the next token needs a key from another family.
     pub(super) fn is_next_token_of_another_family(&self) -> bool {
         locked(&self.token_defects).front().is_some_and(|it| it.is_of_another_family())
     }
@@ -147,7 +148,8 @@ impl EmulatorControl {
         locked(&self.token_defects).pop_front()
     }
 
-    /// Whether a refresh token that was redeemed is refused from now on. Entra's stay good; this is the stricter rule of others.
+    /// Sets whether a redeemed refresh token is refused from now on. Entra's stay valid; this is
+    /// the stricter rule of other servers.
     pub fn single_use_refresh(&self, on: bool) {
         self.single_use.store(on, Ordering::Relaxed);
     }
@@ -156,37 +158,41 @@ impl EmulatorControl {
         self.single_use.load(Ordering::Relaxed)
     }
 
-    /// Takes back everything that was granted to that person: refresh tokens, codes, and the session at the emulator (AADSTS50173).
+    /// Revokes all grants of this person: refresh tokens, codes, and the session at the emulator
+    /// (AADSTS50173).
     pub fn revoke(&self, oid: &str) {
         self.changed.revoke(oid);
     }
 
-    /// Switches that account off or on (AADSTS50057).
+    /// Disables or enables this account (AADSTS50057).
     pub fn disable(&self, oid: &str, disabled: bool) {
         self.changed.disable(oid, disabled);
     }
 
-    /// Gives that person these app roles and no other, from the next token on.
+    /// Replaces the app roles of this person, from the next token on.
     pub fn set_roles(&self, oid: &str, roles: Vec<String>) {
         self.changed.roles(oid, roles);
     }
 
-    /// Gives that person another sign-in name (`preferred_username`), from the next token on. The picker shows the one before.
+    /// Changes the sign-in name of this person (`preferred_username`), from the next token on. The
+    /// picker continues to show the previous one.
     pub fn set_user_name(&self, oid: &str, user_name: &str) {
         self.changed.user_name(oid, user_name);
     }
 
-    /// Gives that person another mail address, from the next token on; `verified` is what Entra says of its domain (`xms_edov`).
+    /// Changes the mail address of this person, from the next token on; `verified` is Entra's
+    /// statement about its domain (`xms_edov`).
     pub fn set_email(&self, oid: &str, email: &str, verified: bool) {
         self.changed.email(oid, email, verified);
     }
 
-    /// Puts that person into these groups and no other, from the next token and the next question to Graph on.
+    /// Replaces the groups of this person, from the next token and the next Graph request on.
     pub fn set_groups(&self, oid: &str, groups: Vec<String>) {
         self.changed.groups(oid, groups);
     }
 
-    /// Refuses the next token request of a known client, whatever it redeems; several calls queue up. Nothing is redeemed.
+    /// Refuses the next token request from a known client, for any grant; repeated calls queue up.
+    /// Nothing is redeemed.
     pub fn refuse_next_token(&self, refused: InjectedRefusal) {
         locked(&self.refused).push_back(refused);
     }
@@ -195,7 +201,8 @@ impl EmulatorControl {
         locked(&self.refused).pop_front()
     }
 
-    /// Refuses each refresh of that person with the code of the table until `allow_refresh`. False when the code is not in it.
+    /// Refuses each refresh of this person with this code until `allow_refresh`. Returns `false` if
+    /// the table does not have the code.
     pub fn refuse_refresh(&self, oid: &str, code: u32) -> bool {
         let known = super::refusals::of(code).is_some();
         if known {
@@ -204,52 +211,54 @@ impl EmulatorControl {
         known
     }
 
-    /// Takes `refuse_refresh` back.
+    /// Reverts `refuse_refresh`.
     pub fn allow_refresh(&self, oid: &str) {
         self.changed.refuse(oid, None);
     }
 
-    /// Adds a client secret to the registration: it works beside those that do.
+    /// Adds a client secret to the registration; the existing ones stay valid.
     pub fn add_secret(&self, secret: &str) {
         self.secrets.set(secret, SecretCheck::Good);
     }
 
-    /// Lets a client secret expire (AADSTS7000222).
+    /// Marks a client secret as expired (AADSTS7000222).
     pub fn expire_secret(&self, secret: &str) {
         self.secrets.set(secret, SecretCheck::Expired);
     }
 
-    /// Uploads a certificate in DER to the registrations: apps may prove themselves by it. False where it is none of an RSA key.
+    /// Adds a certificate in DER to the registrations, so that apps can authenticate with it.
+    /// Returns `false` if its key is not RSA.
     pub fn add_certificate(&self, der: &[u8]) -> bool {
         self.assertions.add(der)
     }
 
-    /// Lets the registrations trust another issuer for one subject (a federated identity credential).
+    /// Makes the registrations trust another issuer for one subject (a federated identity
+    /// credential).
     pub fn trust(&self, trusted: FederatedIssuer) {
         self.assertions.trust(trusted);
     }
 
-    /// Makes the token endpoint faulty for that many calls, or for `UNTIL_CLEARED`.
+    /// Makes the token endpoint fail for this number of calls, or for `UNTIL_CLEARED`.
     pub fn token_answer(&self, fault: TokenFault, calls: u64) {
         self.token_faults.set(fault, calls);
     }
 
-    /// Takes `token_answer` back. A call that hangs already goes on to.
+    /// Reverts `token_answer`. A call that already hangs continues to hang.
     pub fn clear_token_answer(&self) {
         self.token_faults.clear();
     }
 
-    /// Makes Graph faulty for that many calls, or for `UNTIL_CLEARED`.
+    /// Makes Graph fail for this number of calls, or for `UNTIL_CLEARED`.
     pub fn graph(&self, fault: GraphFault, calls: u64) {
         self.graph_faults.set(fault, calls);
     }
 
-    /// Takes `graph` back.
+    /// Reverts `graph`.
     pub fn clear_graph(&self) {
         self.graph_faults.clear();
     }
 
-    /// How many groups stand on one page of Graph's answer, 1 at least; 100 unless it is set.
+    /// Sets the number of groups on one page of Graph's response, at least 1; the default is 100.
     pub fn graph_page(&self, groups: u64) {
         self.page_size.store(groups.max(1), Ordering::Relaxed);
     }
@@ -258,7 +267,8 @@ impl EmulatorControl {
         usize::try_from(self.page_size.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
-    /// Registers the app's front-channel logout URL, or none. The sign-out page then asks it in a frame, with `sid` alone.
+    /// Registers the app's front-channel logout URL, or removes it. The sign-out page then loads it
+    /// in a frame, with `sid` alone.
     pub fn front_channel_url(&self, url: Option<&str>) {
         *locked(&self.front_channel) = url.map(str::to_owned);
     }
@@ -267,52 +277,53 @@ impl EmulatorControl {
         locked(&self.front_channel).clone()
     }
 
-    /// How often anything was asked.
+    /// Returns the total number of calls.
     pub fn calls(&self) -> u64 {
         self.counters.all.load(Ordering::Relaxed)
     }
 
-    /// How often the token endpoint was asked.
+    /// Returns the number of calls to the token endpoint.
     pub fn token_calls(&self) -> u64 {
         self.counters.token.load(Ordering::Relaxed)
     }
 
-    /// How often the token endpoint was asked to redeem a code.
+    /// Returns the number of calls to the token endpoint that redeem a code.
     pub fn code_calls(&self) -> u64 {
         self.counters.codes.load(Ordering::Relaxed)
     }
 
-    /// How often the token endpoint was asked to redeem a refresh token.
+    /// Returns the number of calls to the token endpoint that redeem a refresh token.
     pub fn refresh_calls(&self) -> u64 {
         self.counters.refresh.load(Ordering::Relaxed)
     }
 
-    /// How often the token endpoint was asked for a token of the app itself.
+    /// Returns the number of calls to the token endpoint for a token of the app itself.
     pub fn app_calls(&self) -> u64 {
         self.counters.app.load(Ordering::Relaxed)
     }
 
-    /// How often a refresh token came that had been redeemed before, whether that is refused or not.
+    /// Returns the number of calls with a refresh token that had been redeemed before, whether they
+    /// are refused or not.
     pub fn reused_refresh_tokens(&self) -> u64 {
         self.counters.reused.load(Ordering::Relaxed)
     }
 
-    /// How often the authorize endpoint was asked.
+    /// Returns the number of calls to the authorization endpoint.
     pub fn authorize_calls(&self) -> u64 {
         self.counters.authorize.load(Ordering::Relaxed)
     }
 
-    /// How often the keys were asked for.
+    /// Returns the number of calls for the keys.
     pub fn keys_calls(&self) -> u64 {
         self.counters.published.load(Ordering::Relaxed)
     }
 
-    /// How often a discovery document was asked for.
+    /// Returns the number of calls for a discovery document.
     pub fn discovery_calls(&self) -> u64 {
         self.counters.discovery.load(Ordering::Relaxed)
     }
 
-    /// How often Graph was asked.
+    /// Returns the number of calls to Graph.
     pub fn graph_calls(&self) -> u64 {
         self.counters.graph.load(Ordering::Relaxed)
     }

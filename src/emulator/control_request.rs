@@ -1,4 +1,5 @@
-//! The levers by name, for the panel and for programs elsewhere: each is one of `EmulatorControl`'s.
+//! The controls by name, for the panel and for external programs: each corresponds to one method of
+//! `EmulatorControl`.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use super::faults::{GraphFault, TokenFault, UNTIL_CLEARED};
 use super::state::{EmulatorState, ParameterPairs};
 use super::token_defect::TokenDefect;
 
-/// The levers that an order can name.
+/// The controls that a request can name.
 pub(super) const LEVERS: [&str; 18] = [
     "revoke",
     "disable",
@@ -31,7 +32,7 @@ pub(super) const LEVERS: [&str; 18] = [
     "move_clock",
 ];
 
-/// Why an order is not carried out.
+/// The reason that a control request is rejected.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadControlRequest {
     #[error("name exactly one of: {}", LEVERS.join(", "))]
@@ -44,7 +45,7 @@ pub(super) enum BadControlRequest {
     Key,
 }
 
-/// One lever, its value, and what else was said.
+/// One control, its value, and the other parameters.
 #[derive(Debug)]
 pub(super) struct ControlRequest {
     lever: &'static str,
@@ -53,7 +54,7 @@ pub(super) struct ControlRequest {
 }
 
 impl ControlRequest {
-    /// Reads a JSON object with one lever: `{"token": "too-many", "calls": 2, "seconds": 5}`.
+    /// Reads a JSON object with one control: `{"token": "too-many", "calls": 2, "seconds": 5}`.
     pub(super) fn of_json(body: &[u8]) -> Result<Self, BadControlRequest> {
         let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return Err(BadControlRequest::Lever) };
         let mut more: HashMap<String, String> = members.into_iter().map(|(name, value)| (name, text(value))).collect();
@@ -62,7 +63,7 @@ impl ControlRequest {
         Ok(Self { lever, value: more.remove(lever).unwrap_or_default(), more })
     }
 
-    /// Reads a form of the panel: `lever`, `value` and the rest.
+    /// Reads a form from the panel: `lever`, `value` and the other fields.
     pub(super) fn of_form(form: &ParameterPairs) -> Result<Self, BadControlRequest> {
         let lever = LEVERS.into_iter().find(|it| form.value("lever") == Some(it)).ok_or(BadControlRequest::Lever)?;
         let more = ["person", "calls", "seconds", "error", "suberror", "claims"].into_iter();
@@ -70,7 +71,7 @@ impl ControlRequest {
         Ok(Self { lever, value: form.value("value").unwrap_or_default().to_owned(), more })
     }
 
-    /// Does it.
+    /// Carries out the request.
     pub(super) async fn carry_out(&self, world: &EmulatorState) -> Result<(), BadControlRequest> {
         let control = &world.control;
         match self.lever {

@@ -1,4 +1,4 @@
-//! The documents that tell where everything is.
+//! Discovery documents: metadata, keys and instances.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,8 @@ const CLAIMS: [&str; 19] = [
     "email",
 ];
 
-/// The metadata of version 2.0 (OpenID Connect Discovery 1.0 section 3), with Entra's members and no other.
+/// Returns the version 2.0 metadata (OpenID Connect Discovery 1.0 section 3), with exactly Entra's
+/// members.
 pub(super) fn metadata(world: &EmulatorState, tenant: TenantAddress) -> Value {
     let base = format!("{}/{}", world.authority, tenant.segment());
     json!({
@@ -58,7 +59,7 @@ pub(super) fn metadata(world: &EmulatorState, tenant: TenantAddress) -> Value {
     })
 }
 
-/// The metadata of version 1.0, from which the issuer and the keys of version 1.0 tokens are known.
+/// Returns the version 1.0 metadata, which leads to the issuer and the keys of version 1.0 tokens.
 pub(super) fn first_metadata(world: &EmulatorState, tenant: TenantAddress) -> Value {
     let base = format!("{}/{}", world.authority, tenant.segment());
     json!({
@@ -87,19 +88,20 @@ pub(super) fn first_metadata(world: &EmulatorState, tenant: TenantAddress) -> Va
     })
 }
 
-/// By an alias there is none.
+/// Returns the region; there is none under an alias.
 fn region(tenant: TenantAddress) -> Option<&'static str> {
     if let TenantAddress::One(home) = tenant { home.region } else { None }
 }
 
-/// The emulator plays Graph as well, so that nothing leaves this machine.
+/// Returns the host of Graph. The emulator also acts as Graph, so that nothing leaves this machine.
 fn host(world: &EmulatorState) -> &str {
     world.authority.split_once("://").map_or("", |(_, host)| host)
 }
 
-/// The published keys: those of work accounts under the template, those of the US Government and of personal accounts on /common as well.
+/// Returns the published keys: the work accounts' keys with the issuer template, and on /common
+/// also those of the US Government cloud and of personal accounts.
 ///
-/// The set of version 1.0 has the same keys and does not tell their issuers.
+/// The version 1.0 set has the same keys without their issuers.
 pub(super) fn keys(world: &EmulatorState, tenant: TenantAddress, work: &KeySet, others: Option<&OtherKeys>, first_version: bool) -> Value {
     let template = issuer(&world.authority, None);
     let personal = issuer(&world.authority, Some(&PERSONAL));
@@ -118,7 +120,7 @@ pub(super) fn keys(world: &EmulatorState, tenant: TenantAddress, work: &KeySet, 
     json!({"keys": keys})
 }
 
-/// The answer of instance discovery; the emulator's own host is its only name.
+/// Returns the response to instance discovery; the emulator's own host is the only name in it.
 pub(super) fn instance(world: &EmulatorState, asked: Option<&str>) -> Value {
     let host = host(world);
     let asked = asked.and_then(|it| url::Url::parse(it).ok());

@@ -1,35 +1,36 @@
-//! What goes wrong with an endpoint, and how often.
+//! Faults of an endpoint, and their number of calls.
 
 use std::sync::{Mutex, PoisonError};
 
-/// A fault lasts until it is taken back.
+/// Number of calls for a fault that lasts until it is cleared.
 pub const UNTIL_CLEARED: u64 = u64::MAX;
 
-/// What the token endpoint does in place of an answer.
+/// The behavior of the token endpoint instead of a normal response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenFault {
-    /// 429 with `Retry-After` in seconds, where given (AADSTS90055).
+    /// 429 with `Retry-After` in seconds, if given (AADSTS90055).
     TooMany(Option<u64>),
-    /// That status with a page of HTML, as a gateway before Entra gives it.
+    /// This status with an HTML page, as a gateway in front of Entra sends it.
     Html(u16),
     /// 200 and half of a JSON object.
     Garbage,
-    /// No answer until the client gives up; nothing was redeemed.
+    /// No response until the client gives up; nothing was redeemed.
     Hang,
-    /// No answer until the client gives up, and the grant was redeemed.
+    /// No response until the client gives up, and the grant was redeemed.
     HangAfter,
-    /// The connection ends without an answer; nothing was redeemed.
+    /// The connection ends without a response; nothing was redeemed.
     CutBefore,
-    /// The connection ends without an answer, and the grant was redeemed.
+    /// The connection ends without a response, and the grant was redeemed.
     CutAfter,
 }
 
 impl TokenFault {
-    /// What the control API calls them.
+    /// Names of the faults in the control API.
     pub(super) const NAMES: [&'static str; 7] = ["too-many", "html", "garbage", "hang", "hang-after", "cut-before", "cut-after"];
 
-    /// The fault of that name; the seconds are those of `Retry-After`, and of a page of HTML it is 503.
+    /// Returns the fault with this name; `seconds` is for `Retry-After`. The status of an HTML page
+    /// is 503.
     pub(super) fn named(name: &str, seconds: Option<u64>) -> Option<Self> {
         match name {
             "too-many" => Some(Self::TooMany(seconds)),
@@ -43,37 +44,37 @@ impl TokenFault {
         }
     }
 
-    /// Whether the grant is redeemed all the same.
+    /// Returns whether the grant is redeemed despite the fault.
     pub(super) fn is_after(self) -> bool {
         matches!(self, Self::HangAfter | Self::CutAfter)
     }
 }
 
-/// What Graph does in place of an answer, or to it.
+/// The behavior of Graph instead of a normal response, or in addition to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GraphFault {
-    /// 503.
+    /// The status 503.
     Down,
-    /// 429 with `Retry-After` in seconds, where given.
+    /// 429 with `Retry-After` in seconds, if given.
     TooMany(Option<u64>),
-    /// The answer is held back for that many milliseconds.
+    /// The response is delayed by this number of milliseconds.
     Slow(u64),
-    /// 403, as where the permission is missing.
+    /// 403, as if the permission were missing.
     Forbidden,
     /// 200 and half of a JSON object.
     Garbage,
     /// The link to the next page leads to another origin.
     ForeignLink,
-    /// The link to the next page leads to the first one again.
+    /// The link to the next page leads back to the first page.
     Endless,
 }
 
 impl GraphFault {
-    /// What the control API calls them.
+    /// Names of the faults in the control API.
     pub(super) const NAMES: [&'static str; 7] = ["down", "too-many", "slow", "forbidden", "garbage", "foreign-link", "endless"];
 
-    /// The fault of that name; the seconds are those of `Retry-After`, or of the wait.
+    /// Returns the fault with this name; `seconds` is for `Retry-After` or for the delay.
     pub(super) fn named(name: &str, seconds: Option<u64>) -> Option<Self> {
         match name {
             "down" => Some(Self::Down),
@@ -88,26 +89,26 @@ impl GraphFault {
     }
 }
 
-/// A fault and for how many calls it still lasts.
+/// A fault and the number of calls that it still affects.
 pub(super) struct ActiveFault<T>(Mutex<Option<(T, u64)>>);
 
 impl<T: Copy> ActiveFault<T> {
-    /// Nothing is wrong.
+    /// Creates the state without a fault.
     pub(super) fn new() -> Self {
         Self(Mutex::new(None))
     }
 
-    /// Sets the fault for that many calls.
+    /// Sets the fault for this number of calls.
     pub(super) fn set(&self, fault: T, calls: u64) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (calls > 0).then_some((fault, calls));
     }
 
-    /// Takes the fault back.
+    /// Clears the fault.
     pub(super) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// What is wrong with this call; it counts.
+    /// Returns the fault for this call, and counts the call.
     pub(super) fn next(&self) -> Option<T> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (fault, calls) = (*state)?;

@@ -1,4 +1,5 @@
-//! Microsoft Graph, as far as the groups of a person: `getMemberObjects` with its pages and its refusals.
+//! Microsoft Graph, as far as needed for the groups of a person: `getMemberObjects` with its pages
+//! and refusals.
 
 use std::time::Duration;
 
@@ -14,9 +15,9 @@ use super::tenants::PERSONAL;
 use super::time::timestamp;
 use super::web::{self, EmulatorReply, EmulatorRequest};
 
-/// Where Graph begins on this host.
+/// The path prefix of Graph on this host.
 pub(super) const GRAPH_ROOT: &str = "/v1.0/";
-/// Which permissions let somebody read their own groups.
+/// Permissions that allow people to read their own groups.
 const SUFFICIENT_PERMISSIONS: [&str; 5] = ["User.Read", "User.ReadBasic.All", "GroupMember.Read.All", "Directory.Read.All", ".default"];
 
 /// Answers a request to Graph.
@@ -67,7 +68,8 @@ fn member_objects(world: &EmulatorState, path: &str, asking: &EmulatorRequest, f
     }
 }
 
-/// Where the page begins: at the start for a question, elsewhere for a link that was followed.
+/// Returns the index of the first group on the page: 0 for a new request, later for a followed
+/// link.
 fn first(world: &EmulatorState, asking: &EmulatorRequest, person: &EmulatedPerson) -> Result<usize, Box<EmulatorReply>> {
     if let Some(token) = asking.query.value("$skiptoken") {
         let page = world.pages.get(token).map(|(_, page)| page).filter(|it| it.oid == person.oid);
@@ -107,7 +109,8 @@ fn bearer(world: &EmulatorState, asking: &EmulatorRequest) -> Option<GraphPermis
     (world.clock.now() < grant.until).then_some(grant)
 }
 
-/// An app was granted what it needs by its admin; a token that was asked for with OpenID's scopes alone is one for Graph, too.
+/// Returns whether the grant is sufficient. An app has the permissions that its admin granted; a
+/// token requested only with OpenID scopes is also for Graph.
 fn is_enough(grant: &GraphPermissions) -> bool {
     grant.oid.is_none() || grant.permissions.is_empty() || grant.permissions.iter().any(|it| SUFFICIENT_PERMISSIONS.contains(&it.as_str()))
 }

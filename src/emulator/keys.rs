@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use super::time::date;
 
-/// Why no key could be made.
+/// The reason that no key could be created.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadKey {
     #[error("the RSA key could not be made")]
@@ -25,7 +25,7 @@ pub(super) enum BadKey {
     Certificate(#[from] rcgen::Error),
 }
 
-/// Whose tokens a key signs.
+/// The accounts whose tokens a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyFamily {
     /// Work accounts of the public cloud.
@@ -50,7 +50,7 @@ impl KeyFamily {
     }
 }
 
-/// One key of the set.
+/// One key in the set.
 pub(super) struct SigningKey {
     family: KeyFamily,
     pair: KeyPair,
@@ -59,11 +59,11 @@ pub(super) struct SigningKey {
     x5c: String,
 }
 
-/// All published keys of work accounts; the first one signs.
+/// All published keys for work accounts; the first one signs.
 pub(super) type KeySet = Vec<Arc<SigningKey>>;
 
 impl SigningKey {
-    /// Makes a key; takes up to seconds, so not for an async thread.
+    /// Creates a key. This can take seconds, so do not call it on an async thread.
     pub(super) fn generate(family: KeyFamily, now: u64) -> Result<Self, BadKey> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| BadKey::Rsa)?;
         let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| BadKey::Rsa)?;
@@ -78,22 +78,24 @@ impl SigningKey {
         let certificate = params.self_signed(&signer)?;
         let der = certificate.der();
         let kid = URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref());
-        // RSAPublicKey of RFC 8017 for 2048 bits: nine bytes of headers and sign, then the modulus; the exponent is 65537.
+        // An RSAPublicKey (RFC 8017) for 2048 bits: nine bytes of headers and sign, then the
+        // modulus; the exponent is 65537.
         let n = pair.public_key().as_ref().get(9..265).map(|it| URL_SAFE_NO_PAD.encode(it)).ok_or(BadKey::Rsa)?;
         Ok(Self { family, n, kid, x5c: STANDARD.encode(der), pair })
     }
 
-    /// The key id.
+    /// Returns the key ID.
     pub(super) fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The modulus, as published.
+    /// Returns the modulus, as published.
     pub(super) fn modulus(&self) -> &str {
         &self.n
     }
 
-    /// The entry of the published set; there is no `alg`, as with Entra, and in the set of version 1.0 no `issuer`.
+    /// Returns the entry in the published set; it has no `alg`, as with Entra, and in the version
+    /// 1.0 set no `issuer`.
     pub(super) fn jwk(&self, issuer: Option<&str>) -> Value {
         let mut jwk = json!({"kty": "RSA", "use": "sig", "kid": self.kid, "x5t": self.kid, "n": self.n, "e": "AQAB", "x5c": [self.x5c]});
         if let (Some(issuer), Some(members)) = (issuer, jwk.as_object_mut()) {
@@ -103,12 +105,12 @@ impl SigningKey {
         jwk
     }
 
-    /// A JWT in the compact form (RFC 7515 section 3.1), RS256.
+    /// Returns a JWT in compact form (RFC 7515 section 3.1), signed with RS256.
     pub(super) fn jwt(&self, claims: &Value) -> Result<String, BadKey> {
         self.signed(&self.kid, &claims.to_string())
     }
 
-    /// Signs these claims, which need not be well-formed, under any key id.
+    /// Signs these claims, which may be malformed, under any key ID.
     pub(super) fn signed(&self, kid: &str, claims: &str) -> Result<String, BadKey> {
         let text = signing_input(&json!({"typ": "JWT", "alg": "RS256", "kid": kid}), claims);
         let mut signature = vec![0; self.pair.public_modulus_len()];
@@ -117,12 +119,12 @@ impl SigningKey {
     }
 }
 
-/// Header and claims, encoded and joined.
+/// Returns the header and the claims, encoded and joined.
 pub(super) fn signing_input(header: &Value, claims: &str) -> String {
     format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims))
 }
 
-/// The keys of the other families, one of each.
+/// One key for each of the other families.
 pub(super) struct OtherKeys {
     pub(super) personal: SigningKey,
     pub(super) government: SigningKey,
@@ -130,7 +132,8 @@ pub(super) struct OtherKeys {
 
 static OTHERS: OnceCell<Arc<OtherKeys>> = OnceCell::const_new();
 
-/// The keys of the other families: made when first needed, once for the process. None when they could not be made.
+/// Returns the keys of the other families, created at first use, once for the process. Returns
+/// `None` if they could not be created.
 pub(super) async fn others(now: u64) -> Option<Arc<OtherKeys>> {
     let make = move || -> Result<OtherKeys, BadKey> {
         Ok(OtherKeys { personal: SigningKey::generate(KeyFamily::Personal, now)?, government: SigningKey::generate(KeyFamily::Government, now)? })

@@ -1,6 +1,7 @@
-//! A pretend Microsoft Entra, on this machine only: for development, for tests, and to see the product without a tenant.
+//! An emulator of Microsoft Entra, on this machine only: for development, for tests, and to try the
+//! product without a tenant.
 //!
-//! It stands by itself: from the rest of the crate it takes the clock and the randomness, nothing else.
+//! It is self-contained: from the rest of the crate it uses only the clock and the randomness.
 
 mod assertions;
 mod authorize;
@@ -53,41 +54,44 @@ use self::tenants::CONTOSO;
 use crate::base::clock::Clock;
 use crate::base::random::RandomSource;
 
-/// How many connections are served at once.
+/// Maximum number of concurrent connections.
 const MAX_CONNECTIONS: usize = 512;
 
-/// How the emulator is to be.
+/// The settings of the emulator.
 pub struct Options {
-    /// The time that tokens tell.
+    /// The time in tokens.
     pub clock: Clock,
-    /// Where codes, ids and secrets come from.
+    /// The source of codes, IDs and secrets.
     pub random: RandomSource,
-    /// The registered redirect URIs, compared exactly; a loopback entry without a port matches any port, and one without a path any path.
-    /// Empty: any loopback address.
+    /// The registered redirect URIs, compared exactly. A loopback entry without a port matches any
+    /// port, and one without a path any path. If empty, any loopback address is allowed.
     pub redirect_uris: Vec<String>,
-    /// The client id, a GUID; a random one when absent.
+    /// The client ID, a GUID; random if absent.
     pub client_id: Option<String>,
-    /// The client secret; a random one when absent.
+    /// The client secret; random if absent.
     pub client_secret: Option<String>,
-    /// Further apps, each registered in one tenant; that of the pretend Northwind has people once an app is registered there.
+    /// Additional apps, each registered in one tenant. The emulated tenant Northwind has people
+    /// once an app is registered there.
     pub registrations: Vec<EmulatedRegistration>,
-    /// Serve TLS, and write the throw-away authority's certificate to `ca.pem` in this directory.
+    /// If set, serves TLS and writes the temporary authority's certificate to `ca.pem` in this
+    /// directory.
     pub tls: Option<PathBuf>,
-    /// The name that clients know it by on port 443, where a proxy of theirs leads to it; its own address when absent.
+    /// The name that clients use on port 443, if their proxy forwards it to the emulator; its own
+    /// address if absent.
     pub host: Option<String>,
 }
 
-/// Why the emulator does not start.
+/// The reason that the emulator does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It would be seen from other machines.
+    /// The address is not loopback: other machines could reach the emulator.
     #[error("the emulator listens on loopback addresses only, not on {0}")]
     NotLoopback(SocketAddr),
     /// The listener is unusable.
     #[error("the emulator's listener is unusable: {0}")]
     Listener(#[from] std::io::Error),
-    /// TLS was asked for and cannot be offered.
+    /// TLS was requested but cannot be set up.
     #[error(transparent)]
     Tls(#[from] BadTls),
 }
@@ -100,11 +104,12 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts to serve on a listener bound to a loopback address; returns at once, while the first key is still being made.
+    /// Starts serving on a listener that is bound to a loopback address. Returns immediately, while
+    /// the first key is still being created.
     ///
     /// # Errors
     ///
-    /// When the address is not loopback, the listener unusable, or TLS cannot be set up.
+    /// If the address is not loopback, the listener is unusable, or TLS cannot be set up.
     pub async fn start(listener: TcpListener, options: Options) -> Result<Self, Error> {
         let address = listener.local_addr()?;
         if !address.ip().is_loopback() {
@@ -126,52 +131,54 @@ impl Emulator {
         Ok(Self { world, ca_file, stop })
     }
 
-    /// Scheme, address and port, without a slash at the end: `http://127.0.0.1:PORT`; or the name that was asked for.
+    /// Returns the scheme, address and port without a trailing slash, `http://127.0.0.1:PORT`, or
+    /// the configured name.
     pub fn authority(&self) -> String {
         self.world.authority.clone()
     }
 
-    /// The GUID of the pretend tenant in which the app is registered.
+    /// Returns the GUID of the emulated tenant in which the app is registered.
     pub fn tenant_id(&self) -> &str {
         CONTOSO.id
     }
 
-    /// The registered client id.
+    /// Returns the registered client ID.
     pub fn client_id(&self) -> &str {
         &self.world.client_id
     }
 
-    /// The registered client secret.
+    /// Returns the registered client secret.
     pub fn client_secret(&self) -> &str {
         &self.world.client_secret
     }
 
-    /// Everybody who can be picked, but for those of `error_people`.
+    /// Returns all people in the picker except those in `error_people`.
     pub fn people(&self) -> &[EmulatedPerson] {
         &self.world.people
     }
 
-    /// One person for each AADSTS code that Entra may answer with, in a folded part of the picker: `aadsts50105@contoso.example`.
+    /// Returns one person for each AADSTS code that Entra may respond with, such as
+    /// `aadsts50105@contoso.example`; they are in a collapsed part of the picker.
     pub fn error_people(&self) -> &[EmulatedPerson] {
         &self.world.of_codes
     }
 
-    /// The file with the throw-away authority's certificate, when TLS is served.
+    /// Returns the file with the temporary authority's certificate, if TLS is served.
     pub fn ca_file(&self) -> Option<&Path> {
         self.ca_file.as_deref()
     }
 
-    /// Levers and counters for tests.
+    /// Returns the controls and counters for tests.
     pub fn control(&self) -> &EmulatorControl {
         &self.world.control
     }
 
-    /// Ends all connections and stops to listen.
+    /// Ends all connections and stops listening.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Waits until it was told to stop.
+    /// Waits until the emulator is stopped.
     pub async fn stopped(&self) {
         self.stop.cancelled().await;
     }
@@ -211,7 +218,7 @@ async fn accept(listener: tokio::net::TcpListener, world: Arc<EmulatorState>, ac
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of file handles, most likely: it passes.
+            // Most likely out of file handles, which is temporary.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };

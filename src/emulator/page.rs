@@ -1,4 +1,4 @@
-//! The emulator's pages: plain HTML that works without script.
+//! The emulator's pages: plain HTML that works without scripts.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -50,7 +50,8 @@ fn shell(title: &str, body: &str) -> String {
     )
 }
 
-/// No `form-action`: browsers apply it to the redirect back to the app as well.
+/// Returns the policy. It has no `form-action`: browsers apply that to the redirect back to the app
+/// as well.
 fn policy() -> String {
     format!("default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", hash(&format!("{STYLE}{LABELS}")))
 }
@@ -64,7 +65,8 @@ fn form(action: &str, transaction: &str, buttons: &str) -> String {
     format!("<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"transaction\" value=\"{transaction}\">{buttons}</form>")
 }
 
-/// A button for each person, the error-code accounts in a collapsed list, and a cancel button.
+/// Returns the account picker: a button for each person, the error-code accounts in a collapsed
+/// list, and a cancel button.
 pub(super) fn picker<'a>(action: &str, transaction: &str, people: impl Iterator<Item = &'a EmulatedPerson>, of_codes: &[EmulatedPerson]) -> EmulatorReply {
     let mut buttons: String = people.map(choice).collect();
     let folded: String = of_codes.iter().map(choice).collect();
@@ -78,14 +80,14 @@ fn choice(person: &EmulatedPerson) -> String {
     format!("<button name=\"person\" value=\"{oid}\">{name}<small>{user} – {about}</small></button>")
 }
 
-/// Asks for the consent of a person.
+/// Asks a person for consent.
 pub(super) fn consent(action: &str, transaction: &str, person: &EmulatedPerson, scope: &str) -> EmulatorReply {
     let text = format!("<p>{}, this app asks for: {}</p>", escape(&person.name), escape(scope));
     let buttons = "<button name=\"consent\" value=\"yes\">Accept</button><button name=\"consent\" value=\"no\">Decline</button>";
     page(StatusCode::OK, "Permissions requested", &(text + &form(action, transaction, buttons)))
 }
 
-/// A refusal that stays with the emulator, as with Entra.
+/// Shows a refusal on the emulator's own page, as Entra does.
 pub(super) fn refusal(told: &TracedRefusal) -> EmulatorReply {
     let TracedRefusal { refusal, trace, correlation, time, .. } = told;
     let body = format!(
@@ -97,17 +99,18 @@ pub(super) fn refusal(told: &TracedRefusal) -> EmulatorReply {
     page(StatusCode::BAD_REQUEST, "Sorry, but we’re having trouble signing you in", &body)
 }
 
-/// The control panel. Its forms submit only to the panel itself.
+/// Returns the control panel. Its forms submit only to the panel itself.
 pub(super) fn panel(body: &str) -> EmulatorReply {
     web::html(StatusCode::OK, shell("Emulator control panel", body), &format!("{}; form-action 'self'", policy()), "same-origin")
 }
 
-/// A page with one sentence.
+/// Returns a page with one sentence.
 pub(super) fn notice(status: StatusCode, title: &str, text: &str) -> EmulatorReply {
     page(status, title, &format!("<p>{}</p>", escape(text)))
 }
 
-/// Notifies the app of a sign-out in a frame and continues: with a script after the app has answered, otherwise with a link.
+/// Notifies the app of a sign-out in a frame, then continues: with a script after the app has
+/// answered, otherwise with a link.
 pub(super) fn signing_out(frame: &Url, onward: Option<&Url>) -> EmulatorReply {
     let link = onward.map_or(String::new(), |it| format!("<p><a id=\"on\" href=\"{}\">Continue</a></p><script>{GO_ON}</script>", escape(it.as_str())));
     let frame_line = format!("<iframe title=\"The app signs out\" hidden src=\"{}\"></iframe>", escape(frame.as_str()));
@@ -116,7 +119,8 @@ pub(super) fn signing_out(frame: &Url, onward: Option<&Url>) -> EmulatorReply {
     web::html(StatusCode::OK, shell("You signed out of your account", &body), &policy, "same-origin")
 }
 
-/// A form that submits itself to the app (OAuth 2.0 Form Post Response Mode), with a button where scripts are off.
+/// Returns a form that submits itself to the app (OAuth 2.0 Form Post Response Mode), with a button
+/// if scripts are disabled.
 pub(super) fn form_post(to: &str, pairs: &[(&str, String)]) -> EmulatorReply {
     let mut fields = String::new();
     for (name, value) in pairs {
@@ -124,6 +128,6 @@ pub(super) fn form_post(to: &str, pairs: &[(&str, String)]) -> EmulatorReply {
     }
     let body = format!("<form method=\"post\" action=\"{}\">{fields}<button>Continue</button></form><script>{SUBMIT}</script>", escape(to));
     let policy = format!("{}; script-src {}", policy(), hash(SUBMIT));
-    // The app sees `Origin` only where the policy lets it out.
+    // The app receives `Origin` only if the policy allows it.
     web::html(StatusCode::OK, shell("Working", &body), &policy, "strict-origin")
 }

@@ -1,4 +1,4 @@
-//! The control panel at the root, and the JSON API for programs at `/control`.
+//! The control panel at `/`, and the JSON API for programs at `/control`.
 
 use std::fmt::Write as _;
 
@@ -15,12 +15,12 @@ use super::time::timestamp;
 use super::token_defect::TokenDefect;
 use super::web::{self, EmulatorReply, EmulatorRequest};
 
-/// Where the panel is.
+/// The path of the control panel.
 pub(super) const PANEL: &str = "/";
 /// The path of the control API for programs.
 pub(super) const CONTROL: &str = "/control";
 
-/// The page, and its forms.
+/// Serves the panel and handles its forms.
 pub(super) async fn panel(world: &EmulatorState, asking: &EmulatorRequest) -> EmulatorReply {
     if asking.method != Method::POST {
         return page::panel(&body(world));
@@ -38,7 +38,8 @@ pub(super) async fn panel(world: &EmulatorState, asking: &EmulatorRequest) -> Em
     }
 }
 
-/// Returns the state and accepts changes, both as JSON. Every request from a page of another site is refused.
+/// Returns the state and accepts changes, both as JSON. Every request from a page of another site
+/// is refused.
 pub(super) async fn control(world: &EmulatorState, asking: &EmulatorRequest) -> EmulatorReply {
     if asking.is_foreign() {
         return refused(StatusCode::FORBIDDEN, "another site sent this request");
@@ -119,7 +120,7 @@ fn body(world: &EmulatorState) -> String {
     out
 }
 
-/// The values that an admin copies from the admin center to set up a sign-in.
+/// Returns the values that an admin copies from the admin center to set up a sign-in.
 fn registrations(world: &EmulatorState) -> String {
     let mut out = String::new();
     for it in &world.registrations {

@@ -1,51 +1,51 @@
-//! The people of the pretend tenant: one for each case a sign-in can meet.
+//! The people in the emulated tenant: one for each case that a sign-in can encounter.
 
 use super::refusals::{ROWS, RefusalRow, RefusalStage};
 use super::registration::EmulatedRegistration;
 use super::tenants::{CONTOSO, FABRIKAM, NORTHWIND, PERSONAL};
 
-/// What stands between a person and the app.
+/// An obstacle between a person and the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignInObstacle {
-    /// The app demands an assignment and this person has none (AADSTS50105).
+    /// The app requires an assignment, and this person has none (AADSTS50105).
     NotAssigned,
-    /// Consent is asked at each sign-in (AADSTS65001).
+    /// Consent is required at each sign-in (AADSTS65001).
     MustConsent,
-    /// Conditional access says no (AADSTS53003).
+    /// Conditional Access blocks the sign-in (AADSTS53003).
     Blocked,
     /// The password has expired (AADSTS50055).
     PasswordExpired,
-    /// The account is switched off (AADSTS50057).
+    /// The account is disabled (AADSTS50057).
     Disabled,
-    /// That code of the table, at its place.
+    /// This code from the table, at its stage.
     Code(u32),
 }
 
-/// A person of the pretend tenant.
+/// A person in the emulated tenant.
 #[derive(Clone, Debug)]
 pub struct EmulatedPerson {
-    /// The object id, a GUID.
+    /// The object ID, a GUID.
     pub oid: String,
     /// The tenant that this object is in, a GUID.
     pub tenant: String,
     /// The display name.
     pub name: String,
-    /// What `preferred_username` carries.
+    /// The value of `preferred_username`.
     pub user_name: String,
-    /// The mail address, where there is one.
+    /// The mail address, if there is one.
     pub email: Option<String>,
-    /// Whether Entra says that the address' domain is the tenant's own (`xms_edov`).
+    /// Whether Entra reports the address's domain as the tenant's own (`xms_edov`).
     pub email_verified: bool,
     /// The app roles.
     pub roles: Vec<String>,
-    /// The object ids of all groups.
+    /// The object IDs of all groups.
     pub groups: Vec<String>,
     /// The home tenant of a guest.
     pub home_tenant: Option<String>,
-    /// What the picker says about this person.
+    /// The description of this person in the picker.
     pub about: &'static str,
-    /// Why the sign-in does not succeed.
+    /// The reason that the sign-in does not succeed.
     pub trouble: Option<SignInObstacle>,
 }
 
@@ -69,7 +69,7 @@ fn groups(count: u32) -> Vec<String> {
     (1..=count).map(|number| format!("0a1b2c3d-0000-4000-8000-{number:012x}")).collect()
 }
 
-/// Everybody of the pretend tenants, in the order of the picker.
+/// Returns all people in the emulated tenants, in the order of the picker.
 pub(super) fn all_people(registrations: &[EmulatedRegistration]) -> Vec<EmulatedPerson> {
     let mut all = usual();
     if registrations.iter().any(|it| it.tenant == NORTHWIND.id) {
@@ -117,13 +117,14 @@ fn of_fabrikam(number: u32, name: &str, user_name: &str, about: &'static str) ->
     EmulatedPerson { tenant: FABRIKAM.id.to_owned(), ..person(number, name, user_name, about) }
 }
 
-/// Somebody with a personal account.
+/// Returns a person with a personal account.
 fn personal() -> EmulatedPerson {
     let oid = "00000000-0000-0000-66aa-66aa66aa66aa".to_owned();
     EmulatedPerson { oid, tenant: PERSONAL.id.to_owned(), ..person(13, "Petra Personal", "petra@outlook.example", "a personal account") }
 }
 
-/// The guests as their own tenants know them: other objects with other ids, and no guests there.
+/// Returns the guests as objects in their home tenants: other objects with other IDs, and not
+/// guests there.
 pub(super) fn guests_at_home() -> Vec<EmulatedPerson> {
     let guests = usual().into_iter().filter(|it| it.home_tenant.is_some()).zip(0x0f00..);
     let at_home = |(guest, number): (EmulatedPerson, u32)| {
@@ -133,7 +134,7 @@ pub(super) fn guests_at_home() -> Vec<EmulatedPerson> {
     guests.map(at_home).collect()
 }
 
-/// One person for each code of the table, such as `aadsts50105@contoso.example`.
+/// Returns one person for each code in the table, such as `aadsts50105@contoso.example`.
 pub(super) fn of_codes() -> Vec<EmulatedPerson> {
     let about = |place| match place {
         RefusalStage::Page => "stays on the page of Entra",

@@ -1,37 +1,37 @@
-//! What was changed about people since the start.
+//! Changes to people since the start.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::people::EmulatedPerson;
 
-/// What was changed about one person.
+/// The changes to one person.
 #[derive(Clone, Default)]
 pub(super) struct PersonOverride {
     roles: Option<Vec<String>>,
     groups: Option<Vec<String>>,
     user_name: Option<String>,
-    /// The mail address, and whether Entra says that it is the tenant's own.
+    /// The mail address, and whether Entra reports its domain as the tenant's own.
     email: Option<(String, bool)>,
-    /// The account is switched off (AADSTS50057).
+    /// Whether the account is disabled (AADSTS50057).
     pub(super) disabled: bool,
-    /// How often everything that was granted has been taken back; a grant of an earlier round is void (AADSTS50173).
+    /// How often all grants have been revoked; a grant from an earlier round is void (AADSTS50173).
     pub(super) revoked: u64,
-    /// The code that each refresh is refused with.
+    /// The code with which each refresh is refused.
     pub(super) refused: Option<u32>,
 }
 
-/// The changes of everybody, by object id.
+/// The changes to all people, keyed by object ID.
 #[derive(Default)]
 pub(super) struct PersonOverrides(Mutex<HashMap<String, PersonOverride>>);
 
 impl PersonOverrides {
-    /// What was changed about that person.
+    /// Returns the changes to this person.
     pub(super) fn of(&self, oid: &str) -> PersonOverride {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(oid).cloned().unwrap_or_default()
     }
 
-    /// The person as things are now.
+    /// Returns the person with the changes applied.
     pub(super) fn applied(&self, person: &EmulatedPerson) -> EmulatedPerson {
         let PersonOverride { roles, groups, user_name, email, .. } = self.of(&person.oid);
         let mut person = person.clone();

@@ -1,4 +1,4 @@
-//! Refusals in Entra's shape: an AADSTS code, an OAuth error, and ids to search for.
+//! Refusals in Entra's format: an AADSTS code, an OAuth error, and IDs to search for.
 
 use std::borrow::Cow;
 
@@ -11,22 +11,22 @@ use super::state::EmulatorState;
 use super::time::timestamp;
 use super::web::{self, EmulatorReply};
 
-/// A refusal before it got its ids.
+/// A refusal that has no IDs yet.
 #[derive(Clone, Debug)]
 pub(super) struct EmulatedRefusal {
-    /// The number after AADSTS.
+    /// The number after `AADSTS`.
     pub(super) code: u32,
     /// The OAuth error (RFC 6749 section 5.2).
     pub(super) error: Cow<'static, str>,
     /// The sentence after the code.
     pub(super) text: String,
-    /// Entra's finer reason.
+    /// Entra's more detailed reason.
     pub(super) suberror: Option<Cow<'static, str>>,
-    /// What a new authorization request has to ask for: JSON in a string.
+    /// The claims that a new authorization request must ask for: JSON in a string.
     pub(super) claims: Option<String>,
 }
 
-/// A claims challenge as Entra writes it: the policy that is to be met.
+/// A claims challenge as Entra writes it: the policy to satisfy.
 const CHALLENGE: &str = r#"{"access_token":{"polids":{"essential":true,"values":["9ab03e19-ed42-4168-b6b7-7001fb3e933a"]}}}"#;
 /// Codes without a page of their own: no `error_uri` is sent for them.
 const WITHOUT_PAGE: [u32; 2] = [700_038, 70_003];
@@ -36,40 +36,41 @@ impl EmulatedRefusal {
         Self { code, error: error.into(), text: text.into(), suberror: None, claims: None }
     }
 
-    /// With Entra's finer reason.
+    /// Adds Entra's more detailed reason.
     pub(super) fn finer(self, suberror: &'static str) -> Self {
         Self { suberror: Some(suberror.into()), ..self }
     }
 
-    /// A row of the table, as the callback tells it.
+    /// Returns a row of the table as the callback reports it.
     pub(super) fn at_callback(row: &RefusalRow) -> Self {
         Self { suberror: row.suberror.map(Cow::from), ..Self::new(row.code, row.error, row.text) }
     }
 
-    /// A row of the table, as the token endpoint tells it; what only the person can settle comes with a claims challenge.
+    /// Returns a row of the table as the token endpoint reports it; errors that only the person can
+    /// resolve carry a claims challenge.
     pub(super) fn at_token(row: &RefusalRow) -> Self {
         let claims = (row.at_token == "interaction_required").then(|| CHALLENGE.to_owned());
         Self { suberror: row.suberror.map(Cow::from), claims, ..Self::new(row.code, row.at_token, row.text) }
     }
 
-    /// A refusal that a test has written; its sentence is the table's where it has one.
+    /// Returns a refusal that a test has defined; the sentence comes from the table if it has one.
     pub(super) fn written(refused: InjectedRefusal) -> Self {
         let InjectedRefusal { error, code, suberror, claims } = refused;
         let text = super::refusals::of(code).map_or("The request was refused.", |it| it.text);
         Self { code, error: error.into(), text: text.to_owned(), suberror: suberror.map(Cow::from), claims }
     }
 
-    /// A parameter is missing (AADSTS900144).
+    /// Returns the refusal for a missing parameter (AADSTS900144).
     pub(super) fn missing(name: &str) -> Self {
         Self::new(900_144, "invalid_request", format!("The request body must contain the following parameter: '{name}'."))
     }
 
-    /// The HTTP status: 401 only for a client that could not prove itself.
+    /// Returns the HTTP status: 401 only for a client that failed to authenticate.
     pub(super) fn status(&self) -> StatusCode {
         if self.error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST }
     }
 
-    /// Gives it its ids and the time.
+    /// Adds the IDs and the time.
     pub(super) fn at(self, world: &EmulatorState, correlation: &str) -> TracedRefusal {
         TracedRefusal {
             trace: world.guid(),
@@ -85,7 +86,7 @@ fn error_uri(world: &EmulatorState, code: u32) -> Option<String> {
     (!WITHOUT_PAGE.contains(&code)).then(|| format!("{}/error?code={code}", world.authority))
 }
 
-/// A refusal with its ids.
+/// A refusal with its IDs.
 pub(super) struct TracedRefusal {
     pub(super) refusal: EmulatedRefusal,
     pub(super) trace: String,
@@ -95,13 +96,14 @@ pub(super) struct TracedRefusal {
 }
 
 impl TracedRefusal {
-    /// `error_description`, with blanks between the parts as Entra writes it since 2026.
+    /// Returns `error_description`, with spaces between the parts, as Entra has written it since
+    /// 2026.
     pub(super) fn description(&self) -> String {
         let EmulatedRefusal { code, text, .. } = &self.refusal;
         format!("AADSTS{code}: {text} Trace ID: {} Correlation ID: {} Timestamp: {}", self.trace, self.correlation, self.time)
     }
 
-    /// The JSON answer of the token endpoint.
+    /// Returns the JSON response of the token endpoint.
     pub(super) fn json(&self) -> EmulatorReply {
         let mut body = json!({"error": *self.refusal.error, "error_description": self.description(), "error_codes": [self.refusal.code],
             "timestamp": self.time, "trace_id": self.trace, "correlation_id": self.correlation});

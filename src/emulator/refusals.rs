@@ -1,33 +1,33 @@
-//! Every AADSTS code the emulator can play: what it is called, and where it shows.
+//! Every AADSTS code that the emulator can return: its text, and the stage at which it appears.
 //!
-//! The codes and their places are Microsoft's (its list of authentication and authorization error codes); which `error` goes with each is
-//! written in few places of it. The sentences are our own.
+//! The codes and their stages come from Microsoft (its list of authentication and authorization
+//! error codes); that list rarely states the `error` for a code. The sentences are our own.
 
 use self::RefusalStage::{Callback, Page, Token};
 
-/// Where a refusal shows when somebody signs in.
+/// The stage at which a refusal appears during a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalStage {
-    /// On the page of Entra itself: the person never returns.
+    /// On Entra's own page: the person never returns to the app.
     Page,
     /// In the parameters of the callback.
     Callback,
-    /// In the answer of the token endpoint.
+    /// In the response of the token endpoint.
     Token,
 }
 
-/// One code.
+/// The refusal for one code.
 #[derive(Debug)]
 pub(super) struct RefusalRow {
-    /// The number after AADSTS.
+    /// The number after `AADSTS`.
     pub(super) code: u32,
-    /// Where the person of this code meets it.
+    /// The stage at which the person for this code receives it.
     pub(super) stage: RefusalStage,
     /// The OAuth error at the callback.
     pub(super) error: &'static str,
     /// The OAuth error at the token endpoint.
     pub(super) at_token: &'static str,
-    /// Entra's finer reason, at the token endpoint.
+    /// Entra's more detailed reason, at the token endpoint.
     pub(super) suberror: Option<&'static str>,
     /// The sentence after the code.
     pub(super) text: &'static str,
@@ -38,12 +38,12 @@ const fn row(code: u32, place: RefusalStage, errors: [&'static str; 2], suberror
     RefusalRow { code, stage: place, error, at_token, suberror, text }
 }
 
-/// The row of a code.
+/// Returns the row of a code.
 pub(super) fn of(code: u32) -> Option<&'static RefusalRow> {
     ROWS.iter().find(|it| it.code == code)
 }
 
-/// All codes, in no order that means something.
+/// All codes, in arbitrary order.
 pub(super) static ROWS: &[RefusalRow] = &[
     row(
         50_011,

@@ -1,6 +1,6 @@
-//! Apps that are registered besides the first one.
+//! Apps registered in addition to the first one.
 
-/// An app registration in one tenant, with the one client secret it has. All of it is pretend.
+/// An emulated app registration in one tenant, with a single client secret.
 #[derive(Clone, Debug)]
 pub struct EmulatedRegistration {
     /// Directory (tenant) ID, a GUID.
@@ -9,6 +9,6 @@ pub struct EmulatedRegistration {
     pub client_id: String,
     /// The Value of the client secret.
     pub client_secret: String,
-    /// The Secret ID, which stands beside the Value in the admin center and opens nothing.
+    /// The Secret ID, shown beside the Value in the admin center; it does not authenticate.
     pub secret_id: String,
 }

@@ -1,22 +1,22 @@
-//! The client secrets of the registration: there may be several, and each comes to its end.
+//! The client secrets of the registration: there can be several, and each can expire.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// What a secret that a client brings is.
+/// The result of checking a client's secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SecretCheck {
-    /// It works.
+    /// It is valid.
     Good,
-    /// It worked once (AADSTS7000222).
+    /// It has expired (AADSTS7000222).
     Expired,
-    /// It never was one (AADSTS7000215).
+    /// It was never a secret of the registration (AADSTS7000215).
     Wrong,
 }
 
-/// What was changed of the secrets since the start, by SHA-256, so that not even the length shows.
+/// Changes to the secrets since the start, keyed by SHA-256, so that not even the length shows.
 #[derive(Default)]
 pub(super) struct SecretChanges(Mutex<BTreeMap<[u8; 32], SecretCheck>>);
 
@@ -25,7 +25,7 @@ impl SecretChanges {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hashed(secret), is);
     }
 
-    /// What it is; `first` is the one that there was at the start.
+    /// Checks a secret; `first` is the one that existed at the start.
     pub(super) fn of(&self, secret: &str, first: &str) -> SecretCheck {
         let (secret, first) = (hashed(secret), hashed(first));
         let changed = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&secret).copied();

@@ -1,4 +1,4 @@
-//! From bytes on a connection to the right endpoint.
+//! Reads requests from a connection and routes them to their endpoint.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +18,11 @@ use super::tenants::{self, PERSONAL, TenantAddress};
 use super::web::{self, AbortedConnection, EmulatorReply, EmulatorRequest};
 use super::{authorize, discovery, graph, keys, page, panel, sign_out, token};
 
-/// The largest body in bytes.
+/// Maximum size of a body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The largest header section in bytes.
+/// Maximum size of a header section, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// How long a client may take for its header section.
+/// Maximum time for a client to send its header section.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves one connection until it ends.
@@ -36,14 +36,15 @@ where
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES).max_headers(100);
-    // A connection that breaks is the client's matter.
+    // A broken connection is not an error of the emulator.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(world: &EmulatorState, request: Request<Incoming>, tls: bool) -> Result<EmulatorReply, AbortedConnection> {
     if let path @ (panel::PANEL | panel::CONTROL) = request.uri().path() {
         let is_panel = path == panel::PANEL;
-        // The levers work also while Entra is down or slow, and are no calls to it.
+        // The control panel and API also work while Entra is down or slow, and their calls are not
+        // counted as calls to Entra.
         return Ok(match read(world, request, tls).await {
             Ok(asking) if is_panel => panel::panel(world, &asking).await,
             Ok(asking) => panel::control(world, &asking).await,
@@ -73,7 +74,7 @@ async fn answer(world: &EmulatorState, request: Request<Incoming>, tls: bool) ->
     Ok(reply)
 }
 
-/// What stands behind the tenant.
+/// Returns the path after the tenant.
 fn endpoint(path: &str) -> &str {
     path.split_once('/').and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, rest)| rest)
 }
@@ -93,7 +94,8 @@ fn count_call(world: &EmulatorState, path: &str) {
     }
 }
 
-/// Only loopback names: a foreign name that resolves to this machine (DNS rebinding) gets nothing.
+/// Returns whether this is a loopback name: another name that resolves to this machine (DNS
+/// rebinding) is rejected.
 fn is_loopback_host(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|it| it.is_ascii_digit()) => name,

@@ -1,4 +1,4 @@
-//! The sign-out at the emulator, and the news of it for the app.
+//! The sign-out at the emulator, and its notification to the app.
 
 use http::StatusCode;
 use url::Url;
@@ -8,9 +8,10 @@ use super::page;
 use super::state::EmulatorState;
 use super::web::{self, EmulatorReply, EmulatorRequest};
 
-/// Signs out (OpenID Connect RP-Initiated Logout), and goes to a known place only.
+/// Signs out (OpenID Connect RP-Initiated Logout), and redirects to known addresses only.
 ///
-/// Where a front-channel URL is registered, a page asks it in a frame first, as Entra's does; the way on is a link there.
+/// If a front-channel URL is registered, a page loads it in a frame first, as Entra's does, and a
+/// link on that page continues.
 pub(super) fn logout(world: &EmulatorState, asking: &EmulatorRequest, tls: bool) -> EmulatorReply {
     let session = asking.session().and_then(|id| Some((id, world.sessions.get(id)?.1)));
     let hinted = asking.value("logout_hint");
@@ -35,7 +36,8 @@ fn onward(uri: &str, state: Option<&str>) -> Option<Url> {
     Some(url)
 }
 
-/// The app's address for the news: with `sid` and without `iss`, which Entra never sends.
+/// Returns the app's address for the notification: with `sid` and without `iss`, which Entra never
+/// sends.
 fn front_channel(world: &EmulatorState, sid: &str) -> Option<Url> {
     let mut url = Url::parse(&world.control.front_channel()?).ok()?;
     url.query_pairs_mut().append_pair("sid", sid);

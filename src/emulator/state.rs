@@ -1,4 +1,4 @@
-//! All that the endpoints share.
+//! State that the endpoints share.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,15 +15,15 @@ use super::registration::EmulatedRegistration;
 use super::scopes::{GraphPage, GraphPermissions};
 use super::tenants::TenantAddress;
 
-/// No table grows beyond this; the oldest entry goes.
+/// Maximum number of entries in a table; beyond it, the oldest entry is removed.
 const MAX_TABLE_ENTRIES: usize = 32_768;
 
-/// An authorization request that passed the first checks.
+/// An authorization request that has passed the first checks.
 #[derive(Clone, Default)]
 pub(super) struct AuthorizationRequest {
-    /// The tenant's segment of the address that was asked.
+    /// The tenant segment in the requested address.
     pub(super) tenant: &'static str,
-    /// Which app asked.
+    /// The client ID of the requesting app.
     pub(super) client: String,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
@@ -32,22 +32,22 @@ pub(super) struct AuthorizationRequest {
     pub(super) challenge: Option<String>,
     pub(super) form_post: bool,
     pub(super) correlation: String,
-    /// The authentication contexts that the ID token is to name, such as `c1`.
+    /// The authentication contexts to name in the ID token, such as `c1`.
     pub(super) acrs: Vec<String>,
-    /// Who waits on the consent page, by object id.
+    /// The object ID of the person on the consent page.
     pub(super) consenting: Option<String>,
 }
 
-/// Somebody signed in at the emulator.
+/// A session of a person at the emulator.
 #[derive(Clone)]
 pub(super) struct EmulatorSession {
     pub(super) oid: String,
     pub(super) sid: String,
-    /// The round of grants it belongs to; void when a later one has begun.
+    /// The round of grants that it belongs to; void once a later round has begun.
     pub(super) round: u64,
 }
 
-/// What a code or a refresh token stands for.
+/// The meaning of a code or a refresh token.
 #[derive(Clone)]
 pub(super) struct IssuedGrant {
     pub(super) request: AuthorizationRequest,
@@ -55,7 +55,7 @@ pub(super) struct IssuedGrant {
     pub(super) used: bool,
 }
 
-/// A bounded table whose entries have an age.
+/// A bounded table whose entries have a creation time.
 pub(super) struct BoundedTable<V>(Mutex<HashMap<String, (u64, V)>>);
 
 impl<V: Clone> BoundedTable<V> {
@@ -63,7 +63,7 @@ impl<V: Clone> BoundedTable<V> {
         Self(Mutex::new(HashMap::new()))
     }
 
-    /// Puts an entry in; the oldest goes when the table is full.
+    /// Adds an entry; removes the oldest one if the table is full.
     pub(super) fn put(&self, key: String, now: u64, value: V) {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if map.len() >= MAX_TABLE_ENTRIES
@@ -74,12 +74,13 @@ impl<V: Clone> BoundedTable<V> {
         map.insert(key, (now, value));
     }
 
-    /// When it was put in, and what it is.
+    /// Returns the creation time and the value of an entry.
     pub(super) fn get(&self, key: &str) -> Option<(u64, V)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// Like `look`, and changes it in the same step, so that of two racing callers one sees the old value.
+    /// Like `get`, but changes the entry in the same step, so that only one of two racing callers
+    /// sees the old value.
     pub(super) fn update(&self, key: &str, change: impl FnOnce(&mut V)) -> Option<(u64, V)> {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = map.get_mut(key)?;
@@ -88,45 +89,45 @@ impl<V: Clone> BoundedTable<V> {
         Some(old)
     }
 
-    /// Takes it out.
+    /// Removes an entry and returns it.
     pub(super) fn take(&self, key: &str) -> Option<(u64, V)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
     }
 }
 
-/// All that the endpoints share.
+/// State that the endpoints share.
 pub(super) struct EmulatorState {
     pub(super) clock: Clock,
     pub(super) random: RandomSource,
     pub(super) redirect_uris: Vec<String>,
     pub(super) client_id: String,
     pub(super) client_secret: String,
-    /// Further apps.
+    /// Additional apps.
     pub(super) registrations: Vec<EmulatedRegistration>,
     pub(super) authority: String,
     pub(super) people: Vec<EmulatedPerson>,
     pub(super) of_codes: Vec<EmulatedPerson>,
-    /// Guests as their own tenants know them.
+    /// Guests as objects in their home tenants.
     pub(super) abroad: Vec<EmulatedPerson>,
     pub(super) control: EmulatorControl,
     pub(super) requests: BoundedTable<AuthorizationRequest>,
     pub(super) sessions: BoundedTable<EmulatorSession>,
     pub(super) codes: BoundedTable<IssuedGrant>,
     pub(super) refresh: BoundedTable<IssuedGrant>,
-    /// By the digest of the access token.
+    /// Keyed by the digest of the access token.
     pub(super) graph_grants: BoundedTable<GraphPermissions>,
-    /// By the token of the link.
+    /// Keyed by the token in the link.
     pub(super) pages: BoundedTable<GraphPage>,
 }
 
-/// A registered app that asks.
+/// A registered app that sends a request.
 pub(super) struct RegisteredClient<'a> {
     pub(super) id: &'a str,
     pub(super) secret: &'a str,
 }
 
 impl EmulatorState {
-    /// The app of that id, as it is written where it is registered; the first one is known to every tenant.
+    /// Returns the app with this ID, spelled as registered; every tenant knows the first one.
     pub(super) fn client_at(&self, tenant: TenantAddress, id: &str) -> Option<RegisteredClient<'_>> {
         if id.eq_ignore_ascii_case(&self.client_id) {
             return Some(RegisteredClient { id: &self.client_id, secret: &self.client_secret });
@@ -136,27 +137,28 @@ impl EmulatorState {
         found.map(|it| RegisteredClient { id: &it.client_id, secret: &it.client_secret })
     }
 
-    /// A random GUID.
+    /// Returns a random GUID.
     pub(super) fn guid(&self) -> String {
         guid(&self.random)
     }
 
-    /// The person of that object id.
+    /// Returns the person with this object ID.
     pub(super) fn person(&self, oid: &str) -> Option<EmulatedPerson> {
         self.people.iter().chain(&self.of_codes).chain(&self.abroad).find(|it| it.oid == oid).map(|it| self.control.changed.applied(it))
     }
 
-    /// Who is signed in under that session id; nobody when it was revoked.
+    /// Returns the session with this ID, or `None` if it was revoked.
     pub(super) fn signed_in(&self, session: &str) -> Option<EmulatorSession> {
         self.sessions.get(session).map(|(_, who)| who).filter(|who| self.is_good(who))
     }
 
-    /// Whether nothing was revoked since.
+    /// Returns whether the session has not been revoked.
     pub(super) fn is_good(&self, who: &EmulatorSession) -> bool {
         self.control.changed.of(&who.oid).revoked == who.round
     }
 
-    /// Whether that is a registered redirect URI; the port of loopback names does not count where the entry has none.
+    /// Returns whether this is a registered redirect URI; for loopback names the port is ignored if
+    /// the entry has none.
     pub(super) fn knows_redirect(&self, uri: &str) -> bool {
         let Ok(url) = Url::parse(uri) else { return false };
         if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() || uri.len() > 256 {
@@ -168,7 +170,8 @@ impl EmulatorState {
         self.redirect_uris.iter().any(|known| known == uri || Url::parse(known).is_ok_and(|known| matches_loopback(&known, &url)))
     }
 
-    /// Whether a browser may be sent there after the sign-out: the origin of a registered redirect URI.
+    /// Returns whether the browser may be sent there after the sign-out: to the origin of a
+    /// registered redirect URI.
     pub(super) fn knows_origin(&self, uri: &str) -> bool {
         let Ok(url) = Url::parse(uri) else { return false };
         if self.redirect_uris.is_empty() {
@@ -195,17 +198,17 @@ fn is_loopback(url: &Url) -> bool {
     named && matches!(url.scheme(), "http" | "https")
 }
 
-/// A random GUID, version 4 (RFC 9562 section 5.4).
+/// Returns a random GUID, version 4 (RFC 9562 section 5.4).
 pub(super) fn guid(random: &RandomSource) -> String {
     let [a, b, c, d] = [(); 4].map(|()| u32::from_be_bytes(random.bytes()));
     format!("{a:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{d:08x}", b >> 16, b & 0xfff, ((c >> 16) & 0x3fff) | 0x8000, c & 0xffff)
 }
 
-/// The pairs of a form or a query; a later pair of the same name does not replace the first.
+/// The pairs of a form or a query; a later pair does not replace an earlier one with the same name.
 pub(super) struct ParameterPairs(HashMap<String, String>);
 
 impl ParameterPairs {
-    /// Reads `application/x-www-form-urlencoded` (WHATWG URL section 5.1).
+    /// Parses `application/x-www-form-urlencoded` (WHATWG URL section 5.1).
     pub(super) fn read(bytes: &[u8]) -> Self {
         let mut map = HashMap::new();
         for (name, value) in url::form_urlencoded::parse(bytes).take(64) {
@@ -214,7 +217,7 @@ impl ParameterPairs {
         Self(map)
     }
 
-    /// The value, unless it is missing or empty.
+    /// Returns the value, unless it is missing or empty.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|it| !it.is_empty())
     }

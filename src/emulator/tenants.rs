@@ -1,40 +1,40 @@
-//! The tenants, and how addresses name them.
+//! The tenants, and their names in addresses.
 
-/// One tenant.
+/// A tenant of the emulator.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct EmulatedTenant {
-    /// Its id.
+    /// The tenant ID.
     pub(super) id: &'static str,
-    /// Its verified domain; that of personal accounts is an alias.
+    /// The verified domain; for personal accounts an alias.
     pub(super) domain: &'static str,
-    /// What discovery tells as `tenant_region_scope`.
+    /// The value that discovery reports as `tenant_region_scope`.
     pub(super) region: Option<&'static str>,
 }
 
 /// The tenant in which the app is registered.
 pub(super) static CONTOSO: EmulatedTenant = EmulatedTenant { id: "aaaabbbb-0000-cccc-1111-dddd2222eeee", domain: "contoso.example", region: Some("EU") };
-/// Another tenant.
+/// Another tenant, besides the app's own.
 pub(super) static FABRIKAM: EmulatedTenant = EmulatedTenant { id: "bbbbcccc-1111-dddd-2222-eeee3333ffff", domain: "fabrikam.example", region: Some("NA") };
-/// A tenant that is about to be set up.
+/// A tenant that has not been set up yet.
 pub(super) static NORTHWIND: EmulatedTenant = EmulatedTenant { id: "ccccdddd-2222-eeee-3333-ffff4444aaaa", domain: "northwind.example", region: Some("EU") };
-/// Microsoft's tenant of all personal accounts.
+/// Microsoft's tenant for all personal accounts.
 pub(super) static PERSONAL: EmulatedTenant = EmulatedTenant { id: "9188040d-6c67-4c5b-b112-36a304b66dad", domain: "consumers", region: None };
 
-/// Which tenant an address names.
+/// The tenant that an address names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TenantAddress {
-    /// One tenant, by GUID or by domain.
+    /// One tenant, named with its GUID or its domain.
     One(&'static EmulatedTenant),
     /// Any tenant with work accounts; the issuer is a template.
     Organizations,
     /// Any tenant at all; the issuer is a template.
     Common,
-    /// Personal accounts by their alias; the issuer is literal.
+    /// Personal accounts, named with their alias; the issuer is literal.
     Consumers,
 }
 
 impl TenantAddress {
-    /// Reads the first segment of a path; no answer for an unknown tenant.
+    /// Parses the first segment of a path; returns `None` for an unknown tenant.
     pub(super) fn read(segment: &str) -> Option<Self> {
         let segment = segment.to_ascii_lowercase();
         match segment.as_str() {
@@ -45,12 +45,13 @@ impl TenantAddress {
         }
     }
 
-    /// The tenant that a path begins with.
+    /// Returns the tenant at the start of a path.
     pub(super) fn of(path: &str) -> Option<Self> {
         path.strip_prefix('/').and_then(|it| it.split('/').next()).and_then(Self::read)
     }
 
-    /// The segment that addresses carry: the GUID also where a domain was asked for, else the alias.
+    /// Returns the segment for addresses: the GUID also if the request named a domain, otherwise
+    /// the alias.
     pub(super) fn segment(self) -> &'static str {
         match self {
             Self::One(home) => home.id,
@@ -60,7 +61,7 @@ impl TenantAddress {
         }
     }
 
-    /// The one tenant it stands for.
+    /// Returns the single tenant that the address stands for.
     pub(super) fn home(self) -> Option<&'static EmulatedTenant> {
         match self {
             Self::One(home) => Some(home),
@@ -70,22 +71,23 @@ impl TenantAddress {
     }
 }
 
-/// The issuer of version 2.0 tokens: of one tenant, or with its literal braces.
+/// Returns the issuer of version 2.0 tokens: for one tenant, or with literal braces.
 pub(super) fn issuer(authority: &str, home: Option<&EmulatedTenant>) -> String {
     format!("{}/{}/v2.0", authority, home.map_or("{tenantid}", |it| it.id))
 }
 
-/// The issuer of version 1.0 tokens, with the slash at its end. The emulator's host stands for `sts.windows.net` as for all others.
+/// Returns the issuer of version 1.0 tokens, with a trailing slash. The emulator's host replaces
+/// `sts.windows.net`, like all other hosts.
 pub(super) fn first_issuer(authority: &str, home: Option<&EmulatedTenant>) -> String {
     format!("{}/{}/", authority, home.map_or("{tenantid}", |it| it.id))
 }
 
-/// Whether a segment could name a tenant at all.
+/// Returns whether a segment can be the name of a tenant.
 pub(super) fn is_plausible(segment: &str) -> bool {
     is_guid(segment) || segment.contains('.')
 }
 
-/// Whether a text has the form of a GUID.
+/// Returns whether a text has the form of a GUID.
 pub(super) fn is_guid(text: &str) -> bool {
     let parts = text.split('-').map(str::len);
     parts.eq([8, 4, 4, 4, 12]) && text.bytes().all(|it| it == b'-' || it.is_ascii_hexdigit())

@@ -1,4 +1,4 @@
-//! The emulator over real sockets, with a client that follows nothing by itself.
+//! Tests the emulator over real sockets, with a client that follows no redirects by itself.
 
 use std::net::TcpListener;
 
@@ -96,7 +96,7 @@ async fn try_ask(uri: &str, form: Option<&[(&str, &str)]>, headers: &[(&str, &st
     Ok(Seen { status: head.status, headers: head.headers, body })
 }
 
-/// The form that redeems a refresh token.
+/// Returns the form that redeems a refresh token.
 fn own(emulator: &Emulator, token: &str) -> [(&'static str, String); 4] {
     let (id, secret) = (emulator.client_id().to_owned(), emulator.client_secret().to_owned());
     [("grant_type", "refresh_token".to_owned()), ("refresh_token", token.to_owned()), ("client_id", id), ("client_secret", secret)]
@@ -148,7 +148,7 @@ async fn tokens(emulator: &Emulator, name: &str) -> Value {
     seen.json()
 }
 
-/// Verified by another implementation, with the key from the published set.
+/// Verifies a token with another implementation, using the published key.
 async fn verified(emulator: &Emulator, token: &str) -> Result<Value, jsonwebtoken::errors::Error> {
     let set: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&ask(&at(emulator, "discovery/v2.0/keys"), None, &[]).await.body).unwrap();
     let kid = jsonwebtoken::decode_header(token)?.kid.unwrap();

@@ -1,3 +1,3 @@
-//! Dates in Entra's spelling.
+//! Dates in Entra's format.
 
 pub(super) use crate::base::calendar::{date, utc as timestamp};

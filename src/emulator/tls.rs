@@ -1,4 +1,4 @@
-//! A throw-away authority and a certificate for this machine, for clients that refuse plain HTTP.
+//! A temporary authority and a certificate for this machine, for clients that reject plain HTTP.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use tokio_rustls::TlsAcceptor;
 
 use super::time::date;
 
-/// Why TLS cannot be offered.
+/// The reason that TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum BadTls {
-    /// No certificate could be made.
+    /// The certificate could not be created.
     #[error("the certificate could not be made: {0}")]
     Certificate(#[from] rcgen::Error),
-    /// The key does not fit, or no protocol version is there.
+    /// The key does not match, or no protocol version is available.
     #[error("TLS cannot be set up: {0}")]
     Rustls(#[from] rustls::Error),
     /// The authority's certificate could not be written.
     #[error("{path} cannot be written: {source}")]
     Write {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error from the system.
         source: std::io::Error,
     },
 }
@@ -39,7 +39,8 @@ fn params(names: Vec<String>, name: &str, now: u64) -> Result<CertificateParams,
     Ok(params)
 }
 
-/// Makes authority and certificate; only the authority's certificate is written, its key is dropped with the call.
+/// Creates the authority and the certificate. Only the authority's certificate is written; its key
+/// is dropped at the end of the call.
 pub(super) fn acceptor(directory: &Path, host: Option<String>, now: u64) -> Result<(TlsAcceptor, PathBuf), BadTls> {
     let mut authority = params(Vec::new(), "Entrada emulator throw-away CA", now)?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));

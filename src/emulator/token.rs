@@ -23,9 +23,9 @@ use super::state::{AuthorizationRequest, EmulatorSession, EmulatorState, IssuedG
 use super::tenants::{PERSONAL, TenantAddress, is_guid};
 use super::web::{self, AbortedConnection, EmulatorReply, EmulatorRequest};
 
-/// How long a code may be redeemed, in seconds.
+/// Lifetime of a code, in seconds.
 const CODE_LIFETIME_SECONDS: u64 = 600;
-/// How long a refresh token lives, in seconds.
+/// Lifetime of a refresh token, in seconds.
 const REFRESH_TOKEN_LIFETIME_SECONDS: u64 = 90 * 86_400;
 
 /// Answers a token request (RFC 6749 section 3.2).
@@ -44,7 +44,7 @@ pub(super) async fn token(world: &EmulatorState, tenant: TenantAddress, asking: 
     faulty(world, &correlation(world, asking), fault).await
 }
 
-/// Whether a key of another family is to sign.
+/// Returns whether a key from another family must sign.
 fn needs_others(world: &EmulatorState, asking: &EmulatorRequest) -> bool {
     let code = asking.form.value("code").and_then(|it| world.codes.get(it));
     let grant = code.or_else(|| world.refresh.get(asking.form.value("refresh_token")?));
@@ -52,7 +52,7 @@ fn needs_others(world: &EmulatorState, asking: &EmulatorRequest) -> bool {
     is_personal || world.control.is_next_token_of_another_family()
 }
 
-/// Counts the call by what it redeems.
+/// Counts the call under its grant type.
 pub(super) fn count_grant_type(world: &EmulatorState, asking: &EmulatorRequest) {
     let counters = &world.control.counters;
     match asking.form.value("grant_type") {
@@ -109,7 +109,8 @@ fn answer(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest
     }
 }
 
-/// The client's id and secret: from the form, else from the `Authorization` header (RFC 6749 section 2.3.1).
+/// Returns the client's ID and secret: from the form, or else from the `Authorization` header (RFC
+/// 6749 section 2.3.1).
 fn credentials(asking: &EmulatorRequest) -> (Option<String>, Option<String>) {
     let owned = |name: &str| asking.form.value(name).map(str::to_owned);
     let basic = asking.header("authorization").and_then(|it| it.strip_prefix("Basic ").map(str::trim));
@@ -120,7 +121,8 @@ fn credentials(asking: &EmulatorRequest) -> (Option<String>, Option<String>) {
     pair.split_once(':').map_or((None, None), |(id, secret)| (Some(decode(id)), Some(decode(secret))))
 }
 
-/// Which registered app asks; proven by its secret.
+/// Returns the registered app that sends the request, authenticated with its secret or an
+/// assertion.
 fn client<'a>(world: &'a EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest) -> Result<&'a str, EmulatedRefusal> {
     let (id, secret) = credentials(asking);
     let id = id.ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
@@ -186,7 +188,7 @@ authorization request for this user and resource.",
     tokens(world, asking, ring, &grant, &scope)
 }
 
-/// Whether the verifier fits the challenge (RFC 7636 section 4.6).
+/// Checks that the verifier matches the challenge (RFC 7636 section 4.6).
 fn check_pkce(grant: &IssuedGrant, verifier: Option<&str>) -> Result<(), EmulatedRefusal> {
     match (&grant.request.challenge, verifier) {
         (Some(_), None) => {
@@ -226,14 +228,15 @@ fn refresh(world: &EmulatorState, client: &str, asking: &EmulatorRequest, ring: 
             return Err(invalid_grant(70_000, "The refresh token was redeemed before, and here it is good for once.").finer("bad_token"));
         }
     }
-    // A refreshed ID token carries neither nonce nor contexts: there was no authorization request.
+    // A refreshed ID token carries neither a nonce nor contexts, because there was no authorization
+    // request.
     grant.request.nonce = None;
     grant.request.acrs = Vec::new();
     let scope = asking.form.value("scope").unwrap_or(&grant.request.scope).to_owned();
     tokens(world, asking, ring, &grant, &scope)
 }
 
-/// What was done to that person since the grant.
+/// Checks the changes to this person since the grant.
 fn allowed(world: &EmulatorState, who: &EmulatorSession) -> Result<(), EmulatedRefusal> {
     let change = world.control.changed.of(&who.oid);
     if change.disabled {
@@ -250,7 +253,7 @@ fn refused_by_code(world: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> 
     world.control.changed.of(oid).refused.and_then(refusals::of).map(EmulatedRefusal::at_token)
 }
 
-/// The refusal of a person whose code shows here.
+/// Returns the refusal for a person whose code appears at this stage.
 fn refused_by_nature(world: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> {
     let SignInObstacle::Code(code) = world.person(oid)?.trouble? else { return None };
     refusals::of(code).filter(|it| it.stage == RefusalStage::Token).map(EmulatedRefusal::at_token)
@@ -265,7 +268,7 @@ fn tokens(world: &EmulatorState, asking: &EmulatorRequest, ring: &KeyRing<'_>, g
     let has = |wanted: &str| scope.split(' ').any(|it| it == wanted);
     let mut meant = grant.clone();
     scope.clone_into(&mut meant.request.scope);
-    // Entra's answer lists the resource scopes and leaves `offline_access` out.
+    // Entra's response lists the resource scopes and omits `offline_access`.
     let told: Vec<&str> = scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
     let told = told.join(" ");
     let two = || EmulatedRefusal::new(70_011, "invalid_scope", format!("The scope '{scope}' is not valid: it names more than one resource."));
@@ -276,7 +279,8 @@ fn tokens(world: &EmulatorState, asking: &EmulatorRequest, ring: &KeyRing<'_>, g
     let Some(members) = body.as_object_mut() else { return Err(no_token()) };
     if has("offline_access") {
         let refresh = format!("1.{}", world.random.text::<200>());
-        // Good for whatever was granted at the sign-in, not only for what is asked now.
+        // It stays valid for everything granted at the sign-in, not only for the scopes requested
+        // now.
         let asked = AuthorizationRequest { nonce: None, acrs: Vec::new(), ..grant.request.clone() };
         world.refresh.put(refresh.clone(), world.clock.now(), IssuedGrant { request: asked, session: grant.session.clone(), used: false });
         members.insert("refresh_token".to_owned(), refresh.into());
@@ -292,13 +296,13 @@ fn tokens(world: &EmulatorState, asking: &EmulatorRequest, ring: &KeyRing<'_>, g
     Ok(body)
 }
 
-/// What `scp` tells: the permissions of the resource, and OpenID's scopes.
+/// Returns the value of `scp`: the permissions for the resource, and the OpenID scopes.
 fn permissions(resource: &ResourceScopes, told: &str) -> String {
     let openid = told.split(' ').filter(|it| matches!(*it, "openid" | "profile" | "email"));
     resource.permissions.iter().map(String::as_str).chain(openid).collect::<Vec<_>>().join(" ")
 }
 
-/// Notes what a token for Graph is good for.
+/// Records the permissions of a token for Graph.
 fn granted(world: &EmulatorState, access: &str, oid: Option<&str>, resource: &ResourceScopes) {
     if resource.audience == GRAPH {
         let now = world.clock.now();

@@ -1,49 +1,50 @@
-//! What a token can get wrong.
+//! Defects of a token.
 
-/// What the next ID token gets wrong.
+/// The defect of the next ID token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenDefect {
-    /// Another nonce than the one asked for.
+    /// A nonce that differs from the requested one.
     Nonce,
-    /// Another issuer.
+    /// The wrong issuer.
     Issuer,
-    /// Another audience.
+    /// The wrong audience.
     Audience,
-    /// A signature that does not fit.
+    /// A signature that does not match.
     Signature,
     /// Expired ten minutes ago.
     Expired,
-    /// Valid from ten minutes ahead.
+    /// Not valid until ten minutes from now.
     NotYet,
-    /// `alg` none and no signature.
+    /// `alg` is `none`, without a signature.
     AlgNone,
-    /// A `tid` that the issuer does not name.
+    /// A `tid` that does not match the issuer.
     Tid,
-    /// The `oid` and `sub` of somebody else of the same tenant.
+    /// The `oid` and `sub` of another person in the same tenant.
     Person,
-    /// `tid` and issuer of a tenant that nobody knows, which fit each other.
+    /// The `tid` and issuer of an unknown tenant, which match each other.
     Stranger,
-    /// Signed with the key of personal accounts, which /common publishes.
+    /// Signed with the personal accounts' key, which /common publishes.
     PersonalKey,
-    /// Signed with a key of the US Government cloud, which /common publishes.
+    /// Signed with a key from the US Government cloud, which /common publishes.
     GovernmentKey,
     /// HS256, with the published key as the secret.
     Hs256,
-    /// A key id that is not published.
+    /// A key ID that is not published.
     UnknownKid,
-    /// `tid` said twice.
+    /// A duplicate `tid`.
     Twice,
-    /// The person proved an hour ago who they are (`auth_time`), and the session at Entra has gone on since.
+    /// The person authenticated an hour ago (`auth_time`), and the session at Entra has continued
+    /// since then.
     ProvedLongAgo,
-    /// Nothing: the person proved just now who they are, and the token says so (`auth_time`).
+    /// No defect: the person authenticated just now, and the token says so (`auth_time`).
     ProvedJustNow,
-    /// No `acrs`, although an authentication context was asked for.
+    /// No `acrs`, although an authentication context was requested.
     NoContext,
 }
 
 impl TokenDefect {
-    /// All of them, with the names that the control API has for them.
+    /// All defects, with their names in the control API.
     pub(super) const ALL: [(&'static str, Self); 18] = [
         ("nonce", Self::Nonce),
         ("issuer", Self::Issuer),
@@ -65,7 +66,7 @@ impl TokenDefect {
         ("new-auth-time", Self::ProvedJustNow),
     ];
 
-    /// Whether another family's key is needed.
+    /// Returns whether it needs a key from another family.
     pub(super) fn is_of_another_family(self) -> bool {
         matches!(self, Self::PersonalKey | Self::GovernmentKey)
     }

@@ -1,4 +1,4 @@
-//! Requests as the endpoints see them, and the answers they give.
+//! Requests and responses of the endpoints.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::state::ParameterPairs;
 
-/// An answer.
+/// A response from the emulator.
 pub(super) type EmulatorReply = Response<Full<Bytes>>;
 
-/// The connection is to end without an answer.
+/// The connection must end without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was cut, as it was asked to be")]
 pub(super) struct AbortedConnection;
@@ -25,30 +25,31 @@ pub(super) struct EmulatorRequest {
     pub(super) headers: HeaderMap,
     pub(super) query: ParameterPairs,
     pub(super) form: ParameterPairs,
-    /// The body, whatever its kind.
+    /// The body, of any content type.
     pub(super) body: Bytes,
-    /// Scheme and host as the client wrote them, without a slash at the end.
+    /// Scheme and host as the client sent them, without a trailing slash.
     pub(super) origin: String,
 }
 
 impl EmulatorRequest {
-    /// A parameter of the form, else of the query.
+    /// Returns a parameter from the form, or else from the query.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.form.value(name).or_else(|| self.query.value(name))
     }
 
-    /// A header, where it is text.
+    /// Returns a header if it is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|it| it.to_str().ok())
     }
 
-    /// The value of the emulator's session cookie.
+    /// Returns the value of the emulator's session cookie.
     pub(super) fn session(&self) -> Option<&str> {
         let lines = self.headers.get_all(http::header::COOKIE).iter().filter_map(|it| it.to_str().ok());
         lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(SESSION_COOKIE)?.strip_prefix('='))
     }
 
-    /// Whether a form was sent by one of the emulator's own pages (RFC 6454 section 7, Fetch Metadata).
+    /// Returns whether a form was submitted from one of the emulator's own pages (RFC 6454 section
+    /// 7, Fetch Metadata).
     pub(super) fn is_own(&self) -> bool {
         let site = self.header("sec-fetch-site").map(|it| it == "same-origin");
         let origin = self.header("origin").map(|it| it == self.origin);
@@ -57,14 +58,15 @@ impl EmulatorRequest {
 }
 
 impl EmulatorRequest {
-    /// Whether a page of another site had it sent, as far as the browser tells; programs tell nothing and are not foreign.
+    /// Returns whether a page of another site sent the request, as far as the browser reports it;
+    /// programs report nothing and do not count as foreign.
     pub(super) fn is_foreign(&self) -> bool {
         let site = self.header("sec-fetch-site").is_some_and(|it| !matches!(it, "same-origin" | "none"));
         site || self.headers.get_all(http::header::ORIGIN).iter().any(|it| it != self.origin.as_str())
     }
 }
 
-/// An answer of that status and kind.
+/// Returns a response with this status and content type.
 pub(super) fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> EmulatorReply {
     let mut reply = Response::new(Full::new(body.into()));
     *reply.status_mut() = status;
@@ -74,7 +76,7 @@ pub(super) fn reply(status: StatusCode, kind: &'static str, body: impl Into<Byte
     reply
 }
 
-/// JSON that nobody may keep.
+/// Returns JSON that must not be cached.
 pub(super) fn json(status: StatusCode, body: &Value) -> EmulatorReply {
     let mut reply = reply(status, "application/json; charset=utf-8", body.to_string());
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
@@ -83,7 +85,7 @@ pub(super) fn json(status: StatusCode, body: &Value) -> EmulatorReply {
     reply
 }
 
-/// JSON that may be kept for a day and read by any page, as Entra's metadata.
+/// Returns JSON that may be cached for a day and read by any page, like Entra's metadata.
 pub(super) fn public_json(body: &Value) -> EmulatorReply {
     let mut reply = reply(StatusCode::OK, "application/json; charset=utf-8", body.to_string());
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=86400, private"));
@@ -91,7 +93,8 @@ pub(super) fn public_json(body: &Value) -> EmulatorReply {
     reply
 }
 
-/// A page under a content policy. The referrer stays within the origin, so that forms still carry their `Origin`.
+/// Returns a page with a content policy. The referrer stays within the origin, so that forms still
+/// carry their `Origin`.
 pub(super) fn html(status: StatusCode, body: String, policy: &str, referrer: &'static str) -> EmulatorReply {
     let mut reply = reply(status, "text/html; charset=utf-8", body);
     let headers = reply.headers_mut();
@@ -104,7 +107,7 @@ pub(super) fn html(status: StatusCode, body: String, policy: &str, referrer: &'s
     reply
 }
 
-/// Sends the browser on.
+/// Redirects the browser.
 pub(super) fn redirect(to: &str) -> EmulatorReply {
     let Ok(to) = HeaderValue::from_str(to) else {
         return reply(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", "This address cannot be redirected to.");
@@ -115,14 +118,15 @@ pub(super) fn redirect(to: &str) -> EmulatorReply {
     reply
 }
 
-/// Sends the browser to a page after a form (RFC 9110 section 15.4.4).
+/// Redirects the browser to a page after a form (RFC 9110 section 15.4.4).
 pub(super) fn see_other(to: &'static str) -> EmulatorReply {
     let mut reply = redirect(to);
     *reply.status_mut() = StatusCode::SEE_OTHER;
     reply
 }
 
-/// Sets the session cookie, or clears it. Lax, since authorization requests are cross-site navigations.
+/// Sets or clears the session cookie. It is `Lax`, because authorization requests are cross-site
+/// navigations.
 pub(super) fn with_session(mut reply: EmulatorReply, id: Option<&str>, tls: bool) -> EmulatorReply {
     let secure = if tls { "; Secure" } else { "" };
     let line = match id {

@@ -1,208 +1,209 @@
-//! The pages of an organization's admin once it is on: people, recent sign-ins, the history, the client secret.
+//! The pages for an organization's admin once it is on: people, recent sign-ins, change history,
+//! client secret.
 
 use super::link::link;
 use crate::base::calendar;
 use minijinja::context;
 use minijinja::value::Value;
 
-/// What stands on every one of them.
+/// The content that all these pages share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminPage {
     /// The organization's name.
     pub organization: String,
-    /// The path that all of them begin with.
+    /// The path prefix of these pages.
     pub base: String,
 }
 
-/// Which of them.
+/// The tabs of these pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdminTab {
-    /// The set-up itself.
+    /// The set-up pages.
     Setup,
     /// The people.
     People,
-    /// Who signed in lately.
+    /// Recent sign-ins.
     SignIns,
-    /// What was changed.
+    /// The change history.
     History,
     /// The client secret.
     Credential,
 }
 
-/// The people of an organization, found by how they begin.
+/// The people of an organization, filtered by prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeoplePage {
-    /// What stands on every page.
+    /// The shared content.
     pub desk: AdminPage,
-    /// What was asked for; empty where nothing was.
+    /// The filter; empty without one.
     pub asked: String,
-    /// Those who were found.
+    /// The people that match.
     pub people: Vec<PersonRow>,
-    /// Where there are more.
+    /// The address of the next page, if there are more.
     pub next: Option<String>,
 }
 
-/// One of them.
+/// One person in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonRow {
-    /// Display name, or the username where there is none.
+    /// The display name, or the username if there is none.
     pub name: String,
-    /// What the person types.
+    /// The username to type at sign-in.
     pub username: String,
     /// The role.
     pub role: String,
     /// Whether the person may sign in.
     pub on: bool,
-    /// When last signed in, seconds since 1970.
+    /// The last sign-in, in seconds since 1970.
     pub last: Option<i64>,
-    /// The page of the person.
+    /// The address of the person's page.
     pub href: String,
 }
 
-/// One person, and what can be done.
+/// One person, and the available actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonPage {
-    /// What stands on every page.
+    /// The shared content.
     pub desk: AdminPage,
-    /// As the form names the person.
+    /// The ID that the form uses for the person.
     pub id: String,
-    /// Who it is.
+    /// The person as listed.
     pub listed: PersonRow,
-    /// E-mail address.
+    /// The email address.
     pub email: Option<String>,
-    /// Where the role comes from: `default`, `hand` or `entra`.
+    /// The source of the role: `default`, `hand` or `entra`.
     pub role_source: &'static str,
-    /// When made, seconds since 1970.
+    /// The creation time, in seconds since 1970.
     pub created: i64,
-    /// The roles that whoever reads the page may give.
+    /// The roles that the reader may assign.
     pub roles: Vec<String>,
-    /// How much whoever reads the page may do.
+    /// The actions that the reader may take.
     pub may: PersonPermissions,
-    /// What has just been done: `role`, `on`, `off` or `sign_out`.
+    /// The action that has just been taken: `role`, `on`, `off` or `sign_out`.
     pub done: Option<&'static str>,
 }
 
-/// How much somebody may do to a person.
+/// The actions that an admin may take on a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PersonPermissions {
-    /// Everything.
+    /// All actions.
     Everything,
-    /// Nothing: the person has a higher role.
+    /// No action: the person has a higher role.
     Above,
-    /// Sign out: it is the reader.
+    /// Signing out only: the person is the reader.
     Yourself,
 }
 
-/// Sign-ins and refusals.
+/// Sign-ins and rejected sign-ins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignInsPage {
-    /// What stands on every page.
+    /// The shared content.
     pub desk: AdminPage,
-    /// Whether only refusals are shown.
+    /// Whether only rejected sign-ins are shown.
     pub refused_only: bool,
-    /// The newest first.
+    /// The sign-ins, newest first.
     pub rows: Vec<SignInRow>,
-    /// Where there are more.
+    /// The address of the next page, if there are more.
     pub next: Option<String>,
 }
 
-/// One of them.
+/// One sign-in or rejected sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignInRow {
-    /// When, seconds since 1970.
+    /// The time, in seconds since 1970.
     pub at: i64,
-    /// Who, as far as known.
+    /// The person, as far as known.
     pub name: String,
-    /// The page of the person, where the directory knows.
+    /// The address of the person's page, if the directory has the person.
     pub href: Option<String>,
-    /// Why it was refused, where it was.
+    /// The reason, if it was rejected.
     pub refused: Option<RefusalReason>,
-    /// Finds the line in the log.
+    /// The reference that finds the line in the log.
     pub reference: String,
 }
 
-/// Why a sign-in was refused.
+/// The reason that a sign-in was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefusalReason {
-    /// A word of ours, which the catalog has a sentence for.
+    /// A key of Entrada's own, for which the catalog has a sentence.
     Word(&'static str),
-    /// What Entra said.
+    /// The error from Entra.
     Entra(EntraErrorDetail),
 }
 
-/// What Entra said against a sign-in.
+/// Entra's error for a sign-in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EntraErrorDetail {
-    /// Its code, or its error where there is none.
+    /// Entra's code, or its OAuth error if there is no code.
     pub code: String,
-    /// What that means, in English.
+    /// The meaning of the code, in English.
     pub about: Option<String>,
-    /// What an admin does about it and where, in English.
+    /// The fix that an admin makes and its place, in English.
     pub mend: Option<String>,
-    /// Microsoft's page about it.
+    /// The address of Microsoft's page about the code.
     pub more: Option<String>,
 }
 
-/// What was changed.
+/// The change history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryPage {
-    /// What stands on every page.
+    /// The shared content.
     pub desk: AdminPage,
-    /// The newest first.
+    /// The changes, newest first.
     pub rows: Vec<HistoryRow>,
-    /// Where there are more.
+    /// The address of the next page, if there are more.
     pub next: Option<String>,
 }
 
-/// One change.
+/// One change in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryRow {
-    /// When, seconds since 1970.
+    /// The time, in seconds since 1970.
     pub at: i64,
-    /// By whom.
+    /// The actor who made the change.
     pub by: String,
-    /// Of whom.
+    /// The username of the person that was changed.
     pub username: Option<String>,
-    /// What, in English.
+    /// The change, in English.
     pub what: String,
 }
 
 /// The client secret, which is never shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialPage {
-    /// What stands on every page.
+    /// The shared content.
     pub desk: AdminPage,
-    /// Whether it stands in the configuration, which alone changes it.
+    /// Whether it is defined in the configuration, so that it can be changed only there.
     pub in_file: bool,
-    /// What it is: `client-secret`, `certificate` or `federated`; nothing where that is not known.
+    /// The kind of credential: `client-secret`, `certificate` or `federated`; `None` if unknown.
     pub kind: Option<&'static str>,
-    /// When it expires, seconds since 1970, and in how many days.
+    /// The expiry time in seconds since 1970, and the number of days until then.
     pub ends: Option<(i64, i64)>,
-    /// A new one that has not signed anybody in yet.
+    /// A new credential that no sign-in has used successfully yet.
     pub waiting: Option<NewCredentialView>,
-    /// Where to sign in again first.
+    /// The address at which to sign in again first.
     pub again: Option<String>,
-    /// What is wrong with what was typed: `id`, `empty`, `date` or `past`.
+    /// The error in the submitted values: `id`, `empty`, `date` or `past`.
     pub problem: Option<&'static str>,
-    /// What has just been done: `waits`, `set` or `taken_back`.
+    /// The action that has just been taken: `waits`, `set` or `taken_back`.
     pub done: Option<&'static str>,
 }
 
-/// A new credential that waits.
+/// A new credential that is pending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCredentialView {
-    /// What it is.
+    /// The kind of credential.
     pub kind: Option<&'static str>,
-    /// Since when, seconds since 1970.
+    /// The time since which it is pending, in seconds since 1970.
     pub since: i64,
-    /// By whom.
+    /// The actor who added it.
     pub by: String,
-    /// What Entra said against it.
+    /// Entra's error for it.
     pub refused: Option<String>,
 }
 
 impl AdminPage {
-    /// What the frame names.
+    /// Returns the values that the layout can use.
     pub(super) fn context(&self, here: AdminTab) -> Value {
         let all = [
             (AdminTab::Setup, "setup", ""),
@@ -326,17 +327,17 @@ impl CredentialPage {
     }
 }
 
-/// `2026-01-09 02:02`, in UTC.
+/// Formats a time as `2026-01-09 02:02`, in UTC.
 fn minute(seconds: i64) -> String {
     calendar::utc_minute(u64::try_from(seconds).unwrap_or_default())
 }
 
-/// `2026-01-09`, in UTC.
+/// Formats a date as `2026-01-09`, in UTC.
 fn day(seconds: i64) -> String {
     calendar::utc_day(u64::try_from(seconds).unwrap_or_default())
 }
 
-/// Every word put in another's place; for whoever tries a template.
+/// Replaces every text with another one, for tests of templates.
 macro_rules! spoilt {
     ($($page:ident: |$it:ident, $word:ident, $link:ident| $change:block)*) => {$(
         impl $page {

@@ -1,4 +1,5 @@
-//! Whether a template escapes what it prints: every word is made to look like markup, and none may come out as such.
+//! Tests that templates escape the values they print: each word is replaced with text that looks
+//! like markup, and none of it may appear as markup in the output.
 
 use super::page::{AppReturn, IdentifyPage, LastSignIn, NativeConfirmPage, NativeOpenPage, NoticeAction, NoticeParty, NoticeRemedy, Page, SignInPage};
 use super::setup::{
@@ -8,10 +9,10 @@ use super::setup::{
 const WORD: &str = "'\"><x-entrada>";
 const RAW: &str = "<x-entrada";
 
-/// The page with hostile words in all its places.
+/// Replaces all texts of the page with hostile words.
 pub(super) fn make_hostile(page: &Page) -> Page {
     let word = || WORD.to_owned();
-    // What leads somewhere must begin as a link to be printed at all.
+    // A template prints a link only if it begins like one.
     let link = || format!("/{WORD}");
     match page {
         Page::Notice(it) => {
@@ -37,7 +38,7 @@ pub(super) fn make_hostile(page: &Page) -> Page {
         Page::Credential(it) => Page::Credential(Box::new(it.spoilt(word, link))),
         Page::ConfirmSignOut { .. } => Page::ConfirmSignOut { action: link(), rd: link() },
         Page::NativeConfirm(_) => Page::NativeConfirm(NativeConfirmPage { action: link(), app: word(), site: word() }),
-        // Where it leads is ours, and holds no such word.
+        // Entrada chooses the address, so it contains no hostile word.
         Page::NativeOpen(it) => Page::NativeOpen(NativeOpenPage { good: it.good, back: AppReturn { app: word(), to: it.back.to.clone() } }),
     }
 }
@@ -88,7 +89,7 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
     }
 }
 
-/// Whether a hostile word stands in it as markup.
+/// Returns whether the HTML contains a hostile word as markup.
 pub(super) fn contains_hostile_text(html: &str) -> bool {
     html.contains(RAW)
 }

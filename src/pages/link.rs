@@ -1,6 +1,7 @@
-//! Where a page may lead.
+//! Allowed targets of links in pages.
 
-/// A place that may stand in `href`: a path of this site, or a web address. No escaping makes `javascript:` harmless.
+/// Returns `href` if it may be used as a link: a path on this site, or a web address. Escaping does
+/// not make `javascript:` harmless.
 pub(super) fn link(href: &str) -> Option<&str> {
     let is_path = href.starts_with('/') && !href.starts_with("//") && !href.starts_with("/\\");
     (is_path || href.starts_with("https://") || href.starts_with("http://")).then_some(href)

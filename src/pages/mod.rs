@@ -1,7 +1,9 @@
-//! The HTML that people see when it is not the app's: what happened, whose move it is, a reference to give to support.
+//! The HTML that people see when it does not come from the app: the problem, the party that can fix
+//! it, and a reference for support.
 //!
-//! It decides nothing: it is handed the words, most of which it keeps itself, in each language. Every value is escaped, no page needs a script, only the set-up page has one
-//! (`script`), and nothing is loaded from elsewhere.
+//! This module decides nothing: it receives the values and keeps most of the texts itself, in each
+//! language. Every value is escaped. No page needs a script; only the set-up page has one
+//! (`script`). No page loads anything from other sites.
 
 pub mod admin;
 mod hostile;
@@ -32,11 +34,11 @@ use set::TemplateSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a person still reads if not even a built-in template renders.
+/// The page to show if not even a built-in template renders.
 const LAST_RESORT: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Entrada</title></head>\
 <body><main><h1>This page cannot be shown</h1><p>Please tell the app's owner.</p></main></body></html>";
 
-/// The pages: ours, and those that an operator puts in their place.
+/// The pages: the built-in ones, and an operator's replacements.
 #[derive(Debug)]
 pub struct Pages {
     ours: TemplateSet,
@@ -48,9 +50,10 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Reads the operator's templates, where there is a directory of them (`[pages] templates`).
+    /// Reads the operator's templates, if a directory is configured (`[pages] templates`).
     ///
-    /// Each of the warnings names a file that cannot be used, and why; the built-in one stands in for it.
+    /// Each warning names a file that cannot be used, and the reason; the built-in template
+    /// replaces it.
     pub fn new(templates: Option<&Path>) -> (Self, Vec<String>) {
         let mut warnings = Vec::new();
         let ours = TemplateSet::built_in(&mut warnings);
@@ -58,7 +61,8 @@ impl Pages {
         let policy = |scripts: &str, form_action| policy(&ours, theirs.as_ref(), scripts, form_action);
         let pages = Self {
             policy: policy("", "; form-action 'self'"),
-            // Chromium holds redirects after a form to `form-action` as well, and signing in and out goes on to Entra and from there wherever it sends.
+            // Chromium applies `form-action` to redirects after a form as well, and signing in and
+            // out continues at Entra and at any address that Entra redirects to.
             policy_without_form_action: policy("", ""),
             policy_with_script: policy(&format!("; script-src {}", script::source()), ""),
             is_told: AtomicBool::new(false),
@@ -68,12 +72,13 @@ impl Pages {
         (pages, warnings)
     }
 
-    /// What notices say, in that language.
+    /// Returns the texts of notices in this language.
     pub fn phrases(&self, language: Language) -> &NoticePhrases {
         self.ours.phrases(language)
     }
 
-    /// The page as HTML, in the language where its words are told in it. What an operator's template cannot render, ours does.
+    /// Renders the page as HTML, in this language if its texts exist in it. If an operator's
+    /// template fails to render, the built-in one is used.
     pub fn render(&self, page: &Page, language: Language) -> String {
         if let Some(theirs) = &self.theirs {
             match theirs.render(page, language) {
@@ -87,17 +92,17 @@ impl Pages {
         })
     }
 
-    /// The `Content-Security-Policy` that the page must be sent under.
+    /// Returns the `Content-Security-Policy` that must be sent with the page.
     pub fn policy(&self, page: &Page) -> &HeaderValue {
         match page {
             Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_) => &self.policy_without_form_action,
-            // Its trial goes on to Entra, and its addresses are copied by a button.
+            // The test sign-in continues at Entra, and a button copies the addresses.
             Page::SetUp(it) if it.is_steps() => &self.policy_with_script,
             _ => &self.policy,
         }
     }
 
-    /// Once: a template that fails does so for everybody.
+    /// Logs a failing template once, because it fails for everyone.
     fn tell(&self, page: &Page, error: &minijinja::Error) {
         if !self.is_told.swap(true, Ordering::Relaxed) {
             tracing::warn!(template = page.template(), cause = set::cause(error), "cannot render a page with its template");

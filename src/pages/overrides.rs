@@ -1,4 +1,4 @@
-//! The operator's own templates, each tried with sample data before it may be seen.
+//! The operator's own templates; each is tested with sample data before it is used.
 
 use super::hostile;
 use super::page::Page;
@@ -9,12 +9,14 @@ use crate::base::language::Language;
 use std::io::Read as _;
 use std::path::Path;
 
-/// The largest file that is read, in bytes.
+/// Maximum size of a file, in bytes.
 const MAX_OVERRIDE_BYTES: u64 = 256 * 1024;
 
-/// Ours with theirs in place. `None` if nothing of theirs can be used.
+/// Returns the built-in set with the operator's replacements, or `None` if none of the operator's
+/// files can be used.
 ///
-/// A file that begins with `_` is for others to include; any other must bear a name of ours.
+/// A file whose name begins with `_` is for other templates to include; any other must have the
+/// name of a built-in file.
 pub(super) fn load(ours: &TemplateSet, folder: &Path, warnings: &mut Vec<String>) -> Option<TemplateSet> {
     let files = match names(folder) {
         Ok(names) => names,
@@ -41,7 +43,7 @@ pub(super) fn load(ours: &TemplateSet, folder: &Path, warnings: &mut Vec<String>
     (used > 0).then_some(set)
 }
 
-/// What others include comes first, then the frame, then the pages.
+/// Sorts the files: included ones first, then the layout, then the pages.
 fn in_order(files: &[String]) -> impl Iterator<Item = &str> {
     let partials = files.iter().map(String::as_str).filter(|it| is_partial(it));
     let ours = [STYLE_SHEET_NAME].into_iter().chain(TEMPLATES.iter().map(|it| it.0));
@@ -56,7 +58,7 @@ fn is_ours(name: &str) -> bool {
     name == STYLE_SHEET_NAME || TEMPLATES.iter().any(|it| it.0 == name)
 }
 
-/// Names of templates and style sheets; pictures and notes may lie beside them.
+/// Returns the names of templates and style sheets; the folder may also contain pictures and notes.
 fn names(folder: &Path) -> std::io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -76,7 +78,7 @@ fn read(path: &Path) -> Result<String, String> {
     if size as u64 > MAX_OVERRIDE_BYTES { Err(format!("it is larger than {} KiB", MAX_OVERRIDE_BYTES / 1024)) } else { Ok(text) }
 }
 
-/// The set with that file in it, if every page still renders.
+/// Returns the set with this file in it, if every page still renders.
 fn tried(set: &TemplateSet, name: &str, text: String, pages: &[Page]) -> Result<TemplateSet, String> {
     let mut set = set.clone();
     if name == STYLE_SHEET_NAME {

@@ -1,4 +1,4 @@
-//! What a page says.
+//! The content of pages.
 
 use super::admin::{CredentialPage, HistoryPage, PeoplePage, PersonPage, SignInsPage};
 use super::link::link;
@@ -12,150 +12,151 @@ use serde::Serialize;
 /// A page, ready to be rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
-    /// Something that is not as the person expected.
+    /// A result that the person did not expect.
     Notice(Notice),
-    /// The sign-in page with its one button.
+    /// The sign-in page with its single button.
     SignIn(SignInPage),
-    /// Asks by what somebody signs in: a username or a company code.
+    /// Asks for a username or a company code to sign in with.
     Identify(IdentifyPage),
-    /// A page of the set-up of an organization.
+    /// A page for the set-up of an organization.
     SetUp(Box<SetUpPage>),
-    /// Whoever was signed in is not any more.
+    /// The person has been signed out.
     SignedOut {
-        /// Where to sign in again.
+        /// The address at which to sign in again.
         sign_in: String,
     },
-    /// Asks before signing out, since another site sent the person here.
+    /// Asks for confirmation before signing out, because another site sent the person here.
     ConfirmSignOut {
-        /// Where the form goes.
+        /// The target of the form.
         action: String,
-        /// The way back, for those who stay.
+        /// The return address for people who stay signed in.
         rd: String,
     },
     /// The people of an organization, for its admin.
     People(Box<PeoplePage>),
-    /// One of them.
+    /// One person of an organization.
     OnePerson(Box<PersonPage>),
-    /// Who signed in lately.
+    /// Recent sign-ins.
     SignIns(Box<SignInsPage>),
-    /// What was changed.
+    /// The change history.
     History(Box<HistoryPage>),
-    /// The client secret.
+    /// The page about the client secret.
     Credential(Box<CredentialPage>),
-    /// Asks before somebody signs in to an app that any other on the device can pass for (RFC 8252 8.6).
+    /// Asks for confirmation before someone signs in to an app that any other app on the device can
+    /// impersonate (RFC 8252 8.6).
     NativeConfirm(NativeConfirmPage),
-    /// Leads back to an app, where the system does not by itself.
+    /// Returns to an app if the system does not do so by itself.
     NativeOpen(NativeOpenPage),
 }
 
-/// What happened, whose move it is, and what to do.
+/// States the problem, the party that can fix it, and the next steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// What sort of thing happened.
+    /// The kind of the notice.
     pub kind: NoticeKind,
-    /// The HTTP status that the page is sent with.
+    /// The HTTP status of the page.
     pub status: u16,
-    /// What happened, in a few words.
+    /// The problem in a few words.
     pub title: String,
-    /// What happened, in a sentence or two.
+    /// The problem in one or two sentences.
     pub what: String,
-    /// Whose move it is.
+    /// The party that can act.
     pub whose: NoticeParty,
-    /// What to do, step by step.
+    /// The next steps, in order.
     pub next: Vec<String>,
-    /// A way on.
+    /// An action to continue with.
     pub action: Option<NoticeAction>,
-    /// The way back to the app of a phone or a command line that asked for it.
+    /// The return address of the mobile app or command line that asked for the sign-in.
     pub back: Option<AppReturn>,
-    /// What somebody else than the reader does about it, and where.
+    /// The fix that someone other than the reader makes, and its place.
     pub remedy: Option<Box<NoticeRemedy>>,
-    /// Names and values for whoever looks into it.
+    /// Names and values for the people who investigate.
     pub details: Vec<(String, String)>,
-    /// What to give to support; it stands in the log as well.
+    /// The reference for support; the log contains it as well.
     pub reference: String,
 }
 
 /// The sign-in page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignInPage {
-    /// Where the button leads.
+    /// The address that the button opens.
     pub start: String,
-    /// What the person signs in to: the host name of the app.
+    /// The host name of the app that the person signs in to.
     pub app: String,
 }
 
-/// The sign-in page where there are organizations.
+/// The sign-in page if there are organizations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentifyPage {
-    /// Where the form goes.
+    /// The target of the form.
     pub action: String,
-    /// What the person signs in to: the host name of the app.
+    /// The host name of the app that the person signs in to.
     pub app: String,
-    /// What was typed, where nobody signs in by it.
+    /// The submitted text, if it matches no username or company code.
     pub unknown: Option<String>,
-    /// The organization of this device's last sign-in.
+    /// The organization of the last sign-in on this device.
     pub last: Option<LastSignIn>,
 }
 
-/// Where somebody signed in last.
+/// The organization of the last sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastSignIn {
     /// The company code, as the browser itself remembers it.
     pub code: String,
-    /// The way there: a path of ours.
+    /// The path on this site that starts its sign-in.
     pub href: String,
 }
 
-/// Asks whether somebody wants to sign in to an app on their device.
+/// Asks whether the person wants to sign in to an app on their device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NativeConfirmPage {
-    /// Where the form goes: `choice` is `continue` or `cancel`.
+    /// The target of the form; `choice` is `continue` or `cancel`.
     pub action: String,
-    /// What the app is called.
+    /// The name of the app.
     pub app: String,
-    /// What people sign in at: the host name.
+    /// The host name of the site at which people sign in.
     pub site: String,
 }
 
-/// Leads back to an app on the device.
+/// Returns to an app on the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NativeOpenPage {
-    /// Whether somebody was signed in.
+    /// Whether the sign-in succeeded.
     pub good: bool,
-    /// Where it goes.
+    /// The return address.
     pub back: AppReturn,
 }
 
-/// The way back to an app that asked: to a registered place and to no other.
+/// The return address of an app that asked for a sign-in: always a registered one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppReturn {
-    /// What the app is called.
+    /// The name of the app.
     pub app: String,
-    /// Where it hears how the sign-in went.
+    /// The address that receives the result of the sign-in.
     pub to: AppReturnUrl,
 }
 
-/// What sort of thing happened.
+/// The kind of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoticeKind {
-    /// Entra, or we, refused a sign-in.
+    /// Entra or Entrada rejected a sign-in.
     SignInFailed,
-    /// A form was sent while signed out.
+    /// A form was submitted while signed out.
     SignInNeeded,
-    /// Signed in, and not allowed.
+    /// The person is signed in, but not allowed.
     Forbidden,
-    /// Nothing of ours has this address.
+    /// Entrada has no page at this address.
     NotFound,
-    /// A request that cannot be answered as it was sent.
+    /// The request cannot be answered in the form in which it was sent.
     BadRequest,
-    /// The app, Entra or we are not there at the moment.
+    /// The app, Entra or Entrada is unavailable at the moment.
     Unavailable,
-    /// Signing in went round in circles and was stopped.
+    /// The sign-in kept looping and was stopped.
     Loop,
 }
 
-/// Whose move it is.
+/// The party that can act on a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoticeParty {
@@ -163,42 +164,42 @@ pub enum NoticeParty {
     You,
     /// The admin of the person's company.
     Admin,
-    /// Whoever runs the app.
+    /// The people who run the app.
     AppOwner,
     /// Microsoft.
     Entra,
-    /// Whoever runs the sign-in that Entra itself asks.
+    /// The people who run the identity provider that Entra itself relies on.
     IdentityProvider,
-    /// Us: the sign-in service has a fault.
+    /// The operator of the sign-in service, which has a fault.
     SignInService,
-    /// Nobody's: it passes.
+    /// No action is needed: the problem is temporary.
     Nobody,
 }
 
-/// What an admin or the app's owner does about it.
+/// The fix that an admin or the app's owner makes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NoticeRemedy {
-    /// For whom it is.
+    /// The party that the remedy is for.
     pub reader: NoticeParty,
-    /// What to do, in a sentence.
+    /// The fix, in a sentence.
     pub what: String,
-    /// The menus that lead there.
+    /// The menu path to the setting.
     pub place: String,
-    /// A command that does it or shows more.
+    /// A command that makes the fix or shows more.
     pub command: Option<String>,
 }
 
-/// A link that is shown as a button.
+/// A link shown as a button.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NoticeAction {
-    /// What the button says.
+    /// The label of the button.
     pub label: String,
-    /// Where it leads: a path of ours, or an address with http or https.
+    /// The target: a path on this site, or an http or https address.
     pub href: String,
 }
 
 impl Page {
-    /// The file name of the template.
+    /// Returns the file name of the template.
     pub(super) fn template(&self) -> &'static str {
         match self {
             Self::Notice(_) => "notice.html",
@@ -217,7 +218,7 @@ impl Page {
         }
     }
 
-    /// What the template may name.
+    /// Returns the values that the template can use.
     pub(super) fn context(&self, phrases: &NoticePhrases) -> Value {
         match self {
             Self::Notice(it) => it.context(phrases),
@@ -285,7 +286,7 @@ impl NoticeRemedy {
 }
 
 impl NoticeParty {
-    /// As programs and templates read it.
+    /// Returns the name that programs and templates read.
     pub fn name(self) -> &'static str {
         match self {
             Self::You => "you",

@@ -1,32 +1,33 @@
-//! What notices say, in each language: an entry of the catalog for each cause, so that one which is missing is found when the catalog is read.
+//! The texts of notices, in each language: one catalog entry for each cause, so that a missing
+//! entry is found when the catalog is read.
 
 use serde::Deserialize;
 
-/// The words of notices in one language.
+/// The texts of notices in one language.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoticePhrases {
-    /// Whose move it is.
+    /// Names of the parties that can act on a notice.
     pub(super) who: PartyNames,
-    /// What leads on from a notice.
+    /// Labels of the actions that a notice offers.
     pub(crate) way: ActionLabels,
-    /// What is said at the end of many.
+    /// Advice that ends many notices.
     pub(crate) advice: AdviceText,
-    /// The titles of sign-ins that Entra did not let through.
+    /// Titles of sign-ins that Entra rejected.
     pub(crate) title: NoticeTitles,
-    /// A sign-in that failed.
+    /// Texts for a failed sign-in.
     pub(crate) sign_in: SignInPhrases,
-    /// Whoever is signed in at Entra and may not come in.
+    /// Texts for people who are signed in at Entra but may not enter the app.
     pub(crate) entry: EntryPhrases,
-    /// What is asked for, and not given.
+    /// Texts for refused requests.
     pub(crate) refused: RefusalPhrases,
-    /// What is not there at the moment.
+    /// Texts for services that are unavailable at the moment.
     pub(crate) down: OutagePhrases,
-    /// Signing in that goes round in circles.
+    /// Texts for a sign-in that keeps looping.
     pub(crate) circle: LoopPhrases,
 }
 
-/// What happened, and what the person does.
+/// States the problem and the next step for the person.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoticeText {
@@ -36,7 +37,7 @@ pub(crate) struct NoticeText {
     pub(crate) next: Vec<String>,
 }
 
-/// The same under a title of others.
+/// The same as [`NoticeText`], under a title from [`NoticeTitles`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TitledText {
@@ -44,7 +45,7 @@ pub(crate) struct TitledText {
     pub(crate) next: String,
 }
 
-/// What somebody else than the person does about it, and where.
+/// The fix that someone other than the person makes, and its place.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RemedyText {

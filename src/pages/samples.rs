@@ -1,4 +1,4 @@
-//! One of every page, with the words people meet.
+//! One sample of every page, with realistic texts.
 
 use super::page::{
     AppReturn, IdentifyPage, LastSignIn, NativeConfirmPage, NativeOpenPage, Notice, NoticeAction, NoticeKind, NoticeParty, NoticeRemedy, Page, SignInPage,
@@ -10,7 +10,8 @@ use crate::base::redirect_uri::RedirectUri;
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const START: &str = "/oauth2/start?rd=%2Freports%3Fyear%3D2026";
 
-/// A name and a page for each case; an operator's templates are tried with them, and so are the built-in ones.
+/// Returns a name and a page for each case; operators' templates and the built-in ones are tested
+/// with them.
 pub fn samples() -> Vec<(&'static str, Page)> {
     let mut all = vec![
         ("sign-in", Page::SignIn(SignInPage { start: START.to_owned(), app: "reports.contoso.example".to_owned() })),

@@ -1,4 +1,4 @@
-//! One of every page of an admin's.
+//! One sample of every page for an organization's admin.
 
 use super::admin::{
     AdminPage, CredentialPage, EntraErrorDetail, HistoryPage, HistoryRow, NewCredentialView, PeoplePage, PersonPage, PersonPermissions, PersonRow,
@@ -8,7 +8,7 @@ use super::page::Page;
 
 const AT: i64 = 1_795_575_060;
 
-/// A name and a page for each case.
+/// Returns a name and a page for each case.
 pub(super) fn samples() -> Vec<(&'static str, Page)> {
     let nobody = PeoplePage { asked: "zzz".to_owned(), people: Vec::new(), next: None, ..people() };
     let off = PersonPage { listed: listed(3), role_source: "default", done: Some("off"), ..person() };

@@ -1,4 +1,4 @@
-//! One of every page of the set-up, and of every state that people meet.
+//! One sample of every set-up page, and of every state that people see.
 
 use super::setup::{
     DiscoveredTenant, FieldErrors, InvitationPage, MessagePage, SetUpHeader, SetUpPage, SetUpSteps, StaffSheet, TrialFailure, TrialPage, TrialPerson,
@@ -10,7 +10,7 @@ const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const HOME: &str = "/oauth2/setup";
 const APP: &str = "fleet.contoso.example";
 
-/// A name and a page for each case.
+/// Returns a name and a page for each case.
 pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUpPage)> {
     let told = |what| SetUpPage::Message(MessagePage { app: APP.to_owned(), home: HOME.to_owned(), what });
     vec![

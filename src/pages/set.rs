@@ -1,4 +1,4 @@
-//! Templates that belong together, and their style sheet.
+//! A set of templates and its style sheet.
 
 use super::page::Page;
 use super::phrases::NoticePhrases;
@@ -8,7 +8,7 @@ use super::words::{self, WordCatalog};
 use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
-/// The built-in templates by file name; the first is the frame of the others.
+/// The built-in templates, keyed by file name; the first is the layout of the others.
 pub(super) const TEMPLATES: [(&str, &str); 21] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
@@ -36,7 +36,7 @@ pub(super) const TEMPLATES: [(&str, &str); 21] = [
 /// The file name of the style sheet.
 pub(super) const STYLE_SHEET_NAME: &str = "style.css";
 
-/// Instructions that one page may take; ours take a few hundred.
+/// Maximum number of instructions for rendering one page; the built-in pages need a few hundred.
 const MAX_RENDER_INSTRUCTIONS: u64 = 100_000;
 
 /// Templates and their style sheet.
@@ -48,7 +48,8 @@ pub(super) struct TemplateSet {
 }
 
 impl TemplateSet {
-    /// Ours. A template of ours that does not parse would be named in `warnings`; a test keeps that from happening.
+    /// Returns the built-in set. A built-in template that does not parse is named in `warnings`; a
+    /// test ensures that this does not happen.
     pub(super) fn built_in(warnings: &mut Vec<String>) -> Self {
         let style = StyleSheet::new(include_str!("templates/style.css")).unwrap_or_else(|it| {
             warnings.push(format!("the built-in style sheet: {it}"));
@@ -63,27 +64,27 @@ impl TemplateSet {
         set
     }
 
-    /// Takes in a template under that name, in place of any that had it.
+    /// Adds a template under this name and replaces an existing one.
     pub(super) fn put(&mut self, name: &str, source: String) -> Result<(), Error> {
         self.environment.add_template_owned(name.to_owned(), source)
     }
 
-    /// Takes in another style sheet.
+    /// Replaces the style sheet.
     pub(super) fn restyle(&mut self, style: StyleSheet) {
         self.style = style;
     }
 
-    /// The style sheet.
+    /// Returns the style sheet.
     pub(super) fn style(&self) -> &StyleSheet {
         &self.style
     }
 
-    /// What notices say.
+    /// Returns the texts of notices.
     pub(super) fn phrases(&self, language: Language) -> &NoticePhrases {
         self.words.phrases(language)
     }
 
-    /// The page as HTML.
+    /// Renders the page as HTML.
     pub(super) fn render(&self, page: &Page, language: Language) -> Result<String, Error> {
         let (words, language) = self.words.of(page.template(), language);
         let context =
@@ -92,7 +93,7 @@ impl TemplateSet {
     }
 }
 
-/// What went wrong, in one line.
+/// Returns the cause of a rendering error, in one line.
 pub(super) fn cause(error: &Error) -> String {
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     match (error.name(), error.line()) {
@@ -103,7 +104,7 @@ pub(super) fn cause(error: &Error) -> String {
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    // By default the file's name decides, and a name without `.html` would escape nothing.
+    // By default the file name decides, and in a file without `.html` nothing would be escaped.
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(MAX_RENDER_INSTRUCTIONS));

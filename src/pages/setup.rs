@@ -1,191 +1,193 @@
-//! What the set-up page of an organization says.
+//! The content of an organization's set-up pages.
 
 use super::admin::{AdminPage, AdminTab};
 use super::link::link;
 use minijinja::context;
 use minijinja::value::Value;
 
-/// A page of the set-up.
+/// A set-up page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetUpPage {
-    /// The steps up to turning on.
+    /// The steps until the connection is turned on.
     Steps(Box<SetUpSteps>),
-    /// The button that uses a link up.
+    /// The button that redeems a set-up link.
     Invitation(InvitationPage),
-    /// A page that only says something.
+    /// A page with only a message.
     Message(MessagePage),
-    /// What a sign-in on trial brought.
+    /// The result of a test sign-in.
     Trial(Box<TrialPage>),
-    /// The sheet for staff.
+    /// The information sheet for staff.
     Sheet(StaffSheet),
 }
 
-/// Where one is.
+/// The app and the organization that a page belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetUpHeader {
     /// The host name of the app.
     pub app: String,
     /// The organization's name.
     pub organization: String,
-    /// The path of the set-up page; the other paths begin so.
+    /// The path of the set-up page, which is also the prefix of the other paths.
     pub home: String,
 }
 
-/// The steps up to turning on.
+/// The steps until the connection is turned on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetUpSteps {
-    /// Where one is.
+    /// The app and the organization.
     pub head: SetUpHeader,
-    /// Whether one came by a link.
+    /// Whether the admin opened the page with a set-up link.
     pub by_link: bool,
-    /// Whether it stands in the configuration, which alone changes it.
+    /// Whether the organization is defined in the configuration, so that it can be changed only
+    /// there.
     pub in_file: bool,
-    /// What is registered at Entra.
+    /// The redirect URI to register at Entra.
     pub redirect_uri: String,
-    /// What stands in the fields.
+    /// The values in the fields.
     pub typed: TypedFields,
-    /// What is wrong with it.
+    /// The errors in these values.
     pub wrong: FieldErrors,
-    /// Whether there is a client secret.
+    /// Whether a client secret is saved.
     pub has_secret: bool,
-    /// Whether a new one waits beside it.
+    /// Whether a new secret is pending beside it.
     pub waits: bool,
-    /// Whether this visit may change it.
+    /// Whether this session may change it.
     pub may_change_secret: bool,
-    /// Whether whoever comes may turn it off: nobody there has a higher role.
+    /// Whether the reader may turn the organization off: no one in it has a higher role.
     pub may_turn_off: bool,
-    /// Where one signs in anew to be allowed to.
+    /// The address at which to sign in again to get this permission.
     pub fresh: String,
-    /// What Entra told of the tenant.
+    /// The tenant as Entra's discovery describes it.
     pub discovered: Option<DiscoveredTenant>,
-    /// A word why it told nothing, and its code.
+    /// The key of the reason that discovery failed, and Entra's error code.
     pub undiscovered: Option<(&'static str, Option<String>)>,
     /// Whether the connection is complete.
     pub complete: bool,
-    /// When a sign-in with this very connection did well, in UTC.
+    /// The time of a successful test sign-in with exactly this connection, in UTC.
     pub tested: Option<String>,
-    /// `draft`, `on` or `off`.
+    /// The state: `draft`, `on` or `off`.
     pub state: &'static str,
     /// The company code.
     pub code: String,
-    /// The link by which its people sign in.
+    /// The link with which its people sign in.
     pub start: String,
-    /// What was done just now.
+    /// The action that has just succeeded.
     pub done: Option<&'static str>,
-    /// Why something was not done.
+    /// The reason that an action was rejected.
     pub refused: Option<&'static str>,
 }
 
-/// What stands in the fields.
+/// The values in the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypedFields {
-    /// Tenant ID.
+    /// The tenant ID.
     pub tenant: String,
-    /// Client ID.
+    /// The client ID.
     pub client_id: String,
-    /// The day on which the secret ends.
+    /// The expiry date of the secret.
     pub ends: String,
-    /// Whether a secret was typed, which is never shown again.
+    /// Whether a secret was submitted; it is never shown again.
     pub secret: bool,
 }
 
-/// A word for each field that cannot be right.
+/// The key of an error for each invalid field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldErrors {
-    /// Tenant ID.
+    /// The error in the tenant ID.
     pub tenant: Option<&'static str>,
-    /// Client ID.
+    /// The error in the client ID.
     pub client_id: Option<&'static str>,
-    /// Client secret.
+    /// The error in the client secret.
     pub client_secret: Option<&'static str>,
-    /// The day on which the secret ends.
+    /// The error in the expiry date of the secret.
     pub ends: Option<&'static str>,
 }
 
-/// What Entra's discovery told of a tenant.
+/// A tenant as Entra's discovery describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscoveredTenant {
-    /// Its id.
+    /// The tenant ID.
     pub tenant: Option<String>,
-    /// The cloud.
+    /// The Microsoft cloud of the tenant.
     pub cloud: Option<String>,
-    /// Where in the world it is, as Entra abbreviates it.
+    /// The region of the tenant, as Entra abbreviates it.
     pub region: Option<String>,
-    /// Who issues its tokens.
+    /// The issuer of its tokens.
     pub issuer: String,
 }
 
-/// The button that uses a link up.
+/// The button that redeems a set-up link.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InvitationPage {
     /// The host name of the app.
     pub app: String,
     /// The path of the set-up page.
     pub home: String,
-    /// What the link carries.
+    /// The token in the link.
     pub token: String,
 }
 
-/// A page that only says something.
+/// A page with only a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessagePage {
     /// The host name of the app.
     pub app: String,
     /// The path of the set-up page.
     pub home: String,
-    /// The word for it.
+    /// The key of the message.
     pub what: &'static str,
 }
 
-/// What a sign-in on trial brought.
+/// The result of a test sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrialPage {
-    /// Where one is.
+    /// The app and the organization.
     pub head: SetUpHeader,
-    /// The claims that count: a word and a value.
+    /// The claims that matter: a key and a value.
     pub claims: Vec<(&'static str, String)>,
-    /// Who it would be, or a word why nobody who may come in.
+    /// The person that the sign-in matches, or the key of the reason that it matches no one who may
+    /// enter.
     pub met: Option<Result<TrialPerson, &'static str>>,
-    /// Why there was no sign-in.
+    /// The reason that the sign-in failed.
     pub failed: Option<TrialFailure>,
 }
 
-/// Who somebody would be.
+/// The person that a test sign-in matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrialPerson {
-    /// A word how.
+    /// The key of the way in which it matches.
     pub how: &'static str,
     /// The username.
     pub username: String,
-    /// The role.
+    /// The person's role.
     pub role: String,
 }
 
-/// Why there was no sign-in.
+/// The reason that a test sign-in failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrialFailure {
     /// Entra's code, such as `AADSTS7000215`.
     pub code: Option<String>,
-    /// What happened, in a few words.
+    /// The problem in a few words.
     pub title: String,
-    /// What happened, in a sentence or two.
+    /// The problem in one or two sentences.
     pub what: String,
-    /// What to do.
+    /// The next steps.
     pub next: Vec<String>,
-    /// What an admin does about it.
+    /// The fix that an admin makes.
     pub fix: Option<String>,
-    /// The menus that lead there.
+    /// The menu path to the setting.
     pub place: Option<String>,
-    /// Names and values for whoever looks into it.
+    /// Names and values for the people who investigate.
     pub details: Vec<(String, String)>,
-    /// What to give to support.
+    /// The reference for support.
     pub reference: String,
 }
 
-/// The sheet for staff.
+/// The information sheet for staff.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaffSheet {
-    /// Where one is.
+    /// The app and the organization.
     pub head: SetUpHeader,
     /// The address of the app.
     pub address: String,
@@ -194,7 +196,7 @@ pub struct StaffSheet {
 }
 
 impl SetUpPage {
-    /// The file name of the template.
+    /// Returns the file name of the template.
     pub(super) fn template(&self) -> &'static str {
         match self {
             Self::Steps(_) => "setup_steps.html",
@@ -205,12 +207,12 @@ impl SetUpPage {
         }
     }
 
-    /// Whether it is the page of the steps, a form of which goes on to Entra.
+    /// Returns whether this is the page with the steps; one of its forms continues at Entra.
     pub(super) fn is_steps(&self) -> bool {
         matches!(self, Self::Steps(_))
     }
 
-    /// What the template may name.
+    /// Returns the values that the template can use.
     pub(super) fn context(&self) -> Value {
         match self {
             Self::Steps(it) => it.context(),

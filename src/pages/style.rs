@@ -1,30 +1,31 @@
-//! The one style sheet, inlined and named in the policy by its digest.
+//! The only style sheet; it is inlined, and its digest is in the policy.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::Value;
 
-/// A style sheet that can stand in a page.
+/// A style sheet that can be inlined in a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct StyleSheet {
     text: String,
     source: String,
 }
 
-/// Why a text is no style sheet of a page.
+/// The reason that a text cannot be inlined as a style sheet.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadStyleSheet {
-    /// It would end the element it stands in.
+    /// It contains the end tag of its own element.
     #[error("it contains \"</style\"")]
     Ends,
-    /// A browser replaces such characters, and the digest would not hold.
+    /// Browsers replace NUL characters, so the digest would not match.
     #[error("it contains a NUL character")]
     Nul,
 }
 
 impl StyleSheet {
-    /// Line ends become plain ones, as HTML parsers make them before they compare the digest (HTML 13.2.3.5).
+    /// Replaces line endings with `\n`, as HTML parsers do before they compare the digest (HTML
+    /// 13.2.3.5).
     pub(super) fn new(text: &str) -> Result<Self, BadStyleSheet> {
         let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
         if text.contains('\0') {
@@ -37,12 +38,12 @@ impl StyleSheet {
         Ok(Self { text, source })
     }
 
-    /// The source expression that allows it (CSP 3, 2.3.1).
+    /// Returns the source expression that allows it (CSP 3, 2.3.1).
     pub(super) fn source(&self) -> &str {
         &self.source
     }
 
-    /// The whole element, so that no template can change a byte of what the digest covers.
+    /// Returns the whole element, so that no template can change a byte that the digest covers.
     pub(super) fn element(&self) -> Value {
         Value::from_safe_string(format!("<style>{}</style>", self.text))
     }

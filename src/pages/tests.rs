@@ -179,7 +179,7 @@ fn what_an_operators_template_cannot_render_ours_does() {
     assert_eq!(pages.render(&page, Language::English), ours().render(&page, Language::English));
 }
 
-/// Also what `tests/outside/pages.mjs` looks at.
+/// `tests/outside/pages.mjs` inspects these files too.
 #[test]
 fn all_pages_are_written_to_the_target_folder_to_be_looked_at() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pages");

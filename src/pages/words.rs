@@ -1,4 +1,5 @@
-//! The words of pages: one file for each language, one table in it for each template, and what notices say.
+//! The texts of pages: one file for each language, with one table for each template and the texts
+//! of notices.
 
 use super::phrases::NoticePhrases;
 use crate::base::language::Language;
@@ -8,10 +9,10 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Words by name, by template.
+/// Texts keyed by name, keyed by template.
 pub(super) type WordTables = BTreeMap<String, BTreeMap<String, String>>;
 
-/// One file.
+/// The file of one language.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct WordFile {
     pub(super) phrases: NoticePhrases,
@@ -19,7 +20,7 @@ pub(super) struct WordFile {
     pub(super) tables: WordTables,
 }
 
-/// What is written, in each language.
+/// The texts in each language.
 #[derive(Clone, Debug)]
 pub(super) struct WordCatalog {
     english: Arc<LanguageWords>,
@@ -33,7 +34,8 @@ struct LanguageWords {
 }
 
 impl WordCatalog {
-    /// What is built in. A file that cannot be read would be named in `warnings`; a test keeps that from happening.
+    /// Returns the built-in texts. A file that cannot be read is named in `warnings`; a test
+    /// ensures that this does not happen.
     pub(super) fn built_in(warnings: &mut Vec<String>) -> Self {
         let mut values = |language| {
             let WordFile { phrases, tables } = read(language).unwrap_or_else(|it| {
@@ -45,12 +47,13 @@ impl WordCatalog {
         Self { english: values(Language::English), german: values(Language::German) }
     }
 
-    /// What notices say.
+    /// Returns the texts of notices.
     pub(super) fn phrases(&self, language: Language) -> &NoticePhrases {
         &self.written(language).phrases
     }
 
-    /// The words of a template and the language they are in: what has no table is English.
+    /// Returns the texts of a template and their language: English if this language has no table
+    /// for the template.
     pub(super) fn of(&self, template: &str, language: Language) -> (Value, Language) {
         let name = template.trim_end_matches(".html");
         match (self.written(language).tables.get(name), self.english.tables.get(name)) {
@@ -68,7 +71,7 @@ impl WordCatalog {
     }
 }
 
-/// The words of a language.
+/// Reads the texts of a language.
 pub(super) fn read(language: Language) -> Result<WordFile, toml::de::Error> {
     toml::from_str(source(language))
 }
@@ -80,7 +83,8 @@ fn source(language: Language) -> &'static str {
     }
 }
 
-/// The filter `fill`: puts values where their names stand in braces. What comes out is plain text, and is escaped like any other.
+/// The filter `fill`: replaces names in braces with values. The result is plain text and is escaped
+/// like any other.
 pub(super) fn fill(text: &str, values: Kwargs) -> Result<String, Error> {
     let mut out = text.to_owned();
     for name in values.args() {
@@ -100,14 +104,14 @@ mod tests {
     use super::super::set::TEMPLATES;
     use super::*;
 
-    /// The names in braces of a text, in their order.
+    /// Returns the names in braces in a text, in order.
     fn places(text: &str) -> Vec<&str> {
         let mut all: Vec<_> = text.split('{').skip(1).filter_map(|it| it.split_once('}')).map(|it| it.0).collect();
         all.sort_unstable();
         all
     }
 
-    /// All texts by the way to them, tables and lists walked through.
+    /// Returns all texts with their path, across tables and lists.
     fn texts(at: String, value: &toml::Value) -> Vec<(String, String)> {
         match value {
             toml::Value::Table(it) => it.iter().flat_map(|(name, value)| texts(format!("{at}.{name}"), value)).collect(),
@@ -126,7 +130,7 @@ mod tests {
         for ((name, text), (_, other)) in english.iter().zip(&german) {
             assert_eq!(places(text), places(other), "{name}");
             assert!(!text.trim().is_empty() && !other.trim().is_empty(), "{name}");
-            // A sentence that nobody translated; a name such as "Tenant ID" may be the same.
+            // A sentence left untranslated; a name such as "Tenant ID" may be the same.
             assert!(text != other || !text.ends_with('.'), "{name}: {text}");
         }
     }
@@ -136,7 +140,8 @@ mod tests {
         for (table, words) in read(Language::English).unwrap().tables {
             let source = &whole(&format!("{table}.html"));
             for key in words.keys() {
-                // Some are chosen by a value: `words[wrong.tenant]`. That each of those is there, the samples show.
+                // Some keys are chosen with a value: `words[wrong.tenant]`. The samples show that
+                // each of those exists.
                 assert!(is_said(source, key) || source.contains("words["), "{table}.{key} is not said");
             }
             for said in source.split("words.").skip(1) {
@@ -146,7 +151,7 @@ mod tests {
         }
     }
 
-    /// A template with those that it extends and includes.
+    /// Returns a template together with the ones that it extends and includes.
     fn whole(name: &str) -> String {
         let (_, source) = TEMPLATES.iter().find(|it| it.0 == name).unwrap_or_else(|| panic!("there is no template {name}"));
         let others = ["{% extends \"", "{% include \""].into_iter().flat_map(|it| source.split(it).skip(1));

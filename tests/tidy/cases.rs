@@ -1,14 +1,15 @@
-//! The rules themselves, tried on small sources: what each must accuse, and what it must let pass.
+//! Tests the rules themselves on small sources: violations that each rule must report, and code
+//! that it must accept.
 
 use crate::tree::SourceTree;
 use crate::{layers, shape};
 
-/// A crate of files, `path: text` each, with the parents that declare them.
+/// Returns a crate with these files, `path: text` each, and the parents that declare them.
 fn tree(files: &[(&str, &str)]) -> SourceTree {
     SourceTree::new(files.iter().map(|(path, text)| (format!("src/{path}"), (*text).to_owned())).collect())
 }
 
-/// A crate with two modules, `flow` above `wire`; `wire/inbound.rs` holds the text.
+/// Returns a crate with two modules, `flow` above `wire`; `wire/inbound.rs` holds the text.
 fn wire(text: &str) -> SourceTree {
     tree(&[
         ("lib.rs", "pub mod base; pub mod config; pub mod wire; pub mod flow;"),

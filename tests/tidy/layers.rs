@@ -1,9 +1,10 @@
-//! Who may know whom.
+//! The modules that each module may import.
 
 use crate::tree::{ModuleReference, SourceTree};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// From the ground up. A module imports only from layers below its own; modules on one layer do not know each other.
+/// From the bottom up. A module imports only from layers below its own; modules in the same layer
+/// do not import each other.
 const LAYERS: &[&[&str]] = &[
     &["base"],
     &["config"],
@@ -22,17 +23,20 @@ const LAYERS: &[&[&str]] = &[
     &["lib", "main"],
 ];
 
-/// Stores know no cookies, rules know no requests; nothing on the request path names what only a developer starts.
+/// Stores do not use cookies, and rules do not use requests; code on the request path does not name
+/// modules that only a developer starts.
 const NEVER: &[(&[&str], &[&str])] = &[
     (&["session", "access", "directory"], &["wire"]),
     (&["session", "access", "directory", "headers", "upstream", "sidecar", "flow", "server", "service"], &["emulator", "demo"]),
 ];
 
-/// Which folders of `flow` a folder of `flow` imports; its files outside of folders connect them.
+/// The folders of `flow` that each folder of `flow` imports; the files of `flow` outside of folders
+/// connect them.
 const FLOW_FOLDERS: &[(&str, &[&str])] =
     &[("refusal", &[]), ("upkeep", &[]), ("sign_in", &["refusal"]), ("native", &["refusal", "sign_in", "upkeep"]), ("setup", &["refusal", "sign_in"])];
 
-/// Who reads which section of the configuration. `cli` and `sidecar` hand them out.
+/// The modules that read each section of the configuration. `cli` and `sidecar` distribute the
+/// sections.
 const SECTIONS: &[(&str, &[&str])] = &[
     ("access", &["access", "flow"]),
     ("directory", &["directory"]),
@@ -49,7 +53,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
 /// Modules that see the whole configuration.
 const WHOLE_CONFIG: &[&str] = &["config", "sidecar", "service", "cli", "lib", "main"];
 
-/// What each import across modules does against the layers.
+/// Returns the imports across modules that violate the layers.
 pub fn against_the_layers(tree: &SourceTree) -> Vec<String> {
     let mut out = BTreeSet::new();
     for file in &tree.files {
@@ -71,7 +75,7 @@ pub fn against_the_layers(tree: &SourceTree) -> Vec<String> {
     out.into_iter().collect()
 }
 
-/// Folders of `flow` that import one that they should not know.
+/// Returns imports between folders of `flow` that are not allowed.
 pub fn between_folders_of_flow(tree: &SourceTree) -> Vec<String> {
     let mut out = BTreeSet::new();
     for it in tree.references() {
@@ -88,12 +92,12 @@ fn is_below(module: &[String], folder: &str) -> bool {
     module.first().is_some_and(|it| it == "flow") && module.get(1).is_some_and(|it| it == folder)
 }
 
-/// What reads more of the configuration than its own section.
+/// Returns the modules that read more of the configuration than their own sections.
 pub fn beyond_its_section(tree: &SourceTree) -> Vec<String> {
     let mut out = BTreeSet::new();
     for it in tree.references() {
         let (here, there) = ends(&it);
-        // The bare module is judged by what is reached through it.
+        // The bare module is judged by the items that are reached through it.
         let Some(item) = it.to.get(1).map(String::as_str).or(it.glob.then_some("*")) else { continue };
         let readers = SECTIONS.iter().find(|it| it.0 == item).map_or(&[][..], |it| it.1);
         if there == "config" && !WHOLE_CONFIG.contains(&here) && !readers.contains(&here) {
@@ -103,7 +107,8 @@ pub fn beyond_its_section(tree: &SourceTree) -> Vec<String> {
     out.into_iter().collect()
 }
 
-/// Files that import each other in a ring; a `mod.rs` and a child of its that imports it are one.
+/// Returns files that import each other in a cycle; a `mod.rs` and its child that imports it count
+/// as one file.
 pub fn rings(tree: &SourceTree) -> Vec<String> {
     let mut below: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let imported = tree.references();
@@ -133,7 +138,7 @@ fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|it| it.contains(&module))
 }
 
-/// The modules that a reference leads from and to; an item of the root is `lib`'s.
+/// Returns the modules at both ends of a reference; an item in the root belongs to `lib`.
 fn ends<'a>(it: &'a ModuleReference<'_>) -> (&'a str, &'a str) {
     let top = |place: &'a [String]| place.first().map(String::as_str).filter(|it| layer(it).is_some()).unwrap_or("lib");
     let here = it.file.module.first().map_or("lib", String::as_str);

@@ -1,4 +1,4 @@
-//! The repository keeps its own order. What fails here is the layout, not the behavior.
+//! Checks the layout of the repository. A failure here concerns the layout, not the behavior.
 #![cfg(test)]
 
 mod cases;

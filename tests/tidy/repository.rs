@@ -1,11 +1,11 @@
-//! What stands in the repository, and what it speaks of.
+//! The files in the repository, and the words that they must not contain.
 
 use crate::shape::REFUSED;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Everything at the top, and nothing else.
+/// Exactly the entries at the top of the repository.
 const TOP: &[&str] = &[
     ".ci",
     ".dockerignore",
@@ -33,7 +33,8 @@ const TOP: &[&str] = &[
     "tests",
 ];
 
-/// Words that tell of somebody's own machine or errand, in pieces so that this list does not name them.
+/// Words about one person's machine or task, in pieces so that this list does not contain them
+/// itself.
 const FOREIGN: &[&[&str]] = &[
     &["/wo", "rk/"],
     &["/fa", "rm/"],
@@ -56,7 +57,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Names that git does not look at, at the top.
+/// Returns names at the top that git ignores.
 fn ignored() -> BTreeSet<String> {
     let text = fs::read_to_string(root().join(".gitignore")).unwrap();
     text.lines().filter_map(|it| it.strip_prefix('/')).map(str::to_owned).chain([".git".to_owned()]).collect()
@@ -72,7 +73,7 @@ fn name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
-/// All files that git would keep; what programs leave behind below is ignored by name.
+/// Lists all files that git would track; files that tools leave in subfolders are ignored by name.
 fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     let ignored = ignored();
     for path in entries(folder) {

@@ -1,22 +1,24 @@
-//! What one file may hold.
+//! Rules for the content of one file.
 
 use crate::tree::{SourceFile, SourceTree};
 
 const MAX_FUNCTION_LINES: usize = 60;
 const MAX_FILE_LINES: usize = 400;
 
-/// What clippy and rustc refuse for the whole package (Cargo.toml), and what nobody may switch off again.
+/// Lints that clippy and rustc deny for the whole package (Cargo.toml), and that must not be
+/// switched off again.
 pub const REFUSED: &[(&str, &[&str])] = &[
     ("rust", &["unsafe_code", "missing_docs"]),
     ("clippy", &["unwrap_used", "expect_used", "panic", "indexing_slicing", "todo", "unimplemented", "dbg_macro", "print_stdout", "print_stderr"]),
 ];
 
-/// Where the header names of a front proxy may stand: where they are read, where we write our own, where an operator's names
-/// are judged, which sees no request, and in the app that shows what it received.
+/// Places that may name a front proxy's headers: the module that reads them, the modules that write
+/// our own, the configuration, which checks an operator's header names and sees no request, and the
+/// demo app, which shows the headers that it received.
 const READS_FORWARDED: &[&str] = &["src/wire/forwarded.rs"];
 const NAMES_FORWARDED: &[&str] = &["src/headers/", "src/upstream/", "src/config/", "src/demo/"];
 
-/// Functions and files that cannot be read at one sitting.
+/// Returns functions and files that are too long to read at one sitting.
 pub fn too_long(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in &tree.files {
@@ -31,8 +33,9 @@ pub fn too_long(tree: &SourceTree) -> Vec<String> {
     out
 }
 
-/// Caches that may drop a new entry: moka's default policy keeps what is used often and rejects newcomers, so that a full table of counts
-/// counts no new client, and a full table of answers asks again for each request.
+/// Returns caches that may drop a new entry: moka's default policy keeps frequently used entries
+/// and rejects new ones, so a full table of counts does not count a new client, and a full table of
+/// answers asks again for each request.
 pub fn caches_that_reject_newcomers(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in &tree.files {
@@ -48,7 +51,8 @@ pub fn caches_that_reject_newcomers(tree: &SourceTree) -> Vec<String> {
     out
 }
 
-/// Lints that are switched off outside tests: never by `allow`; by `expect` with a reason where an invariant makes it right.
+/// Returns lints that are switched off outside tests: `allow` is never permitted; `expect` with a
+/// reason is, if an invariant justifies it.
 pub fn lints_switched_off(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in &tree.files {
@@ -67,16 +71,17 @@ pub fn lints_switched_off(tree: &SourceTree) -> Vec<String> {
     out
 }
 
-/// Files that are compiled from elsewhere than where they seem to be.
+/// Returns files that are compiled from a place other than their apparent one.
 pub fn hidden_files(tree: &SourceTree) -> Vec<String> {
     let moved =
         |file: &SourceFile| file.source.attributes.iter().filter(|it| it.1 == "path").map(|it| format!("{}:{}: #[path]", file.path, it.0)).collect::<Vec<_>>();
     tree.files.iter().flat_map(moved).collect()
 }
 
-/// Forwarded headers that are read elsewhere than in `wire/forwarded.rs`.
+/// Returns forwarded headers that are read outside of `wire/forwarded.rs`.
 ///
-/// A name of theirs may stand as a string only in these places; and outside of the first nobody asks a header map for it.
+/// Their names may appear as strings only in these places, and a header map may be queried with
+/// them only in the first.
 pub fn forwarded_read_elsewhere(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in tree.files.iter().filter(|it| !READS_FORWARDED.contains(&it.path.as_str())) {

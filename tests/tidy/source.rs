@@ -1,4 +1,5 @@
-//! Reads a source file and keeps what the rules judge: paths, strings, functions, attributes. Code under `#[cfg(test)]` is left out.
+//! Parses a source file and keeps the parts that the rules check: paths, strings, functions,
+//! attributes. Code under `#[cfg(test)]` is left out.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use syn::spanned::Spanned;
@@ -8,17 +9,17 @@ use syn::{Attribute, Expr, Item, Lit, Meta, UseTree};
 /// A module's path from the crate's root; the root is empty.
 pub type ModulePath = Vec<String>;
 
-/// A path as it is written, and where.
+/// A path as it is written, and its position.
 #[derive(Clone, Debug)]
 pub struct NamedPath {
     pub line: usize,
-    /// The module that the path is written in.
+    /// The module that contains the path.
     pub at: ModulePath,
-    /// Its segments, with `crate`, `self` and `super`.
+    /// Its segments, including `crate`, `self` and `super`.
     pub path: Vec<String>,
-    /// What a `use` calls it here; nothing for a path in the open.
+    /// The local name from a `use`; `None` for a path outside of one.
     pub alias: Option<String>,
-    /// `use path::*`.
+    /// Whether it is `use path::*`.
     pub glob: bool,
 }
 
@@ -27,7 +28,7 @@ pub struct NamedPath {
 pub struct StringLiteral {
     pub line: usize,
     pub value: String,
-    /// Whether a header map is asked for it on the spot.
+    /// Whether a header map is queried with it directly.
     pub asked: bool,
 }
 
@@ -40,7 +41,7 @@ pub struct ChildModule {
     pub test: bool,
 }
 
-/// What the rules judge of one file.
+/// The parts of one file that the rules check.
 #[derive(Debug, Default)]
 pub struct ParsedSource {
     pub named: Vec<NamedPath>,
@@ -48,19 +49,19 @@ pub struct ParsedSource {
     pub children: Vec<ChildModule>,
     /// Name, first line, and number of lines of each function.
     pub functions: Vec<(String, usize, usize)>,
-    /// Attributes that are no documentation, as `name(tokens)`.
+    /// Attributes that are not documentation, as `name(tokens)`.
     pub attributes: Vec<(usize, String)>,
-    /// Lines that are under `#[cfg(test)]`.
+    /// Number of lines under `#[cfg(test)]`.
     pub test_lines: usize,
     at: ModulePath,
     asking: usize,
 }
 
-/// Method names by which a header map is read.
+/// Names of methods that read a header map.
 const ASKS: &[&str] = &["get", "get_all", "get_mut", "contains_key", "entry"];
 
 impl ParsedSource {
-    /// Reads the text of the file that is module `at`.
+    /// Parses the text of the file that is module `at`.
     pub fn read(text: &str, at: &[String]) -> Self {
         let ast = syn::parse_file(text).unwrap_or_else(|it| panic!("{at:?} is not Rust: {it}"));
         let mut out = Self { at: at.to_vec(), ..Self::default() };
@@ -96,7 +97,7 @@ impl ParsedSource {
         self.named.push(NamedPath { line, at: self.at.clone(), path, alias, glob });
     }
 
-    /// Macros are not expanded: whatever reads as a path or a string in them counts.
+    /// Macros are not expanded: everything in them that looks like a path or a string counts.
     fn tokens(&mut self, tokens: TokenStream) {
         let (mut path, mut line, mut joined) = (Vec::new(), 0, false);
         let all: Vec<TokenTree> = tokens.into_iter().collect();
@@ -112,7 +113,8 @@ impl ParsedSource {
                 }
                 TokenTree::Punct(it) if it.as_char() == ':' => joined = all.get(at.wrapping_sub(1)).is_some_and(is_first_colon) && !path.is_empty(),
                 TokenTree::Group(it) => {
-                    // `crate::{a, b}` in a macro: what it brings is not followed, so the whole of it is named.
+                    // `crate::{a, b}` in a macro: its items are not followed, so the path counts as
+                    // naming the whole module.
                     if joined && it.delimiter() == Delimiter::Brace {
                         path.push("*".to_owned());
                     }
@@ -223,7 +225,7 @@ impl<'a> Visit<'a> for ParsedSource {
         }
     }
 
-    /// `pub(in crate::x)` names a place, and imports nothing.
+    /// `pub(in crate::x)` names a module, but does not import it.
     fn visit_visibility(&mut self, _: &'a syn::Visibility) {}
 
     fn visit_path(&mut self, path: &'a syn::Path) {

@@ -1,28 +1,28 @@
-//! All files together: which module a path means, and which file that is.
+//! All files together: resolves a path to its module and its file.
 
 use crate::source::{ModulePath, NamedPath, ParsedSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// A file of `src/`.
+/// A file in `src/`.
 #[derive(Debug)]
 pub struct SourceFile {
-    /// From the repository's root: `src/flow/route.rs`.
+    /// The path from the repository's root: `src/flow/route.rs`.
     pub path: String,
     pub text: String,
     pub module: ModulePath,
     pub source: ParsedSource,
 }
 
-/// A path of ours: from a file, to an item or module of the crate.
+/// A reference from a file to an item or module of the crate.
 #[derive(Debug)]
 pub struct ModuleReference<'a> {
     pub file: &'a SourceFile,
     pub line: usize,
-    /// Where it leads, from the root.
+    /// The target, from the root.
     pub to: ModulePath,
-    /// Everything that stands there.
+    /// Whether it imports all items of the target.
     pub glob: bool,
 }
 
@@ -40,11 +40,11 @@ struct ModuleNode {
     uses: Vec<NamedPath>,
 }
 
-/// Aliases of aliases that are followed; more is a ring of `use`.
+/// Maximum number of aliases of aliases to follow; more means a cycle of `use`.
 const DEPTH: usize = 12;
 
 impl SourceTree {
-    /// Reads `src/`.
+    /// Reads all files in `src/`.
     pub fn of_this_crate() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut found = Vec::new();
@@ -53,7 +53,8 @@ impl SourceTree {
         Self::new(texts)
     }
 
-    /// From path and text of each file; files that only tests compile are left out.
+    /// Builds the tree from the path and text of each file; files that only tests compile are left
+    /// out.
     pub fn new(texts: Vec<(String, String)>) -> Self {
         let mut files: Vec<_> = texts.into_iter().map(|(path, text)| file(path, text)).collect();
         let declared = |it: &SourceFile| it.source.children.iter().filter(|it| it.test && !it.inline).map(|it| below(&it.at, &it.name)).collect::<Vec<_>>();
@@ -80,12 +81,12 @@ impl SourceTree {
         }
     }
 
-    /// Every path in the crate that leads to something of ours.
+    /// Returns every path in the crate that leads to an item or module of the crate.
     pub fn references(&self) -> Vec<ModuleReference<'_>> {
         let mut out = Vec::new();
         for file in &self.files {
             for named in &file.source.named {
-                // An alias of the root is judged by what is reached through it.
+                // An alias of the root is judged by the items that are reached through it.
                 let only_an_alias = named.alias.is_some() && named.path.len() == 1;
                 if let (false, Some(to)) = (only_an_alias, self.resolve(&named.at, &named.path, DEPTH)) {
                     out.push(ModuleReference { file, line: named.line, to, glob: named.glob });
@@ -95,7 +96,8 @@ impl SourceTree {
         out
     }
 
-    /// The file that a path's item stands in. What a `mod.rs` re-exports is the `mod.rs`'s.
+    /// Returns the file that contains a path's item. An item that a `mod.rs` re-exports counts as
+    /// part of the `mod.rs`.
     pub fn file_of(&self, to: &[String]) -> Option<&str> {
         (0..=to.len()).rev().find_map(|it| self.modules.get(&to[..it])).map(|it| it.file.as_str()).filter(|it| !it.is_empty())
     }

@@ -1,14 +1,14 @@
-//! The answers in what a connection received.
+//! Parses the responses that a connection received.
 
 use super::hpack::{Block, Reader};
 use std::collections::BTreeMap;
 
-/// The header by which the echo app's answers are recognized, and its Huffman code (RFC 7541 appendix B).
+/// The header that identifies the echo app's responses, and its Huffman code (RFC 7541 appendix B).
 pub const MARKER: &str = "x-app";
 const MARKER_CODE: &[u8] = &[0xf2, 0xb0, 0xeb, 0xaf];
 const FRAME_HEAD_BYTES: usize = 9;
 
-/// One answer, as far as it was received.
+/// One response, as far as it was received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -18,7 +18,8 @@ pub struct Answer {
     pub of_app: bool,
 }
 
-/// Answers in HTTP/1.1, one after the other. A body ends where the next status line begins: no page of ours has one in it.
+/// Returns the HTTP/1.1 responses in order. A body ends at the next status line: none of Entrada's
+/// pages contains one.
 pub fn http1(received: &[u8]) -> Vec<Answer> {
     let begins: Vec<_> = (0..received.len()).filter(|at| status_line(&received[*at..]).is_some()).collect();
     let ends = begins.iter().skip(1).copied().chain([received.len()]);
@@ -43,7 +44,7 @@ fn answer1(bytes: &[u8]) -> Answer {
     }
 }
 
-/// Answers in HTTP/2 by their stream, and whether each one is at its end.
+/// Returns the HTTP/2 responses keyed by stream, and whether each one is complete.
 pub fn http2(received: &[u8]) -> BTreeMap<u32, (Answer, bool)> {
     let (mut reader, mut block) = (Reader::default(), Vec::new());
     let mut answers = BTreeMap::<u32, (Answer, bool)>::new();
@@ -75,12 +76,12 @@ fn add(answer: &mut Answer, block: &Block) {
     answer.of_app |= block.of_app;
 }
 
-/// Whether the other side gave the connection up (GOAWAY).
+/// Returns whether the other side closes the connection (GOAWAY).
 pub fn is_given_up(received: &[u8]) -> bool {
     frames(received).any(|it| it.0 == 7)
 }
 
-/// Type, flags, stream and payload of each whole frame.
+/// Returns the type, flags, stream and payload of each whole frame.
 fn frames(received: &[u8]) -> impl Iterator<Item = (u8, u8, u32, &[u8])> {
     let mut rest = received;
     std::iter::from_fn(move || {

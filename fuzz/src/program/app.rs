@@ -1,4 +1,5 @@
-//! The app behind the program: it answers every request with 200 at once and keeps what it received.
+//! The app behind the program: it responds to every request with 200 immediately, and records the
+//! requests.
 
 use super::answers::MARKER;
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// How long it reads a body before it answers.
+/// Maximum time to read a body before the response.
 const MAX_BODY_TIME: Duration = Duration::from_millis(20);
 
 /// A request that reached the app.
@@ -25,11 +26,11 @@ pub struct Reached {
     pub headers: HeaderMap,
 }
 
-/// What the app received.
+/// The requests that the app received.
 #[derive(Debug, Default)]
 pub struct Received {
     pub requests: Vec<Reached>,
-    /// Trailers of their bodies.
+    /// Trailers in the request bodies.
     pub trailers: Vec<HeaderMap>,
 }
 
@@ -54,7 +55,7 @@ impl App {
         Self { address, received }
     }
 
-    /// What was received since it was last asked.
+    /// Returns everything received since the previous call.
     pub fn take(&self) -> Received {
         std::mem::take(&mut self.received.lock().unwrap())
     }

@@ -1,19 +1,19 @@
-//! As much of HPACK (RFC 7541) as the checks need: literals out, and the fields of an answer in, with names and values as they were
-//! coded. Huffman codes are compared, not decoded.
+//! The parts of HPACK (RFC 7541) that the checks need: encodes literals, and decodes the fields of
+//! a response with names and values as they were coded. Huffman codes are compared, not decoded.
 
 use std::collections::VecDeque;
 
-/// Index of `set-cookie` in the static table.
+/// The index of `set-cookie` in the static table.
 const SET_COOKIE: usize = 55;
-/// Entries of the static table.
+/// Number of entries in the static table.
 const STATIC: usize = 61;
 
-/// A field that is neither indexed nor Huffman-coded (section 6.2.2).
+/// Encodes a field that is neither indexed nor Huffman-coded (section 6.2.2).
 pub fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
     [&[0][..], &integer(name.len()), name, &integer(value.len()), value].concat()
 }
 
-/// With a prefix of 7 bits (section 5.1).
+/// Encodes an integer with a prefix of 7 bits (section 5.1).
 fn integer(value: usize) -> Vec<u8> {
     if value < 127 {
         return vec![value as u8];
@@ -27,16 +27,16 @@ fn integer(value: usize) -> Vec<u8> {
     out
 }
 
-/// What the checks need to know of a header block.
+/// The properties of a header block that the checks need.
 #[derive(Debug, Default)]
 pub struct Block {
-    /// `:status`, where there is one.
+    /// The value of `:status`, if present.
     pub status: Option<u16>,
-    /// How many `set-cookie` fields there are.
+    /// Number of `set-cookie` fields.
     pub cookies: usize,
-    /// Whether the echo app's marker is there.
+    /// Whether the echo app's marker is present.
     pub of_app: bool,
-    /// Bytes of the names and values as coded.
+    /// Number of bytes in the names and values as coded.
     pub bytes: usize,
 }
 
@@ -46,21 +46,22 @@ enum Name {
     Coded(Vec<u8>),
 }
 
-/// The reader of one connection's blocks: it keeps the dynamic table.
+/// Decodes the blocks of one connection; it keeps the dynamic table.
 #[derive(Default)]
 pub struct Reader {
     table: VecDeque<(Name, Vec<u8>)>,
 }
 
 impl Reader {
-    /// Reads a block; nothing where it is malformed.
+    /// Decodes a block; returns `None` if it is malformed.
     pub fn read(&mut self, block: &[u8], marker: &[u8]) -> Option<Block> {
         let (mut out, mut rest) = (Block { bytes: block.len(), ..Block::default() }, block);
         while let Some(first) = rest.first().copied() {
             let (name, value) = match first {
                 128.. => self.indexed(number(&mut rest, 7)?)?,
                 32..64 => {
-                    // A size update (section 6.3); entries that are kept too long are never named.
+                    // A size update (section 6.3); entries that are kept too long are never
+                    // referenced.
                     number(&mut rest, 5)?;
                     continue;
                 }
@@ -122,7 +123,8 @@ fn string(rest: &mut &[u8]) -> Option<Vec<u8>> {
     Some(text.to_vec())
 }
 
-/// A status as text, or in Huffman code: `0` to `2` have five bits, the other digits six (RFC 7541 appendix B).
+/// Decodes a status, as text or in Huffman code: `0` to `2` have five bits, the other digits six
+/// (RFC 7541 appendix B).
 fn status(value: &[u8]) -> Option<u16> {
     if let Ok(plain) = std::str::from_utf8(value).unwrap_or_default().parse() {
         return Some(plain);

@@ -1,4 +1,5 @@
-//! The whole program over loopback: two sidecars, a pretend Entra and an app, and what one connection may make of them.
+//! The whole program over loopback: two sidecars, an Entra emulator and an app, and checks of the
+//! effect that one connection has on them.
 
 mod answers;
 mod app;
@@ -19,11 +20,12 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// How long an ordinary request may take after an input, on a machine that does much else.
+/// Maximum time for an ordinary request after an input, on a busy machine.
 const MAX_ORDINARY_TIME: Duration = Duration::from_secs(10);
-/// For so many requests it is remembered whether they had a session: what an input began may reach the app after its end.
+/// Number of requests for which the target remembers whether they had a session: a request may
+/// reach the app after its input has ended.
 const REMEMBERED_REQUESTS: usize = 1000;
-/// For so many inputs what an earlier one did may be written to the log.
+/// Number of inputs during which events from an earlier input may still be logged.
 const LATE_INPUTS: usize = 20;
 /// The name of the threads that the program runs in.
 const THREADS: &str = "fuzzed-program";
@@ -31,14 +33,15 @@ const THREADS: &str = "fuzzed-program";
 static STAGE: Mutex<Option<Stage>> = Mutex::new(None);
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
-/// Whatever one connection sends, the program does not panic, answers nothing too large and no 5xx, lets nothing reach the app that the
-/// rules do not allow, and goes on serving others.
+/// Checks that one connection, with any bytes, does not make the program panic or return a 5xx or a
+/// response that is too large, that only requests that the rules allow reach the app, and that the
+/// program continues to serve others.
 pub fn program(data: &[u8]) {
     let mut stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
     stage.get_or_insert_with(Stage::start).try_input(data);
 }
 
-/// Stops the sidecars; the next input starts them again. Their logs must not have a secret in them.
+/// Stops the sidecars; the next input starts them again. Their logs must not contain a secret.
 pub fn stop() {
     let stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(Stage { runtime, plain, full, .. }) = stage {
@@ -47,15 +50,15 @@ pub fn stop() {
     }
 }
 
-/// Everything that runs. It is started once for a process.
+/// All running parts, started once for each process.
 struct Stage {
     runtime: Runtime,
     plain: Scene,
     full: Scene,
     next_number: u64,
-    /// For so many inputs more a path that had a session may be written to the log.
+    /// Number of further inputs during which a path that contained a session may be logged.
     log_is_checked_in: usize,
-    /// Requests of late, and whether each one had the cookie of a session.
+    /// Recent requests, and whether each one had a session cookie.
     had_session: VecDeque<(u64, bool)>,
 }
 
@@ -78,13 +81,14 @@ impl Stage {
         stage
     }
 
-    /// The app's answers and ours are told apart, and a signed-in person gets through, before anything is concluded from that.
+    /// Checks that the app's responses and Entrada's are distinguished, and that a signed-in person
+    /// reaches the app, before other checks rely on it.
     fn recognizes_both(&mut self) {
         for input in ["plain h1", "plain h2", "full h1", "full h2"] {
             let input = format!("{input}\n> GET /public/x\n> GET /oauth2/nothing\n> GET /x\nc entrada={{session}}");
             let expected = [(200, true), (404, false), (200, true), (200, true)];
             let mut seen = || self.try_input(input.as_bytes()).iter().map(|it| (it.status, it.of_app)).collect::<Vec<_>>();
-            // On a machine that does much else an answer may come too late to be seen.
+            // On a busy machine, a response may arrive too late to be seen.
             assert!((0..20).any(|_| seen() == expected), "{input}: {:?}", seen());
         }
     }
@@ -131,13 +135,14 @@ fn answers_of(script: &Script, received: &[u8]) -> Vec<Answer> {
 }
 
 fn is_bounded(answer: &Answer, full: bool) {
-    // An app in HTTP/2 cannot take an upgrade.
+    // An HTTP/2 app does not support upgrades.
     let upgrade = full && answer.status == 501;
     assert!(answer.of_app || answer.status < 500 || upgrade, "{answer:?}");
     assert!(answer.head_bytes <= MAX_HEAD_BYTES && answer.body_bytes <= MAX_BODY_BYTES && answer.cookies <= MAX_COOKIES, "{answer:?}");
 }
 
-/// An ordinary request of the person who is signed in. Only an input that had the session can have ended it.
+/// Sends an ordinary request for the signed-in person. Only an input that had the session can have
+/// ended it.
 async fn goes_on(scene: &mut Scene, number: u64, had_session: bool) {
     let number = number.to_string();
     let says: Vec<_> = SCRIPT.iter().copied().chain([(script::NUMBER, number.as_str())]).collect();
@@ -149,7 +154,8 @@ async fn goes_on(scene: &mut Scene, number: u64, had_session: bool) {
     }
 }
 
-/// Nothing reaches the app but what the rules let through for anyone, and what the signed-in person asks for with the session.
+/// Checks that the app receives only requests that the rules allow for everyone, and requests that
+/// the signed-in person makes with the session.
 fn is_permitted(scene: &mut Scene, request: &Reached, sessions: &VecDeque<(u64, bool)>) {
     let (assertions, identity) = scene::identity(&request.headers);
     match assertions.as_slice() {
@@ -168,7 +174,7 @@ fn is_permitted(scene: &mut Scene, request: &Reached, sessions: &VecDeque<(u64, 
                 [number] => sessions.iter().find(|it| it.0 == *number).map(|it| it.1),
                 _ => None,
             };
-            // A number that the input made up says nothing of one request, but some request had the session.
+            // An invented number does not identify a request, but some request had the session.
             assert!(had_session.unwrap_or_else(|| sessions.iter().any(|it| it.1)), "as somebody who did not ask: {request:?}");
         }
         _ => panic!("two assertions: {request:?}"),

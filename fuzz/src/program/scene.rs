@@ -1,4 +1,4 @@
-//! One sidecar with a pretend Entra, an app and a person who is signed in.
+//! One sidecar with an Entra emulator, an app and a signed-in person.
 
 use super::answers;
 use super::app::App;
@@ -16,17 +16,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-/// How long a connection may stay silent before its answers count as complete.
+/// Time without data after which the responses of a connection count as complete.
 const QUIET_TIME: Duration = Duration::from_millis(60);
-/// The same, once the last request is answered.
+/// The same, after the last request has its response.
 const QUIET_TIME_AFTER_LAST: Duration = Duration::from_millis(5);
 /// Pause between the parts of an input.
 const PAUSE: Duration = Duration::from_millis(2);
-/// How long one input may take.
+/// Maximum time for one input.
 const MAX_TIME: Duration = Duration::from_secs(3);
-/// Bytes that one connection may receive.
+/// Maximum number of bytes that one connection may receive.
 const MAX_RECEIVED_BYTES: usize = 4 * 1024 * 1024;
-/// Longest prefix and whole names of headers that say who somebody is.
+/// Prefixes and whole names of headers that carry an identity.
 const IDENTITY_PREFIXES: [&str; 4] = ["x-entrada-", "x-auth-request-", "x-ms-client-principal", "x-ms-token-"];
 const IDENTITY_NAMES: [&str; 9] = [
     "x-forwarded-user",
@@ -45,9 +45,9 @@ pub struct Scene {
     pub world: World,
     pub app: App,
     pub browser: TestBrowser,
-    /// What inputs can name.
+    /// Values that inputs can name.
     pub names: Names,
-    /// The identity headers of the person, without the assertion.
+    /// The person's identity headers, without the assertion.
     pub identity: BTreeMap<String, Vec<String>>,
     keys: JwkSet,
     verified: HashSet<String>,
@@ -56,10 +56,11 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// `full`: with trusted proxies, a directory of companies, native clients, and an app in HTTP/2.
+    /// Starts a scene. With `full`, it has trusted proxies, a directory of companies, native
+    /// clients, and an HTTP/2 app.
     pub async fn start(full: bool) -> Self {
         let (app, directory) = (App::start().await, tempfile::tempdir().unwrap());
-        // An app in HTTP/2 hears trailers too.
+        // An HTTP/2 app receives trailers too.
         let upstream = format!("url = \"{}://{}\"", if full { "h2c" } else { "http" }, app.address);
         let headers = "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned();
         let plan = if full { company::full(&directory.path().join("people.db")) } else { WorldPlan::default() };
@@ -72,7 +73,7 @@ impl Scene {
         scene
     }
 
-    /// Signs the person in, and learns what inputs can name from that.
+    /// Signs the person in, and stores the resulting values that inputs can name.
     pub async fn sign_in(&mut self) {
         let start = if self.full { "/oauth2/start?organization=contoso&rd=/ordinary" } else { "/oauth2/start?rd=/ordinary" };
         self.browser = self.world.browser();
@@ -106,12 +107,12 @@ impl Scene {
         self.names = known.into_iter().collect();
     }
 
-    /// Sends what an input says, and receives what comes back.
+    /// Sends the bytes of an input, and returns the bytes received.
     pub async fn exchange(&self, script: &Script) -> Vec<u8> {
         let (mut reads, mut writes) = TcpStream::connect(self.world.address).await.unwrap().into_split();
         let sends = async {
             for part in &script.parts {
-                // The other side may be done with the connection before all is sent.
+                // The other side may close the connection before everything is sent.
                 if writes.write_all(part).await.is_err() {
                     break;
                 }
@@ -137,7 +138,7 @@ impl Scene {
         }
     }
 
-    /// The assertion is signed by us, is valid now, and is the person's.
+    /// Checks that the assertion is signed by Entrada, is valid now, and belongs to the person.
     pub fn is_of_the_person(&mut self, assertion: &str) {
         if self.verified.contains(assertion) {
             return;
@@ -154,7 +155,8 @@ impl Scene {
         self.verified.insert(assertion.to_owned());
     }
 
-    /// The app sees none of our cookies, and is told of the client's address by us alone.
+    /// Checks that the app receives none of Entrada's cookies, and that the client's address comes
+    /// from Entrada alone.
     pub fn is_of_this_way(&self, headers: &HeaderMap) {
         let lines = headers.get_all("cookie").iter().map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
         for pair in lines.collect::<Vec<_>>().iter().flat_map(|it| it.split(';')) {
@@ -177,7 +179,7 @@ fn is_over(received: &[u8], last: u32) -> bool {
     answers::is_given_up(received) || answers::http2(received).get(&last).is_some_and(|it| it.1)
 }
 
-/// The assertions, and every other header that says who somebody is, as an app may read their names.
+/// Returns the assertions, and every other header with an identity, named as an app may read them.
 pub fn identity(headers: &HeaderMap) -> (Vec<String>, BTreeMap<String, Vec<String>>) {
     let (mut assertions, mut others) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
     for (name, value) in headers {

@@ -1,7 +1,8 @@
-//! Inputs of the `program` target: lines of text that describe what one connection sends. Any bytes are an input.
+//! Inputs of the `program` target: lines of text that describe the bytes that one connection sends.
+//! Any bytes are a valid input.
 //!
-//! The first line chooses the sidecar (`full`, otherwise the plain one) and the protocol (`h2`, otherwise HTTP/1.1). Each further
-//! line is an operation, one byte, and its operand:
+//! The first line selects the sidecar (`full`, otherwise the plain one) and the protocol (`h2`,
+//! otherwise HTTP/1.1). Each further line is an operation, one byte, and its operand:
 //!
 //! | operation | meaning |
 //! |---|---|
@@ -16,23 +17,24 @@
 //! | `w` | a pause |
 //! | `#` | a comment |
 //!
-//! An operand may have `\r`, `\n`, `\\` and `\xHH`, names such as `{session}` (see `Names`), and `{1000}` for so many letters.
+//! An operand may contain `\r`, `\n`, `\\` and `\xHH`, names such as `{session}` (see `Names`), and
+//! `{1000}` for that number of letters.
 
 use super::hpack::literal;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Operations read of one input.
+/// Maximum number of operations in one input.
 const MAX_OPERATIONS: usize = 64;
-/// Bytes that one input sends.
+/// Maximum number of bytes that one input sends.
 const MAX_SENT_BYTES: usize = 256 * 1024;
-/// The session, as an input names it.
+/// The name of the session in an input.
 const SESSION: &[u8] = b"{session}";
-/// Pauses of one input.
+/// Maximum number of pauses in one input.
 const MAX_PAUSES: usize = 2;
-/// RFC 9113 section 4.2: the largest frame that a peer must accept.
+/// The largest frame that a peer must accept (RFC 9113 section 4.2).
 const MAX_FRAME_BYTES: usize = 16 * 1024;
-/// The header that tells which request of which input it is.
+/// The header that identifies the request and its input.
 pub const NUMBER: &str = "x-fuzz-number";
 
 const DATA: u8 = 0;
@@ -42,27 +44,29 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Values that an input can name: `host`, `session`, `pending`, `state`, `sealed`, `pass`, `assertion`.
+/// Values that an input can name: `host`, `session`, `pending`, `state`, `sealed`, `pass`,
+/// `assertion`.
 pub type Names = BTreeMap<&'static str, String>;
 
-/// What one connection sends.
+/// The bytes that one connection sends.
 pub struct Script {
-    /// Whether it is for the sidecar with every feature.
+    /// Whether the input is for the sidecar with every feature.
     pub full: bool,
-    /// Whether it is HTTP/2.
+    /// Whether the protocol is HTTP/2.
     pub http2: bool,
     /// The bytes, with a pause after each part.
     pub parts: Vec<Vec<u8>>,
     /// The stream of the last request, which is added to every input (HTTP/2).
     pub last_stream: u32,
-    /// Whether the input puts the session anywhere but into a cookie line: a path, for one, is written to the log.
+    /// Whether the input uses the session outside of a cookie line: a path, for example, is written
+    /// to the log.
     pub names_session_elsewhere: bool,
     /// The number of each request, and the bytes that describe it.
     pub requests: Vec<(u64, Range<usize>)>,
 }
 
 impl Script {
-    /// Reads an input. Requests are numbered from `first`.
+    /// Parses an input. Requests are numbered from `first`.
     pub fn parse(data: &[u8], names: impl Fn(bool) -> Names, first: u64) -> Self {
         let mut lines = data.split(|it| *it == b'\n');
         let choice = lines.next().unwrap_or_default();
@@ -79,14 +83,14 @@ impl Script {
         Self { names_session_elsewhere: elsewhere, ..writer.finish(full) }
     }
 
-    /// Whether the bytes of a request have that text.
+    /// Returns whether the bytes of a request contain this text.
     pub fn request_contains(&self, request: &Range<usize>, text: &str) -> bool {
         let all = self.parts.concat();
         all[request.clone()].windows(text.len()).any(|it| it == text.as_bytes())
     }
 }
 
-/// An operand with its escapes and names replaced.
+/// Returns an operand with its escapes and names replaced.
 fn expanded(operand: &[u8], names: &Names) -> Vec<u8> {
     let mut out = Vec::with_capacity(operand.len());
     let mut rest = operand;
@@ -129,7 +133,7 @@ fn name<'a>(after: &'a [u8], names: &Names) -> (Vec<u8>, &'a [u8]) {
     }
 }
 
-/// The head of a request that is not sent yet.
+/// The head of a request that has not been sent yet.
 struct Head {
     line: Vec<u8>,
     host: Vec<u8>,
@@ -137,7 +141,7 @@ struct Head {
     split: usize,
 }
 
-/// How much of a request follows its head.
+/// The part of a request that follows its head.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Body {
     None,
@@ -313,7 +317,8 @@ impl<'a> Writer<'a> {
         self.raw(&[&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat());
     }
 
-    /// Every input ends with a request that closes the connection, so that the answers have an end where the framing is intact.
+    /// Ends every input with a request that closes the connection, so that the responses end if the
+    /// framing is intact.
     fn finish(mut self, full: bool) -> Script {
         self.operation(b'>', b"GET /public/last");
         if !self.http2 {
@@ -326,7 +331,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Numbers in a text, in decimal.
+/// Returns the decimal numbers in a text.
 fn numbers(text: &[u8]) -> impl Iterator<Item = u32> {
     text.split(|it| !it.is_ascii_digit()).filter_map(|it| std::str::from_utf8(it).ok()?.parse().ok())
 }

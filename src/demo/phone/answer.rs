@@ -1,4 +1,4 @@
-//! Questions that the phone asks over plain HTTP on this machine.
+//! The phone's requests, over plain HTTP on this machine.
 
 use super::super::fetch::LocalAddress;
 use bytes::Bytes;
@@ -6,23 +6,23 @@ use http::Request;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde_json::Value;
 
-/// What came back.
+/// The result of a request.
 #[derive(Clone, Debug)]
 pub(super) enum PhoneResponse {
-    /// A status, and the JSON that came with it; `null` without any.
+    /// A status, and its JSON; `null` if it has none.
     Answer(u16, Value),
-    /// Why nothing did.
+    /// The reason that there is no response.
     Nothing(String),
 }
 
 impl PhoneResponse {
-    /// What a good answer says.
+    /// Returns the JSON of a successful response.
     pub(super) fn good(&self) -> Option<&Value> {
         if let Self::Answer(200, json) = self { Some(json) } else { None }
     }
 }
 
-/// `GET`, with a bearer token where there is one.
+/// Sends a `GET`, with a bearer token if there is one.
 pub(super) async fn get(url: &str, bearer: Option<&str>) -> PhoneResponse {
     let mut request = Request::get("/").header(ACCEPT, "application/json");
     if let Some(token) = bearer {
@@ -31,7 +31,7 @@ pub(super) async fn get(url: &str, bearer: Option<&str>) -> PhoneResponse {
     send(url, request.body(Bytes::new())).await
 }
 
-/// `POST` of a form.
+/// Sends a form with `POST`.
 pub(super) async fn post(url: &str, fields: &[(&str, &str)]) -> PhoneResponse {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = Request::post("/").header(ACCEPT, "application/json").header(CONTENT_TYPE, "application/x-www-form-urlencoded");

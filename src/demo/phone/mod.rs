@@ -1,7 +1,9 @@
-//! The demo as a phone: it walks the sign-in of a native app (RFC 8252) one step at a time, and shows what is asked and what comes back.
+//! The demo as a phone: it walks through the sign-in of a native app (RFC 8252) one step at a time,
+//! and shows each request and response.
 //!
-//! It knows the issuer's address, its own client id and the standards, as any app on a phone would. What it was given is kept here, not in the
-//! browser, which stands for the phone's system browser.
+//! It knows the issuer's address, its own client ID and the standards, like any app on a phone. It
+//! keeps its tokens itself; the browser, which stands for the phone's system browser, does not have
+//! them.
 
 mod answer;
 mod step;
@@ -22,25 +24,26 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use visit::{PhoneBuild, PhoneVisit};
 
-/// Walks that are kept at a time; the oldest goes.
+/// Maximum number of stored walks; beyond it, the oldest is removed.
 const MAX_PHONE_VISITS: usize = 32;
-/// The longest form in bytes.
+/// Maximum size of a form, in bytes.
 const MAX_FORM_BYTES: usize = 4096;
-/// The cookie that tells one walk from another.
+/// The cookie that distinguishes walks.
 const PHONE_COOKIE: &str = "phone";
 
-/// A client that is registered for the phone, with the redirect URI `http://127.0.0.1/phone/back`, whose port is free (RFC 8252 7.3).
+/// A client registered for the phone, with the redirect URI `http://127.0.0.1/phone/back`, which
+/// matches any port (RFC 8252 7.3).
 #[derive(Clone, Debug)]
 pub struct PhoneClient {
-    /// `client_id`.
+    /// The client ID.
     pub client_id: String,
     /// The authorization server (RFC 8414).
     pub issuer: String,
-    /// Where verifiers and states come from.
+    /// The source of verifiers and states.
     pub random: RandomSource,
 }
 
-/// The phone.
+/// The emulated phone.
 #[derive(Debug)]
 pub(super) struct DemoPhone {
     build: PhoneBuild,
@@ -50,23 +53,24 @@ pub(super) struct DemoPhone {
     walks: Mutex<VecDeque<(String, PhoneVisit)>>,
 }
 
-/// What the phone answers: a page, or something that is whole already.
+/// A response from the phone: a page to render, or a complete response.
 pub(super) enum PhoneAnswer {
     Page(Value),
     Whole(DemoReply),
 }
 
 impl DemoPhone {
-    /// That of a demo that listens there.
+    /// Creates the phone of a demo that listens on `own`.
     pub(super) fn new(it: PhoneClient, own: SocketAddr) -> Self {
         let place = PhoneBuild { client_id: it.client_id, issuer: it.issuer, redirect_uri: format!("http://{own}/phone/back") };
         Self { build: place, random: it.random, own: own.to_string(), walks: Mutex::default() }
     }
 
-    /// Answers below `/phone`.
+    /// Responds to requests below `/phone`.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> PhoneAnswer {
         if request.headers().get(HOST).is_none_or(|it| it.as_bytes() != self.own.as_bytes()) {
-            // Behind the sign-in: a phone is another device, which is not.
+            // The request came through the sign-in. A phone is another device and connects to the
+            // demo directly.
             return PhoneAnswer::Page(context! { elsewhere => format!("http://{}/phone", self.own) });
         }
         let (head, body) = request.into_parts();
@@ -95,7 +99,7 @@ impl DemoPhone {
         }
     }
 
-    /// A new walk; that before is forgotten with its cookie.
+    /// Starts a new walk; the previous one is forgotten together with its cookie.
     async fn start(&self, typed: &str) -> PhoneAnswer {
         let walk = PhoneVisit::start(&self.build, typed, &self.random).await;
         let id = self.random.text::<18>();
@@ -104,13 +108,14 @@ impl DemoPhone {
         walks.push_front((id.clone(), walk));
         drop(walks);
         let mut out = to_the_page();
-        // Lax: the way back from the authorization server comes from another site, and brings it.
+        // `Lax`: the redirect from the authorization server comes from another site and must carry
+        // it.
         let cookie = HeaderValue::from_str(&format!("{PHONE_COOKIE}={id}; Path=/phone; HttpOnly; SameSite=Lax"));
         out.headers_mut().extend(cookie.ok().map(|it| (SET_COOKIE, it)));
         PhoneAnswer::Whole(out)
     }
 
-    /// The next step of the walk that the browser is on; without one, the first page.
+    /// Takes the next step of the browser's walk; without a walk, shows the first page.
     async fn advance(&self, headers: &HeaderMap, step: impl AsyncFnOnce(&mut PhoneVisit, &PhoneBuild)) -> PhoneAnswer {
         let found = visit_id(headers).and_then(|id| self.lock().iter().find(|it| it.0 == id).cloned());
         if let Some((id, mut walk)) = found {
@@ -137,7 +142,7 @@ fn visit_id(headers: &HeaderMap) -> Option<&str> {
     cookies.filter_map(|it| it.trim().split_once('=')).find(|it| it.0 == PHONE_COOKIE).map(|it| it.1)
 }
 
-/// What the person typed into the app, as a form says it.
+/// Reads the form in which the person typed into the app.
 async fn typed(body: Incoming) -> String {
     let bytes = Limited::new(body, MAX_FORM_BYTES).collect().await.map(|it| it.to_bytes()).unwrap_or_default();
     let field = url::form_urlencoded::parse(&bytes).find(|it| it.0 == "identifier").map(|it| it.1.trim().to_owned());

@@ -1,19 +1,19 @@
-//! A step of the walk as it is shown: what is asked, and what comes back, with tokens shortened.
+//! The display of one step: request and response, with shortened tokens.
 
 use super::answer::PhoneResponse;
 use minijinja::context;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-/// Whatever is longer than this in a token's place is shortened.
+/// Maximum number of characters of a token that are shown; longer ones are shortened.
 const MAX_SHOWN_TOKEN_CHARS: usize = 24;
-/// What is shortened wherever it stands.
+/// Members that are shortened in every place.
 const TOKEN_MEMBERS: [&str; 6] = ["access_token", "refresh_token", "code", "code_verifier", "token", "x-entrada-assertion"];
 
-/// A step that was taken.
+/// A completed step.
 #[derive(Clone, Debug)]
 pub(super) struct PhoneStep {
-    /// Of its words in the catalog.
+    /// The name of its texts in the catalog.
     pub(super) name: &'static str,
     pub(super) request: String,
     pub(super) answer: String,
@@ -21,19 +21,19 @@ pub(super) struct PhoneStep {
 }
 
 impl PhoneStep {
-    /// For the template.
+    /// Returns the values for the template.
     pub(super) fn shown(&self) -> Value {
         context! { name => self.name, request => self.request.as_str(), answer => self.answer.as_str(), is_well => self.is_well }
     }
 }
 
-/// A request of a form, as it goes over the wire.
+/// Formats a form request as it is sent.
 pub(super) fn form(endpoint: &str, fields: &[(&str, &str)]) -> String {
     let lines = fields.iter().map(|(name, value)| format!("{name}={}", shortened(name, value)));
     format!("POST {endpoint}\nContent-Type: application/x-www-form-urlencoded\n\n{}", lines.collect::<Vec<_>>().join("\n&"))
 }
 
-/// An answer: its status, and its JSON in lines.
+/// Formats a response: its status, and its JSON in lines.
 pub(super) fn answer(told: &PhoneResponse) -> String {
     match told {
         PhoneResponse::Answer(status, Json::Null) => format!("HTTP {status}"),
@@ -46,7 +46,7 @@ pub(super) fn answer(told: &PhoneResponse) -> String {
     }
 }
 
-/// The beginning of what opens something.
+/// Returns the value; a long secret is shortened to its beginning, which opens nothing.
 pub(super) fn shortened(name: &str, value: &str) -> String {
     if TOKEN_MEMBERS.contains(&name) && value.chars().count() > MAX_SHOWN_TOKEN_CHARS {
         format!("{}… ({} characters)", value.chars().take(MAX_SHOWN_TOKEN_CHARS).collect::<String>(), value.chars().count())

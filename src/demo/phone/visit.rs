@@ -1,4 +1,4 @@
-//! The seven steps of a native app's sign-in, and where the walk stands.
+//! The seven steps of a native app's sign-in, and the current state of a walk.
 
 use super::answer::{PhoneResponse, get, post};
 use super::step::{self, PhoneStep, shortened};
@@ -10,7 +10,7 @@ use minijinja::context;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-/// What an app on a phone is built with.
+/// The settings that are built into an app on a phone.
 #[derive(Debug)]
 pub(super) struct PhoneBuild {
     pub(super) client_id: String,
@@ -18,12 +18,12 @@ pub(super) struct PhoneBuild {
     pub(super) redirect_uri: String,
 }
 
-/// Where somebody is on the way.
+/// The state of one walk.
 #[derive(Clone, Debug)]
 pub(super) struct PhoneVisit {
     typed: String,
     state: String,
-    /// RFC 7636 4.1.
+    /// The PKCE code verifier (RFC 7636 4.1).
     verifier: String,
     endpoints: OAuthEndpoints,
     next: NextStep,
@@ -33,7 +33,7 @@ pub(super) struct PhoneVisit {
     steps: Vec<PhoneStep>,
 }
 
-/// Where the metadata leads.
+/// The endpoints in the metadata.
 #[derive(Clone, Debug, Default)]
 struct OAuthEndpoints {
     authorization: String,
@@ -41,7 +41,7 @@ struct OAuthEndpoints {
     revocation: String,
 }
 
-/// What can be done next.
+/// The next possible step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NextStep {
     Browser,
@@ -49,12 +49,12 @@ enum NextStep {
     Call,
     Refresh,
     Revoke,
-    /// Over: begin anew.
+    /// The walk is over: start again.
     Over,
 }
 
 impl NextStep {
-    /// As the template calls it.
+    /// Returns the name for the template.
     fn name(self) -> &'static str {
         match self {
             Self::Browser => "browser",
@@ -68,7 +68,7 @@ impl NextStep {
 }
 
 impl PhoneVisit {
-    /// The first step: where the authorization server has what (RFC 8414).
+    /// The first step: discovers the endpoints of the authorization server (RFC 8414).
     pub(super) async fn start(place: &PhoneBuild, typed: &str, random: &RandomSource) -> Self {
         let url = format!("{}/.well-known/oauth-authorization-server", place.issuer);
         let told = get(&url, None).await;
@@ -91,14 +91,15 @@ impl PhoneVisit {
         out
     }
 
-    /// The third step: the code comes to the app's own address, through the browser.
+    /// The third step: receives the code at the app's own address, through the browser.
     pub(super) fn return_with(&mut self, place: &PhoneBuild, query: &str) {
         if self.next != NextStep::Browser {
             return;
         }
         let field = |name: &str| url::form_urlencoded::parse(query.as_bytes()).find(|it| it.0 == name).map(|it| it.1.into_owned());
         let (code, state, issuer) = (field("code").unwrap_or_default(), field("state").unwrap_or_default(), field("iss"));
-        // RFC 9207: an answer of another server is none of ours. A state that is not ours was not asked for here.
+        // RFC 9207: a response from another server is rejected. A state other than ours was not
+        // requested here.
         let is_ours = state == self.state && issuer.as_deref() == Some(place.issuer.as_str());
         let is_well = is_ours && !code.is_empty();
         let lines: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).map(|(name, value)| format!("{name}={}", shortened(&name, &value))).collect();
@@ -112,7 +113,7 @@ impl PhoneVisit {
         self.took("code", seen, verdict.to_owned(), is_well);
     }
 
-    /// The fourth step: the code, with the proof that it was asked for here, becomes tokens.
+    /// The fourth step: exchanges the code for tokens, with proof that it was requested here.
     pub(super) async fn redeems(&mut self, place: &PhoneBuild) {
         if self.next != NextStep::Token {
             return;
@@ -129,7 +130,8 @@ impl PhoneVisit {
         self.next = if is_well { NextStep::Call } else { NextStep::Over };
     }
 
-    /// The fifth step: the app behind hears who it is, as it does of a browser.
+    /// The fifth step: calls the app behind the proxy, which receives the person's identity as it
+    /// does for a browser.
     pub(super) async fn calls(&mut self, place: &PhoneBuild) {
         if self.next != NextStep::Call {
             return;
@@ -144,7 +146,7 @@ impl PhoneVisit {
         self.took("call", request, shown, is_well);
     }
 
-    /// The sixth step: a new access token, and a new refresh token in the old one's place.
+    /// The sixth step: gets a new access token, and a new refresh token that replaces the old one.
     pub(super) async fn refreshes(&mut self, place: &PhoneBuild) {
         if self.next != NextStep::Refresh {
             return;
@@ -155,7 +157,8 @@ impl PhoneVisit {
         self.next = if is_well { NextStep::Revoke } else { NextStep::Over };
     }
 
-    /// The seventh step: signing out gives the refresh token back (RFC 7009), and it is good for nothing afterwards.
+    /// The seventh step: signs out and revokes the refresh token (RFC 7009), which is invalid
+    /// afterwards.
     pub(super) async fn revokes(&mut self, place: &PhoneBuild) {
         if self.next != NextStep::Revoke {
             return;
@@ -171,7 +174,7 @@ impl PhoneVisit {
         self.took("revoke", step::form(&self.endpoints.revocation, &fields), shown, is_well);
     }
 
-    /// Asks the token endpoint, and keeps what it gives.
+    /// Calls the token endpoint, and stores the tokens in its response.
     async fn tokens(&mut self, name: &'static str, fields: &[(&str, &str)]) -> bool {
         let told = post(&self.endpoints.token, fields).await;
         let text = |name: &str| told.good().and_then(|it| it.get(name)).and_then(Json::as_str).unwrap_or_default().to_owned();
@@ -185,7 +188,7 @@ impl PhoneVisit {
         self.steps.push(PhoneStep { name, request, answer, is_well });
     }
 
-    /// For the template. The second step, the browser's, is none that the app takes itself.
+    /// Returns the values for the template. The browser takes the second step, not the app.
     pub(super) fn shown(&self, place: &PhoneBuild) -> Value {
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, self.verifier.as_bytes()));
         let address = self.address(place, &challenge);
@@ -201,7 +204,8 @@ impl PhoneVisit {
         }
     }
 
-    /// The second step: where the browser is sent (RFC 6749 4.1.1, RFC 7636 4.3). What was typed goes along, so that it is not asked twice.
+    /// The second step: returns the address to which the browser is sent (RFC 6749 4.1.1, RFC 7636
+    /// 4.3). It includes the text that the person typed, so that they are not asked again.
     fn address(&self, place: &PhoneBuild, challenge: &str) -> Option<String> {
         let mut url = url::Url::parse(&self.endpoints.authorization).ok()?;
         let asked = [
@@ -219,7 +223,7 @@ impl PhoneVisit {
     }
 }
 
-/// Of the app's echo, what it heard of the person.
+/// Returns the parts of the app's echo that concern the person.
 fn app_view(echo: &Json) -> Json {
     let all = echo.get("headers").and_then(Json::as_array).into_iter().flatten();
     let pairs = all.filter_map(|it| Some((it.get(0)?.as_str()?, it.get(1)?.as_str()?)));

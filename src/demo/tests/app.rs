@@ -1,4 +1,4 @@
-//! The pages.
+//! The demo's pages.
 
 use super::*;
 
@@ -79,7 +79,7 @@ async fn the_demo_serves_nobody_but_this_machine() {
     assert!(matches!(outcome, Err(Error::Keys(_))));
 }
 
-/// Also what `tests/outside/pages.mjs` looks at.
+/// `tests/outside/pages.mjs` inspects these files too.
 #[tokio::test]
 async fn all_pages_are_written_to_the_target_folder_to_be_looked_at() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pages-of-the-demo");

@@ -1,4 +1,4 @@
-//! Where the keys come from.
+//! The source of the keys.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What goes on for longer than a page.
+//! Responses and requests that take longer than a page.
 
 use super::*;
 

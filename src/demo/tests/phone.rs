@@ -1,9 +1,9 @@
-//! The demo as a phone, before a server that knows one code and one refresh token at a time.
+//! The demo as a phone, against a server that knows one code and one refresh token at a time.
 
 use super::*;
 use crate::demo::phone::PhoneClient;
 
-/// What the server was sent, and what it answers.
+/// The requests that the server received, and its responses.
 struct Server {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<(String, String)>>>,
@@ -58,7 +58,7 @@ fn answer(own: SocketAddr, path: &str, body: &str, bearer: Option<&str>) -> (u16
     }
 }
 
-/// A browser at the phone.
+/// A browser that walks through the phone's pages.
 struct Walker {
     own: SocketAddr,
     cookie: String,
@@ -76,7 +76,7 @@ impl Walker {
         Self { own, cookie: String::new(), language: "en", _shutdown: shutdown.drop_guard() }
     }
 
-    /// The page after that.
+    /// Sends a request and returns the resulting page.
     async fn does(&mut self, method: &str, path: &str, body: &str) -> String {
         let seen = self.asks(method, path, body, &self.own.to_string()).await;
         assert_eq!((seen.status(), seen.headers()["location"].to_str().unwrap()), (StatusCode::SEE_OTHER, "/phone"), "{path}");
@@ -95,7 +95,7 @@ impl Walker {
     }
 }
 
-/// Where the page sends the browser.
+/// Returns the address to which the page sends the browser.
 fn address(html: &str) -> url::Url {
     let address = html.split_once("class=\"button\" href=\"").unwrap().1.split_once('"').unwrap().0;
     url::Url::parse(&address.replace("&amp;", "&").replace("&#x2f;", "/")).unwrap()
@@ -136,7 +136,7 @@ async fn the_walk_is_that_of_a_native_app_and_shows_no_whole_token() {
     let page = phone.does("POST", "/phone/revoke", "").await;
     assert!(page.contains("7. Sign out") && page.contains("invalid_grant") && !page.contains(">Failed<"), "{page}");
     assert_eq!((server.last("/r")["token"].as_str(), server.last("/t")["refresh_token"].as_str()), ("refresh-2", "refresh-2"));
-    // Over is over: nothing is asked once more.
+    // The walk is over: no further request is sent.
     let count = server.asked.lock().unwrap().len();
     phone.does("POST", "/phone/token", "").await;
     assert_eq!(server.asked.lock().unwrap().len(), count);

@@ -1,4 +1,4 @@
-//! Assertions, true and wrong.
+//! Valid and invalid assertions.
 
 use super::*;
 

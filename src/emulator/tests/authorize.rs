@@ -1,4 +1,4 @@
-//! The sign-in: what it asks, where it goes on, and what it refuses on its own page.
+//! The sign-in: its parameters, its redirects, and the refusals on its own page.
 
 use super::*;
 

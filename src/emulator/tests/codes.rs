@@ -1,4 +1,4 @@
-//! One person for each code.
+//! The person for each error code.
 
 use std::collections::BTreeSet;
 

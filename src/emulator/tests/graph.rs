@@ -1,4 +1,4 @@
-//! Groups asked of Graph.
+//! Groups from Graph.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ async fn ask(emulator: &Emulator, whose: &str, token: &str) -> Seen {
     graph(&format!("{}/v1.0/{whose}/getMemberObjects", emulator.authority()), token, Some(&json!({"securityEnabledOnly": true}))).await
 }
 
-/// A token for Graph that was fetched with a refresh token.
+/// Returns the response to a refresh that requests a token for Graph.
 async fn fetched(emulator: &Emulator, name: &str, permission: &str) -> Value {
     let refresh = tokens(emulator, name).await["refresh_token"].as_str().unwrap().to_owned();
     let scope = format!("{}/{permission}", emulator.authority());

@@ -1,4 +1,4 @@
-//! The panel and the control API.
+//! The control panel and the control API.
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -178,7 +178,7 @@ async fn the_panel_pulls_every_lever_with_plain_forms() {
     assert_eq!(panel(&emulator, &[("lever", "disable"), ("value", &maya)]).await.status, StatusCode::SEE_OTHER);
     let page = ask(&format!("{}/", emulator.authority()), None, &[]).await.body;
     assert!(page.contains(", disabled") && page.contains("value=\"enable\"") && page.contains("Reader, &lt;b&gt;") && !page.contains("Reader, <b>"));
-    // What a form leaves empty was not said.
+    // An empty field in a form counts as absent.
     let form = [("lever", "token"), ("value", "garbage"), ("calls", ""), ("seconds", "")];
     assert_eq!(panel(&emulator, &form).await.status, StatusCode::SEE_OTHER);
     for _ in 0..3 {

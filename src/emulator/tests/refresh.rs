@@ -1,4 +1,4 @@
-//! Refresh, and what is done to people and to the token endpoint meanwhile.
+//! Token refresh, also after changes to people and to the token endpoint.
 
 use std::time::Duration;
 

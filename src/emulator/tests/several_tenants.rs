@@ -1,4 +1,4 @@
-//! Whose people sign in, and what tells their tokens apart.
+//! Sign-ins from several tenants, and the claims that distinguish their tokens.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ async fn document(emulator: &Emulator, rest: &str) -> Value {
     ask(&format!("{}/{rest}", emulator.authority()), None, &[]).await.json()
 }
 
-/// The sign-in of somebody at the endpoint of that tenant.
+/// Signs in a person at the endpoint of this tenant.
 async fn picked(emulator: &Emulator, tenant: &str, person: &str) -> Seen {
     let page = ask(&authorize(emulator, &[]).replace(CONTOSO.id, tenant), None, &[]).await;
     let own = emulator.authority();
@@ -25,14 +25,15 @@ async fn redeemed(emulator: &Emulator, tenant: &str, code: &str) -> Seen {
     ask(&format!("{}/{tenant}/oauth2/v2.0/token", emulator.authority()), Some(&form), &[]).await
 }
 
-/// The claims of a sign-in at that endpoint, and the published entry of the key that signed.
+/// Returns the claims of a sign-in at this endpoint, and the published entry of the key that signed
+/// them.
 async fn claims(emulator: &Emulator, tenant: &str, person: &str) -> (Value, Value) {
     let code = picked(emulator, tenant, person).await.sent_back()["code"].clone();
     let body = redeemed(emulator, tenant, &code).await.json();
     read(emulator, body["id_token"].as_str().unwrap()).await.unwrap()
 }
 
-/// Verifies with the key of /common, whatever its issuer says, and hands that out as well.
+/// Verifies with the key from /common, regardless of its issuer, and returns that entry as well.
 async fn read(emulator: &Emulator, token: &str) -> Option<(Value, Value)> {
     let kid = jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
     let set = document(emulator, "common/discovery/v2.0/keys").await;
@@ -102,7 +103,7 @@ async fn tokens_are_of_the_tenant_of_the_person() {
     let petra = claims(&emulator, "common", &oid(&emulator, "petra")).await;
     assert_eq!(tid(&petra), PERSONAL.id);
     assert_eq!(petra.0["iss"], petra.1["issuer"]);
-    // A guest who does not name the tenant is at home, as another object.
+    // A guest who does not name the tenant is at home, as a different object.
     let guest = claims(&emulator, CONTOSO.id, &oid(&emulator, "priya")).await;
     let at_home = claims(&emulator, "organizations", &oid(&emulator, "priya")).await;
     assert_eq!((tid(&guest).as_str(), tid(&at_home).as_str()), (CONTOSO.id, FABRIKAM.id));

@@ -1,4 +1,4 @@
-//! The token endpoint: who may redeem what.
+//! The token endpoint: which clients may redeem which grants.
 
 use super::*;
 

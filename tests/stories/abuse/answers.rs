@@ -1,4 +1,4 @@
-//! No answer of ours grows with what a stranger sends.
+//! The size of Entrada's responses does not grow with the size of a request.
 
 use super::MIB;
 use crate::flood::{FloodedProgram, ProgramLaunch, ProgramOutput};
@@ -7,10 +7,11 @@ use crate::world::raw::talk_for;
 use crate::world::{MAX_BODY_BYTES, MAX_COOKIES, MAX_HEAD_BYTES, World, WorldPlan, company};
 use std::time::Duration;
 
-/// How much more processor time the largest request of a route may take than the largest one that goes to the app, which is forwarded.
+/// Maximum ratio of the processor time for the largest request to a route of Entrada to the time
+/// for the largest request that is forwarded to the app.
 const MAX_TIME_RATIO: f64 = 4.0;
-/// Requests of one kind, to measure their time. The system tells it in steps of 10 ms, a few requests long, so what looks slow is measured
-/// again with more of them.
+/// Number of requests of one kind in a measurement. The system reports time in steps of 10 ms,
+/// which is several requests, so anything that looks slow is measured again with more requests.
 const ROUNDS: u32 = 10;
 const MANY_ROUNDS: u32 = 200;
 
@@ -39,9 +40,9 @@ const ROUTES: &[&str] = &[
     "/oauth2/nothing",
 ];
 
-/// Requests that are as large as they may be, each in another part.
+/// Returns requests of the maximum size, each with a different large part.
 fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
-    // What a front proxy asks about; no other route looks at it.
+    // The request that a front proxy asks about; no other route reads it.
     let asked = if route.starts_with("/oauth2/auth") { "X-Original-Method: GET\r\nX-Original-URI: /reports\r\n" } else { "" };
     let head = |method: &str, target: &str, lines: &str| {
         let asked = if lines.contains("X-Original") { "" } else { asked };
@@ -73,7 +74,7 @@ fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// 64 kB of cookies brought an answer of 279 kB, at 20 times the processor time.
+/// 64 kB of cookies once produced a response of 279 kB, at 20 times the processor time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
     let directory = tempfile::tempdir().unwrap();
@@ -113,7 +114,7 @@ async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
     every_route_was_asked(&program.logged().await);
 }
 
-/// A route that is new has to be added above.
+/// Checks that every route was requested; a new route must be added above.
 fn every_route_was_asked(log: &str) {
     let names = include_str!("../../../src/flow/route.rs").split_once("fn name(").unwrap().1;
     let names: Vec<_> = names.split('"').skip(1).step_by(2).collect();
@@ -122,7 +123,7 @@ fn every_route_was_asked(log: &str) {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// The processor time that one of several takes, in seconds, and the last answer.
+/// Returns the processor time of one of several requests, in seconds, and the last response.
 async fn measured(program: &FloodedProgram, request: &str, rounds: u32) -> (f64, String) {
     let before = program.processor_time();
     let mut answer = String::new();

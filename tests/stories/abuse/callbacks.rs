@@ -1,11 +1,11 @@
-//! A posted callback is sent around by GET, and its answer does not grow with it.
+//! A posted callback is redirected to a GET, and its response does not grow with it.
 
 use crate::flood::FloodedProgram;
 use crate::world::raw::{status, talk_for};
 use crate::world::{World, WorldPlan};
 use std::time::Duration;
 
-/// Largest head of an answer of ours.
+/// Maximum size of a head in a response from Entrada.
 const MAX_HEAD_BYTES: usize = 12 * 1024;
 
 async fn posted(program: &FloodedProgram, form: &str) -> String {
@@ -14,7 +14,8 @@ async fn posted(program: &FloodedProgram, form: &str) -> String {
     talk_for(program.address, (head + form).as_bytes(), Duration::from_secs(10)).await
 }
 
-/// Characters that a form need not escape are three bytes each in a query: a form of 16 kB brought an answer of 48 kB.
+/// Characters that a form does not need to escape take three bytes each in a query: a form of 16 kB
+/// once produced a response of 48 kB.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_a_posted_callback_is_not_answered_by_a_longer_one() {
     let world = World::with(WorldPlan::default()).await;

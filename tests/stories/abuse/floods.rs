@@ -1,4 +1,4 @@
-//! Floods of all kinds beside a second client.
+//! Floods of all kinds, next to a second client.
 
 use super::{MIB, under_attack};
 use crate::flood::FloodedProgram;
@@ -14,10 +14,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 
-/// For how long an attack goes on.
+/// Duration of an attack.
 const ATTACK: Duration = Duration::from_millis(1500);
 
-/// What the attackers got rid of so far: bytes, streams or connections.
+/// The amount that the attackers have sent so far: bytes, streams or connections.
 #[derive(Clone, Default)]
 struct Sent(Arc<AtomicU64>);
 
@@ -27,8 +27,9 @@ impl Sent {
     }
 }
 
-/// Repeats what a connection does until the attack is over; a connection that ends is made anew. At least that much has to be sent: an attack
-/// that does not take place costs nothing.
+/// Repeats an action of a connection until the attack is over; a connection that ends is opened
+/// again. At least the amount `least` must be sent, because an attack that does not take place
+/// costs nothing.
 async fn attack<F: Future<Output = ()> + Send + 'static>(connections: usize, least: u64, one: impl Fn(Sent) -> F) {
     let (mut all, sent, begun) = (JoinSet::new(), Sent::default(), Instant::now());
     while begun.elapsed() < ATTACK {
@@ -48,14 +49,14 @@ async fn attack<F: Future<Output = ()> + Send + 'static>(connections: usize, lea
     assert!(sent >= least, "{sent} is no attack");
 }
 
-/// An attacker that panics is no attacker.
+/// Fails the test if an attacker panicked, because a panicking attacker does not attack.
 fn goes_on<T>(ended: Result<T, JoinError>) {
     if let Err(error) = ended {
         std::panic::resume_unwind(error.into_panic());
     }
 }
 
-/// Writes all of it; false where the connection has ended.
+/// Writes all bytes; returns `false` if the connection has ended.
 async fn writes(io: &mut TcpStream, bytes: &[u8], sent: &Sent) -> bool {
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -66,7 +67,7 @@ async fn writes(io: &mut TcpStream, bytes: &[u8], sent: &Sent) -> bool {
     true
 }
 
-/// Writes the same bytes again and again and reads nothing.
+/// Writes the same bytes repeatedly and reads nothing.
 async fn pours(mut io: TcpStream, bytes: Vec<u8>, sent: Sent) {
     while writes(&mut io, &bytes, &sent).await {}
 }
@@ -77,13 +78,14 @@ async fn narrow(address: std::net::SocketAddr) -> TcpStream {
     socket.connect(address).await.unwrap()
 }
 
-/// Lines of cookies that look like sign-ins under way and are none of ours.
+/// Returns lines of cookies that look like pending sign-ins but do not come from Entrada.
 fn junk_cookies(line: u32) -> String {
     (0..35).map(|it| format!("entrada-s-{:08}=x", line * 100 + it)).collect::<Vec<_>>().join("; ")
 }
 
-/// A head of 75 lines with 35 such cookies each. The first one puts five lines into the dynamic table of the connection (RFC 7541 section 6.2.1),
-/// and names them by one byte each from then on.
+/// Returns a head of 75 lines with 35 such cookies each. The first head adds five lines to the
+/// dynamic table of the connection (RFC 7541 section 6.2.1); later heads refer to them with one
+/// byte each.
 fn compressed_head(host: &str, is_first: bool) -> Vec<u8> {
     let mut out = head("GET", host, "/", &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("accept", "text/html")]);
     if is_first {
@@ -93,8 +95,9 @@ fn compressed_head(host: &str, is_first: bool) -> Vec<u8> {
     out
 }
 
-/// Each such head, of 200 bytes on the wire, brought an answer of 260 kB that removed its cookies one by one, and HTTP/2 has no flow control
-/// for heads: 74 kB from a stranger took all of the program's memory.
+/// Each such head, 200 bytes on the wire, once produced a response of 260 kB that removed its
+/// cookies one by one, and HTTP/2 has no flow control for heads: 74 kB from an anonymous client
+/// exhausted the program's memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_of_junk_cookies_over_http2_cost_no_memory() {
     let world = World::start().await;
@@ -122,8 +125,9 @@ async fn heads_of_junk_cookies_over_http2_cost_no_memory() {
     .is_borne(64 * MIB);
 }
 
-/// The heads of the app's answers are not ours to bound, but how many of them wait for a client that reads nothing: h2 keeps what it has
-/// encoded in a buffer without a bound, and counts a stream as closed that waits there.
+/// Entrada cannot limit the size of the app's response heads, but it limits how many of them wait
+/// for a client that reads nothing: h2 keeps encoded heads in a buffer without a limit, and counts
+/// a stream that waits there as closed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_reads_no_heads_is_dropped_once_a_mebibyte_of_them_waits() {
     let world = World::start().await;
@@ -131,14 +135,15 @@ async fn a_client_that_reads_no_heads_is_dropped_once_a_mebibyte_of_them_waits()
     let host = program.host.clone();
     let mut client = RawHttp2::connect_narrow(program.address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
     let (mut asked, before) = (0, world.app.seen.count());
-    // 20 MiB of heads; the system's own buffers take up to 4 MiB of them.
+    // 20 MiB of heads; the system's own buffers absorb up to 4 MiB of them.
     while asked < 2000 {
         let stream = client.next_stream();
         if !client.sends(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", &host, "/public/large-head", &[])).await {
             break;
         }
         asked += 1;
-        // As fast as the app answers: streams beyond the limit would be refused. Once the connection is dropped, it is asked no more.
+        // As fast as the app responds, because streams beyond the limit would be refused. After the
+        // connection is dropped, no more requests are sent.
         let begun = Instant::now();
         while asked % 50 == 0 && world.app.seen.count() < before + asked && begun.elapsed() < Duration::from_secs(5) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -223,7 +228,7 @@ async fn floods_of_header_fields_are_refused_at_once() {
     }
 }
 
-/// One kind of frame, again and again, on connections that read nothing.
+/// Repeats one kind of frame on connections that read nothing.
 async fn frames(world: &World, repeated: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) {
     let program = FloodedProgram::start(world).await;
     let (address, host) = (program.address, program.host.clone());
@@ -268,7 +273,7 @@ async fn a_head_that_never_ends_in_continuation_frames_is_cut_off() {
     frames(&world, move |host| [begin(host), frame(CONTINUATION, 0, 1, b"").repeat(10_000)].concat()).await;
 }
 
-/// CVE-2023-44487: streams that are opened and reset at once, so that none counts as open.
+/// CVE-2023-44487: streams that are opened and reset immediately, so that none counts as open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rapid_resets_cost_little() {
     let world = World::start().await;

@@ -1,4 +1,4 @@
-//! Connections beyond what the system backs.
+//! More connections than the system supports.
 
 use crate::flood::{FloodedProgram, ProgramLaunch};
 use crate::world::World;
@@ -6,7 +6,8 @@ use crate::world::raw::{status, talk_for};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
-/// With 10,000 connections allowed and 1,024 file handles, 1,100 silent sockets made everyone wait until their time was up.
+/// With 10,000 connections allowed and 1,024 file handles, 1,100 silent sockets made everyone wait
+/// until those sockets timed out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beyond_the_file_handles_of_the_process_it_is_a_quick_503() {
     let world = World::start().await;
@@ -20,7 +21,7 @@ async fn beyond_the_file_handles_of_the_process_it_is_a_quick_503() {
     let answer = talk_for(program.address, program.get("/public/x", "close").as_bytes(), Duration::from_secs(10)).await;
     println!("{} after {:?}", status(&answer), begun.elapsed());
     assert_eq!(status(&answer), 503, "{answer}");
-    // Half of the shortest time that a client is given (header_timeout).
+    // Half of the shortest time limit for a client (`header_timeout`).
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert!(program.figures().await.contains("entrada_connections_refused_total{cause=\"limit\"}"));
     drop(held);

@@ -1,19 +1,20 @@
-//! Response heads that a slow client does take.
+//! Response heads that a slow client does read.
 
 use crate::flood::FloodedProgram;
 use crate::world::World;
 use crate::world::h2::{DATA, HEADERS, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE};
 use std::time::{Duration, Instant};
 
-/// Downloads that fill the line, and bytes that the client reads in a second.
+/// Number of downloads that fill the line, and bytes that the client reads per second.
 const DOWNLOADS: usize = 70;
 const RATE: f64 = 3e6;
-/// Heads of 10 kB that are asked for at a time, and how many times: 2 MB.
+/// Number of 10 kB heads requested at a time, and number of repetitions: 2 MB in total.
 const WIDE: usize = 50;
 const ROUNDS: usize = 4;
 
-/// Heads were only taken to be out where the socket was not full. On a line that downloads fill, those that a client had read counted
-/// for ever, and it was dropped after a mebibyte of them.
+/// Heads used to count as sent only if the socket was not full. On a line that downloads filled,
+/// heads that a client had read counted forever, and the client was dropped after a mebibyte of
+/// them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_that_a_client_reads_on_a_full_line_do_not_count() {
     let world = World::start().await;

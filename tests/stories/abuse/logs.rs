@@ -1,4 +1,4 @@
-//! Whoever reads the log may stop to: requests go on, and memory does not grow.
+//! The reader of the log may stall: requests continue, and memory does not grow.
 
 use super::MIB;
 use crate::flood::{FloodedProgram, ProgramLaunch, ProgramOutput};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// 16,384 lines of up to 16 KiB each could wait for a reader that stalls.
+/// 16,384 lines of up to 16 KiB each could once wait for a reader that stalls.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_of_the_log_that_stalls_costs_lines_and_neither_time_nor_memory() {
     let world = World::start().await;
     let program = FloodedProgram::launch(&world, ProgramLaunch { output: ProgramOutput::Stalled, ..ProgramLaunch::default() }).await;
     assert!(program.serves().await);
     let before = program.weighs();
-    // A host that is not ours is the shortest way to a line, and no page is made for a program.
+    // An unknown host is the shortest way to a log line, and programs receive no page.
     let path = format!("/public/{}", "a".repeat(5_000));
     let request = format!("GET {path} HTTP/1.1\r\nHost: elsewhere.example\r\nAccept: application/json\r\n\r\n");
     let mut took = Vec::new();
@@ -30,7 +30,7 @@ async fn a_reader_of_the_log_that_stalls_costs_lines_and_neither_time_nor_memory
     let grown = program.weighs().saturating_sub(before);
     println!("600 requests each in {took:?}, grown by {} KiB", grown / 1024);
     assert!(grown < 24 * MIB, "memory grew by {} MiB", grown / MIB);
-    // Half of the lines fill what may wait; the last requests find it full.
+    // Half of the lines fill the buffer of waiting lines; the last requests find it full.
     let (empty, full) = (took[..3].iter().max().unwrap(), took[6..].iter().max().unwrap());
     assert!(*full < 3 * *empty + Duration::from_secs(1), "{took:?}");
     let figures = program.figures().await;
@@ -38,7 +38,7 @@ async fn a_reader_of_the_log_that_stalls_costs_lines_and_neither_time_nor_memory
     assert!(dropped.parse::<u64>().unwrap() > 0, "{figures}");
 }
 
-/// Sends the same request so many times on one connection, and reads as many answers.
+/// Sends the same request this many times on one connection, and reads as many responses.
 async fn asks(address: std::net::SocketAddr, request: &str, times: usize) {
     const BEGIN: &[u8] = b"HTTP/1.1 ";
     let mut io = TcpStream::connect(address).await.unwrap();
@@ -48,7 +48,7 @@ async fn asks(address: std::net::SocketAddr, request: &str, times: usize) {
         while answered < times {
             assert!(reader.read_buf(&mut bytes).await.unwrap() > 0, "the connection ended after {answered} answers");
             answered += bytes.windows(BEGIN.len()).filter(|it| *it == BEGIN).count();
-            // What may be the first part of one.
+            // Keeps the bytes that may be the first part of `BEGIN`.
             bytes.drain(..bytes.len().saturating_sub(BEGIN.len() - 1));
         }
     };
@@ -77,7 +77,7 @@ async fn a_long_path_is_cut_in_the_log() {
     assert!(line.len() < 1500 && line.contains("\"path_bytes\":10008"), "{line}");
 }
 
-/// The future of a request is dropped when its client leaves: nothing was written then.
+/// The future of a request is dropped when its client disconnects: nothing was logged then.
 #[tokio::test]
 async fn a_client_that_leaves_before_the_head_of_the_answer_leaves_a_line() {
     let world = World::start().await;
@@ -119,7 +119,8 @@ async fn a_request_that_comes_along_with_the_end_of_its_connection_leaves_a_line
     }
 }
 
-/// Neither reached the handler, which writes the lines: heads that are too large for us, and what hyper answers by itself.
+/// Neither reaches the handler, which writes the lines: heads that exceed Entrada's limit, and
+/// requests that hyper answers by itself.
 #[tokio::test]
 async fn a_head_that_is_refused_unread_leaves_a_line() {
     let world = World::start().await;

@@ -1,7 +1,8 @@
-//! What one client can cost the others: nothing that they notice.
+//! The cost that one client can cause for others: nothing noticeable.
 //!
-//! An attack is bounded in time, connections and bytes. While it runs, a second client asks again and again; its longest wait and the memory
-//! of the program are asserted, and afterwards the program serves as before.
+//! An attack is bounded in time, connections and bytes. While it runs, a second client sends
+//! requests continuously. The tests assert its longest wait and the memory of the program, and that
+//! the program serves as before afterwards.
 
 mod answers;
 mod callbacks;
@@ -17,16 +18,17 @@ use std::time::{Duration, Instant};
 
 const MIB: u64 = 1 << 20;
 
-/// Longest wait of the second client: what a debug build needs on a busy machine, and far less than a program takes that is stuck.
+/// Longest wait of the second client: enough for a debug build on a busy machine, and far less than
+/// a stuck program takes.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// What an attack did to the program.
+/// The effect of an attack on the program.
 struct ResourceCost {
     longest_wait: Duration,
     grown: u64,
 }
 
-/// Runs an attack, and asks as a second client meanwhile.
+/// Runs an attack while a second client sends requests.
 async fn under_attack(program: &FloodedProgram, attack: impl Future<Output = ()>) -> ResourceCost {
     assert!(program.serves().await);
     let before = program.weighs();

@@ -1,4 +1,4 @@
-//! HTTP/2: only DATA that moves is progress, and each stream has its own time.
+//! HTTP/2: only DATA that moves counts as progress, and each stream has its own time limit.
 
 use crate::world::h2::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, frame, head};
 use crate::world::{World, WorldPlan};
@@ -8,14 +8,15 @@ use tokio::io::AsyncWriteExt as _;
 
 const WITHHELD: &[(u16, u32)] = &[(SETTINGS_INITIAL_WINDOW_SIZE, 0)];
 const SECOND: Duration = Duration::from_secs(1);
-/// How much later than its bound an end may be on a busy machine.
+/// Maximum delay of an end beyond its limit on a busy machine.
 const LATE: Duration = Duration::from_secs(4);
 
 async fn hasty() -> World {
     World::with(WorldPlan { server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..WorldPlan::default() }).await
 }
 
-/// PONGs once counted as bytes that the client took: a stream that takes nothing lived as long as its client sent PINGs.
+/// PONGs once counted as bytes that the client read: a stream whose client read nothing lived as
+/// long as the client sent PINGs.
 #[tokio::test]
 async fn a_stream_whose_client_takes_nothing_is_reset_alone_though_it_sends_pings() {
     let world = hasty().await;
@@ -58,7 +59,7 @@ async fn where_no_stream_goes_on_the_connection_is_dropped_and_the_app_is_freed(
     }
     println!("dropped after {:?}", begun.elapsed());
     assert!(begun.elapsed() < SECOND + LATE, "100 stuck streams hold a connection each to the app");
-    // Their connections to the app went with them: it has no request under way any more.
+    // The connections to the app ended too: it has no request under way.
     for _ in 0..50 {
         if world.app.seen.under_way.load(Ordering::SeqCst) == 0 {
             return;
@@ -86,7 +87,8 @@ async fn a_client_that_opens_its_window_bit_by_bit_keeps_its_stream() {
     assert!(taken >= 1000, "only {taken} bytes moved");
 }
 
-/// The last part of an answer is out of hyper's hands: nothing can reset its stream, so the connection ends.
+/// hyper no longer controls the last part of a response: its stream cannot be reset, so the
+/// connection ends.
 #[tokio::test]
 async fn a_short_answer_that_is_not_taken_to_its_end_holds_no_connection() {
     let world = hasty().await;
@@ -107,8 +109,9 @@ async fn a_short_answer_that_is_not_taken_to_its_end_holds_no_connection() {
     panic!("nothing happened");
 }
 
-/// h2 passes no such frame on, whether from a client or from an app, and ends a connection after a hundred of them: the bounds in `src/upstream`
-/// rely on it. In HTTP/1.1, an empty chunk is the last one.
+/// h2 does not pass on empty DATA frames, whether from a client or from an app, and ends a
+/// connection after a hundred of them: the limits in `src/upstream` rely on it. In HTTP/1.1, an
+/// empty chunk is the last one.
 #[tokio::test]
 async fn empty_data_frames_are_no_progress_of_an_upload() {
     let world = hasty().await;
@@ -146,7 +149,7 @@ async fn pings_keep_no_connection_open_that_asks_for_nothing() {
     assert!(took >= 2 * SECOND - Duration::from_millis(100) && took < 2 * SECOND + LATE, "{took:?}");
 }
 
-/// Ten streams that are opened and reset in one write: h2 ends a connection for more than 20 that wait.
+/// Opens and resets ten streams in one write: h2 ends a connection if more than 20 are waiting.
 async fn resets_ten(client: &mut RawHttp2, host: &str) {
     let mut bytes = Vec::new();
     for _ in 0..10 {
@@ -157,8 +160,9 @@ async fn resets_ten(client: &mut RawHttp2, host: &str) {
     client.io.write_all(&bytes).await.unwrap();
 }
 
-/// A reset that came together with its head was forgotten: the stream was waited for and never freed, and where its answer had been ready at once,
-/// it was taken for one that its client does not read, which ended a connection that others used.
+/// A reset that arrived together with its head used to be lost: the stream was never freed. If its
+/// response was ready immediately, the stream counted as one that the client does not read, which
+/// ended a connection that others used.
 #[tokio::test]
 async fn streams_that_were_reset_with_their_heads_end_no_connection_that_is_used() {
     let world = hasty().await;

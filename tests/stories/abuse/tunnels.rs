@@ -1,4 +1,4 @@
-//! HTTP/2: what becomes of a WebSocket when the streams beside it are stuck.
+//! HTTP/2: the fate of a WebSocket if other streams on its connection stall.
 
 use crate::world::h2::{DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, head};
 use crate::world::{World, WorldPlan};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 const WITHHELD: &[(u16, u32)] = &[(SETTINGS_INITIAL_WINDOW_SIZE, 0)];
 const SECOND: Duration = Duration::from_secs(1);
-/// How much later than its bound an end may be on a busy machine.
+/// Maximum delay of an end beyond its limit on a busy machine.
 const LATE: Duration = Duration::from_secs(4);
 /// A masked text frame "hi" (RFC 6455 section 5.7).
 const HI: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
@@ -15,7 +15,8 @@ async fn hasty() -> World {
     World::with(WorldPlan { server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..WorldPlan::default() }).await
 }
 
-/// A tunnel is no request under way: one stuck download beside it was all there was, and the WebSocket went down with it.
+/// A tunnel does not count as a request under way: a stuck download beside it was the only one, and
+/// the WebSocket was closed together with it.
 #[tokio::test]
 async fn a_stuck_download_beside_a_websocket_is_reset_alone() {
     let world = hasty().await;

@@ -1,4 +1,4 @@
-//! A browser as far as sign-in needs one: cookies, redirects, forms, and what it says of itself.
+//! A browser with the features that sign-in needs: cookies, redirects, forms, and fetch metadata.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
-/// Cookies, codes and tokens that any browser of this run saw: none may stand in a log.
+/// Cookies, codes and tokens that any browser in this run received; logs must not contain them.
 pub static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// One person's browser.
@@ -17,15 +17,16 @@ pub struct TestBrowser {
     jar: Vec<StoredCookie>,
     address: SocketAddr,
     home: Url,
-    /// Sent along with each request to the app.
+    /// Headers that it sends with each request to the app.
     pub says: Vec<(&'static str, String)>,
-    /// The page it shows.
+    /// The page that it shows.
     pub page: BrowserPage,
-    /// Whether it keeps cookies at all.
+    /// Whether it stores cookies.
     pub keeps_cookies: bool,
-    /// With it https is TLS; without it, a story's front proxy is thought to have ended it.
+    /// If set, https uses TLS; otherwise a front proxy in the story is assumed to have terminated
+    /// it.
     pub tls: Option<Arc<rustls::ClientConfig>>,
-    /// Where the name of an Entra elsewhere leads.
+    /// The address of an Entra that has a name elsewhere.
     pub entra: Option<SocketAddr>,
 }
 
@@ -36,14 +37,14 @@ struct StoredCookie {
     value: String,
 }
 
-/// What a request led to.
+/// The result of a request.
 #[derive(Clone, Debug)]
 pub struct BrowserPage {
     pub url: Url,
     pub status: u16,
     pub headers: HeaderMap,
     pub body: String,
-    /// Every address on the way, the first first.
+    /// Every address in the redirect chain, in order.
     pub way: Vec<Url>,
 }
 
@@ -52,7 +53,7 @@ impl BrowserPage {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.body))
     }
 
-    /// The reference of a problem in JSON.
+    /// Returns the reference of a JSON problem.
     pub fn reference(&self) -> String {
         self.json()["reference"].as_str().unwrap().to_owned()
     }
@@ -69,14 +70,14 @@ impl BrowserPage {
         self.status == 200 && self.body.contains("Pick an account") && self.body.contains("NOT MICROSOFT")
     }
 
-    /// What the echo app received under that name; every line of it.
+    /// Returns every line that the echo app received under this name.
     pub fn app_heard_all(&self, name: &str) -> Vec<String> {
         let json = self.json();
         let headers = json["headers"].as_array().unwrap_or_else(|| panic!("not the app: {}", self.body));
         headers.iter().filter(|it| it[0].as_str().unwrap().eq_ignore_ascii_case(name)).map(|it| it[1].as_str().unwrap().to_owned()).collect()
     }
 
-    /// What the echo app received under that name; empty where nothing.
+    /// Returns the value that the echo app received under this name; empty if there was none.
     pub fn app_heard(&self, name: &str) -> String {
         let all = self.app_heard_all(name);
         assert!(all.len() <= 1, "{name} came {} times", all.len());
@@ -91,20 +92,20 @@ impl TestBrowser {
         Self { jar: Vec::new(), address, home, says: Vec::new(), page, keeps_cookies: true, tls: None, entra: None }
     }
 
-    /// Goes to a page of the app, and wherever that leads.
+    /// Opens a page of the app and follows redirects.
     pub async fn visits(&mut self, path: &str) -> BrowserPage {
         let url = self.home.join(path).unwrap();
         self.navigates(Method::GET, url, Vec::new()).await
     }
 
-    /// Sends a page's own form, and goes wherever that leads.
+    /// Submits a page's own form and follows redirects.
     pub async fn fills(&mut self, path: &str, fields: &[(&str, &str)]) -> BrowserPage {
         let url = self.home.join(path).unwrap();
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.navigates(Method::POST, url, form.into_bytes()).await
     }
 
-    /// Picks somebody on the emulator's page that is shown.
+    /// Picks a person on the emulator's page that is shown.
     pub async fn signs_in_as(&mut self, person: &str) -> BrowserPage {
         let (url, form) = self.picks(person);
         self.navigates(Method::POST, url, form.into_bytes()).await
@@ -122,7 +123,8 @@ impl TestBrowser {
         (shown.url.join(action).unwrap(), form)
     }
 
-    /// Signs in up to the redirect to the callback, and stops before it: the address of the callback.
+    /// Signs in up to the redirect to the callback, and returns the address of the callback without
+    /// following it.
     pub async fn stops_at_the_callback(&mut self, person: &str, shown: BrowserPage) -> Url {
         self.page = shown;
         let (url, form) = self.picks(person);
@@ -132,19 +134,19 @@ impl TestBrowser {
         callback
     }
 
-    /// One request without following anything.
+    /// Sends one request without following redirects.
     pub async fn asks(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> BrowserPage {
         let url = self.home.join(path).unwrap();
         self.sends(Method::from_bytes(method.as_bytes()).unwrap(), url, headers, Vec::new()).await
     }
 
-    /// One request with a body, without following anything.
+    /// Sends one request with a body, without following redirects.
     pub async fn posts(&mut self, path: &str, headers: &[(&str, &str)], body: &str) -> BrowserPage {
         let url = self.home.join(path).unwrap();
         self.sends(Method::POST, url, headers, body.as_bytes().to_vec()).await
     }
 
-    /// Navigates and stops at the first redirect that `stop` names.
+    /// Navigates and stops at the first redirect that matches `stop`.
     pub async fn until(&mut self, path: &str, stop: &str) -> BrowserPage {
         let mut url = self.home.join(path).unwrap();
         for _ in 0..20 {
@@ -159,7 +161,7 @@ impl TestBrowser {
         panic!("{stop} was not reached");
     }
 
-    /// Goes to an address of the public site that came from elsewhere.
+    /// Opens an address of the public site from another site.
     pub async fn opens(&mut self, url: &Url) -> BrowserPage {
         self.navigates(Method::GET, url.clone(), Vec::new()).await
     }
@@ -214,7 +216,7 @@ impl TestBrowser {
         };
         self.keeps(url.host_str().unwrap(), &parts.headers);
         remember(&url, &parts.headers);
-        // As a reader sees it.
+        // Decodes slashes, so that the text is as a reader sees it.
         let body = String::from_utf8_lossy(&body).replace("&#x2f;", "/");
         BrowserPage { way: vec![url.clone()], url, status: parts.status.as_u16(), headers: parts.headers, body }
     }
@@ -235,32 +237,32 @@ impl TestBrowser {
         }
     }
 
-    /// The value of a cookie of the app's site.
+    /// Returns the value of a cookie for the app's site.
     pub fn cookie(&self, name: &str) -> Option<String> {
         let host = self.home.host_str().unwrap();
         self.jar.iter().find(|it| it.host == host && it.name == name).map(|it| it.value.clone())
     }
 
-    /// The names of all cookies of the app's site.
+    /// Returns the names of all cookies for the app's site.
     pub fn cookie_names(&self) -> Vec<String> {
         let host = self.home.host_str().unwrap();
         self.jar.iter().filter(|it| it.host == host).map(|it| it.name.clone()).collect()
     }
 
-    /// Plants a cookie, as a sibling host or a thief would.
+    /// Adds a cookie, as a sibling host or a thief would.
     pub fn plants(&mut self, name: &str, value: &str) {
         let host = self.home.host_str().unwrap().to_owned();
         self.jar.retain(|it| !(it.host == host && it.name == name));
         self.jar.push(StoredCookie { host, name: name.to_owned(), value: value.to_owned() });
     }
 
-    /// Loses all cookies of the app's site.
+    /// Deletes all cookies for the app's site.
     pub fn forgets(&mut self) {
         let host = self.home.host_str().unwrap().to_owned();
         self.jar.retain(|it| it.host != host);
     }
 
-    /// The `Cookie` header that it sends to the app.
+    /// Returns the `Cookie` header that it sends to the app.
     pub fn cookie_header(&self) -> String {
         self.cookies(self.home.host_str().unwrap())
     }
@@ -277,13 +279,13 @@ async fn exchange(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, requ
     (parts, body)
 }
 
-/// What browsers say when somebody goes to a page.
+/// Headers that browsers send when a person navigates to a page.
 pub const NAVIGATION: &[(&str, &str)] = &[("accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")];
 
-/// What browsers say when a page's own form is sent.
+/// Headers that browsers send when a page's own form is submitted.
 pub const FORM: &[(&str, &str)] = &[("accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")];
 
-/// What a page's own script says.
+/// Headers that a page's own script sends.
 pub const SCRIPT: &[(&str, &str)] = &[("accept", "application/json"), ("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")];
 
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {

@@ -1,4 +1,4 @@
-//! Companies of the stories, and the directory of a world as its operator has it.
+//! Companies for the stories, and the operator's view of a world's directory.
 
 use super::{CLIENT_ID, CLIENT_SECRET, RULES, World, WorldPlan};
 use entrada::base::company_code::CompanyCode;
@@ -10,16 +10,16 @@ use entrada::directory::organization::{Organization, OrganizationState};
 use entrada::directory::organization_credential::OrganizationCredential;
 use entrada::directory::person::Person;
 
-/// Tenants of the emulator.
+/// IDs of the emulator's tenants.
 pub const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 pub const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
 
-/// Who has an account there.
+/// People with an account there.
 pub const MAYA: &str = "maya@contoso.example";
 pub const TOM: &str = "tom@contoso.example";
 pub const FRIDA: &str = "frida@fabrikam.example";
 
-/// A company that is on, connected with a tenant, with a domain of its own.
+/// Returns a company that is on, connected to a tenant, and has its own domain.
 pub fn company(code: &str, tenant: &str) -> NewOrganization {
     NewOrganization {
         code: CompanyCode::parse(code),
@@ -63,23 +63,24 @@ impl World {
         self.directory().change_person(&Username::parse(username).unwrap(), change, "story").await.unwrap();
     }
 
-    /// What the history of a company says, the newest first, and who did it.
+    /// Returns the company's change history, newest first, with the actor of each change.
     pub async fn history(&self, code: &str) -> Vec<String> {
         let all = self.directory().history(self.organization(code).await.id, None, 100).await.unwrap();
         all.into_iter().map(|it| format!("{}: {}", it.by, it.what)).collect()
     }
 }
 
-/// With trusted proxies, a directory with a company, and a native client: every route of ours answers.
+/// Returns a plan with trusted proxies, a directory with a company, and a native client, so that
+/// all of Entrada's routes respond.
 pub fn full(database: &std::path::Path) -> WorldPlan {
     let client = "[native]\n[[native.client]]\nid = \"phone\"\nname = \"Phone\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n";
-    // A role or group of several tenants names the organization too.
+    // With several tenants, a role or group must also name the organization.
     let rules = RULES.replace("{ roles", "{ organizations = [\"contoso\"], roles").replace("{ groups", "{ organizations = [\"contoso\"], groups");
     let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{client}{}{rules}", database.display(), company_of_file("contoso", CONTOSO));
     WorldPlan { more, server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..WorldPlan::default() }
 }
 
-/// The same company as a configuration's own, which no page changes.
+/// Returns the same company as defined in the configuration, which no page can change.
 pub fn company_of_file(code: &str, tenant: &str) -> String {
     format!(
         "[[organization]]\ncode = \"{code}\"\ntenant = \"{tenant}\"\nclient_id = \"{CLIENT_ID}\"\n\

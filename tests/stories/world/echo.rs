@@ -1,4 +1,4 @@
-//! The app behind the program: says what it received, and behaves badly on demand.
+//! The app behind the program: returns each request that it receives, and misbehaves on demand.
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -26,20 +26,20 @@ pub struct EchoApp {
     task: tokio::task::JoinHandle<()>,
 }
 
-/// What the app has seen.
+/// Statistics of the requests that the app has received.
 #[derive(Default)]
 pub struct EchoRecord {
-    /// Requests.
+    /// Number of requests.
     pub requests: AtomicUsize,
-    /// Connections.
+    /// Number of connections.
     pub connections: AtomicUsize,
-    /// Requests whose answer has not been sent whole.
+    /// Number of requests whose responses are not completely sent.
     pub under_way: AtomicUsize,
-    /// Bytes of the body that is being uploaded.
+    /// Number of bytes received of the current upload.
     pub bytes: AtomicU64,
-    /// Lets a request to `/held` be answered.
+    /// Releases a request to `/held`.
     pub released: tokio::sync::Notify,
-    /// Targets, in order.
+    /// The request targets, in order.
     pub targets: Mutex<Vec<String>>,
 }
 
@@ -55,7 +55,7 @@ impl EchoRecord {
 
 impl EchoApp {
     pub async fn start() -> Self {
-        // A port of its own: one that the system picks may be that which the program was just given.
+        // Uses its own port: the system could pick the one that the program was just given.
         let listener = TcpListener::bind(("127.0.0.1", super::free_port())).await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::<EchoRecord>::default();
@@ -63,7 +63,7 @@ impl EchoApp {
         Self { address, seen, task }
     }
 
-    /// The same app on a unix socket.
+    /// Serves the same app on a Unix socket.
     pub fn on_unix(&self, path: &std::path::Path) {
         let listener = tokio::net::UnixListener::bind(path).unwrap();
         let seen = Arc::clone(&self.seen);
@@ -74,7 +74,7 @@ impl EchoApp {
         });
     }
 
-    /// The same app behind TLS.
+    /// Serves the same app over TLS.
     pub async fn on_tls(&self, config: rustls::ServerConfig) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -92,7 +92,7 @@ impl EchoApp {
         address
     }
 
-    /// Nobody listens any more.
+    /// Stops the app: its port no longer accepts connections.
     pub fn dies(&self) {
         self.task.abort();
     }
@@ -214,7 +214,9 @@ async fn said(request: Request<Incoming>, seen: Arc<EchoRecord>) -> Response<Ech
     response
 }
 
-/// Asks for more with what the client says, until the assertion names `c1` if that is to help; `{n}` in it is another each time.
+/// Asks for step-up authentication with the challenge in the client's header `x-story-challenge`,
+/// unless `helps` is set and the assertion names `c1`; `{other}` in it is replaced with a different
+/// value each time.
 async fn challenge(request: Request<Incoming>, seen: Arc<EchoRecord>, helps: bool) -> Response<EchoBody> {
     let header = |name: &str| request.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
     let claims = header("x-entrada-assertion").map(|it| jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&it).unwrap().claims);
@@ -251,13 +253,13 @@ fn events() -> Response<EchoBody> {
     response
 }
 
-/// A response that begins and never goes on.
+/// Returns a response that begins and then stalls.
 fn half() -> Response<EchoBody> {
     let first = futures_util::stream::once(async { Ok(Frame::data(Bytes::from_static(b"begun"))) });
     stream(first.chain(futures_util::stream::pending()))
 }
 
-/// A request until its answer has been sent or given up.
+/// Counts a request as under way until its response has been sent or abandoned.
 struct RequestGuard(Arc<EchoRecord>);
 
 impl RequestGuard {
@@ -326,7 +328,7 @@ fn web_socket(mut request: Request<Incoming>) -> Response<EchoBody> {
     response
 }
 
-/// Any other protocol: bytes come back as they were sent.
+/// Upgrades to any other protocol: echoes the bytes as they were sent.
 fn raw_upgrade(mut request: Request<Incoming>) -> Response<EchoBody> {
     let (response, upgrade) = switching(&mut request);
     tokio::spawn(async move {

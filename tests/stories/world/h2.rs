@@ -1,4 +1,4 @@
-//! HTTP/2 frame by frame (RFC 9113), for clients that a library would not let misbehave.
+//! HTTP/2 frame by frame (RFC 9113), for clients that misbehave in ways a library does not allow.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
 pub const CONTINUATION: u8 = 9;
 
-/// On DATA and HEADERS.
+/// Flag on DATA and HEADERS.
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
@@ -24,7 +24,7 @@ pub const SETTINGS_INITIAL_WINDOW_SIZE: u16 = 4;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A frame that arrived.
+/// A received frame.
 #[derive(Debug)]
 pub struct RawFrame {
     pub kind: u8,
@@ -32,11 +32,11 @@ pub struct RawFrame {
     pub payload: Vec<u8>,
 }
 
-/// A connection that says what it is told to, and takes care of nothing.
+/// A connection that sends exactly the given frames and follows no protocol rules by itself.
 pub struct RawHttp2 {
     pub io: TcpStream,
     next: u32,
-    /// Bytes that were read and are not a whole frame yet.
+    /// Received bytes that do not yet form a whole frame.
     received: Vec<u8>,
 }
 
@@ -46,7 +46,8 @@ impl RawHttp2 {
         Self::over(TcpStream::connect(address).await.unwrap(), settings).await
     }
 
-    /// The same with a small receive buffer, so that what is not read is soon not sent.
+    /// Connects in the same way with a small receive buffer, so that the sender soon stalls if the
+    /// client does not read.
     pub async fn connect_narrow(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -60,7 +61,7 @@ impl RawHttp2 {
         out
     }
 
-    /// Sends a GET without a body; returns its stream.
+    /// Sends a GET without a body; returns its stream ID.
     pub async fn gets(&mut self, host: &str, path: &str, headers: &[(&str, &str)]) -> u32 {
         let stream = self.next_stream();
         let head = frame(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", host, path, headers));
@@ -74,7 +75,7 @@ impl RawHttp2 {
         stream
     }
 
-    /// Sends a frame; false where the connection has ended.
+    /// Sends a frame; returns `false` if the connection has ended.
     pub async fn sends(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
         self.io.write_all(&frame(kind, flags, stream, payload)).await.is_ok()
     }
@@ -87,7 +88,8 @@ impl RawHttp2 {
         self.sends(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes()).await
     }
 
-    /// The next frame; `None` where the connection has ended. What was read of one stays where this is dropped midway.
+    /// Returns the next frame, or `None` if the connection has ended. If the future is dropped
+    /// midway, the bytes read so far are kept.
     pub async fn next(&mut self) -> Option<RawFrame> {
         loop {
             if let Some(frame) = self.received_frame() {
@@ -108,25 +110,25 @@ impl RawHttp2 {
         Some(RawFrame { kind, stream, payload })
     }
 
-    /// The next frame, if it comes within that time.
+    /// Returns the next frame if it arrives within this time.
     pub async fn next_within(&mut self, time: Duration) -> Option<Option<RawFrame>> {
         tokio::time::timeout(time, self.next()).await.ok()
     }
 }
 
-/// RFC 9113 section 4.1.
+/// Encodes a frame (RFC 9113 section 4.1).
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A request head, every field literal and never indexed (RFC 7541 section 6.2.3).
+/// Encodes a request head, with every field literal and never indexed (RFC 7541 section 6.2.3).
 pub fn head(method: &str, host: &str, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
     let pseudo = [(":method", method), (":scheme", "http"), (":authority", host), (":path", path)];
     pseudo.iter().chain(headers).flat_map(|(name, value)| [vec![0x10], text(name), text(value)].concat()).collect()
 }
 
-/// A string without Huffman coding (RFC 7541 sections 5.1 and 5.2).
+/// Encodes a string without Huffman coding (RFC 7541 sections 5.1 and 5.2).
 pub fn text(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     match u8::try_from(text.len()) {

@@ -1,4 +1,4 @@
-//! The world of a story: a pretend Entra, the program, and an app behind it, all on loopback.
+//! The world of a story: an Entra emulator, the program, and an app behind it, all on loopback.
 
 pub mod browser;
 pub mod company;
@@ -25,12 +25,13 @@ pub const CLIENT_ID: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 pub const CLIENT_SECRET: &str = "a~client.secret-Value_of_the_stories-0123";
 pub const SEAL: &str = "a secret of the stories, longer than 32 bytes";
 
-/// Largest head and body of an answer of ours, whatever was asked, and most `Set-Cookie` lines in it.
+/// Maximum sizes of the head and body of any response from Entrada, and the maximum number of
+/// `Set-Cookie` lines in it.
 pub const MAX_HEAD_BYTES: usize = 12 * 1024;
 pub const MAX_BODY_BYTES: usize = 48 * 1024;
 pub const MAX_COOKIES: usize = 10;
 
-/// Everything that runs; it ends with the story.
+/// All running parts; they end with the story.
 pub struct World {
     pub emulator: Emulator,
     pub app: EchoApp,
@@ -42,43 +43,44 @@ pub struct World {
     pub shutdown: CancellationToken,
     pub served: Option<tokio::task::JoinHandle<()>>,
     pub log: LogBuffer,
-    /// The certificate of the authority that Entra's own was made by, where Entra speaks TLS.
+    /// The certificate of the authority that issued Entra's own, if Entra uses TLS.
     pub entra_ca: Option<std::path::PathBuf>,
     text: String,
     _directory: tempfile::TempDir,
 }
 
-/// How a world differs from the usual one.
+/// Differences from the usual world.
 pub struct WorldPlan {
-    /// Lines into `[server]`.
+    /// Additional lines for `[server]`.
     pub server: String,
-    /// Lines into `[upstream]`; `url` is written unless it is here.
+    /// Additional lines for `[upstream]`; `url` is added unless it is here.
     pub upstream: String,
-    /// Whole sections and rules behind the rest.
+    /// Whole sections and rules that follow the rest.
     pub more: String,
-    /// The address people see, where it is not the listener's own.
+    /// The public address, if it differs from the listener's own.
     pub public_url: Option<String>,
-    /// `[session]`.
+    /// The lines of `[session]`.
     pub session: String,
-    /// `[entra]`; `authority` is the emulator unless it is here.
+    /// The lines of `[entra]`; `authority` is the emulator unless it is here.
     pub entra: String,
-    /// `[headers]`.
+    /// The lines of `[headers]`.
     pub headers: String,
     /// Whether Entra is down when the program starts.
     pub entra_down: bool,
-    /// The port people come to, where a story has to know it before.
+    /// The public port, if a story needs to know it in advance.
     pub port: Option<u16>,
-    /// The name of an Entra that is not on this machine: it speaks TLS, and only the proxy leads there.
+    /// The name of an Entra on another machine: it uses TLS, and only the proxy reaches it.
     pub entra_name: Option<String>,
-    /// Where it listens all the same, for the proxy to know.
+    /// The port on which it actually listens, for the proxy.
     pub entra_port: Option<u16>,
-    /// Whom the program believes instead of the authority that made Entra's certificate.
+    /// The authority that the program trusts instead of the one that issued Entra's certificate.
     pub entra_ca: Option<std::path::PathBuf>,
-    /// Apps that are registered in one tenant each.
+    /// Apps that are each registered in one tenant.
     pub registrations: Vec<EmulatedRegistration>,
-    /// `HTTPS_PROXY`.
+    /// The value of `HTTPS_PROXY`.
     pub proxy: Option<String>,
-    /// Whether time passes by `later` alone: for whoever counts what happens within a minute, on a slow machine too.
+    /// Whether time advances only through `later`: for stories that count events within a minute,
+    /// also on a slow machine.
     pub time_stands: bool,
 }
 
@@ -105,7 +107,7 @@ impl Default for WorldPlan {
     }
 }
 
-/// What most stories live under.
+/// The access rules of most stories.
 pub const RULES: &str = r#"
 [[access.rule]]
 path = "/public/**"
@@ -130,12 +132,12 @@ allow = "signed-in"
 "#;
 
 impl World {
-    /// The usual one.
+    /// Starts the usual world.
     pub async fn start() -> Self {
         Self::with(WorldPlan::default()).await
     }
 
-    /// One that differs.
+    /// Starts a world that differs.
     pub async fn with(plan: WorldPlan) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let clock = if plan.time_stands { Clock::standing() } else { Clock::system() };
@@ -188,7 +190,7 @@ impl World {
         world
     }
 
-    /// Waits until Entra was reached.
+    /// Waits until the program has reached Entra.
     pub async fn is_ready(&self) {
         for _ in 0..500 {
             if self.service.sidecar().entra.ready().is_ok() {
@@ -199,17 +201,17 @@ impl World {
         panic!("Entra was not reached: {:?}", self.service.sidecar().entra.ready());
     }
 
-    /// A browser without cookies.
+    /// Returns a browser without cookies.
     pub fn browser(&self) -> TestBrowser {
         TestBrowser::new(self.address, &self.public_url)
     }
 
-    /// A browser that reaches the public address at a front proxy.
+    /// Returns a browser that reaches the public address at a front proxy.
     pub fn browser_at(&self, address: SocketAddr) -> TestBrowser {
         TestBrowser::new(address, &self.public_url)
     }
 
-    /// A browser in which that person is signed in.
+    /// Returns a browser in which this person is signed in.
     pub async fn signed_in(&self, person: &str) -> TestBrowser {
         let mut browser = self.browser();
         browser.visits("/").await;
@@ -218,25 +220,26 @@ impl World {
         browser
     }
 
-    /// The configuration, with a change.
+    /// Returns the configuration with a change.
     pub fn changed(&self, from: &str, to: &str) -> config::Config {
         assert!(self.text.contains(from), "{from:?} is not in the configuration");
         read(&self.text.replace(from, to))
     }
 
-    /// The configuration for a process of its own: it listens elsewhere, for the same address.
+    /// Returns the configuration for a separate process: it listens on other ports, for the same
+    /// public address.
     pub fn text_for(&self, port: u16, admin: u16) -> String {
         let elsewhere = |port: u16| format!("listen = \"127.0.0.1:{port}\"");
         let text = self.text.replace(&elsewhere(self.address.port()), &elsewhere(port));
         text.replace(&elsewhere(self.admin.port()), &elsewhere(admin))
     }
 
-    /// Moves the time of everybody.
+    /// Advances the time for every part of the world.
     pub fn later(&self, seconds: i64) {
         self.clock.shift(seconds);
     }
 
-    /// All log lines so far; what is under way is given a moment.
+    /// Returns all log lines so far, after a short wait for pending ones.
     pub async fn logged(&self) -> String {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         self.service.sidecar().process.log.finish();
@@ -244,7 +247,8 @@ impl World {
     }
 }
 
-/// What the program tells its operator in this story, beside a line a request. A story runs in one thread, and so does its program.
+/// The events that the program logs for its operator in this story, besides one line for each
+/// request. A story runs in one thread, and so does its program.
 pub struct CapturedEvents(LogBuffer, #[expect(dead_code, reason = "it is heard for as long as this lives")] tracing::subscriber::DefaultGuard);
 
 impl CapturedEvents {
@@ -272,12 +276,12 @@ impl Drop for World {
     }
 }
 
-/// Every story ends with this: what was used as a secret stands in no log.
+/// Every story ends with this check: no value that was used as a secret is in a log.
 fn secrets_are_not_in(log: &str) {
     if std::thread::panicking() {
         return;
     }
-    // A copy: the other stories of this process do not wait while a long log is read.
+    // A copy, so that other stories in this process do not wait while a long log is read.
     let used = browser::SECRETS.lock().unwrap().clone();
     for secret in used.iter().map(String::as_str).chain([CLIENT_SECRET, SEAL]) {
         assert!(!log.contains(secret), "a secret stands in the log");
@@ -337,16 +341,17 @@ client_id = "{CLIENT_ID}"
     )
 }
 
-/// A port that was free a moment ago, and that no other world of this run was given.
+/// Returns a port that was free a moment ago, and that no other world in this run has.
 pub fn free_port() -> u16 {
-    // Below what systems hand out by themselves (from 32768, or 49152): nobody who asks for any port gets it before it is bound.
+    // Below the range that systems assign by themselves (from 32768, or 49152): no process that
+    // asks for any port gets it before it is bound.
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let begin = u16::try_from(std::process::id() % 9000).unwrap();
     let next = || 20_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
     std::iter::repeat_with(next).find(|it| TcpListener::bind(("127.0.0.1", *it)).is_ok()).unwrap()
 }
 
-/// What the log wrote.
+/// A buffer with the output of the log.
 #[derive(Clone, Default)]
 pub struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
@@ -355,7 +360,7 @@ impl LogBuffer {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 
-    /// The text so far, which is forgotten.
+    /// Returns the text so far and clears it.
     pub fn take(&self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut *self.0.lock().unwrap())).into_owned()
     }

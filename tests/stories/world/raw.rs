@@ -1,4 +1,4 @@
-//! Bytes as an attacker or an odd client sends them, and HTTP/2.
+//! Raw bytes from an attacker or an unusual client, and HTTP/2.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sends bytes and reads until the other side closes or `patience` is over.
+/// Sends bytes and reads until the other side closes or `patience` has passed.
 pub async fn talk_for(address: SocketAddr, bytes: &[u8], patience: Duration) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
@@ -21,18 +21,18 @@ pub async fn talk_for(address: SocketAddr, bytes: &[u8], patience: Duration) -> 
     String::from_utf8_lossy(&heard).into_owned()
 }
 
-/// Sends a request and reads its answer; the connection is asked to close.
+/// Sends a request and reads the response; the request asks to close the connection.
 pub async fn talk(address: SocketAddr, request: &str) -> String {
     assert!(request.to_ascii_lowercase().contains("connection:"), "the story would wait");
     talk_for(address, request.as_bytes(), PATIENCE).await
 }
 
-/// The status of an answer.
+/// Returns the status of a response.
 pub fn status(answer: &str) -> u16 {
     answer.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("no answer: {answer:?}"))
 }
 
-/// A connection in HTTP/2 by prior knowledge.
+/// Opens an HTTP/2 connection with prior knowledge.
 pub async fn http2(address: SocketAddr) -> http2::SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -40,7 +40,7 @@ pub async fn http2(address: SocketAddr) -> http2::SendRequest<Full<Bytes>> {
     sender
 }
 
-/// One request in HTTP/2.
+/// Sends one HTTP/2 request.
 pub async fn ask2(sender: &mut http2::SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Response<String> {
     let response = tokio::time::timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
