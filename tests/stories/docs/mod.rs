@@ -148,7 +148,7 @@ fn every_configuration_in_the_documents_is_read_without_a_problem() {
 fn every_block_says_what_it_is() {
     for document in documents() {
         for block in blocks(&document) {
-            let known = ["toml", "sh", "text", "nginx", "ini", "json", "html", "promql", "python", "swift", "kotlin"];
+            let known = ["toml", "sh", "text", "nginx", "ini", "json", "html", "promql", "mermaid", "python", "swift", "kotlin"];
             assert!(known.contains(&block.info.as_str()), "{}:{}: {:?}", document.path.display(), block.line, block.info);
         }
     }
